@@ -1,0 +1,1 @@
+"""Tables: reading, built-in data sets, profiling."""

@@ -1,0 +1,57 @@
+"""The errors a caller may catch.
+
+    OrchestratorError
+    ├── InvalidInputError          an argument or a data set cannot be used
+    │   └── PathNotAllowedError    a path leaves the declared roots
+    ├── NotFoundError              a named thing does not exist
+    ├── ConflictError              the world moved on since the caller looked
+    ├── PermissionDeniedError      this agent may not do this
+    ├── IntegrityViolationError    bytes are not what was registered
+    └── UnavailableError           a store, a worker or a disk cannot serve now
+
+A message says what was asked, what was found and what would work. The ``tool`` decorator
+hands these, and only these, to the client.
+"""
+
+__all__ = [
+    "ConflictError",
+    "IntegrityViolationError",
+    "InvalidInputError",
+    "NotFoundError",
+    "OrchestratorError",
+    "PathNotAllowedError",
+    "PermissionDeniedError",
+    "UnavailableError",
+]
+
+
+class OrchestratorError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class InvalidInputError(OrchestratorError, ValueError):
+    """An argument, a file or a data set cannot be used as given."""
+
+
+class PathNotAllowedError(InvalidInputError):
+    """A path lies outside the declared roots."""
+
+
+class NotFoundError(OrchestratorError, LookupError):
+    """A named thing does not exist; the message lists what does."""
+
+
+class ConflictError(OrchestratorError):
+    """What the caller expected is no longer so; look again, then retry."""
+
+
+class PermissionDeniedError(OrchestratorError):
+    """This agent may not do this."""
+
+
+class IntegrityViolationError(OrchestratorError):
+    """A stored model is not byte for byte what was registered, or is unsafe to load."""
+
+
+class UnavailableError(OrchestratorError):
+    """A store, a worker or the disk cannot serve now; nothing was written."""

@@ -1,0 +1,1 @@
+"""Drift and the state of things."""

@@ -1,0 +1,1 @@
+"""Mathematics on arrays, with no project types."""

@@ -1,0 +1,1 @@
+"""Model versions, aliases, their history and integrity."""

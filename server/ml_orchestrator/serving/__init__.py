@@ -1,0 +1,1 @@
+"""Loading verified models and predicting with them."""

@@ -1,0 +1,173 @@
+"""Settings, read once: argument, then environment, then default."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from ml_orchestrator.errors import InvalidInputError
+
+__all__ = ["Mode", "Settings", "child_environment"]
+
+PREFIX = "ML_ORCHESTRATOR_"
+Mode = Literal["read-only", "operator"]
+
+# What a child process may see of our environment: where things are, how to speak and how many
+# threads to use. API keys and tokens of the client are not on the list.
+_CHILD_NAMES = {
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TEMP", "TMP", "TZ", "LANG", "LANGUAGE",
+    "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONPATH", "PYTHONHASHSEED",
+    "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+}  # fmt: skip
+_CHILD_PREFIXES = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "POLARS_", "MPL", "XDG_")
+
+
+class Settings(BaseModel):
+    """Where things are and what is allowed. Frozen; every field has an environment variable.
+
+    The variable of a field is ``ML_ORCHESTRATOR_`` and its name in capitals; the two MLflow
+    addresses also honour ``MLFLOW_TRACKING_URI`` and ``MLFLOW_REGISTRY_URI``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Annotated[Path, Field(description="Data directory of this project.")]
+    project_dir: Annotated[Path, Field(description="The project the agents work in.")]
+    data_roots: Annotated[
+        tuple[Path, ...],
+        Field(
+            description="Folders data sets may be read from, separated like PATH; "
+            "the project directory when empty."
+        ),
+    ] = ()
+    mode: Annotated[
+        Mode, Field(description="read-only: only reading tools exist; operator: all of them.")
+    ] = "operator"
+    database_url: Annotated[
+        SecretStr | None,
+        Field(description="SQLAlchemy address of the state database; state.db in home if unset."),
+    ] = None
+    tracking_uri: Annotated[
+        str | None, Field(description="MLflow tracking address; mlflow.db in home if unset.")
+    ] = None
+    registry_uri: Annotated[
+        str | None, Field(description="MLflow registry address; the tracking address if unset.")
+    ] = None
+    max_data_bytes: Annotated[
+        int, Field(ge=1_000, description="Largest data file that is read, in bytes.")
+    ] = 2_000_000_000
+    worker_idle_s: Annotated[
+        float, Field(ge=1, le=86_400, description="A worker without work exits after this, in s.")
+    ] = 300.0
+    lease_ttl_s: Annotated[
+        float,
+        Field(ge=0.5, le=600, description="A worker silent for this long counts as dead, in s."),
+    ] = 5.0
+    plugins: Annotated[
+        tuple[str, ...],
+        Field(description="Python modules imported at start that register entries, by comma."),
+    ] = ()
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        Field(description="Level of the log on standard error."),
+    ] = "INFO"
+
+    @field_validator("home", "project_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None, **given: Any) -> "Settings":
+        """Combine arguments, environment and defaults.
+
+        Raises:
+            InvalidInputError: a value is out of range; the message names the variable.
+        """
+        environ = os.environ if environ is None else environ
+        values = {**_from_environment(environ), **{k: v for k, v in given.items() if v is not None}}
+        project = Path(values.setdefault("project_dir", environ.get("CLAUDE_PROJECT_DIR") or "."))
+        values.setdefault("home", project / ".ml-orchestrator")
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()
+            )
+            raise InvalidInputError(f"Settings cannot be used: {faults}.") from error
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Folders data sets may be read from, resolved."""
+        return tuple(p.expanduser().resolve() for p in self.data_roots or (self.project_dir,))
+
+    @property
+    def state_url(self) -> str:
+        """SQLAlchemy address of the state database, secret included."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home / 'state.db'}"
+
+    @property
+    def workflows_url(self) -> str:
+        """Address of the workflow engine's database, secret included."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home / 'workflows.db'}"
+
+    @property
+    def mlflow_tracking_uri(self) -> str:
+        """MLflow tracking address."""
+        return self.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @property
+    def mlflow_registry_uri(self) -> str:
+        """MLflow registry address."""
+        return self.registry_uri or self.mlflow_tracking_uri
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the variables that make a child process read these same settings."""
+        variables: dict[str, str] = {}
+        for name, value in self:
+            if isinstance(value, SecretStr):
+                variables[PREFIX + name.upper()] = value.get_secret_value()
+            elif name == "data_roots":
+                variables[PREFIX + name.upper()] = os.pathsep.join(map(str, value))
+            elif name == "plugins":
+                variables[PREFIX + name.upper()] = ",".join(value)
+            elif value is not None:
+                variables[PREFIX + name.upper()] = str(value)
+        return variables
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in Settings.model_fields:
+        if text := environ.get(PREFIX + name.upper(), ""):
+            values[name] = text
+    if roots := values.get("data_roots"):
+        values["data_roots"] = tuple(Path(part) for part in roots.split(os.pathsep) if part)
+    if plugins := values.get("plugins"):
+        values["plugins"] = tuple(part.strip() for part in plugins.split(",") if part.strip())
+    for name in ("tracking_uri", "registry_uri"):
+        if text := environ.get("MLFLOW_" + name.upper(), ""):
+            values.setdefault(name, text)
+    return values
+
+
+def child_environment(
+    settings: Settings, environ: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the environment of a child process: ours, scrubbed, plus the settings.
+
+    Only names known to be harmless pass, so keys and tokens of the client stay here.
+    """
+    environ = os.environ if environ is None else environ
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name in _CHILD_NAMES or name.startswith(_CHILD_PREFIXES)
+    }
+    return {**kept, **settings.to_environment()}

@@ -1,0 +1,1 @@
+"""Where state lives: the engine, the schema, its migrations and short transactions."""

@@ -1,0 +1,127 @@
+"""The state database: opening it, and short transactions on it."""
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.storage.home import prepare_home
+from ml_orchestrator.storage.locks import creation_lock
+from ml_orchestrator.storage.migrations import migrate
+
+__all__ = ["Database", "open_database", "timestamp"]
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_S = 10.0
+ATTEMPTS = 5
+FIRST_PAUSE_S = 0.02
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """Return a moment, now by default, as ISO 8601 UTC text that sorts by time."""
+    moment = datetime.now(UTC) if moment is None else moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")
+
+
+class Database:
+    """Short transactions on the state database, from any thread.
+
+    ``write`` takes the write lock at its start (``BEGIN IMMEDIATE`` on SQLite), so what its
+    function reads is still so when it writes. A busy database is retried with jitter, a full
+    disk is not; in both cases nothing of the failed transaction stays.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` on a consistent snapshot and return its result."""
+        return self._attempt(lambda: self._run(work, "read"))
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a write transaction and commit; ``work`` may run more than once.
+
+        Raises:
+            UnavailableError: the database stayed locked, or the disk is full or read-only.
+        """
+        return self._attempt(lambda: self._run(work, "write"))
+
+    def close(self) -> None:
+        """Give connections back."""
+        self.engine.dispose()
+
+    def _run(self, work: Callable[[Connection], T], purpose: str) -> T:
+        options = {"ml_purpose": purpose}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            return work(connection)
+
+    def _attempt(self, act: Callable[[], T]) -> T:
+        pause = FIRST_PAUSE_S
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return act()
+            except (OperationalError, DatabaseError) as error:
+                if not _is_passing(error) or attempt == ATTEMPTS:
+                    raise _unavailable(error) from error
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 jitter, not a secret
+            pause *= 2
+        raise AssertionError("unreachable")
+
+
+def open_database(url: str, home: Path) -> Database:
+    """Open the state database at ``url``, creating and migrating it under a lock."""
+    prepare_home(home)
+    engine = create_engine(url, **_options(url))
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine)
+    with creation_lock(home / "state.db"):
+        try:
+            migrate(engine)
+        except (OperationalError, DatabaseError) as error:
+            raise _unavailable(error) from error
+    return Database(engine)
+
+
+def _options(url: str) -> dict[str, Any]:
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}}
+    return {"pool_pre_ping": True}
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """Set WAL and full synchronisation; let the write lock be taken at BEGIN."""
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # sqlite3 then leaves BEGIN to us
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        is_write = connection.get_execution_options().get("ml_purpose", "write") == "write"
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+def _is_passing(error: DatabaseError) -> bool:
+    text = str(error.orig).lower()
+    return "locked" in text or "busy" in text or "could not serialize" in text
+
+
+def _unavailable(error: DatabaseError) -> UnavailableError:
+    text = str(error.orig).strip() or type(error).__name__
+    if "full" in text:
+        hint = "Free some disk space and try again."
+    elif "locked" in text or "busy" in text:
+        hint = "Another process holds it; try again in a moment."
+    else:
+        hint = "Check the disk and ML_ORCHESTRATOR_HOME (or ML_ORCHESTRATOR_DATABASE_URL)."
+    return UnavailableError(f"The state database refused: {text}. Nothing was written. {hint}")

@@ -1,0 +1,63 @@
+"""Numbered migrations of the state database, applied in order and once each."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Engine, insert, inspect, select
+
+from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.storage import schema
+from ml_orchestrator.storage.schema import metadata, schema_version
+
+__all__ = ["LATEST", "migrate"]
+
+Migration = Callable[[Connection], None]
+
+
+def _first(connection: Connection) -> None:
+    """Create memory, messages, the alias journal and run progress."""
+    tables = [
+        schema.schema_version,
+        schema.memory_records,
+        schema.collaborations,
+        schema.shared_context,
+        schema.messages,
+        schema.message_recipients,
+        schema.idempotency,
+        schema.alias_moves,
+        schema.run_progress,
+    ]
+    metadata.create_all(connection, tables=tables)
+
+
+MIGRATIONS: dict[int, Migration] = {1: _first}
+LATEST = max(MIGRATIONS)
+
+
+def migrate(engine: Engine) -> int:
+    """Bring the database to ``LATEST`` and return the version it had before.
+
+    The caller holds the creation lock, so that two openers do not migrate at once. Each
+    migration commits together with its number: a killed process leaves a whole version.
+
+    Raises:
+        UnavailableError: the database was written by a newer release.
+    """
+    with engine.begin() as connection:
+        found = _version(connection)
+    if found > LATEST:
+        raise UnavailableError(
+            f"The state database has schema {found}, this release knows up to {LATEST}. "
+            "Upgrade ml-orchestrator, or point ML_ORCHESTRATOR_HOME at another directory."
+        )
+    for number in range(found + 1, LATEST + 1):
+        with engine.begin() as connection:
+            MIGRATIONS[number](connection)
+            connection.execute(insert(schema_version).values(version=number))
+    return found
+
+
+def _version(connection: Connection) -> int:
+    if not inspect(connection).has_table(schema_version.name):
+        return 0
+    numbers = connection.execute(select(schema_version.c.version)).scalars()
+    return max(numbers, default=0)

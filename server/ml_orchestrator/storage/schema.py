@@ -1,0 +1,122 @@
+"""Tables of the state database, as SQLAlchemy Core sees them.
+
+Times are ISO 8601 text in UTC with microseconds, so that they sort and read the same on
+every database. Payloads are JSON text. The tables are made by ``storage.migrations``.
+"""
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+__all__ = [
+    "alias_moves",
+    "collaborations",
+    "idempotency",
+    "memory_records",
+    "message_recipients",
+    "messages",
+    "metadata",
+    "run_progress",
+    "schema_version",
+    "shared_context",
+]
+
+metadata = MetaData()
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+
+memory_records = Table(
+    "memory_records",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("agent", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),  # task | insight
+    Column("created_at", String(32), nullable=False),
+    Column("payload", Text, nullable=False),
+    Index("ix_memory_agent_kind", "agent", "kind", "seq"),
+)
+
+collaborations = Table(
+    "collaborations",
+    metadata,
+    Column("agent", String(64), primary_key=True),
+    Column("collaborator", String(64), primary_key=True),
+    Column("task_type", String(128), primary_key=True),
+    Column("successes", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", String(32), nullable=False),
+)
+
+shared_context = Table(
+    "shared_context",
+    metadata,
+    Column("id", Integer, primary_key=True),  # one row, 1
+    Column("revision", Integer, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("updated_at", String(32), nullable=False),
+    Column("updated_by", String(64), nullable=False),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("thread_id", String(64), nullable=False, index=True),
+    Column("reply_to", String(64)),
+    Column("from_agent", String(64), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("priority", Integer, nullable=False),  # 0 low .. 3 urgent
+    Column("is_broadcast", Integer, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("metadata_json", Text, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Column("expires_at", String(32)),
+)
+
+message_recipients = Table(
+    "message_recipients",
+    metadata,
+    Column("message_seq", Integer, ForeignKey("messages.seq"), primary_key=True),
+    Column("agent", String(64), primary_key=True),
+    Column("acknowledged_at", String(32)),
+    Index("ix_recipient_agent", "agent", "acknowledged_at", "message_seq"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("scope", String(64), primary_key=True),
+    Column("key", String(128), primary_key=True),
+    Column("request_digest", String(64), nullable=False),
+    Column("result", Text, nullable=False),
+    Column("created_at", String(32), nullable=False),
+)
+
+alias_moves = Table(
+    "alias_moves",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("model", String(256), nullable=False),
+    Column("alias", String(64), nullable=False),
+    Column("from_version", Integer),
+    Column("to_version", Integer),
+    Column("actor", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("state", String(16), nullable=False),  # intended | applied | abandoned | observed
+    Column("created_at", String(32), nullable=False),
+    Column("settled_at", String(32)),
+    Index("ix_alias_moves", "model", "alias", "seq"),
+)
+
+run_progress = Table(
+    "run_progress",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("step", String(64), primary_key=True),
+    Column("fraction", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("numbers", Text, nullable=False),
+    Column("updated_at", String(32), nullable=False),
+)
