@@ -1,1 +1,32 @@
-"""The services."""
+"""The services: the five of the design, and collaboration for memory and messages."""
+
+from dataclasses import dataclass
+
+from ml_orchestrator.services.collaboration import CollaborationService
+from ml_orchestrator.services.components import ComponentManager
+from ml_orchestrator.services.deployment import DeploymentPipelineService
+from ml_orchestrator.services.monitoring import MonitoringCoordinator
+from ml_orchestrator.services.security import SecurityIntegrationService
+from ml_orchestrator.services.workflow import WorkflowOrchestrator
+
+__all__ = [
+    "CollaborationService",
+    "ComponentManager",
+    "DeploymentPipelineService",
+    "MonitoringCoordinator",
+    "SecurityIntegrationService",
+    "Services",
+    "WorkflowOrchestrator",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a tool may call."""
+
+    workflow: WorkflowOrchestrator
+    components: ComponentManager
+    security: SecurityIntegrationService
+    deployment: DeploymentPipelineService
+    monitoring: MonitoringCoordinator
+    collaboration: CollaborationService

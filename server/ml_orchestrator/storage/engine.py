@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.storage.locks import creation_lock
 from ml_orchestrator.storage.migrations import migrate
+from ml_orchestrator.storage.schema import schema_version
 
 __all__ = ["Database", "open_database", "timestamp"]
 
@@ -53,6 +54,13 @@ class Database:
             UnavailableError: the database stayed locked, or the disk is full or read-only.
         """
         return self._attempt(lambda: self._run(work, "write"))
+
+    def describe(self) -> str:
+        """Return the database's kind and schema version, by asking it."""
+        version = self.read(
+            lambda connection: connection.scalar(select(func.max(schema_version.c.version)))
+        )
+        return f"{self.engine.dialect.name}, schema {version}"
 
     def close(self) -> None:
         """Give connections back."""

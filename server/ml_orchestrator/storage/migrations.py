@@ -17,6 +17,7 @@ def _first(connection: Connection) -> None:
     """Create memory, messages, the alias journal and run progress."""
     tables = [
         schema.schema_version,
+        schema.agents,
         schema.memory_records,
         schema.collaborations,
         schema.shared_context,

@@ -7,6 +7,7 @@ every database. Payloads are JSON text. The tables are made by ``storage.migrati
 from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 __all__ = [
+    "agents",
     "alias_moves",
     "collaborations",
     "idempotency",
@@ -22,6 +23,13 @@ __all__ = [
 metadata = MetaData()
 
 schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("first_seen_at", String(32), nullable=False),
+)
 
 memory_records = Table(
     "memory_records",

@@ -1,0 +1,51 @@
+# Every target does its own set-up: Python 3.11+, pip, git and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test check lint types contracts lock clients bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## Make .venv from the lock file
+
+$(STAMP): requirements/dev.lock pyproject.toml
+	@echo "Setting up $(VENV) from requirements/dev.lock (about a minute the first time)"
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed; this is " + sys.version.split()[0]) if not (3, 11) <= sys.version_info < (3, 14) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: setup ## Walk the whole main job on real data, over stdio, as a client would
+	$(BIN)/python examples/demo.py
+
+test: setup ## Run the tests (real clients too, where npm can be reached)
+	$(BIN)/python tests/clients/setup.py || test $$? -eq 3
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: lint types contracts test ## Everything CI runs
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+contracts: setup
+	$(BIN)/lint-imports
+	$(BIN)/python tests/plugin/lint_agents.py
+
+bench: setup ## Run every benchmark, short
+	$(BIN)/python benchmarks/startup.py --quick
+	$(BIN)/python benchmarks/tool_latency.py --quick
+
+lock: ## Renew the lock files (needs uv)
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 pyproject.toml -o requirements/core.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 pyproject.toml --extra datasets --extra postgres --group dev -o requirements/dev.lock
+
+clean: ## Remove what set-up and tests made
+	rm -rf $(VENV) .node .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

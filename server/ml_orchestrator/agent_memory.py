@@ -1,0 +1,169 @@
+"""The Python door to memory and messages, under the names agents have always used.
+
+``.claude/memory/memory_manager.py`` re-exports these, so that code pasted from an agent's
+definition runs against the same store as the MCP tools.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_orchestrator.memory._sql import SqlMemoryStore
+from ml_orchestrator.memory.models import Collaboration, Insight, Task
+from ml_orchestrator.messaging._sql import SqlMailbox
+from ml_orchestrator.services.security import SHIPPED_AGENTS, SecurityIntegrationService
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import open_database
+
+__all__ = [
+    "AgentMemoryManager",
+    "load_my_memory",
+    "load_shared_context",
+    "save_my_memory",
+    "send_message_to_agents",
+]
+
+_log = logging.getLogger(__name__)
+
+# Agent definitions show a field's choices as "success|partial|failure". Code pasted with the
+# choice still open is taken at its most cautious, and the log says so.
+_OPEN_CHOICES = {
+    ("outcome", "success|partial|failure"): "partial",
+    ("impact", "low|medium|high"): "low",
+}
+
+
+class AgentMemoryManager:
+    """Memory and messages of the agents of one project.
+
+    Opens the store of the project around the working directory, or of ``home``. Every method
+    may be called from many processes at once.
+    """
+
+    def __init__(self, home: Path | None = None) -> None:
+        settings = Settings.read(home=home)
+        self._security = SecurityIntegrationService(settings)
+        database = open_database(settings.state_url, settings.home)
+        self._memory = SqlMemoryStore(database)
+        self._mailbox = SqlMailbox(database, shipped=SHIPPED_AGENTS)
+
+    def load_agent_memory(self, agent_name: str) -> dict[str, Any]:
+        """Return task_history, optimization_insights and collaboration_patterns, newest first."""
+        return self._memory.load(self._security.canonical_agent(agent_name)).model_dump()
+
+    def save_agent_memory(self, agent_name: str, memory: Mapping[str, Any]) -> None:
+        """Store the tasks and insights of ``memory`` that the store does not have yet.
+
+        Nothing is deleted: a memory loaded before somebody else saved loses none of theirs.
+        """
+        agent = self._security.canonical_agent(agent_name)
+        known = self._memory.load(agent, limit=1_000_000)
+        task_ids = {task.task_id for task in known.task_history}
+        insights = {(i.area, i.insight, i.discovered_at) for i in known.optimization_insights}
+        for entry in reversed(memory.get("task_history", [])):
+            task = Task.model_validate(entry)
+            if task.task_id is None or task.task_id not in task_ids:
+                self._memory.save(agent, task=task)
+        fresh = [Insight.model_validate(i) for i in memory.get("optimization_insights", [])]
+        for insight in reversed(fresh):
+            if (insight.area, insight.insight, insight.discovered_at) not in insights:
+                self._memory.save(agent, insights=[insight])
+
+    def add_task_to_history(self, agent_name: str, task_info: Mapping[str, Any]) -> str:
+        """Store a finished task and return its id."""
+        agent = self._security.canonical_agent(agent_name)
+        saved = self._memory.save(agent, task=Task.model_validate(_chosen(task_info)))
+        return str(saved.task_id)
+
+    def add_optimization_insight(self, agent_name: str, insight_info: Mapping[str, Any]) -> None:
+        """Store something learnt."""
+        agent = self._security.canonical_agent(agent_name)
+        self._memory.save(agent, insights=[Insight.model_validate(_chosen(insight_info))])
+
+    def update_collaboration_pattern(
+        self, agent_name: str, collaborator: str, success: bool, task_type: str
+    ) -> None:
+        """Count one piece of work done with a colleague."""
+        work = Collaboration(
+            collaborator=self._security.canonical_agent(collaborator),
+            success=success,
+            task_type=task_type,
+        )
+        self._memory.save(self._security.canonical_agent(agent_name), collaborations=[work])
+
+    def get_unread_messages(self, agent_name: str) -> list[dict[str, Any]]:
+        """Return every unread message, most urgent first; reading does not acknowledge."""
+        agent = self._security.canonical_agent(agent_name)
+        found: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            page = self._mailbox.inbox(agent, limit=100, cursor=cursor)
+            found += [message.model_dump() for message in page.messages]
+            if (cursor := page.next_cursor) is None:
+                return found
+
+    def acknowledge_message(self, message_id: str, agent_name: str) -> None:
+        """Mark a message as dealt with."""
+        self._mailbox.acknowledge(self._security.canonical_agent(agent_name), [message_id])
+
+    def add_inter_agent_message(
+        self,
+        from_agent: str,
+        message_type: str,
+        content: str,
+        target_agents: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Send a message and return its id; ``metadata["priority"]`` sets its priority."""
+        details = dict(metadata or {})
+        sent = self._mailbox.send(
+            self._security.canonical_agent(from_agent),
+            message_type=message_type,
+            content=content,
+            target_agents=[self._security.canonical_agent(t) for t in target_agents or ()],
+            priority=details.get("priority", "medium"),
+            metadata=details,
+        )
+        return sent.message_id
+
+    def load_shared_context(self) -> dict[str, Any]:
+        """Return what all agents of the project share, with its revision."""
+        return self._memory.shared_context().model_dump()
+
+
+def _chosen(fields: Mapping[str, Any]) -> dict[str, Any]:
+    chosen = dict(fields)
+    for (name, template), value in _OPEN_CHOICES.items():
+        if chosen.get(name) == template:
+            _log.warning("%s was left as %r; stored as %r", name, template, value)
+            chosen[name] = value
+    return chosen
+
+
+def load_my_memory(agent_name: str) -> dict[str, Any]:
+    """Return one agent's memory."""
+    return AgentMemoryManager().load_agent_memory(agent_name)
+
+
+def save_my_memory(agent_name: str, memory: Mapping[str, Any]) -> None:
+    """Store what ``memory`` holds and the store does not."""
+    AgentMemoryManager().save_agent_memory(agent_name, memory)
+
+
+def load_shared_context() -> dict[str, Any]:
+    """Return what all agents share."""
+    return AgentMemoryManager().load_shared_context()
+
+
+def send_message_to_agents(
+    from_agent: str,
+    message_type: str,
+    content: str,
+    target_agents: Sequence[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> str:
+    """Send a message and return its id."""
+    return AgentMemoryManager().add_inter_agent_message(
+        from_agent, message_type, content, target_agents, metadata
+    )

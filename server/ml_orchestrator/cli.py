@@ -1,0 +1,96 @@
+"""The command line: ``ml-orchestrator COMMAND``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ml_orchestrator import __version__
+from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.logs import log_to_stderr
+from ml_orchestrator.settings import Settings
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command; expected failures end with one clear line and exit code 1."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = Settings.read(home=arguments.home, mode=getattr(arguments, "mode", None))
+        log_to_stderr(settings.log_level)
+        code = arguments.run(arguments, settings)
+    except OrchestratorError as error:
+        print(f"ml-orchestrator: {error}", file=sys.stderr)
+        code = 1
+    sys.exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ml-orchestrator",
+        description="Hands for an ML agent: an MCP server, its worker, and the same by command.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument(
+        "--home",
+        type=Path,
+        help="data directory (default: $ML_ORCHESTRATOR_HOME, else .ml-orchestrator in the "
+        "project)",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("mcp", help="answer MCP on stdio or HTTP")
+    serve.add_argument("--transport", choices=["stdio", "http"], default="stdio")
+    serve.add_argument("--host", default="127.0.0.1", help="HTTP: address (default %(default)s)")
+    serve.add_argument("--port", type=int, default=8642, help="HTTP: port (default %(default)s)")
+    serve.add_argument("--mode", choices=["read-only", "operator"], help="which tools exist")
+    serve.set_defaults(run=_mcp)
+
+    worker = commands.add_parser("worker", help="execute workflows until idle")
+    worker.set_defaults(run=_worker)
+
+    step = commands.add_parser("step", help="run one isolated step (started by the worker)")
+    step.add_argument("rest", nargs=argparse.REMAINDER)
+    step.set_defaults(run=_step)
+
+    doctor = commands.add_parser("health", help="probe every component and say how it is")
+    doctor.set_defaults(run=_health)
+    return parser
+
+
+def _mcp(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.app import build_server
+
+    server = build_server(settings)
+    if arguments.transport == "stdio":
+        server.run("stdio")
+    else:
+        server.run("streamable-http", host=arguments.host, port=arguments.port)
+    return 0
+
+
+def _worker(_: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.orchestration.worker import run_worker
+
+    run_worker(settings)
+    return 0
+
+
+def _step(arguments: argparse.Namespace, _: Settings) -> int:
+    from ml_orchestrator.orchestration.worker import run_step_child
+
+    return run_step_child(arguments.rest)
+
+
+def _health(_: argparse.Namespace, settings: Settings) -> int:
+    import anyio
+
+    from ml_orchestrator.app import build_services
+
+    report = anyio.run(build_services(settings).monitoring.health, "detailed")
+    for part in report.components:
+        took = "" if part.probe_ms is None else f"  ({part.probe_ms:.0f} ms)"
+        print(f"{part.state:<11} tier {part.tier}  {part.name:<22} {part.detail}{took}")
+    print(f"\n{report.status}: {report.data_directory}, version {report.version}, {report.mode}")
+    return 0 if report.status == "healthy" else 1

@@ -1,0 +1,31 @@
+"""Structured logs: one JSON object a line, on standard error only."""
+
+import json
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+
+__all__ = ["log_to_stderr"]
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+        return json.dumps(line, ensure_ascii=False)
+
+
+def log_to_stderr(level: str) -> None:
+    """Send the log of this process to standard error; standard output is the protocol's."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for talkative in ("mlflow", "alembic", "httpx", "httpx2", "uvicorn.access", "mcp"):
+        logging.getLogger(talkative).setLevel(max(logging.WARNING, logging.getLevelName(level)))

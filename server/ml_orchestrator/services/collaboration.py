@@ -1,0 +1,111 @@
+"""Memory and messages: how agents remember and reach one another."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from anyio.to_thread import run_sync
+
+from ml_orchestrator.memory.models import (
+    AgentMemory,
+    Collaboration,
+    Insight,
+    SavedMemory,
+    SharedContext,
+    Task,
+)
+from ml_orchestrator.memory.store import MemoryStore
+from ml_orchestrator.messaging.mailbox import Mailbox
+from ml_orchestrator.messaging.models import Acknowledged, Inbox, Priority, SentMessage
+from ml_orchestrator.services.security import SecurityIntegrationService
+
+__all__ = ["CollaborationService"]
+
+
+class CollaborationService:
+    """Owns what agents know and tell; everything it returns is data, never instructions."""
+
+    def __init__(
+        self,
+        memory: Callable[[], MemoryStore],
+        mailbox: Callable[[], Mailbox],
+        security: SecurityIntegrationService,
+    ) -> None:
+        self._memory = memory
+        self._mailbox = mailbox
+        self._security = security
+
+    async def load_memory(self, agent: str, *, limit: int) -> AgentMemory:
+        """Return the newest of what ``agent`` remembers."""
+        name = self._security.canonical_agent(agent)
+        return await run_sync(lambda: self._memory().load(name, limit=limit))
+
+    async def shared_context(self) -> SharedContext:
+        """Return what all agents share."""
+        return await run_sync(lambda: self._memory().shared_context())
+
+    async def save_memory(
+        self,
+        agent: str,
+        *,
+        task: Task | None,
+        insights: Sequence[Insight],
+        collaborations: Sequence[Collaboration],
+        idempotency_key: str | None,
+    ) -> SavedMemory:
+        """Store a task, insights and collaborations, all or nothing."""
+        name = self._security.canonical_agent(agent)
+        return await run_sync(
+            lambda: self._memory().save(
+                name,
+                task=task,
+                insights=insights,
+                collaborations=collaborations,
+                idempotency_key=idempotency_key,
+            )
+        )
+
+    async def send(
+        self,
+        agent: str,
+        *,
+        message_type: str,
+        content: str,
+        target_agents: Sequence[str],
+        priority: Priority,
+        metadata: Mapping[str, Any],
+        reply_to: str | None,
+        expires_in_s: float | None,
+        idempotency_key: str | None,
+    ) -> SentMessage:
+        """Send a message to named agents, or to everybody when none is named."""
+        name = self._security.canonical_agent(agent)
+        targets = [self._security.canonical_agent(target) for target in target_agents]
+        return await run_sync(
+            lambda: self._mailbox().send(
+                name,
+                message_type=message_type,
+                content=content,
+                target_agents=targets,
+                priority=priority,
+                metadata=metadata,
+                reply_to=reply_to,
+                expires_in_s=expires_in_s,
+                idempotency_key=idempotency_key,
+            )
+        )
+
+    async def inbox(
+        self, agent: str, *, limit: int, cursor: str | None, with_acknowledged: bool
+    ) -> Inbox:
+        """Return one page of an agent's messages."""
+        name = self._security.canonical_agent(agent)
+        return await run_sync(
+            lambda: self._mailbox().inbox(
+                name, limit=limit, cursor=cursor, with_acknowledged=with_acknowledged
+            )
+        )
+
+    async def acknowledge(self, agent: str, message_ids: Sequence[str]) -> Acknowledged:
+        """Mark messages as dealt with."""
+        name = self._security.canonical_agent(agent)
+        return await run_sync(lambda: self._mailbox().acknowledge(name, message_ids))

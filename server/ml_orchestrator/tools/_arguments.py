@@ -1,0 +1,48 @@
+"""Arguments that several tools share."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from ml_orchestrator.services.security import AGENT_PATTERN
+
+__all__ = ["Agent", "Cursor", "IdempotencyKey", "ModelName", "Page", "RunId", "Source", "WaitS"]
+
+Agent: TypeAlias = Annotated[
+    str,
+    Field(
+        pattern=AGENT_PATTERN,
+        description="Your own agent name, such as ml-orchestrator.",
+    ),
+]
+IdempotencyKey: TypeAlias = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        max_length=128,
+        description="Any text of your choice; a retry with the same key is not done twice.",
+    ),
+]
+Cursor: TypeAlias = Annotated[
+    str | None, Field(max_length=128, description="next_cursor of the page before.")
+]
+Page: TypeAlias = Annotated[int, Field(ge=1, le=100, description="How many at most.")]
+ModelName: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=128, description="Name of a registered model.")
+]
+RunId: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=64, description="run_id of a started run.")
+]
+Source: TypeAlias = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=1_000,
+        description="A data set: path of a CSV or Parquet file in the project, or builtin:NAME "
+        "(such as builtin:breast_cancer).",
+    ),
+]
+WaitS: TypeAlias = Annotated[
+    float,
+    Field(ge=0, le=50, description="Wait up to this many seconds for the end, with progress."),
+]

@@ -1,0 +1,37 @@
+"""How a handler gets its service: by the type of a parameter the caller never sees."""
+
+from typing import Annotated, TypeAlias
+
+from mcp.server.mcpserver import Context, Resolve
+
+from ml_orchestrator.services import (
+    CollaborationService,
+    DeploymentPipelineService,
+    MonitoringCoordinator,
+    Services,
+    WorkflowOrchestrator,
+)
+
+__all__ = ["Collaboration", "Deployment", "Monitoring", "Workflow"]
+
+
+def _collaboration(ctx: Context[Services]) -> CollaborationService:
+    return ctx.request_context.lifespan_context.collaboration
+
+
+def _deployment(ctx: Context[Services]) -> DeploymentPipelineService:
+    return ctx.request_context.lifespan_context.deployment
+
+
+def _monitoring(ctx: Context[Services]) -> MonitoringCoordinator:
+    return ctx.request_context.lifespan_context.monitoring
+
+
+def _workflow(ctx: Context[Services]) -> WorkflowOrchestrator:
+    return ctx.request_context.lifespan_context.workflow
+
+
+Collaboration: TypeAlias = Annotated[CollaborationService, Resolve(_collaboration)]
+Deployment: TypeAlias = Annotated[DeploymentPipelineService, Resolve(_deployment)]
+Monitoring: TypeAlias = Annotated[MonitoringCoordinator, Resolve(_monitoring)]
+Workflow: TypeAlias = Annotated[WorkflowOrchestrator, Resolve(_workflow)]

@@ -1,0 +1,179 @@
+"""The decorator that turns a coroutine function into a tool."""
+
+import difflib
+import functools
+import inspect
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
+from mcp.types import ToolAnnotations
+from pydantic import ConfigDict, ValidationError
+
+from ml_orchestrator.catalog import Catalog
+from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.services import Services
+from ml_orchestrator.tools._schema import tidy
+
+__all__ = ["TOOLS", "ToolEntry", "tool"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MAX_ARGUMENT_BYTES = 1_000_000
+MAX_FAULTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEntry:
+    """A handler with the hints a host shows."""
+
+    handler: Callable[..., Awaitable[Any]]
+    annotations: ToolAnnotations
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether the tool changes nothing."""
+        return bool(self.annotations.read_only_hint)
+
+    def build(self) -> Tool:
+        """Return the tool as the server takes it: strict arguments, schemas without noise."""
+        built = StrictTool.from_function(
+            self.handler,
+            description=inspect.getdoc(self.handler),
+            title=self.annotations.title,
+            annotations=self.annotations,
+        )
+        built.fn_metadata = _strict(built.fn_metadata)
+        built.parameters = tidy(built.fn_metadata.arg_model.model_json_schema(by_alias=True))
+        return built
+
+
+TOOLS: Catalog[ToolEntry] = Catalog("tool")
+
+
+def tool(
+    *, title: str, reads_only: bool = False, destroys: bool = False
+) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+    """File a coroutine function as a tool named after it.
+
+    Arguments are taken strictly: unknown names and coerced types are refused. A tool that
+    changes something has an ``agent`` argument, whose right to use it is checked before the
+    handler runs. Expected failures (``OrchestratorError``) reach the caller with their text;
+    anything else is a defect whose text stays in the log.
+    """
+
+    def decorate(handler: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        if not reads_only and "agent" not in inspect.signature(handler).parameters:
+            raise TypeError(f"{handler.__name__} changes something, so it needs 'agent'.")
+
+        @functools.wraps(handler)
+        async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return await handler(*args, **kwargs)
+            except OrchestratorError as error:
+                raise ToolError(str(error)) from error
+
+        hints = ToolAnnotations(
+            title=title,
+            read_only_hint=reads_only,
+            destructive_hint=destroys,
+            open_world_hint=False,
+        )
+        TOOLS.register(handler.__name__)(ToolEntry(guarded, hints))
+        return handler
+
+    return decorate
+
+
+class StrictTool(Tool):
+    """A tool that says plainly what is wrong with its arguments, and checks rights."""
+
+    async def run(
+        self,
+        arguments: dict[str, Any],
+        context: Context[Services, Any],
+        convert_result: bool = False,
+    ) -> Any:
+        """Check size and rights, then run; the error text is for the model to act on."""
+        self._refuse_bulk(arguments)
+        self._authorise(arguments, context)
+        try:
+            return await super().run(arguments, context, convert_result)
+        except UnexpectedToolError:
+            raise
+        except ToolError as error:
+            cause = error.__cause__
+            if isinstance(cause, ValidationError):
+                raise ToolError(_explain(self, cause)) from cause
+            if isinstance(cause, ToolError):
+                raise cause from cause.__cause__
+            raise
+
+    def _refuse_bulk(self, arguments: dict[str, Any]) -> None:
+        for name, value in arguments.items():
+            size = len(value) if isinstance(value, str) else len(json.dumps(value, default=str))
+            if size > MAX_ARGUMENT_BYTES:
+                raise ToolError(
+                    f"Argument {name!r} of {self.name} has {size:,} characters; at most "
+                    f"{MAX_ARGUMENT_BYTES:,} are taken. Put large data in a file and pass its path."
+                )
+
+    def _authorise(self, arguments: dict[str, Any], context: Context[Services, Any]) -> None:
+        if self.annotations is not None and self.annotations.read_only_hint:
+            return
+        agent = arguments.get("agent")
+        if isinstance(agent, str):  # anything else fails validation, with a better message
+            try:
+                services = context.request_context.lifespan_context
+                services.security.authorise(agent, self.name)
+            except OrchestratorError as error:
+                raise ToolError(str(error)) from error
+
+
+class _StrictMetadata(FuncMetadata):
+    def validate_arguments(self, arguments_to_validate: dict[str, Any]) -> dict[str, Any]:
+        """Validate as strict JSON: a time may be text, a number may not."""
+        text = json.dumps(arguments_to_validate)
+        return self.arg_model.model_validate_json(text).model_dump_one_level()
+
+
+def _strict(metadata: FuncMetadata) -> FuncMetadata:
+    class Arguments(metadata.arg_model):  # type: ignore[name-defined, misc]  # a model made at run time
+        model_config = ConfigDict(extra="forbid", strict=True)
+
+    Arguments.__name__ = metadata.arg_model.__name__
+    strict = _StrictMetadata(
+        arg_model=Arguments,
+        output_model=metadata.output_model,
+        output_schema=metadata.output_schema and tidy(metadata.output_schema),
+        wrap_output=metadata.wrap_output,
+    )
+    return strict
+
+
+def _explain(built: Tool, error: ValidationError) -> str:
+    known = list(built.parameters.get("properties", {}))
+    faults = [_fault(fault, known) for fault in error.errors(include_url=False)[:MAX_FAULTS]]
+    return f"{built.name} was not run. " + " ".join(faults)
+
+
+def _fault(fault: Any, known: list[str]) -> str:
+    place = ".".join(str(part) for part in fault["loc"]) or "arguments"
+    if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1:
+        near = difflib.get_close_matches(place, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        return f"Unknown argument {place!r}; known: {', '.join(known)}.{hint}"
+    if fault["type"] == "missing":
+        return f"Argument {place!r} is missing."
+    found = f" (got {str(fault['input'])[:60]!r})" if _is_scalar(fault.get("input")) else ""
+    return f"Argument {place!r}: {fault['msg']}{found}."
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool) or value is None

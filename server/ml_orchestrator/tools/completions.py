@@ -1,0 +1,52 @@
+"""Completions for the arguments of prompts and resource addresses."""
+
+from collections.abc import Sequence
+
+from mcp.server import MCPServer
+from mcp.types import (
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    PromptReference,
+    ResourceTemplateReference,
+)
+
+from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.services import Services
+from ml_orchestrator.services.security import SHIPPED_AGENTS
+
+__all__ = ["add_completions"]
+
+MOST = 100
+
+
+def add_completions(server: MCPServer[Services], services: Services) -> None:
+    """Complete agents, models, runs and data sets by what exists."""
+
+    @server.completion()  # type: ignore[untyped-decorator]  # untyped in mcp 2.3
+    async def complete(
+        ref: PromptReference | ResourceTemplateReference,
+        argument: CompletionArgument,
+        context: CompletionContext | None,
+    ) -> Completion:
+        del ref, context  # an argument's name tells enough: it means the same everywhere
+        try:
+            known = await _known(services, argument.name)
+        except OrchestratorError:
+            known = ()  # a store that is away offers no completions; a call will say why
+        found = [value for value in known if value.startswith(argument.value)]
+        return Completion(values=found[:MOST], total=len(found), has_more=len(found) > MOST)
+
+
+async def _known(services: Services, name: str) -> Sequence[str]:
+    if name == "agent":
+        return SHIPPED_AGENTS
+    if name == "model":
+        page = await services.deployment.list_models(model=None, limit=MOST, cursor=None)
+        return [model.name for model in page.models]
+    if name == "run_id":
+        runs = await services.workflow.runs(limit=MOST, cursor=None)
+        return [run.run_id for run in runs.runs]
+    if name in ("source", "reference", "current"):
+        return await services.monitoring.builtin_sources()
+    return ()

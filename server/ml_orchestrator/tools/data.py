@@ -1,0 +1,33 @@
+"""Data tools."""
+
+from typing import Annotated
+
+from mcp.types import CallToolResult
+from pydantic import Field
+
+from ml_orchestrator.datasets.models import DatasetProfile
+from ml_orchestrator.tools._arguments import Source
+from ml_orchestrator.tools._images import with_pictures
+from ml_orchestrator.tools._services import Monitoring
+from ml_orchestrator.tools._tool import tool
+
+__all__ = ["dataset_profile"]
+
+
+@tool(title="Profile a data set", reads_only=True)
+async def dataset_profile(
+    source: Source,
+    monitoring: Monitoring,
+    target: Annotated[
+        str | None, Field(max_length=200, description="The column to predict, if there is one.")
+    ] = None,
+    with_plot: Annotated[bool, Field(description="Add a picture of the columns.")] = False,
+) -> Annotated[CallToolResult, DatasetProfile]:
+    """Describe a data set before training on it.
+
+    Gives rows, columns, kinds, missing values, ranges, categories, outliers, duplicates, the
+    balance of the target, columns that give the target away (with the evidence), and the task
+    and metric that fit. training_start trains on it.
+    """
+    profile, pictures = await monitoring.profile(source, target, with_plot=with_plot)
+    return with_pictures(profile, *pictures)

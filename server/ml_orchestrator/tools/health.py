@@ -1,0 +1,78 @@
+"""Health and drift tools."""
+
+from typing import Annotated, Literal, TypeAlias
+
+from mcp.types import CallToolResult
+from pydantic import Field
+
+from ml_orchestrator.health.models import DriftReport
+from ml_orchestrator.health.status import HealthReport
+from ml_orchestrator.tools._arguments import Source
+from ml_orchestrator.tools._images import with_pictures
+from ml_orchestrator.tools._services import Monitoring
+from ml_orchestrator.tools._tool import tool
+
+__all__ = ["drift_check", "health_get"]
+
+InlineColumns: TypeAlias = Annotated[
+    dict[str, list[float | str | None]],
+    Field(min_length=1, max_length=200, description="Column name to values; null is missing."),
+]
+Test = Literal["auto", "ks", "wasserstein", "psi", "jensen_shannon", "chi_square"]
+
+
+@tool(title="Check drift", reads_only=True)
+async def drift_check(
+    reference: Annotated[Source | InlineColumns, Field(description="The sample to compare with.")],
+    current: Annotated[Source | InlineColumns, Field(description="The sample in question.")],
+    monitoring: Monitoring,
+    columns: Annotated[
+        list[str] | None, Field(min_length=1, max_length=500, description="Only these columns.")
+    ] = None,
+    test: Annotated[
+        Test,
+        Field(
+            description="auto picks by kind and size: up to 1,000 reference rows ks and "
+            "chi_square, above that wasserstein and jensen_shannon."
+        ),
+    ] = "auto",
+    alpha: Annotated[
+        float, Field(gt=0, lt=1, description="Error rate for tests that give a p value.")
+    ] = 0.05,
+    correction: Annotated[
+        Literal["benjamini_hochberg", "holm", "none"],
+        Field(description="How p values are corrected for many columns."),
+    ] = "benjamini_hochberg",
+    with_plot: Annotated[bool, Field(description="Add a picture of the drifted columns.")] = False,
+) -> Annotated[CallToolResult, DriftReport]:
+    """Compare two samples column by column and say which columns drifted, and how much.
+
+    Each sample is a data set (path or builtin:NAME) or columns given inline. Exact tests;
+    the decision for the data set and its reason are in the result. It does not say whether
+    the model suffers: measure that with labels when they arrive.
+    """
+    report, pictures = await monitoring.drift(
+        reference,
+        current,
+        columns=columns,
+        test=test,
+        alpha=alpha,
+        correction=correction,
+        with_plot=with_plot,
+    )
+    return with_pictures(report, *pictures)
+
+
+@tool(title="Get health", reads_only=True)
+async def health_get(
+    monitoring: Monitoring,
+    detail: Annotated[
+        Literal["concise", "detailed"],
+        Field(description="concise probes what is in use; detailed opens and probes all."),
+    ] = "concise",
+) -> HealthReport:
+    """Say whether services, stores and worker work, with the reason where one does not.
+
+    What has not been probed is reported as unknown, never as healthy.
+    """
+    return await monitoring.health(detail)

@@ -1,0 +1,119 @@
+"""Registry tools."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ml_orchestrator.registry.models import ModelPage, MoveResult, Predictions, VerifyReport
+from ml_orchestrator.tools._arguments import Agent, Cursor, IdempotencyKey, ModelName, Page
+from ml_orchestrator.tools._services import Deployment
+from ml_orchestrator.tools._tool import tool
+
+__all__ = ["model_predict", "registry_list", "registry_move_alias", "registry_verify"]
+
+Version = Annotated[int, Field(ge=1, description="Version number.")]
+Alias = Annotated[str, Field(min_length=1, max_length=64, description="Alias, without the @.")]
+VersionOrAlias = Annotated[
+    int | str, Field(description="Version number, or an alias such as champion.")
+]
+
+
+@tool(title="List models", reads_only=True)
+async def registry_list(
+    deployment: Deployment,
+    model: Annotated[
+        str | None, Field(max_length=128, description="Show the versions of this model.")
+    ] = None,
+    limit: Page = 20,
+    cursor: Cursor = None,
+) -> ModelPage:
+    """List registered models, or the versions of one: aliases, metrics, when and by which run.
+
+    With a model given, its recent alias moves are listed too: who moved what, when and why.
+    """
+    return await deployment.list_models(model=model, limit=limit, cursor=cursor)
+
+
+@tool(title="Move an alias", destroys=True)
+async def registry_move_alias(
+    agent: Agent,
+    model: ModelName,
+    alias: Alias,
+    version: Annotated[
+        Version | Literal["previous"] | None,
+        Field(
+            description="Where the alias shall point; previous rolls back to the version it "
+            "pointed to before; null removes the alias."
+        ),
+    ],
+    expected_version: Annotated[
+        Version | None,
+        Field(
+            description="Where it points now, as you saw it; null if it is unset. If that is no "
+            "longer so, nothing is moved."
+        ),
+    ],
+    reason: Annotated[
+        str, Field(min_length=3, max_length=2_000, description="Why; kept in the history.")
+    ],
+    deployment: Deployment,
+    evidence: Annotated[
+        str | None,
+        Field(max_length=4_000, description="Scores, run ids or reports that support it."),
+    ] = None,
+    dry_run: Annotated[
+        bool, Field(description="Only return the plan with its checks and digest.")
+    ] = False,
+    plan_digest: Annotated[
+        str | None,
+        Field(max_length=64, description="Digest of a reviewed plan: apply exactly that one."),
+    ] = None,
+    idempotency_key: IdempotencyKey = None,
+) -> MoveResult:
+    """Move @champion, @challenger, @production or another alias by compare-and-set.
+
+    The plan's checks (version exists, integrity holds, rules of the alias) must pass. Every
+    move is kept with who, when, from, to and why; version "previous" rolls back.
+    """
+    return await deployment.move_alias(
+        model,
+        alias,
+        version=version,
+        expected_version=expected_version,
+        actor=agent,
+        reason=reason,
+        evidence=evidence,
+        dry_run=dry_run,
+        plan_digest=plan_digest,
+        idempotency_key=idempotency_key,
+    )
+
+
+@tool(title="Verify a model", reads_only=True)
+async def registry_verify(
+    model: ModelName, version: VersionOrAlias, deployment: Deployment
+) -> VerifyReport:
+    """Check that a version is byte for byte what was registered, and safe to load.
+
+    Compares every file with the SHA-256 manifest made at registration and checks the model's
+    description; each check is listed with what it found. Nothing is loaded or run.
+    """
+    return await deployment.verify(model, version)
+
+
+@tool(title="Predict", reads_only=True)
+async def model_predict(
+    model: ModelName,
+    version: VersionOrAlias,
+    rows: Annotated[
+        list[dict[str, Any]],
+        Field(min_length=1, max_length=1_000, description="Raw rows: column name to value."),
+    ],
+    deployment: Deployment,
+) -> Predictions:
+    """Predict with a verified version, by number or alias.
+
+    Rows are checked against the model's signature; the model is loaded only if its integrity
+    holds. Meant for a look at single predictions, not for traffic.
+    """
+    return await deployment.predict(model, version, rows)

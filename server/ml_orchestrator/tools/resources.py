@@ -1,0 +1,62 @@
+"""Resources: the same state as the tools return, readable by address."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import ParamSpec
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from pydantic import BaseModel
+
+from ml_orchestrator.errors import NotFoundError, OrchestratorError
+from ml_orchestrator.services import Services
+
+__all__ = ["add_resources"]
+
+P = ParamSpec("P")
+
+
+def add_resources(server: MCPServer[Services], services: Services) -> None:
+    """Offer memory, registry, runs and health as resources, all of them JSON."""
+
+    async def memory(agent: str) -> BaseModel:
+        return await services.collaboration.load_memory(agent, limit=20)
+
+    async def model(model: str) -> BaseModel:
+        return await services.deployment.list_models(model=model, limit=50, cursor=None)
+
+    async def run(run_id: str) -> BaseModel:
+        return await services.workflow.status(run_id)
+
+    async def health() -> BaseModel:
+        return await services.monitoring.health("concise")
+
+    for address, read, title, description in (
+        ("memory://{agent}", memory, "Memory", "Newest tasks and insights of one agent."),
+        ("registry://{model}", model, "Model", "Versions, aliases and metrics of one model."),
+        ("run://{run_id}", run, "Run", "State, steps, progress and result of one run."),
+        ("health://system", health, "Health", "How every component in use is."),
+    ):
+        server.resource(
+            address,
+            name=read.__name__,
+            title=title,
+            description=description,
+            mime_type="application/json",
+        )(_as_json(read))
+
+
+def _as_json(read: Callable[P, Awaitable[BaseModel]]) -> Callable[P, Awaitable[str]]:
+    """Return ``read`` with its record as JSON text and our errors as resource errors."""
+
+    @wraps(read)
+    async def guarded(*args: P.args, **kwargs: P.kwargs) -> str:
+        try:
+            record = await read(*args, **kwargs)
+        except NotFoundError as error:
+            raise ResourceNotFoundError(str(error)) from error
+        except OrchestratorError as error:
+            raise ResourceError(str(error)) from error
+        return record.model_dump_json()
+
+    return guarded

@@ -1,0 +1,117 @@
+"""Training tools."""
+
+from typing import Annotated, Literal
+
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult
+from pydantic import Field
+
+from ml_orchestrator.orchestration.models import RunStatus
+from ml_orchestrator.services import Services
+from ml_orchestrator.tools._arguments import Agent, IdempotencyKey, ModelName, RunId, Source, WaitS
+from ml_orchestrator.tools._images import with_pictures
+from ml_orchestrator.tools._progress import progress_to
+from ml_orchestrator.tools._services import Workflow
+from ml_orchestrator.tools._tool import tool
+
+__all__ = ["training_cancel", "training_start", "training_status"]
+
+
+@tool(title="Start training")
+async def training_start(
+    agent: Agent,
+    source: Source,
+    model: ModelName,
+    workflow: Workflow,
+    target: Annotated[
+        str | None,
+        Field(max_length=200, description="Column to predict; a built-in has a default."),
+    ] = None,
+    task: Annotated[
+        Literal["auto", "classification", "regression"], Field(description="Kind of problem.")
+    ] = "auto",
+    trainers: Annotated[
+        list[str],
+        Field(
+            max_length=10,
+            description="linear, forest, extra_trees, histogram_boosting; empty for all.",
+        ),
+    ] = [],  # noqa: B006 never changed; pydantic copies it
+    metric: Annotated[
+        str | None,
+        Field(max_length=50, description="What to optimise; chosen by task if left out."),
+    ] = None,
+    n_trials: Annotated[int, Field(ge=1, le=1_000, description="Trials of the search.")] = 30,
+    timeout_s: Annotated[
+        float, Field(ge=1, le=86_400, description="Time budget of the search, in s.")
+    ] = 120.0,
+    n_folds: Annotated[int, Field(ge=2, le=20, description="Cross-validation folds.")] = 5,
+    test_fraction: Annotated[
+        float, Field(ge=0.05, le=0.5, description="Share of rows held out from the search.")
+    ] = 0.2,
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="Same seed, same result.")] = 0,
+    time_column: Annotated[
+        str | None,
+        Field(max_length=200, description="Order rows by this; never look ahead of it."),
+    ] = None,
+    group_column: Annotated[
+        str | None,
+        Field(max_length=200, description="Keep rows with the same value together (a person)."),
+    ] = None,
+    alias: Annotated[
+        str | None,
+        Field(max_length=64, description="Alias for the new version; null sets none."),
+    ] = "challenger",
+    idempotency_key: IdempotencyKey = None,
+) -> RunStatus:
+    """Train and tune a model in the background; returns a run_id at once.
+
+    Searches over trainers and hyperparameters with cross-validation, scores the best on rows
+    the search never saw (with an interval), logs everything to MLflow, registers a new version
+    with its integrity manifest and points the alias at it. Follow it with training_status;
+    the run survives the end of this session. Run dataset_profile first.
+    """
+    params = {
+        "source": source,
+        "target": target,
+        "model": model,
+        "alias": alias,
+        "task": task,
+        "trainers": trainers,
+        "metric": metric,
+        "n_trials": n_trials,
+        "timeout_s": timeout_s,
+        "n_folds": n_folds,
+        "test_fraction": test_fraction,
+        "seed": seed,
+        "time_column": time_column,
+        "group_column": group_column,
+    }
+    return await workflow.start("train", params, actor=agent, idempotency_key=idempotency_key)
+
+
+@tool(title="Follow training", reads_only=True)
+async def training_status(
+    run_id: RunId,
+    workflow: Workflow,
+    ctx: Context[Services],
+    wait_s: WaitS = 0,
+    with_plots: Annotated[
+        bool, Field(description="When it is done, add pictures of the search and the result.")
+    ] = False,
+) -> Annotated[CallToolResult, RunStatus]:
+    """Return how far a training is, and its result when it is done.
+
+    Gives steps, best score so far and time left; when done the held-out score with its
+    interval beside a baseline's, the chosen trainer and parameters, importances and the
+    registered version. With wait_s it waits, reports progress, and returns early at the end.
+    """
+    status = await workflow.status(run_id, wait_s=wait_s, on_progress=progress_to(ctx))
+    pictures = await workflow.pictures(run_id) if with_plots else []
+    return with_pictures(status, *pictures)
+
+
+@tool(title="Cancel training", destroys=True)
+async def training_cancel(agent: Agent, run_id: RunId, workflow: Workflow) -> RunStatus:
+    """Stop a training run; nothing of it is registered. Finished trials stay on disk."""
+    return await workflow.cancel(run_id, actor=agent)

@@ -1,0 +1,139 @@
+"""The contract of a memory store."""
+
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.memory._sql import SqlMemoryStore
+from ml_orchestrator.memory.models import Collaboration, Insight, Task
+from ml_orchestrator.memory.store import MemoryStore
+from ml_orchestrator.storage.engine import open_database
+
+AGENT = "ml-orchestrator"
+
+
+def open_store(home: Path) -> SqlMemoryStore:
+    return SqlMemoryStore(open_database(f"sqlite:///{home / 'state.db'}", home))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MemoryStore]:
+    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+    yield SqlMemoryStore(database)
+    database.close()
+
+
+def task(text: str) -> Task:
+    return Task(task_description=text, outcome="success")
+
+
+def test_an_unknown_agent_remembers_nothing(store: MemoryStore) -> None:
+    memory = store.load("nobody")
+
+    assert memory.model_dump() == {
+        "agent_name": "nobody",
+        "last_updated": None,
+        "task_history": [],
+        "optimization_insights": [],
+        "collaboration_patterns": {"frequent_collaborators": []},
+        "n_tasks": 0,
+        "n_insights": 0,
+    }
+
+
+def test_the_newest_task_comes_first_and_the_limit_keeps_the_newest(store: MemoryStore) -> None:
+    for text in ("first", "second", "third"):
+        store.save(AGENT, task=task(text))
+
+    memory = store.load(AGENT, limit=2)
+
+    assert [t.task_description for t in memory.task_history] == ["third", "second"]
+    assert memory.n_tasks == 3
+
+
+def test_memories_of_agents_are_apart(store: MemoryStore) -> None:
+    store.save(AGENT, task=task("mine"))
+    store.save("performance-engineer", task=task("theirs"))
+
+    assert [t.task_description for t in store.load(AGENT).task_history] == ["mine"]
+
+
+def test_collaborations_are_counted_by_colleague_and_kind_of_work(store: MemoryStore) -> None:
+    work = [("deployment", True), ("deployment", False), ("profiling", True)]
+    for task_type, success in work:
+        pair = Collaboration(
+            collaborator="infrastructure-specialist", success=success, task_type=task_type
+        )
+        store.save(AGENT, collaborations=[pair])
+
+    (colleague,) = store.load(AGENT).collaboration_patterns.frequent_collaborators
+
+    assert colleague.collaboration_frequency == 3
+    assert colleague.success_rate == pytest.approx(2 / 3)
+    assert colleague.common_tasks == ["deployment", "profiling"]
+    assert colleague.success_rate_by_task == {"deployment": 0.5, "profiling": 1.0}
+
+
+def test_saving_nothing_is_refused(store: MemoryStore) -> None:
+    with pytest.raises(InvalidInputError, match="Nothing to save"):
+        store.save(AGENT)
+
+
+def test_a_save_that_fails_in_its_middle_leaves_nothing(store: MemoryStore) -> None:
+    store.save(AGENT, task=Task(task_description="first", outcome="success", task_id="t1"))
+    insight = Insight(area="a", insight="i", impact="low", confidence=0.5)
+    clash = Task(task_description="again", outcome="success", task_id="t1")
+
+    with pytest.raises(ConflictError, match="t1"):
+        store.save(AGENT, task=clash, insights=[insight])
+
+    memory = store.load(AGENT)
+    assert (memory.n_tasks, memory.n_insights) == (1, 0)
+
+
+def test_a_retry_with_the_same_key_is_stored_once(store: MemoryStore) -> None:
+    first = store.save(AGENT, task=task("once"), idempotency_key="k")
+    again = store.save(AGENT, task=task("once"), idempotency_key="k")
+
+    assert again == first
+    assert store.load(AGENT).n_tasks == 1
+
+
+def test_a_key_used_for_something_else_is_a_conflict(store: MemoryStore) -> None:
+    store.save(AGENT, task=task("once"), idempotency_key="k")
+
+    with pytest.raises(ConflictError, match="'k'"):
+        store.save(AGENT, task=task("other"), idempotency_key="k")
+
+
+def test_the_shared_context_changes_by_compare_and_set(store: MemoryStore) -> None:
+    assert store.shared_context().revision == 0
+    store.put_shared_context({"goal": "ship"}, expected_revision=0, actor=AGENT)
+
+    with pytest.raises(ConflictError, match="revision 1, not 0"):
+        store.put_shared_context({"goal": "late"}, expected_revision=0, actor="other")
+
+    context = store.put_shared_context({"goal": "done"}, expected_revision=1, actor=AGENT)
+    assert (context.revision, context.content, context.updated_by) == (2, {"goal": "done"}, AGENT)
+
+
+def save_many(home: Path, writer: int, n: int) -> None:
+    store = open_store(home)
+    for i in range(n):
+        store.save(AGENT, task=task(f"{writer}/{i}"))
+
+
+def test_four_processes_on_one_fresh_directory_lose_nothing(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=save_many, args=(tmp_path, w, 25)) for w in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+
+    assert [writer.exitcode for writer in writers] == [0, 0, 0, 0]
+    found = {t.task_description for t in open_store(tmp_path).load(AGENT, limit=500).task_history}
+    assert found == {f"{w}/{i}" for w in range(4) for i in range(25)}
