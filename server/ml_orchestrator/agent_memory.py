@@ -12,7 +12,7 @@ from typing import Any
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Collaboration, Insight, Task
 from ml_orchestrator.messaging._sql import SqlMailbox
-from ml_orchestrator.services.security import SHIPPED_AGENTS, SecurityIntegrationService
+from ml_orchestrator.services.security import SHIPPED_AGENTS, canonical_agent
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
 
@@ -43,21 +43,20 @@ class AgentMemoryManager:
 
     def __init__(self, home: Path | None = None) -> None:
         settings = Settings.read(home=home)
-        self._security = SecurityIntegrationService(settings)
         database = open_database(settings.state_url, settings.home)
         self._memory = SqlMemoryStore(database)
         self._mailbox = SqlMailbox(database, shipped=SHIPPED_AGENTS)
 
     def load_agent_memory(self, agent_name: str) -> dict[str, Any]:
         """Return task_history, optimization_insights and collaboration_patterns, newest first."""
-        return self._memory.load(self._security.canonical_agent(agent_name)).model_dump()
+        return self._memory.load(canonical_agent(agent_name)).model_dump()
 
     def save_agent_memory(self, agent_name: str, memory: Mapping[str, Any]) -> None:
         """Store the tasks and insights of ``memory`` that the store does not have yet.
 
         Nothing is deleted: a memory loaded before somebody else saved loses none of theirs.
         """
-        agent = self._security.canonical_agent(agent_name)
+        agent = canonical_agent(agent_name)
         known = self._memory.load(agent, limit=1_000_000)
         task_ids = {task.task_id for task in known.task_history}
         insights = {(i.area, i.insight, i.discovered_at) for i in known.optimization_insights}
@@ -72,13 +71,13 @@ class AgentMemoryManager:
 
     def add_task_to_history(self, agent_name: str, task_info: Mapping[str, Any]) -> str:
         """Store a finished task and return its id."""
-        agent = self._security.canonical_agent(agent_name)
+        agent = canonical_agent(agent_name)
         saved = self._memory.save(agent, task=Task.model_validate(_chosen(task_info)))
         return str(saved.task_id)
 
     def add_optimization_insight(self, agent_name: str, insight_info: Mapping[str, Any]) -> None:
         """Store something learnt."""
-        agent = self._security.canonical_agent(agent_name)
+        agent = canonical_agent(agent_name)
         self._memory.save(agent, insights=[Insight.model_validate(_chosen(insight_info))])
 
     def update_collaboration_pattern(
@@ -86,15 +85,15 @@ class AgentMemoryManager:
     ) -> None:
         """Count one piece of work done with a colleague."""
         work = Collaboration(
-            collaborator=self._security.canonical_agent(collaborator),
+            collaborator=canonical_agent(collaborator),
             success=success,
             task_type=task_type,
         )
-        self._memory.save(self._security.canonical_agent(agent_name), collaborations=[work])
+        self._memory.save(canonical_agent(agent_name), collaborations=[work])
 
     def get_unread_messages(self, agent_name: str) -> list[dict[str, Any]]:
         """Return every unread message, most urgent first; reading does not acknowledge."""
-        agent = self._security.canonical_agent(agent_name)
+        agent = canonical_agent(agent_name)
         found: list[dict[str, Any]] = []
         cursor = None
         while True:
@@ -105,7 +104,7 @@ class AgentMemoryManager:
 
     def acknowledge_message(self, message_id: str, agent_name: str) -> None:
         """Mark a message as dealt with."""
-        self._mailbox.acknowledge(self._security.canonical_agent(agent_name), [message_id])
+        self._mailbox.acknowledge(canonical_agent(agent_name), [message_id])
 
     def add_inter_agent_message(
         self,
@@ -118,10 +117,10 @@ class AgentMemoryManager:
         """Send a message and return its id; ``metadata["priority"]`` sets its priority."""
         details = dict(metadata or {})
         sent = self._mailbox.send(
-            self._security.canonical_agent(from_agent),
+            canonical_agent(from_agent),
             message_type=message_type,
             content=content,
-            target_agents=[self._security.canonical_agent(t) for t in target_agents or ()],
+            target_agents=[canonical_agent(t) for t in target_agents or ()],
             priority=details.get("priority", "medium"),
             metadata=details,
         )

@@ -6,9 +6,12 @@ the first request has been answered, so that nobody waits for them later.
 
 import importlib
 import logging
+import socket
 import threading
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
@@ -37,8 +40,9 @@ if TYPE_CHECKING:
     from ml_orchestrator.orchestration._dbos import RunClient
     from ml_orchestrator.orchestration.inspection import DataInspector
     from ml_orchestrator.orchestration.progress import ProgressStore
-    from ml_orchestrator.registry._mlflow import MlflowRegistry
-    from ml_orchestrator.registry.journal import AliasJournal
+    from ml_orchestrator.registry.desk import RegistryDesk
+    from ml_orchestrator.registry.moves import MoveRequest
+    from ml_orchestrator.services.deployment import Answerer
     from ml_orchestrator.storage.engine import Database
 
 __all__ = ["build_server", "build_services"]
@@ -61,8 +65,9 @@ class Doors:
         self.database: Door[Database] = Door(self._database)
         self.memory: Door[MemoryStore] = Door(self._memory)
         self.mailbox: Door[Mailbox] = Door(self._mailbox)
-        self.registry: Door[MlflowRegistry] = Door(self._registry)
-        self.journal: Door[AliasJournal] = Door(self._journal)
+        self.registry: Door[RegistryDesk] = Door(self._registry)
+        self.make_request: Door[type[MoveRequest]] = Door(self._make_request)
+        self.answer: Door[Answerer] = Door(self._answer)
         self.runs: Door[RunClient] = Door(self._runs)
         self.progress: Door[ProgressStore] = Door(self._progress)
         self.inspector: Door[DataInspector] = Door(self._inspector)
@@ -97,19 +102,28 @@ class Doors:
 
         return SqlMailbox(self.database(), shipped=SHIPPED_AGENTS)
 
-    def _registry(self) -> "MlflowRegistry":
-        from ml_orchestrator.registry._mlflow import MlflowRegistry
+    def _registry(self) -> "RegistryDesk":
+        from ml_orchestrator.registry.desk import open_desk
 
-        return MlflowRegistry(
-            self._settings.mlflow_tracking_uri,
-            self._settings.mlflow_registry_uri,
-            self._settings.home,
+        return open_desk(
+            tracking_uri=self._settings.mlflow_tracking_uri,
+            registry_uri=self._settings.mlflow_registry_uri,
+            home=self._settings.home,
+            database=self.database(),
+            host=f"{socket.gethostname()}:{self._settings.home}",
+            new_id=lambda: uuid.uuid4().hex,
+            now=lambda: datetime.now(UTC),
         )
 
-    def _journal(self) -> "AliasJournal":
-        from ml_orchestrator.registry.journal import AliasJournal
+    def _make_request(self) -> "type[MoveRequest]":
+        from ml_orchestrator.registry.moves import MoveRequest
 
-        return AliasJournal(self.database())
+        return MoveRequest
+
+    def _answer(self) -> "Answerer":
+        from ml_orchestrator.serving.predict import answer
+
+        return answer
 
     def _runs(self) -> "RunClient":
         from ml_orchestrator.orchestration._dbos import RunClient
@@ -140,19 +154,18 @@ class Doors:
 def build_services(settings: Settings, doors: Doors | None = None) -> Services:
     """Wire the services of one server."""
     doors = doors or Doors(settings)
-    security = SecurityIntegrationService(settings)
     components = ComponentManager(_components(settings, doors))
     return Services(
         workflow=WorkflowOrchestrator(settings, client=doors.runs, progress=doors.progress),
         components=components,
-        security=security,
+        security=SecurityIntegrationService(settings),
         deployment=DeploymentPipelineService(
-            settings, registry=doors.registry, journal=doors.journal
+            doors.registry, make_request=doors.make_request, answer=doors.answer
         ),
         monitoring=MonitoringCoordinator(
             settings, probe=components.check, inspector=doors.inspector
         ),
-        collaboration=CollaborationService(doors.memory, doors.mailbox, security),
+        collaboration=CollaborationService(doors.memory, doors.mailbox),
     )
 
 

@@ -16,7 +16,6 @@ from ml_orchestrator.memory.models import (
 from ml_orchestrator.memory.store import MemoryStore
 from ml_orchestrator.messaging.mailbox import Mailbox
 from ml_orchestrator.messaging.models import Acknowledged, Inbox, Priority, SentMessage
-from ml_orchestrator.services.security import SecurityIntegrationService
 
 __all__ = ["CollaborationService"]
 
@@ -28,16 +27,13 @@ class CollaborationService:
         self,
         memory: Callable[[], MemoryStore],
         mailbox: Callable[[], Mailbox],
-        security: SecurityIntegrationService,
     ) -> None:
         self._memory = memory
         self._mailbox = mailbox
-        self._security = security
 
     async def load_memory(self, agent: str, *, limit: int) -> AgentMemory:
         """Return the newest of what ``agent`` remembers."""
-        name = self._security.canonical_agent(agent)
-        return await run_sync(lambda: self._memory().load(name, limit=limit))
+        return await run_sync(lambda: self._memory().load(agent, limit=limit))
 
     async def shared_context(self) -> SharedContext:
         """Return what all agents share."""
@@ -53,10 +49,9 @@ class CollaborationService:
         idempotency_key: str | None,
     ) -> SavedMemory:
         """Store a task, insights and collaborations, all or nothing."""
-        name = self._security.canonical_agent(agent)
         return await run_sync(
             lambda: self._memory().save(
-                name,
+                agent,
                 task=task,
                 insights=insights,
                 collaborations=collaborations,
@@ -78,14 +73,12 @@ class CollaborationService:
         idempotency_key: str | None,
     ) -> SentMessage:
         """Send a message to named agents, or to everybody when none is named."""
-        name = self._security.canonical_agent(agent)
-        targets = [self._security.canonical_agent(target) for target in target_agents]
         return await run_sync(
             lambda: self._mailbox().send(
-                name,
+                agent,
                 message_type=message_type,
                 content=content,
-                target_agents=targets,
+                target_agents=target_agents,
                 priority=priority,
                 metadata=metadata,
                 reply_to=reply_to,
@@ -98,14 +91,12 @@ class CollaborationService:
         self, agent: str, *, limit: int, cursor: str | None, with_acknowledged: bool
     ) -> Inbox:
         """Return one page of an agent's messages."""
-        name = self._security.canonical_agent(agent)
         return await run_sync(
             lambda: self._mailbox().inbox(
-                name, limit=limit, cursor=cursor, with_acknowledged=with_acknowledged
+                agent, limit=limit, cursor=cursor, with_acknowledged=with_acknowledged
             )
         )
 
     async def acknowledge(self, agent: str, message_ids: Sequence[str]) -> Acknowledged:
         """Mark messages as dealt with."""
-        name = self._security.canonical_agent(agent)
-        return await run_sync(lambda: self._mailbox().acknowledge(name, message_ids))
+        return await run_sync(lambda: self._mailbox().acknowledge(agent, message_ids))

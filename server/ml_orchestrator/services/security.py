@@ -7,7 +7,7 @@ from types import MappingProxyType
 from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
 from ml_orchestrator.settings import Settings
 
-__all__ = ["AGENT_PATTERN", "SHIPPED_AGENTS", "SecurityIntegrationService"]
+__all__ = ["AGENT_PATTERN", "SHIPPED_AGENTS", "SecurityIntegrationService", "canonical_agent"]
 
 PLUGIN = "ml-orchestrator"
 AGENT_PATTERN = r"^[a-z][a-z0-9_-]{0,63}(:[a-z][a-z0-9_-]{0,63})?$"
@@ -26,26 +26,27 @@ _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
 SHIPPED_AGENTS: Sequence[str] = tuple(_RIGHTS)
 
 
+def canonical_agent(agent: str) -> str:
+    """Return the plain name of an agent.
+
+    Claude Code calls a plug-in's agent ``PLUGIN:AGENT``; for ours the prefix is dropped.
+
+    Raises:
+        InvalidInputError: it is not a name.
+    """
+    if _AGENT.fullmatch(agent) is None:
+        raise InvalidInputError(
+            f"{agent[:80]!r} is not an agent's name. Use small letters, digits, '-' and '_', "
+            "starting with a letter, such as 'ml-orchestrator'."
+        )
+    return agent.removeprefix(f"{PLUGIN}:")
+
+
 class SecurityIntegrationService:
     """Rights of agents on tools; reading is open to all, changing is granted by name."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-
-    def canonical_agent(self, agent: str) -> str:
-        """Return the plain name of an agent.
-
-        Claude Code calls a plug-in's agent ``PLUGIN:AGENT``; for ours the prefix is dropped.
-
-        Raises:
-            InvalidInputError: it is not a name.
-        """
-        if _AGENT.fullmatch(agent) is None:
-            raise InvalidInputError(
-                f"{agent[:80]!r} is not an agent's name. Use small letters, digits, '-' and '_', "
-                "starting with a letter, such as 'ml-orchestrator'."
-            )
-        return agent.removeprefix(f"{PLUGIN}:")
 
     def authorise(self, agent: str, tool: str) -> None:
         """Let a change pass, or say who may make it.
@@ -54,7 +55,7 @@ class SecurityIntegrationService:
             PermissionDeniedError: this agent has no right to use ``tool``, or the server is
                 in read-only mode.
         """
-        name = self.canonical_agent(agent)
+        name = canonical_agent(agent)
         if self._settings.mode == "read-only":
             raise PermissionDeniedError(
                 f"{tool} changes things and this server runs read-only. "

@@ -2,9 +2,9 @@
 
 from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from ml_orchestrator.services.security import AGENT_PATTERN
+from ml_orchestrator.services.security import AGENT_PATTERN, canonical_agent
 
 __all__ = ["Agent", "Cursor", "IdempotencyKey", "ModelName", "Page", "RunId", "Source", "WaitS"]
 
@@ -14,6 +14,7 @@ Agent: TypeAlias = Annotated[
         pattern=AGENT_PATTERN,
         description="Your own agent name, such as ml-orchestrator.",
     ),
+    AfterValidator(canonical_agent),
 ]
 IdempotencyKey: TypeAlias = Annotated[
     str | None,

@@ -1,32 +1,46 @@
 """JSON schemas without noise: what is left tells the model something."""
 
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["tidy"]
+__all__ = ["optional_by_absence", "untitled"]
+
+Schema = dict[str, Any]
 
 
-def tidy(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy without generated titles, null defaults and ``or null`` alternatives.
+def untitled(schema: Schema) -> Schema:
+    """Return a copy without the titles that pydantic makes from names.
 
-    >>> tidy({"title": "X", "anyOf": [{"type": "string"}, {"type": "null"}], "default": None})
+    >>> untitled({"title": "X", "type": "object", "properties": {"title": {"title": "T"}}})
+    {'type': 'object', 'properties': {'title': {}}}
+    """
+    return _each({k: v for k, v in schema.items() if k != "title"}, untitled)
+
+
+def optional_by_absence(schema: Schema) -> Schema:
+    """Return a copy in which an argument is left out rather than null.
+
+    The server still takes null; the model reads a shorter schema.
+
+    >>> optional_by_absence({"anyOf": [{"type": "string"}, {"type": "null"}], "default": None})
     {'type': 'string'}
     """
-    kept: dict[str, Any] = {}
+    kept = {k: v for k, v in schema.items() if not (k == "default" and v is None)}
+    is_optional = "default" in schema and schema["default"] is None
+    if is_optional and "anyOf" in kept:
+        parts = [part for part in kept.pop("anyOf") if part != {"type": "null"}]
+        kept.update(parts[0] if len(parts) == 1 else {"anyOf": parts})
+    return _each(kept, optional_by_absence)
+
+
+def _each(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
+    """Apply ``change`` to the schemas inside a schema, wherever they stand."""
+    changed: Schema = {}
     for key, value in schema.items():
-        if _is_noise(key, value):
-            continue
         if key in ("properties", "$defs"):
-            kept[key] = {name: tidy(part) for name, part in value.items()}
+            changed[key] = {name: change(part) for name, part in value.items()}
         elif key == "anyOf":
-            kept.update(_alternatives([tidy(part) for part in value if part != {"type": "null"}]))
+            changed[key] = [change(part) for part in value]
         else:
-            kept[key] = tidy(value) if isinstance(value, dict) else value
-    return kept
-
-
-def _is_noise(key: str, value: Any) -> bool:
-    return (key == "title" and isinstance(value, str)) or (key == "default" and value is None)
-
-
-def _alternatives(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    return parts[0] if len(parts) == 1 else {"anyOf": parts}
+            changed[key] = change(value) if isinstance(value, dict) else value
+    return changed

@@ -18,7 +18,7 @@ from pydantic import ConfigDict, ValidationError
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.services import Services
-from ml_orchestrator.tools._schema import tidy
+from ml_orchestrator.tools._schema import optional_by_absence, untitled
 
 __all__ = ["TOOLS", "ToolEntry", "tool"]
 
@@ -50,7 +50,8 @@ class ToolEntry:
             annotations=self.annotations,
         )
         built.fn_metadata = _strict(built.fn_metadata)
-        built.parameters = tidy(built.fn_metadata.arg_model.model_json_schema(by_alias=True))
+        schema = built.fn_metadata.arg_model.model_json_schema(by_alias=True)
+        built.parameters = optional_by_absence(untitled(schema))
         return built
 
 
@@ -151,7 +152,7 @@ def _strict(metadata: FuncMetadata) -> FuncMetadata:
     strict = _StrictMetadata(
         arg_model=Arguments,
         output_model=metadata.output_model,
-        output_schema=metadata.output_schema and tidy(metadata.output_schema),
+        output_schema=metadata.output_schema and untitled(metadata.output_schema),
         wrap_output=metadata.wrap_output,
     )
     return strict

@@ -42,8 +42,8 @@ async def _known(services: Services, name: str) -> Sequence[str]:
     if name == "agent":
         return SHIPPED_AGENTS
     if name == "model":
-        page = await services.deployment.list_models(model=None, limit=MOST, cursor=None)
-        return [model.name for model in page.models]
+        page = await services.deployment.list_models(limit=MOST)
+        return [model.model for model in page.models]
     if name == "run_id":
         runs = await services.workflow.runs(limit=MOST, cursor=None)
         return [run.run_id for run in runs.runs]

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ml_orchestrator.registry.models import ModelPage, MoveResult, Predictions, VerifyReport
+from ml_orchestrator.registry.models import MoveResult, RegistryPage, VerifyReport
+from ml_orchestrator.serving.models import PredictionSet
 from ml_orchestrator.tools._arguments import Agent, Cursor, IdempotencyKey, ModelName, Page
 from ml_orchestrator.tools._services import Deployment
 from ml_orchestrator.tools._tool import tool
@@ -26,12 +27,12 @@ async def registry_list(
     ] = None,
     limit: Page = 20,
     cursor: Cursor = None,
-) -> ModelPage:
+) -> RegistryPage:
     """List registered models, or the versions of one: aliases, metrics, when and by which run.
 
     With a model given, its recent alias moves are listed too: who moved what, when and why.
     """
-    return await deployment.list_models(model=model, limit=limit, cursor=cursor)
+    return await deployment.list_models(model, limit=limit, cursor=cursor)
 
 
 @tool(title="Move an alias", destroys=True)
@@ -78,7 +79,7 @@ async def registry_move_alias(
     return await deployment.move_alias(
         model,
         alias,
-        version=version,
+        version,
         expected_version=expected_version,
         actor=agent,
         reason=reason,
@@ -110,7 +111,7 @@ async def model_predict(
         Field(min_length=1, max_length=1_000, description="Raw rows: column name to value."),
     ],
     deployment: Deployment,
-) -> Predictions:
+) -> PredictionSet:
     """Predict with a verified version, by number or alias.
 
     Rows are checked against the model's signature; the model is loaded only if its integrity

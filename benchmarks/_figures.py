@@ -1,0 +1,80 @@
+"""Figures of a benchmark: measured in turns, printed for people or as JSON lines."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+__all__ = ["Figure", "arguments", "in_turns", "percentile", "show"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure beside one peer's; lower is better. ``goal`` bounds the ratio ours / peer."""
+
+    figure: str
+    unit: str
+    ours: float
+    peer: float | None
+    peer_name: str | None
+    goal: float | None
+    n: int
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours divided by the peer's."""
+        return None if not self.peer else self.ours / self.peer
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the goal is met; None without a goal or a peer."""
+        return None if self.goal is None or self.ratio is None else self.ratio <= self.goal
+
+
+def arguments(description: str | None) -> argparse.Namespace:
+    """Parse the options every benchmark has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions")
+    parser.add_argument("--json", action="store_true", help="one JSON object a figure")
+    parser.add_argument("--seed", type=int, default=0, help="of everything drawn at random")
+    return parser.parse_args()
+
+
+def in_turns(subjects: Mapping[str, Callable[[], float]], *, rounds: int) -> dict[str, list[float]]:
+    """Measure every subject once per round, so that a noisy machine is fair to all."""
+    found: dict[str, list[float]] = {name: [] for name in subjects}
+    for _ in range(rounds):
+        for name, measure in subjects.items():
+            found[name].append(measure())
+    return found
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which ``share`` (0 to 1) of the values lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def show(figures: Sequence[Figure], *, as_json: bool) -> None:
+    """Print figures with the machine they were measured on."""
+    machine = f"{platform.machine()} {os.cpu_count()} cores, Python {platform.python_version()}"
+    for figure in figures:
+        if as_json:
+            line = {**asdict(figure), "ratio": figure.ratio, "holds": figure.holds}
+            print(json.dumps({**line, "machine": machine}))
+            continue
+        peer = "absent" if figure.peer is None else f"{figure.peer:.2f} {figure.unit}"
+        ratio = "" if figure.ratio is None else f"  ratio {figure.ratio:.2f}"
+        goal = "" if figure.goal is None else f" (goal {figure.goal:.2f})"
+        beside = f"  {figure.peer_name} {peer}" if figure.peer_name else ""
+        print(f"{figure.figure:<34} ours {figure.ours:8.2f} {figure.unit}{beside}{ratio}{goal}")
+    if not as_json:
+        print(f"n = {figures[0].n} each, measured in turns; {machine}")
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return median and range, for people."""
+    return f"{statistics.median(values):.2f} [{min(values):.2f} .. {max(values):.2f}]"

@@ -1,0 +1,137 @@
+"""Durable workflows: start a run, follow it, stop it."""
+
+import hashlib
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from anyio.to_thread import run_sync
+
+from ml_orchestrator.orchestration.models import RunList, RunProgress, RunStatus
+from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
+from ml_orchestrator.settings import Settings
+
+if TYPE_CHECKING:
+    from ml_orchestrator.orchestration._dbos import RunClient
+    from ml_orchestrator.orchestration.progress import ProgressStore
+
+__all__ = ["OnProgress", "WorkflowOrchestrator"]
+
+LOOK_S = 0.25
+_log = logging.getLogger(__name__)
+OnProgress = Callable[[RunProgress], Awaitable[None]]
+
+
+class WorkflowOrchestrator:
+    """Owns runs. They execute in a detached worker and survive this process.
+
+    Whoever looks at an unfinished run also makes sure that a worker is there to finish it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        client: "Callable[[], RunClient]",
+        progress: "Callable[[], ProgressStore]",
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._progress = progress
+
+    async def start(
+        self,
+        workflow: str,
+        params: Mapping[str, Any],
+        *,
+        actor: str,
+        idempotency_key: str | None = None,
+    ) -> RunStatus:
+        """Queue a run and return at once; the same key again returns the same run.
+
+        Raises:
+            NotFoundError: there is no such workflow.
+            InvalidInputError: the parameters do not fit; nothing was queued.
+            ConflictError: the key was used before with other parameters.
+        """
+        found = WORKFLOWS[workflow]
+        checked = validated(found, params)
+        run_id = _run_id(workflow, actor, idempotency_key)
+
+        def enqueue() -> RunStatus:
+            client = self._client()
+            status = client.start(run_id, found, checked, actor=actor)
+            if not status.is_over:
+                client.wake()
+            return status
+
+        return await run_sync(enqueue)
+
+    async def status(
+        self, run_id: str, *, wait_s: float = 0.0, on_progress: OnProgress | None = None
+    ) -> RunStatus:
+        """Return how a run is, as soon as it is over or after ``wait_s`` seconds.
+
+        Args:
+            on_progress: called with each new report of the running step while waiting.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        deadline = time.monotonic() + wait_s
+        told: RunProgress | None = None
+        while True:
+            status = await run_sync(self._look, run_id)
+            if on_progress and status.progress and status.progress != told:
+                told = status.progress
+                await on_progress(told)
+            remaining_s = deadline - time.monotonic()
+            if status.is_over or remaining_s <= 0:
+                return status
+            await anyio.sleep(min(LOOK_S, remaining_s))
+
+    async def cancel(self, run_id: str, *, actor: str) -> RunStatus:
+        """Cancel a run; an isolated step is killed within about a second.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it ended before it could be cancelled.
+        """
+        status = await run_sync(lambda: self._client().cancel(run_id))
+        _log.info("Run %s was cancelled by %s", run_id, actor)
+        return status
+
+    async def runs(self, *, limit: int = 20, cursor: str | None = None) -> RunList:
+        """Return one page of runs, newest first."""
+        return await run_sync(lambda: self._client().runs(limit=limit, cursor=cursor))
+
+    async def pictures(self, run_id: str) -> list[bytes]:
+        """Return the plots of a run as PNG, in the order of their names; none is fine.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        status = await run_sync(lambda: self._client().status(run_id))
+        folder = self._settings.home / "runs" / status.run_id / "plots"
+        return await run_sync(lambda: [path.read_bytes() for path in sorted(folder.glob("*.png"))])
+
+    def _look(self, run_id: str) -> RunStatus:
+        client = self._client()
+        status = client.status(run_id)
+        if status.is_over:
+            return status
+        client.wake()
+        running = {step.name for step in status.steps if step.state == "running"}
+        latest = self._progress().latest(run_id)
+        shown = latest if latest and latest.step in running else None
+        return status.model_copy(update={"progress": shown})
+
+
+def _run_id(workflow: str, actor: str, key: str | None) -> str:
+    if key is None:
+        return f"run-{uuid.uuid4().hex[:16]}"
+    digest = hashlib.sha256("\0".join((workflow, actor, key)).encode()).hexdigest()
+    return f"run-{digest[:16]}"

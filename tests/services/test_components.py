@@ -1,0 +1,80 @@
+"""Components: order, isolation, and honesty about what was not probed."""
+
+import pytest
+
+from ml_orchestrator.errors import NotFoundError, UnavailableError
+from ml_orchestrator.health.status import overall
+from ml_orchestrator.services.components import Component, ComponentManager
+
+
+def failing() -> str:
+    raise UnavailableError("The disk is full.")
+
+
+def defective() -> str:
+    raise KeyError("secret")
+
+
+async def states(*components: Component, open_all: bool = True) -> dict[str, tuple[str, str]]:
+    found = await ComponentManager(components).check(open_all=open_all)
+    return {c.name: (c.state, c.detail) for c in found}
+
+
+async def test_what_is_needed_is_probed_first() -> None:
+    order: list[str] = []
+
+    def probe(name: str) -> str:
+        order.append(name)
+        return "ok"
+
+    await states(
+        Component("a", 1, lambda: probe("a"), requires=("b",)),
+        Component("b", 5, lambda: probe("b"), requires=("c",)),
+        Component("c", 6, lambda: probe("c")),
+    )
+
+    assert order == ["c", "b", "a"]
+
+
+async def test_a_failing_component_is_isolated_and_stops_those_that_need_it() -> None:
+    found = await states(
+        Component("store", 5, failing),
+        Component("memory", 2, lambda: "ok", requires=("store",)),
+        Component("rights", 6, lambda: "ok"),
+    )
+
+    assert found == {
+        "store": ("degraded", "The disk is full."),
+        "memory": ("stopped", "needs store"),
+        "rights": ("started", "ok"),
+    }
+
+
+async def test_a_defect_in_a_probe_stays_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    found = await states(Component("odd", 1, defective))
+
+    assert found["odd"][0] == "degraded"
+    assert "secret" not in found["odd"][1]
+    assert "secret" in caplog.text
+
+
+async def test_what_was_not_probed_is_unknown_and_never_healthy() -> None:
+    unused = Component("unused", 1, lambda: "ok", is_open=lambda: False)
+    manager = ComponentManager([unused])
+
+    assert overall(await manager.check(open_all=False)) == "unknown"
+    assert overall(await manager.check(open_all=True)) == "healthy"
+
+
+async def test_a_component_that_recovered_is_started_again() -> None:
+    broken = [True]
+    manager = ComponentManager([Component("flaky", 5, lambda: failing() if broken[0] else "ok")])
+
+    assert overall(await manager.check(open_all=True)) == "degraded"
+    broken[0] = False
+    assert overall(await manager.check(open_all=True)) == "healthy"
+
+
+def test_an_unknown_requirement_is_named() -> None:
+    with pytest.raises(NotFoundError, match=r"'a' requires 'ghost'"):
+        ComponentManager([Component("a", 1, lambda: "ok", requires=("ghost",))])

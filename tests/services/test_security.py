@@ -1,0 +1,55 @@
+"""Rights of agents on tools."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
+from ml_orchestrator.services import SecurityIntegrationService
+from ml_orchestrator.services.security import canonical_agent
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.tools import TOOLS
+
+CHANGING = sorted(name for name, entry in TOOLS.items() if not entry.reads_only)
+DESTRUCTIVE = sorted(n for n, entry in TOOLS.items() if entry.annotations.destructive_hint)
+
+
+def service(tmp_path: Path, **given: Any) -> SecurityIntegrationService:
+    return SecurityIntegrationService(Settings.read({}, project_dir=tmp_path, **given))
+
+
+@pytest.mark.parametrize("tool", CHANGING)
+def test_the_orchestrator_may_use_every_tool(tmp_path: Path, tool: str) -> None:
+    service(tmp_path).authorise("ml-orchestrator", tool)
+
+
+@pytest.mark.parametrize("tool", DESTRUCTIVE)
+def test_a_stranger_may_use_no_destructive_tool(tmp_path: Path, tool: str) -> None:
+    with pytest.raises(PermissionDeniedError, match=f"'stranger' may not use {tool}"):
+        service(tmp_path).authorise("stranger", tool)
+
+
+def test_a_stranger_may_remember_and_write_messages(tmp_path: Path) -> None:
+    for tool in ("memory_save", "message_send", "message_ack"):
+        service(tmp_path).authorise("stranger", tool)
+
+
+def test_a_name_that_claims_to_be_of_another_plugin_has_no_rights_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(PermissionDeniedError):
+        service(tmp_path).authorise("other-plugin:ml-orchestrator", "registry_move_alias")
+
+
+def test_our_plugins_prefix_is_dropped() -> None:
+    assert canonical_agent("ml-orchestrator:performance-engineer") == "performance-engineer"
+
+
+@pytest.mark.parametrize("name", ["", "../x", "A", "a b", "champion\n", "é", "a" * 65, "a:b:c"])
+def test_what_is_not_a_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInputError, match="not an agent's name"):
+        canonical_agent(name)
+
+
+def test_read_only_refuses_every_change(tmp_path: Path) -> None:
+    with pytest.raises(PermissionDeniedError, match="ML_ORCHESTRATOR_MODE=operator"):
+        service(tmp_path, mode="read-only").authorise("ml-orchestrator", "memory_save")

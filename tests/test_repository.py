@@ -1,0 +1,81 @@
+"""The repository keeps its own promises."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from ml_orchestrator.health.drift import DRIFT_TESTS
+from ml_orchestrator.settings import PREFIX, Settings
+from ml_orchestrator.tools import TOOLS
+from ml_orchestrator.training.trainers import TRAINERS
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+COUNTS = {"A": 3, "M": 4, "S": 5, "P": 5, "C": 7, "F": 5, "H": 4, "I": 4, "X": 3}
+IDS = [f"{letter}{n}" for letter, count in COUNTS.items() for n in range(1, count + 1)]
+HEAVY = ("mlflow", "optuna", "sqlalchemy", "numpy", "scipy", "pandas", "polars", "pyarrow",
+         "sklearn", "skops", "dbos", "matplotlib", "psutil", "filelock")  # fmt: skip
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_every_requirement_has_tests_or_a_named_gap_and_every_named_test_exists() -> None:
+    rows = tomllib.loads(read("tests/requirements.toml"))
+
+    assert sorted(rows) == sorted(IDS)
+    for name, row in rows.items():
+        assert row.get("tests") or row.get("gap"), name
+        for test in row.get("tests", []):
+            assert (TESTS / test).is_file(), f"{name}: {test}"
+
+
+@pytest.mark.parametrize("tool", sorted(TOOLS))
+def test_every_tool_is_in_the_readme(tool: str) -> None:
+    assert f"`{tool}`" in read("README.md")
+
+
+@pytest.mark.parametrize("field", sorted(Settings.model_fields))
+def test_every_setting_is_documented(field: str) -> None:
+    assert f"`{PREFIX}{field.upper()}`" in read("docs/settings.md")
+
+
+@pytest.mark.parametrize("name", [*DRIFT_TESTS, *TRAINERS])
+def test_every_registered_name_is_documented(name: str) -> None:
+    assert f"`{name}`" in read("docs/tools.md")
+
+
+def test_the_server_imports_nothing_heavy_before_it_answers(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from ml_orchestrator.app import build_server\n"
+        "from ml_orchestrator.settings import Settings\n"
+        f"build_server(Settings.read({{}}, project_dir=Path({str(tmp_path)!r})))\n"
+        f"print(*[name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert ran.stdout.split() == []
+
+
+def test_locks_carry_hashes_and_no_address() -> None:
+    for lock in (ROOT / "requirements").glob("*.lock"):
+        text = lock.read_text(encoding="utf-8")
+        assert "--hash=sha256:" in text
+        assert not re.search(r"https?://|--index-url|--find-links|file:", text), lock.name
+
+
+def test_version_is_the_same_everywhere() -> None:
+    version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
+
+    assert f'__version__ = "{version}"' in read("server/ml_orchestrator/__init__.py")
+    assert f'"version": "{version}"' in read(".claude-plugin/plugin.json")
