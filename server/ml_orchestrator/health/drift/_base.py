@@ -1,0 +1,145 @@
+"""What a drift test is given, gives back and promises."""
+
+import math
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_orchestrator.catalog import Catalog
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.models import ColumnKind, Measure
+from ml_orchestrator.numerics.binning import PairedCounts, category_counts, histogram_counts
+
+__all__ = ["DRIFT_TESTS", "DriftTest", "Measurement", "Sample", "drift_test", "paired_counts"]
+
+Side = Literal["reference", "current"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One side of one column without its missing values; never empty.
+
+    ``values`` has shape ``(n,)``: float64 and finite for a numeric column, objects for a
+    categorical one. ``n_rows`` counts the missing ones too.
+    """
+
+    column: str
+    kind: ColumnKind
+    values: NDArray[Any]
+    n_rows: int
+
+    @classmethod
+    def read(cls, column: str, side: Side, array: NDArray[Any]) -> "Sample":
+        """Take a column as it comes from a table.
+
+        Integers and floats are numeric, everything else is categorical. None, NaN and infinities
+        are missing.
+
+        Raises:
+            InvalidInputError: the array is not one-dimensional, holds values that cannot be
+                categories, or nothing is left of it; the message names the column and the side.
+        """
+        if array.ndim != 1:
+            raise InvalidInputError(
+                f"Column {column!r} of the {side} sample must be one-dimensional; found shape "
+                f"{array.shape}."
+            )
+        kind: ColumnKind = "numeric" if array.dtype.kind in "iuf" else "categorical"
+        values = _finite(array) if kind == "numeric" else _present(array, column, side)
+        if values.size == 0:
+            raise InvalidInputError(
+                f"Column {column!r} of the {side} sample has no value to compare: all of its "
+                f"{array.size} rows are missing. Leave the column out or give other rows."
+            )
+        return cls(column, kind, values, array.size)
+
+    def as_categories(self) -> "Sample":
+        """Return the same values, each distinct one a category."""
+        return Sample(self.column, "categorical", self.values.astype(object), self.n_rows)
+
+    @property
+    def missing_share(self) -> float:
+        """Share of rows without a usable value."""
+        return (self.n_rows - self.values.size) / self.n_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a test measured; ``p_value`` is None when the test gives a distance only."""
+
+    statistic: float
+    p_value: float | None = None
+    note: str | None = None
+
+
+class Compare(Protocol):
+    """Measures how far apart two samples of one column are.
+
+    The order of the rows does not matter, neither sample is changed, and the same input gives
+    the same result. Equal samples give statistic 0 within rounding and, if any, p value 1.
+    """
+
+    def __call__(self, reference: Sample, current: Sample) -> Measurement:
+        """Return the measurement of two samples of a kind that the test takes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DriftTest:
+    """A way to measure drift, with what a caller must know to use it.
+
+    With ``measure="p_value"`` a column drifts when its adjusted p value is at or below the
+    threshold, with ``"distance"`` when the statistic is at or above it.
+    """
+
+    compare: Compare
+    kinds: frozenset[ColumnKind]
+    measure: Measure
+    threshold: float
+    is_symmetric: bool
+
+
+DRIFT_TESTS: Catalog[DriftTest] = Catalog("drift test")
+
+
+def drift_test(
+    *, kinds: Iterable[ColumnKind], measure: Measure, threshold: float, is_symmetric: bool
+) -> Callable[[Compare], DriftTest]:
+    """Return a decorator that makes a drift test of a comparing function."""
+
+    def build(compare: Compare) -> DriftTest:
+        return DriftTest(compare, frozenset(kinds), measure, threshold, is_symmetric)
+
+    return build
+
+
+def paired_counts(reference: Sample, current: Sample) -> PairedCounts:
+    """Count two samples on common cells: histogram bins, or categories."""
+    if reference.kind == "numeric":
+        return histogram_counts(reference.values, current.values)
+    return category_counts(reference.values.tolist(), current.values.tolist())[1]
+
+
+def _finite(array: NDArray[Any]) -> NDArray[np.float64]:
+    values = array.astype(np.float64)
+    return values[np.isfinite(values)]
+
+
+def _present(array: NDArray[Any], column: str, side: Side) -> NDArray[np.object_]:
+    kept = [value for value in array.tolist() if not _is_missing(value)]
+    for value in kept:
+        if not isinstance(value, Hashable):
+            raise InvalidInputError(
+                f"Column {column!r} of the {side} sample holds a {type(value).__name__}; "
+                "categories must be text, numbers or booleans."
+            )
+    values = np.empty(len(kept), dtype=object)
+    values[:] = kept
+    return values
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))

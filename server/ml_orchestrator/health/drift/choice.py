@@ -1,0 +1,92 @@
+"""Which test fits which column."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.drift._base import DRIFT_TESTS, Measurement, Sample
+
+__all__ = ["Pair", "choose_test", "measure"]
+
+LARGEST_SMALL_REFERENCE = 1_000
+MOST_DISCRETE_VALUES = 5
+MOST_VALUES_AS_CATEGORIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Both sides of one column, of one kind."""
+
+    reference: Sample
+    current: Sample
+
+    @classmethod
+    def read(
+        cls, column: str, reference: Mapping[str, NDArray[Any]], current: Mapping[str, NDArray[Any]]
+    ) -> "Pair":
+        """Take a column from both tables.
+
+        Raises:
+            InvalidInputError: a side has no usable value, or the sides differ in kind.
+        """
+        before = Sample.read(column, "reference", reference[column])
+        after = Sample.read(column, "current", current[column])
+        if before.kind != after.kind:
+            raise InvalidInputError(
+                f"Column {column!r} is {before.kind} in the reference and {after.kind} in the "
+                "current sample; give both in one type."
+            )
+        return cls(before, after)
+
+    @property
+    def n_distinct(self) -> int:
+        """Distinct values of both sides together."""
+        if self.reference.kind == "numeric":
+            return int(np.union1d(self.reference.values, self.current.values).size)
+        return len({*self.reference.values.tolist(), *self.current.values.tolist()})
+
+    def as_categories(self) -> "Pair":
+        """Return the same values, each distinct one a category."""
+        return Pair(self.reference.as_categories(), self.current.as_categories())
+
+
+def choose_test(pair: Pair) -> str:
+    """Return the name of the test that suits a column, by Evidently's rule.
+
+    With at most 1,000 reference values a p value: Kolmogorov-Smirnov for numbers, chi-square for
+    categories. With more, where p values see differences too small to matter, a distance:
+    Wasserstein for numbers, Jensen-Shannon for categories. A numeric column of at most five
+    distinct values counts as categories. One departure: chi-square is the test of homogeneity,
+    which keeps the nominal rate of false alarms.
+    """
+    is_discrete = pair.reference.kind == "categorical" or pair.n_distinct <= MOST_DISCRETE_VALUES
+    if pair.reference.values.size <= LARGEST_SMALL_REFERENCE:
+        return "chi_square" if is_discrete else "ks"
+    return "jensen_shannon" if is_discrete else "wasserstein"
+
+
+def measure(pair: Pair, name: str) -> Measurement:
+    """Return what the test named ``name`` measures between the two sides.
+
+    A numeric column of at most 20 distinct values may be given to a test for categories.
+
+    Raises:
+        NotFoundError: no such test.
+        InvalidInputError: the test does not take this kind of column.
+    """
+    test, kind = DRIFT_TESTS[name], pair.reference.kind
+    if kind in test.kinds:
+        return test.compare(pair.reference, pair.current)
+    if kind == "numeric" and pair.n_distinct <= MOST_VALUES_AS_CATEGORIES:
+        categories = pair.as_categories()
+        return test.compare(categories.reference, categories.current)
+    fitting = ", ".join(known for known, entry in DRIFT_TESTS.items() if kind in entry.kinds)
+    raise InvalidInputError(
+        f"Drift test {name!r} takes {' and '.join(sorted(test.kinds))} columns; "
+        f"{pair.reference.column!r} is {kind} with {pair.n_distinct} distinct values. "
+        f"Tests that fit: {fitting}."
+    )

@@ -1,0 +1,122 @@
+"""What a drift check found, as records that leave through a tool."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "CategoryChange",
+    "ColumnDrift",
+    "ColumnKind",
+    "Correction",
+    "DriftReport",
+    "Measure",
+    "NumericChange",
+]
+
+ColumnKind = Literal["numeric", "categorical"]
+Measure = Literal["p_value", "distance"]
+Correction = Literal["benjamini_hochberg", "holm", "none"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NumericChange(_Record):
+    """Where the middle of a numeric column was and is."""
+
+    reference_mean: Annotated[float, Field(description="Mean of the reference.")]
+    current_mean: Annotated[float, Field(description="Mean of the current sample.")]
+    reference_median: Annotated[float, Field(description="Median of the reference.")]
+    current_median: Annotated[float, Field(description="Median of the current sample.")]
+
+
+class CategoryChange(_Record):
+    """How common one category was and is."""
+
+    category: Annotated[str, Field(description="The category, as text.")]
+    reference_share: Annotated[Share, Field(description="Its share of the reference, 0 to 1.")]
+    current_share: Annotated[Share, Field(description="Its share of the current sample, 0 to 1.")]
+
+
+class ColumnDrift(_Record):
+    """What one test found in one column."""
+
+    column: Annotated[str, Field(description="Name of the column.")]
+    kind: Annotated[ColumnKind, Field(description="How the column was read.")]
+    test: Annotated[str, Field(description="Name of the drift test that was used.")]
+    measure: Annotated[
+        Measure,
+        Field(
+            description="What is compared with the threshold: the adjusted p value (drift at or "
+            "below it) or the statistic, a distance (drift at or above it)."
+        ),
+    ]
+    statistic: Annotated[
+        float | None,
+        Field(
+            description="Value of the test's statistic or distance; null where it is infinite, "
+            "because a category is new."
+        ),
+    ]
+    p_value: Annotated[
+        Share | None, Field(description="P value before correction; null for a distance.")
+    ] = None
+    p_value_adjusted: Annotated[
+        Share | None, Field(description="P value after correction; null for a distance.")
+    ] = None
+    threshold: Annotated[float, Field(description="Limit of the adjusted p value or distance.")]
+    is_drifted: Annotated[bool, Field(description="Whether the limit was crossed.")]
+    n_reference: Annotated[int, Field(ge=1, description="Values compared, reference.")]
+    n_current: Annotated[int, Field(ge=1, description="Values compared, current sample.")]
+    missing_share_reference: Annotated[
+        Share, Field(description="Share of the reference's rows left out as missing or not finite.")
+    ]
+    missing_share_current: Annotated[
+        Share, Field(description="Share of the current rows left out as missing or not finite.")
+    ]
+    numeric_change: Annotated[
+        NumericChange | None, Field(description="Direction of a numeric column; else null.")
+    ] = None
+    category_changes: Annotated[
+        tuple[CategoryChange, ...],
+        Field(description="Categories whose share changed most, largest change first."),
+    ] = ()
+    note: Annotated[
+        str | None, Field(description="Why the result deserves caution; null if it does not.")
+    ] = None
+    summary: Annotated[str, Field(description="The finding in one sentence.")]
+
+
+class DriftReport(_Record):
+    """Whether a data set drifted, and what each column says."""
+
+    is_drifted: Annotated[
+        bool, Field(description="Whether the share of drifted columns reaches share_threshold.")
+    ]
+    is_any_column_drifted: Annotated[
+        bool, Field(description="Whether at least one column drifted.")
+    ]
+    drifted_columns: Annotated[
+        tuple[str, ...], Field(description="Names of the drifted columns, clearest first.")
+    ]
+    n_columns: Annotated[int, Field(ge=1, description="Columns compared.")]
+    n_drifted: Annotated[int, Field(ge=0, description="Columns that drifted.")]
+    share_drifted: Annotated[Share, Field(description="n_drifted over n_columns.")]
+    share_threshold: Annotated[
+        Share, Field(description="Share of columns from which the data set counts as drifted.")
+    ]
+    alpha: Annotated[float, Field(gt=0, lt=1, description="Limit of the adjusted p values.")]
+    correction: Annotated[
+        Correction, Field(description="How p values were adjusted for the number of columns.")
+    ]
+    columns: Annotated[
+        tuple[ColumnDrift, ...],
+        Field(description="One entry per column: drifted first, clearest first."),
+    ]
+    unchecked_columns: Annotated[
+        tuple[str, ...], Field(description="Columns that were given and not compared.")
+    ] = ()
+    summary: Annotated[str, Field(description="The finding in one or two sentences.")]

@@ -1,0 +1,190 @@
+"""A picture of drift: both samples of each column, drawn over each other."""
+
+import io
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.drift.choice import Pair
+from ml_orchestrator.health.models import ColumnDrift, DriftReport
+from ml_orchestrator.numerics.binning import category_counts
+
+__all__ = ["drift_plot"]
+
+REFERENCE_COLOUR = "#7a8899"
+CURRENT_COLOUR = "#d9622b"
+QUIET_COLOUR = "#5b6470"
+PANELS_PER_ROW = 3
+MOST_BARS = 8
+MOST_BINS = 40
+LONGEST_LABEL = 18
+
+
+def drift_plot(
+    report: DriftReport,
+    reference: Mapping[str, NDArray[Any]],
+    current: Mapping[str, NDArray[Any]],
+    *,
+    max_columns: int = 12,
+) -> bytes:
+    """Return a PNG with one panel per column, clearest drift first.
+
+    Numeric columns are histograms on common bins over the central 99 % of each sample, with
+    dashed medians; rarer values are counted in the shares but not drawn. Categorical columns are
+    bars of the shares that changed most. A filled marker says that the column drifted.
+
+    Args:
+        report: what `check_drift` returned for these two tables.
+        reference: the table that was the reference.
+        current: the table that was compared with it.
+        max_columns: panels at most, from 1 to 60; the caption says how many columns there are.
+
+    Raises:
+        InvalidInputError: ``max_columns`` is out of range, or a table lacks a reported column.
+    """
+    if not 1 <= max_columns <= 60:
+        raise InvalidInputError(f"max_columns must be from 1 to 60; found {max_columns}.")
+    shown = report.columns[:max_columns]
+    pairs = [_pair(drift.column, reference, current) for drift in shown]
+    figure, panels = _canvas(len(shown))
+    for panel, drift, pair in zip(panels, shown, pairs, strict=True):
+        draw = _draw_histogram if drift.kind == "numeric" else _draw_bars
+        draw(panel, pair)
+        _dress(panel, drift)
+    _caption(figure, report, len(shown))
+    return _png(figure)
+
+
+def _pair(
+    column: str, reference: Mapping[str, NDArray[Any]], current: Mapping[str, NDArray[Any]]
+) -> Pair:
+    for side, table in (("reference", reference), ("current", current)):
+        if column not in table:
+            raise InvalidInputError(
+                f"The report has a column {column!r} that the {side} sample lacks; give the "
+                "tables that the report was made from."
+            )
+    return Pair.read(column, reference, current)
+
+
+def _canvas(n_panels: int) -> tuple[Figure, list[Axes]]:
+    n_across = min(PANELS_PER_ROW, n_panels)
+    n_down = math.ceil(n_panels / n_across)
+    figure = Figure(
+        figsize=(max(4.2 * n_across, 6.4), 2.7 * n_down + 1.0),
+        layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.08),
+    )
+    grid = figure.subplots(n_down, n_across, squeeze=False).ravel()
+    for panel in grid[n_panels:]:
+        panel.set_axis_off()
+    return figure, list(grid[:n_panels])
+
+
+def _draw_histogram(panel: Axes, pair: Pair) -> None:
+    before, after = pair.reference.values, pair.current.values
+    edges = _edges(before, after)
+    for values, colour in ((before, REFERENCE_COLOUR), (after, CURRENT_COLOUR)):
+        shares = np.histogram(values, edges)[0] / values.size
+        panel.stairs(shares, edges, fill=True, color=colour, alpha=0.35)
+        panel.stairs(shares, edges, color=colour, linewidth=1.3)
+        panel.axvline(float(np.median(values)), color=colour, linewidth=1.1, linestyle=(0, (4, 2)))
+
+
+def _edges(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+    limits = _central_range(before), _central_range(after)
+    low = min(limit[0] for limit in limits)
+    high = max(limit[1] for limit in limits)
+    if high - low < MOST_BINS and _is_whole(before) and _is_whole(after):
+        return np.arange(low - 0.5, high + 1.0)
+    n_bins = min(MOST_BINS, max(8, math.ceil(2 * min(before.size, after.size) ** (1 / 3))))
+    return np.histogram_bin_edges([], bins=n_bins, range=(low, high))
+
+
+def _central_range(values: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.quantile(values, [0.005, 0.995], method="inverted_cdf")
+    return float(low), float(high)
+
+
+def _is_whole(values: NDArray[np.float64]) -> bool:
+    return np.array_equal(values, np.round(values))
+
+
+def _draw_bars(panel: Axes, pair: Pair) -> None:
+    names, counts = category_counts(pair.reference.values.tolist(), pair.current.values.tolist())
+    before, after = counts.reference_shares, counts.current_shares
+    largest = np.argsort(-np.abs(after - before), kind="stable")[:MOST_BARS]
+    order = largest[np.argsort(-before[largest], kind="stable")]
+    rows = np.arange(order.size)
+    panel.barh(rows - 0.2, before[order], height=0.38, color=REFERENCE_COLOUR)
+    panel.barh(rows + 0.2, after[order], height=0.38, color=CURRENT_COLOUR)
+    panel.set_yticks(rows, [_shortened(str(names[i])) for i in order])
+    panel.invert_yaxis()
+    if order.size < len(names):
+        panel.set_xlabel(f"the {order.size} largest changes of {len(names)} categories")
+
+
+def _dress(panel: Axes, drift: ColumnDrift) -> None:
+    marker, colour = ("\u25cf", CURRENT_COLOUR) if drift.is_drifted else ("\u25cb", QUIET_COLOUR)
+    panel.set_title(
+        f"{marker} {_shortened(drift.column, 30)}", loc="left", color=colour, fontweight="bold"
+    )
+    panel.set_title(_evidence(drift), loc="right", fontsize=8, color=QUIET_COLOUR)
+    share_axis = panel.yaxis if drift.kind == "numeric" else panel.xaxis
+    share_axis.set_major_locator(_few_ticks())
+    if drift.kind == "numeric":
+        panel.xaxis.set_major_locator(_few_ticks())
+    share_axis.set_major_formatter(PercentFormatter(1))
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.tick_params(labelsize=8, colors=QUIET_COLOUR)
+    panel.xaxis.label.set(fontsize=8, color=QUIET_COLOUR)
+
+
+def _few_ticks() -> MaxNLocator:
+    return MaxNLocator(5, steps=[1, 2, 2.5, 5, 10])
+
+
+def _evidence(drift: ColumnDrift) -> str:
+    if drift.p_value_adjusted is not None:
+        return f"{drift.test}, p = {drift.p_value_adjusted:.2g}"
+    return f"{drift.test} = {drift.statistic:.3g}"
+
+
+def _caption(figure: Figure, report: DriftReport, n_shown: int) -> None:
+    rest = "" if n_shown == report.n_columns else f"; {n_shown} shown"
+    figure.suptitle(
+        f"{report.n_drifted} of {report.n_columns} columns drifted{rest}",
+        x=0.01,
+        ha="left",
+        fontsize=13,
+        fontweight="bold",
+    )
+    figure.legend(
+        handles=[
+            Patch(color=REFERENCE_COLOUR, label="reference"),
+            Patch(color=CURRENT_COLOUR, label="current"),
+        ],
+        loc="outside lower left",
+        ncols=2,
+        frameon=False,
+        fontsize=9,
+    )
+
+
+def _shortened(text: str, longest: int = LONGEST_LABEL) -> str:
+    cut = text if len(text) <= longest else f"{text[: longest - 1]}\u2026"
+    return cut.replace("$", r"\$")  # a dollar sign would start a formula
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

@@ -1,0 +1,203 @@
+"""Drift of a whole table: one test per column, correction, and a decision."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.drift import DRIFT_TESTS, Measurement
+from ml_orchestrator.health.drift.choice import Pair, choose_test, measure
+from ml_orchestrator.health.drift.description import category_changes, describe, numeric_change
+from ml_orchestrator.health.models import ColumnDrift, Correction, DriftReport
+from ml_orchestrator.numerics.multiple_testing import benjamini_hochberg, holm
+
+__all__ = ["AUTO", "check_drift"]
+
+AUTO = "auto"
+Table = Mapping[str, NDArray[Any]]
+
+_CORRECTIONS: dict[Correction, Callable[[ArrayLike], NDArray[np.float64]]] = {
+    "benjamini_hochberg": benjamini_hochberg,
+    "holm": holm,
+    "none": lambda p_values: np.asarray(p_values, dtype=np.float64),
+}
+
+
+def check_drift(
+    reference: Table,
+    current: Table,
+    *,
+    tests: Mapping[str, str] | str = AUTO,
+    alpha: float = 0.05,
+    correction: Correction = "benjamini_hochberg",
+    share_threshold: float = 0.5,
+    columns: Sequence[str] | None = None,
+) -> DriftReport:
+    """Compare two tables column by column and decide whether the data drifted.
+
+    Each column gets one test. P values are adjusted together for the number of columns that
+    have one; such a column drifts when its adjusted p value is at most ``alpha``. A column
+    measured by a distance drifts when the distance reaches the test's own threshold. The table
+    drifts when the share of drifted columns reaches ``share_threshold``.
+
+    Args:
+        reference: column name to array of shape ``(n_reference,)``. Integers and floats are
+            numeric (NaN and infinities are missing), everything else is categorical (None and
+            NaN are missing). Missing values are left out and their share is reported.
+        current: the same columns, shape ``(n_current,)``. Further ones are listed as unchecked.
+        tests: ``"auto"``, the name of one test for all columns, or test names by column; columns
+            left out of the mapping are chosen for as by ``"auto"`` (see `choose_test`).
+        alpha: limit of adjusted p values, between 0 and 1.
+        correction: how p values are adjusted.
+        share_threshold: above 0, at most 1.
+        columns: what to compare; all columns of the reference when None.
+
+    Raises:
+        InvalidInputError: an option is out of range, a column is absent, unknown, differs in
+            kind or has no value, or a test does not take its column.
+        NotFoundError: a test has an unknown name.
+    """
+    _check_options(alpha, correction, share_threshold)
+    names = _checked_columns(reference, current, columns)
+    pairs = {name: Pair.read(name, reference, current) for name in names}
+    chosen = _chosen_tests(pairs, tests)
+    results = {name: measure(pair, chosen[name]) for name, pair in pairs.items()}
+    adjusted = _adjusted(results, correction)
+    drifts = [
+        _column_drift(pairs[name], results[name], chosen[name], adjusted.get(name), alpha)
+        for name in names
+    ]
+    given = dict.fromkeys([*reference, *current])
+    return _report(
+        sorted(drifts, key=_clearest_first),
+        alpha=alpha,
+        correction=correction,
+        share_threshold=share_threshold,
+        unchecked=tuple(name for name in given if name not in pairs),
+    )
+
+
+def _check_options(alpha: float, correction: str, share_threshold: float) -> None:
+    if not 0 < alpha < 1:
+        raise InvalidInputError(f"alpha must lie between 0 and 1; found {alpha}.")
+    if not 0 < share_threshold <= 1:
+        raise InvalidInputError(
+            f"share_threshold must be above 0 and at most 1; found {share_threshold}."
+        )
+    if correction not in _CORRECTIONS:
+        known = ", ".join(get_args(Correction))
+        raise InvalidInputError(f"No correction named {correction!r}; known: {known}.")
+
+
+def _checked_columns(
+    reference: Table, current: Table, columns: Sequence[str] | None
+) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(reference if columns is None else columns))
+    if not names:
+        raise InvalidInputError(f"No columns to compare; the reference has {_listed(reference)}.")
+    for side, table in (("reference", reference), ("current", current)):
+        if absent := [name for name in names if name not in table]:
+            raise InvalidInputError(
+                f"The {side} sample has no column {_listed(absent)}; it has {_listed(table)}."
+            )
+    return names
+
+
+def _chosen_tests(pairs: Mapping[str, Pair], tests: Mapping[str, str] | str) -> dict[str, str]:
+    wanted = dict.fromkeys(pairs, tests) if isinstance(tests, str) else tests
+    if unknown := [name for name in wanted if name not in pairs]:
+        raise InvalidInputError(
+            f"A test was named for {_listed(unknown)}, which is not compared; compared: "
+            f"{_listed(pairs)}."
+        )
+    names = {name: wanted.get(name, AUTO) for name in pairs}
+    return {name: choose_test(pairs[name]) if t == AUTO else t for name, t in names.items()}
+
+
+def _adjusted(results: Mapping[str, Measurement], correction: Correction) -> dict[str, float]:
+    p_values = {name: r.p_value for name, r in results.items() if r.p_value is not None}
+    adjusted = _CORRECTIONS[correction](list(p_values.values()))
+    return dict(zip(p_values, adjusted.tolist(), strict=True))
+
+
+def _column_drift(
+    pair: Pair, result: Measurement, name: str, adjusted: float | None, alpha: float
+) -> ColumnDrift:
+    test = DRIFT_TESTS[name]
+    numeric = numeric_change(pair) if pair.reference.kind == "numeric" else None
+    categories = category_changes(pair) if numeric is None else ()
+    if adjusted is None:
+        threshold = test.threshold
+        is_drifted = result.statistic >= threshold
+        evidence = f"distance {result.statistic:.4g}, threshold {threshold:g}"
+    else:
+        threshold = alpha
+        is_drifted = adjusted <= threshold
+        evidence = f"statistic {result.statistic:.4g}, adjusted p {adjusted:.3g}, alpha {alpha:g}"
+    return ColumnDrift(
+        column=pair.reference.column,
+        kind=pair.reference.kind,
+        test=name,
+        measure=test.measure,
+        statistic=result.statistic if math.isfinite(result.statistic) else None,
+        p_value=result.p_value,
+        p_value_adjusted=adjusted,
+        threshold=threshold,
+        is_drifted=is_drifted,
+        n_reference=pair.reference.values.size,
+        n_current=pair.current.values.size,
+        missing_share_reference=pair.reference.missing_share,
+        missing_share_current=pair.current.missing_share,
+        numeric_change=numeric,
+        category_changes=categories,
+        note=result.note,
+        summary=describe(
+            pair, numeric or categories, is_drifted=is_drifted, evidence=f"{name}: {evidence}"
+        ),
+    )
+
+
+def _clearest_first(drift: ColumnDrift) -> tuple[bool, float, float, str]:
+    size = math.inf if drift.statistic is None else drift.statistic
+    if drift.p_value_adjusted is not None:
+        closeness = drift.p_value_adjusted / drift.threshold
+    else:
+        closeness = drift.threshold / size if size > 0 else math.inf
+    return (not drift.is_drifted, closeness, -size, drift.column)
+
+
+def _report(
+    drifts: Sequence[ColumnDrift],
+    *,
+    alpha: float,
+    correction: Correction,
+    share_threshold: float,
+    unchecked: tuple[str, ...],
+) -> DriftReport:
+    drifted = tuple(drift.column for drift in drifts if drift.is_drifted)
+    share = len(drifted) / len(drifts)
+    is_drifted = share >= share_threshold
+    verdict = "The data drifted" if is_drifted else "The data as a whole did not drift"
+    named = f": {_listed(drifted[:10])}{', ...' if len(drifted) > 10 else ''}" if drifted else ""
+    return DriftReport(
+        is_drifted=is_drifted,
+        is_any_column_drifted=bool(drifted),
+        drifted_columns=drifted,
+        n_columns=len(drifts),
+        n_drifted=len(drifted),
+        share_drifted=share,
+        share_threshold=share_threshold,
+        alpha=alpha,
+        correction=correction,
+        columns=tuple(drifts),
+        unchecked_columns=unchecked,
+        summary=f"{verdict}: {len(drifted)} of {len(drifts)} columns drifted "
+        f"({share:.0%}, threshold {share_threshold:.0%}){named}.",
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names) or "none"

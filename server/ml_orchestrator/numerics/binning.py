@@ -1,0 +1,124 @@
+"""Shares of two samples on common bins or categories."""
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.numerics.ecdf import finite_sample
+
+__all__ = ["PairedCounts", "category_counts", "histogram_counts", "without_zeros"]
+
+MOST_SINGLE_VALUES = 20
+SMALL_SHARE = 0.0001
+
+
+@dataclass(frozen=True, slots=True)
+class PairedCounts:
+    """Counts of two samples on the same cells, each of shape ``(n_cells,)``."""
+
+    reference: NDArray[np.int64]
+    current: NDArray[np.int64]
+
+    @property
+    def reference_shares(self) -> NDArray[np.float64]:
+        """Share of the reference in each cell; the sum is 1."""
+        return _shares(self.reference)
+
+    @property
+    def current_shares(self) -> NDArray[np.float64]:
+        """Share of the current sample in each cell; the sum is 1."""
+        return _shares(self.current)
+
+
+def category_counts(
+    reference: Sequence[Hashable], current: Sequence[Hashable]
+) -> tuple[list[Hashable], PairedCounts]:
+    """Count each category that occurs in either sample.
+
+    A category seen in one sample only counts zero in the other. Categories come in the order of
+    their text, so equal samples in any row order give equal arrays. Sizes may differ.
+
+    Raises:
+        InvalidInputError: a sample is empty.
+
+    >>> category_counts(["a", "b", "a"], ["c"])[0]
+    ['a', 'b', 'c']
+    """
+    if not len(reference) or not len(current):
+        raise InvalidInputError(
+            f"Categories need at least one value on each side; found {len(reference)} and "
+            f"{len(current)}."
+        )
+    before, after = Counter(reference), Counter(current)
+    names = sorted(before.keys() | after.keys(), key=lambda name: (str(name), str(type(name))))
+    counts = PairedCounts(
+        np.array([before[name] for name in names], dtype=np.int64),
+        np.array([after[name] for name in names], dtype=np.int64),
+    )
+    return names, counts
+
+
+def histogram_counts(reference: ArrayLike, current: ArrayLike) -> PairedCounts:
+    """Count two numeric samples on common cells, as Evidently does.
+
+    With more than 20 distinct values in the reference: bins of equal width over both samples
+    together, their number by Sturges' rule. With 20 or fewer: one cell per distinct value of
+    either sample. Every value falls in a cell. Sizes may differ.
+
+    Missing values: refused; remove them first.
+
+    Args:
+        reference: shape ``(n_reference,)``; decides which kind of cell is used.
+        current: shape ``(n_current,)``.
+
+    Raises:
+        InvalidInputError: a sample is empty or not finite, or its values lie too close together
+            or too far apart for bins in float64.
+
+    References:
+        H. A. Sturges, "The choice of a class interval", JASA 21 (1926).
+
+    >>> histogram_counts([1, 1, 2], [2, 3]).current.tolist()
+    [0, 1, 1]
+    """
+    before, after = finite_sample(reference, "reference"), finite_sample(current, "current")
+    distinct = np.unique(before)
+    if distinct.size > MOST_SINGLE_VALUES:
+        edges = _sturges_edges(np.concatenate([before, after]))
+        return PairedCounts(np.histogram(before, edges)[0], np.histogram(after, edges)[0])
+    values = np.union1d(distinct, after)
+    return PairedCounts(
+        *(np.bincount(np.searchsorted(values, s), minlength=values.size) for s in (before, after))
+    )
+
+
+def _sturges_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    try:
+        return np.histogram_bin_edges(values, bins="sturges")
+    except ValueError as error:
+        raise InvalidInputError(
+            f"Values from {values.min():g} to {values.max():g} cannot be put into bins of equal "
+            f"width in float64 ({error}); rescale the column or use a test without bins."
+        ) from error
+
+
+def without_zeros(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``shares`` with a small number in place of each zero, as Evidently does.
+
+    The number is 0.0001, or a millionth of the smallest share that is not zero if that share is
+    0.0001 or less. The sum then exceeds 1 a little.
+
+    >>> without_zeros(np.array([0.0, 1.0])).tolist()
+    [0.0001, 1.0]
+    """
+    smallest = float(shares[shares > 0].min())
+    return np.where(shares == 0, smallest / 1e6 if smallest <= SMALL_SHARE else SMALL_SHARE, shares)
+
+
+def _shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    shares: NDArray[np.float64] = counts / counts.sum()
+    return shares
