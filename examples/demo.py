@@ -80,9 +80,9 @@ def text_of(content: Any) -> str:
     return " ".join(part.text for part in content if isinstance(part, TextContent))
 
 
-async def show_progress(done: float, total: float | None, message: str | None) -> None:
+async def show_progress(progress: float, total: float | None, message: str | None) -> None:
     """Draw one line that is overwritten by the next."""
-    filled = int(BAR * done / (total or 100))
+    filled = int(BAR * progress / (total or 100))
     line = f"   [{'#' * filled}{'.' * (BAR - filled)}] {message or ''}"
     end = "\r" if sys.stdout.isatty() else "\n"
     print(line[:110].ljust(110) if end == "\r" else line, end=end, flush=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ml_orchestrator.health.drift import DRIFT_TESTS
+from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.settings import PREFIX, Settings
 from ml_orchestrator.tools import TOOLS
 from ml_orchestrator.training.trainers import TRAINERS
@@ -79,3 +80,27 @@ def test_version_is_the_same_everywhere() -> None:
 
     assert f'__version__ = "{version}"' in read("server/ml_orchestrator/__init__.py")
     assert f'"version": "{version}"' in read(".claude-plugin/plugin.json")
+
+
+def test_the_drift_tool_offers_every_registered_test() -> None:
+    offered = TOOLS["drift_check"].build().parameters["properties"]["test"]["enum"]
+
+    assert sorted(offered) == sorted(["auto", *DRIFT_TESTS])
+
+
+def test_the_workflow_tool_offers_every_registered_workflow() -> None:
+    offered = TOOLS["workflow_run"].build().parameters["properties"]["name"]["enum"]
+
+    assert sorted(offered) == sorted(WORKFLOWS)
+
+
+def test_the_generated_documentation_is_current() -> None:
+    ran = subprocess.run(
+        [sys.executable, ROOT / "docs" / "generate.py", "--check"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr

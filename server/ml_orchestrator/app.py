@@ -34,7 +34,13 @@ from ml_orchestrator.services.components import Component
 from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.home import describe_directory
-from ml_orchestrator.tools import TOOLS, add_completions, add_prompts, add_resources
+from ml_orchestrator.tools import (
+    TOOLS,
+    OrchestratorServer,
+    add_completions,
+    add_prompts,
+    add_resources,
+)
 
 if TYPE_CHECKING:
     from ml_orchestrator.orchestration._dbos import RunClient
@@ -169,8 +175,13 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
     )
 
 
-def build_server(settings: Settings) -> MCPServer[Services]:
-    """Wire settings, services and tools into one server; several may live in one process."""
+def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Services]:
+    """Wire settings, services and tools into one server; several may live in one process.
+
+    Args:
+        settings: Where things are and what is allowed.
+        warm_up: Open heavy things in the background once the first request was answered.
+    """
     for module in settings.plugins:
         importlib.import_module(module)
     doors = Doors(settings)
@@ -188,20 +199,16 @@ def build_server(settings: Settings) -> MCPServer[Services]:
         ctx: ServerRequestContext[Services, Any], call_next: CallNext
     ) -> HandlerResult:
         result = await call_next(ctx)
-        if warming.ident is None:
+        if warm_up and warming.ident is None:
             warming.start()
         return result
 
-    server: MCPServer[Services] = MCPServer(
+    server = OrchestratorServer(
         "ml-orchestrator",
+        entries=[e for e in TOOLS.values() if e.reads_only or settings.mode == "operator"],
         title="ML orchestrator",
         instructions=INSTRUCTIONS,
         version=__version__,
-        tools=[
-            entry.build()
-            for entry in TOOLS.values()
-            if entry.reads_only or settings.mode == "operator"
-        ],
         lifespan=lifespan,
         log_level=settings.log_level,
         middleware=[warm_after_first],

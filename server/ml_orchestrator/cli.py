@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 def _mcp(arguments: argparse.Namespace, settings: Settings) -> int:
     from ml_orchestrator.app import build_server
 
-    server = build_server(settings)
+    server = build_server(settings, warm_up=True)
     if arguments.transport == "stdio":
         server.run("stdio")
     else:

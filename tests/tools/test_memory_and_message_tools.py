@@ -20,8 +20,9 @@ def server(tmp_path: Path) -> Any:
 async def ask(client: Client, name: str, **arguments: Any) -> dict[str, Any]:
     result = await client.call_tool(name, arguments)
     assert not result.is_error, result.content
-    assert result.structured_content is not None
-    return result.structured_content
+    content: dict[str, Any] | None = result.structured_content
+    assert content is not None
+    return content
 
 
 async def refusal(client: Client, name: str, **arguments: Any) -> str:

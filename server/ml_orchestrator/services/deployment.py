@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # heavy: opened by the doors
 
 __all__ = ["DeploymentPipelineService"]
 
+LISTED_MOVES = 20
+
 
 class Answerer(Protocol):
     """``serving.predict.answer``."""
@@ -169,12 +171,18 @@ class DeploymentPipelineService:
         return await anyio.to_thread.run_sync(act)
 
     def _list(self, model: str | None, limit: int, cursor: str | None) -> RegistryPage:
-        store = self._registry().store
+        desk = self._registry()
+        store = desk.store
         if model is None:
             models, following = store.models(limit=limit, cursor=cursor)
-            return RegistryPage(models=models, versions=(), next_cursor=following)
+            return RegistryPage(models=models, versions=(), moves=(), next_cursor=following)
         versions, following = store.versions(model, limit=limit, cursor=cursor)
-        return RegistryPage(models=(store.model(model),), versions=versions, next_cursor=following)
+        return RegistryPage(
+            models=(store.model(model),),
+            versions=versions,
+            moves=desk.mover.moves_of(model, limit=LISTED_MOVES),
+            next_cursor=following,
+        )
 
     def _predict(
         self, model: str, version: int | str, rows: Sequence[Mapping[str, Any]]

@@ -8,7 +8,7 @@ from anyio.to_thread import run_sync
 
 from ml_orchestrator import __version__
 from ml_orchestrator.datasets.models import DatasetProfile
-from ml_orchestrator.health.models import DriftReport
+from ml_orchestrator.health.models import Correction, DriftReport
 from ml_orchestrator.health.status import ComponentHealth, HealthReport, overall
 from ml_orchestrator.settings import Settings
 
@@ -75,7 +75,7 @@ class MonitoringCoordinator:
         columns: Sequence[str] | None,
         test: str,
         alpha: float,
-        correction: str,
+        correction: Correction,
         with_plot: bool,
     ) -> tuple[DriftReport, list[bytes]]:
         """Compare two samples column by column; return the report and, if wanted, a PNG."""

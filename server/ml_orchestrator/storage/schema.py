@@ -4,7 +4,7 @@ Times are ISO 8601 text in UTC with microseconds, so that they sort and read the
 every database. Payloads are JSON text. The tables are made by ``storage.migrations``.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
 
 __all__ = [
     "agents",
@@ -115,7 +115,19 @@ alias_moves = Table(
     Column("state", String(16), nullable=False),  # intended | applied | abandoned | observed
     Column("created_at", String(32), nullable=False),
     Column("settled_at", String(32)),
+    Column("plan", Text),  # MovePlan; null for observed moves
+    Column("idempotency_key", String(128), index=True),
+    Column("request_digest", String(64)),
+    Column("host", String(255), nullable=False),
     Index("ix_alias_moves", "model", "alias", "seq"),
+    Index(
+        "ux_alias_live_intent",
+        "model",
+        "alias",
+        unique=True,
+        sqlite_where=text("state = 'intended'"),
+        postgresql_where=text("state = 'intended'"),
+    ),
 )
 
 run_progress = Table(

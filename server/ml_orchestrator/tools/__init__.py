@@ -7,9 +7,10 @@ from ml_orchestrator.tools import messaging as messaging
 from ml_orchestrator.tools import registry as registry
 from ml_orchestrator.tools import training as training
 from ml_orchestrator.tools import workflow as workflow
+from ml_orchestrator.tools._server import OrchestratorServer
 from ml_orchestrator.tools._tool import TOOLS
 from ml_orchestrator.tools.completions import add_completions
 from ml_orchestrator.tools.prompts import add_prompts
 from ml_orchestrator.tools.resources import add_resources
 
-__all__ = ["TOOLS", "add_completions", "add_prompts", "add_resources"]
+__all__ = ["TOOLS", "OrchestratorServer", "add_completions", "add_prompts", "add_resources"]

@@ -98,7 +98,7 @@ class StrictTool(Tool):
     async def run(
         self,
         arguments: dict[str, Any],
-        context: Context[Services, Any],
+        context: Context[Any, Any],
         convert_result: bool = False,
     ) -> Any:
         """Check size and rights, then run; the error text is for the model to act on."""
@@ -125,13 +125,13 @@ class StrictTool(Tool):
                     f"{MAX_ARGUMENT_BYTES:,} are taken. Put large data in a file and pass its path."
                 )
 
-    def _authorise(self, arguments: dict[str, Any], context: Context[Services, Any]) -> None:
+    def _authorise(self, arguments: dict[str, Any], context: Context[Any, Any]) -> None:
         if self.annotations is not None and self.annotations.read_only_hint:
             return
         agent = arguments.get("agent")
         if isinstance(agent, str):  # anything else fails validation, with a better message
             try:
-                services = context.request_context.lifespan_context
+                services: Services = context.request_context.lifespan_context
                 services.security.authorise(agent, self.name)
             except OrchestratorError as error:
                 raise ToolError(str(error)) from error

@@ -23,7 +23,7 @@ MOST = 100
 def add_completions(server: MCPServer[Services], services: Services) -> None:
     """Complete agents, models, runs and data sets by what exists."""
 
-    @server.completion()  # type: ignore[untyped-decorator]  # untyped in mcp 2.3
+    @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # mcp 2.3
     async def complete(
         ref: PromptReference | ResourceTemplateReference,
         argument: CompletionArgument,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 from mcp.types import CallToolResult
 from pydantic import Field
 
-from ml_orchestrator.health.models import DriftReport
+from ml_orchestrator.health.models import Correction, DriftReport
 from ml_orchestrator.health.status import HealthReport
 from ml_orchestrator.tools._arguments import Source
 from ml_orchestrator.tools._images import with_pictures
@@ -18,7 +18,15 @@ InlineColumns: TypeAlias = Annotated[
     dict[str, list[float | str | None]],
     Field(min_length=1, max_length=200, description="Column name to values; null is missing."),
 ]
-Test = Literal["auto", "ks", "wasserstein", "psi", "jensen_shannon", "chi_square"]
+Test = Literal[
+    "auto",
+    "ks",
+    "wasserstein",
+    "psi",
+    "jensen_shannon",
+    "chi_square",
+    "chi_square_known_reference",
+]
 
 
 @tool(title="Check drift", reads_only=True)
@@ -40,7 +48,7 @@ async def drift_check(
         float, Field(gt=0, lt=1, description="Error rate for tests that give a p value.")
     ] = 0.05,
     correction: Annotated[
-        Literal["benjamini_hochberg", "holm", "none"],
+        Correction,
         Field(description="How p values are corrected for many columns."),
     ] = "benjamini_hochberg",
     with_plot: Annotated[bool, Field(description="Add a picture of the drifted columns.")] = False,

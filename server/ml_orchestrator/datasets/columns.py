@@ -1,0 +1,76 @@
+"""What one column holds."""
+
+from typing import Any
+
+import polars as pl
+
+from ml_orchestrator.datasets.kinds import column_kind, is_id_like
+from ml_orchestrator.datasets.models import CategoryCount, ColumnKind, ColumnProfile
+
+__all__ = ["profile_column"]
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+N_TOP = 10
+MAX_VALUE_CHARS = 100
+
+
+def profile_column(column: pl.Series) -> ColumnProfile:
+    """Return the profile of a normalised column of at least one row."""
+    kind = column_kind(column)
+    values = column.drop_nulls()
+    n_unique = values.n_unique() if kind != "unsupported" else 0
+    return ColumnProfile(
+        name=column.name,
+        dtype=str(column.dtype),
+        kind=kind,
+        missing_share=column.null_count() / len(column),
+        n_unique=n_unique,
+        is_constant=n_unique == 1,
+        is_id_like=is_id_like(column),
+        **_numbers(values, kind),
+    )
+
+
+def _numbers(values: pl.Series, kind: ColumnKind) -> dict[str, Any]:
+    if kind == "numeric":
+        return _numeric(values.cast(pl.Float64))
+    if kind == "temporal":
+        return {"minimum": values.min().isoformat(), "maximum": values.max().isoformat()}  # type: ignore[union-attr]
+    if kind == "boolean":
+        return {"mean": values.mean(), "top": _top(values)}
+    return {"top": _top(values)} if kind in ("categorical", "text") else {}
+
+
+def _numeric(values: pl.Series) -> dict[str, Any]:
+    finite = values.filter(values.is_finite())
+    if finite.is_empty():
+        return {}
+    quantiles = {str(q): finite.quantile(q, "linear") for q in QUANTILES}
+    return {
+        "minimum": finite.min(),
+        "maximum": finite.max(),
+        "mean": finite.mean(),
+        "std": finite.std(),
+        "quantiles": quantiles,
+        "skew": finite.skew() if finite.n_unique() > 1 else None,
+        "outlier_share": _outlier_share(finite),
+    }
+
+
+def _outlier_share(values: pl.Series) -> float:
+    low, high = values.quantile(0.25, "linear"), values.quantile(0.75, "linear")
+    if low is None or high is None:
+        return 0.0
+    reach = 1.5 * (high - low)
+    is_outlier = (values < low - reach) | (values > high + reach)
+    return float(is_outlier.sum()) / len(values)
+
+
+def _top(values: pl.Series) -> tuple[CategoryCount, ...]:
+    counts = values.value_counts().sort(["count", values.name], descending=[True, False])
+    return tuple(
+        CategoryCount(
+            value=str(value)[:MAX_VALUE_CHARS], count=count, share=min(1.0, count / len(values))
+        )
+        for value, count in counts.head(N_TOP).iter_rows()
+    )

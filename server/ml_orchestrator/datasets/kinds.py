@@ -1,0 +1,101 @@
+"""How a column is read, and what predicting it would be."""
+
+from typing import Literal
+
+import polars as pl
+
+from ml_orchestrator.datasets.models import ColumnKind, Task
+
+__all__ = ["column_kind", "is_id_like", "normalise", "suggest_metric", "suggest_task"]
+
+MAX_CLASSES = 20
+MAX_CLASS_SHARE = 0.05  # distinct values per row, above which whole numbers are quantities
+MIN_ROWS_FOR_ID = 20
+TEXT_SHARE = 0.5  # distinct values per row, above which text is free text
+MIN_TEXT_VALUES = 50
+
+
+def normalise(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame in the few types the rest of the package knows.
+
+    Decimals, durations (seconds) and times of day (seconds) become floats, NaN becomes null,
+    categories become text and zoned times become naive UTC.
+    """
+    return frame.select([_plain(column) for column in frame.get_columns()])
+
+
+def _plain(column: pl.Series) -> pl.Series:
+    dtype = column.dtype
+    if dtype.is_float():
+        column = column.fill_nan(None)
+    elif dtype.is_decimal():
+        column = column.cast(pl.Float64)
+    elif dtype == pl.Duration:
+        column = column.dt.total_microseconds().cast(pl.Float64) / 1e6
+    elif dtype == pl.Time:
+        column = column.cast(pl.Int64).cast(pl.Float64) / 1e9
+    elif dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    elif isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return column
+
+
+def column_kind(column: pl.Series) -> ColumnKind:
+    """Return how training reads a normalised column."""
+    dtype = column.dtype
+    if column.null_count() == len(column):
+        return "empty"
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype.is_numeric():
+        return "numeric"
+    if dtype.is_temporal():
+        return "temporal"
+    return _text_kind(column) if dtype == pl.String else "unsupported"
+
+
+def _text_kind(column: pl.Series) -> Literal["categorical", "text"]:
+    values = column.drop_nulls()
+    n_unique = values.n_unique()
+    is_free = n_unique > MIN_TEXT_VALUES and n_unique > TEXT_SHARE * len(values)
+    return "text" if is_free else "categorical"
+
+
+def is_id_like(column: pl.Series) -> bool:
+    """Return whether a column only numbers or names its rows.
+
+    True for text that never repeats and for whole numbers that count up without a gap.
+    """
+    values = column.drop_nulls()
+    is_candidate = values.dtype == pl.String or values.dtype.is_integer()
+    if not is_candidate or len(values) < MIN_ROWS_FOR_ID or values.n_unique() < len(values):
+        return False
+    return values.dtype == pl.String or _counts_up(values)
+
+
+def _counts_up(values: pl.Series) -> bool:
+    return bool((values.sort().diff().drop_nulls() == 1).all())
+
+
+def suggest_task(target: pl.Series) -> Task:
+    """Return what predicting a normalised column is.
+
+    Text and booleans are classes. Numbers are classes when they are whole and few: two, or at
+    most 20 that make up at most a twentieth of the rows.
+    """
+    values = target.drop_nulls()
+    if not values.dtype.is_numeric():
+        return "classification"
+    if not values.dtype.is_integer() and not bool((values == values.round()).all()):
+        return "regression"
+    n_unique = values.n_unique()
+    are_few = n_unique <= MAX_CLASSES and n_unique <= MAX_CLASS_SHARE * len(values)
+    return "classification" if are_few or n_unique <= 2 else "regression"
+
+
+def suggest_metric(task: Task, n_classes: int) -> str:
+    """Return a metric name: ranking for two classes, balanced for more, explained variance."""
+    if task == "regression":
+        return "r2"
+    return "roc_auc" if n_classes <= 2 else "f1_macro"

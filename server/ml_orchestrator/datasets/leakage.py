@@ -1,0 +1,83 @@
+"""Columns that alone give the target away, found by trying each one."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score, r2_score
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from ml_orchestrator.datasets.kinds import column_kind
+from ml_orchestrator.datasets.models import LeakageSuspect, Task
+
+__all__ = ["find_leakage"]
+
+THRESHOLD = 0.98
+MAX_ROWS = 2_000
+MIN_ROWS = 30
+N_FOLDS = 3
+SEED = 0
+_TREE = {"max_leaf_nodes": 64, "min_samples_leaf": 2, "random_state": SEED}
+
+
+def find_leakage(frame: pl.DataFrame, target: str, task: Task) -> tuple[LeakageSuspect, ...]:
+    """Return the columns from which alone a small tree predicts the target nearly perfectly.
+
+    Each column is given to a decision tree of at most 64 leaves and scored on rows the tree
+    did not see (three folds of at most 2,000 rows): balanced accuracy for classes, R2 for
+    numbers. From 0.98 on a column is suspect. Missingness counts as a value, so a column that
+    is empty exactly for one class is found too. Fewer than 30 usable rows give no suspects.
+    """
+    rows = _usable_rows(frame, target, task)
+    if rows.height < MIN_ROWS or rows[target].n_unique() < 2:
+        return ()
+    truth = _codes(rows[target]) if task == "classification" else rows[target].to_numpy()
+    found = []
+    for column in rows.drop(target).get_columns():
+        if column_kind(column) in ("empty", "unsupported"):
+            continue
+        score = _score_alone(_codes(column), truth, task)
+        if score >= THRESHOLD:
+            found.append(_suspect(column.name, score, task, rows.height))
+    return tuple(sorted(found, key=lambda suspect: -suspect.score))
+
+
+def _usable_rows(frame: pl.DataFrame, target: str, task: Task) -> pl.DataFrame:
+    rows = frame.drop_nulls(target)
+    if task == "classification":
+        rows = rows.filter(pl.len().over(target) >= N_FOLDS)
+    else:
+        rows = rows.filter(pl.col(target).is_finite())
+    return rows if rows.height <= MAX_ROWS else rows.sample(MAX_ROWS, seed=SEED)
+
+
+def _codes(column: pl.Series) -> NDArray[np.float64]:
+    """Return the column as numbers with NaN for missing; text by its place in the alphabet."""
+    if column.dtype == pl.String:
+        column = column.rank("dense")
+    if column.dtype.is_temporal():
+        column = column.to_physical()
+    values: NDArray[np.float64] = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return np.where(np.isinf(values), np.nan, values)
+
+
+def _score_alone(values: NDArray[np.float64], truth: NDArray[Any], task: Task) -> float:
+    is_class = task == "classification"
+    tree = DecisionTreeClassifier(**_TREE) if is_class else DecisionTreeRegressor(**_TREE)
+    splitter = StratifiedKFold if is_class else KFold
+    folds = splitter(N_FOLDS, shuffle=True, random_state=SEED)
+    predicted = cross_val_predict(tree, values.reshape(-1, 1), truth, cv=folds)
+    measure = balanced_accuracy_score if is_class else r2_score
+    return float(measure(truth, predicted))
+
+
+def _suspect(name: str, score: float, task: Task, n_rows: int) -> LeakageSuspect:
+    measure = "balanced_accuracy" if task == "classification" else "r2"
+    chance = "1 / number of classes" if task == "classification" else "0"
+    evidence = (
+        f"A small tree on {name!r} alone reaches {measure} {score:.3f} on unseen rows "
+        f"({N_FOLDS} folds, {n_rows:,} rows; chance is {chance}). Is it known at prediction time?"
+    )
+    return LeakageSuspect(column=name, measure=measure, score=score, evidence=evidence)

@@ -1,0 +1,116 @@
+"""What a data set looks like, as records that leave through a tool."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "CategoryCount",
+    "ColumnKind",
+    "ColumnProfile",
+    "DatasetProfile",
+    "LeakageSuspect",
+    "Task",
+]
+
+ColumnKind = Literal[
+    "numeric", "boolean", "temporal", "categorical", "text", "empty", "unsupported"
+]
+Task = Literal["classification", "regression"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CategoryCount(_Record):
+    """One value of a column and how often it occurs."""
+
+    value: Annotated[str, Field(description="The value as text, cut at 100 characters.")]
+    count: Annotated[Count, Field(description="Rows that have it.")]
+    share: Annotated[Share, Field(description="Its share of the rows with a value, 0 to 1.")]
+
+
+class ColumnProfile(_Record):
+    """What one column holds. Numbers are null where the kind has none."""
+
+    name: Annotated[str, Field(description="Name of the column.")]
+    dtype: Annotated[str, Field(description="Storage type, as Polars names it.")]
+    kind: Annotated[
+        ColumnKind,
+        Field(
+            description="How training reads it; empty has no value at all, unsupported (lists, "
+            "bytes) is left out."
+        ),
+    ]
+    missing_share: Annotated[Share, Field(description="Share of rows without a value, 0 to 1.")]
+    n_unique: Annotated[Count, Field(description="Distinct values, missing ones not counted.")]
+    minimum: Annotated[
+        float | str | None, Field(description="Smallest value; ISO 8601 text for times.")
+    ] = None
+    maximum: Annotated[
+        float | str | None, Field(description="Largest value; ISO 8601 text for times.")
+    ] = None
+    mean: Annotated[float | None, Field(description="Mean; share of true for booleans.")] = None
+    std: Annotated[float | None, Field(description="Sample standard deviation.")] = None
+    quantiles: Annotated[
+        dict[str, float], Field(description="Values at 0.05, 0.25, 0.5, 0.75 and 0.95.")
+    ] = {}
+    skew: Annotated[float | None, Field(description="Skewness; 0 is symmetric.")] = None
+    outlier_share: Annotated[
+        Share | None,
+        Field(description="Share beyond 1.5 interquartile ranges from the quartiles, 0 to 1."),
+    ] = None
+    top: Annotated[
+        tuple[CategoryCount, ...], Field(description="Most frequent values, at most ten.")
+    ] = ()
+    is_constant: Annotated[bool, Field(description="Whether all values are the same.")] = False
+    is_id_like: Annotated[
+        bool, Field(description="Whether it numbers or names the rows and explains nothing.")
+    ] = False
+
+
+class LeakageSuspect(_Record):
+    """A column that alone gives the target away."""
+
+    column: Annotated[str, Field(description="Name of the column.")]
+    measure: Annotated[str, Field(description="balanced_accuracy or r2, measured out of fold.")]
+    score: Annotated[float, Field(description="What this column alone reaches; 1 is perfect.")]
+    evidence: Annotated[str, Field(description="What was measured, in words.")]
+
+
+class DatasetProfile(_Record):
+    """What a data set holds, what is wrong with it and what it could be used for."""
+
+    source: Annotated[str, Field(description="The data set, as it was asked for.")]
+    description: Annotated[str, Field(description="What the data are and where they come from.")]
+    digest: Annotated[str, Field(description="SHA-256 of the content, hexadecimal.")]
+    n_rows: Annotated[Count, Field(description="Rows.")]
+    n_columns: Annotated[Count, Field(description="Columns, the target included.")]
+    duplicate_rows: Annotated[Count, Field(description="Rows that repeat an earlier row.")]
+    columns: Annotated[tuple[ColumnProfile, ...], Field(description="One entry per column.")]
+    constant_columns: Annotated[tuple[str, ...], Field(description="Columns of one value.")]
+    empty_columns: Annotated[tuple[str, ...], Field(description="Columns without any value.")]
+    id_like_columns: Annotated[
+        tuple[str, ...], Field(description="Columns that only number or name the rows.")
+    ]
+    target: Annotated[str | None, Field(description="Column to predict, if one is known.")] = None
+    suggested_task: Annotated[
+        Task | None, Field(description="What predicting the target is, read from its values.")
+    ] = None
+    suggested_metric: Annotated[
+        str | None, Field(description="A metric that fits the task and the balance.")
+    ] = None
+    target_balance: Annotated[
+        dict[str, float],
+        Field(description="Share of each class, largest first; empty for regression."),
+    ] = {}
+    leakage_suspects: Annotated[
+        tuple[LeakageSuspect, ...],
+        Field(description="Columns that alone predict the target nearly perfectly."),
+    ] = ()
+    warnings: Annotated[
+        tuple[str, ...], Field(description="What to look at before training, one sentence each.")
+    ] = ()

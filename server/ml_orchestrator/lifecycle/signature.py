@@ -1,0 +1,55 @@
+"""The columns a model takes, as MLflow's signature writes them."""
+
+from typing import Any
+
+import pandas as pd
+from pandas.api import types
+
+from ml_orchestrator.errors import InvalidInputError
+
+__all__ = ["mlflow_type", "signature_columns"]
+
+
+def signature_columns(frame: pd.DataFrame) -> list[tuple[str, str, bool]]:
+    """Return name, MLflow type and whether a value is required, for each column.
+
+    A column without a missing value in ``frame`` is required, so pass a frame that is large
+    enough to show what may be missing.
+
+    Raises:
+        InvalidInputError: a column has a type that no request can carry, or names repeat.
+    """
+    names = [str(name) for name in frame.columns]
+    if len(set(names)) != len(names):
+        raise InvalidInputError("The model's input has two columns of the same name.")
+    return [
+        (name, mlflow_type(frame.iloc[:, index].dtype, name), not _has_missing(frame, index))
+        for index, name in enumerate(names)
+    ]
+
+
+def mlflow_type(dtype: Any, name: str) -> str:
+    """Return MLflow's name for a pandas type.
+
+    Raises:
+        InvalidInputError: there is none.
+    """
+    if types.is_bool_dtype(dtype):
+        return "boolean"
+    if types.is_integer_dtype(dtype):
+        return "long"
+    if types.is_float_dtype(dtype):
+        return "double"
+    if types.is_datetime64_any_dtype(dtype):
+        return "datetime"
+    is_text = types.is_string_dtype(dtype) or types.is_object_dtype(dtype)
+    if is_text or isinstance(dtype, pd.CategoricalDtype):
+        return "string"
+    raise InvalidInputError(
+        f"Column {name!r} has type {dtype}, which a model's signature cannot hold; "
+        "use numbers, text, true/false or times."
+    )
+
+
+def _has_missing(frame: pd.DataFrame, index: int) -> bool:
+    return bool(frame.iloc[:, index].isna().any())

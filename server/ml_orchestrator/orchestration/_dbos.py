@@ -1,0 +1,298 @@
+"""Workflows on DBOS Transact: the client that starts and reads runs, the engine that runs them.
+
+Written for dbos 3.4; the minor version is pinned, because ``_recover_pending_workflows`` is
+half public. Everything is stored as JSON, never as pickles.
+"""
+
+import logging
+import re
+import sqlite3
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import closing
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from dbos import (
+    DBOS,
+    DBOSClient,
+    DBOSPortableJSONSerializer,
+    StepOptions,
+    WorkflowStatus,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from ml_orchestrator.orchestration.execution import Job
+from ml_orchestrator.orchestration.launch import WorkerLauncher
+from ml_orchestrator.orchestration.models import RunList, RunStatus
+from ml_orchestrator.orchestration.statuses import plan_of, run_status, time_of
+from ml_orchestrator.orchestration.steps import STEPS
+from ml_orchestrator.orchestration.workflows import WORKFLOWS, Workflow
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import timestamp
+from ml_orchestrator.storage.home import prepare_home
+from ml_orchestrator.storage.locks import creation_lock
+
+__all__ = ["RunClient", "adopt", "has_work", "launch", "poll_every", "prepare", "shut_down"]
+
+APPLICATION = "ml-orchestrator"
+P = ParamSpec("P")
+R = TypeVar("R")
+# The form of a stored plan. A worker runs the plans of its own version only.
+PLAN_VERSION = "1"
+QUEUE = "runs"
+LISTENED = (QUEUE,)
+WORKFLOW = "run"
+RUNS_AT_ONCE = 2
+# Each take-over of a run counts as one; a run that kills its worker ends some time.
+MAX_RECOVERY_ATTEMPTS = 50
+
+Execute = Callable[[Job], Coroutine[Any, Any, dict[str, Any]]]
+
+
+def prepare(settings: Settings) -> None:
+    """Create or migrate the workflow database and its queue; for many processes at once."""
+    prepare_home(settings.home)
+    with creation_lock(settings.home / "workflows.db"):
+        if settings.workflows_url.startswith("sqlite"):
+            with closing(sqlite3.connect(settings.home / "workflows.db")) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+        DBOS.migrate(settings.workflows_url)
+        client = _connect(settings)
+        client.register_queue(QUEUE, worker_concurrency=RUNS_AT_ONCE, on_conflict="never_update")
+        client.destroy()
+
+
+# At INFO it names the address of the database.
+logging.getLogger("dbos").setLevel(logging.WARNING)
+
+
+def _connect(settings: Settings) -> DBOSClient:
+    return DBOSClient(
+        system_database_url=settings.workflows_url,
+        application_name=APPLICATION,
+        serializer=DBOSPortableJSONSerializer(),
+        retry_connection_errors=False,
+    )
+
+
+def _typed(call: Callable[P, R]) -> Callable[P, R]:
+    """Let what the databases raise leave ``call`` as an error of ours."""
+
+    @wraps(call)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return call(*args, **kwargs)
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            reason = str(getattr(error, "orig", error)).splitlines()[0]
+            raise UnavailableError(
+                f"The workflow database refused: {reason}. Check the disk and "
+                "ML_ORCHESTRATOR_HOME, or try again in a moment."
+            ) from error
+
+    return guarded
+
+
+class RunClient:
+    """Starts, reads and cancels runs from any process; runs none. Thread-safe, no threads."""
+
+    @_typed
+    def __init__(self, settings: Settings) -> None:
+        prepare(settings)
+        self._client = _connect(settings)
+        self._launcher = WorkerLauncher(settings)
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._client.destroy()
+
+    @_typed
+    def wake(self) -> None:
+        """See to it that a worker runs."""
+        self._launcher.ensure()
+
+    @_typed
+    def start(
+        self, run_id: str, workflow: Workflow, params: dict[str, Any], *, actor: str
+    ) -> RunStatus:
+        """Enqueue a run, or return the run that this id already names.
+
+        Raises:
+            ConflictError: the id names a run of something else.
+        """
+        plan = {
+            "workflow": workflow.name,
+            "params": params,
+            "actor": actor,
+            "steps": [node.step for node in workflow.nodes],
+            "requested_at": timestamp(),  # DBOS keeps whole seconds on SQLite
+        }
+        self._client.enqueue(
+            {
+                "workflow_name": WORKFLOW,
+                "queue_name": QUEUE,
+                "workflow_id": run_id,
+                "app_version": PLAN_VERSION,
+            },
+            plan,
+        )
+        found = self._row(run_id)
+        if plan_of(found) | {"requested_at": plan["requested_at"]} != plan:
+            raise ConflictError(
+                f"The idempotency key of run {run_id} was used before with other parameters. "
+                "Send the same ones to repeat the request, or a new key for a new run."
+            )
+        return self._status(found)
+
+    @_typed
+    def status(self, run_id: str) -> RunStatus:
+        """Return what is known of a run.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        return self._status(self._row(run_id))
+
+    @_typed
+    def cancel(self, run_id: str) -> RunStatus:
+        """Cancel a run that is not over; a second time changes nothing.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it ended before it could be cancelled.
+        """
+        self._row(run_id)
+        self._client.cancel_workflow(run_id)
+        status = self.status(run_id)
+        if status.state != "cancelled":
+            raise ConflictError(f"Run {run_id} cannot be cancelled: it has {status.state}.")
+        return status
+
+    @_typed
+    def runs(self, *, limit: int, cursor: str | None) -> RunList:
+        """Return one page of runs, newest first; runs that start meanwhile shift nothing.
+
+        Raises:
+            InvalidInputError: ``cursor`` was not made by this method.
+        """
+        until, seen = _parse(cursor) if cursor else (None, 0)
+        rows = self._client.list_workflows(
+            name=WORKFLOW,
+            end_time=time_of(until) if until else None,
+            sort_desc=True,
+            limit=limit + 1,
+            offset=seen,
+        )
+        page = rows[:limit]
+        runs = sorted(map(self._status, page), key=_creation, reverse=True)
+        is_last = len(rows) <= limit
+        return RunList(runs=runs, next_cursor=None if is_last else _cursor(page, until, seen))
+
+    def _row(self, run_id: str) -> WorkflowStatus:
+        rows = self._client.list_workflows(workflow_ids=[run_id], name=WORKFLOW)
+        if rows:
+            return rows[0]
+        recent = self._client.list_workflows(
+            name=WORKFLOW, sort_desc=True, limit=5, load_input=False, load_output=False
+        )
+        known = ", ".join(row.workflow_id for row in recent) or "none"
+        raise NotFoundError(f"No run named {run_id!r}; the latest are: {known}.")
+
+    def _status(self, row: WorkflowStatus) -> RunStatus:
+        steps = self._client.list_workflow_steps(row.workflow_id)
+        return run_status(row, steps)
+
+
+def launch(executor_id: str, settings: Settings, execute: Execute) -> None:
+    """Start running queued workflows in this process; ``execute`` runs one step."""
+    DBOS(
+        config={
+            "name": APPLICATION,
+            "system_database_url": settings.workflows_url,
+            "executor_id": executor_id,
+            "application_version": PLAN_VERSION,
+            "run_migrations": False,
+            "serializer": DBOSPortableJSONSerializer(),
+            "log_level": "WARNING",
+        }
+    )
+    _register(execute)
+    DBOS.listen_queues(LISTENED)
+    DBOS.launch()
+
+
+def _register(execute: Execute) -> None:
+    @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERY_ATTEMPTS)
+    async def run(plan: dict[str, Any]) -> dict[str, Any]:
+        workflow = WORKFLOWS[plan["workflow"]]
+        outputs: dict[str, dict[str, Any]] = {}
+        result: dict[str, Any] = {}
+        for name in plan["steps"]:
+            node = workflow.node(name)
+            job = Job(
+                run_id=str(DBOS.workflow_id),
+                workflow=workflow.name,
+                step=name,
+                actor=plan["actor"],
+                params=plan["params"],
+                inputs=node.inputs(outputs),
+            )
+            options: StepOptions = {"name": name, "preemptible": STEPS[name].isolated}
+            outputs[name] = await DBOS.run_step_async(options, execute, job)
+            result.update(outputs[name])
+            if reason := node.stops(outputs):
+                return {**result, "stopped_because": reason}
+        return result
+
+
+def adopt(executor_ids: Sequence[str]) -> None:
+    """Queue the runs of dead workers again; only for the one who knows that they are dead."""
+    DBOS._recover_pending_workflows(list(executor_ids))
+
+
+def has_work() -> bool:
+    """Whether any run is queued or running."""
+    unfinished = DBOS.list_workflows(
+        status=["ENQUEUED", "PENDING"],
+        name=WORKFLOW,
+        app_version=PLAN_VERSION,
+        limit=1,
+        load_input=False,
+        load_output=False,
+    )
+    return bool(unfinished)
+
+
+def poll_every(seconds: float) -> None:
+    """Set how often this worker looks for queued runs."""
+    DBOS.register_queue(
+        QUEUE,
+        worker_concurrency=RUNS_AT_ONCE,
+        polling_interval_sec=seconds,
+        on_conflict="always_update",
+    )
+
+
+def shut_down() -> None:
+    """Stop running workflows in this process; unfinished ones wait for the next worker."""
+    DBOS.destroy()
+
+
+def _creation(run: RunStatus) -> str:
+    return run.created_at
+
+
+def _cursor(page: Sequence[WorkflowStatus], until: int | None, seen: int) -> str:
+    """Name the oldest moment shown so far (epoch ms) and how many of its runs were shown."""
+    oldest = page[-1].created_at
+    shown = sum(row.created_at == oldest for row in page)
+    return f"{oldest}-{shown + (seen if oldest == until else 0)}"
+
+
+def _parse(cursor: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,14})-(\d{1,9})", cursor)
+    if found is None:
+        raise InvalidInputError(
+            f"{cursor[:80]!r} is not a cursor. Pass next_cursor of an earlier page, or none."
+        )
+    return int(found[1]), int(found[2])

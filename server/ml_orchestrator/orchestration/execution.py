@@ -1,0 +1,53 @@
+"""Running one step: calling its function and turning what goes wrong into one clear error."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.orchestration.steps._base import STEPS, Report, StepContext
+from ml_orchestrator.settings import Settings
+
+__all__ = ["Job", "StepFailedError", "perform"]
+
+_log = logging.getLogger(__name__)
+
+
+class StepFailedError(OrchestratorError):
+    """A step did not succeed; the message may be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A step of a run, ready to be executed; parameters and inputs are JSON values."""
+
+    run_id: str
+    workflow: str
+    step: str
+    actor: str
+    params: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+
+
+def perform(settings: Settings, job: Job, report: Report) -> dict[str, Any]:
+    """Run a step in this thread and return its output as JSON values.
+
+    Raises:
+        StepFailedError: with the message of an expected error; of any other only that it
+            happened, and its traceback is in the log.
+    """
+    context = StepContext(job.run_id, job.actor, settings, report)
+    try:
+        output = STEPS[job.step].load()(context, job.params, job.inputs)
+        plain: dict[str, Any] = json.loads(json.dumps(output, allow_nan=False))
+    except OrchestratorError as error:
+        raise StepFailedError(str(error)) from error
+    except Exception as error:
+        _log.exception("Step %s of run %s failed", job.step, job.run_id)
+        raise StepFailedError(
+            f"Step {job.step!r} failed unexpectedly. The traceback is in logs/worker.log of the "
+            "data directory."
+        ) from error
+    return plain

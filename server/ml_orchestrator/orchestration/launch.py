@@ -1,0 +1,74 @@
+"""Starting a detached worker when there is none."""
+
+import logging
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from ml_orchestrator.orchestration.leases import Leases
+from ml_orchestrator.settings import Settings, child_environment
+
+__all__ = ["WorkerLauncher", "worker_leases"]
+
+# A worker that cannot start is not started again faster than this.
+MIN_INTERVAL_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+def worker_leases(settings: Settings) -> Leases:
+    """Return the leases of a data directory."""
+    return Leases(settings.home / "leases.db", ttl_s=settings.lease_ttl_s)
+
+
+class WorkerLauncher:
+    """Sees to it that a data directory has a worker. Thread-safe.
+
+    Several servers may start one at the same moment: all but one of them leave at once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._leases = worker_leases(settings)
+        self._lock = threading.Lock()
+        self._started_at = float("-inf")
+        self._started: subprocess.Popen[bytes] | None = None
+
+    def ensure(self) -> None:
+        """Start a worker unless one is alive or the one we started is still coming up."""
+        with self._lock:
+            is_too_soon = time.monotonic() - self._started_at < MIN_INTERVAL_S
+            if is_too_soon or self._leases.has_worker() or self._is_coming():
+                return
+            self._started_at = time.monotonic()
+            self._started = _spawn(self._settings)
+
+    def _is_coming(self) -> bool:
+        started = self._started
+        if started is None or started.returncode is not None:
+            return False
+        return all(lease.pid != started.pid for lease in self._leases.all())
+
+
+def _spawn(settings: Settings) -> "subprocess.Popen[bytes]":
+    log = settings.home / "logs" / "worker.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    process = _detached(settings, log)
+    _log.info("Started worker %d, logging to %s", process.pid, log)
+    # Somebody has to take its exit status, or it stays as a zombie.
+    threading.Thread(target=process.wait, name="worker-exit", daemon=True).start()
+    return process
+
+
+def _detached(settings: Settings, log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ml_orchestrator", "worker"],
+            cwd=settings.home,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=child_environment(settings),
+            start_new_session=True,
+        )

@@ -1,0 +1,78 @@
+"""Runs of workflows, as records that leave through a tool."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["RunList", "RunProgress", "RunState", "RunStatus", "StepState", "StepStatus"]
+
+RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+StepState = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StepStatus(_Record):
+    """One step of a run."""
+
+    name: Annotated[str, Field(description="The step's name in the catalogue.")]
+    state: Annotated[
+        StepState,
+        Field(description="skipped: the run ended before this step was needed."),
+    ]
+    started_at: Annotated[str | None, Field(description="ISO 8601 UTC.")] = None
+    seconds: Annotated[float | None, Field(ge=0, description="How long it took, in s.")] = None
+    output: Annotated[
+        dict[str, Any] | None, Field(description="What it returned, once it has succeeded.")
+    ] = None
+    error: Annotated[str | None, Field(description="Why it failed.")] = None
+
+
+class RunProgress(_Record):
+    """The latest report of a running step."""
+
+    step: Annotated[str, Field(description="The step that reports.")]
+    fraction: Annotated[float, Field(ge=0, le=1, description="Part of the step that is done.")]
+    message: Annotated[str, Field(description="What it is doing, in one line.")]
+    numbers: Annotated[
+        dict[str, float], Field(description="Figures so far, such as the best score.")
+    ] = {}
+    updated_at: Annotated[str, Field(description="ISO 8601 UTC.")]
+
+
+class RunStatus(_Record):
+    """One run of a workflow: what has happened, what is happening, and how it ended."""
+
+    run_id: Annotated[str, Field(description="Names the run in every other call.")]
+    workflow: Annotated[str, Field(description="The workflow's name in the catalogue.")]
+    state: Annotated[
+        RunState,
+        Field(description="queued and running go on; succeeded, failed and cancelled are final."),
+    ]
+    actor: Annotated[str, Field(description="The agent that started it.")]
+    created_at: Annotated[str, Field(description="ISO 8601 UTC.")]
+    updated_at: Annotated[str, Field(description="ISO 8601 UTC.")]
+    steps: Annotated[list[StepStatus], Field(description="All its steps, in order.")]
+    progress: Annotated[
+        RunProgress | None, Field(description="Latest report of the running step, if any.")
+    ] = None
+    result: Annotated[
+        dict[str, Any] | None, Field(description="What the run came to, once it has succeeded.")
+    ] = None
+    error: Annotated[str | None, Field(description="Why the run failed.")] = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the state is final."""
+        return self.state in ("succeeded", "failed", "cancelled")
+
+
+class RunList(_Record):
+    """One page of runs, newest first."""
+
+    runs: list[RunStatus]
+    next_cursor: Annotated[
+        str | None, Field(description="Pass it as cursor for the next page; null on the last.")
+    ] = None

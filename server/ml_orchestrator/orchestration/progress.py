@@ -1,0 +1,93 @@
+"""How far a running step is: written by the step's process, read by those who wait."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Connection, insert, select, update
+
+from ml_orchestrator.orchestration.models import RunProgress
+from ml_orchestrator.storage.engine import Database, timestamp
+from ml_orchestrator.storage.schema import run_progress as table
+
+__all__ = ["ProgressStore", "Reporter"]
+
+MIN_INTERVAL_S = 0.25
+
+
+class ProgressStore:
+    """The latest report of each step of each run, in the state database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, run_id: str, progress: RunProgress) -> None:
+        """Replace the report of one step."""
+        key = (table.c.run_id == run_id) & (table.c.step == progress.step)
+        values = {
+            "fraction": repr(progress.fraction),
+            "message": progress.message,
+            "numbers": json.dumps(progress.numbers),
+            "updated_at": progress.updated_at,
+        }
+
+        def work(connection: Connection) -> None:
+            if connection.execute(update(table).where(key).values(**values)).rowcount == 0:
+                row = {"run_id": run_id, "step": progress.step, **values}
+                connection.execute(insert(table).values(**row))
+
+        self._database.write(work)
+
+    def latest(self, run_id: str) -> RunProgress | None:
+        """Return the newest report of a run, or None if no step has reported yet."""
+        query = (
+            select(table)
+            .where(table.c.run_id == run_id)
+            .order_by(table.c.updated_at.desc())
+            .limit(1)
+        )
+        row = self._database.read(lambda connection: connection.execute(query).first())
+        if row is None:
+            return None
+        return RunProgress(
+            step=row.step,
+            fraction=float(row.fraction),
+            message=row.message,
+            numbers=json.loads(row.numbers),
+            updated_at=row.updated_at,
+        )
+
+
+class Reporter:
+    """Stores a step's reports, a few per second at most; the first and the last always."""
+
+    def __init__(
+        self,
+        store: ProgressStore,
+        run_id: str,
+        step: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._step = step
+        self._clock = clock
+        self._next_at = float("-inf")
+
+    def __call__(
+        self, fraction: float, message: str, numbers: Mapping[str, float] | None = None
+    ) -> None:
+        """Store a report unless one was stored just before and this is not the last."""
+        now = self._clock()
+        if now < self._next_at and fraction < 1:
+            return
+        self._next_at = now + MIN_INTERVAL_S
+        progress = RunProgress(
+            step=self._step,
+            fraction=min(max(fraction, 0.0), 1.0),
+            message=message,
+            numbers=dict(numbers or {}),
+            updated_at=timestamp(),
+        )
+        self._store.put(self._run_id, progress)

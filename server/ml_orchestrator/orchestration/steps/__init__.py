@@ -1,0 +1,10 @@
+"""The steps that ship: each is one function in a file of its own and one line here."""
+
+from ml_orchestrator.orchestration.steps._base import STEPS, Step, StepContext
+
+__all__ = ["STEPS", "Step", "StepContext"]
+
+STEPS.register("drift")(Step(f"{__name__}.drift:compare"))
+STEPS.register("search")(Step(f"{__name__}.search:search", isolated=True))
+STEPS.register("register")(Step(f"{__name__}.register:register"))
+STEPS.register("promote")(Step(f"{__name__}.promote:promote"))

@@ -1,0 +1,86 @@
+"""What a step is, and the catalogue of them."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from ml_orchestrator.catalog import Catalog
+from ml_orchestrator.settings import Settings
+
+__all__ = [
+    "STEPS",
+    "Report",
+    "Step",
+    "StepContext",
+    "StepFunction",
+    "load_plugins",
+    "run_folder",
+]
+
+
+class Report(Protocol):
+    """Tells those who wait how far a step is."""
+
+    def __call__(
+        self, fraction: float, message: str, numbers: Mapping[str, float] | None = None
+    ) -> None:
+        """Report ``fraction`` (0 to 1) done; calls may come often, few are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """What every step is given beside its parameters."""
+
+    run_id: str
+    actor: str
+    settings: Settings
+    report: Report
+
+    @property
+    def folder(self) -> Path:
+        """The run's own folder in the data directory; it exists."""
+        return run_folder(self.settings, self.run_id)
+
+
+StepFunction = Callable[[StepContext, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A unit of work that is recorded once it has finished.
+
+    ``target`` names a function as ``module:function``, like a Python entry point; the process
+    that runs the step imports it, nobody else does. The function takes the context, the run's
+    parameters and the inputs its workflow picked, and returns a small dictionary of JSON
+    values. It runs again if its process was killed before the result was recorded, so its
+    effects must be idempotent for one ``run_id``.
+
+    An isolated step has a process of its own, which cancelling kills; another step runs in a
+    thread of the worker and, when cancelled, ends by itself with its result dropped.
+    """
+
+    target: str
+    isolated: bool = False
+
+    def load(self) -> StepFunction:
+        """Import the function."""
+        module, _, name = self.target.partition(":")
+        return cast(StepFunction, getattr(importlib.import_module(module), name))
+
+
+STEPS: Catalog[Step] = Catalog("step")
+
+
+def run_folder(settings: Settings, run_id: str) -> Path:
+    """Return the folder of a run, creating it."""
+    folder = settings.home / "runs" / run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def load_plugins(settings: Settings) -> None:
+    """Import the modules that register further steps and workflows."""
+    for module in settings.plugins:
+        importlib.import_module(module)

@@ -1,0 +1,38 @@
+"""Compare current data with a reference, to decide whether a model needs new training."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ml_orchestrator.datasets.sources import columns_as_arrays, load_dataset
+from ml_orchestrator.health.report import check_drift
+from ml_orchestrator.orchestration.steps._base import StepContext
+
+__all__ = ["compare"]
+
+
+def compare(
+    context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return whether the data drifted, which columns did, and the finding in words."""
+    context.report(0.0, "comparing the data with the reference")
+    report = check_drift(
+        _columns(context, params["reference"]),
+        _columns(context, params["source"]),
+        alpha=params["alpha"],
+        share_threshold=params["share_threshold"],
+    )
+    drift = {
+        "is_drifted": report.is_drifted,
+        "drifted_columns": list(report.drifted_columns),
+        "share_drifted": report.share_drifted,
+        "summary": report.summary,
+    }
+    return {"drift": drift}
+
+
+def _columns(context: StepContext, source: str) -> dict[str, NDArray[Any]]:
+    settings = context.settings
+    dataset = load_dataset(source, roots=settings.roots, max_bytes=settings.max_data_bytes)
+    return columns_as_arrays(dataset.frame)

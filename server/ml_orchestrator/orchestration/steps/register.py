@@ -1,0 +1,71 @@
+"""Log a trained model to MLflow and register it as a new version with its manifest."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml_orchestrator.lifecycle._mlflow import MlflowTracker
+from ml_orchestrator.lifecycle.models import LoggedModel
+from ml_orchestrator.orchestration.steps._base import StepContext
+from ml_orchestrator.orchestration.steps._desk import opened_desk
+from ml_orchestrator.orchestration.steps._trained import SavedModel, load_trained
+from ml_orchestrator.training.models import TrainingSummary
+from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
+
+__all__ = ["register"]
+
+
+def register(
+    context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return model, version, MLflow run and manifest digest; done twice, it changes nothing."""
+    context.report(0.0, "logging the model to MLflow")
+    logged = _log(context, params, load_trained(context.folder))
+    context.report(0.6, "registering the version")
+    tags = {"ml_orchestrator.run_id": context.run_id, "ml_orchestrator.actor": context.actor}
+    with opened_desk(context.settings) as desk:
+        version = desk.vault.register(
+            params["model"], source_uri=logged.source_uri, run_id=logged.run_id, tags=tags
+        )
+    return {
+        "model": version.model,
+        "version": version.version,
+        "mlflow_run_id": logged.run_id,
+        "manifest_digest": version.manifest_digest,
+    }
+
+
+def _log(context: StepContext, params: Mapping[str, Any], saved: SavedModel) -> LoggedModel:
+    tracker = MlflowTracker(context.settings.mlflow_tracking_uri, context.settings.home)
+    return tracker.log_trained_model(
+        orchestrator_run_id=context.run_id,
+        experiment=params["model"],
+        model_name=params["model"],
+        params={**params, "trainer": saved.summary.trainer, **_prefixed(saved.summary.params)},
+        metrics=_metrics(saved.summary),
+        tags={
+            "ml_orchestrator.actor": context.actor,
+            "ml_orchestrator.dataset_sha256": saved.summary.dataset_digest,
+        },
+        artifacts={
+            "summary.json": saved.summary.model_dump_json(indent=2).encode(),
+            **{f"plots/{name}.png": picture for name, picture in saved.plots.items()},
+        },
+        model=saved.pipeline,
+        input_example=saved.input_example,
+        predictions=saved.pipeline.predict(saved.input_example),
+        pip_requirements=saved.pip_requirements,
+        trusted_types=EXTRA_TRUSTED_TYPES,
+    )
+
+
+def _prefixed(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"hp.{name}": value for name, value in hyperparameters.items()}
+
+
+def _metrics(summary: TrainingSummary) -> dict[str, float]:
+    metrics = {f"cv_{summary.metric}": summary.cv_score}
+    for name, interval in summary.holdout.items():
+        metrics[f"holdout_{name}"] = interval.estimate
+        metrics[f"holdout_{name}_low"] = interval.low
+        metrics[f"holdout_{name}_high"] = interval.high
+    return metrics | {f"baseline_{name}": value for name, value in summary.baseline.items()}

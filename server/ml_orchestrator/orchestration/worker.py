@@ -1,0 +1,148 @@
+"""The worker: the one process of a data directory that executes workflows."""
+
+import asyncio
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ml_orchestrator.orchestration import _dbos
+from ml_orchestrator.orchestration.child import run_in_child, run_step_child
+from ml_orchestrator.orchestration.execution import Job, perform
+from ml_orchestrator.orchestration.launch import worker_leases
+from ml_orchestrator.orchestration.leases import Leases, kill
+from ml_orchestrator.orchestration.progress import ProgressStore, Reporter
+from ml_orchestrator.orchestration.steps import STEPS
+from ml_orchestrator.orchestration.steps._base import load_plugins
+from ml_orchestrator.orchestration.tenure import Tenure
+from ml_orchestrator.orchestration.workflows import WORKFLOWS
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import Database, open_database
+from ml_orchestrator.storage.home import prepare_home
+
+__all__ = ["run_step_child", "run_worker"]
+
+LOOK_S = 0.5
+BUSY_POLL_S = 0.1
+IDLE_POLL_S = 0.5
+IDLE_AFTER_S = 10.0
+START_WAIT_S = 30.0
+_log = logging.getLogger(__name__)
+
+
+def run_worker(settings: Settings) -> None:
+    """Execute workflows until there have been none for ``settings.worker_idle_s``.
+
+    Returns at once if the data directory has a living worker already.
+    """
+    prepare_home(settings.home)
+    leases = worker_leases(settings)
+    lock = FileLock(settings.home / "worker.lock")
+    if not _won(lock, leases):
+        _log.info("Another worker is at work here")
+        return
+    try:
+        _work(settings, leases)
+    finally:
+        lock.release()
+
+
+def _won(lock: FileLock, leases: Leases) -> bool:
+    """Take the lock unless its holder is well; a holder that hangs is killed."""
+    deadline = time.monotonic() + START_WAIT_S
+    while time.monotonic() < deadline:
+        try:
+            lock.acquire(timeout=0)
+            return True
+        except Timeout:
+            pass
+        for lease in leases.all():
+            if lease.is_live and lease.is_here and leases.is_silent(lease) and leases.revoke(lease):
+                _log.warning("Worker %d hangs and is killed", lease.pid)
+                kill(lease)
+        if leases.has_worker():
+            return False
+        time.sleep(0.05)  # its holder is coming or going
+    return False
+
+
+def _work(settings: Settings, leases: Leases) -> None:
+    dead = _bury_predecessors(leases)
+    tenure = Tenure(leases, uuid.uuid4().hex, ttl_s=settings.lease_ttl_s)
+    tenure.begin()
+    load_plugins(settings)
+    _dbos.prepare(settings)
+    database = open_database(settings.state_url, settings.home)
+    _dbos.launch(tenure.executor_id, settings, _executor(settings, database))
+    _dbos.adopt(dead)
+    for name in dead:
+        leases.forget(name)
+    _stay_until_idle(settings.worker_idle_s, tenure)
+    _dbos.shut_down()
+    database.close()
+
+
+def _bury_predecessors(leases: Leases) -> Sequence[str]:
+    """Make sure that all earlier workers are dead and return their executor ids.
+
+    We hold the lock, so whoever still runs has lost it and must not go on.
+    """
+    earlier = leases.all()
+    for lease in earlier:
+        leases.revoke(lease)
+        if lease.is_here:
+            kill(lease)
+    return [lease.executor_id for lease in earlier]
+
+
+def _executor(settings: Settings, database: Database) -> _dbos.Execute:
+    store = ProgressStore(database)
+
+    async def execute(job: Job) -> dict[str, Any]:
+        if STEPS[job.step].isolated:
+            threading.Thread(target=_warm, args=(job.workflow,), daemon=True).start()
+            return await run_in_child(settings, job)
+        reporter = Reporter(store, job.run_id, job.step)
+        return await asyncio.to_thread(perform, settings, job, reporter)
+
+    return execute
+
+
+def _warm(workflow: str) -> None:
+    """Import what the next steps need while an isolated one keeps everybody waiting."""
+    for node in WORKFLOWS[workflow].nodes:
+        with suppress(ImportError):  # told when the step itself is wanted
+            if not STEPS[node.step].isolated:
+                STEPS[node.step].load()
+
+
+def _stay_until_idle(idle_s: float, tenure: Tenure) -> None:
+    busy_at, poll_s = time.monotonic(), 0.0
+    while True:
+        if _dbos.has_work():
+            busy_at = time.monotonic()
+        idle_for = time.monotonic() - busy_at
+        if idle_for >= idle_s and _may_leave(tenure):
+            return
+        wanted_s = IDLE_POLL_S if idle_for > IDLE_AFTER_S else BUSY_POLL_S
+        if wanted_s != poll_s:
+            poll_s = wanted_s
+            _dbos.poll_every(poll_s)
+        time.sleep(LOOK_S)
+
+
+def _may_leave(tenure: Tenure) -> bool:
+    """Resign, then look for work once more.
+
+    Who enqueues looks for a worker afterwards: either we see their run or they see us gone.
+    """
+    tenure.end()
+    if not _dbos.has_work():
+        return True
+    tenure.begin()
+    return False

@@ -1,0 +1,20 @@
+"""The workflows: each family is a file of its own and one line here."""
+
+from ml_orchestrator.orchestration.workflows._base import (
+    WORKFLOWS,
+    Node,
+    Outputs,
+    Workflow,
+    validated,
+)
+from ml_orchestrator.orchestration.workflows.training import DriftRetrainParams, TrainParams
+
+__all__ = [
+    "WORKFLOWS",
+    "DriftRetrainParams",
+    "Node",
+    "Outputs",
+    "TrainParams",
+    "Workflow",
+    "validated",
+]

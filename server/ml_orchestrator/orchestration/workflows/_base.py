@@ -1,0 +1,79 @@
+"""The catalogue of workflows: which steps run, in which order and on what.
+
+Light on purpose: the server lists workflows and checks their parameters without loading the
+code of any step.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ml_orchestrator.catalog import Catalog
+from ml_orchestrator.errors import InvalidInputError
+
+__all__ = ["WORKFLOWS", "Node", "Outputs", "Workflow", "validated"]
+
+Outputs = Mapping[str, Mapping[str, Any]]
+"""What the steps so far returned, by step name."""
+
+
+def _nothing(_: Outputs) -> dict[str, Any]:
+    return {}
+
+
+def _go_on(_: Outputs) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One place in a workflow.
+
+    ``inputs`` picks what the step needs from the outputs of earlier steps. ``stops`` looks at
+    the outputs once the step is done and returns why the run ends here, or None to go on.
+    Both must depend on their argument alone: a resumed run calls them again.
+    """
+
+    step: str
+    inputs: Callable[[Outputs], dict[str, Any]] = _nothing
+    stops: Callable[[Outputs], str | None] = _go_on
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """Steps in order, and the model of their common parameters; a step occurs once."""
+
+    name: str
+    description: str
+    params: type[BaseModel]
+    nodes: tuple[Node, ...]
+
+    def node(self, step: str) -> Node:
+        """Return the place of ``step``."""
+        return next(node for node in self.nodes if node.step == step)
+
+
+WORKFLOWS: Catalog[Workflow] = Catalog("workflow")
+
+
+def validated(workflow: Workflow, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``params`` checked and completed with defaults, as JSON values.
+
+    Raises:
+        InvalidInputError: the message lists every fault, and the fields that exist.
+    """
+    try:
+        model = workflow.params.model_validate(dict(params))
+    except ValidationError as error:
+        faults = "; ".join(f"{_place(e['loc'])}: {e['msg']}" for e in error.errors())
+        known = ", ".join(workflow.params.model_fields)
+        raise InvalidInputError(
+            f"Workflow {workflow.name!r} cannot start: {faults}. Its parameters are: {known}."
+        ) from error
+    return model.model_dump(mode="json")
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location)) or "parameters"

@@ -1,0 +1,28 @@
+"""What serving answers."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Prediction", "PredictionSet"]
+
+Prediction = bool | int | float | str
+
+
+class PredictionSet(BaseModel):
+    """Predictions of one model version, one per row and in the rows' order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Annotated[str, Field(description="Name of the registered model.")]
+    version: Annotated[int, Field(description="Version that answered.")]
+    manifest_digest: Annotated[
+        str, Field(description="SHA-256 of the manifest its bytes were checked against.")
+    ]
+    predictions: Annotated[
+        tuple[Prediction, ...], Field(description="One predicted class or number per row.")
+    ]
+    probabilities: Annotated[
+        tuple[dict[str, float], ...] | None,
+        Field(description="Probability of each class, per row; null for a regression."),
+    ]

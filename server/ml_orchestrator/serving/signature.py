@@ -1,0 +1,152 @@
+"""The columns a model takes, and rows checked against them."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError
+
+__all__ = ["Column", "parse_columns", "to_frame"]
+
+MAX_ROWS = 10_000
+MAX_TEXT = 10_000
+_DTYPES = {
+    "boolean": "bool",
+    "integer": "int64",
+    "long": "int64",
+    "float": "float64",
+    "double": "float64",
+    "string": "object",
+    "datetime": "datetime64[us]",
+}
+_INTEGERS = {"integer", "long"}
+_NUMBERS = {"float", "double"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One input of a model; ``kind`` is MLflow's name of its type."""
+
+    name: str
+    kind: str
+    is_required: bool
+
+
+def parse_columns(signature_inputs: str) -> tuple[Column, ...]:
+    """Read the input columns from MLflow's signature.
+
+    Raises:
+        IntegrityViolationError: it is not a list of named columns of known types.
+    """
+    try:
+        content = json.loads(signature_inputs)
+        columns = tuple(
+            Column(name=field["name"], kind=field["type"], is_required=field.get("required", True))
+            for field in content
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise IntegrityViolationError("The model's signature is not a list of columns.") from error
+    names = [column.name for column in columns]
+    is_plain = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+    if not names or not is_plain or any(column.kind not in _DTYPES for column in columns):
+        raise IntegrityViolationError("The model's signature has columns of unknown kind.")
+    return columns
+
+
+def to_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
+    """Return ``rows`` as the frame the model takes, columns in its order.
+
+    Args:
+        rows: 1 to 10,000 mappings from column to value; null where a value is missing.
+        columns: The model's columns.
+
+    Raises:
+        InvalidInputError: a column is missing or unknown, or a value has the wrong type or is
+            not finite; the message names the row and the column.
+    """
+    if not 1 <= len(rows) <= MAX_ROWS:
+        raise InvalidInputError(f"Between 1 and {MAX_ROWS} rows can be predicted, not {len(rows)}.")
+    known = {column.name for column in columns}
+    required = {column.name for column in columns if column.is_required}
+    for index, row in enumerate(rows):
+        _check_names(index, row, known, required)
+    return pd.DataFrame({column.name: _series(rows, column) for column in columns})
+
+
+def _check_names(index: int, row: Mapping[str, Any], known: set[str], required: set[str]) -> None:
+    missing = sorted(name for name in required if row.get(name) is None)
+    unknown = sorted(str(name)[:80] for name in row.keys() - known)
+    faults = []
+    if missing:
+        faults.append(f"has no value for {', '.join(missing[:10])}")
+    if unknown:
+        faults.append(f"has columns the model does not know: {', '.join(unknown[:10])}")
+    if faults:
+        takes = ", ".join(sorted(known)[:30])
+        raise InvalidInputError(f"Row {index} {' and '.join(faults)}. The model takes: {takes}.")
+
+
+def _series(rows: Sequence[Mapping[str, Any]], column: Column) -> "pd.Series[Any]":
+    values = [_value(index, row.get(column.name), column) for index, row in enumerate(rows)]
+    has_missing = any(value is None for value in values)
+    dtype = _DTYPES[column.kind]
+    if has_missing and column.kind in _INTEGERS:
+        dtype = "float64"
+    if column.kind == "string" or (has_missing and column.kind == "boolean"):
+        return pd.Series([np.nan if value is None else value for value in values], dtype="object")
+    return pd.Series(values, dtype=dtype)
+
+
+def _value(index: int, value: Any, column: Column) -> Any:
+    if value is None:
+        return None
+    if column.kind == "boolean" and isinstance(value, bool):
+        return value
+    if column.kind == "string" and isinstance(value, str) and len(value) <= MAX_TEXT:
+        return value
+    if column.kind == "datetime" and isinstance(value, str):
+        return _moment(index, value, column)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(index, value, column)
+    raise _refused(index, value, column)
+
+
+def _number(index: int, value: float, column: Column) -> float:
+    is_usable = abs(value) < 2**63 if isinstance(value, int) else math.isfinite(value)
+    if is_usable and column.kind in _NUMBERS:
+        return float(value)
+    if is_usable and column.kind in _INTEGERS and abs(value) < 2**63 and value == int(value):
+        return int(value)
+    raise _refused(index, value, column)
+
+
+def _moment(index: int, value: str, column: Column) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise _refused(index, value, column) from None
+    if moment.tzinfo is not None:
+        raise _refused(index, value, column)
+    return moment
+
+
+def _refused(index: int, value: Any, column: Column) -> InvalidInputError:
+    wanted = {
+        "boolean": "true or false",
+        "string": f"text of at most {MAX_TEXT} characters",
+        "datetime": "a time such as 2024-01-31T12:00:00, without a zone",
+        "integer": "a whole number",
+        "long": "a whole number",
+    }.get(column.kind, "a finite number")
+    is_huge = isinstance(value, int) and abs(value) >= 2**63  # too long to write out
+    shown = "a number beyond 64 bits" if is_huge else repr(value)[:80]
+    return InvalidInputError(
+        f"Row {index}, column {column.name!r}: {shown} is not {wanted}. "
+        "Use null for a missing value."
+    )

@@ -1,0 +1,55 @@
+"""A server that makes its tools when they are first asked for.
+
+Schemas of all tools take longer to make than everything else before ``initialize`` is
+answered, and that answer does not need them.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from anyio.to_thread import run_sync
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.tools import ToolManager
+from mcp.types import CallToolResult, InputRequiredResult
+from mcp.types import Tool as ListedTool
+
+from ml_orchestrator.doors import Door
+from ml_orchestrator.services import Services
+from ml_orchestrator.tools._tool import ToolEntry
+
+__all__ = ["OrchestratorServer"]
+
+
+class OrchestratorServer(MCPServer[Services]):
+    """An ``MCPServer`` whose tools of ours are built on first use, in a worker thread."""
+
+    def __init__(self, name: str, *, entries: Iterable[ToolEntry], **options: Any) -> None:
+        super().__init__(name, **options)
+        self._entries = tuple(entries)
+        self._ready = Door(self._add_entries)
+
+    async def list_tools(self) -> list[ListedTool]:
+        """List every tool."""
+        await self._make_ready()
+        return await super().list_tools()
+
+    async def call_tool(
+        self,
+        name: str,
+        arguments: dict[str, Any],
+        context: Context[Services, Any] | None = None,
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool by name."""
+        await self._make_ready()
+        return await super().call_tool(name, arguments, context)
+
+    async def _make_ready(self) -> None:
+        if not self._ready.is_open:
+            await run_sync(self._ready)
+
+    def _add_entries(self) -> bool:
+        # mcp 2.3 takes finished tools in its constructor only, so the manager is replaced.
+        built = [entry.build() for entry in self._entries]
+        self._tool_manager = ToolManager(tools=[*self._tool_manager.list_tools(), *built])
+        return True

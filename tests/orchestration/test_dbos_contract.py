@@ -1,0 +1,61 @@
+"""What we rely on in DBOS without its public promise."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.orchestration import tiny_workflows as tiny
+
+from ml_orchestrator.orchestration import _dbos
+from ml_orchestrator.orchestration.execution import Job
+from ml_orchestrator.orchestration.workflows import WORKFLOWS
+from ml_orchestrator.settings import Settings
+
+
+async def _never(job: Job) -> dict[str, object]:
+    raise AssertionError(f"{job.step} must not run")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    read = Settings.read({}, home=tmp_path, project_dir=tmp_path, plugins=(tiny.__name__,))
+    _dbos.prepare(read)
+    yield read
+    _dbos.shut_down()
+
+
+def _owners(settings: Settings) -> dict[str, tuple[str, str]]:
+    query = "SELECT workflow_uuid, status, queue_name FROM workflow_status"
+    with closing(sqlite3.connect(settings.home / "workflows.db")) as connection:
+        return {run_id: (status, queue) for run_id, status, queue in connection.execute(query)}
+
+
+def test_adopting_queues_the_runs_of_the_dead_again_and_touches_nobody_elses(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = _dbos.RunClient(settings)
+    params = tiny.TinyParams(ledger="none").model_dump()
+    for owner in ("dead", "other"):
+        client.start(f"run-of-{owner}", WORKFLOWS["tiny"], params, actor="tester")
+    client.close()
+    with closing(sqlite3.connect(settings.home / "workflows.db")) as connection, connection:
+        connection.execute(
+            "UPDATE workflow_status SET status = 'PENDING', "
+            "executor_id = substr(workflow_uuid, length('run-of-') + 1)"
+        )
+    monkeypatch.setattr(_dbos, "LISTENED", ())
+    _dbos.launch("adopter", settings, _never)
+
+    _dbos.adopt(["dead"])
+
+    assert _owners(settings) == {
+        "run-of-dead": ("ENQUEUED", _dbos.QUEUE),
+        "run-of-other": ("PENDING", _dbos.QUEUE),
+    }
+
+
+def test_the_workflow_database_is_in_wal_mode(settings: Settings) -> None:
+    with closing(sqlite3.connect(settings.home / "workflows.db")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -1,0 +1,78 @@
+"""Leases, by a clock of the test's own."""
+
+from pathlib import Path
+
+from ml_orchestrator.orchestration.leases import Leases, is_running
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def _leases(path: Path) -> tuple[Leases, Clock]:
+    clock = Clock()
+    return Leases(path / "leases.db", ttl_s=5.0, clock=clock), clock
+
+
+def test_a_renewed_lease_counts_and_a_silent_one_does_not(tmp_path: Path) -> None:
+    leases, clock = _leases(tmp_path)
+    assert not leases.has_worker()
+    leases.take("a")
+    clock.now += 4
+    assert leases.renew("a")
+    clock.now += 4
+    assert leases.has_worker()
+    clock.now += 2
+    assert not leases.has_worker()
+
+
+def test_only_one_caller_revokes_a_silent_lease_and_its_holder_learns_of_it(
+    tmp_path: Path,
+) -> None:
+    leases, _ = _leases(tmp_path)
+    leases.take("a")
+    (seen,) = leases.all()
+
+    assert [leases.revoke(seen), leases.revoke(seen)] == [True, False]
+    assert not leases.renew("a")
+    assert not leases.has_worker()
+
+
+def test_a_lease_renewed_since_it_was_seen_is_not_revoked(tmp_path: Path) -> None:
+    leases, clock = _leases(tmp_path)
+    leases.take("a")
+    (seen,) = leases.all()
+    clock.now += 1
+    leases.renew("a")
+
+    assert not leases.revoke(seen)
+    assert leases.renew("a")
+
+
+def test_a_resigned_lease_stays_on_record_until_its_runs_are_taken_over(tmp_path: Path) -> None:
+    leases, _ = _leases(tmp_path)
+    leases.take("a")
+    leases.forget("a")
+    assert [lease.executor_id for lease in leases.all()] == ["a"]
+    leases.resign("a")
+    assert [lease.is_live for lease in leases.all()] == [0]
+    leases.take("a")
+    assert leases.has_worker()
+    leases.resign("a")
+    leases.forget("a")
+    assert leases.all() == []
+
+
+def test_a_process_that_reuses_the_number_of_a_dead_worker_is_not_that_worker(
+    tmp_path: Path,
+) -> None:
+    leases, _ = _leases(tmp_path)
+    leases.take("a")
+    (own,) = leases.all()
+    earlier = type(own)("b", own.host, own.pid, own.process_started_at - 60, own.renewed_at, 1)
+
+    assert is_running(own)
+    assert not is_running(earlier)

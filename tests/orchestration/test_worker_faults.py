@@ -1,0 +1,105 @@
+"""Workers that die, hang, meet one another or have nothing to do."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.orchestration.workflow_bench import Bench, is_gone, open_bench, until
+
+from ml_orchestrator.orchestration.leases import is_running
+from ml_orchestrator.settings import child_environment
+
+WORKER = [sys.executable, "-m", "ml_orchestrator", "worker"]
+
+
+def test_a_run_survives_the_sudden_death_of_its_worker(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    run_id = bench.start("tiny", gate=str(gate), number=4)
+    orphan = bench.entry("gate")
+
+    os.kill(bench.worker().pid, signal.SIGKILL)
+    until(lambda: is_gone(orphan["pid"]) and is_gone(orphan["grandchild"]), what="no orphans")
+    bench.entry("gate", number=2)
+    gate.touch()
+    status = bench.finished(run_id)
+
+    assert status.result == {"doubled": 8, "passed": 9, "answer": 9}
+    assert [len(bench.entries(step)) for step in ("double", "gate", "finish")] == [1, 2, 1]
+
+
+def test_a_worker_that_hangs_is_killed_before_its_run_is_taken_over(
+    bench: Bench, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    run_id = bench.start("tiny", gate=str(gate))
+    first = bench.entry("gate")
+    frozen = bench.worker()
+
+    os.kill(frozen.pid, signal.SIGSTOP)
+    bench.entry("gate", number=2)
+
+    assert not is_running(frozen)
+    assert is_gone(first["pid"])
+    gate.touch()
+    assert bench.finished(run_id).state == "succeeded"
+    assert len(bench.entries("double")) == 1
+
+
+def test_of_three_workers_started_together_one_stays(bench: Bench) -> None:
+    workers = [
+        subprocess.Popen(
+            WORKER,
+            env=child_environment(bench.settings),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
+    try:
+        until(lambda: sum(w.poll() is not None for w in workers) == 2, what="two leave")
+        alive = [w.pid for w in workers if w.poll() is None]
+        assert [w.returncode for w in workers if w.returncode is not None] == [0, 0]
+        assert [bench.worker().pid] == alive
+        assert len(bench.leases.all()) == 1
+    finally:
+        for worker in workers:
+            worker.kill()
+            printed, _ = worker.communicate()
+            assert printed == b""
+
+
+def test_an_idle_worker_leaves_and_the_next_run_gets_another(tmp_path: Path) -> None:
+    with open_bench(tmp_path, worker_idle_s=1) as bench:
+        bench.finished(bench.start("tiny-stops", number=0))
+        first = bench.worker()
+        until(lambda: not is_running(first), what="the worker leaves")
+        status = bench.finished(bench.start("tiny-stops", number=0))
+
+        assert status.state == "succeeded"
+        assert bench.worker().pid != first.pid
+
+
+def test_two_clients_may_open_one_fresh_data_directory(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib\n"
+        "from ml_orchestrator.orchestration._dbos import RunClient\n"
+        "from ml_orchestrator.settings import Settings\n"
+        "home = pathlib.Path(sys.argv[1])\n"
+        "client = RunClient(Settings.read({}, home=home, project_dir=home))\n"
+        "print(client.runs(limit=1, cursor=None).runs)\n"
+        "client.close()\n"
+    )
+    opened = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", code, str(tmp_path / "home")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    answers = [(*process.communicate(timeout=60), process.returncode) for process in opened]
+
+    assert answers == [(b"[]\n", b"", 0)] * 2

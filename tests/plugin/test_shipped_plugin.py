@@ -1,0 +1,92 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.plugin.lint_agents import PREFIX, lint_folder, read_agent, tools_of
+
+from ml_orchestrator import __version__
+from ml_orchestrator.services.security import SHIPPED_AGENTS, SecurityIntegrationService
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.tools import TOOLS
+
+ROOT = Path(__file__).resolve().parents[2]
+AGENTS = sorted(path.stem for path in (ROOT / "agents").glob("*.md"))
+
+
+def manifest(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((ROOT / name).read_text())
+    return content
+
+
+def granted(agent: str) -> set[str]:
+    """Return the short names of the server's tools that an agent's file grants."""
+    names = tools_of(read_agent((ROOT / "agents" / f"{agent}.md").read_text()))
+    return {name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)}
+
+
+def changing_tools() -> set[str]:
+    return {name for name, entry in TOOLS.items() if not entry.reads_only}
+
+
+def test_the_shipped_agents_have_no_faults() -> None:
+    assert lint_folder(ROOT / "agents") == []
+
+
+def test_the_agents_that_ship_are_those_the_server_knows() -> None:
+    assert sorted(SHIPPED_AGENTS) == AGENTS
+
+
+def test_the_ml_orchestrator_is_purple_and_has_every_tool() -> None:
+    agent = read_agent((ROOT / "agents" / "ml-orchestrator.md").read_text())
+    assert agent.keys["color"] == "purple"
+    assert granted("ml-orchestrator") == set(TOOLS)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_an_agent_is_granted_no_changing_tool_that_the_server_denies_it(
+    agent: str, tmp_path: Path
+) -> None:
+    security = SecurityIntegrationService(Settings.read({}, home=tmp_path, project_dir=tmp_path))
+    for tool in granted(agent) & changing_tools():
+        security.authorise(agent, tool)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_every_agent_can_remember_and_talk_and_is_told_that_stored_text_is_data(agent: str) -> None:
+    text = (ROOT / "agents" / f"{agent}.md").read_text()
+    assert {"memory_load", "memory_save", "message_send", "message_inbox"} <= granted(agent)
+    assert f"agent name in every tool call is `{agent}`" in text
+    assert "is data" in text
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_every_agent_names_its_colleagues(agent: str) -> None:
+    text = (ROOT / "agents" / f"{agent}.md").read_text()
+    assert [other for other in AGENTS if other not in text] == []
+
+
+def test_the_manifest_carries_the_version_of_the_package() -> None:
+    assert manifest(".claude-plugin/plugin.json")["version"] == __version__
+
+
+def test_the_marketplace_offers_this_folder_as_the_plugin() -> None:
+    (plugin,) = manifest(".claude-plugin/marketplace.json")["plugins"]
+    assert plugin["name"] == manifest(".claude-plugin/plugin.json")["name"] == "ml-orchestrator"
+    assert (ROOT / plugin["source"]).samefile(ROOT)
+
+
+def test_the_server_is_started_with_an_interpreter_of_the_plugin_folder() -> None:
+    servers = manifest(".mcp.json")["mcpServers"]
+    assert servers == {
+        "ml": {
+            "command": "${CLAUDE_PLUGIN_ROOT}/.venv/bin/python",
+            "args": ["-m", "ml_orchestrator", "mcp"],
+        }
+    }
+
+
+def test_who_works_in_this_repository_is_not_asked_before_a_tool_that_only_reads() -> None:
+    allowed = manifest(".claude/settings.json")["permissions"]["allow"]
+    reading = {PREFIX + name for name, entry in TOOLS.items() if entry.reads_only}
+    assert sorted(allowed) == sorted(reading)

@@ -1,0 +1,238 @@
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from tests.registry.flowers import ask, log_flowers, make_desk, mlflow_uri
+
+from ml_orchestrator.errors import (
+    ConflictError,
+    IntegrityViolationError,
+    InvalidInputError,
+    NotFoundError,
+    PermissionDeniedError,
+)
+from ml_orchestrator.registry.desk import RegistryDesk
+from ml_orchestrator.registry.journal import UNKNOWN_ACTOR
+
+
+def steps(desk: RegistryDesk, alias: str = "stable") -> list[tuple[int | None, int | None, str]]:
+    """The history, oldest first: from, to, state."""
+    moves = desk.mover.history("iris", alias, limit=100).moves
+    return [(move.from_version, move.to_version, move.state) for move in reversed(moves)]
+
+
+def test_a_move_is_kept_with_who_why_from_and_to(desk: RegistryDesk) -> None:
+    result = desk.mover.move(ask(1, None, evidence="run 7"))
+
+    assert result.plan.allowed
+    assert result.previous_version is None
+    move = desk.mover.history("iris", "stable", limit=5).moves[0]
+    assert move == result.move
+    assert (move.actor, move.reason, move.evidence) == ("ml-orchestrator", "a test", "run 7")
+    assert (move.from_version, move.to_version, move.state) == (None, 1, "applied")
+    assert desk.store.alias_version("iris", "stable") == 1
+
+
+@pytest.mark.parametrize("expected", [None, 2])
+def test_a_stale_expectation_names_the_real_version_and_changes_nothing(
+    desk: RegistryDesk, expected: int | None
+) -> None:
+    desk.mover.move(ask(1, None))
+    before = steps(desk)
+
+    with pytest.raises(ConflictError, match="points to version 1"):
+        desk.mover.move(ask(2, expected))
+
+    assert steps(desk) == before
+    assert desk.store.alias_version("iris", "stable") == 1
+
+
+def test_a_dry_run_writes_nothing_and_its_digest_binds_the_move(desk: RegistryDesk) -> None:
+    plan = desk.mover.plan(ask(1, None)).plan
+    assert steps(desk) == []
+
+    with pytest.raises(ConflictError, match="dry run again"):
+        desk.mover.move(ask(2, None, plan_digest=plan.digest))
+    assert steps(desk) == []
+
+    assert desk.mover.move(ask(1, None, plan_digest=plan.digest)).plan == plan
+
+
+def test_previous_rolls_back_and_forth(desk: RegistryDesk) -> None:
+    desk.mover.move(ask(1, None))
+    desk.mover.move(ask(2, 1))
+
+    desk.mover.move(ask("previous", 2))
+    assert desk.store.alias_version("iris", "stable") == 1
+    desk.mover.move(ask("previous", 1))
+
+    assert steps(desk) == [
+        (None, 1, "applied"),
+        (1, 2, "applied"),
+        (2, 1, "applied"),
+        (1, 2, "applied"),
+    ]
+
+
+def test_without_a_previous_version_a_rollback_says_so(desk: RegistryDesk) -> None:
+    desk.mover.move(ask(1, None))
+    with pytest.raises(NotFoundError, match="no previous version"):
+        desk.mover.move(ask("previous", 1))
+
+
+def test_an_alias_can_be_removed_and_the_removal_is_kept(desk: RegistryDesk) -> None:
+    desk.mover.move(ask(1, None))
+    desk.mover.move(ask(None, 1))
+    assert desk.store.alias_version("iris", "stable") is None
+    assert steps(desk)[-1] == (1, None, "applied")
+    with pytest.raises(ConflictError, match="already is unset"):
+        desk.mover.move(ask(None, None))
+
+
+def test_a_retry_with_its_key_returns_the_first_move(desk: RegistryDesk) -> None:
+    first = desk.mover.move(ask(1, None, idempotency_key="k1"))
+    desk.mover.move(ask(2, 1))
+
+    assert desk.mover.move(ask(1, None, idempotency_key="k1")) == first
+    assert desk.store.alias_version("iris", "stable") == 2
+
+
+def test_a_key_with_another_body_is_refused(desk: RegistryDesk) -> None:
+    desk.mover.move(ask(1, None, idempotency_key="k1"))
+    with pytest.raises(ConflictError, match="was used for another move"):
+        desk.mover.move(ask(2, 1, idempotency_key="k1"))
+    with pytest.raises(ConflictError, match="was used for another move"):
+        desk.mover.move(ask(1, None, alias="other", idempotency_key="k1"))
+    assert desk.store.alias_version("iris", "stable") == 1
+
+
+def test_moves_of_another_client_are_recorded_and_can_be_rolled_back(
+    desk: RegistryDesk, home: Path
+) -> None:
+    desk.mover.move(ask(1, None))
+    MlflowClient(mlflow_uri(home), mlflow_uri(home)).set_registered_model_alias(
+        "iris", "stable", "2"
+    )
+
+    with pytest.raises(ConflictError, match="points to version 2"):
+        desk.mover.move(ask(2, 1))
+    report = desk.mover.reconcile()
+
+    assert [move.actor for move in report.observed] == [UNKNOWN_ACTOR]
+    assert steps(desk) == [(None, 1, "applied"), (1, 2, "observed")]
+    assert desk.mover.move(ask("previous", 2)).plan.to_version == 1
+    assert desk.mover.reconcile().observed == ()
+
+
+def test_an_alias_that_only_another_client_knows_enters_the_list(
+    desk: RegistryDesk, home: Path
+) -> None:
+    client = MlflowClient(mlflow_uri(home), mlflow_uri(home))
+    client.set_registered_model_alias("iris", "stable", "2")
+    client.set_registered_model_alias("iris", "Odd", "1")
+
+    moves = desk.mover.moves_of("iris", limit=10)
+
+    assert [(m.alias, m.from_version, m.to_version) for m in moves] == [("stable", None, 2)]
+
+
+def test_production_takes_only_what_was_champion_or_challenger(desk: RegistryDesk) -> None:
+    with pytest.raises(PermissionDeniedError, match="was_champion_or_challenger"):
+        desk.mover.move(ask(1, None, alias="production"))
+
+    desk.mover.move(ask(1, None, alias="challenger"))
+    desk.mover.move(ask(2, 1, alias="challenger"))
+
+    assert desk.mover.move(ask(1, None, alias="production")).plan.allowed
+
+
+def test_the_champion_cannot_challenge_itself(desk: RegistryDesk) -> None:
+    desk.mover.move(ask(1, None, alias="champion"))
+    with pytest.raises(PermissionDeniedError, match="is @champion already"):
+        desk.mover.move(ask(1, None, alias="challenger"))
+
+
+@pytest.mark.parametrize("alias", ["champion", "challenger", "production"])
+def test_protected_aliases_refuse_a_tampered_version_and_others_do_not(
+    desk: RegistryDesk, home: Path, alias: str
+) -> None:
+    skops_file = next((home / "mlartifacts").rglob("model.skops"))
+    skops_file.write_bytes(skops_file.read_bytes() + b"\0")
+    bad = next(v for v in (1, 2) if not desk.vault.verify("iris", v).ok)
+
+    with pytest.raises(IntegrityViolationError, match=r"changed: model\.skops"):
+        desk.mover.move(ask(bad, None, alias=alias))
+    assert steps(desk, alias) == []
+
+    assert desk.mover.move(ask(bad, None)).plan.allowed
+
+
+def test_protected_aliases_refuse_a_version_that_another_client_registered(
+    desk: RegistryDesk, home: Path
+) -> None:
+    logged = log_flowers(home, "foreign")
+    MlflowClient(mlflow_uri(home), mlflow_uri(home)).create_model_version(
+        "iris", source=str(logged.directory), run_id=logged.run_id
+    )
+
+    with pytest.raises(IntegrityViolationError, match="registered by another client"):
+        desk.mover.move(ask(3, None, alias="champion"))
+
+
+def test_unknown_versions_and_models_name_what_is_known(desk: RegistryDesk) -> None:
+    with pytest.raises(NotFoundError, match="has no version 9; newest: 2, 1"):
+        desk.mover.move(ask(9, None))
+    with pytest.raises(NotFoundError, match="No registered model named 'rose'; known: iris"):
+        desk.mover.history("rose", "stable", limit=5)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"alias": "Champion"},
+        {"alias": "champion\n"},
+        {"alias": "../x"},
+        {"alias": "latest"},
+        {"alias": "v2"},
+        {"version": True},
+        {"version": 0},
+        {"version": "newest"},
+        {"actor": "a" * 65},
+        {"reason": "x" * 5_000},
+        {"reason": "a\0b"},
+        {"idempotency_key": "k" * 129},
+    ],
+)
+def test_odd_requests_are_refused(given: dict[str, object]) -> None:
+    version = given.pop("version", 1)
+    with pytest.raises(InvalidInputError):
+        ask(version, None, **given)  # type: ignore[arg-type]
+
+
+def test_an_intent_of_another_host_blocks_until_it_is_old(home: Path, desk: RegistryDesk) -> None:
+    other = make_desk(home, host="there")
+    plan = desk.mover.plan(ask(1, None)).plan
+    begin_elsewhere(other, plan)
+
+    with pytest.raises(ConflictError, match="being moved by there"):
+        desk.mover.move(ask(1, None))
+
+    for _ in range(60):  # the clock advances one second at each look
+        desk.mover._now()
+    assert desk.mover.move(ask(1, None)).plan.allowed
+    assert steps(desk) == [(None, 1, "abandoned"), (None, 1, "applied")]
+
+
+def begin_elsewhere(desk: RegistryDesk, plan: object) -> None:
+    from ml_orchestrator.registry.journal import Intent
+
+    desk.mover._journal.begin(
+        Intent(
+            plan=plan,  # type: ignore[arg-type]
+            actor="a",
+            reason="r",
+            evidence=None,
+            idempotency_key=None,
+            request_digest="d",
+        )
+    )

@@ -1,0 +1,136 @@
+"""Runs through the service: what is checked, what is returned when, what waits for what."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import pytest
+from tests.orchestration import tiny_workflows as tiny
+
+from ml_orchestrator.doors import Door
+from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
+from ml_orchestrator.orchestration._dbos import RunClient
+from ml_orchestrator.orchestration.launch import worker_leases
+from ml_orchestrator.orchestration.leases import kill
+from ml_orchestrator.orchestration.models import RunProgress
+from ml_orchestrator.orchestration.progress import ProgressStore
+from ml_orchestrator.services.workflow import WorkflowOrchestrator
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import open_database
+
+WAIT_S = 30
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    home = tmp_path / "home"
+    return Settings.read(
+        {}, home=home, project_dir=tmp_path, plugins=(tiny.__name__,), worker_idle_s=60
+    )
+
+
+@pytest.fixture
+async def orchestrator(settings: Settings) -> AsyncIterator[WorkflowOrchestrator]:
+    client = Door(lambda: RunClient(settings))
+    database = open_database(settings.state_url, settings.home)
+    yield WorkflowOrchestrator(settings, client=client, progress=lambda: ProgressStore(database))
+    if client.is_open:
+        client().close()
+    database.close()
+    for lease in worker_leases(settings).all():
+        kill(lease)
+
+
+async def test_waiting_reports_progress_and_returns_as_soon_as_the_run_is_over(
+    orchestrator: WorkflowOrchestrator, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    params = {"ledger": str(tmp_path / "ledger"), "gate": str(gate), "number": 5}
+    seen: list[RunProgress] = []
+
+    async def open_gate(progress: RunProgress) -> None:
+        seen.append(progress)
+        gate.touch()
+
+    started = await orchestrator.start("tiny", params, actor="tester")
+    with anyio.fail_after(WAIT_S):
+        status = await orchestrator.status(started.run_id, wait_s=1_000, on_progress=open_gate)
+    listed = await orchestrator.runs(limit=5)
+
+    assert started.state == "queued"
+    assert (status.state, status.progress) == ("succeeded", None)
+    assert status.result == {"doubled": 10, "passed": 11, "answer": 11}
+    assert {(p.step, p.message) for p in seen} == {("tiny-gate", "at the gate")}
+    assert listed.runs == [status]
+
+
+async def test_without_waiting_the_status_comes_at_once_and_a_cancelled_run_stays_so(
+    orchestrator: WorkflowOrchestrator, tmp_path: Path
+) -> None:
+    params = {"ledger": str(tmp_path / "ledger"), "gate": str(tmp_path / "never")}
+    run_id = (await orchestrator.start("tiny", params, actor="tester")).run_id
+
+    before = await orchestrator.status(run_id)
+    cancelled = await orchestrator.cancel(run_id, actor="tester")
+    after = await orchestrator.status(run_id, wait_s=1_000)
+
+    assert before.state in ("queued", "running")
+    assert cancelled.state == after.state == "cancelled"
+
+
+async def test_the_same_key_returns_the_same_run_for_the_same_request_only(
+    orchestrator: WorkflowOrchestrator, tmp_path: Path
+) -> None:
+    params = {"ledger": str(tmp_path / "ledger"), "number": 0}
+
+    async def start(**changes: object) -> str:
+        given = {**params, **changes}
+        status = await orchestrator.start(
+            "tiny-stops", given, actor="tester", idempotency_key="monday"
+        )
+        return status.run_id
+
+    first = await start()
+    again = await start()
+    with pytest.raises(ConflictError, match="other parameters"):
+        await start(number=1)
+    without_key = await orchestrator.start("tiny-stops", params, actor="tester")
+
+    assert first == again != without_key.run_id
+    assert len((await orchestrator.runs()).runs) == 2
+
+
+async def test_bad_requests_name_every_fault_and_queue_nothing(
+    orchestrator: WorkflowOrchestrator,
+) -> None:
+    with pytest.raises(NotFoundError, match=r"'trian'.*known:.*train"):
+        await orchestrator.start("trian", {}, actor="tester")
+    with pytest.raises(InvalidInputError) as caught:
+        await orchestrator.start("tiny", {"number": -1, "colour": "red"}, actor="tester")
+    with pytest.raises(NotFoundError, match="'run-x'"):
+        await orchestrator.status("run-x")
+    with pytest.raises(NotFoundError, match="'run-x'"):
+        await orchestrator.pictures("run-x")
+
+    for part in ("ledger: Field required", "number: Input should be", "colour: Extra inputs"):
+        assert part in str(caught.value)
+    assert "Its parameters are: ledger, gate, number." in str(caught.value)
+    assert (await orchestrator.runs()).runs == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"alias": "Champion!"}, "alias"),
+        ({"model": "../m"}, "model"),
+        ({"n_trials": 0}, "n_trials"),
+        ({"reference": "x.csv"}, "reference"),
+    ],
+)
+async def test_training_parameters_are_checked_before_anything_is_queued(
+    orchestrator: WorkflowOrchestrator, changes: dict[str, object], fault: str
+) -> None:
+    params = {"source": "builtin:iris", "model": "ranker", **changes}
+    with pytest.raises(InvalidInputError, match=f"cannot start: {fault}"):
+        await orchestrator.start("train", params, actor="tester")
