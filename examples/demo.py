@@ -25,7 +25,7 @@ BAR = 30
 
 
 def prepare(folder: Path) -> dict[str, Path]:
-    """Write the survey as four CSV files: two halves, and the two kinds of insurance plan."""
+    """Write the survey as CSV files: samples of it, and the two kinds of plan."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     survey = pl.from_pandas(sm.datasets.randhie.load_pandas().data)
@@ -33,9 +33,9 @@ def prepare(folder: Path) -> dict[str, Path]:
     survey = survey.sample(fraction=1.0, shuffle=True, seed=7)
     is_free = pl.col("lncoins") == 0
     tables = {
-        "first_year": survey[:1_500],
+        "small_sample": survey[:1_500],
         "whole_survey": survey[:9_000],
-        "later_year": survey[9_000:13_000],
+        "other_sample": survey[9_000:13_000],
         "free_care": survey.filter(is_free)[:3_000],
         "cost_sharing": survey.filter(~is_free)[:3_000],
     }
@@ -128,10 +128,13 @@ async def walk_all(client: Client, paths: dict[str, Path]) -> list[Path]:
     profile = await walk.call(
         "dataset_profile", source=str(paths["whole_survey"]), target="saw_doctor", with_plot=True
     )
-    print(f"   {profile['n_rows']} rows, {profile['n_columns']} columns; {profile['task']}")
+    print(
+        f"   {profile['n_rows']:,} rows, {profile['n_columns']} columns: "
+        f"{profile['suggested_task']} by {profile['suggested_metric']}"
+    )
 
     say(3, "Train version 1 on the first 1,500 rows")
-    first = await train(walk, paths["first_year"], n_trials=6)
+    first = await train(walk, paths["small_sample"], n_trials=6)
     describe(first)
 
     say(4, "Verify version 1 and make it @champion")
@@ -163,22 +166,21 @@ async def walk_all(client: Client, paths: dict[str, Path]) -> list[Path]:
     print(f"   a stale move is refused: {stale[:100]}")
 
     say(7, "Ask the champion about two people")
-    table = pl.read_csv(paths["later_year"]).drop("saw_doctor")
+    table = pl.read_csv(paths["other_sample"]).drop("saw_doctor")
     answer = await walk.call(
         "model_predict", model=MODEL, version="champion", rows=table.head(2).to_dicts()
     )
     print(f"   {answer['predictions']}")
 
-    say(8, "Check drift: later rows of the same survey, then another kind of plan")
-    for reference, current in (("whole_survey", "later_year"), ("free_care", "cost_sharing")):
+    say(8, "Check drift: another sample of the same survey, then another kind of plan")
+    for reference, current in (("whole_survey", "other_sample"), ("free_care", "cost_sharing")):
         drift = await walk.call(
             "drift_check",
             reference=str(paths[reference]),
             current=str(paths[current]),
             with_plot=True,
         )
-        drifted = [c["column"] for c in drift["columns"] if c["is_drifted"]]
-        print(f"   {reference} -> {current}: {', '.join(drifted) or 'no column drifted'}")
+        print(f"   {reference} -> {current}: {drift['summary']}")
 
     say(9, "Roll back, and tell colleagues")
     await move(walk, "champion", "previous", 2, "drift between plans: back until it is understood")

@@ -42,6 +42,8 @@ from ml_orchestrator.tools import (
     add_resources,
 )
 
+from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
+
 if TYPE_CHECKING:
     from ml_orchestrator.orchestration._dbos import RunClient
     from ml_orchestrator.orchestration.inspection import DataInspector
@@ -166,7 +168,10 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
         components=components,
         security=SecurityIntegrationService(settings),
         deployment=DeploymentPipelineService(
-            doors.registry, make_request=doors.make_request, answer=doors.answer
+            doors.registry,
+            make_request=doors.make_request,
+            answer=doors.answer,
+            extra_trusted=EXTRA_TRUSTED_TYPES,
         ),
         monitoring=MonitoringCoordinator(
             settings, probe=components.check, inspector=doors.inspector
@@ -230,7 +235,13 @@ def _components(settings: Settings, doors: Doors) -> list[Component]:
 
     return [
         behind("training", 1, doors.trainers, lambda: ", ".join(doors.trainers())),
-        behind("model-registry", 1, doors.registry, lambda: doors.registry().describe(), directory),
+        behind(
+            "model-registry",
+            1,
+            doors.registry,
+            lambda: f"{len(doors.registry().store.models(limit=100, cursor=None)[0])} models",
+            directory,
+        ),
         behind("memory", 2, doors.memory, lambda: doors.memory().describe(), state),
         behind("drift-tests", 3, doors.drift_tests, lambda: ", ".join(doors.drift_tests())),
         behind("messages", 4, doors.mailbox, lambda: doors.mailbox().describe(), state),

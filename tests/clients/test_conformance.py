@@ -26,6 +26,7 @@ WITHOUT_FIXTURES = {
         "server-initialize",
         "server-session-lifecycle",
         "ping",
+        "completion-complete",
         "tools-list",
         "resources-list",
         "prompts-list",
@@ -33,9 +34,11 @@ WITHOUT_FIXTURES = {
         "dns-rebinding-protection",
     ),
     "2026-07-28": (
+        "completion-complete",
         "tools-list",
         "resources-list",
         "prompts-list",
+        "server-sse-multiple-streams",
         "caching",
         "http-header-validation",
         "sep-2164-resource-not-found",
@@ -96,11 +99,21 @@ def fixture_url(shared_programs: Programs) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def real_url(shared_programs: Programs) -> Iterator[str]:
-    """Give the address of the server as it ships."""
+def real_statuses(shared_programs: Programs) -> dict[str, dict[str, set[str]]]:
+    """Give what the suite says of the server as it ships, by revision and scenario.
+
+    As a whole the suite fails there: most scenarios call fixtures that a real server lacks.
+    """
     command = ("-m", "ml_orchestrator", "mcp", "--transport", "http", "--port")
+    found = {}
     with serving(shared_programs, *command) as url:
-        yield url
+        for revision in REVISIONS:
+            folder = f"real-{revision}"
+            shared_programs.conformance(
+                "server", "--url", url, "--requirements", revision, "-o", folder
+            )
+            found[revision] = statuses(shared_programs.project / folder)
+    return found
 
 
 def statuses(folder: Path) -> dict[str, set[str]]:
@@ -132,14 +145,8 @@ def test_a_server_of_our_factory_meets_every_requirement_of_the_revision(
     [(revision, scenario) for revision in REVISIONS for scenario in WITHOUT_FIXTURES[revision]],
 )
 def test_the_server_as_it_ships_passes_what_needs_no_fixture(
-    shared_programs: Programs, real_url: str, revision: str, scenario: str
+    real_statuses: dict[str, dict[str, set[str]]], revision: str, scenario: str
 ) -> None:
-    folder = f"real-{revision}-{scenario}"
-    done = shared_programs.conformance(
-        *("server", "--url", real_url, "--scenario", scenario),
-        *("--spec-version", revision, "-o", folder),
-    )
-    assert done.status == 0, done.said
-    found = statuses(shared_programs.project / folder)
-    assert "SUCCESS" in found[scenario]
-    assert "FAILURE" not in found[scenario]
+    found = real_statuses[revision][scenario]
+    assert "SUCCESS" in found
+    assert "FAILURE" not in found

@@ -1,5 +1,6 @@
 """Progress reports are thinned out, and the last one always arrives."""
 
+import math
 from pathlib import Path
 
 from ml_orchestrator.orchestration.progress import MIN_INTERVAL_S, ProgressStore, Reporter
@@ -14,7 +15,7 @@ def test_reports_are_thinned_and_the_last_is_always_stored(tmp_path: Path) -> No
 
     seen = []
     for fraction in (0.1, 0.2, 0.3, 1.0):
-        report(fraction, f"at {fraction}", {"score": fraction})
+        report(fraction, f"at {fraction}", {"score": fraction, "eta_s": math.inf})
         latest = store.latest("run-1")
         assert latest is not None
         seen.append((latest.fraction, latest.message, latest.numbers))

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -11,7 +11,7 @@ import tests.orchestration.tiny_workflows as tiny
 
 from ml_orchestrator.orchestration._dbos import RunClient
 from ml_orchestrator.orchestration.launch import worker_leases
-from ml_orchestrator.orchestration.leases import Lease, is_running, kill
+from ml_orchestrator.orchestration.leases import Lease, is_running
 from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.settings import Settings
@@ -39,7 +39,9 @@ class Bench:
 
     def start(self, workflow: str, **params: object) -> str:
         self._count += 1
-        given = {"ledger": str(self.ledger), **params}
+        given = dict(params)
+        if "ledger" in WORKFLOWS[workflow].params.model_fields:
+            given["ledger"] = str(self.ledger)
         checked = validated(WORKFLOWS[workflow], given)
         run_id = f"run-{self._count}"
         self.client.start(run_id, WORKFLOWS[workflow], checked, actor="tester")
@@ -80,8 +82,16 @@ class Bench:
 
     def close(self) -> None:
         self.client.close()
-        for lease in self.leases.all():
-            kill(lease)
+        stop_workers(self.settings.home)
+
+
+def stop_workers(home: Path) -> None:
+    """Kill what this test process started for ``home``, whether it has a lease yet or not."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if process.environ().get("ML_ORCHESTRATOR_HOME") == str(home):
+                process.kill()
+                process.wait(LIMIT_S)
 
 
 def is_gone(pid: object) -> bool:

@@ -6,12 +6,11 @@ from pathlib import Path
 import anyio
 import pytest
 from tests.orchestration import tiny_workflows as tiny
+from tests.orchestration.workflow_bench import stop_workers
 
 from ml_orchestrator.doors import Door
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
 from ml_orchestrator.orchestration._dbos import RunClient
-from ml_orchestrator.orchestration.launch import worker_leases
-from ml_orchestrator.orchestration.leases import kill
 from ml_orchestrator.orchestration.models import RunProgress
 from ml_orchestrator.orchestration.progress import ProgressStore
 from ml_orchestrator.services.workflow import WorkflowOrchestrator
@@ -38,8 +37,7 @@ async def orchestrator(settings: Settings) -> AsyncIterator[WorkflowOrchestrator
     if client.is_open:
         client().close()
     database.close()
-    for lease in worker_leases(settings).all():
-        kill(lease)
+    stop_workers(settings.home)
 
 
 async def test_waiting_reports_progress_and_returns_as_soon_as_the_run_is_over(
@@ -62,7 +60,7 @@ async def test_waiting_reports_progress_and_returns_as_soon_as_the_run_is_over(
     assert (status.state, status.progress) == ("succeeded", None)
     assert status.result == {"doubled": 10, "passed": 11, "answer": 11}
     assert {(p.step, p.message) for p in seen} == {("tiny-gate", "at the gate")}
-    assert listed.runs == [status]
+    assert listed.runs == [status.model_copy(update={"steps": [], "result": None})]
 
 
 async def test_without_waiting_the_status_comes_at_once_and_a_cancelled_run_stays_so(

@@ -21,6 +21,7 @@ from ml_orchestrator.storage.locks import creation_lock
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # ours goes to stderr, structured
 
 import mlflow.sklearn
 from mlflow import MlflowClient

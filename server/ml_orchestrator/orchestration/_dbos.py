@@ -25,7 +25,7 @@ from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundErr
 from ml_orchestrator.orchestration.execution import Job
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.models import RunList, RunStatus
-from ml_orchestrator.orchestration.statuses import plan_of, run_status, time_of
+from ml_orchestrator.orchestration.statuses import brief_status, plan_of, run_status, time_of
 from ml_orchestrator.orchestration.steps import STEPS
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, Workflow
 from ml_orchestrator.settings import Settings
@@ -47,6 +47,9 @@ RUNS_AT_ONCE = 2
 # Each take-over of a run counts as one; a run that kills its worker ends some time.
 MAX_RECOVERY_ATTEMPTS = 50
 
+# At INFO it names the address of the database.
+logging.getLogger("dbos").setLevel(logging.WARNING)
+
 Execute = Callable[[Job], Coroutine[Any, Any, dict[str, Any]]]
 
 
@@ -61,10 +64,6 @@ def prepare(settings: Settings) -> None:
         client = _connect(settings)
         client.register_queue(QUEUE, worker_concurrency=RUNS_AT_ONCE, on_conflict="never_update")
         client.destroy()
-
-
-# At INFO it names the address of the database.
-logging.getLogger("dbos").setLevel(logging.WARNING)
 
 
 def _connect(settings: Settings) -> DBOSClient:
@@ -170,7 +169,7 @@ class RunClient:
 
     @_typed
     def runs(self, *, limit: int, cursor: str | None) -> RunList:
-        """Return one page of runs, newest first; runs that start meanwhile shift nothing.
+        """Return one page of runs, newest first and in brief; new runs shift nothing.
 
         Raises:
             InvalidInputError: ``cursor`` was not made by this method.
@@ -184,7 +183,7 @@ class RunClient:
             offset=seen,
         )
         page = rows[:limit]
-        runs = sorted(map(self._status, page), key=_creation, reverse=True)
+        runs = sorted(map(self._brief, page), key=_creation, reverse=True)
         is_last = len(rows) <= limit
         return RunList(runs=runs, next_cursor=None if is_last else _cursor(page, until, seen))
 
@@ -201,6 +200,10 @@ class RunClient:
     def _status(self, row: WorkflowStatus) -> RunStatus:
         steps = self._client.list_workflow_steps(row.workflow_id)
         return run_status(row, steps)
+
+    def _brief(self, row: WorkflowStatus) -> RunStatus:
+        steps = self._client.list_workflow_steps(row.workflow_id, load_output=False)
+        return brief_status(row, steps)
 
 
 def launch(executor_id: str, settings: Settings, execute: Execute) -> None:

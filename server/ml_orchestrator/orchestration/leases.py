@@ -110,7 +110,6 @@ class Leases:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self._path, timeout=WAIT_S, isolation_level=None)) as opened:
             opened.execute(_TABLE)
             yield opened

@@ -25,7 +25,11 @@ class StepStatus(_Record):
     started_at: Annotated[str | None, Field(description="ISO 8601 UTC.")] = None
     seconds: Annotated[float | None, Field(ge=0, description="How long it took, in s.")] = None
     output: Annotated[
-        dict[str, Any] | None, Field(description="What it returned, once it has succeeded.")
+        dict[str, Any] | None,
+        Field(
+            description="What it returned; null once the run has succeeded, "
+            "because it is part of the run's result then."
+        ),
     ] = None
     error: Annotated[str | None, Field(description="Why it failed.")] = None
 
@@ -54,12 +58,15 @@ class RunStatus(_Record):
     actor: Annotated[str, Field(description="The agent that started it.")]
     created_at: Annotated[str, Field(description="ISO 8601 UTC.")]
     updated_at: Annotated[str, Field(description="ISO 8601 UTC.")]
-    steps: Annotated[list[StepStatus], Field(description="All its steps, in order.")]
+    steps: Annotated[
+        list[StepStatus], Field(description="All its steps, in order; none in a list.")
+    ]
     progress: Annotated[
         RunProgress | None, Field(description="Latest report of the running step, if any.")
     ] = None
     result: Annotated[
-        dict[str, Any] | None, Field(description="What the run came to, once it has succeeded.")
+        dict[str, Any] | None,
+        Field(description="What its steps returned, once it has succeeded; null in a list."),
     ] = None
     error: Annotated[str | None, Field(description="Why the run failed.")] = None
 

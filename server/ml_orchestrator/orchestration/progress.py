@@ -1,6 +1,7 @@
 """How far a running step is: written by the step's process, read by those who wait."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -78,7 +79,10 @@ class Reporter:
     def __call__(
         self, fraction: float, message: str, numbers: Mapping[str, float] | None = None
     ) -> None:
-        """Store a report unless one was stored just before and this is not the last."""
+        """Store a report unless one was stored just before and this is not the last.
+
+        Numbers that are not finite are left out.
+        """
         now = self._clock()
         if now < self._next_at and fraction < 1:
             return
@@ -87,7 +91,7 @@ class Reporter:
             step=self._step,
             fraction=min(max(fraction, 0.0), 1.0),
             message=message,
-            numbers=dict(numbers or {}),
+            numbers={k: v for k, v in (numbers or {}).items() if math.isfinite(v)},
             updated_at=timestamp(),
         )
         self._store.put(self._run_id, progress)

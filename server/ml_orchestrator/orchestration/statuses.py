@@ -9,7 +9,7 @@ from ml_orchestrator.orchestration.execution import StepFailedError
 from ml_orchestrator.orchestration.models import RunState, RunStatus, StepStatus
 from ml_orchestrator.storage.engine import timestamp
 
-__all__ = ["RunRow", "plan_of", "run_status", "time_of"]
+__all__ = ["RunRow", "brief_status", "plan_of", "run_status", "time_of"]
 
 _STATES: dict[str, RunState] = {
     "ENQUEUED": "queued",
@@ -48,6 +48,7 @@ def run_status(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
     """Return the status of a run from its row and those of its finished steps."""
     plan, state = plan_of(row), _STATES[row.status]
     steps = {info["function_name"]: info for info in recorded}
+    shown = {"output": None} if state == "succeeded" else {}
     changes = [row.updated_at, *(info["completed_at_epoch_ms"] for info in recorded)]
     return RunStatus(
         run_id=row.workflow_id,
@@ -55,11 +56,16 @@ def run_status(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
         state=state,
         actor=plan["actor"],
         created_at=plan["requested_at"],
-        updated_at=max(plan["requested_at"], *(time_of(change) for change in changes if change)),
-        steps=_steps(plan["steps"], state, steps),
+        updated_at=max([plan["requested_at"], *map(time_of, filter(None, changes))]),
+        steps=[step.model_copy(update=shown) for step in _steps(plan["steps"], state, steps)],
         result=row.output if state == "succeeded" else None,
         error=_error(row.error) if state == "failed" else None,
     )
+
+
+def brief_status(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
+    """Return the status of a run without its steps and its result."""
+    return run_status(row, recorded).model_copy(update={"steps": [], "result": None})
 
 
 def time_of(epoch_ms: int) -> str:

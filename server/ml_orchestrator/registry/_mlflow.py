@@ -1,0 +1,319 @@
+"""MLflow as the record of versions and aliases; the one module of the registry that imports it."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ml_orchestrator.errors import (
+    ConflictError,
+    IntegrityViolationError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
+from ml_orchestrator.registry.integrity import list_files
+from ml_orchestrator.registry.models import ModelSummary, ModelVersion
+from ml_orchestrator.registry.names import (
+    check_alias,
+    check_model,
+    check_run_id,
+    check_version,
+)
+from ml_orchestrator.registry.sources import is_server, local_path, logged_model_id, run_artifact
+from ml_orchestrator.registry.store import DIGEST_TAG
+from ml_orchestrator.storage.home import prepare_home
+from ml_orchestrator.storage.locks import creation_lock
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # ours goes to stderr, structured
+
+import mlflow.artifacts
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion as MlflowVersion
+from mlflow.entities.model_registry import RegisteredModel
+from mlflow.exceptions import MlflowException
+
+__all__ = ["MlflowRegistry"]
+
+MAX_MODEL_BYTES = 10_000_000_000
+MAX_NAMED = 20
+
+
+class MlflowRegistry:
+    """Versions and aliases in MLflow; meets ``registry.store.RegistryStore``.
+
+    Opening creates the database if there is none, under a lock: MLflow's own first opening is
+    not safe when two processes do it at once (3.17).
+    """
+
+    def __init__(self, tracking_uri: str, registry_uri: str, home: Path) -> None:
+        self._is_server = is_server(tracking_uri)
+        self._tracking_uri = tracking_uri
+        self._root = home / "mlartifacts"
+        prepare_home(home)
+        with creation_lock(home / "mlflow.db"), _translated():
+            self._client = MlflowClient(tracking_uri, registry_uri)
+            self._client.search_experiments(max_results=1)
+            self._client.search_registered_models(max_results=1)
+
+    def register(self, model: str, *, source_uri: str, run_id: str, tags: Mapping[str, str]) -> int:
+        """Return the version made from ``run_id``, registering it unless that was done.
+
+        Args:
+            model: Name of the registered model; created if it is new.
+            source_uri: ``models:/m-…``, ``runs:/RUN/PATH`` or a directory in the artifact root.
+            run_id: MLflow run that made it; at most one version per run, source and model.
+            tags: Tags of the new version.
+        """
+        check_model(model)
+        check_run_id(run_id)
+        location = self._location(source_uri)
+        with _translated():
+            self._create_model(model)
+            done = self._client.search_model_versions(f"name = '{model}' and run_id = '{run_id}'")
+            if same := [found for found in done if found.source == location]:
+                return min(int(found.version) for found in same)
+            created = self._client.create_model_version(
+                model,
+                source=location,
+                run_id=run_id,
+                tags=dict(tags),
+                model_id=logged_model_id(source_uri),
+            )
+        return int(created.version)
+
+    def models(
+        self, *, limit: int, cursor: str | None
+    ) -> tuple[tuple[ModelSummary, ...], str | None]:
+        """Return one page of models in order of name, and the cursor of the next page."""
+        with _translated():
+            page = self._client.search_registered_models(
+                max_results=limit, order_by=["name ASC"], page_token=cursor
+            )
+            # A search leaves aliases out (3.17), so each model is fetched.
+            full = [self._client.get_registered_model(found.name) for found in page]
+            return tuple(self._summary(found) for found in full), _cursor(page.token)
+
+    def model(self, name: str) -> ModelSummary:
+        """Return one model and its aliases."""
+        return self._summary(self._registered(name))
+
+    def versions(
+        self, model: str, *, limit: int, cursor: str | None
+    ) -> tuple[tuple[ModelVersion, ...], str | None]:
+        """Return one page of versions, newest first, and the cursor of the next page."""
+        aliases = self._registered(model).aliases
+        with _translated():
+            page = self._client.search_model_versions(
+                f"name = '{model}'",
+                max_results=limit,
+                order_by=["version_number DESC"],
+                page_token=cursor,
+            )
+            return tuple(self._version(found, aliases) for found in page), _cursor(page.token)
+
+    def version(self, model: str, version: int) -> ModelVersion:
+        """Return one version."""
+        aliases = self._registered(model).aliases
+        return self._version(self._found_version(model, version), aliases)
+
+    def alias_version(self, model: str, alias: str) -> int | None:
+        """Return where ``alias`` points; None if it is unset."""
+        check_model(model)
+        check_alias(alias)
+        with _translated():
+            try:
+                return int(self._client.get_model_version_by_alias(model, alias).version)
+            except MlflowException as error:
+                # The SQL store calls an unset alias an invalid parameter (3.17).
+                if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                    raise
+        version = self._registered(model).aliases.get(alias)
+        return None if version is None else int(version)
+
+    def set_alias(self, model: str, alias: str, version: int) -> None:
+        """Point ``alias`` to ``version``, whatever it pointed to before."""
+        check_model(model)
+        check_alias(alias)
+        check_version(version)
+        with _translated():
+            self._client.set_registered_model_alias(model, alias, str(version))
+
+    def delete_alias(self, model: str, alias: str) -> None:
+        """Remove ``alias``; it need not exist."""
+        check_alias(alias)
+        self._registered(model)
+        with _translated():
+            self._client.delete_registered_model_alias(model, alias)
+
+    def set_version_tag(self, model: str, version: int, key: str, value: str) -> None:
+        """Set one tag of a version."""
+        check_model(model)
+        check_version(version)
+        with _translated():
+            self._client.set_model_version_tag(model, str(version), key, value)
+
+    def download(self, model: str, version: int, destination: Path) -> Path:
+        """Copy the files of a version into ``destination``, made private, and return it.
+
+        Raises:
+            IntegrityViolationError: the files lie outside the artifact root, or are links.
+        """
+        check_model(model)
+        check_version(version)
+        with _translated():
+            source = self._client.get_model_version_download_uri(model, str(version))
+        location = self._location(source)
+        destination.mkdir(mode=0o700, parents=True)
+        if location.startswith("mlflow-artifacts:"):
+            self._fetch(location, destination)
+        else:
+            _copy(local_path(location, self._root), destination)
+        return destination
+
+    def _fetch(self, location: str, destination: Path) -> None:
+        with _translated():
+            mlflow.artifacts.download_artifacts(
+                artifact_uri=location, dst_path=str(destination), tracking_uri=self._tracking_uri
+            )
+
+    def _location(self, source: str) -> str:
+        """Return where the files of ``source`` lie, once that place is known to be ours."""
+        with _translated():
+            if model_id := logged_model_id(source):
+                location = self._client.get_logged_model(model_id).artifact_location
+            elif found := run_artifact(source):
+                location = f"{self._client.get_run(found[0]).info.artifact_uri}/{found[1]}"
+            else:
+                location = source
+        if self._is_server and location.startswith("mlflow-artifacts:/") and ".." not in location:
+            return str(location)
+        return local_path(location, self._root).as_uri()
+
+    def _create_model(self, model: str) -> None:
+        try:
+            self._client.create_registered_model(model)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _registered(self, name: str) -> RegisteredModel:
+        check_model(name)
+        with _translated():
+            try:
+                return self._client.get_registered_model(name)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+            page = self._client.search_registered_models(max_results=MAX_NAMED)
+        known = ", ".join(found.name for found in page) or "none yet; train one first"
+        raise NotFoundError(f"No registered model named {name!r}; known: {known}.")
+
+    def _found_version(self, model: str, version: int) -> MlflowVersion:
+        check_model(model)
+        check_version(version)
+        with _translated():
+            try:
+                return self._client.get_model_version(model, str(version))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+        self._registered(model)
+        with _translated():
+            page = self._client.search_model_versions(
+                f"name = '{model}'", max_results=MAX_NAMED, order_by=["version_number DESC"]
+            )
+        known = ", ".join(str(found.version) for found in page) or "none"
+        raise NotFoundError(f"Model {model!r} has no version {version}; newest: {known}.")
+
+    @staticmethod
+    def _summary(found: RegisteredModel) -> ModelSummary:
+        numbers = [int(version.version) for version in found.latest_versions]
+        return ModelSummary(
+            model=found.name,
+            latest_version=max(numbers, default=None),
+            aliases={alias: int(version) for alias, version in found.aliases.items()},
+            created_at=_moment(found.creation_timestamp),
+            updated_at=_moment(found.last_updated_timestamp),
+        )
+
+    def _version(self, found: MlflowVersion, aliases: Mapping[str, str]) -> ModelVersion:
+        run = self._run(found.run_id)
+        return ModelVersion(
+            model=found.name,
+            version=int(found.version),
+            run_id=found.run_id or None,
+            created_at=_moment(found.creation_timestamp),
+            aliases=tuple(
+                sorted(name for name, at in aliases.items() if int(at) == int(found.version))
+            ),
+            tags=dict(found.tags),
+            metrics=dict(run.data.metrics) if run else {},
+            status=found.status,
+            manifest_digest=found.tags.get(DIGEST_TAG),
+        )
+
+    def _run(self, run_id: str | None) -> Run | None:
+        """Return the run of a version; None if there never was one or it was deleted."""
+        if not run_id:
+            return None
+        try:
+            return self._client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+
+
+def _copy(source: Path, destination: Path) -> None:
+    files = list_files(source)
+    size_bytes = sum(path.lstat().st_size for path in files)
+    if size_bytes > MAX_MODEL_BYTES:
+        raise IntegrityViolationError(
+            f"The model has {size_bytes} bytes; at most {MAX_MODEL_BYTES} are copied."
+        )
+    for path in files:
+        target = destination / path.relative_to(source)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(path, target, follow_symlinks=False)
+
+
+def _cursor(token: str | bytes | None) -> str | None:
+    """Return a page token as text; the SQL store gives bytes (3.17)."""
+    return (token.decode() if isinstance(token, bytes) else token) or None
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what MLflow and its database raise into errors of ours."""
+    try:
+        yield
+    except MlflowException as error:
+        raise _typed(error) from error
+    except SQLAlchemyError as error:
+        # The first setting of an alias by two clients at once ends here (3.17).
+        raise UnavailableError(
+            f"MLflow's database refused ({type(error).__name__}). Nothing was written; try again."
+        ) from error
+
+
+def _typed(error: MlflowException) -> Exception:
+    message = str(error.message).splitlines()[0][:300]
+    if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}:
+        return NotFoundError(f"MLflow found nothing: {message}")
+    if error.error_code == "RESOURCE_ALREADY_EXISTS":
+        return ConflictError(f"MLflow has it already: {message}")
+    if error.error_code in {"INVALID_PARAMETER_VALUE", "BAD_REQUEST"}:
+        return InvalidInputError(f"MLflow refused: {message}")
+    return UnavailableError(f"MLflow cannot serve now: {message}. Try again in a moment.")

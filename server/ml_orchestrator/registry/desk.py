@@ -1,0 +1,74 @@
+"""The registry in one piece: versions, manifests and alias moves over one MLflow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ml_orchestrator.errors import NotFoundError
+from ml_orchestrator.registry._mlflow import MlflowRegistry
+from ml_orchestrator.registry.journal import AliasJournal
+from ml_orchestrator.registry.moves import AliasMover
+from ml_orchestrator.registry.names import check_version
+from ml_orchestrator.registry.store import RegistryStore
+from ml_orchestrator.registry.verification import ModelVault
+from ml_orchestrator.storage.engine import Database
+
+__all__ = ["RegistryDesk", "open_desk"]
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryDesk:
+    """What a service needs of the registry. Thread-safe."""
+
+    store: RegistryStore
+    vault: ModelVault
+    mover: AliasMover
+
+    def describe(self) -> str:
+        """Return what a health probe reports, after asking MLflow for it."""
+        models, cursor = self.store.models(limit=10, cursor=None)
+        return f"{len(models)}{' or more' if cursor else ''} models"
+
+    def resolve(self, model: str, reference: int | str) -> int:
+        """Return the version that a number or an alias (with or without @) names.
+
+        Raises:
+            NotFoundError: the alias is unset; the message names those that are set.
+        """
+        if isinstance(reference, int):
+            return check_version(reference)
+        alias = reference.removeprefix("@")
+        version = self.store.alias_version(model, alias)
+        if version is None:
+            known = ", ".join(sorted(self.store.model(model).aliases)) or "none"
+            raise NotFoundError(f"No alias {alias!r} on model {model!r}; known: {known}.")
+        return version
+
+
+def open_desk(
+    *,
+    tracking_uri: str,
+    registry_uri: str,
+    home: Path,
+    database: Database,
+    host: str,
+    new_id: Callable[[], str],
+    now: Callable[[], datetime],
+) -> RegistryDesk:
+    """Open the registry; the first time this creates MLflow's database and takes seconds.
+
+    Args:
+        tracking_uri: MLflow tracking address.
+        registry_uri: MLflow registry address.
+        home: Data directory.
+        database: State database, for the history of aliases.
+        host: Names this machine and data directory; movers of one host share file locks.
+        new_id: Makes the identifier of a move.
+        now: The time, UTC.
+    """
+    store = MlflowRegistry(tracking_uri, registry_uri, home)
+    vault = ModelVault(store, home)
+    journal = AliasJournal(database, host=host, new_id=new_id, now=now)
+    mover = AliasMover(store, journal, verify=vault.verify, home=home, host=host, now=now)
+    return RegistryDesk(store=store, vault=vault, mover=mover)

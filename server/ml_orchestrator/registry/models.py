@@ -1,0 +1,154 @@
+"""What the registry answers: versions, alias moves, plans and verifications."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "AliasHistory",
+    "AliasMove",
+    "Check",
+    "ModelSummary",
+    "ModelVersion",
+    "MovePlan",
+    "MoveResult",
+    "MoveState",
+    "ReconcileReport",
+    "RegistryPage",
+    "VerifyReport",
+]
+
+MoveState = Literal["intended", "applied", "abandoned", "observed"]
+
+
+class Record(BaseModel):
+    """A frozen answer without room for fields nobody described."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Check(Record):
+    """One rule that was looked at, and what was found."""
+
+    name: Annotated[str, Field(description="Name of the rule.")]
+    ok: Annotated[bool, Field(description="Whether the rule holds.")]
+    detail: Annotated[str, Field(description="What was found.")]
+
+
+class ModelVersion(Record):
+    """One registered version of a model."""
+
+    model: Annotated[str, Field(description="Name of the registered model.")]
+    version: Annotated[int, Field(description="Number of the version, from 1.")]
+    run_id: Annotated[str | None, Field(description="MLflow run that made it.")]
+    created_at: Annotated[datetime, Field(description="When it was registered, UTC.")]
+    aliases: Annotated[tuple[str, ...], Field(description="Aliases that point to it now.")]
+    tags: Annotated[dict[str, str], Field(description="Tags of the version; data, not advice.")]
+    metrics: Annotated[dict[str, float], Field(description="Last metrics of its run.")]
+    status: Annotated[str, Field(description="READY once it can be used.")]
+    manifest_digest: Annotated[
+        str | None,
+        Field(
+            description="SHA-256 of its integrity manifest; null if it was registered elsewhere."
+        ),
+    ]
+
+
+class ModelSummary(Record):
+    """A registered model and where its aliases point."""
+
+    model: Annotated[str, Field(description="Name of the registered model.")]
+    latest_version: Annotated[int | None, Field(description="Highest version; null without any.")]
+    aliases: Annotated[dict[str, int], Field(description="Version of each alias.")]
+    created_at: Annotated[datetime, Field(description="When it was created, UTC.")]
+    updated_at: Annotated[datetime, Field(description="When it last changed, UTC.")]
+
+
+class AliasMove(Record):
+    """One entry of an alias's append-only history."""
+
+    id: Annotated[str, Field(description="Identifier of the move.")]
+    model: Annotated[str, Field(description="Name of the registered model.")]
+    alias: Annotated[str, Field(description="The alias, without @.")]
+    from_version: Annotated[int | None, Field(description="Version before; null when unset.")]
+    to_version: Annotated[int | None, Field(description="Version after; null when removed.")]
+    actor: Annotated[str, Field(description="Who moved it.")]
+    reason: Annotated[str, Field(description="Why, in the actor's words.")]
+    evidence: Annotated[str | None, Field(description="What supports the move.")]
+    state: Annotated[
+        MoveState,
+        Field(description="applied; observed (another client did it); abandoned; intended."),
+    ]
+    at: Annotated[datetime, Field(description="When it was begun or seen, UTC.")]
+
+
+class RegistryPage(Record):
+    """One page of models, or of the versions of one model, newest first."""
+
+    models: Annotated[tuple[ModelSummary, ...], Field(description="Registered models.")]
+    versions: Annotated[
+        tuple[ModelVersion, ...],
+        Field(description="Versions, newest first; empty unless a model was named."),
+    ]
+    moves: Annotated[
+        tuple[AliasMove, ...],
+        Field(description="Last alias moves, newest first; empty unless a model was named."),
+    ]
+    next_cursor: Annotated[str | None, Field(description="Pass it to get the next page.")]
+
+
+class AliasHistory(Record):
+    """The moves of one alias, newest first."""
+
+    model: Annotated[str, Field(description="Name of the registered model.")]
+    alias: Annotated[str, Field(description="The alias, without @.")]
+    current_version: Annotated[int | None, Field(description="Where it points now.")]
+    previous_version: Annotated[
+        int | None, Field(description="Where 'previous' would take it; null if nowhere.")
+    ]
+    moves: Annotated[tuple[AliasMove, ...], Field(description="Moves, newest first.")]
+
+
+class MovePlan(Record):
+    """What a move would do and whether the rules of its alias allow it."""
+
+    model: Annotated[str, Field(description="Name of the registered model.")]
+    alias: Annotated[str, Field(description="The alias, without @.")]
+    from_version: Annotated[int | None, Field(description="Version now; null when unset.")]
+    to_version: Annotated[int | None, Field(description="Version after; null to remove it.")]
+    checks: Annotated[tuple[Check, ...], Field(description="Every rule that was looked at.")]
+    allowed: Annotated[bool, Field(description="Whether every rule holds.")]
+    digest: Annotated[str, Field(description="SHA-256 of this plan; pass it back to carry it out.")]
+
+
+class MoveResult(Record):
+    """A plan and, unless it was a dry run, the move that carried it out."""
+
+    plan: Annotated[MovePlan, Field(description="The plan.")]
+    move: Annotated[AliasMove | None, Field(description="The move; null for a dry run.")]
+    previous_version: Annotated[
+        int | None, Field(description="Version the alias pointed to before; null when unset.")
+    ]
+
+
+class VerifyReport(Record):
+    """Whether a version is byte for byte what was registered, and safe to load."""
+
+    model: Annotated[str, Field(description="Name of the registered model.")]
+    version: Annotated[int, Field(description="Number of the version.")]
+    ok: Annotated[bool, Field(description="Whether every check holds.")]
+    checks: Annotated[tuple[Check, ...], Field(description="Every check, in order.")]
+    manifest_digest: Annotated[
+        str | None, Field(description="SHA-256 of the recorded manifest; null without one.")
+    ]
+    n_files: Annotated[int, Field(description="Files of the version found in the store.")]
+    size_bytes: Annotated[int, Field(description="Their total size in bytes.")]
+
+
+class ReconcileReport(Record):
+    """What was left behind by a crash or done by others, and is now in the history."""
+
+    applied: Annotated[tuple[AliasMove, ...], Field(description="Intents that had taken effect.")]
+    abandoned: Annotated[tuple[AliasMove, ...], Field(description="Intents that had not.")]
+    observed: Annotated[tuple[AliasMove, ...], Field(description="Moves by other MLflow clients.")]

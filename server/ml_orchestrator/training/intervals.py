@@ -1,0 +1,68 @@
+"""How sure a held-out score is, by resampling its rows."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_orchestrator.training.metrics import Metric, Predictions
+from ml_orchestrator.training.models import Interval
+
+__all__ = ["holdout_intervals"]
+
+LEVEL = 0.95
+N_RESAMPLES = 500
+MAX_DRAWN_ROWS = 5_000_000  # resamples times rows, which bounds the time
+
+
+def holdout_intervals(
+    metrics: list[Metric],
+    given: Predictions,
+    *,
+    groups: NDArray[Any] | None,
+    is_ordered: bool,
+    seed: int,
+) -> dict[str, Interval]:
+    """Return the percentile bootstrap interval of each metric that the rows define.
+
+    Rows that hang together are drawn together, or the interval would be too narrow: whole
+    groups where ``groups`` of shape ``(n_rows,)`` is given, blocks of neighbours in time where
+    the rows ``is_ordered``.
+
+    Reference: B. Efron, R. Tibshirani, An introduction to the bootstrap, 1993.
+    """
+    rng = np.random.default_rng(seed)
+    clusters = _clusters(len(given.truth), groups, is_ordered=is_ordered)
+    n_resamples = int(np.clip(MAX_DRAWN_ROWS // len(given.truth), 50, N_RESAMPLES))
+    draws: dict[str, list[float]] = {metric.name: [] for metric in metrics}
+    for _ in range(n_resamples):
+        chosen = rng.integers(0, len(clusters), len(clusters))
+        resample = given.take(np.concatenate([clusters[i] for i in chosen]))
+        for metric in metrics:
+            draws[metric.name].append(metric.compute(resample))
+    estimates = {metric.name: metric.compute(given) for metric in metrics}
+    return {
+        name: _interval(estimate, draws[name], n=len(given.truth))
+        for name, estimate in estimates.items()
+        if np.isfinite(estimate)
+    }
+
+
+def _clusters(
+    n_rows: int, groups: NDArray[Any] | None, *, is_ordered: bool
+) -> list[NDArray[np.int64]]:
+    rows = np.arange(n_rows)
+    if groups is not None:
+        order = np.argsort(groups, kind="stable")
+        starts = np.flatnonzero(groups[order][1:] != groups[order][:-1]) + 1
+        return np.split(order, starts)
+    if is_ordered:
+        return np.array_split(rows, max(2, n_rows // max(1, round(n_rows ** (1 / 3)))))
+    return np.array_split(rows, n_rows)
+
+
+def _interval(estimate: float, draws: list[float], *, n: int) -> Interval:
+    defined = np.array([value for value in draws if np.isfinite(value)] or [estimate])
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return Interval(estimate=estimate, low=float(low), high=float(high), level=LEVEL, n=n)

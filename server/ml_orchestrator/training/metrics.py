@@ -1,0 +1,199 @@
+"""What predictions are worth, on NumPy arrays.
+
+Written out rather than taken from scikit-learn because an interval needs each of them some
+hundred times; the tests hold them equal to scikit-learn's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from ml_orchestrator.catalog import Catalog
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.training.models import Task
+
+__all__ = ["METRICS", "Metric", "Predictions", "pick_metric", "standard_metrics"]
+
+TINY = 1e-15
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """The truth beside what was predicted, all of shape ``(n_rows,)``.
+
+    For classes both are codes from 0, and ``probabilities`` has shape ``(n_rows, n_classes)``;
+    for regression both are values and ``probabilities`` has no columns.
+    """
+
+    truth: NDArray[Any]
+    predicted: NDArray[Any]
+    probabilities: NDArray[np.float64]
+
+    def take(self, rows: NDArray[np.int64]) -> "Predictions":
+        """Return the given rows, repeats allowed."""
+        return replace(
+            self,
+            truth=self.truth[rows],
+            predicted=self.predicted[rows],
+            probabilities=self.probabilities[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A named measure; ``compute`` gives NaN where the rows do not define it."""
+
+    name: str
+    task: Task
+    higher_is_better: bool
+    compute: Callable[[Predictions], float]
+    for_two_classes: bool = False
+
+
+METRICS: Catalog[Metric] = Catalog("metric")
+
+_Measure = Callable[[Predictions], float]
+
+
+def _file(
+    name: str, task: Task, *, higher: bool, two: bool = False
+) -> Callable[[_Measure], _Measure]:
+    def register(compute: _Measure) -> _Measure:
+        METRICS.register(name)(Metric(name, task, higher, compute, two))
+        return compute
+
+    return register
+
+
+def pick_metric(name: str, task: Task, n_classes: int) -> Metric:
+    """Return the metric called ``name``.
+
+    Raises:
+        InvalidInputError: it is unknown or not for this task; the message lists those that are.
+    """
+    fitting = [
+        key
+        for key, metric in METRICS.items()
+        if metric.task == task and (n_classes == 2 or not metric.for_two_classes)
+    ]
+    if name not in fitting:
+        about = f"{task} with {n_classes} classes" if task == "classification" else task
+        raise InvalidInputError(f"No metric {name!r} for {about}; known: {', '.join(fitting)}.")
+    return METRICS[name]
+
+
+def standard_metrics(metric: Metric) -> list[Metric]:
+    """Return the metric and those that are usually quoted beside it."""
+    usual = {
+        "classification": ("accuracy", "f1_macro", "roc_auc"),
+        "regression": ("r2", "rmse", "mae"),
+    }
+    return [metric, *(METRICS[name] for name in usual[metric.task] if name != metric.name)]
+
+
+def _confusion(given: Predictions) -> NDArray[np.float64]:
+    n_classes = given.probabilities.shape[1]
+    pairs = given.truth * n_classes + given.predicted
+    counts = np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
+    return counts.astype(float)
+
+
+@_file("accuracy", "classification", higher=True)
+def accuracy(given: Predictions) -> float:
+    """Return the share of rows whose class is right."""
+    return float(np.mean(given.truth == given.predicted))
+
+
+@_file("balanced_accuracy", "classification", higher=True)
+def balanced_accuracy(given: Predictions) -> float:
+    """Return the mean over the classes present of the share found."""
+    table = _confusion(given)
+    n_true = table.sum(axis=1)
+    is_present = n_true > 0
+    return float(np.mean(np.diag(table)[is_present] / n_true[is_present]))
+
+
+@_file("f1_macro", "classification", higher=True)
+def f1_macro(given: Predictions) -> float:
+    """Return the mean F1 over the classes that occur or are predicted."""
+    table = _confusion(given)
+    both = table.sum(axis=0) + table.sum(axis=1)
+    occurs = both > 0
+    return float(np.mean(2 * np.diag(table)[occurs] / both[occurs]))
+
+
+@_file("roc_auc", "classification", higher=True)
+def roc_auc(given: Predictions) -> float:
+    """Return the area under the ROC curve; above two classes the mean of each against the rest."""
+    n_classes = given.probabilities.shape[1]
+    codes = (1,) if n_classes == 2 else range(n_classes)
+    areas = [_auc(given.truth == code, given.probabilities[:, code]) for code in codes]
+    defined = [area for area in areas if not np.isnan(area)]
+    return float(np.mean(defined)) if defined else float("nan")
+
+
+def _auc(is_positive: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
+    n_positive = int(is_positive.sum())
+    n_negative = len(is_positive) - n_positive
+    if not n_positive or not n_negative:
+        return float("nan")
+    rank_sum = float(rankdata(score)[is_positive].sum())
+    return (rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative)
+
+
+@_file("average_precision", "classification", higher=True, two=True)
+def average_precision(given: Predictions) -> float:
+    """Return the area under the precision-recall steps of the second class."""
+    score = given.probabilities[:, 1]
+    order = np.argsort(-score, kind="stable")
+    hits = (given.truth == 1)[order]
+    if not hits.any():
+        return float("nan")
+    is_last = np.append(np.diff(score[order]) != 0, True)
+    found = np.cumsum(hits)[is_last]
+    precision = found / (np.flatnonzero(is_last) + 1)
+    return float(np.sum(np.diff(found, prepend=0) * precision) / hits.sum())
+
+
+@_file("log_loss", "classification", higher=False)
+def log_loss(given: Predictions) -> float:
+    """Return the mean negative logarithm of the probability given to the true class."""
+    chosen = given.probabilities[np.arange(len(given.truth)), given.truth]
+    return float(-np.mean(np.log(np.clip(chosen, TINY, 1.0))))
+
+
+@_file("brier", "classification", higher=False, two=True)
+def brier(given: Predictions) -> float:
+    """Return the mean squared error of the second class's probability."""
+    return float(np.mean((given.probabilities[:, 1] - (given.truth == 1)) ** 2))
+
+
+@_file("r2", "regression", higher=True)
+def r2(given: Predictions) -> float:
+    """Return the explained share of the variance; 0 is predicting the mean of these rows."""
+    total = float(np.sum((given.truth - np.mean(given.truth)) ** 2))
+    if total == 0:
+        return float("nan")
+    return 1.0 - float(np.sum((given.truth - given.predicted) ** 2)) / total
+
+
+@_file("rmse", "regression", higher=False)
+def rmse(given: Predictions) -> float:
+    """Return the root mean square error, in the target's unit."""
+    return float(np.sqrt(np.mean((given.truth - given.predicted) ** 2)))
+
+
+@_file("mae", "regression", higher=False)
+def mae(given: Predictions) -> float:
+    """Return the mean absolute error, in the target's unit."""
+    return float(np.mean(np.abs(given.truth - given.predicted)))
+
+
+@_file("median_ae", "regression", higher=False)
+def median_ae(given: Predictions) -> float:
+    """Return the median absolute error, in the target's unit."""
+    return float(np.median(np.abs(given.truth - given.predicted)))

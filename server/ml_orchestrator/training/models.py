@@ -1,0 +1,124 @@
+"""What a training is asked for and what it gives, as records that leave through a tool."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Importance", "Interval", "StoppedBy", "Task", "TrainingSpec", "TrainingSummary"]
+
+Task = Literal["classification", "regression"]
+StoppedBy = Literal["trials", "time"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrainingSpec(_Record):
+    """What to train on, what to search and how long."""
+
+    source: Annotated[
+        str, Field(min_length=1, description="builtin:NAME, or the path of a CSV or Parquet file.")
+    ]
+    target: Annotated[
+        str | None, Field(description="Column to predict; null takes a built-in's default.")
+    ] = None
+    task: Annotated[
+        Literal["auto", "classification", "regression"],
+        Field(description="Kind of problem; auto reads it from the target's values."),
+    ] = "auto"
+    trainers: Annotated[
+        tuple[str, ...], Field(description="Model families to search; empty for all.")
+    ] = ()
+    n_trials: Annotated[int, Field(ge=1, le=1_000, description="Trials of the search.")] = 30
+    timeout_s: Annotated[
+        float,
+        Field(
+            ge=1, le=86_400, description="Time budget of the search, in s; one trial always ends."
+        ),
+    ] = 120.0
+    n_folds: Annotated[int, Field(ge=2, le=20, description="Cross-validation folds.")] = 5
+    seed: Annotated[
+        int, Field(ge=0, le=2**31 - 1, description="Same seed and data, same model.")
+    ] = 0
+    test_fraction: Annotated[
+        float, Field(ge=0.05, le=0.5, description="Share of rows that the search never sees.")
+    ] = 0.2
+    metric: Annotated[
+        str | None, Field(description="What to optimise; null chooses by task and classes.")
+    ] = None
+    time_column: Annotated[
+        str | None,
+        Field(description="Order rows by this column and always predict later from earlier."),
+    ] = None
+    group_column: Annotated[
+        str | None,
+        Field(description="Keep rows of one value (a person) on one side; not a feature."),
+    ] = None
+
+
+class Interval(_Record):
+    """An estimate and the range it plausibly lies in."""
+
+    estimate: Annotated[float, Field(description="The value on all rows.")]
+    low: Annotated[float, Field(description="Lower end of the interval.")]
+    high: Annotated[float, Field(description="Upper end of the interval.")]
+    level: Annotated[float, Field(gt=0, lt=1, description="Confidence level, 0 to 1.")]
+    n: Annotated[int, Field(ge=1, description="Rows it is estimated from.")]
+
+
+class Importance(_Record):
+    """How much one column matters to the model."""
+
+    feature: Annotated[str, Field(description="Name of the raw column.")]
+    loss: Annotated[
+        float,
+        Field(description="How much worse the metric is when the column is shuffled; 0 is none."),
+    ]
+    std: Annotated[float, Field(ge=0, description="Standard deviation over the shuffles.")]
+
+
+class TrainingSummary(_Record):
+    """What the search found and what the model is worth on rows it never saw."""
+
+    task: Annotated[Task, Field(description="Kind of problem.")]
+    target: Annotated[str, Field(description="Predicted column.")]
+    metric: Annotated[str, Field(description="What was optimised.")]
+    higher_is_better: Annotated[bool, Field(description="Direction of the metric.")]
+    trainer: Annotated[str, Field(description="Family of the chosen model.")]
+    params: Annotated[
+        dict[str, int | float | str], Field(description="Its hyperparameters, as searched.")
+    ]
+    cv_score: Annotated[float, Field(description="Mean of its cross-validation scores.")]
+    cv_fold_scores: Annotated[
+        tuple[float, ...], Field(description="Its score in each fold, in order.")
+    ]
+    holdout: Annotated[
+        dict[str, Interval],
+        Field(description="Metrics on the held-out rows, with 95 % bootstrap intervals."),
+    ]
+    baseline: Annotated[
+        dict[str, float],
+        Field(description="The same metrics for always predicting the mean or the class shares."),
+    ]
+    n_rows_train: Annotated[int, Field(ge=1, description="Rows the search and the model saw.")]
+    n_rows_test: Annotated[int, Field(ge=1, description="Held-out rows.")]
+    n_trials: Annotated[int, Field(ge=1, description="Finished trials.")]
+    n_complete: Annotated[int, Field(ge=0, description="Trials scored on all folds.")]
+    n_pruned: Annotated[int, Field(ge=0, description="Trials stopped early as hopeless.")]
+    n_failed: Annotated[int, Field(ge=0, description="Trials whose model could not be fitted.")]
+    stopped_by: Annotated[StoppedBy, Field(description="What ended the search.")]
+    features: Annotated[tuple[str, ...], Field(description="Raw columns the model takes.")]
+    importances: Annotated[
+        tuple[Importance, ...],
+        Field(description="Permutation importance on held-out rows; the top 15."),
+    ]
+    classes: Annotated[
+        tuple[str, ...], Field(description="Class labels as text; empty for regression.")
+    ]
+    dataset_digest: Annotated[str, Field(description="SHA-256 of the data, hexadecimal.")]
+    seed: Annotated[int, Field(description="Seed of splits, search and models.")]
+    warnings: Annotated[
+        tuple[str, ...], Field(description="What to keep in mind, one sentence each.")
+    ]
+    seconds: Annotated[float, Field(ge=0, description="Wall time of this process, in s.")]

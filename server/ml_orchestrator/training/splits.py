@@ -1,0 +1,159 @@
+"""Which rows are held out, and which rows score which fold."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    train_test_split,
+)
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.training.models import TrainingSpec
+from ml_orchestrator.training.table import TrainingTable
+
+__all__ = ["Rows", "Split", "plan_split"]
+
+Rows = NDArray[np.int64]
+MIN_ROWS_PER_FOLD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Row numbers of the training part, the held-out part and the folds of the former.
+
+    Each fold is (rows to fit on, rows to score); ordered parts are in time order.
+    """
+
+    train: Rows
+    test: Rows
+    folds: tuple[tuple[Rows, Rows], ...]
+
+
+def plan_split(spec: TrainingSpec, table: TrainingTable) -> Split:
+    """Return the split that the spec asks for; the same spec and table give the same.
+
+    Independent rows are shuffled and, for classes, stratified. Grouped rows keep each group on
+    one side, of the holdout and of every fold. Ordered rows hold out the latest, and each fold
+    fits on everything before the rows it scores; equal times are never divided.
+
+    Raises:
+        InvalidInputError: too few rows, members of a class, groups or distinct times.
+    """
+    _check_size(spec, len(table.codes))
+    if table.times is not None:
+        split = _ordered_split(spec, table.times)
+    elif table.groups is not None:
+        split = _grouped_split(spec, table, table.groups)
+    else:
+        split = _independent_split(spec, table)
+    if table.task == "classification":
+        _check_classes(split, table)
+    return split
+
+
+def _check_size(spec: TrainingSpec, n_rows: int) -> None:
+    needed = int(np.ceil(MIN_ROWS_PER_FOLD * spec.n_folds / (1 - spec.test_fraction)))
+    if n_rows < needed:
+        raise InvalidInputError(
+            f"{n_rows} usable rows are too few for {spec.n_folds} folds and a held-out share of "
+            f"{spec.test_fraction:g}; at least {needed} are needed, or fewer folds."
+        )
+
+
+def _independent_split(spec: TrainingSpec, table: TrainingTable) -> Split:
+    is_class = table.task == "classification"
+    if is_class:
+        _check_rarest(spec, table)
+    train, test = train_test_split(
+        np.arange(len(table.codes)),
+        test_size=spec.test_fraction,
+        random_state=spec.seed,
+        stratify=table.codes if is_class else None,
+    )
+    splitter = StratifiedKFold if is_class else KFold
+    folds = splitter(spec.n_folds, shuffle=True, random_state=spec.seed)
+    return Split(train, test, _folds(folds, train, table.codes))
+
+
+def _check_rarest(spec: TrainingSpec, table: TrainingTable) -> None:
+    counts = np.bincount(table.codes)
+    rarest = int(np.argmin(counts))
+    needed = int(np.ceil(spec.n_folds / (1 - spec.test_fraction))) + 1
+    if counts[rarest] < needed:
+        raise InvalidInputError(
+            f"Class {table.classes[rarest]!r} has {counts[rarest]} rows, too few for "
+            f"{spec.n_folds} folds and a holdout; {needed} are needed. Use fewer folds, add rows "
+            "or put rare classes together."
+        )
+
+
+def _grouped_split(spec: TrainingSpec, table: TrainingTable, groups: Rows) -> Split:
+    n_groups = len(np.unique(groups))
+    if n_groups < spec.n_folds + 2:
+        raise InvalidInputError(
+            f"{spec.group_column!r} has {n_groups} groups; {spec.n_folds} folds and a holdout "
+            f"need at least {spec.n_folds + 2}."
+        )
+    rows = np.arange(len(groups))
+    if table.task == "classification":
+        n_parts = min(n_groups, max(2, round(1 / spec.test_fraction)))
+        outer: Any = StratifiedGroupKFold(n_parts, shuffle=True, random_state=spec.seed)
+        inner: Any = StratifiedGroupKFold(spec.n_folds, shuffle=True, random_state=spec.seed)
+    else:
+        outer = GroupShuffleSplit(1, test_size=spec.test_fraction, random_state=spec.seed)
+        inner = GroupKFold(spec.n_folds, shuffle=True, random_state=spec.seed)
+    train, test = next(iter(outer.split(rows, table.codes, groups)))
+    return Split(train, test, _folds(inner, train, table.codes, groups))
+
+
+def _folds(
+    splitter: Any, train: Rows, codes: NDArray[Any], groups: Rows | None = None
+) -> tuple[tuple[Rows, Rows], ...]:
+    inner_groups = None if groups is None else groups[train]
+    parts = splitter.split(train, codes[train], inner_groups)
+    return tuple((train[fit], train[score]) for fit, score in parts)
+
+
+def _ordered_split(spec: TrainingSpec, times: NDArray[np.float64]) -> Split:
+    order = np.argsort(times, kind="stable")
+    start = _time_boundary(times[order], round(len(order) * (1 - spec.test_fraction)))
+    train = order[:start]
+    ends = [round(len(train) * (i + 1) / (spec.n_folds + 1)) for i in range(spec.n_folds)]
+    cuts = [*(_time_boundary(times[train], end) for end in ends), len(train)]
+    if start in (0, len(order)) or len(set(cuts)) < len(cuts) or cuts[0] == 0:
+        raise InvalidInputError(
+            f"{spec.time_column!r} has too few distinct times for {spec.n_folds} folds and a "
+            "holdout. Use fewer folds, or another time column."
+        )
+    folds = tuple((train[:a], train[a:b]) for a, b in pairwise(cuts))
+    return Split(train, order[start:], folds)
+
+
+def _time_boundary(ordered: NDArray[np.float64], place: int) -> int:
+    """Return the first place whose time equals that at ``place``, so that equals stay together."""
+    return int(np.searchsorted(ordered, ordered[min(place, len(ordered) - 1)], side="left"))
+
+
+def _check_classes(split: Split, table: TrainingTable) -> None:
+    parts = [("the held-out rows", split.test), ("the training rows", split.train)]
+    parts += [(f"fold {i}", fit) for i, (fit, _) in enumerate(split.folds, start=1)]
+    for name, rows in parts:
+        if len(np.unique(table.codes[rows])) < 2:
+            raise InvalidInputError(
+                f"Only one class in {name}. Use fewer folds, a larger held-out share, or more rows "
+                "of the other classes."
+            )
+    unseen = np.setdiff1d(table.codes[split.test], table.codes[split.train])
+    if len(unseen):
+        raise InvalidInputError(
+            f"Class {table.classes[unseen[0]]!r} occurs in the held-out rows only; no model can "
+            "learn it. Choose another split or more data."
+        )

@@ -1,0 +1,92 @@
+"""What a search is asked for and what it found, free of the library that runs it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ml_orchestrator.training.models import StoppedBy
+from ml_orchestrator.training.space import Params, ParamSpace
+
+__all__ = [
+    "Evaluate",
+    "FinishedTrial",
+    "Objective",
+    "StudyPlan",
+    "StudyProgress",
+    "StudyResult",
+]
+
+Evaluate = Callable[[Params], Iterator[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPlan:
+    """Where a study lives, what it optimises and when it ends.
+
+    ``fingerprint`` names the question: a directory holds one study and refuses another's plan.
+    ``n_trials`` and ``timeout_s`` may grow between resumptions.
+    """
+
+    directory: Path
+    fingerprint: str
+    higher_is_better: bool
+    n_trials: int
+    timeout_s: float
+    seed: int
+    first: Sequence[Params] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """Where to look and how to score.
+
+    ``suggest`` asks a space for one point. ``evaluate`` yields one score per fold; the value of
+    a trial is their mean, and it is closed early when the trial is pruned or time is up.
+    """
+
+    suggest: Callable[[ParamSpace], Params]
+    evaluate: Evaluate
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedTrial:
+    """One finished trial.
+
+    ``index`` counts finished trials from 0; ``scores`` are the folds that ran, in order, all
+    of them if it is complete; ``error`` says why it failed.
+    """
+
+    index: int
+    state: Literal["complete", "pruned", "failed"]
+    params: Params
+    scores: tuple[float, ...]
+    seconds: float
+    error: str
+
+    @property
+    def mean_score(self) -> float:
+        """Mean of the folds that ran; NaN if none did."""
+        return sum(self.scores) / len(self.scores) if self.scores else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class StudyProgress:
+    """Where a running study stands; ``eta_s`` is a guess from the trials so far."""
+
+    n_finished: int
+    n_trials: int
+    n_folds_done: int
+    elapsed_s: float
+    timeout_s: float
+    eta_s: float
+    best: FinishedTrial | None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """All finished trials in order, the best complete one, and what ended the search."""
+
+    trials: tuple[FinishedTrial, ...]
+    best: FinishedTrial
+    stopped_by: StoppedBy

@@ -1,0 +1,213 @@
+"""The checked table a training works on; everything unusable is refused here."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+from numpy.typing import NDArray
+
+from ml_orchestrator.datasets.kinds import (
+    column_kind,
+    is_id_like,
+    suggest_metric,
+    suggest_task,
+)
+from ml_orchestrator.datasets.models import ColumnKind
+from ml_orchestrator.datasets.profile import check_column
+from ml_orchestrator.datasets.sources import Dataset
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.training.metrics import Metric, pick_metric
+from ml_orchestrator.training.models import Task, TrainingSpec
+from ml_orchestrator.training.preprocessing import FeatureKinds
+
+__all__ = ["TrainingTable", "prepare_table"]
+
+MAX_CLASSES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTable:
+    """Raw feature rows beside the target, all with ``n_rows`` rows.
+
+    ``labels`` holds the target as the pipeline sees and returns it; ``codes`` the same as
+    class codes from 0 (classification) or as floats (regression). ``times`` and ``groups``
+    are numbers that order or group the rows, where the spec asks for it.
+    """
+
+    frame: pl.DataFrame
+    features: pd.DataFrame
+    labels: NDArray[Any]
+    codes: NDArray[Any]
+    classes: tuple[str, ...]
+    target: str
+    task: Task
+    metric: Metric
+    kinds: FeatureKinds
+    times: NDArray[np.float64] | None
+    groups: NDArray[np.int64] | None
+    warnings: tuple[str, ...]
+
+
+def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
+    """Return the table to train on; rows without target, time or group are left out.
+
+    Raises:
+        InvalidInputError: the target, a column, the metric or every feature is unusable; the
+            message says which and what would work.
+    """
+    target = _target_name(spec, dataset)
+    frame, warnings = _complete_rows(spec, dataset.frame, target)
+    task = _task(spec, frame[target])
+    kinds, dropped = _feature_kinds(spec, frame, target)
+    labels, codes, classes = _labels(frame[target], task)
+    metric_name = spec.metric or suggest_metric(task, len(classes))
+    return TrainingTable(
+        frame=frame.select([*kinds.names, target]),
+        features=_raw_features(frame, kinds),
+        labels=labels,
+        codes=codes,
+        classes=classes,
+        target=target,
+        task=task,
+        metric=pick_metric(metric_name, task, len(classes)),
+        kinds=kinds,
+        times=_times(spec, frame),
+        groups=_groups(spec, frame),
+        warnings=(*warnings, *dropped),
+    )
+
+
+def _target_name(spec: TrainingSpec, dataset: Dataset) -> str:
+    target = spec.target or dataset.default_target
+    if target is None:
+        known = ", ".join(dataset.frame.columns[:50])
+        raise InvalidInputError(f"No target given for {spec.source!r}; columns: {known}.")
+    roles = {target: "target", spec.time_column: "time column", spec.group_column: "group column"}
+    for name, role in roles.items():
+        if name is not None:
+            check_column(dataset.frame, name, role)
+    if target in (spec.time_column, spec.group_column):
+        raise InvalidInputError(f"{target!r} cannot be the target and order or group the rows too.")
+    if spec.time_column and spec.group_column:
+        raise InvalidInputError("Give a time column or a group column, not both.")
+    return target
+
+
+def _complete_rows(
+    spec: TrainingSpec, frame: pl.DataFrame, target: str
+) -> tuple[pl.DataFrame, list[str]]:
+    if frame.height == 0:
+        raise InvalidInputError(f"{spec.source!r} has no rows to train on.")
+    if column_kind(frame[target]) in ("empty", "unsupported"):
+        raise InvalidInputError(
+            f"The target {target!r} has no usable value in {frame.height:,} rows "
+            f"({frame[target].dtype}). Choose another target."
+        )
+    needed = [target, *(n for n in (spec.time_column, spec.group_column) if n is not None)]
+    complete = frame.drop_nulls(needed)
+    if frame[target].dtype.is_float():
+        complete = complete.filter(pl.col(target).is_finite())
+    n_lost = frame.height - complete.height
+    if complete.height == 0:
+        raise InvalidInputError(f"No row has a value in each of: {', '.join(needed)}.")
+    named = " or ".join(repr(name) for name in needed)
+    return complete, [f"{n_lost:,} rows without {named} were left out."] if n_lost else []
+
+
+def _task(spec: TrainingSpec, target: pl.Series) -> Task:
+    task = suggest_task(target) if spec.task == "auto" else spec.task
+    if task == "regression" and not target.dtype.is_numeric():
+        raise InvalidInputError(
+            f"The target {target.name!r} is {target.dtype}, not a number; use task classification."
+        )
+    n_unique = target.n_unique()
+    if n_unique < 2:
+        raise InvalidInputError(
+            f"The target {target.name!r} has one value only, {target[0]!r}; there is nothing to "
+            "learn. Choose another target or add rows of another class."
+        )
+    if task == "classification" and n_unique > MAX_CLASSES:
+        raise InvalidInputError(
+            f"The target {target.name!r} has {n_unique:,} classes, more than {MAX_CLASSES}. "
+            "Use task regression, or put rare classes together."
+        )
+    return task
+
+
+def _feature_kinds(
+    spec: TrainingSpec, frame: pl.DataFrame, target: str
+) -> tuple[FeatureKinds, list[str]]:
+    by_kind: dict[ColumnKind, list[str]] = {}
+    dropped: list[str] = []
+    for column in frame.get_columns():
+        if column.name in (target, spec.group_column):
+            continue
+        if reason := _useless(column):
+            dropped.append(f"Column {column.name!r} was left out: {reason}.")
+        else:
+            kind = column_kind(column)
+            by_kind.setdefault("categorical" if kind == "text" else kind, []).append(column.name)
+    if not by_kind:
+        reasons = " ".join(dropped) or "There is no column beside the target."
+        raise InvalidInputError(f"No usable feature for target {target!r}. {reasons}")
+    chosen = {k: tuple(by_kind.get(k, ())) for k in ("numeric", "boolean", "categorical")}
+    return FeatureKinds(**chosen, temporal=tuple(by_kind.get("temporal", ()))), dropped
+
+
+def _useless(column: pl.Series) -> str:
+    """Return why a column cannot help, or nothing."""
+    kind = column_kind(column)
+    if kind == "empty":
+        return "it has no values"
+    if kind == "unsupported":
+        return f"{column.dtype} cannot be used"
+    if kind in ("categorical", "text") and is_id_like(column):
+        return "it names each row"
+    if column.drop_nulls().n_unique() == 1 and column.null_count() == 0:
+        return "it has one value only"
+    return ""
+
+
+def _labels(target: pl.Series, task: Task) -> tuple[NDArray[Any], NDArray[Any], tuple[str, ...]]:
+    if task == "regression":
+        values = target.cast(pl.Float64).to_numpy()
+        return values, values, ()
+    if target.dtype.is_float() and bool((target == target.round()).all()):
+        target = target.cast(pl.Int64)
+    if target.dtype.is_temporal():
+        target = target.cast(pl.String)
+    labels = np.array(target.to_list())
+    classes, codes = np.unique(labels, return_inverse=True)
+    return labels, codes, tuple(str(name) for name in classes)
+
+
+def _raw_features(frame: pl.DataFrame, kinds: FeatureKinds) -> pd.DataFrame:
+    """Return the features as a caller would send them, infinite numbers as missing."""
+    numbers = [pl.col(name) for name in kinds.numeric if frame[name].dtype.is_float()]
+    finite = [pl.when(c.is_finite()).then(c).otherwise(None).name.keep() for c in numbers]
+    return frame.select(kinds.names).with_columns(finite).to_pandas()
+
+
+def _times(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.float64] | None:
+    if spec.time_column is None:
+        return None
+    column = frame[spec.time_column]
+    if column_kind(column) not in ("numeric", "temporal"):
+        raise InvalidInputError(
+            f"The time column {column.name!r} holds {column.dtype}; numbers, dates or ISO 8601 "
+            "times are needed."
+        )
+    times: NDArray[np.float64] = column.to_physical().cast(pl.Float64).to_numpy()
+    return times
+
+
+def _groups(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.int64] | None:
+    if spec.group_column is None:
+        return None
+    column = frame[spec.group_column]
+    if column_kind(column) == "unsupported":
+        raise InvalidInputError(f"The group column {column.name!r} is {column.dtype}.")
+    groups: NDArray[np.int64] = column.rank("dense").cast(pl.Int64).to_numpy()
+    return groups

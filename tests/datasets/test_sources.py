@@ -1,0 +1,255 @@
+"""Reading data sets: what is refused, and that what is read is what was written."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ml_orchestrator.datasets.sources import (
+    BUILTIN_DATASETS,
+    Dataset,
+    columns_as_arrays,
+    load_dataset,
+)
+from ml_orchestrator.errors import (
+    InvalidInputError,
+    NotFoundError,
+    OrchestratorError,
+    PathNotAllowedError,
+    UnavailableError,
+)
+
+MAX_BYTES = 1_000_000
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+def load(source: str, root: Path) -> Dataset:
+    return load_dataset(source, roots=[root], max_bytes=MAX_BYTES)
+
+
+def test_a_csv_is_read_with_its_types_and_the_digest_of_its_bytes(root: Path) -> None:
+    text = "day,price,name,ok\n2024-01-02,1.5,a,true\n2024-01-03,NA,,false\n"
+    (root / "t.csv").write_text(text)
+
+    dataset = load("t.csv", root)
+
+    assert dataset.frame.to_dict(as_series=False) == {
+        "day": [date(2024, 1, 2), date(2024, 1, 3)],
+        "price": [1.5, None],
+        "name": ["a", None],
+        "ok": [True, False],
+    }
+    assert dataset.digest == hashlib.sha256(text.encode()).hexdigest()
+    assert dataset.default_target is None
+
+
+def test_parquet_and_csv_of_one_table_give_the_same_frame(root: Path) -> None:
+    frame = BUILTIN_DATASETS["customer_churn"].load().head(200)
+    frame.write_parquet(root / "t.parquet")
+    frame.write_csv(root / "t.csv")
+
+    assert load("t.parquet", root).frame.equals(load("t.csv", root).frame)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_other_separators_are_recognised(root: Path, separator: str) -> None:
+    (root / "t.csv").write_text(separator.join("ab") + "\n" + separator.join("12") + "\n")
+
+    assert load("t.csv", root).frame.to_dict(as_series=False) == {"a": [1], "b": [2]}
+
+
+def test_rare_types_become_the_few_that_training_knows(root: Path) -> None:
+    zoned = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    pl.DataFrame(
+        {
+            "nan": [float("nan"), 1.0],
+            "wait": [timedelta(seconds=90), None],
+            "at": [zoned, None],
+            "category": pl.Series(["a", "b"], dtype=pl.Categorical),
+        }
+    ).write_parquet(root / "t.parquet")
+
+    assert load("t.parquet", root).frame.to_dict(as_series=False) == {
+        "nan": [None, 1.0],
+        "wait": [90.0, None],
+        "at": [datetime(2024, 1, 1, 12), None],
+        "category": ["a", "b"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "said"),
+    [
+        ("absent.csv", NotFoundError, "In that folder: binary.csv"),
+        ("../outside.csv", PathNotAllowedError, "roots"),
+        ("sub/../good.csv", PathNotAllowedError, "without '..'"),
+        ("/etc/passwd", PathNotAllowedError, "outside the allowed roots"),
+        ("link.csv", PathNotAllowedError, "outside the allowed roots"),
+        ("loop.csv", OrchestratorError, "loop.csv"),
+        ("sub", InvalidInputError, "not a regular file"),
+        ("pipe.csv", InvalidInputError, "not a regular file"),
+        ("model.pkl", InvalidInputError, ".csv, .tsv, .parquet"),
+        ("", InvalidInputError, "empty"),
+        ("good.csv\x00.parquet", InvalidInputError, "control character"),
+        ("good\n.csv", InvalidInputError, "control character"),
+        ("a" * 5_000 + ".csv", InvalidInputError, "longer than"),
+        ("a" * 300 + ".csv", OrchestratorError, "aaa"),
+        ("http://example.org/t.csv", InvalidInputError, "no address is fetched"),
+        ("s3://bucket/t.parquet", InvalidInputError, "no address is fetched"),
+        ("file:///etc/passwd", InvalidInputError, "no address is fetched"),
+        ("builtin:nonsense", NotFoundError, "known: breast_cancer"),
+        ("zero.csv", InvalidInputError, "is empty"),
+        ("header.csv", InvalidInputError, "0 rows"),
+        ("binary.csv", InvalidInputError, "NUL bytes"),
+        ("latin.csv", InvalidInputError, "UTF-8"),
+        ("ragged.csv", InvalidInputError, "cannot be read as csv"),
+        ("twice.csv", InvalidInputError, "repeats the column 'a'"),
+        ("garbage.parquet", InvalidInputError, "cannot be read as parquet"),
+        ("torn.parquet", InvalidInputError, "cannot be read as parquet"),
+        ("large.csv", InvalidInputError, "more than the allowed 1,000,000"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_a_reason(
+    root: Path, source: str, error: type[Exception], said: str
+) -> None:
+    _fill(root)
+
+    with pytest.raises(error) as caught:
+        load(source, root)
+
+    assert said in str(caught.value)
+
+
+def _fill(root: Path) -> None:
+    (root / "sub").mkdir()
+    (root.parent / "outside.csv").write_text("a\n1\n")
+    (root / "link.csv").symlink_to(root.parent / "outside.csv")
+    (root / "loop.csv").symlink_to(root / "loop.csv")
+    os.mkfifo(root / "pipe.csv")
+    texts = {"good": "a\n1\n", "zero": "", "header": "a,b\n", "twice": "a,a\n1,2\n"}
+    for name, text in texts.items():
+        (root / f"{name}.csv").write_text(text)
+    (root / "ragged.csv").write_text("a,b\n1,2\n1,2,3,4\n")
+    (root / "binary.csv").write_bytes(b"a,b\n1,\x00\x01\x02\n")
+    (root / "latin.csv").write_bytes(b"name\nJos\xe9\n")
+    (root / "model.pkl").write_bytes(b"x")
+    (root / "large.csv").write_text("a\n" + "1\n" * 500_001)
+    pl.DataFrame({"a": range(1_000)}).write_parquet(root / "torn.parquet")
+    whole = (root / "torn.parquet").read_bytes()
+    (root / "torn.parquet").write_bytes(whole[: len(whole) // 2])
+    (root / "garbage.parquet").write_bytes(b"PAR1" + bytes(range(256)) * 4 + b"PAR1")
+
+
+def test_a_file_in_a_second_root_is_read_by_its_full_path(root: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "t.csv").write_text("a\n1\n")
+
+    dataset = load_dataset(str(other / "t.csv"), roots=[root, other], max_bytes=MAX_BYTES)
+
+    assert dataset.frame.height == 1
+
+
+def test_without_roots_no_file_is_read(root: Path) -> None:
+    (root / "t.csv").write_text("a\n1\n")
+
+    with pytest.raises(PathNotAllowedError, match="none"):
+        load_dataset(str(root / "t.csv"), roots=[], max_bytes=MAX_BYTES)
+
+
+@pytest.mark.parametrize("name", list(BUILTIN_DATASETS))
+def test_every_builtin_has_its_target_and_a_stable_digest(name: str) -> None:
+    entry = BUILTIN_DATASETS[name]
+
+    first, second = (load_dataset(f"builtin:{name}", roots=[], max_bytes=1) for _ in range(2))
+
+    assert first.default_target == entry.default_target
+    assert entry.default_target in first.frame.columns
+    assert first.digest == second.digest
+    assert entry.source in first.description
+
+
+def test_the_digest_of_a_builtin_follows_its_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_dataset("builtin:iris", roots=[], max_bytes=1)
+    changed = before.frame.with_columns(pl.col("sepal_length") + 1e-9)
+    entry = BUILTIN_DATASETS["iris"]
+    monkeypatch.setattr(BUILTIN_DATASETS, "_entries", {"iris": _with_load(entry, lambda: changed)})
+
+    assert load_dataset("builtin:iris", roots=[], max_bytes=1).digest != before.digest
+
+
+def _with_load(entry: object, load: object) -> object:
+    import dataclasses
+
+    return dataclasses.replace(entry, load=load)  # type: ignore[type-var]
+
+
+def test_randhie_is_the_whole_experiment() -> None:
+    frame = load_dataset("builtin:randhie", roots=[], max_bytes=1).frame
+
+    assert frame.shape == (20_190, 10)
+
+
+def test_sunspot_lags_look_back_and_never_ahead() -> None:
+    frame = load_dataset("builtin:sunspots", roots=[], max_bytes=1).frame
+
+    assert frame["activity_lag_1"].to_list()[1:] == frame["activity"].to_list()[:-1]
+    assert frame["activity_lag_11"].to_list()[11:] == frame["activity"].to_list()[:-11]
+
+
+def test_a_builtin_without_its_library_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "statsmodels.datasets.randhie", None)
+
+    with pytest.raises(UnavailableError, match=r"ml-orchestrator-mcp\[datasets\]"):
+        load_dataset("builtin:randhie", roots=[], max_bytes=1)
+
+
+def test_listing_the_builtins_imports_no_library_of_theirs() -> None:
+    code = (
+        "import json, sys\n"
+        "from ml_orchestrator.datasets.sources import BUILTIN_DATASETS\n"
+        "list(BUILTIN_DATASETS)\n"
+        "print(json.dumps([n for n in ('sklearn', 'statsmodels', 'pandas') if n in sys.modules]))"
+    )
+
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert json.loads(found.stdout) == []
+
+
+def test_columns_become_arrays_with_seconds_for_times() -> None:
+    frame = pl.DataFrame(
+        {
+            "n": [1, None],
+            "b": [True, None],
+            "d": [date(1970, 1, 2), None],
+            "t": [datetime(1970, 1, 1, 0, 0, 1, 500_000), None],
+            "s": ["x", None],
+        }
+    )
+
+    arrays = columns_as_arrays(frame)
+
+    assert {name: array.dtype.kind for name, array in arrays.items()} == dict(
+        n="f", b="f", d="f", t="f", s="O"
+    )
+    assert [arrays[name][0] for name in "nbdts"] == [1.0, 1.0, 86_400.0, 1.5, "x"]
+    assert arrays["s"][1] is None
+    assert all(np.isnan(arrays[name][1]) for name in "nbdt")

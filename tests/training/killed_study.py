@@ -1,0 +1,98 @@
+"""Runs a small study in forked children that kill themselves at a chosen journal write.
+
+Usage: killed_study.py DIRECTORY. Prints one JSON line per case: the write, the way of dying
+and the trials that the resumed study has in the end.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from optuna.storages.journal import JournalFileBackend
+
+from ml_orchestrator.training._optuna import run_study
+from ml_orchestrator.training.space import Params, ParamSpace
+from ml_orchestrator.training.study import Objective, StudyPlan, StudyResult
+
+N_TRIALS = 12
+append_logs = JournalFileBackend.append_logs
+
+
+def suggest(space: ParamSpace) -> Params:
+    kind = space.choice("kind", ["a", "b"])
+    return {"kind": kind, "x": space.real(f"{kind}.x", -1.0, 1.0)}
+
+
+def evaluate(params: Params) -> Iterator[float]:
+    x = float(params["x"])
+    if x > 0.8:
+        raise ValueError("too far right")
+    for fold in range(3):
+        yield -((x - 0.3) ** 2) - 0.01 * fold - (0.2 if params["kind"] == "b" else 0.0)
+
+
+def plan(directory: Path) -> StudyPlan:
+    first: list[Params] = [{"kind": "a", "a.x": 0.9}, {"kind": "b", "b.x": 0.5}]
+    return StudyPlan(directory, "toy", True, N_TRIALS, 1e6, seed=3, first=first)
+
+
+def run(directory: Path) -> StudyResult:
+    return run_study(plan(directory), Objective(suggest, evaluate), on_progress=lambda _: None)
+
+
+def record(result: StudyResult) -> list[Any]:
+    return [[t.index, t.state, t.params, t.scores, t.error] for t in result.trials]
+
+
+def skip_sync(descriptor: int) -> None:
+    """Take the place of fsync: a killed process, unlike a lost machine, needs none."""
+
+
+def die_at(write: int, way: str) -> None:
+    """Make this process kill itself before, in the middle of, or after its n-th write."""
+    n_written = 0
+
+    def append(self: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+        nonlocal n_written
+        n_written += 1
+        if n_written == write and way != "before":
+            append_logs(self, logs)
+            if way == "torn":
+                path = Path(self._file_path)
+                path.write_bytes(path.read_bytes()[:-7])
+        if n_written == write:
+            os.kill(os.getpid(), signal.SIGKILL)
+        append_logs(self, logs)
+
+    JournalFileBackend.append_logs = append  # type: ignore[method-assign]
+
+
+def killed(directory: Path, write: int, way: str) -> bool:
+    """Run in a child that dies; return whether it did, or finished before."""
+    child = os.fork()
+    if child == 0:
+        die_at(write, way)
+        run(directory)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+def main(base: Path) -> None:
+    os.fsync = skip_sync
+    write, was_killed = 0, True
+    while was_killed:
+        write += 1
+        for way in ("before", "torn", "after"):
+            directory = base / f"{way}-{write}"
+            was_killed = killed(directory, write, way)
+            trials = record(run(directory))
+            print(json.dumps({"write": write, "way": way, "died": was_killed, "trials": trials}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
