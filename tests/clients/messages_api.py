@@ -129,6 +129,8 @@ def _next_step(script: Script, exchanges: Sequence[tuple[Call, Result]]) -> Call
             step = script.send(result)
     except StopIteration as stop:
         return str(stop.value)
+    except (ValueError, LookupError, TypeError) as error:
+        return f"The script cannot go on after the last result: {error!r}"
     return step
 
 

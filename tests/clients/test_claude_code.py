@@ -139,10 +139,12 @@ def write_samples(folder: Path) -> None:
 
 @contextmanager
 def failing_with(session: Session) -> Iterator[None]:
-    """Show what Claude Code said if an assertion inside fails."""
+    """Show the subagent's conversation and what Claude Code said if something inside fails."""
     try:
         yield
-    except AssertionError as error:
+    except Exception as error:
+        for call, result in session.requests[-1].exchanges:
+            error.add_note(f"{call.tool}({json.dumps(call.arguments)})\n    {result.text[:1_000]}")
         error.add_note(session.finished.said)
         raise
 

@@ -47,6 +47,23 @@ def test_a_worker_that_hangs_is_killed_before_its_run_is_taken_over(
     assert len(bench.entries("double")) == 1
 
 
+def test_a_worker_that_lost_its_lease_ends_itself_and_its_child(
+    bench: Bench, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    run_id = bench.start("tiny", gate=str(gate))
+    first = bench.entry("gate")
+    outlawed = bench.worker()
+
+    until(lambda: any(map(bench.leases.revoke, bench.leases.all())), what="it is revoked")
+    until(lambda: not is_running(outlawed) and is_gone(first["pid"]), what="both have gone")
+    gate.touch()
+
+    assert "The lease is lost" in (bench.settings.home / "logs" / "worker.log").read_text()
+    assert bench.finished(run_id).state == "succeeded"
+    assert len(bench.entries("double")) == 1
+
+
 def test_of_three_workers_started_together_one_stays(bench: Bench) -> None:
     workers = [
         subprocess.Popen(

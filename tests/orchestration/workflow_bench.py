@@ -16,7 +16,7 @@ from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.settings import Settings
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 def until(holds: Callable[[], bool], *, what: str) -> None:

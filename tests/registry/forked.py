@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.registry.flowers import ask, log_flowers, make_desk, mlflow_uri
+
 from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.registry._mlflow import MlflowRegistry
 from ml_orchestrator.registry.journal import AliasJournal
 from ml_orchestrator.registry.moves import AliasMover
 from ml_orchestrator.storage.engine import open_database
-from tests.registry.flowers import ask, log_flowers, make_desk, mlflow_uri
 
 PROCESSES = 4
 MOVES = 25
@@ -91,7 +92,7 @@ def fork(work: Callable[[], None]) -> int:
         return pid
     try:
         work()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 a child never returns to the loop
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         os._exit(1)
     os._exit(0)

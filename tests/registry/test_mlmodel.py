@@ -95,7 +95,15 @@ def test_every_other_wish_is_refused_by_name(directory: Path, path: str, value: 
 
 @pytest.mark.parametrize(
     "name",
-    ["../outside.skops", "..\\outside.skops", "/etc/hosts", "absent.skops", "link.skops", "a/b.skops", "MLmodel"],
+    [
+        "../outside.skops",
+        "..\\outside.skops",
+        "/etc/hosts",
+        "absent.skops",
+        "link.skops",
+        "a/b.skops",
+        "MLmodel",
+    ],
 )
 def test_the_model_file_must_lie_plainly_in_the_directory(directory: Path, name: str) -> None:
     (directory / "link.skops").symlink_to("../outside.skops")

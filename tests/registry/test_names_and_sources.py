@@ -9,13 +9,15 @@ from ml_orchestrator.registry.sources import local_path, logged_model_id, run_ar
 
 HOSTILE_NAMES = [
     "", "m\n", "\nm", "a\0b", "../x", "..", ".", "a/b", "a\\b", "-rf", "a b", "a%2fb", "<img>",
-    "$(touch x)", "`x`", "a;b", "a|b", "a'b", 'a"b', "é", "\u202ea", "ａ", "x" * 5_000,
+    "$(touch x)", "`x`", "a;b", "a|b", "a'b", 'a"b', "é", "\u202ea", "\uff41", "x" * 5_000,
 ]  # fmt: skip
 
 HOSTILE_SOURCES = [
-    "/etc", "/", "//evil/share", "file:///etc", "file://evil.host/share", "file:relative", "../../../../etc",
+    "/etc", "/", "//evil/share", "file:///etc", "file://evil.host/share", "file:relative",
+    "../../../../etc",
     "http://169.254.169.254/", "https://127.0.0.1/x", "ftp://x/y", "s3://b/../k", "file:///dev/zero",
-    "/dev/zero", "C:\\Windows", "\\\\evil\\share", "a\0b", "", "~", "models:/m@../x", "models:/iris/1",
+    "/dev/zero", "C:\\Windows", "\\\\evil\\share", "a\0b", "", "~", 
+    "models:/m@../x", "models:/iris/1",
     "runs:/" + "0" * 32 + "/../../x", "mlflow-artifacts:/x", "dbfs:/x",
     "file://{root}/%2e%2e/%2e%2e/etc", "file://{root}/..", "{root}/../other", "{root}%00",
     "{root}/a\\..\\..", "file://{root}/x?y", "file://{root}/x#y", "{root}-other/x",

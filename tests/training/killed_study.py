@@ -53,20 +53,18 @@ def skip_sync(descriptor: int) -> None:
 
 
 def die_at(write: int, way: str) -> None:
-    """Make this process kill itself before, in the middle of, or after its n-th write."""
+    """Make this process kill itself in the middle of its n-th write, or after it."""
     n_written = 0
 
     def append(self: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
         nonlocal n_written
         n_written += 1
-        if n_written == write and way != "before":
-            append_logs(self, logs)
+        append_logs(self, logs)
+        if n_written == write:
             if way == "torn":
                 path = Path(self._file_path)
                 path.write_bytes(path.read_bytes()[:-7])
-        if n_written == write:
             os.kill(os.getpid(), signal.SIGKILL)
-        append_logs(self, logs)
 
     JournalFileBackend.append_logs = append  # type: ignore[method-assign]
 
@@ -87,7 +85,7 @@ def main(base: Path) -> None:
     write, was_killed = 0, True
     while was_killed:
         write += 1
-        for way in ("before", "torn", "after"):
+        for way in ("torn", "after"):
             directory = base / f"{way}-{write}"
             was_killed = killed(directory, write, way)
             trials = record(run(directory))

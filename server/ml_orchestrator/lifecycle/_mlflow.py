@@ -38,6 +38,7 @@ MODEL_TAG = "ml_orchestrator.model_id"
 MAX_PARAM = 6_000  # characters MLflow keeps of a parameter
 BATCH = 100  # parameters and tags MLflow takes at once
 EXAMPLE_ROWS = 5
+_FAULTS = (MlflowException, SQLAlchemyError, OSError)
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
@@ -103,25 +104,28 @@ class MlflowTracker:
             experiment_id = self._experiment(experiment)
             if done := self._finished(experiment_id, orchestrator_run_id):
                 return self._logged(done)
-            run = self._client.create_run(
+            run_id = self._client.create_run(
                 experiment_id, tags={**tags, RUN_TAG: orchestrator_run_id}
-            )
-            run_id = run.info.run_id
-            entry = self._client.create_logged_model(
-                experiment_id, name=model_name, source_run_id=run_id
-            )
-            self._log_numbers(entry, run_id, params, metrics)
-            self._log_files(run_id, artifacts)
-            self._log_model(
-                entry,
-                run_id,
-                sk_model=model,
-                signature=_signature(columns, predictions),
-                input_example=_example(input_example),
-                pip_requirements=list(pip_requirements),
-                skops_trusted_types=list(trusted_types),
-            )
-            self._client.set_tag(run_id, MODEL_TAG, entry.model_id)
+            ).info.run_id
+            try:
+                entry = self._client.create_logged_model(
+                    experiment_id, name=model_name, source_run_id=run_id
+                )
+                self._log_numbers(entry, run_id, params, metrics)
+                self._log_files(run_id, artifacts)
+                self._log_model(
+                    entry,
+                    run_id,
+                    sk_model=model,
+                    signature=_signature(columns, predictions),
+                    input_example=_example(input_example),
+                    pip_requirements=list(pip_requirements),
+                    skops_trusted_types=list(trusted_types),
+                )
+                self._client.set_tag(run_id, MODEL_TAG, entry.model_id)
+            except _FAULTS:
+                self._client.set_terminated(run_id, "FAILED")
+                raise
             self._client.set_terminated(run_id, "FINISHED")
             return self._logged(self._client.get_run(run_id))
 
@@ -239,7 +243,7 @@ def _translated() -> Iterator[None]:
     """Turn what MLflow and its database raise into an error of ours."""
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except _FAULTS as error:
         text = str(getattr(error, "message", error)).splitlines()
         raise UnavailableError(
             f"MLflow could not log the run: {text[0][:300] if text else type(error).__name__}."

@@ -43,7 +43,7 @@ def run_worker(settings: Settings) -> None:
     prepare_home(settings.home)
     leases = worker_leases(settings)
     lock = FileLock(settings.home / "worker.lock")
-    if not _won(lock, leases):
+    if not _won(lock, leases, settings.lease_ttl_s):
         _log.info("Another worker is at work here")
         return
     try:
@@ -52,23 +52,33 @@ def run_worker(settings: Settings) -> None:
         lock.release()
 
 
-def _won(lock: FileLock, leases: Leases) -> bool:
+def _won(lock: FileLock, leases: Leases, ttl_s: float) -> bool:
     """Take the lock unless its holder is well; a holder that hangs is killed."""
-    deadline = time.monotonic() + START_WAIT_S
+    deadline = time.monotonic() + START_WAIT_S + ttl_s
     while time.monotonic() < deadline:
         try:
             lock.acquire(timeout=0)
             return True
         except Timeout:
             pass
-        for lease in leases.all():
-            if lease.is_live and lease.is_here and leases.is_silent(lease) and leases.revoke(lease):
-                _log.warning("Worker %d hangs and is killed", lease.pid)
-                kill(lease)
         if leases.has_worker():
             return False
+        _kill_silent(leases, ttl_s)
         time.sleep(0.05)  # its holder is coming or going
     return False
+
+
+def _kill_silent(leases: Leases, ttl_s: float) -> None:
+    """Kill workers of this machine that have stopped renewing their lease."""
+    silent = [x for x in leases.all() if x.is_live and x.is_here and leases.is_silent(x)]
+    if silent:
+        # After the machine was asleep everybody looks silent for a moment. Who renews its
+        # lease meanwhile cannot be revoked any more.
+        time.sleep(ttl_s / 2)
+    for lease in silent:
+        if leases.revoke(lease):
+            _log.warning("Worker %d hangs and is killed", lease.pid)
+            kill(lease)
 
 
 def _work(settings: Settings, leases: Leases) -> None:

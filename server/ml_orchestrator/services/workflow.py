@@ -63,9 +63,9 @@ class WorkflowOrchestrator:
 
         def enqueue() -> RunStatus:
             client = self._client()
+            client.wake()  # a worker that hangs may hold the database; this gets it killed
             status = client.start(run_id, found, checked, actor=actor)
-            if not status.is_over:
-                client.wake()
+            client.wake()  # one that was leaving when we looked has left now
             return status
 
         return await run_sync(enqueue)

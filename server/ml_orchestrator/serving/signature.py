@@ -53,7 +53,8 @@ def parse_columns(signature_inputs: str) -> tuple[Column, ...]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IntegrityViolationError("The model's signature is not a list of columns.") from error
     names = [column.name for column in columns]
-    is_plain = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+    is_text = all(isinstance(part, str) for c in columns for part in (c.name, c.kind))
+    is_plain = is_text and len(set(names)) == len(names)
     if not names or not is_plain or any(column.kind not in _DTYPES for column in columns):
         raise IntegrityViolationError("The model's signature has columns of unknown kind.")
     return columns

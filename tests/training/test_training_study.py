@@ -264,7 +264,7 @@ def test_progress_counts_up_and_knows_the_best(tmp_path: Path) -> None:
 
 
 def test_a_study_killed_at_any_write_gives_the_same_trials(tmp_path: Path) -> None:
-    """Each journal write is the place of three deaths: before it, half written, and after."""
+    """Each journal write is the place of two deaths: half written, and just after it."""
     ran = subprocess.run(
         [sys.executable, str(KILLED_STUDY), str(tmp_path)],
         capture_output=True,

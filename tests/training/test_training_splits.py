@@ -1,0 +1,152 @@
+"""Splits keep apart what must be apart."""
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.training.tables import dataset_of
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.training.models import TrainingSpec
+from ml_orchestrator.training.splits import Split, plan_split
+from ml_orchestrator.training.table import TrainingTable, prepare_table
+
+N_ROWS = 200
+
+
+def frame_of(seed: int = 0) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pl.DataFrame(
+        {
+            "x": rng.normal(size=N_ROWS),
+            "when": rng.permutation(N_ROWS) // 3,
+            "person": [f"p{i}" for i in rng.integers(0, 40, N_ROWS)],
+            "label": rng.choice(["a", "b", "c"], N_ROWS, p=[0.6, 0.3, 0.1]),
+            "amount": rng.normal(size=N_ROWS),
+        }
+    )
+
+
+def split_of(
+    frame: pl.DataFrame, target: str = "amount", **given: object
+) -> tuple[Split, TrainingTable]:
+    spec = TrainingSpec(source="t.csv", target=target, **given)  # type: ignore[arg-type]
+    table = prepare_table(spec, dataset_of(frame, None))
+    return plan_split(spec, table), table
+
+
+SPECS = [
+    {"target": "amount"},
+    {"target": "label"},
+    {"target": "amount", "time_column": "when"},
+    {"target": "label", "time_column": "when"},
+    {"target": "amount", "group_column": "person"},
+    {"target": "label", "group_column": "person"},
+]
+
+
+@pytest.mark.parametrize("given", SPECS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_row_is_either_held_out_or_trained_on(given: dict[str, str], seed: int) -> None:
+    split, _ = split_of(frame_of(seed), seed=seed, **given)
+
+    assert sorted([*split.train, *split.test]) == list(range(N_ROWS))
+    assert len(split.test) == pytest.approx(0.2 * N_ROWS, rel=0.5)
+    for fit, score in split.folds:
+        assert not set(fit) & set(score)
+        assert set(fit) | set(score) <= set(split.train)
+    assert len(split.folds) == 5
+
+
+@pytest.mark.parametrize("given", SPECS[:2] + SPECS[4:])
+def test_every_training_row_is_scored_once(given: dict[str, str]) -> None:
+    split, _ = split_of(frame_of(), **given)
+
+    scored = np.concatenate([score for _, score in split.folds])
+    assert sorted(scored) == sorted(split.train)
+
+
+@pytest.mark.parametrize("target", ["amount", "label"])
+@pytest.mark.parametrize("seed", range(5))
+def test_ordered_rows_are_never_predicted_from_later_or_equal_times(target: str, seed: int) -> None:
+    split, table = split_of(frame_of(seed), target, time_column="when", seed=seed)
+
+    times = table.times
+    assert times is not None
+    assert times[split.train].max() < times[split.test].min()
+    for fit, score in split.folds:
+        assert times[fit].max() < times[score].min()
+    ends = [times[fit].max() for fit, _ in split.folds]
+    assert ends == sorted(set(ends))
+
+
+@pytest.mark.parametrize("target", ["amount", "label"])
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_stay_on_one_side_of_every_split(target: str, seed: int) -> None:
+    split, table = split_of(frame_of(seed), target, group_column="person", seed=seed)
+
+    groups = table.groups
+    assert groups is not None
+    assert "person" not in table.features
+    for a, b in [(split.train, split.test), *split.folds]:
+        assert not set(groups[a]) & set(groups[b])
+
+
+def test_classes_keep_their_shares_in_every_part() -> None:
+    split, table = split_of(frame_of(), "label")
+
+    shares = [
+        np.bincount(table.codes[rows], minlength=3) / len(rows)
+        for rows in (split.train, split.test, *(score for _, score in split.folds))
+    ]
+    assert np.ptp(shares, axis=0).max() < 0.05
+
+
+def test_the_same_seed_splits_alike_and_another_does_not() -> None:
+    tests = [split_of(frame_of(), seed=seed)[0].test.tolist() for seed in (1, 1, 2)]
+
+    assert tests[0] == tests[1] != tests[2]
+
+
+@pytest.mark.parametrize(
+    ("frame", "given", "said"),
+    [
+        (frame_of().head(10), {}, "10 usable rows are too few for 5 folds"),
+        (
+            frame_of().with_columns(label=pl.Series(["a"] * 195 + ["z"] * 5)),
+            {"target": "label"},
+            "Class 'z' has 5 rows",
+        ),
+        (
+            frame_of().with_columns(person=pl.Series(["p", "q", "r", "s"] * 50)),
+            {"group_column": "person"},
+            "has 4 groups",
+        ),
+        (
+            frame_of().with_columns(when=pl.Series([1, 2] * 100)),
+            {"time_column": "when"},
+            "too few distinct times",
+        ),
+        (
+            frame_of().with_columns(
+                when=pl.Series(range(N_ROWS)), label=pl.Series(["a"] * 150 + ["b"] * 50)
+            ),
+            {"target": "label", "time_column": "when"},
+            "Only one class in",
+        ),
+        (
+            frame_of().with_columns(
+                when=pl.Series(range(N_ROWS)),
+                label=pl.Series(["a", "b"] * 90 + ["a", "c"] * 10),
+            ),
+            {"target": "label", "time_column": "when"},
+            "Class 'c' occurs in the held-out rows only",
+        ),
+    ],
+)
+def test_what_cannot_be_split_is_refused_with_a_reason(
+    frame: pl.DataFrame, given: dict[str, str], said: str
+) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        split_of(frame, **given)
+
+    assert said in str(caught.value)
