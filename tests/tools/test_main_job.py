@@ -18,6 +18,8 @@ import pytest
 import skops.io
 from mcp.client import Client
 from mcp.types import ImageContent, TextContent, TextResourceContents
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from sklearn.datasets import load_breast_cancer
 
 from ml_orchestrator.app import build_server
@@ -43,16 +45,16 @@ async def session(home: Path) -> AsyncIterator[Client]:
         yield client
 
 
-async def ask(client: Client, name: str, **arguments: Any) -> dict[str, Any]:
-    result = await client.call_tool(name, arguments)
+async def ask(client: Client, tool: str, /, **arguments: Any) -> dict[str, Any]:
+    result = await client.call_tool(tool, arguments)
     assert not result.is_error, result.content
     content: dict[str, Any] | None = result.structured_content
     assert content is not None
     return content
 
 
-async def refusal(client: Client, name: str, **arguments: Any) -> str:
-    result = await client.call_tool(name, arguments)
+async def refusal(client: Client, tool: str, /, **arguments: Any) -> str:
+    result = await client.call_tool(tool, arguments)
     assert result.is_error, result.structured_content
     first = result.content[0]
     assert isinstance(first, TextContent)
@@ -273,9 +275,7 @@ def workers(home: Path) -> list[int]:
 def trials(home: Path, run_id: str) -> list[tuple[int, dict[str, Any]]]:
     """Return index and parameters of every finished trial of a run, in order."""
     (journal,) = (home / "runs" / run_id / "study").glob("*.log")
-    storage = optuna.storages.JournalStorage(
-        optuna.storages.journal.JournalFileBackend(str(journal))
-    )
+    storage = JournalStorage(JournalFileBackend(str(journal)))
     (name,) = optuna.get_all_study_names(storage)
     study = optuna.load_study(study_name=name, storage=storage)
     finished = [t for t in study.trials if t.state.name in ("COMPLETE", "PRUNED")]

@@ -27,7 +27,7 @@ def builtin(name: str) -> Dataset:
 
 def trained(study_dir: Path, dataset: Dataset, **given: object) -> TrainedModel:
     values = {"source": dataset.source, "n_trials": 4, "n_folds": 3, "trainers": ("linear",)}
-    spec = TrainingSpec(**{**values, **given})  # type: ignore[arg-type]
+    spec = TrainingSpec(**{**values, **given})
     return train(spec, dataset, study_dir=study_dir, report=lambda *_: None)
 
 
@@ -122,14 +122,16 @@ def test_shuffled_labels_bring_the_score_to_chance(tmp_path: Path, name: str, me
     chance = 0.5 if metric == "roc_auc" else 0.0
 
     found = [
-        trained(tmp_path / str(seed), shuffled(dataset, seed), seed=seed).summary.holdout[metric]
-        for seed in range(4)
+        trained(
+            tmp_path / str(seed), shuffled(dataset, seed), seed=seed, n_trials=3
+        ).summary.holdout[metric]
+        for seed in range(3)
     ]
 
     assert honest.low > chance
     # R2 of a model of noise lies a little below 0, that of the mean; never above.
-    assert sum(interval.low <= chance for interval in found) >= 3
-    assert sum(interval.high >= chance - 0.06 for interval in found) >= 3
+    assert sum(interval.low <= chance for interval in found) >= 2
+    assert sum(interval.high >= chance - 0.06 for interval in found) >= 2
 
 
 def test_the_score_follows_the_noise_in_the_data(tmp_path: Path) -> None:

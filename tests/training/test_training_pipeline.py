@@ -1,6 +1,7 @@
 """Saved pipelines predict as fitted ones do, on rows as they come."""
 
 import datetime
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ class Middle:
     def integer(self, name: str, low: int, high: int, *, log: bool = False) -> int:
         return round(self.real(name, low, high, log=log))
 
-    def choice(self, name: str, options: list[str]) -> str:  # pragma: no cover
+    def choice(self, name: str, options: Sequence[str]) -> str:
         return options[0]
 
 

@@ -29,7 +29,7 @@ def frame_of(seed: int = 0) -> pl.DataFrame:
 def split_of(
     frame: pl.DataFrame, target: str = "amount", **given: object
 ) -> tuple[Split, TrainingTable]:
-    spec = TrainingSpec(source="t.csv", target=target, **given)  # type: ignore[arg-type]
+    spec = TrainingSpec(source="t.csv", target=target, **given)
     table = prepare_table(spec, dataset_of(frame, None))
     return plan_split(spec, table), table
 

@@ -52,7 +52,7 @@ def replaced(**columns: object) -> pl.DataFrame:
 def test_bad_input_is_refused_with_a_reason_and_nothing_is_written(
     tmp_path: Path, frame: pl.DataFrame, given: dict[str, str], said: str
 ) -> None:
-    spec = TrainingSpec(source="t.csv", **given)  # type: ignore[arg-type]
+    spec = TrainingSpec(source="t.csv", **given)
 
     with pytest.raises(InvalidInputError) as caught:
         train(spec, dataset_of(frame), study_dir=tmp_path / "study", report=lambda *_: None)
@@ -62,7 +62,7 @@ def test_bad_input_is_refused_with_a_reason_and_nothing_is_written(
 
 
 def test_without_a_target_the_columns_are_listed(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="No target given .* columns: n, i, c, b, t, y"):
+    with pytest.raises(InvalidInputError, match=r"No target given .* columns: n, i, c, b, t, y"):
         prepare_table(TrainingSpec(source="t.csv"), dataset_of(FRAME, None))
 
 

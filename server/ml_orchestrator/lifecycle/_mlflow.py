@@ -4,7 +4,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +17,7 @@ from ml_orchestrator.errors import InvalidInputError, UnavailableError
 from ml_orchestrator.lifecycle.models import LoggedModel
 from ml_orchestrator.lifecycle.signature import mlflow_type, signature_columns
 from ml_orchestrator.storage.home import prepare_home
-from ml_orchestrator.storage.locks import creation_lock
+from ml_orchestrator.storage.locks import exclusive
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -56,7 +56,7 @@ class MlflowTracker:
         self._home = home
         is_server = urlsplit(tracking_uri).scheme in {"http", "https"}
         self._artifact_location = None if is_server else (home / "mlartifacts").as_uri()
-        with creation_lock(home / "mlflow.db"), _translated():
+        with exclusive(home / "mlflow.db", doing="preparing MLflow's database"), _translated():
             self._client = MlflowClient(tracking_uri)
             self._client.search_experiments(max_results=1)
 
@@ -75,6 +75,7 @@ class MlflowTracker:
         predictions: Any,
         pip_requirements: Sequence[str],
         trusted_types: Sequence[str],
+        may_miss: Collection[str] = (),
     ) -> LoggedModel:
         """Log one trained model with all that belongs to it; a retry returns the first.
 
@@ -88,18 +89,19 @@ class MlflowTracker:
             tags: Tags of the run.
             artifacts: Content by relative path, e.g. ``plots/roc.png``.
             model: A fitted scikit-learn estimator.
-            input_example: Rows the model takes; all of them decide which columns may miss a
-                value, the first five are stored.
+            input_example: Rows the model takes; a column that misses a value in one of them may
+                always miss one. The first five are stored.
             predictions: What the model answered for them, ``(n_rows,)``.
             pip_requirements: What the model needs; inferring it would take seconds.
             trusted_types: Types that skops may create besides its own list.
+            may_miss: Further columns that may miss a value.
 
         Raises:
             InvalidInputError: a name, a metric or a column cannot be logged.
             UnavailableError: MLflow cannot serve now.
         """
         _check(orchestrator_run_id, experiment, model_name, metrics, artifacts)
-        columns = signature_columns(input_example)
+        columns = signature_columns(input_example, may_miss=may_miss)
         with _translated():
             experiment_id = self._experiment(experiment)
             if done := self._finished(experiment_id, orchestrator_run_id):
@@ -130,7 +132,7 @@ class MlflowTracker:
             return self._logged(self._client.get_run(run_id))
 
     def _experiment(self, name: str) -> str:
-        with creation_lock(self._home / "locks" / "experiments"):
+        with exclusive(self._home / "locks" / "experiments", doing="creating an experiment"):
             if found := self._client.get_experiment_by_name(name):
                 if found.lifecycle_stage != "active":
                     raise InvalidInputError(

@@ -1,5 +1,6 @@
 """The columns a model takes, as MLflow's signature writes them."""
 
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
@@ -10,11 +11,12 @@ from ml_orchestrator.errors import InvalidInputError
 __all__ = ["mlflow_type", "signature_columns"]
 
 
-def signature_columns(frame: pd.DataFrame) -> list[tuple[str, str, bool]]:
+def signature_columns(
+    frame: pd.DataFrame, *, may_miss: Collection[str] = ()
+) -> list[tuple[str, str, bool]]:
     """Return name, MLflow type and whether a value is required, for each column.
 
-    A column without a missing value in ``frame`` is required, so pass a frame that is large
-    enough to show what may be missing.
+    A column without a missing value in ``frame`` is required unless ``may_miss`` names it.
 
     Raises:
         InvalidInputError: a column has a type that no request can carry, or names repeat.
@@ -23,7 +25,11 @@ def signature_columns(frame: pd.DataFrame) -> list[tuple[str, str, bool]]:
     if len(set(names)) != len(names):
         raise InvalidInputError("The model's input has two columns of the same name.")
     return [
-        (name, mlflow_type(frame.iloc[:, index].dtype, name), not _has_missing(frame, index))
+        (
+            name,
+            mlflow_type(frame.iloc[:, index].dtype, name),
+            name not in may_miss and not _has_missing(frame, index),
+        )
         for index, name in enumerate(names)
     ]
 

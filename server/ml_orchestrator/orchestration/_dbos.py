@@ -31,7 +31,7 @@ from ml_orchestrator.orchestration.workflows import WORKFLOWS, Workflow
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.home import prepare_home
-from ml_orchestrator.storage.locks import creation_lock
+from ml_orchestrator.storage.locks import exclusive
 
 __all__ = ["RunClient", "adopt", "has_work", "launch", "poll_every", "prepare", "shut_down"]
 
@@ -56,7 +56,7 @@ Execute = Callable[[Job], Coroutine[Any, Any, dict[str, Any]]]
 def prepare(settings: Settings) -> None:
     """Create or migrate the workflow database and its queue; for many processes at once."""
     prepare_home(settings.home)
-    with creation_lock(settings.home / "workflows.db"):
+    with exclusive(settings.home / "workflows.db", doing="preparing the workflow database"):
         if settings.workflows_url.startswith("sqlite"):
             with closing(sqlite3.connect(settings.home / "workflows.db")) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")

@@ -27,7 +27,7 @@ from ml_orchestrator.registry.names import (
 from ml_orchestrator.registry.sources import is_server, local_path, logged_model_id, run_artifact
 from ml_orchestrator.registry.store import DIGEST_TAG
 from ml_orchestrator.storage.home import prepare_home
-from ml_orchestrator.storage.locks import creation_lock
+from ml_orchestrator.storage.locks import exclusive
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -58,7 +58,7 @@ class MlflowRegistry:
         self._tracking_uri = tracking_uri
         self._root = home / "mlartifacts"
         prepare_home(home)
-        with creation_lock(home / "mlflow.db"), _translated():
+        with exclusive(home / "mlflow.db", doing="preparing MLflow's database"), _translated():
             self._client = MlflowClient(tracking_uri, registry_uri)
             self._client.search_experiments(max_results=1)
             self._client.search_registered_models(max_results=1)

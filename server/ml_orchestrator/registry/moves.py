@@ -35,7 +35,7 @@ from ml_orchestrator.registry.names import (
     is_model,
 )
 from ml_orchestrator.registry.store import RegistryStore
-from ml_orchestrator.storage.locks import creation_lock
+from ml_orchestrator.storage.locks import exclusive
 
 __all__ = ["AliasMover", "MoveRequest"]
 
@@ -325,7 +325,9 @@ class AliasMover:
 
     def _lock(self, model: str, alias: str) -> AbstractContextManager[None]:
         name = hashlib.sha256(f"{model}@{alias}".encode()).hexdigest()[:32]
-        return creation_lock(self._home / "locks" / name, wait_s=LOCK_WAIT_S)
+        return exclusive(
+            self._home / "locks" / name, doing=f"moving @{alias} of {model}", wait_s=LOCK_WAIT_S
+        )
 
 
 def _usable(model: ModelSummary) -> set[str]:

@@ -19,7 +19,7 @@ from ml_orchestrator.registry.mlmodel import ModelDescription, validate_mlmodel
 from ml_orchestrator.registry.models import Check, ModelVersion, VerifyReport
 from ml_orchestrator.registry.names import check_model, check_run_id
 from ml_orchestrator.registry.store import DIGEST_TAG, RegistryStore
-from ml_orchestrator.storage.locks import creation_lock
+from ml_orchestrator.storage.locks import exclusive
 
 __all__ = ["ModelVault", "VerifiedCopy"]
 
@@ -51,7 +51,7 @@ class ModelVault:
         """
         check_model(model)
         check_run_id(run_id)
-        with creation_lock(self._home / "locks" / f"{model}.register"):
+        with exclusive(self._home / "locks" / f"{model}.register", doing=f"registering {model}"):
             version = self._registry.register(
                 model, source_uri=source_uri, run_id=run_id, tags=tags
             )

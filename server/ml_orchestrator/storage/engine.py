@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage.home import prepare_home
-from ml_orchestrator.storage.locks import creation_lock
+from ml_orchestrator.storage.locks import exclusive
 from ml_orchestrator.storage.migrations import migrate
 from ml_orchestrator.storage.schema import schema_version
 
@@ -90,7 +90,7 @@ def open_database(url: str, home: Path) -> Database:
     engine = create_engine(url, **_options(url))
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
-    with creation_lock(home / "state.db"):
+    with exclusive(home / "state.db", doing="preparing the state database"):
         try:
             migrate(engine)
         except (OperationalError, DatabaseError) as error:

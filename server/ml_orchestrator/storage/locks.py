@@ -8,27 +8,33 @@ from filelock import FileLock, Timeout
 
 from ml_orchestrator.errors import UnavailableError
 
-__all__ = ["creation_lock"]
+__all__ = ["exclusive"]
 
 WAIT_S = 120.0
+POLL_S = 0.01
 
 
 @contextmanager
-def creation_lock(target: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
-    """Hold the lock beside ``target`` while it is created or migrated.
+def exclusive(target: Path, *, doing: str, wait_s: float = WAIT_S) -> Iterator[None]:
+    """Hold the lock beside ``target``, waiting up to ``wait_s``; it dies with its process.
 
     MLflow and DBOS create their schemas unsafely when two processes open an empty file at
-    once; everybody who may be first goes through here. The lock dies with its process.
+    once; everybody who may be first goes through here.
+
+    Args:
+        target: What is guarded; the lock is a file of the same name and ``.lock``.
+        doing: What its holder does, for the message to those who wait in vain.
+        wait_s: In seconds.
 
     Raises:
-        UnavailableError: another process held it for ``wait_s`` seconds.
+        UnavailableError: another process held it all the time.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(f"{target}.lock", timeout=wait_s):
+        with FileLock(f"{target}.lock", timeout=wait_s, poll_interval=POLL_S):
             yield
     except Timeout as error:
         raise UnavailableError(
-            f"Another process has been preparing {target.name} for {wait_s:.0f} s. "
+            f"Another process has been {doing} for {wait_s:.0f} s. "
             "Wait for it, or stop it and try again."
         ) from error

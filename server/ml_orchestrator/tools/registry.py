@@ -30,7 +30,7 @@ async def registry_list(
 ) -> RegistryPage:
     """List registered models, or the versions of one: aliases, metrics, when and by which run.
 
-    With a model given, its recent alias moves are listed too: who moved what, when and why.
+    With a model given, its latest alias moves are listed too: who moved what, when and why.
     """
     return await deployment.list_models(model, limit=limit, cursor=cursor)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from ml_orchestrator.datasets.leakage import find_leakage
 from ml_orchestrator.datasets.sources import Dataset

@@ -55,6 +55,7 @@ def _log(context: StepContext, params: Mapping[str, Any], saved: SavedModel) -> 
         predictions=saved.pipeline.predict(saved.input_example),
         pip_requirements=saved.pip_requirements,
         trusted_types=EXTRA_TRUSTED_TYPES,
+        may_miss=list(saved.input_example.columns),  # the pipeline fills in what is missing
     )
 
 
