@@ -4,7 +4,6 @@ Heavy libraries stay behind doors, opened on first use; a background thread open
 the first request has been answered, so that nobody waits for them later.
 """
 
-import importlib
 import logging
 import socket
 import threading
@@ -21,6 +20,7 @@ from ml_orchestrator import __version__
 from ml_orchestrator.doors import Door
 from ml_orchestrator.memory.store import MemoryStore
 from ml_orchestrator.messaging.mailbox import Mailbox
+from ml_orchestrator.orchestration.steps import load_plugins
 from ml_orchestrator.services import (
     CollaborationService,
     ComponentManager,
@@ -41,7 +41,6 @@ from ml_orchestrator.tools import (
     add_prompts,
     add_resources,
 )
-
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 if TYPE_CHECKING:
@@ -92,6 +91,8 @@ class Doors:
 
     def close(self) -> None:
         """Give back what was opened."""
+        if self.runs.is_open:
+            self.runs().close()
         if self.database.is_open:
             self.database().close()
 
@@ -187,8 +188,7 @@ def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Serv
         settings: Where things are and what is allowed.
         warm_up: Open heavy things in the background once the first request was answered.
     """
-    for module in settings.plugins:
-        importlib.import_module(module)
+    load_plugins(settings)
     doors = Doors(settings)
     services = build_services(settings, doors)
     warming = threading.Thread(target=doors.warm, name="warm-up", daemon=True)
@@ -239,7 +239,7 @@ def _components(settings: Settings, doors: Doors) -> list[Component]:
             "model-registry",
             1,
             doors.registry,
-            lambda: f"{len(doors.registry().store.models(limit=100, cursor=None)[0])} models",
+            lambda: doors.registry().describe(),
             directory,
         ),
         behind("memory", 2, doors.memory, lambda: doors.memory().describe(), state),

@@ -11,7 +11,7 @@ from tests.orchestration.workflow_bench import stop_workers
 from ml_orchestrator.doors import Door
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
 from ml_orchestrator.orchestration._dbos import RunClient
-from ml_orchestrator.orchestration.models import RunProgress
+from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.orchestration.progress import ProgressStore
 from ml_orchestrator.services.workflow import WorkflowOrchestrator
 from ml_orchestrator.settings import Settings
@@ -45,10 +45,10 @@ async def test_waiting_reports_progress_and_returns_as_soon_as_the_run_is_over(
 ) -> None:
     gate = tmp_path / "gate"
     params = {"ledger": str(tmp_path / "ledger"), "gate": str(gate), "number": 5}
-    seen: list[RunProgress] = []
+    seen: list[RunStatus] = []
 
-    async def open_gate(progress: RunProgress) -> None:
-        seen.append(progress)
+    async def open_gate(status: RunStatus) -> None:
+        seen.append(status)
         gate.touch()
 
     started = await orchestrator.start("tiny", params, actor="tester")
@@ -59,7 +59,9 @@ async def test_waiting_reports_progress_and_returns_as_soon_as_the_run_is_over(
     assert started.state == "queued"
     assert (status.state, status.progress) == ("succeeded", None)
     assert status.result == {"doubled": 10, "passed": 11, "answer": 11}
-    assert {(p.step, p.message) for p in seen} == {("tiny-gate", "at the gate")}
+    told = [s.progress for s in seen if s.progress]
+    assert {(p.step, p.message) for p in told} == {("tiny-gate", "at the gate")}
+    assert all(0 < s.fraction < 1 for s in seen)
     assert listed.runs == [status.model_copy(update={"steps": [], "result": None})]
 
 

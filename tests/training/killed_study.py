@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalStorage
 
 from ml_orchestrator.training._optuna import run_study
 from ml_orchestrator.training.space import Params, ParamSpace
 from ml_orchestrator.training.study import Objective, StudyPlan, StudyResult
 
 N_TRIALS = 12
+N_THOROUGH = 24  # writes of which both ways of dying are tried; by turns after that
 append_logs = JournalFileBackend.append_logs
 
 
@@ -80,16 +81,25 @@ def killed(directory: Path, write: int, way: str) -> bool:
     return os.WIFSIGNALED(status)
 
 
+def n_open(directory: Path) -> int:
+    """Return how many trials the journal still has as waiting or running."""
+    storage = JournalStorage(JournalFileBackend(str(directory / "study.journal")))
+    study = storage.get_all_studies()[0]
+    return sum(not t.state.is_finished() for t in storage.get_all_trials(study._study_id))
+
+
 def main(base: Path) -> None:
     os.fsync = skip_sync  # type: ignore[assignment]
     write, was_killed = 0, True
     while was_killed:
         write += 1
-        way = "torn" if write % 2 else "after"
-        directory = base / str(write)
-        was_killed = killed(directory, write, way)
-        trials = record(run(directory))
-        print(json.dumps({"write": write, "way": way, "died": was_killed, "trials": trials}))
+        both = ("torn", "after")
+        for way in both if write <= N_THOROUGH else both[write % 2 :][:1]:
+            directory = base / f"{way}-{write}"
+            was_killed = killed(directory, write, way)
+            case = {"write": write, "way": way, "died": was_killed}
+            trials = record(run(directory))
+            print(json.dumps({**case, "trials": trials, "n_open": n_open(directory)}))
 
 
 if __name__ == "__main__":

@@ -264,7 +264,7 @@ def test_progress_counts_up_and_knows_the_best(tmp_path: Path) -> None:
 
 
 def test_a_study_killed_at_any_write_gives_the_same_trials(tmp_path: Path) -> None:
-    """Each journal write is the place of a death: half written, or just after it, by turns."""
+    """Each journal write is the place of a death: half written, or just after it."""
     ran = subprocess.run(
         [sys.executable, str(KILLED_STUDY), str(tmp_path)],
         capture_output=True,
@@ -282,3 +282,4 @@ def test_a_study_killed_at_any_write_gives_the_same_trials(tmp_path: Path) -> No
     assert {trial[1] for trial in expected} == {"complete", "failed", "pruned"}
     unequal = [(c["write"], c["way"]) for c in cases if c["trials"] != expected]
     assert unequal == []
+    assert {case["n_open"] for case in cases} == {0}

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ml_orchestrator.errors import InvalidInputError, UnavailableError
 from ml_orchestrator.lifecycle.models import LoggedModel
 from ml_orchestrator.lifecycle.signature import mlflow_type, signature_columns
-from ml_orchestrator.storage.home import prepare_home
+from ml_orchestrator.storage.creation import with_whole_file
 from ml_orchestrator.storage.locks import exclusive
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
@@ -46,19 +46,17 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 class MlflowTracker:
     """Logs runs and models to MLflow. Thread-safe; holds no active run.
 
-    Opening creates the database if there is none, under a lock: MLflow's own first opening is
-    not safe when two processes do it at once (3.17). Files go to ``home``/mlartifacts unless
-    an MLflow server keeps them.
+    Opening creates the database if there is none. Files go to ``home``/mlartifacts unless an
+    MLflow server keeps them.
     """
 
     def __init__(self, tracking_uri: str, home: Path) -> None:
-        prepare_home(home)
         self._home = home
         is_server = urlsplit(tracking_uri).scheme in {"http", "https"}
         self._artifact_location = None if is_server else (home / "mlartifacts").as_uri()
-        with exclusive(home / "mlflow.db", doing="preparing MLflow's database"), _translated():
-            self._client = MlflowClient(tracking_uri)
-            self._client.search_experiments(max_results=1)
+        with _translated():
+            with_whole_file(tracking_uri, doing="creating MLflow's database", build=_open)
+            self._client = _open(tracking_uri)
 
     def log_trained_model(
         self,
@@ -250,3 +248,9 @@ def _translated() -> Iterator[None]:
         raise UnavailableError(
             f"MLflow could not log the run: {text[0][:300] if text else type(error).__name__}."
         ) from error
+
+
+def _open(tracking_uri: str) -> MlflowClient:
+    client = MlflowClient(tracking_uri)
+    client.search_experiments(max_results=1)
+    return client

@@ -29,6 +29,7 @@ from ml_orchestrator.orchestration.statuses import brief_status, plan_of, run_st
 from ml_orchestrator.orchestration.steps import STEPS
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, Workflow
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.creation import sqlite_file, with_whole_file
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.storage.locks import exclusive
@@ -56,9 +57,11 @@ Execute = Callable[[Job], Coroutine[Any, Any, dict[str, Any]]]
 def prepare(settings: Settings) -> None:
     """Create or migrate the workflow database and its queue; for many processes at once."""
     prepare_home(settings.home)
-    with exclusive(settings.home / "workflows.db", doing="preparing the workflow database"):
-        if settings.workflows_url.startswith("sqlite"):
-            with closing(sqlite3.connect(settings.home / "workflows.db")) as connection:
+    doing = "preparing the workflow database"
+    with_whole_file(settings.workflows_url, doing=doing, build=DBOS.migrate)
+    with exclusive(settings.home / "workflows.db", doing=doing):
+        if path := sqlite_file(settings.workflows_url):
+            with closing(sqlite3.connect(path)) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
         DBOS.migrate(settings.workflows_url)
         client = _connect(settings)
@@ -106,6 +109,14 @@ class RunClient:
         self._client.destroy()
 
     @_typed
+    def describe(self) -> str:
+        """Return how many runs wait or go on, and whether a worker is there."""
+        unfinished = self._client.list_workflows(
+            name=WORKFLOW, status=["ENQUEUED", "PENDING"], load_input=False, load_output=False
+        )
+        worker = "a worker is there" if self._launcher.has_worker() else "no worker; one starts"
+        return f"{len(unfinished)} unfinished runs, {worker}"
+
     def wake(self) -> None:
         """See to it that a worker runs."""
         self._launcher.ensure()
@@ -144,6 +155,10 @@ class RunClient:
         return self._status(found)
 
     @_typed
+    def has(self, run_id: str) -> bool:
+        """Whether there is such a run."""
+        return bool(self._client.list_workflows(workflow_ids=[run_id], name=WORKFLOW))
+
     def status(self, run_id: str) -> RunStatus:
         """Return what is known of a run.
 

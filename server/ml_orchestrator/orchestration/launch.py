@@ -7,12 +7,14 @@ import threading
 import time
 from pathlib import Path
 
+from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration.leases import Leases
 from ml_orchestrator.settings import Settings, child_environment
 
 __all__ = ["WorkerLauncher", "worker_leases"]
 
 # A worker that cannot start is not started again faster than this.
+MAX_FAILED_STARTS = 3
 MIN_INTERVAL_S = 1.0
 _log = logging.getLogger(__name__)
 
@@ -34,15 +36,36 @@ class WorkerLauncher:
         self._lock = threading.Lock()
         self._started_at = float("-inf")
         self._started: subprocess.Popen[bytes] | None = None
+        self._n_failed = 0
+
+    def has_worker(self) -> bool:
+        """Whether a worker is alive."""
+        return self._leases.has_worker()
 
     def ensure(self) -> None:
-        """Start a worker unless one is alive or the one we started is still coming up."""
+        """Start a worker unless one is alive or the one we started is still coming up.
+
+        Raises:
+            UnavailableError: workers fail at their start, one after the other.
+        """
         with self._lock:
             is_too_soon = time.monotonic() - self._started_at < MIN_INTERVAL_S
             if is_too_soon or self._leases.has_worker() or self._is_coming():
                 return
+            self._count_failure()
             self._started_at = time.monotonic()
             self._started = _spawn(self._settings)
+
+    def _count_failure(self) -> None:
+        code = self._started.returncode if self._started else 0
+        self._n_failed = self._n_failed + 1 if code and code > 0 else 0
+        if self._n_failed >= MAX_FAILED_STARTS:
+            self._n_failed = 0
+            raise UnavailableError(
+                f"The worker cannot start (exit code {code}); the reason is in "
+                f"{self._settings.home / 'logs' / 'worker.log'}. The run stays queued and goes "
+                "on as soon as a worker can start."
+            )
 
     def _is_coming(self) -> bool:
         started = self._started

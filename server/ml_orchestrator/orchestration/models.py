@@ -71,6 +71,13 @@ class RunStatus(_Record):
     error: Annotated[str | None, Field(description="Why the run failed.")] = None
 
     @property
+    def fraction(self) -> float:
+        """Part of all its steps that is done, 0 to 1; a step counts by its own progress."""
+        done = sum(step.state == "succeeded" for step in self.steps)
+        running = self.progress.fraction if self.progress else 0.0
+        return min(1.0, (done + running) / len(self.steps))
+
+    @property
     def is_over(self) -> bool:
         """Whether the state is final."""
         return self.state in ("succeeded", "failed", "cancelled")

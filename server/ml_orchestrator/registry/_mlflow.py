@@ -26,8 +26,7 @@ from ml_orchestrator.registry.names import (
 )
 from ml_orchestrator.registry.sources import is_server, local_path, logged_model_id, run_artifact
 from ml_orchestrator.registry.store import DIGEST_TAG
-from ml_orchestrator.storage.home import prepare_home
-from ml_orchestrator.storage.locks import exclusive
+from ml_orchestrator.storage.creation import with_whole_file
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -49,19 +48,17 @@ MAX_NAMED = 20
 class MlflowRegistry:
     """Versions and aliases in MLflow; meets ``registry.store.RegistryStore``.
 
-    Opening creates the database if there is none, under a lock: MLflow's own first opening is
-    not safe when two processes do it at once (3.17).
+    Opening creates the database if there is none.
     """
 
     def __init__(self, tracking_uri: str, registry_uri: str, home: Path) -> None:
         self._is_server = is_server(tracking_uri)
         self._tracking_uri = tracking_uri
         self._root = home / "mlartifacts"
-        prepare_home(home)
-        with exclusive(home / "mlflow.db", doing="preparing MLflow's database"), _translated():
-            self._client = MlflowClient(tracking_uri, registry_uri)
-            self._client.search_experiments(max_results=1)
-            self._client.search_registered_models(max_results=1)
+        with _translated():
+            for uri in (tracking_uri, registry_uri):
+                with_whole_file(uri, doing="creating MLflow's database", build=_open)
+            self._client = _open(tracking_uri, registry_uri)
 
     def register(self, model: str, *, source_uri: str, run_id: str, tags: Mapping[str, str]) -> int:
         """Return the version made from ``run_id``, registering it unless that was done.
@@ -317,3 +314,10 @@ def _typed(error: MlflowException) -> Exception:
     if error.error_code in {"INVALID_PARAMETER_VALUE", "BAD_REQUEST"}:
         return InvalidInputError(f"MLflow refused: {message}")
     return UnavailableError(f"MLflow cannot serve now: {message}. Try again in a moment.")
+
+
+def _open(tracking_uri: str, registry_uri: str | None = None) -> MlflowClient:
+    client = MlflowClient(tracking_uri, registry_uri or tracking_uri)
+    client.search_experiments(max_results=1)
+    client.search_registered_models(max_results=1)
+    return client

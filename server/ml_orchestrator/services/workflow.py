@@ -11,6 +11,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from ml_orchestrator.orchestration.models import RunList, RunProgress, RunStatus
+from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.settings import Settings
 
@@ -22,7 +23,7 @@ __all__ = ["OnProgress", "WorkflowOrchestrator"]
 
 LOOK_S = 0.25
 _log = logging.getLogger(__name__)
-OnProgress = Callable[[RunProgress], Awaitable[None]]
+OnProgress = Callable[[RunStatus], Awaitable[None]]
 
 
 class WorkflowOrchestrator:
@@ -54,7 +55,7 @@ class WorkflowOrchestrator:
 
         Raises:
             NotFoundError: there is no such workflow.
-            InvalidInputError: the parameters do not fit; nothing was queued.
+            InvalidInputError: the parameters or the data do not fit; nothing was queued.
             ConflictError: the key was used before with other parameters.
         """
         found = WORKFLOWS[workflow]
@@ -63,6 +64,8 @@ class WorkflowOrchestrator:
 
         def enqueue() -> RunStatus:
             client = self._client()
+            if found.check and not (idempotency_key and client.has(run_id)):
+                resolve(found.check)(self._settings, checked)
             client.wake()  # a worker that hangs may hold the database; this gets it killed
             status = client.start(run_id, found, checked, actor=actor)
             client.wake()  # one that was leaving when we looked has left now
@@ -76,7 +79,7 @@ class WorkflowOrchestrator:
         """Return how a run is, as soon as it is over or after ``wait_s`` seconds.
 
         Args:
-            on_progress: called with each new report of the running step while waiting.
+            on_progress: called while waiting, whenever the running step has reported anew.
 
         Raises:
             NotFoundError: there is no such run.
@@ -87,7 +90,7 @@ class WorkflowOrchestrator:
             status = await run_sync(self._look, run_id)
             if on_progress and status.progress and status.progress != told:
                 told = status.progress
-                await on_progress(told)
+                await on_progress(status)
             remaining_s = deadline - time.monotonic()
             if status.is_over or remaining_s <= 0:
                 return status

@@ -4,18 +4,25 @@ from collections.abc import Awaitable, Callable
 
 from mcp.server.mcpserver import Context
 
-from ml_orchestrator.orchestration.models import RunProgress
+from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.services import Services
 
 __all__ = ["progress_to"]
 
 
-def progress_to(ctx: Context[Services]) -> Callable[[RunProgress], Awaitable[None]]:
-    """Return a function that reports a run's progress to the client, in percent."""
+def progress_to(ctx: Context[Services]) -> Callable[[RunStatus], Awaitable[None]]:
+    """Return a function that reports a run's progress to the client, in percent.
 
-    async def report(progress: RunProgress) -> None:
-        await ctx.report_progress(
-            progress.fraction * 100, 100, f"{progress.step}: {progress.message}"
-        )
+    MCP wants progress that never falls, so a later report counts at least as much as an
+    earlier one.
+    """
+    most = 0.0
+
+    async def report(status: RunStatus) -> None:
+        nonlocal most
+        most = max(most, status.fraction * 100)
+        latest = status.progress
+        message = f"{latest.step}: {latest.message}" if latest else status.state
+        await ctx.report_progress(most, 100, message)
 
     return report

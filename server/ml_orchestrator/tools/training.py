@@ -113,5 +113,9 @@ async def training_status(
 
 @tool(title="Cancel training", destroys=True)
 async def training_cancel(agent: Agent, run_id: RunId, workflow: Workflow) -> RunStatus:
-    """Stop a training run; nothing of it is registered. Finished trials stay on disk."""
+    """Stop a training run; its search is killed and finished trials stay on disk.
+
+    A run that is registering already finishes that step: its version then stays, without the
+    alias.
+    """
     return await workflow.cancel(run_id, actor=agent)

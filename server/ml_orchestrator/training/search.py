@@ -33,7 +33,7 @@ from ml_orchestrator.training.study import Objective, StudyPlan, StudyProgress, 
 from ml_orchestrator.training.table import TrainingTable, prepare_table
 from ml_orchestrator.training.trainers import TRAINERS
 
-__all__ = ["Report", "TrainedModel", "train"]
+__all__ = ["Report", "TrainedModel", "check", "train"]
 
 Report = Callable[[float, str, Mapping[str, float]], None]
 
@@ -57,6 +57,16 @@ class TrainedModel:
     input_example: pd.DataFrame
     plots: dict[str, bytes]
     pip_requirements: list[str]
+
+
+def check(spec: TrainingSpec, dataset: Dataset) -> None:
+    """Return if ``train`` could start on this data; nothing is fitted or written.
+
+    Raises:
+        InvalidInputError: the data or the spec cannot be used.
+    """
+    _trainer_names(spec)
+    plan_split(spec, prepare_table(spec, dataset))
 
 
 def train(spec: TrainingSpec, dataset: Dataset, *, study_dir: Path, report: Report) -> TrainedModel:

@@ -1,8 +1,8 @@
 """The steps that ship: each is one function in a file of its own and one line here."""
 
-from ml_orchestrator.orchestration.steps._base import STEPS, Step, StepContext
+from ml_orchestrator.orchestration.steps._base import STEPS, Step, StepContext, load_plugins
 
-__all__ = ["STEPS", "Step", "StepContext"]
+__all__ = ["STEPS", "Step", "StepContext", "load_plugins"]
 
 STEPS.register("drift")(Step(f"{__name__}.drift:compare"))
 STEPS.register("search")(Step(f"{__name__}.search:search", isolated=True))

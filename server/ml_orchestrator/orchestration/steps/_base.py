@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from ml_orchestrator.catalog import Catalog
+from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.settings import Settings
 
 __all__ = [
@@ -66,8 +67,7 @@ class Step:
 
     def load(self) -> StepFunction:
         """Import the function."""
-        module, _, name = self.target.partition(":")
-        return cast(StepFunction, getattr(importlib.import_module(module), name))
+        return cast(StepFunction, resolve(self.target))
 
 
 STEPS: Catalog[Step] = Catalog("step")

@@ -43,12 +43,17 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """Steps in order, and the model of their common parameters; a step occurs once."""
+    """Steps in order, and the model of their common parameters; a step occurs once.
+
+    ``check`` names a function as ``module:function``. It is called with the settings and the
+    parameters before a run is queued, and raises if the run could only fail.
+    """
 
     name: str
     description: str
     params: type[BaseModel]
     nodes: tuple[Node, ...]
+    check: str | None = None
 
     def node(self, step: str) -> Node:
         """Return the place of ``step``."""

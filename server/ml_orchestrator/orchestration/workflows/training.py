@@ -47,6 +47,7 @@ def _no_drift(outputs: Outputs) -> str | None:
     return None if drift["is_drifted"] else f"No training was needed. {drift['summary']}"
 
 
+_CHECK = "ml_orchestrator.orchestration.checks:check_training"
 _TRAINING = (Node("search"), Node("register"), Node("promote", _version))
 
 WORKFLOWS.register("train")(
@@ -55,6 +56,7 @@ WORKFLOWS.register("train")(
         description="Search for a model, register the best with its manifest, set its alias.",
         params=TrainParams,
         nodes=_TRAINING,
+        check=_CHECK,
     )
 )
 WORKFLOWS.register("drift-retrain")(
@@ -63,5 +65,6 @@ WORKFLOWS.register("drift-retrain")(
         description="Compare the source with a reference and train on it only if it drifted.",
         params=DriftRetrainParams,
         nodes=(Node("drift", stops=_no_drift), *_TRAINING),
+        check=_CHECK,
     )
 )
