@@ -12,7 +12,7 @@ from tests.plugin.lint_agents import PREFIX, read_agent, tools_of
 
 from ml_orchestrator.tools import TOOLS
 
-pytestmark = pytest.mark.client
+pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
 
 AGENT = "ml-orchestrator"
 AGENT_FILE = ROOT / "agents" / f"{AGENT}.md"

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from tests.clients.programs import PACKAGES, ROOT, Programs
 
-pytestmark = pytest.mark.client
+pytestmark = [pytest.mark.client, pytest.mark.xdist_group("conformance")]
 
 START_LIMIT_S = 60
 REQUIREMENTS = PACKAGES / "@modelcontextprotocol/conformance/requirements"

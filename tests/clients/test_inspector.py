@@ -6,7 +6,7 @@ from tests.clients.programs import Finished, Programs, python
 
 from ml_orchestrator.tools import TOOLS
 
-pytestmark = pytest.mark.client
+pytestmark = [pytest.mark.client, pytest.mark.xdist_group("inspector")]
 
 SERVER = (str(python()), "-m", "ml_orchestrator", "mcp")
 TOOL_FAILED = 5
