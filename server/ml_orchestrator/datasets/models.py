@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ml_orchestrator.records import Record
 
 __all__ = [
     "CategoryCount",
@@ -21,11 +23,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CategoryCount(_Record):
+class CategoryCount(Record):
     """One value of a column and how often it occurs."""
 
     value: Annotated[str, Field(description="The value as text, cut at 100 characters.")]
@@ -33,7 +31,7 @@ class CategoryCount(_Record):
     share: Annotated[Share, Field(description="Its share of the rows with a value, 0 to 1.")]
 
 
-class ColumnProfile(_Record):
+class ColumnProfile(Record):
     """What one column holds. Numbers are null where the kind has none."""
 
     name: Annotated[str, Field(description="Name of the column.")]
@@ -72,7 +70,7 @@ class ColumnProfile(_Record):
     ] = False
 
 
-class LeakageSuspect(_Record):
+class LeakageSuspect(Record):
     """A column that alone gives the target away."""
 
     column: Annotated[str, Field(description="Name of the column.")]
@@ -81,7 +79,7 @@ class LeakageSuspect(_Record):
     evidence: Annotated[str, Field(description="What was measured, in words.")]
 
 
-class DatasetProfile(_Record):
+class DatasetProfile(Record):
     """What a data set holds, what is wrong with it and what it could be used for."""
 
     source: Annotated[str, Field(description="The data set, as it was asked for.")]

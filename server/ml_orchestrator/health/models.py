@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ml_orchestrator.records import Record
 
 __all__ = [
     "CategoryChange",
@@ -20,11 +22,7 @@ Correction = Literal["benjamini_hochberg", "holm", "none"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NumericChange(_Record):
+class NumericChange(Record):
     """Where the middle of a numeric column was and is."""
 
     reference_mean: Annotated[float, Field(description="Mean of the reference.")]
@@ -33,7 +31,7 @@ class NumericChange(_Record):
     current_median: Annotated[float, Field(description="Median of the current sample.")]
 
 
-class CategoryChange(_Record):
+class CategoryChange(Record):
     """How common one category was and is."""
 
     category: Annotated[str, Field(description="The category, as text.")]
@@ -41,7 +39,7 @@ class CategoryChange(_Record):
     current_share: Annotated[Share, Field(description="Its share of the current sample, 0 to 1.")]
 
 
-class ColumnDrift(_Record):
+class ColumnDrift(Record):
     """What one test found in one column."""
 
     column: Annotated[str, Field(description="Name of the column.")]
@@ -90,7 +88,7 @@ class ColumnDrift(_Record):
     summary: Annotated[str, Field(description="The finding in one sentence.")]
 
 
-class DriftReport(_Record):
+class DriftReport(Record):
     """Whether a data set drifted, and what each column says."""
 
     is_drifted: Annotated[

@@ -2,17 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ml_orchestrator.records import Record
 
 __all__ = ["ComponentHealth", "ComponentState", "HealthReport", "overall"]
 
 ComponentState = Literal["discovered", "started", "degraded", "stopped"]
 
 
-class ComponentHealth(BaseModel):
+class ComponentHealth(Record):
     """One component, as found by its probe."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     tier: Annotated[int, Field(ge=1, le=6, description="1 core ML to 6 security.")]
@@ -28,10 +28,8 @@ class ComponentHealth(BaseModel):
     probe_ms: Annotated[float | None, Field(description="How long the probe took, in ms.")] = None
 
 
-class HealthReport(BaseModel):
+class HealthReport(Record):
     """The whole system. What was not probed is never called healthy."""
-
-    model_config = ConfigDict(frozen=True)
 
     status: Annotated[
         Literal["healthy", "degraded", "unknown"],

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ml_orchestrator.records import Record
 
 __all__ = ["RunList", "RunProgress", "RunState", "RunStatus", "StepState", "StepStatus"]
 
@@ -10,11 +12,7 @@ RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 StepState = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class StepStatus(_Record):
+class StepStatus(Record):
     """One step of a run."""
 
     name: Annotated[str, Field(description="The step's name in the catalogue.")]
@@ -34,7 +32,7 @@ class StepStatus(_Record):
     error: Annotated[str | None, Field(description="Why it failed.")] = None
 
 
-class RunProgress(_Record):
+class RunProgress(Record):
     """The latest report of a running step."""
 
     step: Annotated[str, Field(description="The step that reports.")]
@@ -46,7 +44,7 @@ class RunProgress(_Record):
     updated_at: Annotated[str, Field(description="ISO 8601 UTC.")]
 
 
-class RunStatus(_Record):
+class RunStatus(Record):
     """One run of a workflow: what has happened, what is happening, and how it ended."""
 
     run_id: Annotated[str, Field(description="Names the run in every other call.")]
@@ -83,7 +81,7 @@ class RunStatus(_Record):
         return self.state in ("succeeded", "failed", "cancelled")
 
 
-class RunList(_Record):
+class RunList(Record):
     """One page of runs, newest first."""
 
     runs: list[RunStatus]

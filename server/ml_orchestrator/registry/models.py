@@ -3,7 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ml_orchestrator.records import Record
 
 __all__ = [
     "AliasHistory",
@@ -20,12 +22,6 @@ __all__ = [
 ]
 
 MoveState = Literal["intended", "applied", "abandoned", "observed"]
-
-
-class Record(BaseModel):
-    """A frozen answer without room for fields nobody described."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Check(Record):

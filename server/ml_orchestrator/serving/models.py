@@ -2,17 +2,17 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ml_orchestrator.records import Record
 
 __all__ = ["Prediction", "PredictionSet"]
 
 Prediction = bool | int | float | str
 
 
-class PredictionSet(BaseModel):
+class PredictionSet(Record):
     """Predictions of one model version, one per row and in the rows' order."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: Annotated[str, Field(description="Name of the registered model.")]
     version: Annotated[int, Field(description="Version that answered.")]

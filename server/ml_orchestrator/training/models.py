@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ml_orchestrator.records import Record
 
 __all__ = ["Importance", "Interval", "StoppedBy", "Task", "TrainingSpec", "TrainingSummary"]
 
@@ -10,11 +12,7 @@ Task = Literal["classification", "regression"]
 StoppedBy = Literal["trials", "time"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TrainingSpec(_Record):
+class TrainingSpec(Record):
     """What to train on, what to search and how long."""
 
     source: Annotated[
@@ -57,7 +55,7 @@ class TrainingSpec(_Record):
     ] = None
 
 
-class Interval(_Record):
+class Interval(Record):
     """An estimate and the range it plausibly lies in."""
 
     estimate: Annotated[float, Field(description="The value on all rows.")]
@@ -67,7 +65,7 @@ class Interval(_Record):
     n: Annotated[int, Field(ge=1, description="Rows it is estimated from.")]
 
 
-class Importance(_Record):
+class Importance(Record):
     """How much one column matters to the model."""
 
     feature: Annotated[str, Field(description="Name of the raw column.")]
@@ -78,7 +76,7 @@ class Importance(_Record):
     std: Annotated[float, Field(ge=0, description="Standard deviation over the shuffles.")]
 
 
-class TrainingSummary(_Record):
+class TrainingSummary(Record):
     """What the search found and what the model is worth on rows it never saw."""
 
     task: Annotated[Task, Field(description="Kind of problem.")]
