@@ -6,13 +6,10 @@ the first request has been answered, so that nobody waits for them later.
 
 import gc
 import logging
-import socket
 import sys
 import threading
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
@@ -130,17 +127,9 @@ class Doors:
         return SqlMailbox(self.database(), shipped=SHIPPED_AGENTS)
 
     def _registry(self) -> "RegistryDesk":
-        from ml_orchestrator.registry.desk import open_desk
+        from ml_orchestrator.orchestration.desk import open_registry
 
-        return open_desk(
-            tracking_uri=self._settings.mlflow_tracking_uri,
-            registry_uri=self._settings.mlflow_registry_uri,
-            home=self._settings.home,
-            database=self.database(),
-            host=f"{socket.gethostname()}:{self._settings.home}",
-            new_id=lambda: uuid.uuid4().hex,
-            now=lambda: datetime.now(UTC),
-        )
+        return open_registry(self._settings, self.database())
 
     def _make_request(self) -> "type[MoveRequest]":
         from ml_orchestrator.registry.moves import MoveRequest

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from tests.orchestration.workflow_bench import Bench, open_bench, until
 
+from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.orchestration.models import RunProgress
 from ml_orchestrator.orchestration.progress import ProgressStore
 from ml_orchestrator.orchestration.steps import StepContext
-from ml_orchestrator.orchestration.steps._desk import opened_desk
 from ml_orchestrator.orchestration.steps.search import search
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.storage.engine import open_database
@@ -113,7 +113,7 @@ def test_a_killed_training_ends_as_the_undisturbed_one_no_trial_lost_or_doubled(
         "challenger",
         None,
     )
-    with opened_desk(shop.settings) as desk:
+    with registry_for_a_step(shop.settings) as desk:
         assert desk.store.alias_version("shop", "challenger") == 1
         assert desk.vault.verify("shop", 1).ok
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.orchestration.steps._base import StepContext
-from ml_orchestrator.orchestration.steps._desk import opened_desk
 from ml_orchestrator.registry.moves import MoveRequest
 
 __all__ = ["promote"]
@@ -20,7 +20,7 @@ def promote(
     model, alias, version = params["model"], params["alias"], inputs["version"]
     if alias is None:
         return {"alias": None, "previous_version": None}
-    with opened_desk(context.settings) as desk:
+    with registry_for_a_step(context.settings) as desk:
         current = desk.store.alias_version(model, alias)
         if current == version:  # moved by an attempt that was killed before it was recorded
             last = desk.mover.history(model, alias, limit=1).moves[0]

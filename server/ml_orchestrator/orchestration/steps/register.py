@@ -5,8 +5,8 @@ from typing import Any
 
 from ml_orchestrator.lifecycle._mlflow import MlflowTracker
 from ml_orchestrator.lifecycle.models import LoggedModel
+from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.orchestration.steps._base import StepContext
-from ml_orchestrator.orchestration.steps._desk import opened_desk
 from ml_orchestrator.orchestration.steps._trained import SavedModel, load_trained
 from ml_orchestrator.training.models import TrainingSummary
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
@@ -22,7 +22,7 @@ def register(
     logged = _log(context, params, load_trained(context.folder))
     context.report(0.6, "registering the version")
     tags = {"ml_orchestrator.run_id": context.run_id, "ml_orchestrator.actor": context.actor}
-    with opened_desk(context.settings) as desk:
+    with registry_for_a_step(context.settings) as desk:
         version = desk.vault.register(
             params["model"], source_uri=logged.source_uri, run_id=logged.run_id, tags=tags
         )
