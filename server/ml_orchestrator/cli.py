@@ -1,6 +1,7 @@
 """The command line: ``ml-orchestrator COMMAND``."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,9 +61,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _mcp(arguments: argparse.Namespace, settings: Settings) -> int:
+    gc.disable()  # while modules are loaded there is nothing to collect and much to walk through
     from ml_orchestrator.app import build_server
 
     server = build_server(settings, warm_up=True)
+    gc.freeze()
+    gc.enable()
     if arguments.transport == "stdio":
         server.run("stdio")
     else:
