@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test check lint types contracts lock clients bench clean
+.PHONY: help setup demo test check lint types contracts lock bench docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,14 +28,14 @@ test: setup ## Run the tests (real clients too, where npm can be reached)
 
 check: lint types contracts test ## Everything CI runs
 
-lint: setup
+lint: setup ## Format and lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: setup
+types: setup ## Types, strictly
 	$(BIN)/mypy
 
-contracts: setup
+contracts: setup ## Import contract and agent files
 	$(BIN)/lint-imports
 	$(BIN)/python tests/plugin/lint_agents.py
 
@@ -46,6 +46,9 @@ bench: setup ## Run every benchmark, short
 lock: ## Renew the lock files (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 pyproject.toml -o requirements/core.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 pyproject.toml --extra datasets --extra postgres --group dev -o requirements/dev.lock
+
+docs: setup ## Renew the generated parts of the documentation
+	$(BIN)/python docs/generate.py
 
 clean: ## Remove what set-up and tests made
 	rm -rf $(VENV) .node .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

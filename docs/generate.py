@@ -76,9 +76,11 @@ def tools_page() -> str:
         parts.append(f"## `{name}`\n\n{built.description}\n")
         rows = [argument(key, part, key in required) for key, part in schema["properties"].items()]
         parts.append("\n".join(["| argument | | |", "|---|---|---|", *rows]) + "\n")
+        nested = schema.get("$defs", {}).items()
+        parts += [f"`{key}` has: {fields(part)}.\n" for key, part in nested if "properties" in part]
     parts += [
         listing("Trainers", ((name, "") for name in TRAINERS)),
-        listing("Drift tests", ((n, first_line(DRIFT_TESTS[n])) for n in DRIFT_TESTS)),
+        listing("Drift tests", ((n, first_line(DRIFT_TESTS[n].compare)) for n in DRIFT_TESTS)),
         listing("Workflows", ((n, WORKFLOWS[n].description) for n in WORKFLOWS)),
         listing(
             "Built-in data sets",
@@ -91,7 +93,32 @@ def tools_page() -> str:
 def argument(name: str, schema: dict[str, Any], is_required: bool) -> str:
     """Return one row of an argument table."""
     default = "required" if is_required else f"default `{schema.get('default', 'none')}`"
-    return f"| `{name}` | {default} | {schema.get('description', '')} |"
+    return f"| `{name}` | {default} | {schema.get('description', '')}{limits(schema)} |"
+
+
+LIMITS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "exclusiveMaximum": "less than",
+    "maxLength": "characters at most",
+    "maxItems": "entries at most",
+}
+
+
+def limits(schema: dict[str, Any]) -> str:
+    """Return the bounds and choices of an argument in words."""
+    said = [f"{word} {schema[key]:,}" for key, word in LIMITS.items() if key in schema]
+    if "enum" in schema:
+        said.append("one of " + ", ".join(map(str, schema["enum"])))
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def fields(definition: dict[str, Any]) -> str:
+    """Return the fields of a nested record, those that may be left out in brackets."""
+    required = definition.get("required", [])
+    names = [name if name in required else f"[{name}]" for name in definition["properties"]]
+    return ", ".join(names)
 
 
 def listing(title: str, entries: Iterable[tuple[str, str]]) -> str:

@@ -163,7 +163,7 @@ async def walk_all(client: Client, paths: dict[str, Path]) -> list[Path]:
         expected_version=1,
         reason="somebody who looked too early",
     )
-    print(f"   a stale move is refused: {stale[:100]}")
+    print(f"   a stale move is refused: {stale}")
 
     say(7, "Ask the champion about two people")
     table = pl.read_csv(paths["other_sample"]).drop("saw_doctor")
@@ -180,7 +180,11 @@ async def walk_all(client: Client, paths: dict[str, Path]) -> list[Path]:
             current=str(paths[current]),
             with_plot=True,
         )
-        print(f"   {reference} -> {current}: {drift['summary']}")
+        named = ", ".join(drift["drifted_columns"]) or "none"
+        print(
+            f"   {reference} -> {current}: {drift['n_drifted']} of {drift['n_columns']} "
+            f"columns drifted: {named}"
+        )
 
     say(9, "Roll back, and tell colleagues")
     await move(walk, "champion", "previous", 2, "drift between plans: back until it is understood")

@@ -7,12 +7,18 @@ definition runs against the same store as the MCP tools.
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Collaboration, Insight, Task
 from ml_orchestrator.messaging._sql import SqlMailbox
-from ml_orchestrator.services.security import SHIPPED_AGENTS, canonical_agent
+from ml_orchestrator.messaging.models import PRIORITIES
+from ml_orchestrator.records import Record
+from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
 
@@ -24,6 +30,7 @@ __all__ = [
     "send_message_to_agents",
 ]
 
+R = TypeVar("R", bound=Record)
 _log = logging.getLogger(__name__)
 
 # Agent definitions show a field's choices as "success|partial|failure". Code pasted with the
@@ -44,8 +51,19 @@ class AgentMemoryManager:
     def __init__(self, home: Path | None = None) -> None:
         settings = Settings.read(home=home)
         database = open_database(settings.state_url, settings.home)
+        self._database = database
         self._memory = SqlMemoryStore(database)
         self._mailbox = SqlMailbox(database, shipped=SHIPPED_AGENTS)
+
+    def __enter__(self) -> "AgentMemoryManager":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections to the store back."""
+        self._database.close()
 
     def load_agent_memory(self, agent_name: str) -> dict[str, Any]:
         """Return task_history, optimization_insights and collaboration_patterns, newest first."""
@@ -61,10 +79,10 @@ class AgentMemoryManager:
         task_ids = {task.task_id for task in known.task_history}
         insights = {(i.area, i.insight, i.discovered_at) for i in known.optimization_insights}
         for entry in reversed(memory.get("task_history", [])):
-            task = Task.model_validate(entry)
+            task = _checked(Task, entry)
             if task.task_id is None or task.task_id not in task_ids:
                 self._memory.save(agent, task=task)
-        fresh = [Insight.model_validate(i) for i in memory.get("optimization_insights", [])]
+        fresh = [_checked(Insight, i) for i in memory.get("optimization_insights", [])]
         for insight in reversed(fresh):
             if (insight.area, insight.insight, insight.discovered_at) not in insights:
                 self._memory.save(agent, insights=[insight])
@@ -72,23 +90,20 @@ class AgentMemoryManager:
     def add_task_to_history(self, agent_name: str, task_info: Mapping[str, Any]) -> str:
         """Store a finished task and return its id."""
         agent = canonical_agent(agent_name)
-        saved = self._memory.save(agent, task=Task.model_validate(_chosen(task_info)))
+        saved = self._memory.save(agent, task=_checked(Task, _chosen(task_info)))
         return str(saved.task_id)
 
     def add_optimization_insight(self, agent_name: str, insight_info: Mapping[str, Any]) -> None:
         """Store something learnt."""
         agent = canonical_agent(agent_name)
-        self._memory.save(agent, insights=[Insight.model_validate(_chosen(insight_info))])
+        self._memory.save(agent, insights=[_checked(Insight, _chosen(insight_info))])
 
     def update_collaboration_pattern(
         self, agent_name: str, collaborator: str, success: bool, task_type: str
     ) -> None:
         """Count one piece of work done with a colleague."""
-        work = Collaboration(
-            collaborator=canonical_agent(collaborator),
-            success=success,
-            task_type=task_type,
-        )
+        fields = {"collaborator": collaborator, "success": success, "task_type": task_type}
+        work = _checked(Collaboration, fields)
         self._memory.save(canonical_agent(agent_name), collaborations=[work])
 
     def get_unread_messages(self, agent_name: str) -> list[dict[str, Any]]:
@@ -115,13 +130,23 @@ class AgentMemoryManager:
         metadata: Mapping[str, Any] | None = None,
     ) -> str:
         """Send a message and return its id; ``metadata["priority"]`` sets its priority."""
+        if not isinstance(content, str) or isinstance(target_agents, str):
+            raise InvalidInputError(
+                "The order is from_agent, message_type, content (text), target_agents (a list of "
+                "names), metadata. Nothing was sent."
+            )
         details = dict(metadata or {})
+        priority = details.get("priority", "medium")
+        if priority not in PRIORITIES:
+            raise InvalidInputError(
+                f"No priority {priority!r}; known: {', '.join(PRIORITIES)}. Nothing was sent."
+            )
         sent = self._mailbox.send(
             canonical_agent(from_agent),
             message_type=message_type,
             content=content,
             target_agents=[canonical_agent(t) for t in target_agents or ()],
-            priority=details.get("priority", "medium"),
+            priority=priority,
             metadata=details,
         )
         return sent.message_id
@@ -129,6 +154,14 @@ class AgentMemoryManager:
     def load_shared_context(self) -> dict[str, Any]:
         """Return what all agents of the project share, with its revision."""
         return self._memory.shared_context().model_dump()
+
+
+def _checked(kind: type[R], fields: Mapping[str, Any]) -> R:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InvalidInputError(f"{kind.__name__} cannot be stored: {faults}.") from error
 
 
 def _chosen(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,17 +175,20 @@ def _chosen(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def load_my_memory(agent_name: str) -> dict[str, Any]:
     """Return one agent's memory."""
-    return AgentMemoryManager().load_agent_memory(agent_name)
+    with AgentMemoryManager() as manager:
+        return manager.load_agent_memory(agent_name)
 
 
 def save_my_memory(agent_name: str, memory: Mapping[str, Any]) -> None:
     """Store what ``memory`` holds and the store does not."""
-    AgentMemoryManager().save_agent_memory(agent_name, memory)
+    with AgentMemoryManager() as manager:
+        manager.save_agent_memory(agent_name, memory)
 
 
 def load_shared_context() -> dict[str, Any]:
     """Return what all agents share."""
-    return AgentMemoryManager().load_shared_context()
+    with AgentMemoryManager() as manager:
+        return manager.load_shared_context()
 
 
 def send_message_to_agents(
@@ -163,6 +199,7 @@ def send_message_to_agents(
     metadata: Mapping[str, Any] | None = None,
 ) -> str:
     """Send a message and return its id."""
-    return AgentMemoryManager().add_inter_agent_message(
-        from_agent, message_type, content, target_agents, metadata
-    )
+    with AgentMemoryManager() as manager:
+        return manager.add_inter_agent_message(
+            from_agent, message_type, content, target_agents, metadata
+        )

@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     worker = commands.add_parser("worker", help="execute workflows until idle")
     worker.set_defaults(run=_worker)
 
-    step = commands.add_parser("step", help="run one isolated step (started by the worker)")
+    step = commands.add_parser("step")  # not for people: the worker starts it
     step.add_argument("rest", nargs=argparse.REMAINDER)
     step.set_defaults(run=_step)
 
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _mcp(arguments: argparse.Namespace, settings: Settings) -> int:
     gc.disable()  # while modules are loaded there is nothing to collect and much to walk through
-    from ml_orchestrator.app import build_server
+    from ml_orchestrator.app import build_server, serve_http
 
     server = build_server(settings, warm_up=True)
     gc.freeze()
@@ -70,7 +70,7 @@ def _mcp(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.transport == "stdio":
         server.run("stdio")
     else:
-        server.run("streamable-http", host=arguments.host, port=arguments.port)
+        serve_http(server, arguments.host, arguments.port)
     return 0
 
 

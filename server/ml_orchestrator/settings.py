@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ml_orchestrator.errors import InvalidInputError
 
 __all__ = ["Mode", "Settings", "child_environment"]
 
 PREFIX = "ML_ORCHESTRATOR_"
+SQLITE = "sqlite:///"
 Mode = Literal["read-only", "operator"]
 
 # What a child process may see of our environment: where things are, how to speak and how many
@@ -20,6 +21,11 @@ _CHILD_NAMES = {
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TEMP", "TMP", "TZ", "LANG", "LANGUAGE",
     "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONPATH", "PYTHONHASHSEED",
     "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+}  # fmt: skip
+# What it takes to reach an MLflow server; passed on only if one is used.
+_SERVER_NAMES = {
+    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 }  # fmt: skip
 _CHILD_PREFIXES = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "POLARS_", "MPL", "XDG_")
 
@@ -45,10 +51,6 @@ class Settings(BaseModel):
     mode: Annotated[
         Mode, Field(description="read-only: only reading tools exist; operator: all of them.")
     ] = "operator"
-    database_url: Annotated[
-        SecretStr | None,
-        Field(description="SQLAlchemy address of the state database; state.db in home if unset."),
-    ] = None
     tracking_uri: Annotated[
         str | None, Field(description="MLflow tracking address; mlflow.db in home if unset.")
     ] = None
@@ -79,6 +81,19 @@ class Settings(BaseModel):
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
 
+    @field_validator("data_roots")
+    @classmethod
+    def _absolute_roots(cls, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(path.expanduser().absolute() for path in paths)
+
+    @field_validator("tracking_uri", "registry_uri")
+    @classmethod
+    def _absolute_uri(cls, uri: str | None) -> str | None:
+        """Make the file of a SQLite address absolute: the worker has another directory."""
+        if uri is None or not uri.startswith(SQLITE):
+            return uri
+        return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
+
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, **given: Any) -> "Settings":
         """Combine arguments, environment and defaults.
@@ -105,16 +120,12 @@ class Settings(BaseModel):
 
     @property
     def state_url(self) -> str:
-        """SQLAlchemy address of the state database, secret included."""
-        if self.database_url is not None:
-            return self.database_url.get_secret_value()
+        """SQLAlchemy address of the state database."""
         return f"sqlite:///{self.home / 'state.db'}"
 
     @property
     def workflows_url(self) -> str:
-        """Address of the workflow engine's database, secret included."""
-        if self.database_url is not None:
-            return self.database_url.get_secret_value()
+        """Address of the workflow engine's database."""
         return f"sqlite:///{self.home / 'workflows.db'}"
 
     @property
@@ -131,9 +142,7 @@ class Settings(BaseModel):
         """Return the variables that make a child process read these same settings."""
         variables: dict[str, str] = {}
         for name, value in self:
-            if isinstance(value, SecretStr):
-                variables[PREFIX + name.upper()] = value.get_secret_value()
-            elif name == "data_roots":
+            if name == "data_roots":
                 variables[PREFIX + name.upper()] = os.pathsep.join(map(str, value))
             elif name == "plugins":
                 variables[PREFIX + name.upper()] = ",".join(value)
@@ -162,12 +171,15 @@ def child_environment(
 ) -> dict[str, str]:
     """Return the environment of a child process: ours, scrubbed, plus the settings.
 
-    Only names known to be harmless pass, so keys and tokens of the client stay here.
+    Only names known to be harmless pass, so keys and tokens of the client stay here; the login
+    of an MLflow server passes if one is used.
     """
     environ = os.environ if environ is None else environ
+    uses_server = settings.mlflow_tracking_uri.startswith(("http://", "https://"))
+    names = _CHILD_NAMES | _SERVER_NAMES if uses_server else _CHILD_NAMES
     kept = {
         name: value
         for name, value in environ.items()
-        if name in _CHILD_NAMES or name.startswith(_CHILD_PREFIXES)
+        if name in names or name.startswith(_CHILD_PREFIXES)
     }
     return {**kept, **settings.to_environment()}

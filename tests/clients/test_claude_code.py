@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp.client import Client
 from tests.clients.messages_api import Actor, Call, Request, Result, Script, serve
 from tests.clients.programs import ROOT, Finished, Programs
 from tests.plugin.lint_agents import PREFIX, read_agent, tools_of
 
+from ml_orchestrator.app import build_server
+from ml_orchestrator.settings import Settings
 from ml_orchestrator.tools import TOOLS
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
@@ -18,6 +21,14 @@ AGENT = "ml-orchestrator"
 AGENT_FILE = ROOT / "agents" / f"{AGENT}.md"
 MODEL = "tumours"
 N_WAITS = 20
+OFFLINE = {
+    "ANTHROPIC_API_KEY": "none-is-needed",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    # A script answers at once, a model in seconds: let the server connect first.
+    "MCP_CONNECTION_NONBLOCKING": "0",
+    "ML_ORCHESTRATOR_WORKER_IDLE_S": "2",
+}
+EVERY_TOOL = f"{PREFIX.removesuffix('__')},Agent"
 NEVER_CALLED = "DeferredToolPlaceholder"  # Claude Code 2.1.330 adds it to every request
 
 
@@ -52,7 +63,6 @@ def remember_and_compare() -> Script:
         ],
     )
     yield use("memory_load", agent=AGENT)
-    yield use("message_inbox", agent="data-pipeline-specialist")
     return f"Drifted: {columns}."
 
 
@@ -99,22 +109,46 @@ class Session:
         return [result for call, result in calls if call.tool == PREFIX + tool]
 
 
-def hold_session(programs: Programs, script: Any, *, limit_s: float) -> Session:
-    """Run Claude Code offline: it delegates to the subagent, which follows the script."""
+def hold_session(
+    programs: Programs,
+    script: Any,
+    *,
+    limit_s: float,
+    allowed: str = EVERY_TOOL,
+    plugin: Path = ROOT,
+    **variables: str,
+) -> Session:
+    """Run Claude Code offline: it delegates to the subagent, which follows the script.
+
+    ``allowed`` names, with commas, what may be used without a person's consent.
+    """
     opening = read_agent(AGENT_FILE.read_text()).body.splitlines()[0]
     with serve(Actor("subagent", opening, script), Actor("main", "", delegate)) as api:
         finished = programs.claude(
-            *("--plugin-dir", str(ROOT), "-p", "Please do the ML work.", "--output-format", "json"),
-            *("--allowedTools", f"{PREFIX.removesuffix('__')},Agent"),
+            *(
+                "--plugin-dir",
+                str(plugin),
+                "-p",
+                "Please do the ML work.",
+                "--output-format",
+                "json",
+            ),
+            *("--allowedTools", allowed),
             limit_s=limit_s,
             ANTHROPIC_BASE_URL=api.url,
             ANTHROPIC_API_KEY="none-is-needed",
             CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
-            # A script answers at once, a model in seconds: let the server connect first.
-            MCP_CONNECTION_NONBLOCKING="0",
             ML_ORCHESTRATOR_WORKER_IDLE_S="2",
         )
         return Session(finished, api.of("main"), api.of("subagent"))
+
+
+async def stored(programs: Programs, tool: str, agent: str) -> dict[str, Any]:
+    """Return what a reading tool says of an agent once the session is over."""
+    settings = Settings.read({}, project_dir=programs.project)
+    async with Client(build_server(settings)) as client:
+        result = await client.call_tool(tool, {"agent": agent})
+    return result.structured_content or {}
 
 
 @pytest.fixture(scope="module")
@@ -226,11 +260,13 @@ def test_a_saved_insight_is_in_the_memory_that_is_loaded_next(short_session: Ses
         assert after["optimization_insights"][0]["insight"] == "Drifted: shifted"
 
 
-def test_a_message_waits_for_the_colleague_it_was_sent_to(short_session: Session) -> None:
+async def test_a_message_waits_for_the_colleague_it_was_sent_to(
+    short_session: Session, shared_programs: Programs
+) -> None:
     with failing_with(short_session):
         (sent,) = short_session.results("message_send")
-        (inbox,) = short_session.results("message_inbox")
-        (message,) = inbox.json()["messages"]
+        inbox = await stored(shared_programs, "message_inbox", "data-pipeline-specialist")
+        (message,) = inbox["messages"]
         assert message["message_id"] == sent.json()["message_id"]
         assert message["content"] == "Drifted: shifted"
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
+from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.services import SecurityIntegrationService
-from ml_orchestrator.services.security import canonical_agent
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.tools import TOOLS
 

@@ -31,7 +31,8 @@ def test_rows_become_a_frame_in_the_models_order() -> None:
 
 
 def test_missing_values_stay_missing() -> None:
-    frame = to_frame([{"x": 1.0}, ROW], COLUMNS)
+    empty = {column.name: None for column in COLUMNS}
+    frame = to_frame([{**empty, "x": 1.0}, ROW], COLUMNS)
     assert frame.iloc[0].isna().tolist() == [False, True, True, True, True]
     assert frame["n"].tolist()[1] == 2.0
 
@@ -40,7 +41,8 @@ def test_missing_values_stay_missing() -> None:
     ("row", "message"),
     [
         ({**ROW, "y": 1}, r"Row 0 has columns the model does not know: y\. The model takes: city"),
-        ({"n": 1}, "Row 0 has no value for x"),
+        ({**{k: v for k, v in ROW.items() if k != "x"}}, "Row 0 has no value for x"),
+        ({}, "Row 0 has no value for city"),
         ({**ROW, "x": None}, "Row 0 has no value for x"),
         ({**ROW, "x": math.nan}, "column 'x': nan is not a finite number"),
         ({**ROW, "x": math.inf}, "column 'x': inf is not a finite number"),

@@ -9,11 +9,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import numpy as np
+import psutil
 import pytest
 import skops.io
 from mcp.client import Client
-from mcp.types import ImageContent, TextContent, TextResourceContents
+from mcp.types import (
+    ImageContent,
+    ResourceTemplateReference,
+    TextContent,
+    TextResourceContents,
+)
 from sklearn.datasets import load_breast_cancer
 
 from ml_orchestrator.app import build_server
@@ -216,11 +223,33 @@ async def test_a_cancelled_training_registers_nothing(home: Path) -> None:
             client, "training_start", agent=ME, source="builtin:friedman1", model="never",
             n_trials=1_000, timeout_s=3_600.0,
         )  # fmt: skip
+        children = await searching(home)
         cancelled = await ask(client, "training_cancel", agent=ME, run_id=started["run_id"])
+        psutil.wait_procs(children, timeout=LIMIT_S)
+        after = await ask(client, "training_status", run_id=started["run_id"])
         page = await ask(client, "registry_list")
 
-    assert cancelled["state"] == "cancelled"
+    assert not any(child.is_running() for child in children)
+    assert cancelled["state"] == after["state"] == "cancelled"
     assert page["models"] == []
+
+
+async def searching(home: Path) -> list[psutil.Process]:
+    """Wait until a search runs on this data directory and return its processes."""
+    with anyio.fail_after(LIMIT_S):
+        while True:
+            found = [p for p in psutil.Process().children(recursive=True) if is_search(p, home)]
+            if found:
+                return found
+            await anyio.sleep(0.05)
+
+
+def is_search(process: psutil.Process, home: Path) -> bool:
+    try:
+        is_step = "step" in process.cmdline()
+        return is_step and process.environ().get("ML_ORCHESTRATOR_HOME") == str(home)
+    except psutil.Error:  # it ended while we looked
+        return False
 
 
 BAD_TRAINING: list[tuple[dict[str, Any], str]] = [
@@ -236,7 +265,8 @@ BAD_TRAINING: list[tuple[dict[str, Any], str]] = [
     ({"trainers": ["magic"]}, "linear"),
     ({"metric": "magic"}, "roc_auc"),
     ({"model": "../x"}, "model"),
-    ({"alias": "Champion!"}, "alias"),
+    ({"alias": "champion"}, "alias"),
+    ({"alias": "production"}, "alias"),
     ({"n_trials": "4"}, "'n_trials'"),
     ({"n_trial": 4}, "Did you mean 'n_trials'"),
 ]
@@ -254,10 +284,15 @@ async def test_bad_training_input_is_refused_at_once_and_nothing_is_written(home
     async with session(home) as client:
         said = [await refusal(client, "training_start", **{**good, **c}) for c, _ in BAD_TRAINING]
         page = await ask(client, "registry_list")
+        runs = await client.complete(
+            ResourceTemplateReference(type="ref/resource", uri="run://{run_id}"),
+            {"name": "run_id", "value": ""},
+        )
 
     for (change, complaint), text in zip(BAD_TRAINING, said, strict=True):
         assert complaint in text, change
     assert page["models"] == []
+    assert runs.completion.values == []
     assert not (home / "runs").exists()
 
 

@@ -138,3 +138,37 @@ async def test_prompts_name_their_arguments(tmp_path: Path) -> None:
     assert sorted(p.name for p in prompts) == ["diagnose-drift", "promote", "train"]
     assert all(p.description and all(a.description for a in p.arguments or []) for p in prompts)
     assert "'ranker'" in text.messages[0].content.text  # type: ignore[union-attr]
+
+
+async def test_the_shared_context_is_changed_by_who_read_it_last(tmp_path: Path) -> None:
+    async with Client(server(tmp_path)) as client:
+        first = await ask(
+            client, "context_update", agent=ME, content={"goal": "ship"}, expected_revision=0
+        )
+        late = await refusal(
+            client, "context_update", agent=YOU, content={"goal": "x"}, expected_revision=0
+        )
+        loaded = await ask(client, "memory_load", agent=YOU)
+
+    assert first["revision"] == 1
+    assert "revision 1, not 0" in late
+    assert loaded["shared_context"]["content"] == {"goal": "ship"}
+
+
+async def test_two_agents_may_use_the_same_key(tmp_path: Path) -> None:
+    task = {"task_description": "t", "outcome": "success"}
+    async with Client(server(tmp_path)) as client:
+        for agent in (ME, YOU):
+            await ask(client, "memory_save", agent=agent, task=task, idempotency_key="1")
+            assert (await ask(client, "memory_load", agent=agent))["memory"]["n_tasks"] == 1
+
+
+async def test_a_colleague_is_one_person_under_both_of_its_names(tmp_path: Path) -> None:
+    async with Client(server(tmp_path)) as client:
+        for name in (YOU, f"ml-orchestrator:{YOU}"):
+            work = {"collaborator": name, "success": True, "task_type": "latency"}
+            await ask(client, "memory_save", agent=ME, collaborations=[work])
+        loaded = await ask(client, "memory_load", agent=ME)
+
+    (colleague,) = loaded["memory"]["collaboration_patterns"]["frequent_collaborators"]
+    assert (colleague["agent_name"], colleague["collaboration_frequency"]) == (YOU, 2)

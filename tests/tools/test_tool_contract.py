@@ -12,7 +12,7 @@ from mcp.types import TextContent
 from ml_orchestrator.app import build_server
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.settings import Settings
-from ml_orchestrator.tools import TOOLS, _tool
+from ml_orchestrator.tools import TOOLS
 from ml_orchestrator.tools._tool import tool
 
 BOTH_ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])  # 2026-07-28 and 2025-11-25
@@ -187,10 +187,6 @@ async def test_a_caller_cannot_supply_a_service(tmp_path: Path) -> None:
     assert "Unknown argument 'collaboration'" in text
 
 
-def test_the_size_limit_is_below_what_the_http_transport_takes() -> None:
-    assert _tool.MAX_ARGUMENT_BYTES < 4 * 2**20
-
-
 async def test_two_servers_live_in_one_process(tmp_path: Path) -> None:
     task = {"task_description": "t", "outcome": "success"}
     first, second = (build_server(settings(tmp_path / name)) for name in ("one", "two"))
@@ -201,3 +197,23 @@ async def test_two_servers_live_in_one_process(tmp_path: Path) -> None:
 
     assert json.loads(here)["memory"]["n_tasks"] == 1
     assert json.loads(there)["memory"]["n_tasks"] == 0
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "complaint"),
+    [
+        ("message_inbox", {"agent": "a", "cursor": "1-" + "9" * 30}, "next_cursor"),
+        ("message_inbox", {"agent": "a", "cursor": "é"}, "'cursor'"),
+        ("registry_verify", {"model": "m", "version": 1.5}, "Argument 'version'"),
+    ],
+)
+async def test_odd_values_are_refused_in_words(
+    tmp_path: Path, tool: str, arguments: dict[str, Any], complaint: str
+) -> None:
+    async with Client(build_server(settings(tmp_path))) as client:
+        is_error, text = await call(client, tool, arguments)
+
+    assert is_error
+    assert complaint in text
+    assert "Error executing" not in text
+    assert "constrained" not in text

@@ -1,5 +1,6 @@
 """What one column holds."""
 
+import math
 from typing import Any
 
 import polars as pl
@@ -7,7 +8,7 @@ import polars as pl
 from ml_orchestrator.datasets.kinds import column_kind, is_id_like
 from ml_orchestrator.datasets.models import CategoryCount, ColumnKind, ColumnProfile
 
-__all__ = ["profile_column"]
+__all__ = ["frequencies", "profile_column"]
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 N_TOP = 10
@@ -31,6 +32,15 @@ def profile_column(column: pl.Series) -> ColumnProfile:
     )
 
 
+def frequencies(values: pl.Series) -> pl.DataFrame:
+    """Return the distinct values and how often each occurs, as ``value`` and ``count``.
+
+    Most frequent first, equally frequent ones in their own order.
+    """
+    counts = values.alias("value").value_counts(name="count")
+    return counts.sort(["count", "value"], descending=[True, False])
+
+
 def _numbers(values: pl.Series, kind: ColumnKind) -> dict[str, Any]:
     if kind == "numeric":
         return _numeric(values.cast(pl.Float64))
@@ -49,12 +59,17 @@ def _numeric(values: pl.Series) -> dict[str, Any]:
     return {
         "minimum": finite.min(),
         "maximum": finite.max(),
-        "mean": finite.mean(),
-        "std": finite.std(),
+        "mean": _number(finite.mean()),
+        "std": _number(finite.std()),
         "quantiles": quantiles,
-        "skew": finite.skew() if finite.n_unique() > 1 else None,
+        "skew": _number(finite.skew()) if finite.n_unique() > 1 else None,
         "outlier_share": _outlier_share(finite),
     }
+
+
+def _number(value: Any) -> float | None:
+    """Return nothing for a value that overflowed or is not defined."""
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _outlier_share(values: pl.Series) -> float:
@@ -67,10 +82,9 @@ def _outlier_share(values: pl.Series) -> float:
 
 
 def _top(values: pl.Series) -> tuple[CategoryCount, ...]:
-    counts = values.value_counts().sort(["count", values.name], descending=[True, False])
     return tuple(
         CategoryCount(
             value=str(value)[:MAX_VALUE_CHARS], count=count, share=min(1.0, count / len(values))
         )
-        for value, count in counts.head(N_TOP).iter_rows()
+        for value, count in frequencies(values).head(N_TOP).iter_rows()
     )

@@ -19,6 +19,8 @@ MAX_ROWS = 2_000
 MIN_ROWS = 30
 N_FOLDS = 3
 SEED = 0
+LARGEST_VALUE = 1e34  # a tree adds up values in single precision
+LARGEST_TARGET = 1e100  # its square is still a number
 _TREE = {"max_leaf_nodes": 64, "min_samples_leaf": 2, "random_state": SEED}
 
 
@@ -33,10 +35,10 @@ def find_leakage(frame: pl.DataFrame, target: str, task: Task) -> tuple[LeakageS
     rows = _usable_rows(frame, target, task)
     if rows.height < MIN_ROWS or rows[target].n_unique() < 2:
         return ()
-    truth = _codes(rows[target]) if task == "classification" else rows[target].to_numpy()
+    truth = _codes(rows[target]) if task == "classification" else _amounts(rows[target])
     found = []
-    for column in rows.drop(target).get_columns():
-        if column_kind(column) in ("empty", "unsupported"):
+    for column in rows.get_columns():
+        if column.name == target or column_kind(column) in ("empty", "unsupported"):
             continue
         score = _score_alone(_codes(column), truth, task)
         if score >= THRESHOLD:
@@ -45,11 +47,14 @@ def find_leakage(frame: pl.DataFrame, target: str, task: Task) -> tuple[LeakageS
 
 
 def _usable_rows(frame: pl.DataFrame, target: str, task: Task) -> pl.DataFrame:
-    rows = frame.drop_nulls(target)
+    values = frame[target]
+    is_usable = values.is_not_null()
+    if values.dtype.is_float():
+        is_usable &= values.is_finite()
+    rows = frame.filter(is_usable)
     if task == "classification":
-        rows = rows.filter(pl.len().over(target) >= N_FOLDS)
-    else:
-        rows = rows.filter(pl.col(target).is_finite())
+        counts = rows[target].alias("value").to_frame().select(pl.len().over("value"))
+        rows = rows.filter(counts.to_series() >= N_FOLDS)
     return rows if rows.height <= MAX_ROWS else rows.sample(MAX_ROWS, seed=SEED)
 
 
@@ -60,7 +65,13 @@ def _codes(column: pl.Series) -> NDArray[np.float64]:
     if column.dtype.is_temporal():
         column = column.to_physical()
     values: NDArray[np.float64] = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return np.where(np.isinf(values), np.nan, values)
+    within = np.clip(values, -LARGEST_VALUE, LARGEST_VALUE)
+    return np.where(np.isinf(values), np.nan, within)
+
+
+def _amounts(target: pl.Series) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = target.cast(pl.Float64).to_numpy()
+    return np.clip(values, -LARGEST_TARGET, LARGEST_TARGET)
 
 
 def _score_alone(values: NDArray[np.float64], truth: NDArray[Any], task: Task) -> float:

@@ -3,10 +3,12 @@
 import io
 import math
 
+import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.models import ColumnProfile, DatasetProfile
 from ml_orchestrator.datasets.sources import Dataset, columns_as_arrays
@@ -17,6 +19,8 @@ MAX_PANELS = 24
 N_ACROSS = 4
 COLOUR = "#4c72b0"
 TARGET_COLOUR = "#c44e52"
+N_BINS = 30
+LARGEST_DRAWN = 1e150  # an axis calculates with more than the value itself
 
 
 def profile_plot(dataset: Dataset, profile: DatasetProfile) -> bytes:
@@ -70,8 +74,20 @@ def _draw_column(axes: Axes, values: pl.Series, column: ColumnProfile, colour: s
     numbers = columns_as_arrays(values.drop_nulls().to_frame())[column.name]
     if column.kind == "temporal":
         numbers = 1970 + numbers / (365.2425 * 86_400)  # years read better than seconds
-    spread = numbers[abs(numbers) < math.inf]
-    axes.hist(spread, bins=30, color=colour)
+    spread = numbers[abs(numbers) < math.inf].clip(-LARGEST_DRAWN, LARGEST_DRAWN)
+    axes.hist(spread, bins=_edges(spread).tolist(), color=colour)
+
+
+def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the edges of 30 bins, or of one around values too close together for as many."""
+    if not values.size:
+        return np.array([0.0, 1.0])
+    low, high = float(values.min()), float(values.max())
+    size = max(abs(low), abs(high))
+    if high - low <= 2 * N_BINS * np.spacing(size):
+        reach = max(0.5, size * 1e-9)
+        return np.array([low - reach, high + reach])
+    return np.linspace(low, high, N_BINS + 1)
 
 
 def _label(text: str) -> str:

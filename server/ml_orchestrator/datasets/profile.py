@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 import polars as pl
 
-from ml_orchestrator.datasets.columns import profile_column
+from ml_orchestrator.datasets.columns import frequencies, profile_column
 from ml_orchestrator.datasets.kinds import suggest_metric, suggest_task
 from ml_orchestrator.datasets.leakage import find_leakage
 from ml_orchestrator.datasets.models import ColumnProfile, DatasetProfile, LeakageSuspect, Task
@@ -73,14 +73,13 @@ def _about_target(frame: pl.DataFrame, target: str) -> dict[str, object]:
 
 
 def _balance(values: pl.Series) -> dict[str, float]:
-    counts = values.value_counts().sort(["count", values.name], descending=[True, False])
-    rows = counts.head(MAX_CLASSES_LISTED).iter_rows()
+    rows = frequencies(values).head(MAX_CLASSES_LISTED).iter_rows()
     return {str(value): count / len(values) for value, count in rows}
 
 
 def _duplicate_rows(frame: pl.DataFrame) -> int:
-    plain = [c for c in frame.columns if not frame[c].dtype.is_nested()]
-    return frame.height - frame.select(plain).n_unique() if plain else 0
+    plain = [column for column in frame.get_columns() if not column.dtype.is_nested()]
+    return frame.height - pl.DataFrame(plain).n_unique() if plain else 0
 
 
 def _warnings(profile: DatasetProfile) -> list[str]:

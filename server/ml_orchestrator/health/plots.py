@@ -103,6 +103,10 @@ def _edges(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[n
     limits = _central_range(before), _central_range(after)
     low = min(limit[0] for limit in limits)
     high = max(limit[1] for limit in limits)
+    size = max(abs(low), abs(high))
+    if high - low <= 2 * MOST_BINS * np.spacing(size):
+        reach = max(0.5, size * 1e-9)  # closer together than bins can be
+        return np.array([low - reach, high + reach])
     if high - low < MOST_BINS and _is_whole(before) and _is_whole(after):
         return np.arange(low - 0.5, high + 1.0)
     n_bins = min(MOST_BINS, max(8, math.ceil(2 * min(before.size, after.size) ** (1 / 3))))

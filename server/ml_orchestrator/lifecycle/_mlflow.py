@@ -17,6 +17,7 @@ from ml_orchestrator.errors import InvalidInputError, UnavailableError
 from ml_orchestrator.lifecycle.models import LoggedModel
 from ml_orchestrator.lifecycle.signature import mlflow_type, signature_columns
 from ml_orchestrator.storage.creation import with_whole_file
+from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.storage.locks import exclusive
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
@@ -54,6 +55,7 @@ class MlflowTracker:
         self._home = home
         is_server = urlsplit(tracking_uri).scheme in {"http", "https"}
         self._artifact_location = None if is_server else (home / "mlartifacts").as_uri()
+        prepare_home(home)
         with _translated():
             with_whole_file(tracking_uri, doing="creating MLflow's database", build=_open)
             self._client = _open(tracking_uri)

@@ -66,7 +66,7 @@ class SqlMemoryStore:
         def work(connection: Connection) -> dict[str, Any]:
             return once(
                 connection,
-                scope="memory_save",
+                scope=f"memory_save/{agent}",
                 key=idempotency_key,
                 request=request,
                 act=lambda: _save(connection, agent, task, insights, collaborations),

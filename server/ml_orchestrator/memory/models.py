@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ml_orchestrator.identity import AgentName
 from ml_orchestrator.records import Record
 
 __all__ = [
@@ -27,7 +28,7 @@ LongText = Annotated[str, Field(min_length=1, max_length=4_000)]
 class Delegation(Record):
     """Part of a task that was handed to a colleague."""
 
-    to_agent: Annotated[str, Field(min_length=1, max_length=64, description="The colleague.")]
+    to_agent: Annotated[AgentName, Field(description="The colleague.")]
     reason: Annotated[ShortText, Field(description="Why it was handed over.")]
     outcome: Annotated[Outcome | None, Field(description="How it went, if known.")] = None
 
@@ -74,7 +75,7 @@ class Insight(Record):
 class Collaboration(Record):
     """One piece of work done together with a colleague."""
 
-    collaborator: Annotated[str, Field(min_length=1, max_length=64, description="The colleague.")]
+    collaborator: Annotated[AgentName, Field(description="The colleague.")]
     success: Annotated[bool, Field(description="Whether it went well.")]
     task_type: Annotated[
         str, Field(min_length=1, max_length=128, description="Kind of work, such as deployment.")

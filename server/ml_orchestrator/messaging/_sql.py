@@ -69,6 +69,7 @@ class SqlMailbox:
             "priority": priority,
             "metadata": dict(metadata or {}),
             "reply_to": reply_to,
+            "expires_in_s": expires_in_s,
         }
 
         def act(connection: Connection) -> dict[str, Any]:
@@ -79,7 +80,7 @@ class SqlMailbox:
         def work(connection: Connection) -> dict[str, Any]:
             return once(
                 connection,
-                scope="message_send",
+                scope=f"message_send/{from_agent}",
                 key=idempotency_key,
                 request=request,
                 act=lambda: act(connection),
@@ -147,7 +148,8 @@ class SqlMailbox:
         if strangers := [name for name in names if name not in known]:
             raise NotFoundError(
                 f"No agent named {', '.join(map(repr, strangers))}; known: {', '.join(known)}. "
-                "An agent becomes known when it first loads its memory. Nothing was sent."
+                "An agent becomes known when it first saves memory or sends a message. "
+                "Nothing was sent."
             )
 
 
@@ -276,7 +278,7 @@ def _parse(cursor: str | None) -> tuple[int, int] | None:
     if cursor is None:
         return None
     priority, _, seq = cursor.partition("-")
-    if not (priority.isdecimal() and seq.isdecimal()):
+    if not (cursor.isascii() and priority.isdecimal() and seq.isdecimal() and len(cursor) < 20):
         raise InvalidInputError(
             f"Cursor {cursor!r} is not one of ours. Pass next_cursor of the page before."
         )

@@ -117,6 +117,7 @@ class RunClient:
         worker = "a worker is there" if self._launcher.has_worker() else "no worker; one starts"
         return f"{len(unfinished)} unfinished runs, {worker}"
 
+    @_typed
     def wake(self) -> None:
         """See to it that a worker runs."""
         self._launcher.ensure()
@@ -159,6 +160,7 @@ class RunClient:
         """Whether there is such a run."""
         return bool(self._client.list_workflows(workflow_ids=[run_id], name=WORKFLOW))
 
+    @_typed
     def status(self, run_id: str) -> RunStatus:
         """Return what is known of a run.
 

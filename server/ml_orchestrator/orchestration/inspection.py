@@ -51,12 +51,19 @@ class DataInspector:
         test: str,
         alpha: float,
         correction: Correction,
+        share_threshold: float,
         with_plot: bool,
     ) -> tuple[DriftReport, list[bytes]]:
         """Compare two samples column by column; return the report and, if wanted, a PNG."""
         before, after = self._arrays(reference), self._arrays(current)
         report = check_drift(
-            before, after, tests=test, alpha=alpha, correction=correction, columns=columns
+            before,
+            after,
+            tests=test,
+            alpha=alpha,
+            correction=correction,
+            share_threshold=share_threshold,
+            columns=columns,
         )
         return report, [drift_plot(report, before, after)] if with_plot else []
 

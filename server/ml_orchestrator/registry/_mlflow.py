@@ -27,6 +27,7 @@ from ml_orchestrator.registry.names import (
 from ml_orchestrator.registry.sources import is_server, local_path, logged_model_id, run_artifact
 from ml_orchestrator.registry.store import DIGEST_TAG
 from ml_orchestrator.storage.creation import with_whole_file
+from ml_orchestrator.storage.home import prepare_home
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -55,6 +56,7 @@ class MlflowRegistry:
         self._is_server = is_server(tracking_uri)
         self._tracking_uri = tracking_uri
         self._root = home / "mlartifacts"
+        prepare_home(home)
         with _translated():
             for uri in (tracking_uri, registry_uri):
                 with_whole_file(uri, doing="creating MLflow's database", build=_open)

@@ -38,6 +38,8 @@ class RegistryDesk:
         """
         if isinstance(reference, int):
             return check_version(reference)
+        if reference.isdecimal() and reference.isascii():
+            return check_version(int(reference))
         alias = reference.removeprefix("@")
         version = self.store.alias_version(model, alias)
         if version is None:

@@ -70,5 +70,7 @@ def check_version(version: int) -> int:
 def _match(pattern: re.Pattern[str], name: str, kind: str, allowed: str) -> str:
     if not pattern.fullmatch(name):
         shown = repr(name if len(name) <= 80 else name[:80] + "…")
-        raise InvalidInputError(f"{shown} cannot be a {kind}; allowed: {allowed}.")
+        raise InvalidInputError(
+            f"{shown} cannot be {'an' if kind[0] in 'aeiou' else 'a'} {kind}; allowed: {allowed}."
+        )
     return name

@@ -20,6 +20,9 @@ from ml_orchestrator.messaging.models import Acknowledged, Inbox, Priority, Sent
 __all__ = ["CollaborationService"]
 
 
+FIRST_MESSAGES = 20
+
+
 class CollaborationService:
     """Owns what agents know and tell; everything it returns is data, never instructions."""
 
@@ -35,9 +38,25 @@ class CollaborationService:
         """Return the newest of what ``agent`` remembers."""
         return await run_sync(lambda: self._memory().load(agent, limit=limit))
 
-    async def shared_context(self) -> SharedContext:
-        """Return what all agents share."""
-        return await run_sync(lambda: self._memory().shared_context())
+    async def brief(self, agent: str, *, limit: int) -> tuple[AgentMemory, SharedContext, Inbox]:
+        """Return what an agent should know before it starts: memory, context, first messages."""
+
+        def read() -> tuple[AgentMemory, SharedContext, Inbox]:
+            memory = self._memory()
+            inbox = self._mailbox().inbox(agent, limit=FIRST_MESSAGES)
+            return memory.load(agent, limit=limit), memory.shared_context(), inbox
+
+        return await run_sync(read)
+
+    async def update_context(
+        self, content: dict[str, Any], *, expected_revision: int, actor: str
+    ) -> SharedContext:
+        """Replace what all agents share, if nobody has changed it meanwhile."""
+        return await run_sync(
+            lambda: self._memory().put_shared_context(
+                content, expected_revision=expected_revision, actor=actor
+            )
+        )
 
     async def save_memory(
         self,

@@ -76,6 +76,7 @@ class MonitoringCoordinator:
         test: str,
         alpha: float,
         correction: Correction,
+        share_threshold: float,
         with_plot: bool,
     ) -> tuple[DriftReport, list[bytes]]:
         """Compare two samples column by column; return the report and, if wanted, a PNG."""
@@ -87,6 +88,7 @@ class MonitoringCoordinator:
                 test=test,
                 alpha=alpha,
                 correction=correction,
+                share_threshold=share_threshold,
                 with_plot=with_plot,
             )
         )

@@ -1,19 +1,20 @@
-"""Who may do what, and what may be read."""
+"""Who may do what.
 
-import re
+Paths and data are checked where they are read (``datasets``), models where they are loaded
+(``registry``, ``serving``).
+"""
+
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
+from ml_orchestrator.errors import PermissionDeniedError, UnavailableError
+from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.settings import Settings
 
-__all__ = ["AGENT_PATTERN", "SHIPPED_AGENTS", "SecurityIntegrationService", "canonical_agent"]
+__all__ = ["SHIPPED_AGENTS", "SecurityIntegrationService"]
 
-PLUGIN = "ml-orchestrator"
-AGENT_PATTERN = r"^[a-z][a-z0-9_-]{0,63}(:[a-z][a-z0-9_-]{0,63})?$"
-_AGENT = re.compile(AGENT_PATTERN.removeprefix("^").removesuffix("$"))
 
-_EVERYBODY = frozenset({"memory_save", "message_send", "message_ack"})
+_EVERYBODY = frozenset({"context_update", "memory_save", "message_send", "message_ack"})
 _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "ml-orchestrator": _EVERYBODY
@@ -24,22 +25,6 @@ _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 SHIPPED_AGENTS: Sequence[str] = tuple(_RIGHTS)
-
-
-def canonical_agent(agent: str) -> str:
-    """Return the plain name of an agent.
-
-    Claude Code calls a plug-in's agent ``PLUGIN:AGENT``; for ours the prefix is dropped.
-
-    Raises:
-        InvalidInputError: it is not a name.
-    """
-    if _AGENT.fullmatch(agent) is None:
-        raise InvalidInputError(
-            f"{agent[:80]!r} is not an agent's name. Use small letters, digits, '-' and '_', "
-            "starting with a letter, such as 'ml-orchestrator'."
-        )
-    return agent.removeprefix(f"{PLUGIN}:")
 
 
 class SecurityIntegrationService:
@@ -67,3 +52,15 @@ class SecurityIntegrationService:
                 f"Agent {name!r} may not use {tool}; {holders or 'nobody'} may. "
                 "Send a message to one of them with what you need."
             )
+
+    def describe(self) -> str:
+        """Return the mode, after trying that a stranger is refused.
+
+        Raises:
+            UnavailableError: a stranger was let through.
+        """
+        try:
+            self.authorise("stranger", "registry_move_alias")
+        except PermissionDeniedError:
+            return f"mode {self._settings.mode}; a stranger may not move aliases"
+        raise UnavailableError("Rights are not kept: a stranger may move aliases.")

@@ -64,7 +64,7 @@ def to_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> pd
     """Return ``rows`` as the frame the model takes, columns in its order.
 
     Args:
-        rows: 1 to 10,000 mappings from column to value; null where a value is missing.
+        rows: 1 to 10,000 mappings from every column to its value; null where one is missing.
         columns: The model's columns.
 
     Raises:
@@ -81,7 +81,9 @@ def to_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> pd
 
 
 def _check_names(index: int, row: Mapping[str, Any], known: set[str], required: set[str]) -> None:
-    missing = sorted(name for name in required if row.get(name) is None)
+    missing = sorted(
+        name for name in known if name not in row or (name in required and row[name] is None)
+    )
     unknown = sorted(str(name)[:80] for name in row.keys() - known)
     faults = []
     if missing:

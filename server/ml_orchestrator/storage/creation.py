@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.storage.locks import exclusive
 
 __all__ = ["sqlite_file", "with_whole_file"]
@@ -31,7 +30,7 @@ def with_whole_file(url: str, *, doing: str, build: Callable[[str], object]) -> 
     path = sqlite_file(url)
     if path is None or path.exists():
         return
-    prepare_home(path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(path, doing=doing):
         if path.exists():
             return

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage.home import prepare_home
@@ -76,7 +76,7 @@ class Database:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return act()
-            except (OperationalError, DatabaseError) as error:
+            except DatabaseError as error:
                 if not _is_passing(error) or attempt == ATTEMPTS:
                     raise _unavailable(error) from error
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 jitter, not a secret
@@ -93,7 +93,7 @@ def open_database(url: str, home: Path) -> Database:
     with exclusive(home / "state.db", doing="preparing the state database"):
         try:
             migrate(engine)
-        except (OperationalError, DatabaseError) as error:
+        except DatabaseError as error:
             raise _unavailable(error) from error
     return Database(engine)
 
@@ -131,5 +131,5 @@ def _unavailable(error: DatabaseError) -> UnavailableError:
     elif "locked" in text or "busy" in text:
         hint = "Another process holds it; try again in a moment."
     else:
-        hint = "Check the disk and ML_ORCHESTRATOR_HOME (or ML_ORCHESTRATOR_DATABASE_URL)."
+        hint = "Check the disk and ML_ORCHESTRATOR_HOME."
     return UnavailableError(f"The state database refused: {text}. Nothing was written. {hint}")

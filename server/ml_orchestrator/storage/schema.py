@@ -93,7 +93,7 @@ message_recipients = Table(
 idempotency = Table(
     "idempotency",
     metadata,
-    Column("scope", String(64), primary_key=True),
+    Column("scope", String(128), primary_key=True),
     Column("key", String(128), primary_key=True),
     Column("request_digest", String(64), nullable=False),
     Column("result", Text, nullable=False),

@@ -2,6 +2,7 @@
 
 from ml_orchestrator.tools import data as data
 from ml_orchestrator.tools import health as health
+from ml_orchestrator.tools import hooks as hooks
 from ml_orchestrator.tools import memory as memory
 from ml_orchestrator.tools import messaging as messaging
 from ml_orchestrator.tools import registry as registry

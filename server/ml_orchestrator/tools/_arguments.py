@@ -2,19 +2,14 @@
 
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from ml_orchestrator.services.security import AGENT_PATTERN, canonical_agent
+from ml_orchestrator.identity import AgentName
 
 __all__ = ["Agent", "Cursor", "IdempotencyKey", "ModelName", "Page", "RunId", "Source", "WaitS"]
 
 Agent: TypeAlias = Annotated[
-    str,
-    Field(
-        pattern=AGENT_PATTERN,
-        description="Your own agent name, such as ml-orchestrator.",
-    ),
-    AfterValidator(canonical_agent),
+    AgentName, Field(description="Your own agent name, such as ml-orchestrator.")
 ]
 IdempotencyKey: TypeAlias = Annotated[
     str | None,
@@ -25,7 +20,8 @@ IdempotencyKey: TypeAlias = Annotated[
     ),
 ]
 Cursor: TypeAlias = Annotated[
-    str | None, Field(max_length=128, description="next_cursor of the page before.")
+    str | None,
+    Field(pattern=r"^[\x21-\x7e]{1,256}$", description="next_cursor of the page before."),
 ]
 Page: TypeAlias = Annotated[int, Field(ge=1, le=100, description="How many at most.")]
 ModelName: TypeAlias = Annotated[

@@ -16,23 +16,29 @@ from mcp.types import Tool as ListedTool
 
 from ml_orchestrator.doors import Door
 from ml_orchestrator.services import Services
-from ml_orchestrator.tools._tool import ToolEntry
+from ml_orchestrator.services.handover import AgentSessions
+from ml_orchestrator.tools._tool import HIDDEN_TOOLS, ToolEntry
 
 __all__ = ["OrchestratorServer"]
 
 
 class OrchestratorServer(MCPServer[Services]):
-    """An ``MCPServer`` whose tools of ours are built on first use, in a worker thread."""
+    """An ``MCPServer`` whose tools of ours are built on first use, in a worker thread.
+
+    Hidden tools can be called but are not listed; ``agent_sessions`` is what they remember of
+    the subagents of this server's clients.
+    """
 
     def __init__(self, name: str, *, entries: Iterable[ToolEntry], **options: Any) -> None:
         super().__init__(name, **options)
+        self.agent_sessions = AgentSessions()
         self._entries = tuple(entries)
         self._ready = Door(self._add_entries)
 
     async def list_tools(self) -> list[ListedTool]:
-        """List every tool."""
+        """List every tool that is not hidden."""
         await self._make_ready()
-        return await super().list_tools()
+        return [listed for listed in await super().list_tools() if listed.name not in HIDDEN_TOOLS]
 
     async def call_tool(
         self,
@@ -50,6 +56,6 @@ class OrchestratorServer(MCPServer[Services]):
 
     def _add_entries(self) -> bool:
         # mcp 2.3 takes finished tools in its constructor only, so the manager is replaced.
-        built = [entry.build() for entry in self._entries]
+        built = [entry.build() for entry in (*self._entries, *HIDDEN_TOOLS.values())]
         self._tool_manager = ToolManager(tools=[*self._tool_manager.list_tools(), *built])
         return True

@@ -20,7 +20,7 @@ from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.services import Services
 from ml_orchestrator.tools._schema import optional_by_absence, untitled
 
-__all__ = ["TOOLS", "ToolEntry", "tool"]
+__all__ = ["HIDDEN_TOOLS", "TOOLS", "ToolEntry", "hidden_tool", "tool"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,6 +56,7 @@ class ToolEntry:
 
 
 TOOLS: Catalog[ToolEntry] = Catalog("tool")
+HIDDEN_TOOLS: Catalog[ToolEntry] = Catalog("hidden tool")
 
 
 def tool(
@@ -73,23 +74,38 @@ def tool(
         if not reads_only and "agent" not in inspect.signature(handler).parameters:
             raise TypeError(f"{handler.__name__} changes something, so it needs 'agent'.")
 
-        @functools.wraps(handler)
-        async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            try:
-                return await handler(*args, **kwargs)
-            except OrchestratorError as error:
-                raise ToolError(str(error)) from error
-
         hints = ToolAnnotations(
             title=title,
             read_only_hint=reads_only,
             destructive_hint=destroys,
             open_world_hint=False,
         )
-        TOOLS.register(handler.__name__)(ToolEntry(guarded, hints))
+        TOOLS.register(handler.__name__)(ToolEntry(_guarded(handler), hints))
         return handler
 
     return decorate
+
+
+def hidden_tool(handler: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    """File a coroutine function as a tool that can be called but is not listed.
+
+    It is there for the hooks of a client, which call tools by name; a model never sees it.
+    Arguments and failures are treated as by ``tool``; rights are the handler's own matter.
+    """
+    hints = ToolAnnotations(title=handler.__name__, open_world_hint=False)
+    HIDDEN_TOOLS.register(handler.__name__)(ToolEntry(_guarded(handler), hints))
+    return handler
+
+
+def _guarded(handler: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    @functools.wraps(handler)
+    async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await handler(*args, **kwargs)
+        except OrchestratorError as error:
+            raise ToolError(str(error)) from error
+
+    return guarded
 
 
 class StrictTool(Tool):
@@ -118,10 +134,10 @@ class StrictTool(Tool):
 
     def _refuse_bulk(self, arguments: dict[str, Any]) -> None:
         for name, value in arguments.items():
-            size = len(value) if isinstance(value, str) else len(json.dumps(value, default=str))
+            size = len(json.dumps(value, default=str, ensure_ascii=False).encode())
             if size > MAX_ARGUMENT_BYTES:
                 raise ToolError(
-                    f"Argument {name!r} of {self.name} has {size:,} characters; at most "
+                    f"Argument {name!r} of {self.name} has {size:,} bytes; at most "
                     f"{MAX_ARGUMENT_BYTES:,} are taken. Put large data in a file and pass its path."
                 )
 
@@ -159,9 +175,23 @@ def _strict(metadata: FuncMetadata) -> FuncMetadata:
 
 
 def _explain(built: Tool, error: ValidationError) -> str:
-    known = list(built.parameters.get("properties", {}))
-    faults = [_fault(fault, known) for fault in error.errors(include_url=False)[:MAX_FAULTS]]
-    return f"{built.name} was not run. " + " ".join(faults)
+    properties = built.parameters.get("properties", {})
+    by_argument: dict[str, list[Any]] = {}
+    for fault in error.errors(include_url=False):
+        by_argument.setdefault(str(fault["loc"][0]) if fault["loc"] else "", []).append(fault)
+    said = [
+        _alternatives(name, faults, properties)
+        if len(faults) > 1 and "anyOf" in properties.get(name, {})
+        else " ".join(_fault(fault, list(properties)) for fault in faults[:MAX_FAULTS])
+        for name, faults in by_argument.items()
+    ]
+    return f"{built.name} was not run. " + " ".join(said[:MAX_FAULTS])
+
+
+def _alternatives(name: str, faults: list[Any], properties: dict[str, Any]) -> str:
+    """Say what an argument of several possible types takes; each type has its own fault."""
+    reasons = " or ".join(dict.fromkeys(fault["msg"] for fault in faults))
+    return f"Argument {name!r}: {reasons}. {properties[name].get('description', '')}".rstrip()
 
 
 def _fault(fault: Any, known: list[str]) -> str:
@@ -171,9 +201,10 @@ def _fault(fault: Any, known: list[str]) -> str:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return f"Unknown argument {place!r}; known: {', '.join(known)}.{hint}"
     if fault["type"] == "missing":
-        return f"Argument {place!r} is missing."
+        return f"Argument {place!r} is missing (null is a value too, where it is allowed)."
     found = f" (got {str(fault['input'])[:60]!r})" if _is_scalar(fault.get("input")) else ""
-    return f"Argument {place!r}: {fault['msg']}{found}."
+    message = str(fault["msg"]).removeprefix("Value error, ").removesuffix(".")
+    return f"Argument {place!r}: {message}{found}."
 
 
 def _is_scalar(value: Any) -> bool:

@@ -42,11 +42,21 @@ async def _known(services: Services, name: str) -> Sequence[str]:
     if name == "agent":
         return SHIPPED_AGENTS
     if name == "model":
-        page = await services.deployment.list_models(limit=MOST)
-        return [model.model for model in page.models]
+        return await _models(services)
     if name == "run_id":
         runs = await services.workflow.runs(limit=MOST, cursor=None)
         return [run.run_id for run in runs.runs]
     if name in ("source", "reference", "current"):
         return await services.monitoring.builtin_sources()
     return ()
+
+
+async def _models(services: Services) -> list[str]:
+    """Return the name of every registered model."""
+    names: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = await services.deployment.list_models(limit=MOST, cursor=cursor)
+        names += [model.model for model in page.models]
+        if (cursor := page.next_cursor) is None:
+            return names

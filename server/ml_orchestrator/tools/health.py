@@ -51,13 +51,18 @@ async def drift_check(
         Correction,
         Field(description="How p values are corrected for many columns."),
     ] = "benjamini_hochberg",
+    share_threshold: Annotated[
+        float,
+        Field(gt=0, le=1, description="Share of drifted columns from which the whole drifted."),
+    ] = 0.5,
     with_plot: Annotated[bool, Field(description="Add a picture of the drifted columns.")] = False,
 ) -> Annotated[CallToolResult, DriftReport]:
     """Compare two samples column by column and say which columns drifted, and how much.
 
     Each sample is a data set (path or builtin:NAME) or columns given inline. Exact tests;
-    the decision for the data set and its reason are in the result. It does not say whether
-    the model suffers: measure that with labels when they arrive.
+    the decision for the data set and its reason are in the result. A rise in missing values is
+    reported and not tested. It does not say whether the model suffers: a single drifted column
+    can matter; measure that with labels when they arrive.
     """
     report, pictures = await monitoring.drift(
         reference,
@@ -66,6 +71,7 @@ async def drift_check(
         test=test,
         alpha=alpha,
         correction=correction,
+        share_threshold=share_threshold,
         with_plot=with_plot,
     )
     return with_pictures(report, *pictures)

@@ -1,9 +1,11 @@
 """Memory tools."""
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.memory.models import (
     AgentMemory,
     Insight,
@@ -14,13 +16,14 @@ from ml_orchestrator.memory.models import (
 from ml_orchestrator.memory.models import (
     Collaboration as CollaborationRecord,
 )
-from ml_orchestrator.messaging.models import Inbox
 from ml_orchestrator.records import Record
 from ml_orchestrator.tools._arguments import Agent, IdempotencyKey
 from ml_orchestrator.tools._services import Collaboration
 from ml_orchestrator.tools._tool import tool
 
-__all__ = ["LoadedMemory", "memory_load", "memory_save"]
+__all__ = ["LoadedMemory", "context_update", "memory_load", "memory_save"]
+
+MAX_CONTEXT_BYTES = 50_000
 
 
 class LoadedMemory(Record):
@@ -30,7 +33,7 @@ class LoadedMemory(Record):
     shared_context: SharedContext
     n_unread_messages: int
     urgent_messages: Annotated[
-        list[str], Field(description="Ids of urgent unread messages; read them first.")
+        list[str], Field(description="Ids of urgent unread messages, up to 20; read them first.")
     ]
 
 
@@ -48,11 +51,10 @@ async def memory_load(
     with each colleague has gone, the shared context, and how many messages wait
     (message_inbox reads them).
     """
-    memory = await collaboration.load_memory(agent, limit=limit)
-    inbox: Inbox = await collaboration.inbox(agent, limit=5, cursor=None, with_acknowledged=False)
+    memory, context, inbox = await collaboration.brief(agent, limit=limit)
     return LoadedMemory(
         memory=memory,
-        shared_context=await collaboration.shared_context(),
+        shared_context=context,
         n_unread_messages=inbox.n_unread,
         urgent_messages=[m.message_id for m in inbox.messages if m.priority == "urgent"],
     )
@@ -81,4 +83,31 @@ async def memory_save(
         insights=insights,
         collaborations=collaborations,
         idempotency_key=idempotency_key,
+    )
+
+
+@tool(title="Update the shared context")
+async def context_update(
+    agent: Agent,
+    content: Annotated[
+        dict[str, Any],
+        Field(description="The whole new context: objectives, health, shared insights."),
+    ],
+    expected_revision: Annotated[
+        int, Field(ge=0, description="Revision you read with memory_load; 0 when there is none.")
+    ],
+    collaboration: Collaboration,
+) -> SharedContext:
+    """Replace what all agents share, by compare-and-set on its revision.
+
+    Read it with memory_load, change it, and send the whole of it back. If somebody else was
+    faster nothing is changed, and the error names the revision to read.
+    """
+    if len(json.dumps(content).encode()) > MAX_CONTEXT_BYTES:
+        raise InvalidInputError(
+            f"The context is larger than {MAX_CONTEXT_BYTES:,} bytes. Keep what everybody needs, "
+            "and put the rest into memory_save or a file."
+        )
+    return await collaboration.update_context(
+        content, expected_revision=expected_revision, actor=agent
     )

@@ -44,7 +44,7 @@ async def registry_move_alias(
         Version | Literal["previous"] | None,
         Field(
             description="Where the alias shall point; previous rolls back to the version it "
-            "pointed to before; null removes the alias."
+            "pointed to before its last move; null removes the alias."
         ),
     ],
     expected_version: Annotated[
@@ -78,7 +78,7 @@ async def registry_move_alias(
     """
     return await deployment.move_alias(
         model,
-        alias,
+        alias.removeprefix("@"),
         version,
         expected_version=expected_version,
         actor=agent,

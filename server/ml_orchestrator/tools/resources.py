@@ -9,6 +9,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from pydantic import BaseModel
 
 from ml_orchestrator.errors import NotFoundError, OrchestratorError
+from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.services import Services
 
 __all__ = ["add_resources"]
@@ -20,7 +21,7 @@ def add_resources(server: MCPServer[Services], services: Services) -> None:
     """Offer memory, registry, runs and health as resources, all of them JSON."""
 
     async def memory(agent: str) -> BaseModel:
-        return await services.collaboration.load_memory(agent, limit=20)
+        return await services.collaboration.load_memory(canonical_agent(agent), limit=20)
 
     async def model(model: str) -> BaseModel:
         return await services.deployment.list_models(model=model, limit=50, cursor=None)

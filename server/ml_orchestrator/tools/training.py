@@ -49,7 +49,14 @@ async def training_start(
     test_fraction: Annotated[
         float, Field(ge=0.05, le=0.5, description="Share of rows held out from the search.")
     ] = 0.2,
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="Same seed, same result.")] = 0,
+    seed: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=2**31 - 1,
+            description="Same seed, same trials in order; timeout_s may cut them short.",
+        ),
+    ] = 0,
     time_column: Annotated[
         str | None,
         Field(max_length=200, description="Order rows by this; never look ahead of it."),
@@ -59,8 +66,8 @@ async def training_start(
         Field(max_length=200, description="Keep rows with the same value together (a person)."),
     ] = None,
     alias: Annotated[
-        str | None,
-        Field(max_length=64, description="Alias for the new version; null sets none."),
+        Literal["challenger"] | None,
+        Field(description="challenger points it at the new version; null leaves aliases alone."),
     ] = "challenger",
     idempotency_key: IdempotencyKey = None,
 ) -> RunStatus:
@@ -68,8 +75,9 @@ async def training_start(
 
     Searches over trainers and hyperparameters with cross-validation, scores the best on rows
     the search never saw (with an interval), logs everything to MLflow, registers a new version
-    with its integrity manifest and points the alias at it. Follow it with training_status;
-    the run survives the end of this session. Run dataset_profile first.
+    with its integrity manifest and points @challenger at it; registry_move_alias moves the other
+    aliases. Follow it with training_status; the run survives the end of this session. Run
+    dataset_profile first.
     """
     params = {
         "source": source,
@@ -115,7 +123,6 @@ async def training_status(
 async def training_cancel(agent: Agent, run_id: RunId, workflow: Workflow) -> RunStatus:
     """Stop a training run; its search is killed and finished trials stay on disk.
 
-    A run that is registering already finishes that step: its version then stays, without the
-    alias.
+    A run that is registering or promoting already finishes that step: its version stays.
     """
     return await workflow.cancel(run_id, actor=agent)

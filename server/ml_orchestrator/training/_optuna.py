@@ -52,7 +52,8 @@ def run_study(
 
     ``on_progress`` is called after every fold and trial; what it raises ends the run and is
     passed on, and the unfinished trial is run again on resumption. Time spent before a
-    resumption counts. The first complete trial is always finished, whatever the time.
+    resumption counts. The first complete trial is always finished, whatever the time; where
+    all trials fail, no further one begins once the time is up.
 
     Raises:
         ConflictError: another process runs this study, or the directory holds another one.
@@ -162,7 +163,7 @@ class _Run:
         self._started_at = clock() - sum(trial.seconds for trial in self._trials)
 
     def to_the_end(self) -> StudyResult:
-        while len(self._trials) < self._plan.n_trials and not self._is_late():
+        while len(self._trials) < self._plan.n_trials and not self._is_over():
             self._run_trial(len(self._trials))
             self._tell_progress(0)
         best = self._best()
@@ -233,6 +234,9 @@ class _Run:
         if index < len(self._plan.first) and not waiting:
             self._study.enqueue_trial(dict(self._plan.first[index]))
         return self._study.ask()
+
+    def _is_over(self) -> bool:
+        return bool(self._trials) and self._elapsed_s() >= self._plan.timeout_s
 
     def _is_late(self) -> bool:
         return self._elapsed_s() >= self._plan.timeout_s and self._best() is not None

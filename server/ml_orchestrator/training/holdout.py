@@ -82,8 +82,10 @@ def permutation_importances(
     intact = metric.compute(predict(pipeline, features, table, rows))
 
     def loss(name: str) -> float:
-        shuffled = features[name].take(rng.permutation(len(rows))).set_axis(features.index)
-        given = predict(pipeline, features.assign(**{name: shuffled}), table, rows)
+        shuffled = features.copy()
+        column = features[name].take(rng.permutation(len(rows)))
+        shuffled[name] = column.set_axis(features.index)
+        given = predict(pipeline, shuffled, table, rows)
         return sign * (intact - metric.compute(given))
 
     losses = {name: [loss(name) for _ in range(n_repeats)] for name in names}

@@ -37,7 +37,13 @@ class TrainingSpec(Record):
     ] = 120.0
     n_folds: Annotated[int, Field(ge=2, le=20, description="Cross-validation folds.")] = 5
     seed: Annotated[
-        int, Field(ge=0, le=2**31 - 1, description="Same seed and data, same model.")
+        int,
+        Field(
+            ge=0,
+            le=2**31 - 1,
+            description="Same seed and data, same trials in the same order; how many fit into "
+            "timeout_s depends on the machine.",
+        ),
     ] = 0
     test_fraction: Annotated[
         float, Field(ge=0.05, le=0.5, description="Share of rows that the search never sees.")

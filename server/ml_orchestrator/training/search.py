@@ -41,6 +41,7 @@ SEARCH_STARTS, SEARCH_ENDS = 0.05, 0.85
 CHEAP_FIRST = ("linear", "histogram_boosting", "forest", "extra_trees")
 MANY_CELLS = 50_000  # table cells from which threads pay for trees
 N_EXAMPLE_ROWS = 5
+NOTABLE_SHARE_CHANGE = 0.05
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "skops")
 
 
@@ -281,9 +282,23 @@ def _summary(
         classes=table.classes,
         dataset_digest=dataset.digest,
         seed=spec.seed,
-        warnings=(*table.warnings, *_leakage_warnings(table, split)),
+        warnings=(
+            *table.warnings,
+            *_share_warnings(spec, split),
+            *_leakage_warnings(table, split),
+        ),
         seconds=seconds,
     )
+
+
+def _share_warnings(spec: TrainingSpec, split: Split) -> list[str]:
+    share = len(split.test) / (len(split.train) + len(split.test))
+    if abs(share - spec.test_fraction) <= NOTABLE_SHARE_CHANGE:
+        return []
+    return [
+        f"{share:.1%} of the rows are held out, not the {spec.test_fraction:.1%} asked for: "
+        "groups and equal times are not divided."
+    ]
 
 
 def _leakage_warnings(table: TrainingTable, split: Split) -> list[str]:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import (
     GroupKFold,
-    GroupShuffleSplit,
     KFold,
     StratifiedGroupKFold,
     StratifiedKFold,
@@ -16,6 +15,7 @@ from sklearn.model_selection import (
 )
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.training.metrics import Predictions
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.table import TrainingTable
 
@@ -23,6 +23,7 @@ __all__ = ["Rows", "Split", "plan_split"]
 
 Rows = NDArray[np.int64]
 MIN_ROWS_PER_FOLD = 3
+N_DRAWS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Split:
 
 def plan_split(spec: TrainingSpec, table: TrainingTable) -> Split:
     """Return the split that the spec asks for; the same spec and table give the same.
+
+    Groups and equal times are kept whole, so the held-out share may differ from the one asked.
 
     Independent rows are shuffled and, for classes, stratified. Grouped rows keep each group on
     one side, of the holdout and of every fold. Ordered rows hold out the latest, and each fold
@@ -102,16 +105,35 @@ def _grouped_split(spec: TrainingSpec, table: TrainingTable, groups: Rows) -> Sp
             f"{spec.group_column!r} has {n_groups} groups; {spec.n_folds} folds and a holdout "
             f"need at least {spec.n_folds + 2}."
         )
-    rows = np.arange(len(groups))
-    if table.task == "classification":
-        n_parts = min(n_groups, max(2, round(1 / spec.test_fraction)))
-        outer: Any = StratifiedGroupKFold(n_parts, shuffle=True, random_state=spec.seed)
-        inner: Any = StratifiedGroupKFold(spec.n_folds, shuffle=True, random_state=spec.seed)
-    else:
-        outer = GroupShuffleSplit(1, test_size=spec.test_fraction, random_state=spec.seed)
-        inner = GroupKFold(spec.n_folds, shuffle=True, random_state=spec.seed)
-    train, test = next(iter(outer.split(rows, table.codes, groups)))
-    return Split(train, test, _folds(inner, train, table.codes, groups))
+    is_held_out = _held_out_groups(spec, table, groups)
+    train, test = np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+    splitter = StratifiedGroupKFold if table.task == "classification" else GroupKFold
+    folds = splitter(spec.n_folds, shuffle=True, random_state=spec.seed)
+    return Split(train, test, _folds(folds, train, table.codes, groups))
+
+
+def _held_out_groups(spec: TrainingSpec, table: TrainingTable, groups: Rows) -> NDArray[np.bool_]:
+    """Return which rows to hold out: of 50 draws of groups, the one nearest to the wanted share.
+
+    For classes the share is wanted of each class.
+    """
+    _, places, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    codes = table.codes if table.task == "classification" else np.zeros(len(groups), np.int64)
+    wanted = spec.test_fraction * np.bincount(codes)
+    rng = np.random.default_rng(spec.seed)
+
+    def draw() -> NDArray[np.bool_]:
+        order = rng.permutation(len(sizes))
+        n_rows = np.cumsum(sizes[order])[: len(sizes) - spec.n_folds]
+        n_chosen = int(np.argmin(np.abs(n_rows - wanted.sum()))) + 1
+        chosen: NDArray[np.bool_] = np.isin(np.arange(len(sizes)), order[:n_chosen])[places]
+        return chosen
+
+    def distance(rows: NDArray[np.bool_]) -> float:
+        found = np.bincount(codes[rows], minlength=len(wanted))
+        return float(np.abs(found - wanted).sum())
+
+    return min((draw() for _ in range(N_DRAWS)), key=distance)
 
 
 def _folds(
@@ -151,9 +173,23 @@ def _check_classes(split: Split, table: TrainingTable) -> None:
                 f"Only one class in {name}. Use fewer folds, a larger held-out share, or more rows "
                 "of the other classes."
             )
+    for i, (_, score) in enumerate(split.folds, start=1):
+        _check_scores(table, score, f"the rows that score fold {i}")
     unseen = np.setdiff1d(table.codes[split.test], table.codes[split.train])
     if len(unseen):
         raise InvalidInputError(
             f"Class {table.classes[unseen[0]]!r} occurs in the held-out rows only; no model can "
             "learn it. Choose another split or more data."
+        )
+
+
+def _check_scores(table: TrainingTable, rows: Rows, name: str) -> None:
+    """Refuse rows on which the metric is not even defined for perfect predictions."""
+    truth = table.codes[rows]
+    perfect = Predictions(truth, truth, np.eye(len(table.classes))[truth])
+    if not np.isfinite(table.metric.compute(perfect)):
+        raise InvalidInputError(
+            f"{table.metric.name} is not defined on {name}: they hold "
+            f"{len(np.unique(truth))} of {len(table.classes)} classes. Use fewer folds, a metric "
+            "that takes one class (accuracy, f1_macro), or more rows of the other classes."
         )

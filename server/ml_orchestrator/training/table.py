@@ -64,7 +64,7 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
     labels, codes, classes = _labels(frame[target], task)
     metric_name = spec.metric or suggest_metric(task, len(classes))
     return TrainingTable(
-        frame=frame.select([*kinds.names, target]),
+        frame=pl.DataFrame([frame[name] for name in (*kinds.names, target)]),
         features=_raw_features(frame, kinds),
         labels=labels,
         codes=codes,
@@ -106,9 +106,11 @@ def _complete_rows(
             f"({frame[target].dtype}). Choose another target."
         )
     needed = [target, *(n for n in (spec.time_column, spec.group_column) if n is not None)]
-    complete = frame.drop_nulls(needed)
+    complete = frame
+    for name in needed:
+        complete = complete.filter(complete[name].is_not_null())
     if frame[target].dtype.is_float():
-        complete = complete.filter(pl.col(target).is_finite())
+        complete = complete.filter(complete[target].is_finite())
     n_lost = frame.height - complete.height
     if complete.height == 0:
         raise InvalidInputError(f"No row has a value in each of: {', '.join(needed)}.")
@@ -185,9 +187,11 @@ def _labels(target: pl.Series, task: Task) -> tuple[NDArray[Any], NDArray[Any], 
 
 def _raw_features(frame: pl.DataFrame, kinds: FeatureKinds) -> pd.DataFrame:
     """Return the features as a caller would send them, infinite numbers as missing."""
-    numbers = [pl.col(name) for name in kinds.numeric if frame[name].dtype.is_float()]
-    finite = [pl.when(c.is_finite()).then(c).otherwise(None).name.keep() for c in numbers]
-    return frame.select(kinds.names).with_columns(finite).to_pandas()
+    return pl.DataFrame([_finite(frame[name]) for name in kinds.names]).to_pandas()
+
+
+def _finite(column: pl.Series) -> pl.Series:
+    return column.set(column.is_infinite(), None) if column.dtype.is_float() else column
 
 
 def _times(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.float64] | None:

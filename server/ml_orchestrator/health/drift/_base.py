@@ -15,6 +15,8 @@ from ml_orchestrator.numerics.binning import PairedCounts, category_counts, hist
 
 __all__ = ["DRIFT_TESTS", "DriftTest", "Measurement", "Sample", "drift_test", "paired_counts"]
 
+LARGEST_NUMBER = 1e150  # its square is still a number
+
 Side = Literal["reference", "current"]
 
 
@@ -40,7 +42,8 @@ class Sample:
 
         Raises:
             InvalidInputError: the array is not one-dimensional, holds values that cannot be
-                categories, or nothing is left of it; the message names the column and the side.
+                categories or numbers beyond 1e150, or nothing is left of it; the message names
+                the column and the side.
         """
         if array.ndim != 1:
             raise InvalidInputError(
@@ -48,7 +51,8 @@ class Sample:
                 f"{array.shape}."
             )
         kind: ColumnKind = "numeric" if array.dtype.kind in "iuf" else "categorical"
-        values = _finite(array) if kind == "numeric" else _present(array, column, side)
+        read = _numbers if kind == "numeric" else _present
+        values = read(array, column, side)
         if values.size == 0:
             raise InvalidInputError(
                 f"Column {column!r} of the {side} sample has no value to compare: all of its "
@@ -123,9 +127,16 @@ def paired_counts(reference: Sample, current: Sample) -> PairedCounts:
     return category_counts(reference.values.tolist(), current.values.tolist())[1]
 
 
-def _finite(array: NDArray[Any]) -> NDArray[np.float64]:
+def _numbers(array: NDArray[Any], column: str, side: Side) -> NDArray[np.float64]:
     values = array.astype(np.float64)
-    return values[np.isfinite(values)]
+    values = values[np.isfinite(values)]
+    if values.size and np.abs(values).max() > LARGEST_NUMBER:
+        raise InvalidInputError(
+            f"Column {column!r} of the {side} sample holds {values[np.abs(values).argmax()]:g}; "
+            f"numbers must lie within {LARGEST_NUMBER:g} of 0. Rescale the column, or mark such "
+            "values as missing."
+        )
+    return values
 
 
 def _present(array: NDArray[Any], column: str, side: Side) -> NDArray[np.object_]:

@@ -72,7 +72,10 @@ def validated(workflow: Workflow, params: Mapping[str, Any]) -> dict[str, Any]:
     try:
         model = workflow.params.model_validate(dict(params))
     except ValidationError as error:
-        faults = "; ".join(f"{_place(e['loc'])}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(
+            f"{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ').removesuffix('.')}"
+            for e in error.errors()
+        )
         known = ", ".join(workflow.params.model_fields)
         raise InvalidInputError(
             f"Workflow {workflow.name!r} cannot start: {faults}. Its parameters are: {known}."

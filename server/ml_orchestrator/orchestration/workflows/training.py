@@ -1,11 +1,11 @@
 """The workflows that train: at once, or only if the data drifted."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from ml_orchestrator.orchestration.workflows._base import WORKFLOWS, Node, Outputs, Workflow
-from ml_orchestrator.registry.names import check_alias, check_model
+from ml_orchestrator.registry.names import check_model
 from ml_orchestrator.training.models import TrainingSpec
 
 __all__ = ["DriftRetrainParams", "TrainParams"]
@@ -18,8 +18,8 @@ class TrainParams(TrainingSpec):
         str, AfterValidator(check_model), Field(description="Name of the registered model.")
     ]
     alias: Annotated[
-        Annotated[str, AfterValidator(check_alias)] | None,
-        Field(description="Alias for the new version; null sets none."),
+        Literal["challenger"] | None,
+        Field(description="challenger points it at the new version; null leaves aliases alone."),
     ] = "challenger"
 
 

@@ -1,0 +1,33 @@
+"""The names of agents."""
+
+import re
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from ml_orchestrator.errors import InvalidInputError
+
+__all__ = ["AgentName", "canonical_agent"]
+
+PLUGIN = "ml-orchestrator"
+PATTERN = r"^[a-z][a-z0-9_-]{0,63}(:[a-z][a-z0-9_-]{0,63})?$"
+_AGENT = re.compile(PATTERN.removeprefix("^").removesuffix("$"))
+
+
+def canonical_agent(agent: str) -> str:
+    """Return the plain name of an agent.
+
+    Claude Code calls a plug-in's agent ``PLUGIN:AGENT``; for ours the prefix is dropped.
+
+    Raises:
+        InvalidInputError: it is not a name.
+    """
+    if _AGENT.fullmatch(agent) is None:
+        raise InvalidInputError(
+            f"{agent[:80]!r} is not an agent's name. Use small letters, digits, '-' and '_', "
+            "starting with a letter, such as 'ml-orchestrator'."
+        )
+    return agent.removeprefix(f"{PLUGIN}:")
+
+
+AgentName: TypeAlias = Annotated[str, Field(pattern=PATTERN), AfterValidator(canonical_agent)]

@@ -1,0 +1,115 @@
+"""What a subagent is told without asking: its memory, its messages, and to save before it stops."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from ml_orchestrator.memory.models import Task
+from ml_orchestrator.messaging.models import Inbox
+from ml_orchestrator.services.collaboration import CollaborationService
+from ml_orchestrator.services.handout import N_NEWEST, Handout, announce, cut, hand_out
+
+__all__ = [
+    "AgentSession",
+    "AgentSessions",
+    "ask_to_save",
+    "hand_over",
+    "save_for",
+    "tell_news",
+]
+
+MAX_SESSIONS = 1_000
+MAX_URGENT = 100
+
+
+@dataclass(slots=True)
+class AgentSession:
+    """What one running subagent has been told and has done."""
+
+    has_memory: bool = False
+    has_saved: bool = False
+    was_asked: bool = False
+    told: set[str] = field(default_factory=set)
+
+
+class AgentSessions:
+    """The subagents of one server process, by the client's agent id; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[str, AgentSession] = OrderedDict()
+
+    def begin(self, agent_id: str) -> AgentSession:
+        """Return a new session, also for an id that was seen before."""
+        self._sessions.pop(agent_id, None)
+        return self.of(agent_id)
+
+    def of(self, agent_id: str) -> AgentSession:
+        """Return the session of an id, a new one if it is not known."""
+        session = self._sessions.setdefault(agent_id, AgentSession())
+        if len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
+        return session
+
+
+async def hand_over(collaboration: CollaborationService, session: AgentSession, agent: str) -> str:
+    """Return memory and unread messages of ``agent``, empty if there is nothing.
+
+    Raises:
+        UnavailableError: the stores cannot be read; nothing counts as told.
+    """
+    memory, _, inbox = await collaboration.brief(agent, limit=N_NEWEST)
+    session.has_memory = True
+    return _tell(session, hand_out(memory, inbox))
+
+
+async def tell_news(collaboration: CollaborationService, session: AgentSession, agent: str) -> str:
+    """Return urgent messages this subagent has not been told of, empty if there are none.
+
+    A subagent that did not get its memory when it started gets that instead.
+    """
+    if not session.has_memory:
+        return await hand_over(collaboration, session, agent)
+    inbox = await _urgent(collaboration, agent)
+    news = [
+        m for m in inbox.messages if m.priority == "urgent" and m.message_id not in session.told
+    ]
+    return _tell(session, announce(agent, news))
+
+
+async def save_for(collaboration: CollaborationService, agent: str, last_message: str) -> None:
+    """Store a minimal record for an agent that stopped without saving."""
+    report = last_message.strip() or "Ended without a report."
+    task = Task(
+        task_description=cut(report, 1_500),
+        outcome="partial",
+        key_insights=[
+            "Saved by the SubagentStop hook: the agent stopped without memory_save, so the "
+            "outcome is not known and the description is its last message."
+        ],
+    )
+    await collaboration.save_memory(
+        agent, task=task, insights=(), collaborations=(), idempotency_key=None
+    )
+
+
+def ask_to_save(agent: str) -> str:
+    """Return what an agent is told when it stops without having saved."""
+    return (
+        f"Nothing has been saved to memory in this task. Call memory_save once, with agent "
+        f"{agent}: the task, its true outcome (success, partial or failure), and what was "
+        "learnt with its numbers. Then repeat your final report in full, because only your "
+        "last message reaches whoever asked."
+    )
+
+
+async def _urgent(collaboration: CollaborationService, agent: str) -> Inbox:
+    """Return the urgent messages first; only a small look when there is at most one."""
+    first = await collaboration.inbox(agent, limit=1, cursor=None, with_acknowledged=False)
+    if first.n_urgent <= 1:
+        return first
+    limit = min(first.n_urgent, MAX_URGENT)
+    return await collaboration.inbox(agent, limit=limit, cursor=None, with_acknowledged=False)
+
+
+def _tell(session: AgentSession, handout: Handout) -> str:
+    session.told |= handout.message_ids
+    return handout.text

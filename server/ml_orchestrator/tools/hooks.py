@@ -1,0 +1,149 @@
+"""Hidden tools that answer the hooks of Claude Code (``hooks/hooks.json``) in its own JSON.
+
+Values of a hook's input arrive as text, absent ones as empty text. An empty answer lets
+things take their course.
+"""
+
+import json
+from typing import Annotated, Any, Literal, TypeAlias
+
+from mcp.server.mcpserver import Context, Resolve
+from pydantic import Field
+
+from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
+from ml_orchestrator.identity import canonical_agent
+from ml_orchestrator.services import SecurityIntegrationService, Services
+from ml_orchestrator.services.handover import (
+    AgentSessions,
+    ask_to_save,
+    hand_over,
+    save_for,
+    tell_news,
+)
+from ml_orchestrator.services.security import SHIPPED_AGENTS
+from ml_orchestrator.tools._server import OrchestratorServer
+from ml_orchestrator.tools._services import Collaboration
+from ml_orchestrator.tools._tool import hidden_tool
+
+__all__ = ["hook_batch", "hook_bind", "hook_saved", "hook_start", "hook_stop"]
+
+OUR_AGENTS = {f"ml-orchestrator:{name}": name for name in SHIPPED_AGENTS}
+HookAnswer: TypeAlias = dict[str, Any]
+AgentType: TypeAlias = Annotated[
+    str, Field(max_length=256, description="Type of the agent; empty on the main thread.")
+]
+AgentId: TypeAlias = Annotated[
+    str, Field(max_length=256, description="Id of the running subagent.")
+]
+
+
+def _sessions(ctx: Context[Services]) -> AgentSessions:
+    server = ctx.mcp_server
+    if not isinstance(server, OrchestratorServer):
+        raise TypeError(f"Hooks are answered by an OrchestratorServer, not {type(server).__name__}")
+    return server.agent_sessions
+
+
+def _security(ctx: Context[Services]) -> SecurityIntegrationService:
+    return ctx.request_context.lifespan_context.security
+
+
+Sessions: TypeAlias = Annotated[AgentSessions, Resolve(_sessions)]
+Security: TypeAlias = Annotated[SecurityIntegrationService, Resolve(_security)]
+
+
+@hidden_tool
+async def hook_start(
+    agent_type: AgentType, agent_id: AgentId, collaboration: Collaboration, sessions: Sessions
+) -> HookAnswer:
+    """SubagentStart: hand memory and unread messages over."""
+    agent = OUR_AGENTS.get(agent_type)
+    if agent is None:
+        return {}
+    text = await hand_over(collaboration, sessions.begin(agent_id), agent)
+    return _context("SubagentStart", text)
+
+
+@hidden_tool
+async def hook_batch(
+    agent_type: AgentType, agent_id: AgentId, collaboration: Collaboration, sessions: Sessions
+) -> HookAnswer:
+    """PostToolBatch: tell of urgent messages that came since, or of a memory not yet told."""
+    agent = OUR_AGENTS.get(agent_type)
+    if agent is None:
+        return {}
+    text = await tell_news(collaboration, sessions.of(agent_id), agent)
+    return _context("PostToolBatch", text)
+
+
+@hidden_tool
+async def hook_bind(
+    agent_type: AgentType,
+    tool_input: Annotated[str, Field(description="The call's arguments, as JSON.")],
+) -> HookAnswer:
+    """PreToolUse: let a subagent act under its own name only.
+
+    The answer has no decision, so the client's rules for the call apply as before.
+    """
+    arguments = _object(tool_input)
+    if not agent_type or "agent" not in arguments:
+        return {}
+    agent = canonical_agent(agent_type.lower())
+    if arguments["agent"] == agent:
+        return {}
+    return _specific("PreToolUse", updatedInput={**arguments, "agent": agent})
+
+
+@hidden_tool
+async def hook_saved(agent_id: AgentId, sessions: Sessions) -> HookAnswer:
+    """PostToolUse of memory_save: note that this subagent has saved."""
+    sessions.of(agent_id).has_saved = True
+    return {}
+
+
+@hidden_tool
+async def hook_stop(
+    agent_type: AgentType,
+    agent_id: AgentId,
+    stop_hook_active: Literal["true", "false", ""],
+    last_assistant_message: str,
+    collaboration: Collaboration,
+    sessions: Sessions,
+    security: Security,
+) -> HookAnswer:
+    """SubagentStop: ask once for memory_save, and save a minimal record if it does not come."""
+    agent, session = OUR_AGENTS.get(agent_type), sessions.of(agent_id)
+    if agent is None or session.has_saved or not _may_save(security, agent):
+        return {}
+    if stop_hook_active != "true" and not session.was_asked:
+        session.was_asked = True
+        return {"decision": "block", "reason": ask_to_save(agent)}
+    await save_for(collaboration, agent, last_assistant_message)
+    session.has_saved = True
+    return {}
+
+
+def _may_save(security: SecurityIntegrationService, agent: str) -> bool:
+    try:
+        security.authorise(agent, "memory_save")
+    except PermissionDeniedError:
+        return False
+    return True
+
+
+def _context(event: str, text: str) -> HookAnswer:
+    return _specific(event, additionalContext=text) if text else {}
+
+
+def _specific(event: str, **fields: Any) -> HookAnswer:
+    return {"hookSpecificOutput": {"hookEventName": event, **fields}}
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidInputError(f"tool_input is not a JSON object but {text[:60]!r}.")
+    return found

@@ -1,0 +1,56 @@
+"""Settings: where they come from, and what a child process sees of them."""
+
+from pathlib import Path
+
+import pytest
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.settings import Settings, child_environment
+
+
+def test_an_argument_comes_before_the_environment_and_that_before_the_default(
+    tmp_path: Path,
+) -> None:
+    environ = {"ML_ORCHESTRATOR_WORKER_IDLE_S": "7", "ML_ORCHESTRATOR_LOG_LEVEL": "ERROR"}
+
+    settings = Settings.read(environ, project_dir=tmp_path, log_level="DEBUG")
+
+    assert (settings.worker_idle_s, settings.log_level, settings.mode) == (7, "DEBUG", "operator")
+    assert settings.home == tmp_path / ".ml-orchestrator"
+
+
+def test_the_project_is_the_one_claude_code_names(tmp_path: Path) -> None:
+    assert Settings.read({"CLAUDE_PROJECT_DIR": str(tmp_path)}).project_dir == tmp_path
+
+
+def test_a_bad_value_names_its_variable() -> None:
+    with pytest.raises(InvalidInputError, match="ML_ORCHESTRATOR_LEASE_TTL_S"):
+        Settings.read({"ML_ORCHESTRATOR_LEASE_TTL_S": "soon"})
+
+
+def test_relative_places_mean_the_same_in_a_process_with_another_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ours = Settings.read(
+        {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db", "ML_ORCHESTRATOR_DATA_ROOTS": "data"}
+    )
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    theirs = Settings.read(child_environment(ours, {}))
+
+    assert theirs == ours
+    assert ours.mlflow_tracking_uri == f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert ours.roots == (tmp_path / "data",)
+
+
+def test_a_child_sees_no_key_and_the_login_only_of_a_server_that_is_used(tmp_path: Path) -> None:
+    environ = {"ANTHROPIC_API_KEY": "a", "MLFLOW_TRACKING_TOKEN": "t", "PATH": "/bin"}
+    local = Settings.read({}, project_dir=tmp_path)
+    remote = Settings.read({"MLFLOW_TRACKING_URI": "https://mlflow.test"}, project_dir=tmp_path)
+
+    assert not {"ANTHROPIC_API_KEY", "MLFLOW_TRACKING_TOKEN"} & set(
+        child_environment(local, environ)
+    )
+    assert child_environment(remote, environ)["MLFLOW_TRACKING_TOKEN"] == "t"
+    assert "ANTHROPIC_API_KEY" not in child_environment(remote, environ)
