@@ -47,8 +47,9 @@ lock: ## Renew the lock files (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 pyproject.toml -o requirements/core.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 pyproject.toml --extra datasets --extra postgres --group dev -o requirements/dev.lock
 
-docs: setup ## Renew the generated parts of the documentation
+docs: setup ## Renew what is generated: documentation and the launcher's manifest
 	$(BIN)/python docs/generate.py
+	$(BIN)/python bin/make_manifest.py
 
 clean: ## Remove what set-up and tests made
 	rm -rf $(VENV) .node .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

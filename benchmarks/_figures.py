@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import platform
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -39,7 +38,6 @@ def arguments(description: str | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     parser.add_argument("--json", action="store_true", help="one JSON object a figure")
-    parser.add_argument("--seed", type=int, default=0, help="of everything drawn at random")
     return parser.parse_args()
 
 
@@ -70,11 +68,7 @@ def show(figures: Sequence[Figure], *, as_json: bool) -> None:
         ratio = "" if figure.ratio is None else f"  ratio {figure.ratio:.2f}"
         goal = "" if figure.goal is None else f" (goal {figure.goal:.2f})"
         beside = f"  {figure.peer_name} {peer}" if figure.peer_name else ""
-        print(f"{figure.figure:<34} ours {figure.ours:8.2f} {figure.unit}{beside}{ratio}{goal}")
+        name = f"{figure.figure} (n = {figure.n})"
+        print(f"{name:<42} ours {figure.ours:8.2f} {figure.unit}{beside}{ratio}{goal}")
     if not as_json:
-        print(f"n = {figures[0].n} each, measured in turns; {machine}")
-
-
-def spread(values: Sequence[float]) -> str:
-    """Return median and range, for people."""
-    return f"{statistics.median(values):.2f} [{min(values):.2f} .. {max(values):.2f}]"
+        print(f"medians or percentiles of n as given; {machine}")

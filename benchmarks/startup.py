@@ -1,7 +1,8 @@
 """How long from starting a server to its answer to ``initialize``, over stdio.
 
-Beside ours: the smallest server of the same SDK, ``mlflow mcp run`` and optuna-mcp, each in
-an environment of its own.
+Ours, through the launcher as the plug-in starts it and directly, beside the smallest server of
+the same SDK, ``mlflow mcp run``, optuna-mcp and the reference server ``server-memory``, each in
+an environment of its own; and what a call through the launcher costs more than a direct one.
 """
 
 import json
@@ -11,14 +12,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from _figures import Figure, arguments, in_turns, show
-from _peers import peer_python
+from _peers import peer_node, peer_python
 
 HERE = Path(__file__).parent
+LIMIT_S = 60.0
 INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -29,70 +32,145 @@ INITIALIZE = {
         "clientInfo": {"name": "startup", "version": "1"},
     },
 }
-GOALS = {"bare mcp server": 1.15}
-LIMIT_S = 60.0
+INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+CALL = {
+    "jsonrpc": "2.0",
+    "id": 2,
+    "method": "tools/call",
+    "params": {"name": "memory_load", "arguments": {"agent": "ml-orchestrator"}},
+}
+LAUNCHER = ["python3", "-I", "-S", str(HERE.parent / "bin" / "ml-orchestrator-launch")]
+SERVER = [sys.executable, "-m", "ml_orchestrator", "mcp"]
+# The launcher answers within 0.1 s, whatever the server takes; the server like an empty one.
+GOALS = {("launcher", "bare mcp server"): 0.5, ("ours", "bare mcp server"): 1.15}
+PEERS = ("bare mcp server", "mlflow mcp run", "optuna-mcp", "server-memory")
+N_CALLS = 20
+
+
+class Server:
+    """A running server, asked line by line."""
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        self._process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send one message."""
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def ask(self, message: Mapping[str, Any]) -> None:
+        """Send a request and wait for its answer, which must be a result."""
+        self.send(message)
+        assert self._process.stdout
+        answer = self._process.stdout.readline()
+        if b'"result"' not in answer:
+            raise SystemExit(f"{self._process.args!r} did not answer: {answer[:200]!r}")
+
+    def call_ms(self) -> float:
+        """Return the median milliseconds of a few calls of ``memory_load``."""
+        took = []
+        for _ in range(N_CALLS):
+            began = time.perf_counter()
+            self.ask(CALL)
+            took.append(1_000 * (time.perf_counter() - began))
+        return statistics.median(took)
+
+    def end(self) -> None:
+        """End it as a client does, by closing its input."""
+        self._process.communicate(timeout=LIMIT_S)
 
 
 def handshake_s(command: Sequence[str], folder: Path) -> float:
     """Start a server, send ``initialize``, and return the seconds until its answer."""
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     began = time.perf_counter()
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as server:
-        assert server.stdin
-        assert server.stdout
-        server.stdin.write(json.dumps(INITIALIZE).encode() + b"\n")
-        server.stdin.flush()
-        answer = server.stdout.readline()
-        took = time.perf_counter() - began
-        server.kill()
-    if b'"result"' not in answer:
-        raise SystemExit(f"{command} did not answer initialize: {answer[:200]!r}")
+    server = Server(command, folder)
+    server.ask(INITIALIZE)
+    took = time.perf_counter() - began
+    server.end()
     return took
 
 
-def subjects(folder: Path) -> dict[str, Callable[[], float]]:
-    """Return what is measured, ours first; peers that cannot be installed are left out."""
-    commands: dict[str, list[str]] = {
-        "ours": [sys.executable, "-m", "ml_orchestrator", "mcp"],
+def open_session(command: Sequence[str], folder: Path) -> Server:
+    """Return a server that has answered a first call."""
+    server = Server(command, folder)
+    server.ask(INITIALIZE)
+    server.send(INITIALIZED)
+    server.ask(CALL)
+    return server
+
+
+def commands() -> dict[str, list[str]]:
+    """Return how each is started, ours first; peers that cannot be installed are left out."""
+    found = {
+        "launcher": LAUNCHER,
+        "ours": SERVER,
         "bare mcp server": [sys.executable, str(HERE / "bare_server.py")],
     }
     if python := peer_python("mlflow-mcp", "mlflow[mcp]>=3.17,<4"):
-        commands["mlflow mcp run"] = [str(python.parent / "mlflow"), "mcp", "run"]
+        found["mlflow mcp run"] = [str(python.parent / "mlflow"), "mcp", "run"]
     if python := peer_python("optuna-mcp", "optuna-mcp"):
-        commands["optuna-mcp"] = [str(python.parent / "optuna-mcp")]
-    return {name: partial(handshake_s, command, folder) for name, command in commands.items()}
+        found["optuna-mcp"] = [str(python.parent / "optuna-mcp")]
+    if package := peer_node("server-memory", "@modelcontextprotocol/server-memory"):
+        found["server-memory"] = ["node", str(package / "dist" / "index.js")]
+    return found
+
+
+def start_figures(folder: Path, rounds: int) -> list[Figure]:
+    """Return the time to the first answer, through the launcher and directly, beside each peer."""
+    subjects = {name: partial(handshake_s, line, folder) for name, line in commands().items()}
+    in_turns(subjects, rounds=1)  # fills the page cache and byte code
+    found = in_turns(subjects, rounds=rounds)
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    return [
+        Figure(
+            f"spawn to initialize, {name}",
+            "s",
+            medians[name],
+            medians.get(peer),
+            peer,
+            GOALS.get((name, peer)),
+            rounds,
+        )
+        for name in ("launcher", "ours")
+        for peer in PEERS
+    ]
+
+
+def call_figure(folder: Path, rounds: int) -> Figure:
+    """Return the time of a call through the launcher beside that of a direct one."""
+    started = {"launcher": LAUNCHER, "ours": SERVER}
+    servers = {name: open_session(command, folder) for name, command in started.items()}
+    subjects = {name: server.call_ms for name, server in servers.items()}
+    in_turns(subjects, rounds=5)  # lets the background warming pass
+    found = {name: statistics.median(v) for name, v in in_turns(subjects, rounds=rounds).items()}
+    for server in servers.values():
+        server.end()
+    return Figure(
+        "memory_load, launcher",
+        "ms",
+        found["launcher"],
+        found["ours"],
+        "direct",
+        1.1,
+        rounds * N_CALLS,
+    )
 
 
 def main() -> None:
     """Measure in turns and print medians."""
     options = arguments(__doc__)
     with tempfile.TemporaryDirectory() as folder:
-        measured = subjects(Path(folder))
-        in_turns(measured, rounds=1)  # fills the page cache and byte code
-        found = in_turns(measured, rounds=5 if options.quick else 21)
-    ours = statistics.median(found.pop("ours"))
-    absent: dict[str, float | None] = dict.fromkeys(("mlflow mcp run", "optuna-mcp"))
-    peers = {**absent, **{name: statistics.median(values) for name, values in found.items()}}
-    figures = [
-        Figure(
-            "spawn to initialize",
-            "s",
-            ours,
-            peer,
-            name,
-            GOALS.get(name),
-            len(found[next(iter(found))]),
-        )
-        for name, peer in peers.items()
-    ]
-    show(figures, as_json=options.json)
+        starts = start_figures(Path(folder), 5 if options.quick else 21)
+        show(starts, as_json=options.json)
+        show([call_figure(Path(folder), 20 if options.quick else 100)], as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,16 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _figures import Figure, arguments, percentile, show
+from _figures import Figure, arguments, in_turns, percentile, show
 
 HERE = Path(__file__).parent
 AGENT = "ml-orchestrator"
 WARMING_S = 10.0
+WARM_UP = 50
 CALLS: dict[str, dict[str, Any]] = {
     "memory_load": {"agent": AGENT},
     "message_send": {
@@ -98,17 +100,25 @@ def main() -> None:
     """Measure and print p50 and p99 of each tool."""
     options = arguments(__doc__)
     n = 200 if options.quick else 2_000
-    with session(str(HERE / "bare_server.py")) as bare:
-        floor = [bare.call_ms("add", {"a": 1, "b": 2}) for _ in range(n + 50)][50:]
     figures: list[Figure] = []
-    with session("-m", "ml_orchestrator", "mcp") as ours:
+    with (
+        session(str(HERE / "bare_server.py")) as bare,
+        session("-m", "ml_orchestrator", "mcp") as ours,
+    ):
         early: list[float] = []
         began = time.perf_counter()
         while time.perf_counter() - began < WARMING_S:
             early.append(ours.call_ms("memory_load", {"agent": AGENT}))
             time.sleep(0.005)
         for tool, call in CALLS.items():
-            taken = [ours.call_ms(tool, call) for _ in range(n + 50)][50:]
+            found = in_turns(
+                {
+                    "ours": partial(ours.call_ms, tool, call),
+                    "bare": partial(bare.call_ms, "add", {"a": 1, "b": 2}),
+                },
+                rounds=n + WARM_UP,
+            )
+            taken, floor = found["ours"][WARM_UP:], found["bare"][WARM_UP:]
             figures += [
                 Figure(f"{tool} {label}", "ms", percentile(taken, share),
                        percentile(floor, share), "no work", None, n)

@@ -76,12 +76,12 @@ def test_the_marketplace_offers_this_folder_as_the_plugin() -> None:
     assert (ROOT / plugin["source"]).samefile(ROOT)
 
 
-def test_the_server_is_started_with_an_interpreter_of_the_plugin_folder() -> None:
+def test_the_server_is_started_by_the_launcher_which_needs_nothing_installed() -> None:
     servers = manifest(".mcp.json")["mcpServers"]
     assert servers == {
         "ml": {
-            "command": "${CLAUDE_PLUGIN_ROOT}/.venv/bin/python",
-            "args": ["-m", "ml_orchestrator", "mcp"],
+            "command": "python3",
+            "args": ["-I", "-S", "${CLAUDE_PLUGIN_ROOT}/bin/ml-orchestrator-launch"],
         }
     }
 

@@ -1,0 +1,92 @@
+"""Gets the environment, starts the server in it, and once more if it crashes."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from ml_orchestrator.launcher.environment import Environments
+from ml_orchestrator.launcher.installing import Installer, SetupError
+from ml_orchestrator.launcher.process import ServerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ml_orchestrator.launcher.session import Session
+
+__all__ = ["Keeper"]
+
+_ENDED = "The ml-orchestrator server ended unexpectedly ({how}) before it had answered this call. "
+_RESTARTED = _ENDED + (
+    "It is being started again. What the call changes may have happened or not: look before "
+    "repeating it."
+)
+_GONE = _ENDED + (
+    "It had been started again once already and is not started any more in this session. "
+    "Reconnect it (/mcp in Claude Code) or start a new session when the cause is mended."
+)
+
+
+class Keeper:
+    """Sees to the server, in a thread of its own, until the client ends.
+
+    Args:
+        root: The plug-in's folder.
+        data: Where environments are kept.
+        arguments: Passed on to ``ml-orchestrator mcp``.
+        session: Told what becomes of the server.
+    """
+
+    def __init__(self, root: Path, data: Path, arguments: Sequence[str], session: Session) -> None:
+        self._arguments = arguments
+        self._session = session
+        self._installer = Installer()
+        self._environments = Environments(root, data, self._installer)
+        self._closing = threading.Lock()
+        self._server: ServerProcess | None = None
+        self._is_closed = False
+
+    def start(self) -> None:
+        """Begin, without waiting for anything."""
+        threading.Thread(target=self._keep, name="keeper", daemon=True).start()
+
+    def close(self) -> None:
+        """End the installer or the server, whichever runs."""
+        with self._closing:
+            self._is_closed = True
+            self._installer.stop()
+        if self._server is not None:
+            self._server.close()
+
+    def _keep(self) -> None:
+        self._serve(_RESTARTED)
+        how = self._serve(_GONE)
+        self._session.refuse_for_good(_GONE.format(how=how))
+
+    def _serve(self, farewell: str) -> str:
+        """Run a server until it ends; return how it ended."""
+        server = self._start_server(self._wait_for_python())
+        self._session.greet(server.stdin)
+        if not server.has_ended:
+            self._session.hand_over(server.stdin)
+        how = server.wait()
+        self._session.lose_server(farewell.format(how=how))
+        return how
+
+    def _wait_for_python(self) -> Path:
+        """Return the interpreter; each failure is told to those who wait, the next call retries."""
+        while True:
+            try:
+                return self._environments.python(self._session.report)
+            except SetupError as error:
+                self._session.report(str(error))
+                self._session.refuse_waiting(str(error))
+            self._session.wait_until_wanted()
+
+    def _start_server(self, python: Path) -> ServerProcess:
+        with self._closing:
+            if self._is_closed:
+                raise SystemExit
+            self._server = ServerProcess(str(python), self._arguments, self._session)
+            return self._server

@@ -1,0 +1,76 @@
+"""Listens to the client: the first line is answered before anything else is even imported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from ml_orchestrator.launcher.manifest import Manifest
+from ml_orchestrator.launcher.session import Session
+from ml_orchestrator.launcher.wire import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ml_orchestrator.launcher.keeper import Keeper
+
+__all__ = ["main"]
+
+
+def main(root: Path, arguments: Sequence[str]) -> None:
+    """Serve the client on standard input and output until it ends.
+
+    Args:
+        root: The plug-in's folder.
+        arguments: Passed on to ``ml-orchestrator mcp``.
+    """
+    signal.signal(signal.SIGTERM, _end)
+    session = Session(_manifest(root, arguments, os.environ), Output(sys.stdout.buffer))
+    lines = sys.stdin.buffer
+    first = lines.readline()
+    if not first:
+        return
+    session.receive(first)
+    keeper = _start_keeper(root, arguments, session)
+    try:
+        for line in lines:
+            session.receive(line)
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.stderr.write("ml-orchestrator: the client has gone\n")
+    finally:
+        keeper.close()
+
+
+def _start_keeper(root: Path, arguments: Sequence[str], session: Session) -> Keeper:
+    # Its imports take as long as everything up to the first answer.
+    from ml_orchestrator.launcher.keeper import Keeper  # noqa: PLC0415
+
+    keeper = Keeper(root, _data_folder(os.environ), arguments, session)
+    keeper.start()
+    return keeper
+
+
+def _end(*_: object) -> NoReturn:
+    sys.exit(128 + signal.SIGTERM)
+
+
+def _manifest(root: Path, arguments: Sequence[str], environ: Mapping[str, str]) -> Manifest:
+    mode = environ.get("ML_ORCHESTRATOR_MODE", "")
+    if "--mode" in arguments:
+        mode = [*arguments, ""][arguments.index("--mode") + 1]
+    return Manifest.read(
+        root / "bin" / "manifest.json",
+        reads_only=mode == "read-only",
+        lists_hold=not environ.get("ML_ORCHESTRATOR_PLUGINS"),
+    )
+
+
+def _data_folder(environ: Mapping[str, str]) -> Path:
+    """Return where environments are kept: the plug-in's data folder, else the user's."""
+    if given := environ.get("CLAUDE_PLUGIN_DATA"):
+        return Path(given)
+    shared = environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(shared).expanduser() / "ml-orchestrator"

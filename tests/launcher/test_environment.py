@@ -1,0 +1,201 @@
+"""The launcher builds what the server needs, whatever happens meanwhile."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.launcher.raw_client import LIMIT_S, RawClient
+from tests.launcher.small_plugin import SmallPlugin
+
+from ml_orchestrator.launcher.holds import lock_exclusively
+from ml_orchestrator.launcher.installing import Installer, SetupError
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> SmallPlugin:
+    plugin = SmallPlugin(tmp_path)
+    plugin.make()
+    return plugin
+
+
+def text_of(result: dict[str, Any]) -> str:
+    (part,) = result["content"]
+    text: str = part["text"]
+    return text
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+
+
+def runs(plugin: SmallPlugin) -> int:
+    path = plugin.folder / "uv-runs"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def test_the_first_call_waits_for_the_installation_is_told_so_and_is_answered(
+    plugin: SmallPlugin,
+) -> None:
+    plugin.put_wheel()
+    with plugin.start() as client:
+        client.shake_hands()
+        client.send("tools/call", 1, name="first", arguments={}, _meta={"progressToken": "t"})
+        told = [message := client.receive()]
+        while message.get("id") != 1:
+            told.append(message := client.receive())
+
+    (environment,) = plugin.environments
+    *notifications, answer = told
+    assert text_of(answer["result"]) == f"first in {plugin.data / environment / 'venv'}"
+    assert {n["method"] for n in notifications} == {"notifications/progress"}
+    assert {n["params"]["progressToken"] for n in notifications} == {"t"}
+    reached = [n["params"]["progress"] for n in notifications]
+    assert reached == sorted(reached)
+    assert "Installing Python packages" in notifications[0]["params"]["message"]
+
+
+def test_an_installation_killed_half_way_is_done_again_by_the_next_start(
+    plugin: SmallPlugin,
+) -> None:
+    plugin.put_wheel()
+    (plugin.folder / "uv-waits").touch()
+    with plugin.start() as killed:
+        killed.shake_hands()
+        wait_until(lambda: runs(plugin) == 1)
+        killed.kill()
+    (environment,) = plugin.environments
+    (plugin.data / environment / "venv").mkdir()
+    (plugin.data / environment / "venv" / "half").touch()
+
+    with plugin.start() as client:
+        client.shake_hands()
+        client.send("tools/call", 1, name="after", arguments={})
+        # What the killed launcher had started still runs, and is waited for.
+        wait_until(lambda: any("Another session is installing" in line for line in client.log))
+        (plugin.folder / "uv-waits").unlink()
+        assert text_of(client.answer(1)).startswith("after in ")
+    assert not (plugin.data / environment / "venv" / "half").exists()
+
+
+def test_a_launcher_told_to_end_ends_its_installer(plugin: SmallPlugin) -> None:
+    (plugin.folder / "uv-waits").touch()
+    with plugin.start() as client:
+        client.shake_hands()
+        wait_until(lambda: runs(plugin) == 1)
+        client.process.terminate()
+        assert client.process.wait(LIMIT_S) == 143
+
+    wait_until(lambda: lock_exclusively(plugin.data / "install.lock") is not None)
+
+
+def test_two_launchers_started_together_install_once(plugin: SmallPlugin) -> None:
+    plugin.put_wheel()
+    with plugin.start() as first, plugin.start() as second:
+        for client in (first, second):
+            client.shake_hands()
+            client.send("tools/call", 1, name="both", arguments={})
+        answers = [text_of(client.answer(1)) for client in (first, second)]
+
+    assert answers[0] == answers[1]
+    assert len(plugin.environments) == 1
+    assert runs(plugin) == 1
+
+
+def test_without_packages_the_call_says_so_and_the_next_one_tries_again(
+    plugin: SmallPlugin,
+) -> None:
+    with plugin.start() as client:
+        client.shake_hands()
+        refused = client.call(1, "offline")
+        plugin.put_wheel()
+        answered = client.call(2, "online")
+
+    assert refused["isError"] is True
+    assert "Go online and call the tool again; nothing has to be restarted" in text_of(refused)
+    assert answered["isError"] is False
+
+
+def test_a_full_disk_is_named(plugin: SmallPlugin) -> None:
+    plugin.put_wheel()
+    plugin.data.mkdir()
+    mounted = f'mount -t tmpfs -o size=1m none "{plugin.data}" && exec "$@"'
+    small_disk = ["unshare", "-rm", "sh", "-c", mounted, "sh"]
+    path = shutil.which("unshare")
+    if path is None or subprocess.run([*small_disk, "true"], check=False).returncode != 0:
+        pytest.skip("this machine does not let a test mount a small disk (unshare, tmpfs)")
+    environ = {**plugin.environ, "PATH": f"{plugin.environ['PATH']}:/usr/bin:/bin:/usr/sbin:/sbin"}
+    with RawClient([*small_disk, *plugin.command], environ, plugin.folder) as client:
+        client.shake_hands()
+        refused = client.call(1, "full")
+
+    assert refused["isError"] is True
+    assert "the disk is full. About 2 GB are needed: make room" in text_of(refused)
+
+
+def test_a_folder_that_cannot_be_written_is_named(plugin: SmallPlugin) -> None:
+    plugin.data.write_text("not a folder")
+    with plugin.start() as client:
+        client.shake_hands()
+        refused = client.call(1, "nowhere")
+
+    assert refused["isError"] is True
+    assert f"keeps its Python packages in {plugin.data}" in text_of(refused)
+
+
+def test_without_a_suitable_python_the_message_says_which_ones_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", "")
+    (tmp_path / "lock").write_text("")
+
+    with pytest.raises(SetupError, match=r"needs Python 3\.11 to 3\.13 with its venv module"):
+        Installer().install(tmp_path / "lock", tmp_path / "venv", guard=0, report=print)
+
+
+def test_an_upgrade_leaves_a_running_session_its_environment_and_removes_it_afterwards(
+    plugin: SmallPlugin,
+) -> None:
+    plugin.put_wheel()
+    with plugin.start() as old:
+        old.shake_hands()
+        before = text_of(old.call(1, "old"))
+        plugin.upgrade()
+        with plugin.start() as new:
+            new.shake_hands()
+            after = text_of(new.call(1, "new"))
+            assert len(plugin.environments) == 2
+        assert text_of(old.call(2, "old")) == before
+    with plugin.start() as later:
+        later.shake_hands()
+        assert text_of(later.call(1, "new")) == after
+
+    (kept,) = plugin.environments
+    assert kept in after
+
+
+def test_an_environment_is_kept_while_a_process_of_it_lives_on_after_its_session(
+    plugin: SmallPlugin,
+) -> None:
+    plugin.put_wheel()
+    with plugin.start() as old:
+        old.shake_hands()
+        prefix = text_of(old.call(1, "old")).removeprefix("old in ")
+    lives_on = [f"{prefix}/bin/python", "-c", "print('up', flush=True); input()"]
+    with subprocess.Popen(lives_on, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout
+        assert worker.stdout.readline() == b"up\n"
+        plugin.upgrade()
+        with plugin.start() as new:
+            new.shake_hands()
+            new.call(1, "new")
+        assert len(plugin.environments) == 2
+        worker.communicate(b"\n", timeout=LIMIT_S)
