@@ -2,14 +2,14 @@
 
     .venv/bin/python docs/make_picture.py [OUTPUT.txt]
 
-Runs the demo, or takes the output of a run that was saved. Of each progress bar only the last
-state is kept, and paths below the repository are shortened; nothing else is changed.
+Runs the demo, or takes the output of a run that was saved. Progress bars are left out and paths
+below the repository shortened; nothing else is changed.
 """
 
+import io
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -25,7 +25,6 @@ _HIGHLIGHTS = {
     r"^ ?\d+\. .*$": "bold cyan",
     r"\b\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]": "bold green",
     r"@[a-z]+": "magenta",
-    r"\[#+\.*\]": "green",
     r"a stale move is refused|integrity FAILS": "yellow",
 }
 # The viewer's own fixed-width font: a picture must not fetch one from the network.
@@ -70,8 +69,10 @@ def demo_output() -> str:
 
 def picture(output: str) -> str:
     """Return the output as a picture of a terminal."""
-    console = Console(record=True, width=WIDTH, file=Path("/dev/null").open("w"))
-    for line in last_bars(output.replace(f"{ROOT}/", "").splitlines()):
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
+    for line in output.replace(f"{ROOT}/", "").splitlines():
+        if _BAR.match(line):
+            continue
         text = Text(line)
         for pattern, style in _HIGHLIGHTS.items():
             text.highlight_regex(pattern, style)
@@ -79,19 +80,6 @@ def picture(output: str) -> str:
     return console.export_svg(
         title="make demo", theme=MONOKAI, code_format=_SVG, unique_id="ml-orchestrator-demo"
     )
-
-
-def last_bars(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the lines, of neighbouring progress bars only the last."""
-    bar = None
-    for line in lines:
-        if _BAR.match(line):
-            bar = line.rstrip()
-            continue
-        if bar is not None:
-            yield bar
-            bar = None
-        yield line
 
 
 if __name__ == "__main__":

@@ -209,3 +209,23 @@ def test_the_picture_follows_the_data() -> None:
     pictures = [profile_plot(d, profile_dataset(d, None)) for d in (first, first, second)]
 
     assert pictures[0] == pictures[1] != pictures[2]
+
+
+def test_of_many_columns_some_are_described_and_all_are_judged() -> None:
+    frame = pl.DataFrame({f"c{i}": [1.0, i + 2.0] for i in range(120)})
+    frame = frame.with_columns(c119=pl.lit(1))
+    dataset = dataset_of(frame)
+
+    cut, named = profile_dataset(dataset, "c118"), profile_dataset(dataset, None, columns=["c119"])
+
+    assert [c.name for c in cut.columns] == [*(f"c{i}" for i in range(99)), "c118"]
+    assert (cut.n_columns, cut.n_columns_shown) == (120, 100)
+    assert cut.constant_columns == ("c119",)
+    assert cut.warnings[0].startswith("100 of 120 columns are described")
+    assert [c.name for c in named.columns] == ["c119"]
+    assert not any("are described" in warning for warning in named.warnings)
+
+
+def test_a_described_column_that_is_absent_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="No column 'w' to use as a column to describe"):
+        profile_dataset(dataset_of(pl.DataFrame({"x": [1.0]})), None, columns=["w"])

@@ -10,6 +10,7 @@ import skops.io
 from numpy.testing import assert_array_equal
 from tests.training.tables import dataset_of, mixed_table
 
+from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.dates import DateParts
 from ml_orchestrator.training.holdout import fit
 from ml_orchestrator.training.models import Task, TrainingSpec
@@ -23,7 +24,7 @@ RAW_ROWS: list[dict[str, object]] = [
     {"n": 0.5, "i": 3, "c": "red", "b": True, "t": "2024-03-05T06:00:00"},
     {"n": None, "i": None, "c": None, "b": None, "t": None},
     {"n": float("nan"), "i": 2, "c": "never seen", "b": False, "t": "2031-12-31T00:00:00Z"},
-    {"n": 1, "i": 2.5, "c": "", "b": True, "t": "not a date"},
+    {"n": 1, "i": 2.5, "c": "", "b": True, "t": "2019-02-28T23:59:59+05:00"},
 ]
 
 
@@ -140,13 +141,20 @@ def test_dates_become_their_parts_whatever_form_they_come_in() -> None:
     np.testing.assert_allclose(parts, [expected] * 4)
 
 
-def test_what_is_no_date_becomes_missing_parts() -> None:
-    frame = pd.DataFrame({"t": pd.Series([None, "soon", float("nan"), pd.NaT], dtype=object)})
+def test_a_missing_date_becomes_missing_parts() -> None:
+    frame = pd.DataFrame({"t": pd.Series([None, float("nan"), pd.NaT], dtype=object)})
 
     parts = DateParts().fit(frame).transform(frame)
 
-    assert parts.shape == (4, 6)
+    assert parts.shape == (3, 6)
     assert np.isnan(parts).all()
+
+
+def test_what_is_no_date_is_refused_with_its_column() -> None:
+    frame = pd.DataFrame({"t": ["2024-01-01", "soon"]})
+
+    with pytest.raises(InvalidInputError, match="Column 't': 'soon' is not a date"):
+        DateParts().fit(frame).transform(frame)
 
 
 def test_names_of_date_parts_carry_their_column() -> None:

@@ -150,3 +150,26 @@ def test_what_cannot_be_split_is_refused_with_a_reason(
         split_of(frame, **given)
 
     assert said in str(caught.value)
+
+
+def test_a_fold_on_which_the_metric_is_undefined_is_refused_before_the_search() -> None:
+    frame = pl.DataFrame(
+        {
+            "when": range(100),
+            "x": np.random.default_rng(0).normal(size=100),
+            "label": ["a"] * 10 + ["b"] * 80 + ["a"] * 10,
+        }
+    )
+    with pytest.raises(InvalidInputError, match=r"roc_auc is not defined on .* score fold 1"):
+        split_of(frame, "label", time_column="when")
+    split_of(frame, "label", time_column="when", metric="accuracy")
+
+
+@pytest.mark.parametrize("target", ["amount", "label"])
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.3, 0.4, 0.5])
+def test_the_held_out_share_of_grouped_rows_is_near_the_one_asked_for(
+    target: str, share: float
+) -> None:
+    split, _ = split_of(frame_of(), target, group_column="person", test_fraction=share, n_folds=2)
+
+    assert len(split.test) / N_ROWS == pytest.approx(share, abs=0.03)

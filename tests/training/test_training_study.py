@@ -283,3 +283,20 @@ def test_a_study_killed_at_any_write_gives_the_same_trials(tmp_path: Path) -> No
     unequal = [(c["write"], c["way"]) for c in cases if c["trials"] != expected]
     assert unequal == []
     assert {case["n_open"] for case in cases} == {0}
+
+
+def test_time_ends_a_search_whose_trials_all_fail(tmp_path: Path) -> None:
+    clock = Clock()
+
+    def fail(params: Params) -> Iterator[float]:
+        clock.now_s += 4
+        raise ValueError("only one class")
+        yield 0.0
+
+    with pytest.raises(InvalidInputError, match="None of 3 trials could be scored"):
+        run_study(
+            plan(tmp_path, n_trials=100, timeout_s=10),
+            Objective(suggest_plane, fail),
+            on_progress=quiet,
+            clock=clock,
+        )

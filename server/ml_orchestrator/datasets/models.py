@@ -88,7 +88,11 @@ class DatasetProfile(Record):
     n_rows: Annotated[Count, Field(description="Rows.")]
     n_columns: Annotated[Count, Field(description="Columns, the target included.")]
     duplicate_rows: Annotated[Count, Field(description="Rows that repeat an earlier row.")]
-    columns: Annotated[tuple[ColumnProfile, ...], Field(description="One entry per column.")]
+    n_columns_shown: Annotated[Count, Field(description="Columns described in columns.")]
+    columns: Annotated[
+        tuple[ColumnProfile, ...],
+        Field(description="Columns described, in the table's order; at most 100 unless named."),
+    ]
     constant_columns: Annotated[tuple[str, ...], Field(description="Columns of one value.")]
     empty_columns: Annotated[tuple[str, ...], Field(description="Columns without any value.")]
     id_like_columns: Annotated[

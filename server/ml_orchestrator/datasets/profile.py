@@ -19,17 +19,38 @@ MANY_OUTLIERS = 0.05
 RARE_CLASS = 0.05
 FEW_ROWS = 100
 MAX_CLASSES_LISTED = 50
+MAX_COLUMNS = 100
 
 
-def profile_dataset(dataset: Dataset, target: str | None) -> DatasetProfile:
+def profile_dataset(
+    dataset: Dataset,
+    target: str | None,
+    *,
+    columns: Sequence[str] | None = None,
+    max_columns: int = MAX_COLUMNS,
+) -> DatasetProfile:
     """Return the profile of a data set, with the target's if one is given or known.
 
+    Everything is counted, tried and warned of over all columns; only the detailed descriptions
+    are limited.
+
+    Args:
+        dataset: what to profile.
+        target: the column to predict; None takes a built-in's default.
+        columns: which columns to describe, however many; None describes the target and the
+            first of the others, ``max_columns`` together.
+        max_columns: descriptions where ``columns`` is None, at least 1.
+
     Raises:
-        InvalidInputError: no column is called ``target``; the message names the closest.
+        InvalidInputError: no column is called ``target`` or as in ``columns``; the message
+            names the closest.
     """
     frame = dataset.frame
     target = target if target is not None else dataset.default_target
-    columns = tuple(profile_column(column) for column in frame.get_columns())
+    for name in columns or ():
+        check_column(frame, name, "a column to describe")
+    found = tuple(profile_column(column) for column in frame.get_columns())
+    shown = _shown(found, target, max_columns) if columns is None else _named(found, columns)
     about_target = _about_target(frame, target) if target is not None else {}
     profile = DatasetProfile(
         source=dataset.source,
@@ -38,14 +59,37 @@ def profile_dataset(dataset: Dataset, target: str | None) -> DatasetProfile:
         n_rows=frame.height,
         n_columns=frame.width,
         duplicate_rows=_duplicate_rows(frame),
-        columns=columns,
-        constant_columns=tuple(c.name for c in columns if c.is_constant),
-        empty_columns=tuple(c.name for c in columns if c.kind == "empty"),
-        id_like_columns=tuple(c.name for c in columns if c.is_id_like and c.name != target),
+        n_columns_shown=len(shown),
+        columns=shown,
+        constant_columns=tuple(c.name for c in found if c.is_constant),
+        empty_columns=tuple(c.name for c in found if c.kind == "empty"),
+        id_like_columns=tuple(c.name for c in found if c.is_id_like and c.name != target),
         target=target,
         **about_target,
     )
-    return profile.model_copy(update={"warnings": tuple(_warnings(profile))})
+    cut = _cut_warnings(profile) if columns is None else []
+    return profile.model_copy(update={"warnings": (*cut, *_warnings(profile, found))})
+
+
+def _shown(
+    found: Sequence[ColumnProfile], target: str | None, max_columns: int
+) -> tuple[ColumnProfile, ...]:
+    target_first = sorted(found, key=lambda column: column.name != target)
+    return _named(found, [column.name for column in target_first[:max_columns]])
+
+
+def _named(found: Sequence[ColumnProfile], names: Sequence[str]) -> tuple[ColumnProfile, ...]:
+    wanted = set(names)
+    return tuple(column for column in found if column.name in wanted)
+
+
+def _cut_warnings(profile: DatasetProfile) -> list[str]:
+    if profile.n_columns_shown == profile.n_columns:
+        return []
+    return [
+        f"{profile.n_columns_shown:,} of {profile.n_columns:,} columns are described; to see "
+        "others, name them in columns."
+    ]
 
 
 def check_column(frame: pl.DataFrame, name: str, role: str) -> None:
@@ -82,10 +126,10 @@ def _duplicate_rows(frame: pl.DataFrame) -> int:
     return frame.height - pl.DataFrame(plain).n_unique() if plain else 0
 
 
-def _warnings(profile: DatasetProfile) -> list[str]:
+def _warnings(profile: DatasetProfile, columns: Sequence[ColumnProfile]) -> list[str]:
     return [
         *_table_warnings(profile),
-        *(text for column in profile.columns for text in _column_warnings(column)),
+        *(text for column in columns for text in _column_warnings(column)),
         *_target_warnings(profile.suggested_task, profile.target_balance),
         *_leakage_warnings(profile.leakage_suspects),
     ]

@@ -3,7 +3,8 @@
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.builtin import BUILTIN_DATASETS, BuiltinDataset
 from ml_orchestrator.datasets.kinds import normalise
-from ml_orchestrator.datasets.paths import read_allowed_file, resolve_allowed
+from ml_orchestrator.datasets.paths import check_size, read_allowed_file, resolve_allowed
 from ml_orchestrator.errors import InvalidInputError
 
 __all__ = [
@@ -23,11 +24,14 @@ __all__ = [
     "BuiltinDataset",
     "Dataset",
     "columns_as_arrays",
+    "file_size_bytes",
     "load_dataset",
+    "load_head",
 ]
 
 BUILTIN_PREFIX = "builtin:"
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
+HEAD_BYTES = 1_000_000  # of a text whose header and first bytes are looked at
 SEPARATORS = (",", ";", "\t", "|")
 
 
@@ -64,12 +68,44 @@ def load_dataset(source: str, *, roots: Sequence[Path], max_bytes: int) -> Datas
     path = resolve_allowed(source, roots)
     content = read_allowed_file(path, max_bytes=max_bytes)
     frame = normalise(_parse(path, content))
-    if frame.width == 0 or frame.height == 0:
-        raise InvalidInputError(
-            f"{source!r} has {frame.height} rows and {frame.width} columns; both are needed."
-        )
+    _check_shape(source, frame)
     digest = hashlib.sha256(content).hexdigest()
     return Dataset(source, frame, digest, f"File {path.name}.", None)
+
+
+def file_size_bytes(source: str, *, roots: Sequence[Path]) -> int:
+    """Return the size of the file that ``source`` names; 0 for a built-in.
+
+    Raises:
+        NotFoundError: no such file.
+        PathNotAllowedError: the path leaves the roots.
+        InvalidInputError: it is not the path of a data file.
+    """
+    if source.startswith(BUILTIN_PREFIX):
+        return 0
+    return resolve_allowed(source, roots).stat().st_size
+
+
+def load_head(source: str, *, roots: Sequence[Path], max_bytes: int, n_rows: int) -> Dataset:
+    """Return the first rows of a file, read without the rest; the digest is empty.
+
+    Types are those of these rows: later ones may turn whole numbers into others, or into text.
+
+    Args:
+        source: path of a CSV or Parquet file.
+        roots: as for `load_dataset`.
+        max_bytes: largest file that is accepted, though only its head is read.
+        n_rows: rows at most.
+
+    Raises:
+        NotFoundError, PathNotAllowedError, InvalidInputError: as for `load_dataset`, where the
+            head shows it.
+    """
+    path = resolve_allowed(source, roots)
+    check_size(path, path.stat().st_size, max_bytes=max_bytes)
+    frame = normalise(_parse_head(path, n_rows))
+    _check_shape(source, frame)
+    return Dataset(source, frame, "", f"Head of file {path.name}.", None)
 
 
 def columns_as_arrays(frame: pl.DataFrame) -> dict[str, NDArray[Any]]:
@@ -79,6 +115,13 @@ def columns_as_arrays(frame: pl.DataFrame) -> dict[str, NDArray[Any]]:
     everything else is an object array of text with None for missing.
     """
     return {column.name: _as_array(column) for column in frame.get_columns()}
+
+
+def _check_shape(source: str, frame: pl.DataFrame) -> None:
+    if frame.width == 0 or frame.height == 0:
+        raise InvalidInputError(
+            f"{source!r} has {frame.height} rows and {frame.width} columns; both are needed."
+        )
 
 
 def _as_array(column: pl.Series) -> NDArray[Any]:
@@ -109,10 +152,25 @@ def _content_digest(frame: pl.DataFrame) -> str:
 
 
 def _parse(path: Path, content: bytes) -> pl.DataFrame:
-    try:
+    with _readable(path):
         if path.suffix.lower() == ".parquet":
             return pl.read_parquet(io.BytesIO(content))
         return _parse_text(path.name, content)
+
+
+def _parse_head(path: Path, n_rows: int) -> pl.DataFrame:
+    with _readable(path):
+        if path.suffix.lower() == ".parquet":
+            return pl.read_parquet(path, n_rows=n_rows)
+        with path.open("rb") as file:
+            start = file.read(HEAD_BYTES)
+        return _read_text(path, _separator(path.name, start), n_rows)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
         reason = str(error).strip().splitlines()
         raise InvalidInputError(
@@ -122,6 +180,11 @@ def _parse(path: Path, content: bytes) -> pl.DataFrame:
 
 
 def _parse_text(name: str, content: bytes) -> pl.DataFrame:
+    return _read_text(io.BytesIO(content), _separator(name, content), None)
+
+
+def _separator(name: str, content: bytes) -> str:
+    """Return the separator of the header, after a look at its names."""
     if b"\x00" in content:
         raise InvalidInputError(f"{name} is not text: it holds NUL bytes.")
     header = content.split(b"\n", 1)[0].decode("utf-8", errors="replace").rstrip("\r")
@@ -130,10 +193,15 @@ def _parse_text(name: str, content: bytes) -> pl.DataFrame:
     repeated = sorted({n for n in names if names.count(n) > 1})
     if repeated:
         raise InvalidInputError(f"{name} repeats the column {repeated[0]!r}; names must differ.")
+    return separator
+
+
+def _read_text(source: Path | io.BytesIO, separator: str, n_rows: int | None) -> pl.DataFrame:
     return pl.read_csv(
-        io.BytesIO(content),
+        source,
         separator=separator,
         try_parse_dates=True,
-        infer_schema_length=None,
+        infer_schema_length=n_rows,
+        n_rows=n_rows,
         null_values=MISSING,
     )

@@ -30,10 +30,10 @@ from ml_orchestrator.training.preprocessing import build_pipeline
 from ml_orchestrator.training.space import Params, ParamSpace
 from ml_orchestrator.training.splits import Split, plan_split
 from ml_orchestrator.training.study import Objective, StudyPlan, StudyProgress, StudyResult
-from ml_orchestrator.training.table import TrainingTable, prepare_table
+from ml_orchestrator.training.table import TrainingTable, check_head, prepare_table
 from ml_orchestrator.training.trainers import TRAINERS
 
-__all__ = ["Report", "TrainedModel", "check", "train"]
+__all__ = ["Report", "TrainedModel", "check", "check_part", "train"]
 
 Report = Callable[[float, str, Mapping[str, float]], None]
 
@@ -68,6 +68,16 @@ def check(spec: TrainingSpec, dataset: Dataset) -> None:
     """
     _trainer_names(spec)
     plan_split(spec, prepare_table(spec, dataset))
+
+
+def check_part(spec: TrainingSpec, head: Dataset) -> None:
+    """Return unless ``train`` is certain to refuse a file whose first rows are ``head``.
+
+    Raises:
+        InvalidInputError: the data or the spec cannot be used.
+    """
+    _trainer_names(spec)
+    check_head(spec, head)
 
 
 def train(spec: TrainingSpec, dataset: Dataset, *, study_dir: Path, report: Report) -> TrainedModel:

@@ -18,13 +18,14 @@ from ml_orchestrator.datasets.models import ColumnKind
 from ml_orchestrator.datasets.profile import check_column
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.training.metrics import Metric, pick_metric
+from ml_orchestrator.training.metrics import METRICS, Metric, pick_metric
 from ml_orchestrator.training.models import Task, TrainingSpec
 from ml_orchestrator.training.preprocessing import FeatureKinds
 
-__all__ = ["TrainingTable", "prepare_table"]
+__all__ = ["TrainingTable", "check_head", "prepare_table"]
 
 MAX_CLASSES = 100
+MAX_INTEGER = 2**53  # up to here a float holds every integer
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,37 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
         groups=_groups(spec, frame),
         warnings=(*warnings, *dropped),
     )
+
+
+def check_head(spec: TrainingSpec, dataset: Dataset) -> None:
+    """Refuse what the first rows of a file prove wrong with the whole of it.
+
+    Names, column types that no further row can mend, and a metric of another task; not the
+    number of rows, of classes or of groups.
+
+    Raises:
+        InvalidInputError: the target, a column or the metric is unusable.
+    """
+    target = _target_name(spec, dataset)
+    column = dataset.frame[target]
+    others = [c for c in dataset.frame.get_columns() if c.name not in (target, spec.group_column)]
+    if column_kind(column) == "unsupported":
+        raise InvalidInputError(f"The target {target!r} is {column.dtype}; choose another target.")
+    if all(column_kind(other) == "unsupported" for other in others):
+        raise InvalidInputError(f"No usable feature for target {target!r}; all are lists or bytes.")
+    is_text = column_kind(column) in ("categorical", "text")
+    if is_text and spec.task == "regression":
+        raise InvalidInputError(
+            f"The target {target!r} is {column.dtype}, not a number; use task classification."
+        )
+    _check_metric(spec.metric, "classification" if is_text else spec.task)
+
+
+def _check_metric(name: str | None, task: str) -> None:
+    fitting = [key for key, metric in METRICS.items() if task in ("auto", metric.task)]
+    if name is not None and name not in fitting:
+        about = "" if task == "auto" else f" for {task}"
+        raise InvalidInputError(f"No metric {name!r}{about}; known: {', '.join(fitting)}.")
 
 
 def _target_name(spec: TrainingSpec, dataset: Dataset) -> str:
@@ -161,6 +193,8 @@ def _feature_kinds(
 def _useless(column: pl.Series) -> str:
     """Return why a column cannot help, or nothing."""
     kind = column_kind(column)
+    if not column.name:
+        return "it has no name"
     if kind == "empty":
         return "it has no values"
     if kind == "unsupported":
@@ -176,13 +210,17 @@ def _labels(target: pl.Series, task: Task) -> tuple[NDArray[Any], NDArray[Any], 
     if task == "regression":
         values = target.cast(pl.Float64).to_numpy()
         return values, values, ()
-    if target.dtype.is_float() and bool((target == target.round()).all()):
+    if target.dtype.is_float() and _are_integers(target):
         target = target.cast(pl.Int64)
     if target.dtype.is_temporal():
         target = target.cast(pl.String)
     labels = np.array(target.to_list())
     classes, codes = np.unique(labels, return_inverse=True)
     return labels, codes, tuple(str(name) for name in classes)
+
+
+def _are_integers(values: pl.Series) -> bool:
+    return bool(((values == values.round()) & (values.abs() <= MAX_INTEGER)).all())
 
 
 def _raw_features(frame: pl.DataFrame, kinds: FeatureKinds) -> pd.DataFrame:

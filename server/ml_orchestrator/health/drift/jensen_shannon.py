@@ -15,7 +15,7 @@ __all__ = ["jensen_shannon"]
 @DRIFT_TESTS.register("jensen_shannon")
 @drift_test(kinds=["numeric", "categorical"], measure="distance", threshold=0.1, is_symmetric=False)
 def jensen_shannon(reference: Sample, current: Sample) -> Measurement:
-    """Measure the distance of shares over Sturges bins of a numeric column, or over categories.
+    """Measure the distance of shares over bins or categories; at most 0.83, whatever changed.
 
     Not symmetric for numeric columns: the reference decides whether bins or single values count.
     """

@@ -15,7 +15,7 @@ __all__ = ["psi"]
 @DRIFT_TESTS.register("psi")
 @drift_test(kinds=["numeric", "categorical"], measure="distance", threshold=0.1, is_symmetric=False)
 def psi(reference: Sample, current: Sample) -> Measurement:
-    """Measure the change of shares over Sturges bins of a numeric column, or over categories.
+    """Measure the change of shares over bins or categories; unbounded, rare ones weigh most.
 
     Not symmetric for numeric columns: the reference decides whether bins or single values count.
     """

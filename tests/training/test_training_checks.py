@@ -1,0 +1,71 @@
+"""The check before a run: whole for small files, of the head for large ones."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.orchestration import checks
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.training.models import TrainingSpec
+
+ONE_CLASS_FIRST = pl.DataFrame(
+    {
+        "x": [i % 7 for i in range(200)],
+        "name": [f"n{i % 5}" for i in range(200)],
+        "y": ["a"] * 150 + ["b"] * 50,
+    }
+)
+
+
+@pytest.fixture(params=["csv", "parquet"])
+def large_file(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """A file that counts as large, of which 100 rows are read."""
+    monkeypatch.setattr(checks, "LARGE_BYTES", 100)
+    monkeypatch.setattr(checks, "HEAD_ROWS", 100)
+    source = f"t.{request.param}"
+    write = ONE_CLASS_FIRST.write_csv if request.param == "csv" else ONE_CLASS_FIRST.write_parquet
+    write(tmp_path / source)
+    return source
+
+
+def check(folder: Path, source: str, **given: Any) -> None:
+    spec = TrainingSpec(source=source, **given)
+    checks.check_training(Settings.read({}, project_dir=folder), spec.model_dump())
+
+
+def test_what_only_the_rest_of_a_large_file_can_show_is_left_to_the_run(
+    large_file: str, tmp_path: Path
+) -> None:
+    check(tmp_path, large_file, target="y")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"target": "z"}, "No column 'z'"),
+        ({"target": "y", "trainers": ("oracle",)}, "No trainer 'oracle'"),
+        ({"target": "y", "metric": "luck"}, "No metric 'luck'"),
+        ({"target": "y", "metric": "rmse"}, "No metric 'rmse' for classification"),
+        ({"target": "name", "task": "regression"}, "use task classification"),
+        ({"target": "y", "group_column": "who"}, "No column 'who'"),
+    ],
+)
+def test_what_the_head_of_a_large_file_proves_is_refused(
+    large_file: str, tmp_path: Path, given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        check(tmp_path, large_file, **given)
+
+    assert said in str(caught.value)
+
+
+def test_a_small_file_is_checked_whole(tmp_path: Path) -> None:
+    ONE_CLASS_FIRST.head(100).write_csv(tmp_path / "t.csv")
+
+    with pytest.raises(InvalidInputError, match="one value only"):
+        check(tmp_path, "t.csv", target="y")
