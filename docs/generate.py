@@ -79,7 +79,7 @@ def tools_page() -> str:
         nested = schema.get("$defs", {}).items()
         parts += [f"`{key}` has: {fields(part)}.\n" for key, part in nested if "properties" in part]
     parts += [
-        listing("Trainers", ((name, "") for name in TRAINERS)),
+        listing("Trainers", ((n, first_line(type(TRAINERS[n]))) for n in TRAINERS)),
         listing("Drift tests", ((n, first_line(DRIFT_TESTS[n].compare)) for n in DRIFT_TESTS)),
         listing("Workflows", ((n, WORKFLOWS[n].description) for n in WORKFLOWS)),
         listing(

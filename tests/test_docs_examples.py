@@ -72,13 +72,13 @@ def run(command: list[str], home: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.parametrize("example", examples("python"))
+@pytest.mark.parametrize("example", [*examples("python")])
 def test_the_python_shown_runs_in_a_fresh_project(example: Example, home: Path) -> None:
     ran = run([sys.executable, "-c", example.code], home)
     assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.parametrize("example", examples("json"))
+@pytest.mark.parametrize("example", [*examples("json")])
 def test_the_configuration_shown_is_json_that_starts_our_server(
     example: Example, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,7 +87,7 @@ def test_the_configuration_shown_is_json_that_starts_our_server(
     must_be_known(server["args"], capsys)
 
 
-@pytest.mark.parametrize("words", commands())
+@pytest.mark.parametrize("words", [*commands()])
 def test_the_commands_shown_exist(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     program = Path(words[0]).name
     if program == "make":

@@ -33,13 +33,13 @@ class DataInspector:
         return [f"builtin:{name}" for name in BUILTIN_DATASETS]
 
     def profile(
-        self, source: str, target: str | None, *, with_plot: bool
+        self, source: str, target: str | None, *, columns: Sequence[str] | None, with_plot: bool
     ) -> tuple[DatasetProfile, list[bytes]]:
         """Return the profile of a data set and, if wanted, its picture (PNG)."""
         dataset = load_dataset(
             source, roots=self._settings.roots, max_bytes=self._settings.max_data_bytes
         )
-        profile = profile_dataset(dataset, target or dataset.default_target)
+        profile = profile_dataset(dataset, target or dataset.default_target, columns=columns)
         return profile, [profile_plot(dataset, profile)] if with_plot else []
 
     def drift(

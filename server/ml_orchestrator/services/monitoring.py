@@ -60,11 +60,11 @@ class MonitoringCoordinator:
         return await run_sync(lambda: self._inspector().builtin_sources())
 
     async def profile(
-        self, source: str, target: str | None, *, with_plot: bool
+        self, source: str, target: str | None, *, columns: Sequence[str] | None, with_plot: bool
     ) -> tuple[DatasetProfile, list[bytes]]:
         """Return what a data set holds and, if wanted, a PNG picture of it."""
         return await run_sync(
-            lambda: self._inspector().profile(source, target, with_plot=with_plot)
+            lambda: self._inspector().profile(source, target, columns=columns, with_plot=with_plot)
         )
 
     async def drift(

@@ -21,6 +21,14 @@ async def dataset_profile(
     target: Annotated[
         str | None, Field(max_length=200, description="The column to predict, if there is one.")
     ] = None,
+    columns: Annotated[
+        list[str] | None,
+        Field(
+            min_length=1,
+            max_length=500,
+            description="Describe these in detail; the first 100 if left out.",
+        ),
+    ] = None,
     with_plot: Annotated[bool, Field(description="Add a picture of the columns.")] = False,
 ) -> Annotated[CallToolResult, DatasetProfile]:
     """Describe a data set before training on it.
@@ -29,5 +37,7 @@ async def dataset_profile(
     balance of the target, columns that give the target away (with the evidence), and the task
     and metric that fit. training_start trains on it.
     """
-    profile, pictures = await monitoring.profile(source, target, with_plot=with_plot)
+    profile, pictures = await monitoring.profile(
+        source, target, columns=columns, with_plot=with_plot
+    )
     return with_pictures(profile, *pictures)
