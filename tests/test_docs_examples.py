@@ -1,5 +1,6 @@
 """What README and the pages under docs/ show: the Python runs, and the commands exist."""
 
+import html
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.plugin.lint_agents import PREFIX
 
 from ml_orchestrator.cli import main
 from ml_orchestrator.health.drift import DRIFT_TESTS
@@ -97,8 +99,17 @@ def test_the_commands_shown_exist(words: list[str], capsys: pytest.CaptureFixtur
         must_be_known(words[1:], capsys)
     elif program == "python":
         assert (ROOT / words[1]).is_file()
+    elif program == "plugin":  # /plugin in Claude Code
+        assert words[1:3] in (["marketplace", "add"], ["install", installed_as()])
     else:
-        assert program in {"claude", "cli"}, f"nothing checks {words}; add it here"
+        assert program == "claude", f"nothing checks {words}; add it here"
+        assert {word for word in words if word.startswith("mcp__")} <= {f"{PREFIX}*"}
+
+
+def installed_as() -> str:
+    """Return the name under which the marketplace of this folder offers the plug-in."""
+    market = json.loads((ROOT / ".claude-plugin" / "marketplace.json").read_text())
+    return f"{market['plugins'][0]['name']}@{market['name']}"
 
 
 def must_be_known(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,6 +159,7 @@ def test_a_page_names_no_tool_that_does_not_exist(page: str) -> None:
 
 def test_the_picture_was_made_from_what_the_demo_prints() -> None:
     chapters = re.findall(r'say\(\d+, "([^"]+)"\)', (ROOT / "examples/demo.py").read_text())
-    picture = (DOCS / "pictures" / "demo.svg").read_text(encoding="utf-8").replace("&#160;", " ")
+    picture = (DOCS / "pictures" / "demo.svg").read_text(encoding="utf-8")
+    shown = html.unescape(re.sub(r"<[^>]+>", "", picture)).replace("\xa0", " ")
     assert len(chapters) == 10
-    assert [title for title in chapters if title.replace("&", "&amp;") not in picture] == []
+    assert [title for title in chapters if title not in shown] == []

@@ -1,6 +1,6 @@
 """Check the skills of the plug-in, and what the agents say about them, against what exists.
 
-Run it as ``python tests/plugin/lint_skills.py [SKILLS [AGENTS]]``; it prints one line per fault
+Run it as ``python -m tests.plugin.lint_skills [SKILLS [AGENTS]]``; it prints one line per fault
 and exits 1 if there is any.
 """
 
