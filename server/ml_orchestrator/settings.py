@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 
 from ml_orchestrator.errors import InvalidInputError
 
@@ -13,6 +20,7 @@ __all__ = ["Mode", "Settings", "child_environment"]
 
 PREFIX = "ML_ORCHESTRATOR_"
 SQLITE = "sqlite:///"
+POSTGRES = "postgresql+psycopg://"
 Mode = Literal["read-only", "operator"]
 
 # What a child process may see of our environment: where things are, how to speak and how many
@@ -51,6 +59,13 @@ class Settings(BaseModel):
     mode: Annotated[
         Mode, Field(description="read-only: only reading tools exist; operator: all of them.")
     ] = "operator"
+    database_url: Annotated[
+        SecretStr | None,
+        Field(
+            description="Postgres for memory, messages and alias history, as "
+            "postgresql+psycopg://user:password@host/database; state.db in home if unset."
+        ),
+    ] = None
     tracking_uri: Annotated[
         str | None, Field(description="MLflow tracking address; mlflow.db in home if unset.")
     ] = None
@@ -86,6 +101,13 @@ class Settings(BaseModel):
     def _absolute_roots(cls, paths: tuple[Path, ...]) -> tuple[Path, ...]:
         return tuple(path.expanduser().absolute() for path in paths)
 
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(POSTGRES):
+            raise ValueError(f"must begin with {POSTGRES} (SQLite is used when it is unset)")
+        return url
+
     @field_validator("tracking_uri", "registry_uri")
     @classmethod
     def _absolute_uri(cls, uri: str | None) -> str | None:
@@ -120,8 +142,10 @@ class Settings(BaseModel):
 
     @property
     def state_url(self) -> str:
-        """SQLAlchemy address of the state database."""
-        return f"sqlite:///{self.home / 'state.db'}"
+        """SQLAlchemy address of the state database, its password in clear."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"{SQLITE}{self.home / 'state.db'}"
 
     @property
     def workflows_url(self) -> str:
@@ -146,6 +170,8 @@ class Settings(BaseModel):
                 variables[PREFIX + name.upper()] = os.pathsep.join(map(str, value))
             elif name == "plugins":
                 variables[PREFIX + name.upper()] = ",".join(value)
+            elif isinstance(value, SecretStr):
+                variables[PREFIX + name.upper()] = value.get_secret_value()
             elif value is not None:
                 variables[PREFIX + name.upper()] = str(value)
         return variables

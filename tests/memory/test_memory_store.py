@@ -20,8 +20,8 @@ def open_store(home: Path) -> SqlMemoryStore:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[MemoryStore]:
-    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+def store(state_url: str, tmp_path: Path) -> Iterator[MemoryStore]:
+    database = open_database(state_url, tmp_path)
     yield SqlMemoryStore(database)
     database.close()
 

@@ -15,8 +15,8 @@ ME, YOU, THIRD = "ml-orchestrator", "performance-engineer", "infrastructure-spec
 
 
 @pytest.fixture
-def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
-    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+def mailbox(state_url: str, tmp_path: Path) -> Iterator[Mailbox]:
+    database = open_database(state_url, tmp_path)
     yield SqlMailbox(database, shipped=(ME, YOU, THIRD))
     database.close()
 

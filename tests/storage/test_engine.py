@@ -1,15 +1,16 @@
 """The state database under bad conditions."""
 
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, text
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage import engine as engine_module
 from ml_orchestrator.storage.engine import open_database
-from ml_orchestrator.storage.migrations import LATEST
+from ml_orchestrator.storage.migrations import LATEST, add_missing_columns
 
 
 def url(home: Path) -> str:
@@ -81,3 +82,51 @@ def test_the_data_directory_is_private_and_ignored_by_git(tmp_path: Path) -> Non
 
     assert home.stat().st_mode & 0o777 == 0o700
     assert (home / ".gitignore").read_text(encoding="utf-8") == "*\n"
+
+
+def test_writers_take_turns_and_readers_keep_their_snapshot(state_url: str, tmp_path: Path) -> None:
+    database = open_database(state_url, tmp_path)
+    order: list[str] = []
+    is_writing, may_end = threading.Event(), threading.Event()
+
+    def first(connection: Connection) -> None:
+        connection.execute(text("insert into agents values ('first', 'now')"))
+        is_writing.set()
+        assert may_end.wait(10)
+        order.append("first")
+
+    def second(connection: Connection) -> None:
+        order.append("second")
+        assert connection.scalar(text("select count(*) from agents")) == 1
+
+    writers = [threading.Thread(target=database.write, args=[work]) for work in (first, second)]
+    writers[0].start()
+    assert is_writing.wait(10)
+    writers[1].start()
+
+    seen_meanwhile = database.read(lambda c: c.scalar(text("select count(*) from agents")))
+    may_end.set()
+    for writer in writers:
+        writer.join(10)
+
+    assert (seen_meanwhile, order) == (0, ["first", "second"])
+    database.close()
+
+
+def test_a_database_of_an_earlier_release_gets_the_columns_it_lacks(
+    state_url: str, tmp_path: Path
+) -> None:
+    engine = open_database(state_url, tmp_path).engine
+    later = Table(
+        "agents",
+        MetaData(),
+        Column("name", String(64), primary_key=True),
+        Column("score", Integer, nullable=False, server_default="7"),
+    )
+
+    with engine.begin() as connection:
+        connection.execute(text("insert into agents (name, first_seen_at) values ('a', 'now')"))
+        add_missing_columns(connection, later)
+        add_missing_columns(connection, later)
+        assert connection.scalar(text("select score from agents")) == 7
+    engine.dispose()

@@ -24,6 +24,7 @@ T = TypeVar("T")
 BUSY_TIMEOUT_S = 10.0
 ATTEMPTS = 5
 FIRST_PAUSE_S = 0.02
+WRITE_LOCK = 0x6D6C_6F72  # any number of ours will do; every writer takes the same one
 
 
 def timestamp(moment: datetime | None = None) -> str:
@@ -35,9 +36,10 @@ def timestamp(moment: datetime | None = None) -> str:
 class Database:
     """Short transactions on the state database, from any thread.
 
-    ``write`` takes the write lock at its start (``BEGIN IMMEDIATE`` on SQLite), so what its
-    function reads is still so when it writes. A busy database is retried with jitter, a full
-    disk is not; in both cases nothing of the failed transaction stays.
+    ``write`` takes the write lock at its start (``BEGIN IMMEDIATE`` on SQLite, an advisory lock
+    on Postgres): what its function reads is still so when it writes, and rows are numbered in
+    the order in which they are committed. A busy database is retried with jitter, a full disk
+    is not; in both cases nothing of the failed transaction stays.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -85,11 +87,17 @@ class Database:
 
 
 def open_database(url: str, home: Path) -> Database:
-    """Open the state database at ``url``, creating and migrating it under a lock."""
+    """Open the state database at ``url``, creating and migrating it under a lock.
+
+    Raises:
+        UnavailableError: it cannot be reached or written, or a newer release wrote it.
+    """
     prepare_home(home)
     engine = create_engine(url, **_options(url))
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
+    else:
+        _prepare_postgres(engine)
     with exclusive(home / "state.db", doing="preparing the state database"):
         try:
             migrate(engine)
@@ -101,7 +109,7 @@ def open_database(url: str, home: Path) -> Database:
 def _options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         return {"connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}}
-    return {"pool_pre_ping": True}
+    return {"pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -119,17 +127,29 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
 
+def _prepare_postgres(engine: Engine) -> None:
+    """Let one writer in at a time, and give readers one snapshot."""
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("ml_purpose", "write") == "write":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S:.0f}s'")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
+        else:
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
 def _is_passing(error: DatabaseError) -> bool:
     text = str(error.orig).lower()
-    return "locked" in text or "busy" in text or "could not serialize" in text
+    return any(sign in text for sign in ("locked", "busy", "lock timeout", "deadlock detected"))
 
 
 def _unavailable(error: DatabaseError) -> UnavailableError:
     text = str(error.orig).strip() or type(error).__name__
-    if "full" in text:
+    if "full" in text or "No space left" in text:
         hint = "Free some disk space and try again."
-    elif "locked" in text or "busy" in text:
+    elif _is_passing(error):
         hint = "Another process holds it; try again in a moment."
     else:
-        hint = "Check the disk and ML_ORCHESTRATOR_HOME."
+        hint = "Check the disk, ML_ORCHESTRATOR_HOME and ML_ORCHESTRATOR_DATABASE_URL."
     return UnavailableError(f"The state database refused: {text}. Nothing was written. {hint}")

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, Engine, insert, inspect, select
+from sqlalchemy import Connection, Engine, Table, insert, inspect, select
+from sqlalchemy.schema import CreateTable
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage import schema
 from ml_orchestrator.storage.schema import metadata, schema_version
 
-__all__ = ["LATEST", "migrate"]
+__all__ = ["LATEST", "add_missing_columns", "migrate"]
 
 Migration = Callable[[Connection], None]
 
@@ -37,8 +38,9 @@ LATEST = max(MIGRATIONS)
 def migrate(engine: Engine) -> int:
     """Bring the database to ``LATEST`` and return the version it had before.
 
-    The caller holds the creation lock, so that two openers do not migrate at once. Each
-    migration commits together with its number: a killed process leaves a whole version.
+    The caller holds the creation lock of this host, and each migration the write lock, so two
+    openers do not migrate at once. Each migration commits together with its number: a killed
+    process leaves a whole version.
 
     Raises:
         UnavailableError: the database was written by a newer release.
@@ -52,9 +54,22 @@ def migrate(engine: Engine) -> int:
         )
     for number in range(found + 1, LATEST + 1):
         with engine.begin() as connection:
+            if _version(connection) >= number:  # another host got there first
+                continue
             MIGRATIONS[number](connection)
             connection.execute(insert(schema_version).values(version=number))
     return found
+
+
+def add_missing_columns(connection: Connection, table: Table) -> None:
+    """Give ``table`` the columns of the schema that it does not have yet, each nullable or
+    with a server default; a table that was just created has them all."""
+    known = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    ddl = connection.dialect.ddl_compiler(connection.dialect, CreateTable(table))
+    for column in table.columns:
+        if column.name not in known:
+            spelled = ddl.get_column_specification(column)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {spelled}")
 
 
 def _version(connection: Connection) -> int:
