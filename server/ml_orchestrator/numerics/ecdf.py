@@ -38,16 +38,18 @@ class JointEcdf:
         return np.append(self.values[1:] != self.values[:-1], True)
 
 
-def finite_sample(values: ArrayLike, name: str) -> NDArray[np.float64]:
+def finite_sample(values: ArrayLike, name: str, *, n_least: int = 1) -> NDArray[np.float64]:
     """Return ``values`` as float64, shape ``(n,)``.
 
     Raises:
-        InvalidInputError: it is empty, not one-dimensional, or holds NaN or an infinity.
+        InvalidInputError: it has fewer than ``n_least`` values, is not one-dimensional, or holds
+            NaN or an infinity.
     """
     sample = np.asarray(values, dtype=np.float64)
-    if sample.ndim != 1 or sample.size == 0:
+    if sample.ndim != 1 or sample.size < n_least:
+        wanted = "not empty" if n_least == 1 else f"of at least {n_least} values"
         raise InvalidInputError(
-            f"Sample {name!r} must be one-dimensional and not empty; found shape {sample.shape}."
+            f"Sample {name!r} must be one-dimensional and {wanted}; found shape {sample.shape}."
         )
     if not np.isfinite(sample).all():
         n_bad = int(np.count_nonzero(~np.isfinite(sample)))

@@ -24,8 +24,14 @@ Test = Literal[
     "wasserstein",
     "psi",
     "jensen_shannon",
+    "hellinger",
+    "total_variation",
+    "energy",
+    "cramer_von_mises",
+    "anderson_darling",
     "chi_square",
     "chi_square_known_reference",
+    "g_test",
 ]
 
 

@@ -13,8 +13,17 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.models import ColumnKind, Measure
 from ml_orchestrator.numerics.binning import PairedCounts, category_counts, histogram_counts
 
-__all__ = ["DRIFT_TESTS", "DriftTest", "Measurement", "Sample", "drift_test", "paired_counts"]
+__all__ = [
+    "DRIFT_TESTS",
+    "DriftTest",
+    "Measurement",
+    "Sample",
+    "drift_test",
+    "paired_counts",
+    "rough_if_below_five",
+]
 
+SMALLEST_SOUND_COUNT = 5
 LARGEST_NUMBER = 1e150  # its square is still a number
 
 Side = Literal["reference", "current"]
@@ -125,6 +134,16 @@ def paired_counts(reference: Sample, current: Sample) -> PairedCounts:
     if reference.kind == "numeric":
         return histogram_counts(reference.values, current.values)
     return category_counts(reference.values.tolist(), current.values.tolist())[1]
+
+
+def rough_if_below_five(smallest_expected: float) -> str | None:
+    """Return a note on a p value that counts too small to be sound give, or None."""
+    if smallest_expected >= SMALLEST_SOUND_COUNT:
+        return None
+    return (
+        f"The rarest category was expected {smallest_expected:.2g} times; below "
+        f"{SMALLEST_SOUND_COUNT} the p value is rough."
+    )
 
 
 def _numbers(array: NDArray[Any], column: str, side: Side) -> NDArray[np.float64]:
