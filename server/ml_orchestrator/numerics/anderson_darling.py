@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.integrate import quad
 from scipy.special import binom
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.numerics.ecdf import JointEcdf, joint_ecdf
+from ml_orchestrator.numerics.samples import SampleLike
 
 __all__ = ["AndersonDarling", "anderson_darling", "limiting_sf"]
 
@@ -27,7 +27,7 @@ class AndersonDarling:
     p_value: float
 
 
-def anderson_darling(x: ArrayLike, y: ArrayLike) -> AndersonDarling:
+def anderson_darling(x: SampleLike, y: SampleLike) -> AndersonDarling:
     """Test whether two samples come from one distribution; sensitive in the tails.
 
     The statistic is the one that scipy's ``anderson_ksamp(midrank=True)`` standardises. It is

@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.special import gammaln, kve
 from scipy.stats import cramervonmises_2samp
 
-from ml_orchestrator.numerics.ecdf import JointEcdf, finite_sample, joint_ecdf
+from ml_orchestrator.numerics.ecdf import JointEcdf, joint_ecdf
+from ml_orchestrator.numerics.samples import SampleLike, SortedSample, sorted_sample
 
 __all__ = ["CramerVonMises", "cramer_von_mises"]
 
@@ -25,7 +25,7 @@ class CramerVonMises:
     p_value: float
 
 
-def cramer_von_mises(x: ArrayLike, y: ArrayLike) -> CramerVonMises:
+def cramer_von_mises(x: SampleLike, y: SampleLike) -> CramerVonMises:
     """Test whether two samples come from one continuous distribution.
 
     The statistic is ``n_x n_y / N^2`` times the sum, over all ``N`` values, of the squared gap of
@@ -54,8 +54,8 @@ def cramer_von_mises(x: ArrayLike, y: ArrayLike) -> CramerVonMises:
     >>> round(cramer_von_mises([1, 2, 3], [4, 5, 6]).p_value, 9)
     0.1
     """
-    first, second = finite_sample(x, "x", n_least=2), finite_sample(y, "y", n_least=2)
-    joint = joint_ecdf(first, second)
+    first, second = sorted_sample(x, "x", n_least=2), sorted_sample(y, "y", n_least=2)
+    joint = joint_ecdf(SortedSample(first), SortedSample(second))
     statistic = _statistic(joint)
     is_small = max(joint.n_x, joint.n_y) <= LARGEST_EXACT_SAMPLE
     if is_small and joint.is_last.all():

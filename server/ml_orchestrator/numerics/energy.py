@@ -1,16 +1,16 @@
 """The energy distance between two samples."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ml_orchestrator.numerics.ecdf import finite_sample, joint_ecdf
+from ml_orchestrator.numerics.ecdf import joint_ecdf
+from ml_orchestrator.numerics.samples import SampleLike, finite_sample
 
 __all__ = ["energy_distance", "normalised_energy_distance"]
 
 SMALLEST_SCALE = 0.001
 
 
-def energy_distance(x: ArrayLike, y: ArrayLike) -> float:
+def energy_distance(x: SampleLike, y: SampleLike) -> float:
     """Return the root of twice the area between the squared distribution functions' gap.
 
     That is ``sqrt(2 E|X - Y| - E|X - X'| - E|Y - Y'|)``, in the root of the data's unit. Equal to
@@ -38,7 +38,7 @@ def energy_distance(x: ArrayLike, y: ArrayLike) -> float:
     return float(np.sqrt(2 * np.sum(gaps**2 * np.diff(joint.values))))
 
 
-def normalised_energy_distance(reference: ArrayLike, current: ArrayLike) -> float:
+def normalised_energy_distance(reference: SampleLike, current: SampleLike) -> float:
     """Return the energy distance of the samples in standard deviations of the reference.
 
     Both samples are divided by the population standard deviation (``ddof=0``) of the reference,

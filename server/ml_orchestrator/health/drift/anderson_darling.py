@@ -15,5 +15,5 @@ def anderson_darling(reference: Sample, current: Sample) -> Measurement:
         raise InvalidInputError(
             f"Column {reference.column!r}: the Anderson-Darling test needs four values in all."
         )
-    result = numerics.anderson_darling(reference.values, current.values)
+    result = numerics.anderson_darling(reference.numbers, current.numbers)
     return Measurement(result.statistic, result.p_value)

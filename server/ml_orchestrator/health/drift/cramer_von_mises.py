@@ -15,5 +15,5 @@ def cramer_von_mises(reference: Sample, current: Sample) -> Measurement:
         raise InvalidInputError(
             f"Column {reference.column!r}: the Cramér-von Mises test needs two values on each side."
         )
-    result = numerics.cramer_von_mises(reference.values, current.values)
+    result = numerics.cramer_von_mises(reference.numbers, current.numbers)
     return Measurement(result.statistic, result.p_value)

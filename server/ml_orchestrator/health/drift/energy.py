@@ -10,4 +10,4 @@ __all__ = ["energy"]
 @drift_test(kinds=["numeric"], measure="distance", threshold=0.1, is_symmetric=False)
 def energy(reference: Sample, current: Sample) -> Measurement:
     """Measure the gap of distribution functions, squared and added up, in reference deviations."""
-    return Measurement(normalised_energy_distance(reference.values, current.values))
+    return Measurement(normalised_energy_distance(reference.numbers, current.numbers))
