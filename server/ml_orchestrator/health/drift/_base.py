@@ -20,6 +20,7 @@ __all__ = [
     "Measurement",
     "Sample",
     "drift_test",
+    "is_missing",
     "paired_counts",
     "rough_if_below_five",
 ]
@@ -167,7 +168,7 @@ def _numbers(array: NDArray[Any], column: str, side: Side) -> NDArray[np.float64
 
 
 def _present(array: NDArray[Any], column: str, side: Side) -> NDArray[np.object_]:
-    kept = [value for value in array.tolist() if not _is_missing(value)]
+    kept = [value for value in array.tolist() if not is_missing(value)]
     for value in kept:
         if not isinstance(value, Hashable):
             raise InvalidInputError(
@@ -179,5 +180,6 @@ def _present(array: NDArray[Any], column: str, side: Side) -> NDArray[np.object_
     return values
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
+    """Whether a value of a categorical column counts as missing: None or NaN."""
     return value is None or (isinstance(value, float) and math.isnan(value))
