@@ -16,7 +16,7 @@ class TrainingSpec(Record):
     """What to train on, what to search and how long."""
 
     source: Annotated[
-        str, Field(min_length=1, description="builtin:NAME, or the path of a CSV or Parquet file.")
+        str, Field(min_length=1, description="builtin:NAME, or the path of a data file.")
     ]
     target: Annotated[
         str | None, Field(description="Column to predict; null takes a built-in's default.")
