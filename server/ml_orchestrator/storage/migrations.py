@@ -31,7 +31,12 @@ def _first(connection: Connection) -> None:
     metadata.create_all(connection, tables=tables)
 
 
-MIGRATIONS: dict[int, Migration] = {1: _first}
+def _experience(connection: Connection) -> None:
+    """Create what searches found."""
+    metadata.create_all(connection, tables=[schema.search_experience])
+
+
+MIGRATIONS: dict[int, Migration] = {1: _first, 2: _experience}
 LATEST = max(MIGRATIONS)
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "metadata",
     "run_progress",
     "schema_version",
+    "search_experience",
     "shared_context",
 ]
 
@@ -139,4 +140,22 @@ run_progress = Table(
     Column("message", Text, nullable=False),
     Column("numbers", Text, nullable=False),
     Column("updated_at", String(32), nullable=False),
+)
+
+search_experience = Table(
+    "search_experience",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String(64), nullable=False, unique=True),
+    Column("agent", String(64), nullable=False),
+    Column("task", String(32), nullable=False),
+    Column("dataset_digest", String(64), nullable=False),
+    Column("metric", String(64), nullable=False),
+    Column("score", Text, nullable=False),  # a float, as Python writes it
+    Column("n_trials", Integer, nullable=False),
+    Column("meta_features", Text, nullable=False),
+    Column("trainer", String(128), nullable=False),
+    Column("params", Text, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Index("ix_experience_task", "task", "seq"),
 )
