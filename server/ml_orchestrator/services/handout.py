@@ -12,6 +12,7 @@ from typing import Any
 
 from ml_orchestrator.memory.models import AgentMemory, Collaborator, Insight, Task
 from ml_orchestrator.messaging.models import Inbox, Message
+from ml_orchestrator.text import is_hidden
 
 __all__ = ["MAX_CHARACTERS", "N_NEWEST", "Handout", "announce", "cut", "hand_out", "quote"]
 
@@ -21,11 +22,6 @@ MAX_MESSAGE_CHARACTERS = 1_500  # once quoted, so that each finds room
 REMARK_CHARACTERS = 80
 N_NEWEST = 5
 
-# Characters that Python calls printable and a reader does not see: fillers, joiners, selectors.
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\ufe00-\ufe0f"
-    "\U000e0100-\U000e01ef]"
-)
 _SUSPECT = re.compile("[^ -~]|[<>]")
 
 
@@ -172,8 +168,7 @@ def _escape(found: re.Match[str]) -> str:
     char = found[0]
     if char in "<>":
         return f"\\u{ord(char):04x}"
-    is_seen = char.isprintable() and not _INVISIBLE.match(char)
-    return char if is_seen else json.dumps(char)[1:-1]
+    return json.dumps(char)[1:-1] if is_hidden(char) else char
 
 
 def _width(text: str) -> int:
