@@ -22,12 +22,11 @@ MAX_CHARACTERS = 20_000  # what is looked at of one text
 
 # Letters of other scripts, and digits, that look like Latin ones.
 _LOOKALIKES = str.maketrans(
-    "асеорхуікѕԁјтмнвгαοενικρτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧАВЕКМНОРСТХ",
-    "aceopxyiksdjtmhbraoevikptuxABEZHIKMNOPTYXABEKMHOPCTX",
+    "асеорхуікѕԁјтмнвгαοενικρτυχ",
+    "aceopxyiksdjtmhbraoevikptux",
 )
 _LEET = str.maketrans("013457@$!", "oieastasi")
-_LEET_WORD = re.compile(r"\b(?=\w*[a-z])(?=\w*[013457@$!])[a-z013457@$!]{4,}\b", re.IGNORECASE)
-_LATIN = re.compile("[a-zA-Z]")
+_LEET_WORD = re.compile(r"\b(?=[a-z@$!]*[013457])(?=[013457@$!]*[a-z])[a-z013457@$!]{4,}\b")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _HEX = re.compile(r"(?:(?:0x|\\x|%)?[0-9a-fA-F]{2}[ ,:]?){16,}")
 _ESCAPES = re.compile(
@@ -39,6 +38,7 @@ _ROTATED = re.compile(
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")  # invisible twins of ASCII
 _TAG_LETTERS = {0xE0000 + code: code for code in range(0x20, 0x7F)}
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|=([0-9A-F]{2})")
+_NO_LETTER = re.compile("[^a-z]+")
 _NO_HEX = re.compile(r"0x|\\x|[^0-9a-fA-F]")
 
 
@@ -51,10 +51,10 @@ def suspicions(text: str) -> frozenset[str]:
     frozenset()
     """
     looked_at = text[:MAX_CHARACTERS]
-    plain = _as_seen(looked_at)
+    plain = _as_seen(looked_at).lower()
     found = _match(plain)
     for decoded in _decoded(looked_at, plain):
-        if inside := _match(decoded) - found:
+        if inside := _match(decoded.lower()) - found:
             found |= inside | {"encoded_text"}
     if "like_an_instruction" not in found and COMPACT.search(_letters(plain)):
         found |= {"like_an_instruction", "encoded_text"}
@@ -62,7 +62,12 @@ def suspicions(text: str) -> frozenset[str]:
 
 
 def _match(text: str) -> set[str]:
-    return {flag for flag, pattern in PATTERNS.items() if pattern.search(text)}
+    """Return the flags of the patterns that ``text``, in small letters, matches."""
+    return {
+        flag
+        for flag, lines in PATTERNS.items()
+        if any(any(part in text for part in parts) and p.search(text) for parts, p in lines)
+    }
 
 
 def _as_seen(text: str) -> str:
@@ -71,7 +76,7 @@ def _as_seen(text: str) -> str:
 
 
 def _letters(text: str) -> str:
-    return "".join(filter(str.isalpha, text)).lower()
+    return _NO_LETTER.sub("", text)
 
 
 def _decoded(text: str, plain: str) -> Iterator[str]:
@@ -81,8 +86,8 @@ def _decoded(text: str, plain: str) -> Iterator[str]:
         yield plain.translate(_LOOKALIKES)
         yield "".join(c for c in unicodedata.normalize("NFKD", plain) if not combining(c))
         yield from (run.translate(_TAG_LETTERS) for run in _TAGS.findall(text))
-    if _LEET_WORD.search(text):
-        yield _LEET_WORD.sub(lambda word: word[0].lower().translate(_LEET), text)
+    if _LEET_WORD.search(plain):
+        yield _LEET_WORD.sub(lambda word: word[0].translate(_LEET), plain)
     if _ROTATED.search(text):
         yield codecs.decode(text, "rot13")
     if _ESCAPES.search(text):
