@@ -26,6 +26,7 @@ from ml_orchestrator.storage.memory_rows import (
 )
 from ml_orchestrator.storage.schema import memory_past as past
 from ml_orchestrator.storage.schema import memory_records as records
+from ml_orchestrator.text import FLAGS
 
 __all__ = ["NewRecord", "add", "find", "id_of", "newest", "read", "remove", "survivor"]
 
@@ -39,7 +40,11 @@ _UNCOUNT = text(
     "UPDATE memory_counts SET n = n - 1, n_removed = n_removed + :removed "
     "WHERE agent = :agent AND kind = :kind AND outcome = :outcome"
 )
-_ADD = insert(records).returning(records.c.seq)
+_COLUMNS = [column.name for column in records.columns if column.name != "seq"]
+_ADD = text(  # both databases spell it so
+    f"INSERT INTO memory_records ({', '.join(_COLUMNS)}) "  # noqa: S608 names from the schema
+    f"VALUES (:{', :'.join(_COLUMNS)}) ON CONFLICT (id) DO NOTHING RETURNING seq"
+)
 _BY_ID = select(records).where(records.c.id == bindparam("id"))
 _SAME = (
     select(records)
@@ -77,6 +82,7 @@ class NewRecord:
     first_at: str | None = None
     n_helped: int = 0
     n_misled: int = 0
+    flags: tuple[str, ...] = ()  # of text that was cleaned before
     merged_ids: frozenset[str] = frozenset()  # records it stands for, if it was imported
 
 
@@ -97,16 +103,10 @@ def add(connection: Connection, new: NewRecord, *, now: str) -> Added:
     Raises:
         ConflictError: a task of this id is stored already.
     """
-    payload, flags = cleaned(new.payload)
-    found = findable(new.kind, payload)
+    payload, noticed = cleaned(new.payload)
+    flags = [flag for flag in FLAGS if flag in noticed or flag in new.flags]
+    found = findable(new.kind, new.agent, payload)
     id_ = id_of(new.kind, new.agent, payload, found.near_key)
-    if find(connection, id_) is not None:
-        if new.kind != "task":
-            return Added(id_, True, flags)
-        raise ConflictError(
-            f"A task with the id {payload['task_id']!r} is stored already. "
-            "Leave the id out to store a new one."
-        )
     values: dict[str, Any] = {
         "id": id_,
         "agent": new.agent,
@@ -129,6 +129,8 @@ def add(connection: Connection, new: NewRecord, *, now: str) -> Added:
         "n_misled": new.n_misled,
     }
     earlier = _same(connection, new, found.near_key)
+    if earlier is not None and earlier.id == id_:
+        return Added(id_, True, flags)
     if earlier is not None and earlier.created_at > new.at:
         _absorb(connection, earlier, values, now=now)
         return Added(earlier.id, True, flags)
@@ -136,7 +138,12 @@ def add(connection: Connection, new: NewRecord, *, now: str) -> Added:
         if earlier.id not in new.merged_ids:  # otherwise it is counted already
             values = _merged(values, earlier)
         remove(connection, earlier, how="merged", by=new.agent, now=now, became=id_)
-    seq = connection.execute(_ADD, values).scalar_one()
+    seq = connection.scalar(_ADD, values)
+    if seq is None:
+        raise ConflictError(
+            f"A task with the id {payload['task_id']!r} is stored already. "
+            "Leave the id out to store a new one."
+        )
     add_to_search(connection, seq, found.words)
     count(connection, new.agent, new.kind, found.outcome, values["created_at"])
     return Added(id_, earlier is not None, flags)

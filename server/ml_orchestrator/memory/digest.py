@@ -40,13 +40,10 @@ def digest(connection: Connection, agent: str, task: str | None, *, now: str) ->
             known=[],
             ask=advisers,
         )
-    tasks = _similar(connection, words, "task", now)
+    similar = _similar(connection, words, now)
+    tasks = [found for found in similar if found.row.kind == "task"]
     worked = [found for found in tasks if found.row.outcome == "success"]
-    known = [
-        found
-        for kind in ("insight", "knowledge")
-        for found in _similar(connection, words, kind, now)
-    ]
+    known = [found for found in similar if found.row.kind != "task"]
     return Digest(
         about="similar tasks of all agents",
         success=_rate(len(worked), len(tasks)),
@@ -57,9 +54,10 @@ def digest(connection: Connection, agent: str, task: str | None, *, now: str) ->
     )
 
 
-def _similar(connection: Connection, words: Sequence[str], kind: str, now: str) -> list[Ranked]:
+def _similar(connection: Connection, words: Sequence[str], now: str) -> list[Ranked]:
+    """Return what is about the same, the most similar first."""
     up_to = connection.scalar(select(func.max(records.c.seq))) or 0
-    found = candidates(connection, words, Filters(kind=kind), up_to=up_to, now=now)
+    found = candidates(connection, words, Filters(), up_to=up_to, now=now)
     similar = [ranked for ranked in found if ranked.why.relevance >= SIMILAR]
     return sorted(similar, key=lambda ranked: (-ranked.why.relevance, -ranked.row.seq))
 

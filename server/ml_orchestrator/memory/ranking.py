@@ -22,14 +22,15 @@ LEAST_CONFIDENCE = 0.05  # so that a doubted record is found last, and still fou
 def relevances(words: Sequence[str], texts: Sequence[Collection[str]]) -> list[float]:
     """Return how much of a query each text holds: the share of its words, rare ones counting more.
 
-    A word weighs ``ln(1 + N / (1 + n))``, where n of the N texts hold it.
+    A word weighs ``ln(1 + N / (1 + n))``, where n of the N texts hold it; one that none holds
+    weighs as much as the others do on average.
 
     >>> relevances(["auc", "tree"], [{"auc", "tree"}, {"auc"}, {"auc"}])
-    [1.0, 0.374..., 0.374...]
+    [1.0, 0.379..., 0.379...]
     """
     held = Counter(word for text in texts for word in words if word in text)
-    weights = {word: math.log1p(len(texts) / (1 + held[word])) for word in words}
-    total = sum(weights.values())
+    weights = {word: math.log1p(len(texts) / (1 + n)) for word, n in held.items()}
+    total = sum(weights.values()) * len(words) / max(1, len(weights))
     return [sum(weights[w] for w in words if w in text) / total if total else 1.0 for text in texts]
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.memory._rows import find, remove
@@ -24,6 +24,10 @@ STEP = 20  # records that one save removes at most
 CHOICE = 8  # of so many of the oldest the least useful goes
 MAX_FORGOTTEN = 200  # records that one plan holds
 KEEPER = "retention"
+_EXPIRED = select(records).where(records.c.expires_at <= bindparam("now")).limit(STEP)
+_TOTAL = select(func.sum(counts.c.n)).where(
+    counts.c.agent == bindparam("agent"), counts.c.kind == bindparam("kind")
+)
 
 
 def tidy(
@@ -34,8 +38,7 @@ def tidy(
     Beyond the limit goes, of the oldest that are not pinned, the least useful. How often tasks
     succeeded stays known: removed records stay counted.
     """
-    expired = select(records).where(records.c.expires_at <= now).limit(STEP)
-    for row in connection.execute(expired).all():
+    for row in connection.execute(_EXPIRED, {"now": now}).all():
         remove(connection, row, how="expired", by=KEEPER, now=now)
     for kind in kinds:
         over = _total(connection, agent, kind) - max_records
@@ -78,8 +81,7 @@ def carry_out(
 
 
 def _total(connection: Connection, agent: str, kind: str) -> int:
-    query = select(func.sum(counts.c.n)).where(counts.c.agent == agent, counts.c.kind == kind)
-    return int(connection.scalar(query) or 0)
+    return int(connection.scalar(_TOTAL, {"agent": agent, "kind": kind}) or 0)
 
 
 def _least(connection: Connection, agent: str, kind: str, n: int) -> list[Row[Any]]:

@@ -6,16 +6,18 @@ reaches it.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal_column, select, text
+from sqlalchemy import Connection, Row, func, select, text
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.memory.ranking import recency, relevances, usefulness, weight
 from ml_orchestrator.memory.requests import Filters
 from ml_orchestrator.memory.search_models import FoundMemories, MemoryHit, Why
+from ml_orchestrator.storage.memory_rows import agent_word, kind_word
 from ml_orchestrator.storage.schema import memory_records as records
 from ml_orchestrator.text import cut
 from ml_orchestrator.text.words import query_words
@@ -24,8 +26,11 @@ __all__ = ["TEXTS", "Ranked", "candidates", "search", "text_of"]
 
 MAX_RANKED = 200
 ENOUGH = 20  # records with every word, so that those with some are not looked for
+MAX_EACH = 50  # records that one word, or two, bring
 MAX_TEXT_CHARACTERS = 600
 _CURSOR = re.compile(r"(\d{1,6})/(\d{1,18})/([0-9T:.+-]{20,40})")
+_EQUAL = ("agent", "kind", "outcome", "area")
+_Wanted: TypeAlias = tuple[list[str], dict[str, Any]]
 TEXTS = {"task": "task_description", "insight": "insight", "knowledge": "statement"}
 
 
@@ -80,17 +85,48 @@ def candidates(
 ) -> list[Ranked]:
     """Return up to ``MAX_RANKED`` records with their factors, in no order.
 
-    Those that hold every word, newest first; if they are few, the best of those that hold some.
+    Those that hold every word. If they are few, also the newest that hold one, or two that
+    stand beside each other, and of all these the most relevant: a rare word brings all its
+    records, a common one cannot bring thousands.
     """
-    wanted = [records.c.seq <= up_to, *_conditions(filters, now)]
-    rows = connection.execute(_query(connection, words, " AND ", wanted)).all()
-    if len(rows) < ENOUGH and len(words) > 1:
-        known = {row.seq for row in rows}
-        some = connection.execute(_query(connection, words, " OR ", wanted)).all()
-        rows = [*rows, *(row for row in some if row.seq not in known)][:MAX_RANKED]
-    held = [set((row.words or "").split()) for row in rows]
-    shares = relevances(words, held)
-    return [_ranked(*each, words=words, now=now) for each in zip(rows, held, shares, strict=True)]
+    wanted = _conditions(filters, up_to, now)
+    also = [kind_word(filters.kind)] if filters.kind else []
+    also += [agent_word(filters.agent)] if filters.agent else []
+    found = set(_newest(connection, [*words, *also], wanted, MAX_RANKED))
+    if len(found) < ENOUGH and len(words) > 1:
+        for some in [*((word,) for word in words), *pairwise(words)]:
+            found.update(_newest(connection, [*some, *also], wanted, MAX_EACH))
+    held = _words_of(connection, found)
+    shares = dict(zip(held, relevances(words, list(held.values())), strict=True))
+    best = sorted(held, key=lambda seq: (-shares[seq], -seq))[:MAX_RANKED]
+    rows = connection.execute(select(records).where(records.c.seq.in_(best)))
+    return [_ranked(row, held[row.seq], shares[row.seq], words=words, now=now) for row in rows]
+
+
+def _newest(
+    connection: Connection, words: Sequence[str], wanted: _Wanted, limit: int
+) -> Sequence[int]:
+    """Return the numbers of the newest records that hold all of ``words``."""
+    conditions, values = list(wanted[0]), {**wanted[1], "limit": limit}
+    start, newest = "FROM memory_records", "memory_records.seq"
+    if words and connection.dialect.name == "sqlite":
+        # CROSS: go along the index, in the order it has anyway, and stop at the limit.
+        start, newest = "FROM memory_search CROSS JOIN memory_records", "memory_search.rowid"
+        conditions += ["memory_search MATCH :words", "memory_records.seq = memory_search.rowid"]
+        values["words"] = " AND ".join(f'"{word}"' for word in words)
+    elif words:
+        conditions.append("lexemes @@ CAST(:words AS tsquery)")
+        values["words"] = " & ".join(f"'{word}'" for word in words)
+    query = (
+        f"SELECT memory_records.seq {start} WHERE {' AND '.join(conditions)} "
+        f"ORDER BY {newest} DESC LIMIT :limit"
+    )
+    return connection.scalars(text(query), values).all()
+
+
+def _words_of(connection: Connection, seqs: Collection[int]) -> dict[int, set[str]]:
+    query = select(records.c.seq, records.c.words).where(records.c.seq.in_(seqs))
+    return {row.seq: set(row.words.split()) for row in connection.execute(query)}
 
 
 def _ranked(
@@ -107,42 +143,17 @@ def _ranked(
     return Ranked(row, payload, why)
 
 
-def _query(
-    connection: Connection,
-    words: Sequence[str],
-    joined: str,
-    wanted: Sequence[ColumnElement[bool]],
-) -> Select[Any]:
-    query = select(records).where(*wanted).limit(MAX_RANKED)
-    if not words:
-        return query.order_by(records.c.created_at.desc(), records.c.seq.desc())
-    if connection.dialect.name == "sqlite":
-        match = joined.join(f'"{word}"' for word in words)
-        query = query.join(
-            text("memory_search"), literal_column("memory_search.rowid") == records.c.seq
-        )
-        query = query.where(text("memory_search MATCH :match").bindparams(match=match))
-        rank: ColumnElement[Any] = literal_column("memory_search.rank")
-    else:
-        sign = {" AND ": " & ", " OR ": " | "}[joined]
-        match = sign.join(f"'{word}'" for word in words)
-        query = query.where(text("lexemes @@ CAST(:match AS tsquery)").bindparams(match=match))
-        rank = literal_column("-ts_rank(lexemes, CAST(:match AS tsquery))")
-    newest = records.c.seq.desc()
-    return query.order_by(newest) if joined == " AND " else query.order_by(rank, newest)
-
-
-def _conditions(filters: Filters, now: str) -> list[ColumnElement[bool]]:
-    row = records.c
-    found: list[ColumnElement[bool]] = [row.expires_at.is_(None) | (row.expires_at > now)]
-    for name in ("agent", "kind", "outcome", "area"):
-        if (value := getattr(filters, name)) is not None:
-            found.append(row[name] == value)
-    if filters.since is not None:
-        found.append(row.created_at >= filters.since)
-    if filters.until is not None:
-        found.append(row.created_at < filters.until)
-    return found
+def _conditions(filters: Filters, up_to: int, now: str) -> _Wanted:
+    """Return conditions in SQL and the values they name."""
+    conditions = ["memory_records.seq <= :up_to", "(expires_at IS NULL OR expires_at > :now)"]
+    given = {
+        **{f"{name} = :{name}": getattr(filters, name) for name in _EQUAL},
+        "created_at >= :since": filters.since,
+        "created_at < :until": filters.until,
+    }
+    conditions += [condition for condition, value in given.items() if value is not None]
+    values = {name.partition(":")[2]: v for name, v in given.items() if v is not None}
+    return conditions, {**values, "up_to": up_to, "now": now}
 
 
 def _place(connection: Connection, cursor: str | None, now: str) -> tuple[int, int, str]:

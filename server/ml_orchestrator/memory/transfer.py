@@ -91,7 +91,7 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
     kind, agent, payload = _checked(item)
     payload = cleaned(payload)[0]
     now = timestamp()
-    id_ = id_of(kind, agent, payload, findable(kind, payload).near_key)
+    id_ = id_of(kind, agent, payload, findable(kind, agent, payload).near_key)
     if survivor(connection, id_) is not None:
         return False
     note_agent(connection, agent)
@@ -101,9 +101,9 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
         payload,
         moment(item.get("at")) or now,
         Origin(
-            item.get("tool") or origin.tool,
-            item.get("session") or origin.session,
-            item.get("source") or origin.source,
+            item.get("tool", origin.tool),
+            item.get("session", origin.session),
+            item.get("source", origin.source),
         ),
         is_pinned=bool(item.get("is_pinned", False)),
         expires_at=moment(item.get("expires_at")),
@@ -111,6 +111,7 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
         first_at=moment(item.get("first_at")),
         n_helped=max(0, int(item.get("n_helped", 0))),
         n_misled=max(0, int(item.get("n_misled", 0))),
+        flags=tuple(item.get("flags", ())),
         merged_ids=frozenset(item.get("merged_ids", ())),
     )
     added = add(connection, new, now=now)

@@ -15,11 +15,13 @@ from ml_orchestrator.text.words import near_key, words_of
 __all__ = [
     "Findable",
     "add_to_search",
+    "agent_word",
     "cleaned",
     "complete_rows",
     "count",
     "create_search_index",
     "findable",
+    "kind_word",
     "record_id",
     "remove_from_search",
 ]
@@ -59,7 +61,7 @@ class Findable:
     near_key: str
 
 
-def findable(kind: str, payload: Mapping[str, Any]) -> Findable:
+def findable(kind: str, agent: str, payload: Mapping[str, Any]) -> Findable:
     """Return the columns of a payload of ``kind``: task, insight or knowledge."""
     if kind == "task":
         outcome, area = payload["outcome"], None
@@ -70,8 +72,18 @@ def findable(kind: str, payload: Mapping[str, Any]) -> Findable:
     else:
         outcome, area = "", payload["subject"]
         said = [area, payload["statement"]]
-    words = " ".join(dict.fromkeys(words_of(*said)))
+    words = " ".join(dict.fromkeys([*words_of(*said), kind_word(kind), agent_word(agent)]))
     return Findable(outcome, area and area[:160], words, near_key([outcome, *said]))
+
+
+def kind_word(kind: str) -> str:
+    """Return the word every record of a kind has, so that the index knows kinds too."""
+    return f"kind0{kind}"
+
+
+def agent_word(agent: str) -> str:
+    """Return the word every record of an agent has, so that the index knows agents too."""
+    return f"agent0{hashlib.blake2b(agent.encode(), digest_size=6).hexdigest()}"
 
 
 def record_id(kind: str, agent: str, identity: str) -> str:
@@ -137,7 +149,7 @@ def complete_rows(connection: Connection) -> None:
 
 def _completed(row: Row[Any]) -> dict[str, Any]:
     payload, flags = cleaned(json.loads(row.payload))
-    found = findable(row.kind, payload)
+    found = findable(row.kind, row.agent, payload)
     identity = payload.get("task_id") or f"{found.near_key}@{payload.get('discovered_at')}"
     return {
         "id": record_id(row.kind, row.agent, identity),
