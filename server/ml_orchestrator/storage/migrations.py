@@ -7,6 +7,7 @@ from sqlalchemy.schema import CreateTable
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage import schema
+from ml_orchestrator.storage.memory_rows import complete_rows, create_search_index
 from ml_orchestrator.storage.schema import metadata, schema_version
 
 __all__ = ["LATEST", "add_missing_columns", "migrate"]
@@ -36,7 +37,19 @@ def _experience(connection: Connection) -> None:
     metadata.create_all(connection, tables=[schema.search_experience])
 
 
-MIGRATIONS: dict[int, Migration] = {1: _first, 2: _experience}
+def _second(connection: Connection) -> None:
+    """Give memory its search, provenance, retention and counters; index what is stored."""
+    records = schema.memory_records
+    metadata.create_all(connection, tables=[schema.memory_counts, schema.memory_past])
+    add_missing_columns(connection, records)
+    connection.exec_driver_sql("DROP INDEX IF EXISTS ix_memory_agent_kind")
+    for index in records.indexes:
+        index.create(connection, checkfirst=True)
+    create_search_index(connection)
+    complete_rows(connection)
+
+
+MIGRATIONS: dict[int, Migration] = {1: _first, 2: _second, 7: _experience}
 LATEST = max(MIGRATIONS)
 
 
@@ -57,7 +70,7 @@ def migrate(engine: Engine) -> int:
             f"The state database has schema {found}, this release knows up to {LATEST}. "
             "Upgrade ml-orchestrator, or point ML_ORCHESTRATOR_HOME at another directory."
         )
-    for number in range(found + 1, LATEST + 1):
+    for number in sorted(number for number in MIGRATIONS if number > found):
         with engine.begin() as connection:
             if _version(connection) >= number:  # another host got there first
                 continue
