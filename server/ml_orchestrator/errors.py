@@ -6,6 +6,7 @@
     ├── NotFoundError              a named thing does not exist
     ├── ConflictError              the world moved on since the caller looked
     ├── PermissionDeniedError      this agent may not do this
+    ├── QuotaExceededError         too much of it lately; later it is possible again
     ├── IntegrityViolationError    bytes are not what was registered
     └── UnavailableError           a store, a worker or a disk cannot serve now
 
@@ -21,6 +22,7 @@ __all__ = [
     "OrchestratorError",
     "PathNotAllowedError",
     "PermissionDeniedError",
+    "QuotaExceededError",
     "UnavailableError",
 ]
 
@@ -47,6 +49,10 @@ class ConflictError(OrchestratorError):
 
 class PermissionDeniedError(OrchestratorError):
     """This agent may not do this."""
+
+
+class QuotaExceededError(OrchestratorError):
+    """Too much was asked for lately; the message says when it is possible again."""
 
 
 class IntegrityViolationError(OrchestratorError):

@@ -34,6 +34,7 @@ from ml_orchestrator.memory.retention import carry_out, plan, tidy
 from ml_orchestrator.memory.search import search
 from ml_orchestrator.memory.search_models import Digest, FoundMemories
 from ml_orchestrator.storage.agents import note_agent
+from ml_orchestrator.storage.collaborations import count_work
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.idempotency import once
 from ml_orchestrator.storage.memory_rows import cleaned
@@ -276,7 +277,14 @@ def _save(
     ]
     added: list[Added] = [add(connection, record, now=now) for record in new]
     for work in given.collaborations:
-        _count(connection, agent, work, now)
+        count_work(
+            connection,
+            agent,
+            work.collaborator,
+            task_type=work.task_type,
+            success=work.success,
+            now=now,
+        )
     unknown = [used.record_id for used in given.used_records if not _use(connection, used)]
     tidy(connection, agent, {record.kind for record in new}, max_records=max_records, now=now)
     return {
@@ -320,29 +328,6 @@ def _use(connection: Connection, used: UsedRecord) -> bool:
         return False
     connection.execute(_USED[used.helped], {"id": id_})
     return True
-
-
-def _count(connection: Connection, agent: str, work: Collaboration, now: str) -> None:
-    column = pairs.c.successes if work.success else pairs.c.failures
-    here = (
-        (pairs.c.agent == agent)
-        & (pairs.c.collaborator == work.collaborator)
-        & (pairs.c.task_type == work.task_type)
-    )
-    counted = connection.execute(
-        update(pairs).where(here).values({column: column + 1, pairs.c.last_at: now})
-    )
-    if counted.rowcount == 0:
-        connection.execute(
-            insert(pairs).values(
-                agent=agent,
-                collaborator=work.collaborator,
-                task_type=work.task_type,
-                successes=int(work.success),
-                failures=int(not work.success),
-                last_at=now,
-            )
-        )
 
 
 def _shared_context(connection: Connection) -> SharedContext:

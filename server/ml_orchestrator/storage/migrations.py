@@ -8,6 +8,7 @@ from sqlalchemy.schema import CreateTable
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage import schema
 from ml_orchestrator.storage.memory_rows import complete_rows, create_search_index
+from ml_orchestrator.storage.message_rows import complete_readers
 from ml_orchestrator.storage.schema import metadata, schema_version
 
 __all__ = ["LATEST", "add_missing_columns", "migrate"]
@@ -32,6 +33,19 @@ def _first(connection: Connection) -> None:
     metadata.create_all(connection, tables=tables)
 
 
+def _messaging(connection: Connection) -> None:
+    """Give every reader of a message a row that can be counted; delegations, leases, letters."""
+    readers = schema.message_recipients
+    tables = [schema.delegations, schema.dead_letters, schema.resource_leases]
+    metadata.create_all(connection, tables=tables)
+    for table in (schema.messages, readers):
+        add_missing_columns(connection, table)
+    connection.exec_driver_sql("DROP INDEX IF EXISTS ix_recipient_agent")
+    for index in (*schema.messages.indexes, *readers.indexes):
+        index.create(connection, checkfirst=True)
+    complete_readers(connection)
+
+
 def _experience(connection: Connection) -> None:
     """Create what searches found."""
     metadata.create_all(connection, tables=[schema.search_experience])
@@ -49,7 +63,7 @@ def _second(connection: Connection) -> None:
     complete_rows(connection)
 
 
-MIGRATIONS: dict[int, Migration] = {1: _first, 2: _second, 7: _experience}
+MIGRATIONS: dict[int, Migration] = {1: _first, 2: _second, 3: _messaging, 7: _experience}
 LATEST = max(MIGRATIONS)
 
 

@@ -10,6 +10,8 @@ __all__ = [
     "agents",
     "alias_moves",
     "collaborations",
+    "dead_letters",
+    "delegations",
     "idempotency",
     "memory_counts",
     "memory_past",
@@ -17,6 +19,7 @@ __all__ = [
     "message_recipients",
     "messages",
     "metadata",
+    "resource_leases",
     "run_progress",
     "schema_version",
     "search_experience",
@@ -128,15 +131,64 @@ messages = Table(
     Column("metadata_json", Text, nullable=False),
     Column("created_at", String(32), nullable=False),
     Column("expires_at", String(32)),
+    Column("ack_wanted", Integer, server_default="0"),
+    Column("flags", Text, server_default="[]"),  # JSON; what was noticed about the content
+    Index("ix_messages_sender", "from_agent", "created_at"),
+    Index("ix_messages_waiting", "from_agent", "ack_wanted", "expires_at"),
 )
 
+# One row for each reader that is known when a message is sent; who shows up later gets rows for
+# the broadcasts that are still live. Rank and expiry repeat what the message says, so that an
+# inbox is read and counted from one index.
 message_recipients = Table(
     "message_recipients",
     metadata,
     Column("message_seq", Integer, ForeignKey("messages.seq"), primary_key=True),
     Column("agent", String(64), primary_key=True),
     Column("acknowledged_at", String(32)),
-    Index("ix_recipient_agent", "agent", "acknowledged_at", "message_seq"),
+    Column("rank", Integer, server_default="2"),  # 0 urgent .. 3 low
+    Column("expires_at", String(32)),
+    Index("ix_recipient_inbox", "agent", "acknowledged_at", "rank", "message_seq", "expires_at"),
+)
+
+delegations = Table(
+    "delegations",
+    metadata,
+    Column("message_seq", Integer, ForeignKey("messages.seq"), primary_key=True),
+    Column("message_id", String(64), nullable=False, unique=True),
+    Column("thread_id", String(64), nullable=False, index=True),
+    Column("from_agent", String(64), nullable=False),
+    Column("to_agent", String(64), nullable=False),
+    Column("task_type", String(128), nullable=False),
+    Column("outcome", String(16)),  # success | partial | failure; null while it is open
+    Column("opened_at", String(32), nullable=False),
+    Column("expires_at", String(32)),
+    Column("settled_at", String(32)),
+    Index("ix_delegation_open", "to_agent", "outcome", "message_seq"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("from_agent", String(64), nullable=False),
+    Column("to_agent", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Index("ix_dead_letters", "from_agent", "seq"),
+)
+
+resource_leases = Table(
+    "resource_leases",
+    metadata,
+    Column("resource", String(256), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("token", Integer, nullable=False),  # grows with every change of holder
+    Column("note", Text, nullable=False),
+    Column("taken_at", String(32), nullable=False),
+    Column("expires_at", String(32), nullable=False),
 )
 
 idempotency = Table(
