@@ -122,7 +122,7 @@ class Doors:
     def _memory(self) -> MemoryStore:
         from ml_orchestrator.memory._sql import SqlMemoryStore
 
-        return SqlMemoryStore(self.database())
+        return SqlMemoryStore(self.database(), max_records=self._settings.memory_max_records)
 
     def _mailbox(self) -> Mailbox:
         from ml_orchestrator.messaging._sql import SqlMailbox

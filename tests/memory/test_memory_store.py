@@ -38,9 +38,11 @@ def test_an_unknown_agent_remembers_nothing(store: MemoryStore) -> None:
         "last_updated": None,
         "task_history": [],
         "optimization_insights": [],
+        "domain_knowledge": [],
         "collaboration_patterns": {"frequent_collaborators": []},
         "n_tasks": 0,
         "n_insights": 0,
+        "n_knowledge": 0,
     }
 
 

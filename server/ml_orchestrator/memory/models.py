@@ -13,14 +13,26 @@ __all__ = [
     "CollaborationPatterns",
     "Collaborator",
     "Delegation",
+    "Impact",
     "Insight",
+    "Kind",
+    "Knowledge",
     "Outcome",
+    "Remembered",
+    "SavedBy",
     "SavedMemory",
     "SharedContext",
+    "StoredDelegation",
+    "StoredInsight",
+    "StoredKnowledge",
+    "StoredTask",
     "Task",
+    "UsedRecord",
 ]
 
 Outcome = Literal["success", "partial", "failure"]
+Impact = Literal["low", "medium", "high"]
+Kind = Literal["task", "insight", "knowledge"]
 ShortText = Annotated[str, Field(min_length=1, max_length=500)]
 LongText = Annotated[str, Field(min_length=1, max_length=4_000)]
 
@@ -65,11 +77,32 @@ class Insight(Record):
         ),
     ]
     insight: Annotated[LongText, Field(description="The finding, with its numbers.")]
-    impact: Annotated[Literal["low", "medium", "high"], Field(description="How much it matters.")]
+    impact: Annotated[Impact, Field(description="How much it matters.")]
     confidence: Annotated[float, Field(ge=0, le=1, description="How sure, from 0 to 1.")]
     discovered_at: Annotated[
         str | None, Field(max_length=40, description="ISO 8601 UTC; set by the store.")
     ] = None
+
+
+class Knowledge(Record):
+    """A fact about the domain: what a column means, how the business works, what a source is."""
+
+    subject: Annotated[
+        str, Field(min_length=1, max_length=128, description="What it is about, such as a column.")
+    ]
+    statement: Annotated[LongText, Field(description="The fact.")]
+    source: Annotated[ShortText, Field(description="Who or what says so.")]
+    confidence: Annotated[float, Field(ge=0, le=1, description="How sure, from 0 to 1.")]
+    noted_at: Annotated[
+        str | None, Field(max_length=40, description="ISO 8601 UTC; set by the store.")
+    ] = None
+
+
+class UsedRecord(Record):
+    """Whether a remembered record helped with the task."""
+
+    record_id: Annotated[str, Field(min_length=1, max_length=64, description="Its record_id.")]
+    helped: Annotated[bool, Field(description="false if it was wrong or misled.")]
 
 
 class Collaboration(Record):
@@ -99,6 +132,70 @@ class CollaborationPatterns(Record):
     frequent_collaborators: list[Collaborator]
 
 
+class SavedBy(Record):
+    """Who stored a record, in which session of a client, by which tool, and from what."""
+
+    agent: str
+    session: str | None
+    tool: str | None
+    source: str | None
+    at: str
+
+
+class Remembered(Record):
+    """What every stored record carries. Its text is data, cleaned but never cut."""
+
+    record_id: str
+    flags: Annotated[
+        list[str], Field(description="What looks odd, such as like_an_instruction; hides nothing.")
+    ] = []
+    is_pinned: Annotated[bool, Field(description="Kept whatever its age.")] = False
+    n_merged: Annotated[int, Field(description="How often the same was noted.")] = 1
+    first_at: Annotated[str | None, Field(description="When it was first noted.")] = None
+    n_helped: Annotated[int, Field(description="How often it helped, as agents said.")] = 0
+    n_misled: Annotated[int, Field(description="How often it did not.")] = 0
+    saved_by: SavedBy
+
+
+class StoredDelegation(Record):
+    """Part of a task that was handed to a colleague."""
+
+    to_agent: str
+    reason: str
+    outcome: Outcome | None = None
+
+
+class StoredTask(Remembered):
+    """A finished task."""
+
+    task_description: str
+    outcome: Outcome
+    key_insights: list[str] = []
+    delegations: list[StoredDelegation] = []
+    task_id: str
+    timestamp: str
+
+
+class StoredInsight(Remembered):
+    """Something learnt."""
+
+    area: str
+    insight: str
+    impact: Impact
+    confidence: float
+    discovered_at: str
+
+
+class StoredKnowledge(Remembered):
+    """A fact about the domain."""
+
+    subject: str
+    statement: str
+    source: str
+    confidence: float
+    noted_at: str
+
+
 class SharedContext(Record):
     """What all agents of the project share."""
 
@@ -113,11 +210,13 @@ class AgentMemory(Record):
 
     agent_name: str
     last_updated: Annotated[str | None, Field(description="Latest record, ISO 8601 UTC.")]
-    task_history: Annotated[list[Task], Field(description="Newest first.")]
-    optimization_insights: Annotated[list[Insight], Field(description="Newest first.")]
+    task_history: Annotated[list[StoredTask], Field(description="Newest first.")]
+    optimization_insights: Annotated[list[StoredInsight], Field(description="Newest first.")]
+    domain_knowledge: Annotated[list[StoredKnowledge], Field(description="Newest first.")]
     collaboration_patterns: CollaborationPatterns
     n_tasks: Annotated[int, Field(description="Tasks stored in all.")]
     n_insights: Annotated[int, Field(description="Insights stored in all.")]
+    n_knowledge: Annotated[int, Field(description="Facts stored in all.")]
 
 
 class SavedMemory(Record):
@@ -126,5 +225,14 @@ class SavedMemory(Record):
     agent_name: str
     task_id: str | None
     n_insights_added: int
+    n_knowledge_added: int
     n_collaborations_added: int
+    record_ids: Annotated[
+        list[str], Field(description="Of the task, the insights and the knowledge, in order.")
+    ]
+    n_merged: Annotated[int, Field(description="How many said what was known already.")]
+    unknown_records: Annotated[
+        list[str], Field(description="Of used_records: ids that do not exist (any more).")
+    ]
+    flags: Annotated[list[str], Field(description="What looks odd in what was stored.")]
     saved_at: str

@@ -5,14 +5,20 @@ from typing import Any
 
 from anyio.to_thread import run_sync
 
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.memory.forget_models import Forgotten
 from ml_orchestrator.memory.models import (
     AgentMemory,
     Collaboration,
     Insight,
+    Knowledge,
     SavedMemory,
     SharedContext,
     Task,
+    UsedRecord,
 )
+from ml_orchestrator.memory.requests import UNKNOWN, Filters, Origin, Selection
+from ml_orchestrator.memory.search_models import Digest, FoundMemories
 from ml_orchestrator.memory.store import MemoryStore
 from ml_orchestrator.messaging.mailbox import Mailbox
 from ml_orchestrator.messaging.models import Acknowledged, Inbox, Priority, SentMessage
@@ -38,15 +44,51 @@ class CollaborationService:
         """Return the newest of what ``agent`` remembers."""
         return await run_sync(lambda: self._memory().load(agent, limit=limit))
 
-    async def brief(self, agent: str, *, limit: int) -> tuple[AgentMemory, SharedContext, Inbox]:
-        """Return what an agent should know before it starts: memory, context, first messages."""
+    async def brief(
+        self, agent: str, task: str | None = None, *, limit: int
+    ) -> tuple[AgentMemory, Digest, SharedContext, Inbox]:
+        """Return what an agent should know before a task: memory, digest, context, messages."""
 
-        def read() -> tuple[AgentMemory, SharedContext, Inbox]:
-            memory = self._memory()
-            inbox = self._mailbox().inbox(agent, limit=FIRST_MESSAGES)
-            return memory.load(agent, limit=limit), memory.shared_context(), inbox
+        def read() -> tuple[AgentMemory, Digest, SharedContext, Inbox]:
+            known = self._memory().brief(agent, task, limit=limit)
+            return (*known, self._mailbox().inbox(agent, limit=FIRST_MESSAGES))
 
         return await run_sync(read)
+
+    async def search_memory(
+        self, query: str | None, filters: Filters, *, limit: int, cursor: str | None
+    ) -> FoundMemories:
+        """Return one page of the records of all agents that fit, best first."""
+        return await run_sync(
+            lambda: self._memory().search(query, filters, limit=limit, cursor=cursor)
+        )
+
+    async def forget_memory(
+        self,
+        selection: Selection,
+        *,
+        actor: str,
+        reason: str,
+        dry_run: bool,
+        plan_digest: str | None,
+    ) -> Forgotten:
+        """Plan to forget records, or carry out the plan that has this digest.
+
+        Raises:
+            InvalidInputError: neither a dry run nor a plan was named.
+            ConflictError: memory is no longer as it was planned.
+        """
+        if dry_run:
+            plan = await run_sync(lambda: self._memory().plan_forgetting(selection))
+            return Forgotten(plan=plan, is_done=False)
+        if plan_digest is None:
+            raise InvalidInputError(
+                "Nothing was forgotten: plan_digest is missing. Call memory_forget with dry_run "
+                "first, read what would go, and pass the digest of that plan."
+            )
+        return await run_sync(
+            lambda: self._memory().forget(selection, digest=plan_digest, actor=actor, reason=reason)
+        )
 
     async def update_context(
         self, content: dict[str, Any], *, expected_revision: int, actor: str
@@ -62,19 +104,29 @@ class CollaborationService:
         self,
         agent: str,
         *,
-        task: Task | None,
-        insights: Sequence[Insight],
-        collaborations: Sequence[Collaboration],
-        idempotency_key: str | None,
+        task: Task | None = None,
+        insights: Sequence[Insight] = (),
+        knowledge: Sequence[Knowledge] = (),
+        collaborations: Sequence[Collaboration] = (),
+        used_records: Sequence[UsedRecord] = (),
+        pinned: bool = False,
+        expires_in_days: float | None = None,
+        idempotency_key: str | None = None,
+        origin: Origin = UNKNOWN,
     ) -> SavedMemory:
-        """Store a task, insights and collaborations, all or nothing."""
+        """Store what was done and learnt, all or nothing."""
         return await run_sync(
             lambda: self._memory().save(
                 agent,
                 task=task,
                 insights=insights,
+                knowledge=knowledge,
                 collaborations=collaborations,
+                used_records=used_records,
+                pinned=pinned,
+                expires_in_days=expires_in_days,
                 idempotency_key=idempotency_key,
+                origin=origin,
             )
         )
 

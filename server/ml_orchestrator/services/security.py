@@ -18,7 +18,13 @@ _EVERYBODY = frozenset({"context_update", "memory_save", "message_send", "messag
 _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "ml-orchestrator": _EVERYBODY
-        | {"training_start", "training_cancel", "registry_move_alias", "workflow_run"},
+        | {
+            "memory_forget",
+            "registry_move_alias",
+            "training_cancel",
+            "training_start",
+            "workflow_run",
+        },
         "data-pipeline-specialist": _EVERYBODY | {"workflow_run"},
         "infrastructure-specialist": _EVERYBODY | {"registry_move_alias"},
         "performance-engineer": _EVERYBODY | {"training_start", "training_cancel"},

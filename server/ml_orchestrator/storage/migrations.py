@@ -7,6 +7,7 @@ from sqlalchemy.schema import CreateTable
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage import schema
+from ml_orchestrator.storage.memory_rows import complete_rows, create_search_index
 from ml_orchestrator.storage.schema import metadata, schema_version
 
 __all__ = ["LATEST", "add_missing_columns", "migrate"]
@@ -31,7 +32,19 @@ def _first(connection: Connection) -> None:
     metadata.create_all(connection, tables=tables)
 
 
-MIGRATIONS: dict[int, Migration] = {1: _first}
+def _second(connection: Connection) -> None:
+    """Give memory its search, provenance, retention and counters; index what is stored."""
+    records = schema.memory_records
+    metadata.create_all(connection, tables=[schema.memory_counts, schema.memory_past])
+    add_missing_columns(connection, records)
+    connection.exec_driver_sql("DROP INDEX IF EXISTS ix_memory_agent_kind")
+    for index in records.indexes:
+        index.create(connection, checkfirst=True)
+    create_search_index(connection)
+    complete_rows(connection)
+
+
+MIGRATIONS: dict[int, Migration] = {1: _first, 2: _second}
 LATEST = max(MIGRATIONS)
 
 

@@ -11,6 +11,8 @@ __all__ = [
     "alias_moves",
     "collaborations",
     "idempotency",
+    "memory_counts",
+    "memory_past",
     "memory_records",
     "message_recipients",
     "messages",
@@ -37,10 +39,56 @@ memory_records = Table(
     Column("seq", Integer, primary_key=True, autoincrement=True),
     Column("id", String(64), nullable=False, unique=True),
     Column("agent", String(64), nullable=False),
-    Column("kind", String(16), nullable=False),  # task | insight
+    Column("kind", String(16), nullable=False),  # task | insight | knowledge
     Column("created_at", String(32), nullable=False),
     Column("payload", Text, nullable=False),
-    Index("ix_memory_agent_kind", "agent", "kind", "seq"),
+    # from here on migration 2
+    Column("outcome", String(16), nullable=False, server_default=""),  # of tasks
+    Column("area", String(160)),  # of insights; the subject of knowledge
+    Column("words", Text),  # for search: distinct, in small letters, apart by one space
+    Column("near_key", String(32)),  # equal for records that say the same
+    Column("flags", Text),  # JSON list; null when there are none
+    Column("session", String(80)),
+    Column("tool", String(32)),
+    Column("source", String(200)),
+    Column("is_pinned", Integer, nullable=False, server_default="0"),
+    Column("expires_at", String(32)),
+    Column("n_merged", Integer, nullable=False, server_default="1"),
+    Column("first_at", String(32)),
+    Column("n_helped", Integer, nullable=False, server_default="0"),
+    Column("n_misled", Integer, nullable=False, server_default="0"),
+    Index("ix_memory_time", "agent", "kind", "created_at", "seq"),
+    Index("ix_memory_near", "agent", "kind", "near_key"),
+    Index(
+        "ix_memory_expiry",
+        "expires_at",
+        sqlite_where=text("expires_at IS NOT NULL"),
+        postgresql_where=text("expires_at IS NOT NULL"),
+    ),
+)
+
+memory_counts = Table(  # so that nobody has to count records
+    "memory_counts",
+    metadata,
+    Column("agent", String(64), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("outcome", String(16), primary_key=True),
+    Column("n", Integer, nullable=False),  # records there are
+    Column("n_removed", Integer, nullable=False, server_default="0"),  # by age and limits
+    Column("latest", String(32), nullable=False),
+)
+
+memory_past = Table(  # records that are no longer there: what became of them
+    "memory_past",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("became", String(64), index=True),  # the record it was merged into
+    Column("how", String(16), nullable=False),  # merged | forgotten | expired | limit
+    Column("created_at", String(32), nullable=False),  # of the record
+    Column("session", String(80)),
+    Column("removed_at", String(32), nullable=False),
+    Column("removed_by", String(64), nullable=False),
+    Column("reason", Text),
 )
 
 collaborations = Table(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ml_orchestrator.text.hidden import spell_hidden
 from ml_orchestrator.text.suspicion import suspicions
 
-__all__ = ["FLAGS", "CleanText", "clean"]
+__all__ = ["FLAGS", "CleanText", "clean", "cut"]
 
 FLAGS = (
     "control_characters",  # they drive a terminal or end a string; among them NUL
@@ -44,3 +44,8 @@ def clean(text: str) -> CleanText:
     shown, hidden = spell_hidden(unified)
     found = hidden | suspicions(unified)
     return CleanText(shown, tuple(flag for flag in FLAGS if flag in found))
+
+
+def cut(text: str, limit: int) -> str:
+    """Return a text of at most ``limit`` characters; a cut one ends with an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -7,7 +7,7 @@ from ``suspicion`` because lines of alternatives are longer than our lines.
 
 import re
 
-__all__ = ["COMPACT", "PATTERNS"]
+__all__ = ["ASCII_PATTERNS", "COMPACT", "PATTERNS"]
 
 _ORDERS = "instructions?|rules?|guidelines?|prompts?|directives?|safeguards?|guardrails?|polic(?:y|ies)|orders|commands"
 _INSTRUCTION = (
@@ -192,17 +192,22 @@ _APPROVAL = (
         r"(已批准|已授权|已經批准|批准通过|授权执行|承認済|承認されました|승인됨|승인되었|одобрено|утвержден[оа]|разрешено|تمت الموافقة|स्वीकृत)",
     ),
 )
-PATTERNS = {
-    flag: tuple(
-        (tuple(triggers.split("|")), re.compile(pattern, re.DOTALL)) for triggers, pattern in lines
-    )
+# (flag, parts of which one must occur, pattern)
+PATTERNS = tuple(
+    (flag, tuple(parts.split("|")), re.compile(pattern, re.DOTALL))
     for flag, lines in (
         ("like_an_instruction", _INSTRUCTION),
         ("like_a_system_message", _SYSTEM),
         ("like_a_tool_call", _TOOL_CALL),
         ("like_an_approval", _APPROVAL),
     )
-}
+    for parts, pattern in lines
+)
+ASCII_PATTERNS = tuple(
+    (flag, tuple(filter(str.isascii, parts)), pattern)
+    for flag, parts, pattern in PATTERNS
+    if any(map(str.isascii, parts))
+)
 
 # For text whose word breaks are gone: letters alone, in small.
 COMPACT = re.compile(

@@ -14,11 +14,13 @@ from unicodedata import combining
 from urllib.parse import unquote
 
 from ml_orchestrator.text.hidden import without_hidden
-from ml_orchestrator.text.patterns import COMPACT, PATTERNS
+from ml_orchestrator.text.patterns import ASCII_PATTERNS, COMPACT, PATTERNS
 
 __all__ = ["suspicions"]
 
 MAX_CHARACTERS = 20_000  # what is looked at of one text
+
+_TOO_SHORT = re.compile(r"[A-Za-z0-9_.:+-]{0,23}|[0-9T:.+Z-]*")  # a name, a number, a time
 
 # Letters of other scripts, and digits, that look like Latin ones.
 _LOOKALIKES = str.maketrans(
@@ -50,6 +52,8 @@ def suspicions(text: str) -> frozenset[str]:
     >>> suspicions("AUC 0.71 at depth 4; the first column leaks, ignore it")
     frozenset()
     """
+    if _TOO_SHORT.fullmatch(text):
+        return frozenset()
     looked_at = text[:MAX_CHARACTERS]
     plain = _as_seen(looked_at).lower()
     found = _match(plain)
@@ -63,11 +67,14 @@ def suspicions(text: str) -> frozenset[str]:
 
 def _match(text: str) -> set[str]:
     """Return the flags of the patterns that ``text``, in small letters, matches."""
-    return {
-        flag
-        for flag, lines in PATTERNS.items()
-        if any(any(part in text for part in parts) and p.search(text) for parts, p in lines)
-    }
+    found: set[str] = set()
+    for flag, parts, pattern in ASCII_PATTERNS if text.isascii() else PATTERNS:
+        for part in parts:
+            if part in text:
+                if pattern.search(text):
+                    found.add(flag)
+                break
+    return found
 
 
 def _as_seen(text: str) -> str:
