@@ -40,28 +40,22 @@ LongText = Annotated[str, Field(min_length=1, max_length=4_000)]
 class Delegation(Record):
     """Part of a task that was handed to a colleague."""
 
-    to_agent: Annotated[AgentName, Field(description="The colleague.")]
-    reason: Annotated[ShortText, Field(description="Why it was handed over.")]
-    outcome: Annotated[Outcome | None, Field(description="How it went, if known.")] = None
+    to_agent: AgentName
+    reason: ShortText
+    outcome: Outcome | None = None
 
 
 class Task(Record):
     """A finished task: what was done and how it went."""
 
-    task_description: Annotated[LongText, Field(description="What was to be done.")]
-    outcome: Annotated[Outcome, Field(description="How it went.")]
+    task_description: LongText
+    outcome: Outcome
     key_insights: Annotated[
-        list[ShortText], Field(max_length=20, description="What was learnt, one sentence each.")
+        list[ShortText], Field(max_length=20, description="One sentence each.")
     ] = []
-    delegations: Annotated[
-        list[Delegation], Field(max_length=20, description="Parts handed to colleagues.")
-    ] = []
-    task_id: Annotated[
-        str | None, Field(max_length=64, description="Set by the store when left out.")
-    ] = None
-    timestamp: Annotated[
-        str | None, Field(max_length=40, description="ISO 8601 UTC; set by the store.")
-    ] = None
+    delegations: Annotated[list[Delegation], Field(max_length=20)] = []
+    task_id: Annotated[str | None, Field(max_length=64, description="Set by the store.")] = None
+    timestamp: Annotated[str | None, Field(max_length=40, description="Set by the store.")] = None
 
 
 class Insight(Record):
@@ -72,46 +66,42 @@ class Insight(Record):
         Field(
             min_length=1,
             max_length=128,
-            description="Subject, such as training_optimization, model_performance, "
-            "feature_engineering or deployment_strategy.",
+            description="Such as training_optimization, model_performance, "
+            "feature_engineering, deployment_strategy.",
         ),
     ]
     insight: Annotated[LongText, Field(description="The finding, with its numbers.")]
-    impact: Annotated[Impact, Field(description="How much it matters.")]
-    confidence: Annotated[float, Field(ge=0, le=1, description="How sure, from 0 to 1.")]
-    discovered_at: Annotated[
-        str | None, Field(max_length=40, description="ISO 8601 UTC; set by the store.")
-    ] = None
+    impact: Impact
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    discovered_at: Annotated[str | None, Field(max_length=40, description="Set by the store.")] = (
+        None
+    )
 
 
 class Knowledge(Record):
     """A fact about the domain: what a column means, how the business works, what a source is."""
 
-    subject: Annotated[
-        str, Field(min_length=1, max_length=128, description="What it is about, such as a column.")
-    ]
-    statement: Annotated[LongText, Field(description="The fact.")]
+    subject: Annotated[str, Field(min_length=1, max_length=128, description="Such as a column.")]
+    statement: LongText
     source: Annotated[ShortText, Field(description="Who or what says so.")]
-    confidence: Annotated[float, Field(ge=0, le=1, description="How sure, from 0 to 1.")]
-    noted_at: Annotated[
-        str | None, Field(max_length=40, description="ISO 8601 UTC; set by the store.")
-    ] = None
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    noted_at: Annotated[str | None, Field(max_length=40, description="Set by the store.")] = None
 
 
 class UsedRecord(Record):
     """Whether a remembered record helped with the task."""
 
-    record_id: Annotated[str, Field(min_length=1, max_length=64, description="Its record_id.")]
+    record_id: Annotated[str, Field(min_length=1, max_length=64)]
     helped: Annotated[bool, Field(description="false if it was wrong or misled.")]
 
 
 class Collaboration(Record):
     """One piece of work done together with a colleague."""
 
-    collaborator: Annotated[AgentName, Field(description="The colleague.")]
-    success: Annotated[bool, Field(description="Whether it went well.")]
+    collaborator: AgentName
+    success: bool
     task_type: Annotated[
-        str, Field(min_length=1, max_length=128, description="Kind of work, such as deployment.")
+        str, Field(min_length=1, max_length=128, description="Such as deployment.")
     ]
 
 
