@@ -139,8 +139,10 @@ async def memory_search(
     area: Annotated[
         str | None, Field(max_length=128, description="Only this area or subject, exactly.")
     ] = None,
-    since: Annotated[datetime | None, Field(description="ISO 8601, UTC unless it says.")] = None,
-    until: Annotated[datetime | None, Field(description="Before this time.")] = None,
+    since: Annotated[
+        str | None, Field(max_length=40, description="ISO 8601 date or time, UTC unless it says.")
+    ] = None,
+    until: Annotated[str | None, Field(max_length=40, description="Before this time.")] = None,
     limit: Page = 10,
     cursor: Cursor = None,
 ) -> FoundMemories:
@@ -149,7 +151,7 @@ async def memory_search(
     Best first, by relevance x recency x impact and confidence x proven usefulness; each hit says
     why. Say in memory_save (used_records) which ones helped.
     """
-    filters = Filters(of_agent, kind, outcome, area, _utc(since), _utc(until))
+    filters = Filters(of_agent, kind, outcome, area, _utc("since", since), _utc("until", until))
     return await collaboration.search_memory(query, filters, limit=limit, cursor=cursor)
 
 
@@ -164,7 +166,9 @@ async def memory_forget(
     ] = [],  # noqa: B006
     of_agent: OfAgent = None,
     kind: OfKind = None,
-    before: Annotated[datetime | None, Field(description="Only what is older.")] = None,
+    before: Annotated[
+        str | None, Field(max_length=40, description="Only what is older than this time.")
+    ] = None,
     with_pinned: Annotated[bool, Field(description="Also pinned records.")] = False,
     dry_run: Annotated[bool, Field(description="Only return the plan with its digest.")] = False,
     plan_digest: Annotated[
@@ -176,7 +180,7 @@ async def memory_forget(
     The plan lists every record that would go and what changes. If anything is different by
     then, nothing is forgotten. Old records go by themselves; this is for wrong or unwanted ones.
     """
-    selection = Selection(record_ids, of_agent, kind, _utc(before), with_pinned)
+    selection = Selection(record_ids, of_agent, kind, _utc("before", before), with_pinned)
     return await collaboration.forget_memory(
         selection, actor=agent, reason=reason, dry_run=dry_run, plan_digest=plan_digest
     )
@@ -209,9 +213,16 @@ async def context_update(
     )
 
 
-def _utc(moment: datetime | None) -> str | None:
+def _utc(name: str, text: str | None) -> str | None:
     """Return a time as the store writes it; one without a zone is taken as UTC."""
-    if moment is None:
+    if text is None:
         return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"Argument {name!r} is no time: {text!r}. Write it as 2026-01-31 or "
+            "2026-01-31T12:00:00Z."
+        ) from error
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return zoned.astimezone(UTC).isoformat(timespec="microseconds")
