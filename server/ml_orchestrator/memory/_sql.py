@@ -45,6 +45,7 @@ __all__ = ["SqlMemoryStore"]
 
 MAX_RECORDS = 100_000  # of one agent and kind
 _PAIRS = select(pairs).where(pairs.c.agent == bindparam("agent"))
+_CONTEXT = select(context_table).where(context_table.c.id == 1)
 _TOTALS = (
     select(
         counts.c.kind, func.sum(counts.c.n).label("n"), func.max(counts.c.latest).label("latest")
@@ -343,7 +344,7 @@ def _count(connection: Connection, agent: str, work: Collaboration, now: str) ->
 
 
 def _shared_context(connection: Connection) -> SharedContext:
-    row = connection.execute(select(context_table).where(context_table.c.id == 1)).first()
+    row = connection.execute(_CONTEXT).first()
     if row is None:
         return SharedContext(revision=0, content={})
     return SharedContext(
