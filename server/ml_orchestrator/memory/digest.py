@@ -62,8 +62,8 @@ def _similar(connection: Connection, words: Sequence[str], now: str) -> list[Ran
     """Return what is about the same, the most similar first."""
     up_to = connection.scalar(select(func.max(records.c.seq))) or 0
     found = candidates(connection, words, Filters(), up_to=up_to, now=now)
-    similar = [ranked for ranked in found if ranked.why.relevance >= SIMILAR]
-    return sorted(similar, key=lambda ranked: (-ranked.why.relevance, -ranked.row.seq))
+    similar = [ranked for ranked in found if ranked.relevance >= SIMILAR]
+    return sorted(similar, key=lambda ranked: (-ranked.relevance, -ranked.row.seq))
 
 
 def _lessons(found: Sequence[Ranked]) -> list[Lesson]:
@@ -73,7 +73,7 @@ def _lessons(found: Sequence[Ranked]) -> list[Lesson]:
             agent=ranked.row.agent,
             at=ranked.row.created_at,
             text=text_of(ranked, MAX_CHARACTERS),
-            relevance=ranked.why.relevance,
+            relevance=ranked.relevance,
             flags=json.loads(ranked.row.flags) if ranked.row.flags else [],
         )
         for ranked in found[:MAX_LESSONS]
