@@ -1,6 +1,7 @@
 """Memory against a plain model of it, in any order of calls."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -134,7 +135,7 @@ class MemoryMachine(RuleBasedStateMachine):
         items = export_memory(self.store.database)["records"]
         mine = [item for item in items if item["agent"] in self.agents]
         added = [
-            self.store.database.write(lambda c, i=item: restore(c, i, UNKNOWN)) for item in mine
+            self.store.database.write(partial(restore, item=item, origin=UNKNOWN)) for item in mine
         ]
         assert not any(added)
 
@@ -185,7 +186,7 @@ def test_memory_behaves_like_its_model() -> None:
         run_state_machine_as_test(
             MemoryMachine,
             settings=settings(
-                max_examples=20,
+                max_examples=15,
                 stateful_step_count=40,
                 derandomize=True,
                 database=None,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
+from tests.storage.first_release import create_first_release
 
 from ml_orchestrator.agent_memory import AgentMemoryManager
 from ml_orchestrator.cli import main
@@ -237,18 +238,7 @@ def test_memory_of_the_first_release_is_found_counted_and_marked_after_the_upgra
     }
     engine = create_engine(f"sqlite:///{tmp_path / 'state.db'}")
     with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE schema_version (version INTEGER PRIMARY KEY)"))
-        connection.execute(text("INSERT INTO schema_version VALUES (1)"))
-        connection.execute(
-            text(
-                "CREATE TABLE memory_records (seq INTEGER PRIMARY KEY, id VARCHAR(64) NOT NULL "
-                "UNIQUE, agent VARCHAR(64) NOT NULL, kind VARCHAR(16) NOT NULL, "
-                "created_at VARCHAR(32) NOT NULL, payload TEXT NOT NULL)"
-            )
-        )
-        connection.execute(
-            text("CREATE INDEX ix_memory_agent_kind ON memory_records (agent, kind, seq)")
-        )
+        create_first_release(connection)
         connection.execute(
             text(
                 "INSERT INTO memory_records (id, agent, kind, created_at, payload) "

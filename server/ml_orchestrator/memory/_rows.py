@@ -28,7 +28,19 @@ from ml_orchestrator.storage.schema import memory_past as past
 from ml_orchestrator.storage.schema import memory_records as records
 from ml_orchestrator.text import FLAGS
 
-__all__ = ["NewRecord", "add", "find", "id_of", "newest", "read", "remove", "survivor"]
+__all__ = [
+    "MODELS",
+    "Added",
+    "NewRecord",
+    "R",
+    "add",
+    "find",
+    "id_of",
+    "newest",
+    "read",
+    "remove",
+    "survivor",
+]
 
 R = TypeVar("R", bound=Remembered)
 MODELS: Mapping[str, type[Remembered]] = {

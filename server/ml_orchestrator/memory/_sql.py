@@ -11,7 +11,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, text, update
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
-from ml_orchestrator.memory._rows import Added, NewRecord, add, newest, survivor
+from ml_orchestrator.memory._rows import MODELS, Added, NewRecord, R, add, newest, survivor
 from ml_orchestrator.memory.digest import digest
 from ml_orchestrator.memory.forget_models import Forgetting, Forgotten
 from ml_orchestrator.memory.models import (
@@ -46,6 +46,7 @@ __all__ = ["SqlMemoryStore"]
 
 MAX_RECORDS = 100_000  # of one agent and kind
 _PAIRS = select(pairs).where(pairs.c.agent == bindparam("agent"))
+_CONTEXT = select(context_table).where(context_table.c.id == 1)
 _TOTALS = (
     select(
         counts.c.kind, func.sum(counts.c.n).label("n"), func.max(counts.c.latest).label("latest")
@@ -212,17 +213,17 @@ class SqlMemoryStore:
 def _load(connection: Connection, agent: str, limit: int) -> AgentMemory:
     now = timestamp()
     totals = {row.kind: row for row in connection.execute(_TOTALS, {"agent": agent})}
-    n = {kind: int(totals[kind].n) if kind in totals else 0 for kind in _KINDS}
+    n = {kind: int(totals[kind].n) if kind in totals else 0 for kind in MODELS}
+
+    def listed(kind: str, model: type[R]) -> list[R]:
+        return newest(connection, agent, kind, model, limit=limit, now=now) if n[kind] else []
+
     return AgentMemory(
         agent_name=agent,
         last_updated=max((row.latest for row in totals.values()), default=None),
-        task_history=newest(connection, agent, "task", StoredTask, limit=limit, now=now),
-        optimization_insights=newest(
-            connection, agent, "insight", StoredInsight, limit=limit, now=now
-        ),
-        domain_knowledge=newest(
-            connection, agent, "knowledge", StoredKnowledge, limit=limit, now=now
-        ),
+        task_history=listed("task", StoredTask),
+        optimization_insights=listed("insight", StoredInsight),
+        domain_knowledge=listed("knowledge", StoredKnowledge),
         collaboration_patterns=CollaborationPatterns(
             frequent_collaborators=_collaborators(connection, agent)
         ),
@@ -230,9 +231,6 @@ def _load(connection: Connection, agent: str, limit: int) -> AgentMemory:
         n_insights=n["insight"],
         n_knowledge=n["knowledge"],
     )
-
-
-_KINDS = ("task", "insight", "knowledge")
 
 
 def _collaborators(connection: Connection, agent: str) -> list[Collaborator]:
@@ -331,7 +329,7 @@ def _use(connection: Connection, used: UsedRecord) -> bool:
 
 
 def _shared_context(connection: Connection) -> SharedContext:
-    row = connection.execute(select(context_table).where(context_table.c.id == 1)).first()
+    row = connection.execute(_CONTEXT).first()
     if row is None:
         return SharedContext(revision=0, content={})
     return SharedContext(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, literal, select
 
 from ml_orchestrator.memory.requests import Filters
 from ml_orchestrator.memory.search import Ranked, candidates, text_of
@@ -20,6 +20,10 @@ SIMILAR = 0.3  # relevance from which a task counts as similar
 MAX_LESSONS = 3
 MAX_ADVISERS = 3
 MAX_CHARACTERS = 240
+_OUTCOMES = select(counts).where(
+    counts.c.agent == bindparam("agent"), counts.c.kind == literal("task")
+)
+_PAIRS = select(pairs).where(pairs.c.agent == bindparam("agent"))
 
 
 def digest(connection: Connection, agent: str, task: str | None, *, now: str) -> Digest:
@@ -58,8 +62,8 @@ def _similar(connection: Connection, words: Sequence[str], now: str) -> list[Ran
     """Return what is about the same, the most similar first."""
     up_to = connection.scalar(select(func.max(records.c.seq))) or 0
     found = candidates(connection, words, Filters(), up_to=up_to, now=now)
-    similar = [ranked for ranked in found if ranked.why.relevance >= SIMILAR]
-    return sorted(similar, key=lambda ranked: (-ranked.why.relevance, -ranked.row.seq))
+    similar = [ranked for ranked in found if ranked.relevance >= SIMILAR]
+    return sorted(similar, key=lambda ranked: (-ranked.relevance, -ranked.row.seq))
 
 
 def _lessons(found: Sequence[Ranked]) -> list[Lesson]:
@@ -69,7 +73,7 @@ def _lessons(found: Sequence[Ranked]) -> list[Lesson]:
             agent=ranked.row.agent,
             at=ranked.row.created_at,
             text=text_of(ranked, MAX_CHARACTERS),
-            relevance=ranked.why.relevance,
+            relevance=ranked.relevance,
             flags=json.loads(ranked.row.flags) if ranked.row.flags else [],
         )
         for ranked in found[:MAX_LESSONS]
@@ -77,16 +81,14 @@ def _lessons(found: Sequence[Ranked]) -> list[Lesson]:
 
 
 def _own_success(connection: Connection, agent: str) -> Rate:
-    query = select(counts.c.outcome, counts.c.n + counts.c.n_removed).where(
-        counts.c.agent == agent, counts.c.kind == "task"
-    )
-    by_outcome = {outcome: n for outcome, n in connection.execute(query)}
+    rows = connection.execute(_OUTCOMES, {"agent": agent})
+    by_outcome = {row.outcome: row.n + row.n_removed for row in rows}
     return _rate(by_outcome.get("success", 0), sum(by_outcome.values()))
 
 
 def _advisers(connection: Connection, agent: str, words: set[str]) -> list[Adviser]:
     """Return colleagues for this kind of work first, then by the low end of their interval."""
-    rows = connection.execute(select(pairs).where(pairs.c.agent == agent)).all()
+    rows = connection.execute(_PAIRS, {"agent": agent}).all()
     found = [
         (
             not words.isdisjoint(words_of(row.task_type)),

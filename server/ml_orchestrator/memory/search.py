@@ -36,16 +36,20 @@ TEXTS = {"task": "task_description", "insight": "insight", "knowledge": "stateme
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A row with its factors."""
+    """A row with its factors and the words of the query it holds."""
 
     row: Row[Any]
     payload: dict[str, Any]
-    why: Why
+    relevance: float
+    recency: float
+    weight: float
+    usefulness: float
+    words: Sequence[str]
 
     @property
     def score(self) -> float:
         """The product of the factors."""
-        return self.why.relevance * self.why.recency * self.why.weight * self.why.usefulness
+        return self.relevance * self.recency * self.weight * self.usefulness
 
 
 def search(
@@ -133,14 +137,15 @@ def _ranked(
     row: Row[Any], held: set[str], relevance: float, *, words: Sequence[str], now: str
 ) -> Ranked:
     payload = json.loads(row.payload)
-    why = Why(
+    return Ranked(
+        row,
+        payload,
         relevance=round(relevance, 4),
         recency=round(recency(row.created_at, now), 4),
         weight=round(weight(row.kind, payload), 4),
         usefulness=round(usefulness(row.n_helped, row.n_misled), 4),
         words=[word for word in words if word in held],
     )
-    return Ranked(row, payload, why)
 
 
 def _conditions(filters: Filters, up_to: int, now: str) -> _Wanted:
@@ -190,5 +195,11 @@ def _hit(ranked: Ranked) -> MemoryHit:
         is_pinned=bool(row.is_pinned),
         n_merged=row.n_merged,
         score=round(ranked.score, 4),
-        why=ranked.why,
+        why=Why(
+            relevance=ranked.relevance,
+            recency=ranked.recency,
+            weight=ranked.weight,
+            usefulness=ranked.usefulness,
+            words=list(ranked.words),
+        ),
     )

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.message_rows import add_live_broadcasts
 from ml_orchestrator.storage.schema import agents
 
 __all__ = ["is_known_agent", "known_agents", "note_agent"]
+
+_IS_KNOWN = select(agents.c.name).where(agents.c.name == bindparam("name"))
 
 
 def note_agent(connection: Connection, name: str) -> None:
@@ -21,9 +23,7 @@ def note_agent(connection: Connection, name: str) -> None:
 
 def is_known_agent(connection: Connection, name: str) -> bool:
     """Whether ``name`` has taken part before."""
-    return (
-        connection.execute(select(agents.c.name).where(agents.c.name == name)).first() is not None
-    )
+    return connection.execute(_IS_KNOWN, {"name": name}).first() is not None
 
 
 def known_agents(connection: Connection, shipped: Iterable[str] = ()) -> list[str]:

@@ -21,7 +21,8 @@ _LIVE = text(
     "SELECT m.seq, CAST(:agent AS VARCHAR(64)), 3 - m.priority, m.expires_at FROM messages m "
     "WHERE m.is_broadcast = 1 AND m.from_agent <> CAST(:agent AS VARCHAR(64)) "
     "AND (m.expires_at IS NULL OR m.expires_at > :now) AND NOT EXISTS ("
-    "SELECT 1 FROM message_recipients r WHERE r.message_seq = m.seq AND r.agent = CAST(:agent AS VARCHAR(64)))"
+    "SELECT 1 FROM message_recipients r "
+    "WHERE r.message_seq = m.seq AND r.agent = CAST(:agent AS VARCHAR(64)))"
 )
 
 

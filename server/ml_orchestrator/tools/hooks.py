@@ -38,14 +38,14 @@ AgentId: TypeAlias = Annotated[
 ]
 
 
-def _sessions(ctx: Context[Services]) -> AgentSessions:
+async def _sessions(ctx: Context[Services]) -> AgentSessions:
     server = ctx.mcp_server
     if not isinstance(server, OrchestratorServer):
         raise TypeError(f"Hooks are answered by an OrchestratorServer, not {type(server).__name__}")
     return server.agent_sessions
 
 
-def _security(ctx: Context[Services]) -> SecurityIntegrationService:
+async def _security(ctx: Context[Services]) -> SecurityIntegrationService:
     return ctx.request_context.lifespan_context.security
 
 
