@@ -45,6 +45,7 @@ from ml_orchestrator.tools import (
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 if TYPE_CHECKING:
+    from ml_orchestrator.messaging.leases import LeaseBook
     from ml_orchestrator.orchestration._dbos import RunClient
     from ml_orchestrator.orchestration.inspection import DataInspector
     from ml_orchestrator.orchestration.progress import ProgressStore
@@ -75,6 +76,7 @@ class Doors:
         self.database: Door[Database] = Door(self._database)
         self.memory: Door[MemoryStore] = Door(self._memory)
         self.mailbox: Door[Mailbox] = Door(self._mailbox)
+        self.leases: Door[LeaseBook] = Door(self._leases)
         self.registry: Door[RegistryDesk] = Door(self._registry)
         self.make_request: Door[type[MoveRequest]] = Door(self._make_request)
         self.answer: Door[Answerer] = Door(self._answer)
@@ -125,9 +127,20 @@ class Doors:
         return SqlMemoryStore(self.database(), max_records=self._settings.memory_max_records)
 
     def _mailbox(self) -> Mailbox:
+        from ml_orchestrator.messaging._quotas import Quotas
         from ml_orchestrator.messaging._sql import SqlMailbox
 
-        return SqlMailbox(self.database(), shipped=SHIPPED_AGENTS)
+        quotas = Quotas(
+            per_sender=self._settings.messages_per_minute,
+            per_pair=self._settings.messages_per_minute_to_one,
+            urgent=self._settings.urgent_messages_per_minute,
+        )
+        return SqlMailbox(self.database(), shipped=SHIPPED_AGENTS, quotas=quotas)
+
+    def _leases(self) -> "LeaseBook":
+        from ml_orchestrator.messaging.leases import LeaseBook
+
+        return LeaseBook(self.database())
 
     def _registry(self) -> "RegistryDesk":
         from ml_orchestrator.orchestration.desk import open_registry
@@ -188,7 +201,7 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
         monitoring=MonitoringCoordinator(
             settings, probe=components.check, inspector=doors.inspector
         ),
-        collaboration=CollaborationService(doors.memory, doors.mailbox),
+        collaboration=CollaborationService(doors.memory, doors.mailbox, doors.leases),
     )
 
 

@@ -84,6 +84,15 @@ class Settings(BaseModel):
             "useful go.",
         ),
     ] = 100_000
+    messages_per_minute: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Messages one agent may send within 60 s.")
+    ] = 600
+    messages_per_minute_to_one: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Of these, to one other agent.")
+    ] = 120
+    urgent_messages_per_minute: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Of these, urgent ones.")
+    ] = 20
     worker_idle_s: Annotated[
         float, Field(ge=1, le=86_400, description="A worker without work exits after this, in s.")
     ] = 300.0

@@ -54,7 +54,7 @@ def check_quotas(
 
 
 def _check(
-    connection: Connection, query: Select[Any], quota: int, what: str, now: datetime
+    connection: Connection, query: "Select[int, Any]", quota: int, what: str, now: datetime
 ) -> None:
     n_sent, first_at = connection.execute(query).one()
     if n_sent < quota:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.messaging._dead_letters import bury_strangers, count_dead, dead_of
@@ -264,7 +264,7 @@ def _unknown(strangers: Sequence[str], known: Sequence[str]) -> NotFoundError:
     )
 
 
-def _refuse_foreign(agent: str, wanted: Sequence[str], rows: Sequence[Row[Any]]) -> None:
+def _refuse_foreign(agent: str, wanted: Sequence[str], rows: Sequence[Any]) -> None:
     found = {row.id for row in rows}
     if missing := [message_id for message_id in wanted if message_id not in found]:
         raise NotFoundError(

@@ -1,8 +1,9 @@
 """Memory and messages: how agents remember and reach one another."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+import anyio
 from anyio.to_thread import run_sync
 
 from ml_orchestrator.errors import InvalidInputError
@@ -21,12 +22,27 @@ from ml_orchestrator.memory.requests import UNKNOWN, Filters, Origin, Selection
 from ml_orchestrator.memory.search_models import Digest, FoundMemories
 from ml_orchestrator.memory.store import MemoryStore
 from ml_orchestrator.messaging.mailbox import Mailbox
-from ml_orchestrator.messaging.models import Acknowledged, Inbox, Priority, SentMessage
+from ml_orchestrator.messaging.models import (
+    Acknowledged,
+    DeadLetters,
+    Inbox,
+    Lease,
+    Leases,
+    Priority,
+    SentMessage,
+    Thread,
+    Unread,
+)
+
+if TYPE_CHECKING:  # opened by its door
+    from ml_orchestrator.messaging.leases import LeaseBook
 
 __all__ = ["CollaborationService"]
 
-
 FIRST_MESSAGES = 20
+LOOK_S = 0.1
+TELL_S = 5.0
+OnWait = Callable[[float], Awaitable[None]]
 
 
 class CollaborationService:
@@ -36,9 +52,11 @@ class CollaborationService:
         self,
         memory: Callable[[], MemoryStore],
         mailbox: Callable[[], Mailbox],
+        leases: "Callable[[], LeaseBook]",
     ) -> None:
         self._memory = memory
         self._mailbox = mailbox
+        self._leases = leases
 
     async def load_memory(self, agent: str, *, limit: int) -> AgentMemory:
         """Return the newest of what ``agent`` remembers."""
@@ -140,6 +158,7 @@ class CollaborationService:
         priority: Priority,
         metadata: Mapping[str, Any],
         reply_to: str | None,
+        ack_wanted: bool,
         expires_in_s: float | None,
         idempotency_key: str | None,
     ) -> SentMessage:
@@ -153,20 +172,75 @@ class CollaborationService:
                 priority=priority,
                 metadata=metadata,
                 reply_to=reply_to,
+                ack_wanted=ack_wanted,
                 expires_in_s=expires_in_s,
                 idempotency_key=idempotency_key,
             )
         )
 
     async def inbox(
-        self, agent: str, *, limit: int, cursor: str | None, with_acknowledged: bool
+        self,
+        agent: str,
+        *,
+        limit: int,
+        cursor: str | None,
+        with_acknowledged: bool,
+        query: str | None = None,
+        wait_s: float = 0.0,
+        on_wait: OnWait | None = None,
     ) -> Inbox:
-        """Return one page of an agent's messages."""
+        """Return one page of an agent's messages, with ``wait_s`` once there is an unread one.
+
+        Args:
+            on_wait: told every few seconds how long this has been waiting, in s.
+        """
+        if wait_s > 0:
+            await self._wait_for_unread(agent, wait_s, on_wait)
         return await run_sync(
             lambda: self._mailbox().inbox(
-                agent, limit=limit, cursor=cursor, with_acknowledged=with_acknowledged
+                agent,
+                limit=limit,
+                cursor=cursor,
+                with_acknowledged=with_acknowledged,
+                query=query,
             )
         )
+
+    async def unread(self, agent: str) -> Unread:
+        """Count what waits for an agent."""
+        return await run_sync(lambda: self._mailbox().unread(agent))
+
+    async def thread(self, thread_id: str) -> Thread:
+        """Return a thread in order, with who has acknowledged what."""
+        return await run_sync(lambda: self._mailbox().thread(thread_id))
+
+    async def dead_letters(self, agent: str) -> DeadLetters:
+        """Return what an agent sent and nobody got."""
+        return await run_sync(lambda: self._mailbox().dead_letters(agent))
+
+    async def set_lease(self, agent: str, resource: str, *, ttl_s: float, note: str) -> Lease:
+        """Take, renew or give back an advisory lease.
+
+        Raises:
+            ConflictError: another agent holds what this overlaps.
+        """
+        return await run_sync(lambda: self._leases().set(agent, resource, ttl_s=ttl_s, note=note))
+
+    async def leases(self) -> Leases:
+        """Return every live lease."""
+        return await run_sync(lambda: self._leases().live())
+
+    async def _wait_for_unread(self, agent: str, wait_s: float, on_wait: OnWait | None) -> None:
+        """Look every tenth of a second, with one indexed count, until something is unread."""
+        began_at, told = anyio.current_time(), 0.0
+        while not (await self.unread(agent)).n_unread:
+            waited_s = anyio.current_time() - began_at
+            if waited_s >= wait_s:
+                return
+            if on_wait is not None and waited_s - told >= TELL_S:
+                told = waited_s
+                await on_wait(waited_s)
+            await anyio.sleep(min(LOOK_S, wait_s - waited_s))
 
     async def acknowledge(self, agent: str, message_ids: Sequence[str]) -> Acknowledged:
         """Mark messages as dealt with."""

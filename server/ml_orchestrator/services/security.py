@@ -14,7 +14,9 @@ from ml_orchestrator.settings import Settings
 __all__ = ["SHIPPED_AGENTS", "SecurityIntegrationService"]
 
 
-_EVERYBODY = frozenset({"context_update", "memory_save", "message_send", "message_ack"})
+_EVERYBODY = frozenset(
+    {"context_update", "lease_set", "memory_save", "message_send", "message_ack"}
+)
 _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "ml-orchestrator": _EVERYBODY
