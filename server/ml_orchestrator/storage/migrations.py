@@ -31,7 +31,13 @@ def _first(connection: Connection) -> None:
     metadata.create_all(connection, tables=tables)
 
 
-MIGRATIONS: dict[int, Migration] = {1: _first}
+def _approvals(connection: Connection) -> None:
+    """Create approvals; alias moves learn who approved them and which event they are."""
+    metadata.create_all(connection, tables=[schema.approvals])
+    add_missing_columns(connection, schema.alias_moves)
+
+
+MIGRATIONS: dict[int, Migration] = {1: _first, 4: _approvals}
 LATEST = max(MIGRATIONS)
 
 
@@ -52,7 +58,7 @@ def migrate(engine: Engine) -> int:
             f"The state database has schema {found}, this release knows up to {LATEST}. "
             "Upgrade ml-orchestrator, or point ML_ORCHESTRATOR_HOME at another directory."
         )
-    for number in range(found + 1, LATEST + 1):
+    for number in sorted(number for number in MIGRATIONS if number > found):
         with engine.begin() as connection:
             if _version(connection) >= number:  # another host got there first
                 continue
