@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -236,10 +237,13 @@ class MlflowRegistry:
         return destination
 
     def _fetch(self, location: str, destination: Path) -> None:
-        with _translated():
-            mlflow.artifacts.download_artifacts(
-                artifact_uri=location, dst_path=str(destination), tracking_uri=self._tracking_uri
-            )
+        with tempfile.TemporaryDirectory(dir=destination.parent) as name:
+            with _translated():
+                # MLflow 3.17 makes a folder of the address's last part below ``dst_path``.
+                fetched = mlflow.artifacts.download_artifacts(
+                    artifact_uri=location, dst_path=name, tracking_uri=self._tracking_uri
+                )
+            _copy(Path(fetched), destination)
 
     def _location(self, source: str) -> str:
         """Return where the files of ``source`` lie, once that place is known to be ours."""

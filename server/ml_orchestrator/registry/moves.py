@@ -77,7 +77,10 @@ class AliasMover:
         Raises:
             the errors of ``move``, for a plan that is not allowed anyway.
         """
-        if not self.may_need_approval(request) or self._done_before(request):
+        if not self.may_need_approval(request):
+            return None
+        self._upkeep.catch_up(request.model, request.alias)
+        if self._done_before(request):
             return None
         plan = self.plan(request).plan
         _must_be_allowed(plan)
@@ -98,7 +101,9 @@ class AliasMover:
             PermissionDeniedError: a person rejected it, or another rule of the alias forbids it.
             NotFoundError: no such model, version, alias or previous version.
         """
-        self._upkeep.settle_what_a_crash_left(request.model, request.alias)
+        # A retry must find the move that a crash left open, and a rollback what it undoes.
+        if request.idempotency_key is not None or self.may_need_approval(request):
+            self._upkeep.catch_up(request.model, request.alias)
         if done := self._done_before(request):
             return done
         looked_at = self.plan(request).plan  # slow checks, before the lock is taken

@@ -86,9 +86,11 @@ class AliasUpkeep:
         own = next((event.seq for event in state.events if event.move_id == move.id), None)
         return self._journal.settle(move, "applied", event_seq=own)
 
-    def settle_what_a_crash_left(self, model: str, alias: str) -> None:
-        """Settle an open intent, so that the retry of its caller finds the move."""
-        if self._journal.standing(model, alias).live is not None:
+    def catch_up(self, model: str, alias: str) -> None:
+        """Bring the journal up to date if anything happened since the last look."""
+        standing = self._journal.standing(model, alias)
+        state = self._registry.alias_state(model, alias, after=standing.event_seq)
+        if standing.live is not None or state.events or state.version != standing.version:
             with self.lock(model, alias):
                 self.refresh(model, alias)
 
