@@ -3,6 +3,7 @@
 import itertools
 import uuid
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def log_flowers(
         "model": estimator,
         "input_example": frame,
         "predictions": estimator.predict(frame),
-        "pip_requirements": ["scikit-learn", "skops"],
+        "pip_requirements": [f"{name}=={version(name)}" for name in ("scikit-learn", "skops")],
         "trusted_types": [],
     }
     return MlflowTracker(uri or mlflow_uri(home), home).log_trained_model(**{**content, **given})

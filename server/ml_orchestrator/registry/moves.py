@@ -106,15 +106,18 @@ class AliasMover:
             self._upkeep.catch_up(request.model, request.alias)
         if done := self._done_before(request):
             return done
-        looked_at = self.plan(request).plan  # slow checks, before the lock is taken
-        _must_be_allowed(looked_at)
-        if looked_at.needs_approval and request.covered_by is None:
-            self._ask(request, looked_at)
-        with self._upkeep.lock(request.model, request.alias):
+        self._give_up_early(request)
+        # Reading a whole model takes long, so that is done before others are kept waiting.
+        is_slow = "is_verified" in self._policies.of(request.model, request.alias).all_gates
+        looked_at = self._allowed(request) if is_slow else None
+        with self._upkeep.lock(
+            request.model, request.alias, meanwhile=lambda: self._give_up_early(request)
+        ):
             if done := self._done_before(request):
                 return done
             standing = self._upkeep.refresh(request.model, request.alias).standing
-            return self._carry_out(request, looked_at, standing)
+            _require_still(request, standing.version)
+            return self._carry_out(request, looked_at or self._allowed(request), standing)
 
     def history(self, model: str, alias: str, *, limit: int) -> AliasHistory:
         """Return the moves of one alias, newest first, those by other clients included."""
@@ -139,6 +142,25 @@ class AliasMover:
         """Settle intents that a crash left and enter moves made by other clients."""
         return self._upkeep.reconcile()
 
+    def _allowed(self, request: MoveRequest) -> MovePlan:
+        """Return the plan if every rule lets it pass; a person is asked if one must be."""
+        plan = self.plan(request).plan
+        _must_be_allowed(plan)
+        if plan.needs_approval and request.covered_by is None:
+            self._ask(request, plan)
+        return plan
+
+    def _give_up_early(self, request: MoveRequest) -> None:
+        """Do not queue for a move that cannot succeed any more; a retry may find its own.
+
+        The journal is asked first: many who wait must not keep the winner from MLflow's database.
+        """
+        model, alias = request.model, request.alias
+        if request.idempotency_key is not None:
+            return
+        if self._journal.standing(model, alias).version != request.expected_version:
+            _require_still(request, self._registry.alias_version(model, alias))
+
     def _look(self, request: MoveRequest, current: int | None) -> Move:
         model, alias = request.model, request.alias
         standing = self._journal.standing(model, alias)
@@ -146,7 +168,8 @@ class AliasMover:
         policy = self._policies.of(model, alias)
         is_asked = request.expected_version == current and version is not None
         target = self._registry.version(model, version) if is_asked and version else None
-        held = self._journal.held_aliases(model, version) if target and version else frozenset()
+        has_gates = target is not None and policy.gates
+        held = self._journal.held_aliases(model, version) if has_gates and version else frozenset()
         is_verified = "is_verified" in policy.all_gates
         return Move(
             model=model,
@@ -177,7 +200,7 @@ class AliasMover:
     def _carry_out(
         self, request: MoveRequest, looked_at: MovePlan, standing: Standing
     ) -> MoveResult:
-        plan = _confirm(request, looked_at, standing.version)
+        plan = _reviewed(request, looked_at)
         move = self._journal.begin(
             Intent(
                 plan=plan,
@@ -239,14 +262,17 @@ def _resolve(request: MoveRequest, standing: Standing, current: int | None) -> i
     return previous
 
 
-def _confirm(request: MoveRequest, looked_at: MovePlan, current: int | None) -> MovePlan:
-    """Return the plan if the world is still as it was when the plan was made."""
+def _require_still(request: MoveRequest, current: int | None) -> None:
     require_expected(
         request.model,
         request.alias,
         current_version=current,
         expected_version=request.expected_version,
     )
+
+
+def _reviewed(request: MoveRequest, looked_at: MovePlan) -> MovePlan:
+    """Return the plan if it is the one that the caller looked at, if it looked at one."""
     if request.plan_digest not in {None, looked_at.digest}:
         raise ConflictError(
             f"The plan for @{request.alias} of {request.model!r} is no longer the one that "

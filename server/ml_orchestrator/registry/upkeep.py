@@ -19,7 +19,7 @@ from ml_orchestrator.storage.locks import exclusive
 __all__ = ["AliasUpkeep", "Truth"]
 
 LOCK_WAIT_S = 30.0
-LOCK_POLL_S = 0.001
+LOCK_POLL_S = 0.004
 # A move takes milliseconds; an intent of another host that is older belongs to a dead process.
 FOREIGN_INTENT_AGE = timedelta(seconds=60)
 
@@ -51,14 +51,20 @@ class AliasUpkeep:
         self._host = host
         self._now = now
 
-    def lock(self, model: str, alias: str) -> AbstractContextManager[None]:
-        """Hold the lock of an alias, across threads and the processes of this host."""
+    def lock(
+        self, model: str, alias: str, *, meanwhile: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[None]:
+        """Hold the lock of an alias, across threads and the processes of this host.
+
+        What ``meanwhile`` raises ends the waiting for it.
+        """
         name = hashlib.sha256(f"{model}@{alias}".encode()).hexdigest()[:32]
         return exclusive(
             self._home / "locks" / name,
             doing=f"moving @{alias} of {model}",
             wait_s=LOCK_WAIT_S,
             poll_s=LOCK_POLL_S,
+            meanwhile=meanwhile,
         )
 
     def refresh(self, model: str, alias: str) -> Truth:
