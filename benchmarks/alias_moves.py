@@ -70,7 +70,8 @@ def start(work: Callable[[Callable[[Any], None]], None]) -> Child:
         return pid, ours
     try:
         os.close(ours)
-        work(lambda line: os.write(theirs, f"{json.dumps(line)}\n".encode()))
+        sending = os.fdopen(theirs, "w", encoding="utf-8")
+        work(lambda line: print(json.dumps(line), file=sending, flush=True))
     except BaseException as error:  # noqa: BLE001 a child never returns to the loop
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         os._exit(1)

@@ -1,11 +1,11 @@
 import platform
+from importlib import metadata
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from ml_orchestrator.errors import IntegrityViolationError
-from ml_orchestrator.registry import environment as subject
 from ml_orchestrator.registry.desk import RegistryDesk
 from ml_orchestrator.registry.environment import (
     Difference,
@@ -154,9 +154,8 @@ def test_a_version_carries_its_environment_under_its_manifest(desk: RegistryDesk
 def test_a_version_of_another_major_release_is_not_loaded_until_the_policy_lets_it_pass(
     desk: RegistryDesk, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = subject.metadata.version
     monkeypatch.setattr(
-        subject.metadata, "version", lambda name: "2.0" if name == "scikit-learn" else real(name)
+        metadata, "version", lambda name: "2.0" if name == "scikit-learn" else version(name)
     )
     with (
         pytest.raises(IntegrityViolationError, match=r"environment: refused: scikit-learn .* 2\.0"),

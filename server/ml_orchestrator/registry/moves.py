@@ -106,13 +106,11 @@ class AliasMover:
             self._upkeep.catch_up(request.model, request.alias)
         if done := self._done_before(request):
             return done
-        self._give_up_early(request)
+        give_up_early = self._give_up_early(request)
         # Reading a whole model takes long, so that is done before others are kept waiting.
         is_slow = "is_verified" in self._policies.of(request.model, request.alias).all_gates
         looked_at = self._allowed(request) if is_slow else None
-        with self._upkeep.lock(
-            request.model, request.alias, meanwhile=lambda: self._give_up_early(request)
-        ):
+        with self._upkeep.lock(request.model, request.alias, meanwhile=give_up_early):
             if done := self._done_before(request):
                 return done
             standing = self._upkeep.refresh(request.model, request.alias).standing
@@ -150,16 +148,19 @@ class AliasMover:
             self._ask(request, plan)
         return plan
 
-    def _give_up_early(self, request: MoveRequest) -> None:
-        """Do not queue for a move that cannot succeed any more; a retry may find its own.
+    def _give_up_early(self, request: MoveRequest) -> Callable[[], None]:
+        """Return what a waiting move does: it leaves the queue once it cannot succeed any more.
 
-        The journal is asked first: many who wait must not keep the winner from MLflow's database.
+        A retry with a key waits, since it may find its own move. Looking is cheap unless something
+        moved: many who wait must not keep the winner from the processor and from MLflow.
         """
-        model, alias = request.model, request.alias
-        if request.idempotency_key is not None:
-            return
-        if self._journal.standing(model, alias).version != request.expected_version:
-            _require_still(request, self._registry.alias_version(model, alias))
+        has_moved = self._upkeep.moves_seen(request.model, request.alias)
+
+        def look() -> None:
+            if request.idempotency_key is None and has_moved():
+                _require_still(request, self._registry.alias_version(request.model, request.alias))
+
+        return look
 
     def _look(self, request: MoveRequest, current: int | None) -> Move:
         model, alias = request.model, request.alias
@@ -181,7 +182,7 @@ class AliasMover:
             policy=policy,
             actor=request.actor,
             is_rollback=standing.is_rollback(current_version=current, to_version=version),
-            last_moved_at=standing.last and standing.last.move.at,
+            last_moved_at=standing.last.move.at if standing.last else None,
             now=self._now(),
         )
 
