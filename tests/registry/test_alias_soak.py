@@ -11,14 +11,14 @@ ROOT = Path(__file__).parents[2]
 def test_contended_moves_and_killed_writers_leave_a_whole_history(home: Path) -> None:
     command = [
         sys.executable, str(ROOT / "benchmarks" / "alias_moves.py"), "--json", "--home", str(home),
-        "--moves", "120", "--bare-moves", "80", "--processes", "8", "--kills", "2", "--seed", "7",
+        "--moves", "80", "--bare-moves", "80", "--processes", "4", "--kills", "1", "--seed", "7",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
 
     figures = {line["figure"]: line for line in map(json.loads, done.stdout.splitlines())}
     lost = figures["contended: lost updates, per 1000 moves"]
-    assert (lost["ours"], lost["n"], lost["holds"]) == (0.0, 120, True)
+    assert (lost["ours"], lost["n"], lost["holds"]) == (0.0, 80, True)
     assert lost["peer"] > 0  # bare MLflow does lose some: the program can tell
     assert figures["contended: broken invariants"]["ours"] == 0.0
     assert figures["kill -9: rounds with a broken invariant"]["ours"] == 0.0
