@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from ml_orchestrator.orchestration._dbos import RunClient
     from ml_orchestrator.orchestration.inspection import DataInspector
     from ml_orchestrator.orchestration.progress import ProgressStore
+    from ml_orchestrator.registry.approvals import Approvals
     from ml_orchestrator.registry.desk import RegistryDesk
     from ml_orchestrator.registry.moves import MoveRequest
     from ml_orchestrator.services.deployment import Answerer
@@ -78,6 +79,7 @@ class Doors:
         self.mailbox: Door[Mailbox] = Door(self._mailbox)
         self.leases: Door[LeaseBook] = Door(self._leases)
         self.registry: Door[RegistryDesk] = Door(self._registry)
+        self.approvals: Door[Approvals] = Door(self._approvals)
         self.make_request: Door[type[MoveRequest]] = Door(self._make_request)
         self.answer: Door[Answerer] = Door(self._answer)
         self.runs: Door[RunClient] = Door(self._runs)
@@ -147,6 +149,11 @@ class Doors:
 
         return open_registry(self._settings, self.database())
 
+    def _approvals(self) -> "Approvals":
+        from ml_orchestrator.orchestration.desk import open_approvals
+
+        return open_approvals(self.database())
+
     def _make_request(self) -> "type[MoveRequest]":
         from ml_orchestrator.registry.moves import MoveRequest
 
@@ -186,7 +193,7 @@ class Doors:
 def build_services(settings: Settings, doors: Doors | None = None) -> Services:
     """Wire the services of one server."""
     doors = doors or Doors(settings)
-    security = SecurityIntegrationService(settings)
+    security = SecurityIntegrationService(settings, approvals=doors.approvals)
     components = ComponentManager(_components(settings, doors, security))
     return Services(
         workflow=WorkflowOrchestrator(settings, client=doors.runs, progress=doors.progress),

@@ -63,7 +63,19 @@ def _second(connection: Connection) -> None:
     complete_rows(connection)
 
 
-MIGRATIONS: dict[int, Migration] = {1: _first, 2: _second, 3: _messaging, 7: _experience}
+def _approvals(connection: Connection) -> None:
+    """Create approvals; alias moves learn who approved them and which event they are."""
+    metadata.create_all(connection, tables=[schema.approvals])
+    add_missing_columns(connection, schema.alias_moves)
+
+
+MIGRATIONS: dict[int, Migration] = {
+    1: _first,
+    2: _second,
+    3: _messaging,
+    4: _approvals,
+    7: _experience,
+}
 LATEST = max(MIGRATIONS)
 
 

@@ -12,12 +12,20 @@ from ml_orchestrator.services import (
     CollaborationService,
     DeploymentPipelineService,
     MonitoringCoordinator,
+    SecurityIntegrationService,
     Services,
     WorkflowOrchestrator,
 )
 from ml_orchestrator.text import clean
 
-__all__ = ["ClientSession", "Collaboration", "Deployment", "Monitoring", "Workflow"]
+__all__ = [
+    "ClientSession",
+    "Collaboration",
+    "Deployment",
+    "Monitoring",
+    "Security",
+    "Workflow",
+]
 
 # mcp 2.3 wraps each resolved parameter in this class. Pydantic forgets a class of this kind that
 # nobody holds, and then makes it anew, at 0.3 ms a call.
@@ -34,6 +42,10 @@ async def _deployment(ctx: Context[Services]) -> DeploymentPipelineService:
 
 async def _monitoring(ctx: Context[Services]) -> MonitoringCoordinator:
     return ctx.request_context.lifespan_context.monitoring
+
+
+async def _security(ctx: Context[Services]) -> SecurityIntegrationService:
+    return ctx.request_context.lifespan_context.security
 
 
 async def _workflow(ctx: Context[Services]) -> WorkflowOrchestrator:
@@ -53,4 +65,5 @@ ClientSession: TypeAlias = Annotated[str, Resolve(_client_session)]
 Collaboration: TypeAlias = Annotated[CollaborationService, Resolve(_collaboration)]
 Deployment: TypeAlias = Annotated[DeploymentPipelineService, Resolve(_deployment)]
 Monitoring: TypeAlias = Annotated[MonitoringCoordinator, Resolve(_monitoring)]
+Security: TypeAlias = Annotated[SecurityIntegrationService, Resolve(_security)]
 Workflow: TypeAlias = Annotated[WorkflowOrchestrator, Resolve(_workflow)]
