@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from typing import IO, Any
 
 from ml_orchestrator.errors import OrchestratorError
@@ -38,7 +39,7 @@ def _loaded(asked: dict[str, Any], answers: IO[bytes]) -> ThreadEngine | None:
     began = time.perf_counter()
     try:
         model = load_model(
-            asked["path"],
+            Path(asked["path"]),
             signature_inputs=asked["signature_inputs"],
             extra_trusted=asked["extra_trusted"],
         )
