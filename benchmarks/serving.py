@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from tool_latency import Session
 from ml_orchestrator.lifecycle._mlflow import MlflowTracker
 from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.training.trusted_types import LIBRARY_TYPES
 
 READY_S = 120.0
 PEER = "mlflow models serve"
@@ -134,7 +135,7 @@ def register(settings: Settings, model: str, estimator: Any, frame: pd.DataFrame
         input_example=frame,
         predictions=estimator.predict(frame),
         pip_requirements=["scikit-learn", "skops"],
-        trusted_types=[],
+        trusted_types=list(LIBRARY_TYPES),
     )
     with registry_for_a_step(settings) as desk:
         desk.vault.register(model, source_uri=logged.source_uri, run_id=logged.run_id, tags={})
@@ -170,7 +171,11 @@ def columned() -> tuple[Any, pd.DataFrame]:
 @contextmanager
 def started(command: list[str], port: int, body: bytes, folder: Path) -> Iterator[Server]:
     """Start a server, wait until it is ready, and end it with its children."""
-    environment = {**os.environ, "ML_ORCHESTRATOR_LOG_LEVEL": "ERROR"}
+    environment = {
+        **os.environ,
+        "ML_ORCHESTRATOR_LOG_LEVEL": "ERROR",
+        "PATH": f"{_uvicorn(folder)}{os.pathsep}{os.environ['PATH']}",
+    }
     began = time.perf_counter()
     with (folder / f"log-{port}").open("wb") as log:
         process = subprocess.Popen(
@@ -183,8 +188,18 @@ def started(command: list[str], port: int, body: bytes, folder: Path) -> Iterato
             time.sleep(0.02)
         yield Server(port, psutil.Process(process.pid), time.perf_counter() - began, body)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _uvicorn(folder: Path) -> Path:
+    """Return a folder with the program that MLflow looks for on the path."""
+    program = folder / "bin" / "uvicorn"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m uvicorn "$@"\n')
+    program.chmod(0o700)
+    return program.parent
 
 
 def _is_ready(port: int) -> bool:

@@ -184,7 +184,7 @@ class DeploymentPipelineService:
     ) -> PredictionSet:
         desk = self._registry()
         number = desk.resolve(model, version)
-        digest = desk.store.version(model, number).manifest_digest
+        digest = desk.store.manifest_digest(model, number)
         checkout = partial(desk.vault.checkout, model, number)
         held = self._models().get(model, number, digest, checkout)
         answers = self._answer()(held.model, rows)

@@ -67,10 +67,10 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         sock.bind((host, port))
         sock.listen(BACKLOG)
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # the latter: no such port
         sock.close()
         raise UnavailableError(
-            f"{host} port {port} cannot be listened on ({error.strerror}). "
+            f"{host} port {port} cannot be listened on ({error}). "
             "Choose another port, or 0 for any."
         ) from error
     return sock

@@ -69,7 +69,8 @@ class Answering:
                 return [outcome for table in tables for outcome in self._predicted([table])]
             _log.exception("The model failed")
             return [_failed(f"The model could not answer ({type(error).__name__}).")]
-        if len(predictions) != sum(table.n_rows for table in tables):
+        n_rows = sum(table.n_rows for table in tables)
+        if predictions.ndim == 0 or len(predictions) != n_rows:
             return [_failed("The model did not answer with one prediction per row.")] * len(tables)
         ends = np.cumsum([table.n_rows for table in tables])[:-1]
         return [_outcome(part) for part in np.split(predictions, ends)]
