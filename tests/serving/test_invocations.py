@@ -55,7 +55,7 @@ def fitted(kind: str, frame: pd.DataFrame) -> Any:
         temporal=("when",) if "when" in frame else (),
     )
     target = frame["b"] > 0
-    needs = Needs(scales=True, imputes=True, categories="one-hot")
+    needs = Needs(scales=True, imputes=True, categories="one_hot")
     if kind == NUMBERS:
         return build_pipeline(kinds, needs, Ridge()).fit(frame, frame["b"] * 2)
     labels = np.where(target, "yes", "no")

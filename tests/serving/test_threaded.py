@@ -117,7 +117,8 @@ def test_answers_of_every_type_come_as_json(said: Any, expected: Any) -> None:
 
 
 def test_an_engine_that_is_closed_has_answered_everything() -> None:
-    model, answers = Model(), []
+    model = Model()
+    answers: list[Outcome] = []
     engine = ThreadEngine(LoadedModel(model, X), name="test")
     for value in range(50):
         engine.submit(question(float(value)), answers.append)
