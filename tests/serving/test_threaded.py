@@ -146,3 +146,23 @@ def test_requests_that_arrive_while_the_model_is_busy_share_the_next_turn() -> N
     engine.close()
     assert model.sizes[:2] == [1, 3]
     assert [predictions(a) for a in answers] == [[0.0], [1.0], [2.0], [3.0], [4.0]]
+
+
+def test_a_model_that_hangs_does_not_keep_its_server_from_leaving(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    may_go, has_begun = threading.Event(), threading.Event()
+
+    def say(frame: pd.DataFrame) -> Any:
+        has_begun.set()
+        assert may_go.wait(LIMIT_S)
+        return frame["x"].to_numpy()
+
+    answered = threading.Event()
+    engine = ThreadEngine(LoadedModel(Model(say), X), name="slow", close_s=0.01)
+    engine.submit(question(1.0), lambda _: answered.set())
+    assert has_begun.wait(LIMIT_S)
+    engine.close()
+    assert "slow still computes" in caplog.text
+    may_go.set()
+    assert answered.wait(LIMIT_S)

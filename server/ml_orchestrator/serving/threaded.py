@@ -27,6 +27,7 @@ from ml_orchestrator.serving.table import Table, concatenated, to_model_frame
 __all__ = ["Answering", "ThreadEngine"]
 
 MAX_BATCH = 64
+CLOSE_S = 10.0
 MAX_SHORT_ROWS = 1_000  # with more, what a frame costs does not matter
 _log = logging.getLogger(__name__)
 
@@ -122,7 +123,9 @@ class ThreadEngine:
         name: str,
         examples: Sequence[Request] = (),
         max_batch: int = MAX_BATCH,
+        close_s: float = CLOSE_S,
     ) -> None:
+        self._close_s = close_s
         self._answering = Answering(model, examples)
         self._max_batch = max_batch
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -138,10 +141,12 @@ class ThreadEngine:
         return None
 
     def close(self) -> None:
-        """Answer what was taken, then let the model go."""
+        """Answer what was taken, then let the model go; one that hangs is left behind."""
         self._jobs.put(None)
         if threading.current_thread() is not self._thread:
-            self._thread.join()
+            self._thread.join(self._close_s)
+        if self._thread.is_alive():
+            _log.warning("%s still computes; its thread is left behind", self._thread.name)
 
     def _work(self) -> None:
         while (first := self._jobs.get()) is not None:
