@@ -1,8 +1,8 @@
 """Our model server beside ``mlflow models serve --env-manager local``, on the same model.
 
 Both answer the same version of a scaled logistic regression on 30 columns, one row a request,
-over connections that are kept: with one client and with eight. Then a pipeline as our training
-makes them (imputation, scaling and one-hot codes by column), and ``model_predict`` over stdio.
+over connections that are kept: with one client and with eight. Then the same for a pipeline that
+our training makes of 30 numbers and two texts, and ``model_predict`` over stdio.
 """
 
 import http.client
@@ -26,17 +26,17 @@ from typing import Any
 import pandas as pd
 import psutil
 from _figures import Figure, arguments, percentile, show
-from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from tool_latency import Session
 
 from ml_orchestrator.lifecycle._mlflow import MlflowTracker
 from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.training.preprocessing import FeatureKinds, build_pipeline
+from ml_orchestrator.training.trainer import Needs
 from ml_orchestrator.training.trusted_types import LIBRARY_TYPES
 
 READY_S = 120.0
@@ -153,19 +153,16 @@ def plain() -> tuple[Any, pd.DataFrame]:
 
 
 def columned() -> tuple[Any, pd.DataFrame]:
-    """A pipeline by column as training makes them: 30 numbers and two texts."""
+    """The pipeline our training makes of 30 numbers and two texts."""
     _, frame = plain()
     _, target = load_breast_cancer(return_X_y=True, as_frame=True)
     site = pd.Series(["north", "south"] * len(frame))[: len(frame)].astype(object)
     frame = frame.assign(site=site, ward=site + "-1")
-    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
-    columns = ColumnTransformer(
-        [
-            ("numeric", numbers, list(frame.columns[:30])),
-            ("categorical", OneHotEncoder(handle_unknown="ignore"), ["site", "ward"]),
-        ]
-    )
-    return make_pipeline(columns, LogisticRegression(max_iter=1_000)).fit(frame, target), frame
+    kinds = FeatureKinds(tuple(frame.columns[:30]), (), ("site", "ward"), ())
+    needs = Needs(scales=True, imputes=True, categories="one_hot")
+    return build_pipeline(kinds, needs, LogisticRegression(max_iter=1_000)).fit(
+        frame, target
+    ), frame
 
 
 @contextmanager

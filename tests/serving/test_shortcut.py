@@ -37,6 +37,15 @@ PIPELINES: dict[str, tuple[Any, pd.DataFrame]] = {
     "training's, of numbers": (fitted(NUMBERS, FRAME), FRAME),
     "training's, of everything": (fitted(MIXED, table(MIXED)), table(MIXED)),
     "plain": (make_pipeline(StandardScaler(), LogisticRegression()).fit(FRAME, LABELS), FRAME),
+    "a sparse branch among dense ones": (
+        make_pipeline(
+            make_column_transformer(
+                (StandardScaler(), NUMERIC), (OneHotEncoder(handle_unknown="ignore"), ["flag"])
+            ),
+            LogisticRegression(),
+        ).fit(table(MIXED).assign(a=0.5), LABELS),
+        table(MIXED).assign(a=0.5),
+    ),
     "columns in another order, one dropped": (
         make_pipeline(
             make_column_transformer((StandardScaler(), ["b"]), remainder="drop"),

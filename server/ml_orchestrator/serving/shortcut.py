@@ -68,9 +68,9 @@ class Shortcut:
         values = _taken(branch, table, self.columns)
         for step in branch.steps:
             values = step.transform(values)
-        if sparse.issparse(values) or isinstance(values, pd.DataFrame):
-            raise TypeError("a step that does not make an array")
-        return values
+        if isinstance(values, pd.DataFrame):
+            raise TypeError("a step that makes a frame")
+        return values.toarray() if sparse.issparse(values) else values
 
 
 def find_shortcut(model: LoadedModel, examples: Sequence[Table]) -> Shortcut | None:
@@ -124,8 +124,8 @@ def _branches(split: ColumnTransformer, columns: Sequence[Column]) -> tuple[_Bra
         takes_array = _is_plain(steps[0]) and _are_numbers(columns, places)
         first = _nameless(steps[0]) if takes_array else steps[0]
         branches.append(_Branch((first, *steps[1:]), places, takes_array))
-    if split.transformer_weights or not branches:
-        raise TypeError("weighted columns, or none")
+    if split.transformer_weights or split.sparse_output_ or not branches:
+        raise TypeError("columns that are weighted, sparse, or none")
     return tuple(branches)
 
 
