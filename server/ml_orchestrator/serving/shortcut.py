@@ -2,8 +2,8 @@
 
 For one row nearly all the time goes into carrying names: a frame is built, taken apart by
 ``ColumnTransformer``, checked in each branch and put together again. Here each branch gets its
-columns at once, as an array where they are all numbers. Only steps that are known to treat a
-frame of numbers as its array are taken, and the way must agree with the pipeline's own on the
+columns at once, as an array where they are all numbers or all text. Only steps that are known to
+treat such a frame as its array are taken, and the way must agree with the pipeline's own on the
 version's example to the last bit; otherwise there is no shortcut.
 """
 
@@ -101,7 +101,7 @@ def _short(model: LoadedModel) -> Shortcut | None:
     if type(steps[0]) is ColumnTransformer:
         branches = _branches(steps[0], model.columns)
         rest = steps[1:-1]
-    elif _is_plain(steps[0]) and _are_numbers(model.columns, everything):
+    elif _is_plain(steps[0]) and _are_alike(model.columns, everything):
         branches = (_Branch((_nameless(steps[0]),), everything, takes_array=True),)
         rest = steps[1:-1]
     else:
@@ -121,7 +121,7 @@ def _branches(split: ColumnTransformer, columns: Sequence[Column]) -> tuple[_Bra
         steps = _flat(transformer)
         if any(isinstance(step, FunctionTransformer | ColumnTransformer) for step in steps):
             raise TypeError("a step that looks at names")
-        takes_array = _is_plain(steps[0]) and _are_numbers(columns, places)
+        takes_array = _is_plain(steps[0]) and _are_alike(columns, places)
         first = _nameless(steps[0]) if takes_array else steps[0]
         branches.append(_Branch((first, *steps[1:]), places, takes_array))
     if split.transformer_weights or split.sparse_output_ or not branches:
@@ -158,8 +158,10 @@ def _is_plain(step: Any) -> bool:
     return is_known and not is_encoder and not isinstance(step, FunctionTransformer)
 
 
-def _are_numbers(columns: Sequence[Column], places: Sequence[int]) -> bool:
-    return all(columns[place].kind in _NUMBERS for place in places)
+def _are_alike(columns: Sequence[Column], places: Sequence[int]) -> bool:
+    """Whether the columns are all numbers or all text: a frame of them is one array."""
+    kinds = {columns[place].kind for place in places}
+    return kinds <= _NUMBERS or kinds == {"string"}
 
 
 def _nameless(step: Any) -> Any:
