@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from ml_orchestrator.registry.desk import RegistryDesk
     from ml_orchestrator.registry.moves import MoveRequest
     from ml_orchestrator.services.deployment import Answerer
+    from ml_orchestrator.serving.cache import ModelCache
     from ml_orchestrator.storage.engine import Database
 
 __all__ = ["build_server", "build_services", "serve_http"]
@@ -82,6 +83,7 @@ class Doors:
         self.approvals: Door[Approvals] = Door(self._approvals)
         self.make_request: Door[type[MoveRequest]] = Door(self._make_request)
         self.answer: Door[Answerer] = Door(self._answer)
+        self.models: Door[ModelCache] = Door(self._models)
         self.runs: Door[RunClient] = Door(self._runs)
         self.progress: Door[ProgressStore] = Door(self._progress)
         self.inspector: Door[DataInspector] = Door(self._inspector)
@@ -160,9 +162,14 @@ class Doors:
         return MoveRequest
 
     def _answer(self) -> "Answerer":
-        from ml_orchestrator.serving.predict import answer
+        from ml_orchestrator.serving.predict import predict
 
-        return answer
+        return predict
+
+    def _models(self) -> "ModelCache":
+        from ml_orchestrator.serving.cache import ModelCache
+
+        return ModelCache(EXTRA_TRUSTED_TYPES)
 
     def _runs(self) -> "RunClient":
         from ml_orchestrator.orchestration._dbos import RunClient
@@ -203,7 +210,7 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
             doors.registry,
             make_request=doors.make_request,
             answer=doors.answer,
-            extra_trusted=EXTRA_TRUSTED_TYPES,
+            models=doors.models,
         ),
         monitoring=MonitoringCoordinator(
             settings, probe=components.check, inspector=doors.inspector

@@ -133,6 +133,11 @@ class MlflowRegistry:
         aliases = self._registered(model).aliases
         return self._version(self._found_version(model, version), aliases)
 
+    def manifest_digest(self, model: str, version: int) -> str | None:
+        """Return the digest that one version is tagged with, in a single question."""
+        tag = self._found_version(model, version).tags.get(DIGEST_TAG)
+        return None if tag is None else str(tag)
+
     def alias_version(self, model: str, alias: str) -> int | None:
         """Return where ``alias`` points; None if it is unset."""
         if self._table is not None:
