@@ -20,6 +20,12 @@ _TABLES = (
     "CREATE INDEX ix_messages_thread_id ON messages (thread_id)",
     "CREATE TABLE message_recipients (message_seq INTEGER REFERENCES messages (seq), "
     "agent VARCHAR(64), acknowledged_at VARCHAR(32), PRIMARY KEY (message_seq, agent))",
+    "CREATE TABLE alias_moves (seq INTEGER PRIMARY KEY, id VARCHAR(64) NOT NULL UNIQUE, "
+    "model VARCHAR(256) NOT NULL, alias VARCHAR(64) NOT NULL, from_version INTEGER, "
+    "to_version INTEGER, actor VARCHAR(64) NOT NULL, reason TEXT NOT NULL, "
+    "evidence TEXT NOT NULL, state VARCHAR(16) NOT NULL, created_at VARCHAR(32) NOT NULL, "
+    "settled_at VARCHAR(32), plan TEXT, idempotency_key VARCHAR(128), "
+    "request_digest VARCHAR(64), host VARCHAR(255) NOT NULL)",
     "CREATE INDEX ix_recipient_agent ON message_recipients (agent, acknowledged_at, message_seq)",
 )
 
