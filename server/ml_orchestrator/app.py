@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from ml_orchestrator.orchestration.inspection import DataInspector
     from ml_orchestrator.orchestration.progress import ProgressStore
     from ml_orchestrator.registry.desk import RegistryDesk
+    from ml_orchestrator.registry.keys import Keyring
     from ml_orchestrator.registry.moves import MoveRequest
     from ml_orchestrator.services.deployment import Answerer
     from ml_orchestrator.storage.engine import Database
@@ -76,6 +77,7 @@ class Doors:
         self.memory: Door[MemoryStore] = Door(self._memory)
         self.mailbox: Door[Mailbox] = Door(self._mailbox)
         self.registry: Door[RegistryDesk] = Door(self._registry)
+        self.keyring: Door[Keyring] = Door(self._keyring)
         self.make_request: Door[type[MoveRequest]] = Door(self._make_request)
         self.answer: Door[Answerer] = Door(self._answer)
         self.runs: Door[RunClient] = Door(self._runs)
@@ -133,6 +135,11 @@ class Doors:
         from ml_orchestrator.orchestration.desk import open_registry
 
         return open_registry(self._settings, self.database())
+
+    def _keyring(self) -> "Keyring":
+        from ml_orchestrator.orchestration.desk import open_keyring
+
+        return open_keyring(self._settings)
 
     def _make_request(self) -> "type[MoveRequest]":
         from ml_orchestrator.registry.moves import MoveRequest
@@ -278,4 +285,5 @@ def _components(
         behind(state, 5, doors.database, lambda: doors.database().describe(), directory),
         behind("workflow-runs", 5, doors.runs, lambda: doors.runs().describe(), directory),
         Component("rights", 6, security.describe),
+        behind("signing-key", 6, doors.keyring, lambda: doors.keyring().describe(), directory),
     ]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.registry._mlflow import MlflowRegistry
+from ml_orchestrator.registry.inspection import ModelPolicy
 from ml_orchestrator.registry.journal import AliasJournal
+from ml_orchestrator.registry.keys import Keyring
 from ml_orchestrator.registry.moves import AliasMover
 from ml_orchestrator.registry.names import check_version
 from ml_orchestrator.registry.store import RegistryStore
@@ -57,6 +59,8 @@ def open_desk(
     host: str,
     new_id: Callable[[], str],
     now: Callable[[], datetime],
+    signing_key: Path | None = None,
+    policy: ModelPolicy | None = None,
 ) -> RegistryDesk:
     """Open the registry; the first time this creates MLflow's database and takes seconds.
 
@@ -68,9 +72,12 @@ def open_desk(
         host: Names this machine and data directory; movers of one host share file locks.
         new_id: Makes the identifier of a move.
         now: The time, UTC.
+        signing_key: A private key kept elsewhere; one in ``home``/keys if unset.
+        policy: What a model may be made of.
     """
     store = MlflowRegistry(tracking_uri, registry_uri, home)
-    vault = ModelVault(store, home)
+    keyring = Keyring(home, signing_key=signing_key)
+    vault = ModelVault(store, home, keyring=keyring, policy=policy or ModelPolicy())
     journal = AliasJournal(database, host=host, new_id=new_id, now=now)
     mover = AliasMover(store, journal, verify=vault.verify, home=home, host=host, now=now)
     return RegistryDesk(store=store, vault=vault, mover=mover)

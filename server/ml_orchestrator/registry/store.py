@@ -6,9 +6,10 @@ from typing import Protocol
 
 from ml_orchestrator.registry.models import ModelSummary, ModelVersion
 
-__all__ = ["DIGEST_TAG", "RegistryStore"]
+__all__ = ["DIGEST_TAG", "SIGNATURE_TAG", "RegistryStore"]
 
 DIGEST_TAG = "ml_orchestrator.manifest_sha256"
+SIGNATURE_TAG = "ml_orchestrator.signature"
 
 
 class RegistryStore(Protocol):

@@ -36,6 +36,7 @@ class Answerer(Protocol):
         signature_inputs: str,
         rows: Sequence[Mapping[str, Any]],
         extra_trusted: Sequence[str],
+        serialization: Literal["skops", "pickle"],
     ) -> "Answers":
         """Load a verified file and return what it says about ``rows``."""
 
@@ -195,6 +196,7 @@ class DeploymentPipelineService:
                 signature_inputs=copy.description.signature_inputs,
                 rows=rows,
                 extra_trusted=self._extra_trusted,
+                serialization=copy.description.serialization,
             )
         return PredictionSet(
             model=model,

@@ -11,7 +11,7 @@ from ml_orchestrator.modelfiles.pickles import load_pickle
 from ml_orchestrator.modelfiles.skops_file import TRUSTED_TYPES, load_skops
 from ml_orchestrator.serving.signature import Column, parse_columns
 
-__all__ = ["TRUSTED_TYPES", "LoadedModel", "load_model"]
+__all__ = ["TRUSTED_TYPES", "LoadedModel", "Serialization", "load_model"]
 
 Serialization = Literal["skops", "pickle"]
 

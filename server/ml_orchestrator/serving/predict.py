@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ml_orchestrator.errors import UnavailableError
-from ml_orchestrator.serving.loader import LoadedModel, load_model
+from ml_orchestrator.serving.loader import LoadedModel, Serialization, load_model
 from ml_orchestrator.serving.models import Prediction
 from ml_orchestrator.serving.signature import to_frame
 
@@ -52,15 +52,21 @@ def answer(
     signature_inputs: str,
     rows: Sequence[Mapping[str, Any]],
     extra_trusted: Sequence[str],
+    serialization: Serialization = "skops",
 ) -> Answers:
-    """Load a verified skops file and return what it says about ``rows``.
+    """Load a verified model file and return what it says about ``rows``.
 
     Raises:
         IntegrityViolationError: the file is not safe to load.
         InvalidInputError: a row does not fit the model's columns.
         UnavailableError: the model failed, or answered with something that is not finite.
     """
-    model = load_model(path, signature_inputs=signature_inputs, extra_trusted=extra_trusted)
+    model = load_model(
+        path,
+        signature_inputs=signature_inputs,
+        extra_trusted=extra_trusted,
+        serialization=serialization,
+    )
     return predict(model, rows)
 
 
