@@ -1,5 +1,6 @@
 import itertools
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -131,7 +132,7 @@ def test_a_key_kept_elsewhere_signs_and_is_replaced_there(tmp_path: Path) -> Non
         keyring.rotate()
 
 
-BAD_KEYS = {
+BAD_KEYS: dict[str, Callable[[Path], object]] = {
     "others can read it \\(mode 0644\\); run chmod 600": lambda path: write_key(path, mode=0o644),
     "others can read it \\(mode 0640\\)": lambda path: write_key(path, mode=0o640),
     "without a password": lambda path: write_key(path, password="secret"),

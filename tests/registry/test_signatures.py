@@ -49,7 +49,7 @@ def copied(
     if model != "iris":
         client.create_registered_model(model)
     made = client.create_model_version(
-        model, source=first.source, run_id=run_id or first.run_id, tags=dict(first.tags)
+        model, source=str(first.source), run_id=run_id or first.run_id, tags=dict(first.tags)
     )
     return int(made.version)
 
@@ -95,7 +95,9 @@ def test_a_model_deleted_and_made_again_does_not_inherit_the_old_signature(
     old = client.get_model_version("iris", "1")
     client.delete_registered_model("iris")
     client.create_registered_model("iris")
-    client.create_model_version("iris", source=old.source, run_id=old.run_id, tags=dict(old.tags))
+    client.create_model_version(
+        "iris", source=str(old.source), run_id=old.run_id, tags=dict(old.tags)
+    )
     assert "signature_is_of_this_version" in failed(desk, 1)
 
     logged = log_flowers(home, "anew")

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy._core.multiarray import _reconstruct, scalar
 from numpy._core.numeric import _frombuffer  # type: ignore[attr-defined]
-from numpy.random import _pickle
-from numpy.random.bit_generator import SeedSequence, __pyx_unpickle_SeedSequence
+from numpy.random import _pickle, bit_generator
+from numpy.random.bit_generator import SeedSequence
 
 from ml_orchestrator.errors import IntegrityViolationError
 
@@ -150,7 +150,8 @@ def _made_slice(*limits: Any) -> slice:
 def _made_bit_generator(kind: Any = "MT19937") -> Any:
     name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
     _need(name in _pickle.BitGenerators, "a random generator")
-    return _pickle.__bit_generator_ctor(name)
+    make: Any = _pickle.__bit_generator_ctor
+    return make(name)
 
 
 def _made_random_state(generator: Any = "MT19937", *_: Any) -> Any:
@@ -165,7 +166,8 @@ def _made_generator(generator: Any = "MT19937", *_: Any) -> Any:
 
 def _made_seed(kind: Any, checksum: Any, state: Any) -> Any:
     _need(kind is SeedSequence and state is None, "a seed")
-    return __pyx_unpickle_SeedSequence(SeedSequence, checksum, None)
+    restore: Any = getattr(bit_generator, "__pyx_unpickle_SeedSequence")
+    return restore(SeedSequence, checksum, None)
 
 
 def _made_empty(kind: Any) -> Any:

@@ -12,7 +12,7 @@ from ml_orchestrator.registry.contents import check_contents, check_requirements
 from ml_orchestrator.registry.mlmodel import ModelDescription, validate_mlmodel
 from ml_orchestrator.registry.models import Check
 
-__all__ = ["ModelPolicy", "attempt", "inspect_copy"]
+__all__ = ["ModelPolicy", "attempt", "describe_copy", "inspect_copy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +28,31 @@ class ModelPolicy:
     allow_pickle: bool = False
 
 
-def inspect_copy(
+def describe_copy(
     copy: Path, *, run_id: str | None, policy: ModelPolicy
 ) -> tuple[list[Check], ModelDescription | None]:
-    """Look at every part of a model directory without loading anything.
+    """Look at all of a model directory but into its model file, which the loader does itself.
 
     Returns the checks and, if MLmodel is harmless, what it says.
     """
     checks: list[Check] = []
     description = _check_mlmodel(copy, checks, policy)
+    if description is not None:
+        model_file = description.model_file
+        checks.append(_check_run(description, run_id))
+        attempt(checks, "has_only_known_files", lambda: check_contents(copy, model_file))
+        attempt(checks, "requirements_are_plain", lambda: check_requirements(copy))
+    return checks, description
+
+
+def inspect_copy(
+    copy: Path, *, run_id: str | None, policy: ModelPolicy
+) -> tuple[list[Check], ModelDescription | None]:
+    """``describe_copy``, and a look into the model file; nothing is loaded."""
+    checks, description = describe_copy(copy, run_id=run_id, policy=policy)
     if description is None:
         return checks, None
-    checks.append(_check_run(description, run_id))
-    model_file = description.model_file
-    attempt(checks, "has_only_known_files", lambda: check_contents(copy, model_file))
-    attempt(checks, "requirements_are_plain", lambda: check_requirements(copy))
-    path = copy / model_file
+    path = copy / description.model_file
     if description.serialization == "pickle":
         attempt(checks, "pickle_is_harmless", lambda: check_pickle(path))
     elif attempt(checks, "archive_is_plain", lambda: check_archive(path)):

@@ -1,13 +1,18 @@
 """Registering with a manifest, and checking a version against it on a private copy."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ml_orchestrator.errors import IntegrityViolationError
-from ml_orchestrator.registry.inspection import ModelPolicy, attempt, inspect_copy
+from ml_orchestrator.registry.inspection import (
+    ModelPolicy,
+    attempt,
+    describe_copy,
+    inspect_copy,
+)
 from ml_orchestrator.registry.integrity import (
     Manifest,
     build_manifest,
@@ -26,6 +31,8 @@ from ml_orchestrator.registry.store import DIGEST_TAG, SIGNATURE_TAG, RegistrySt
 from ml_orchestrator.storage.locks import exclusive
 
 __all__ = ["ModelVault", "VerifiedCopy"]
+
+Looked = tuple[list[Check], ModelDescription | None]
 
 # What a version lacks that was registered before signatures or by another client, or whose key
 # was revoked since.
@@ -88,7 +95,7 @@ class ModelVault:
         with self._alone(model):
             target = self._registry.version(model, version)
             with self._private_directory() as directory:
-                report = self._report(target, directory)[0]
+                report = self._report(target, directory, inspect_copy)[0]
                 wrong = [c for c in report.checks if not c.ok and c.name not in _CURED_BY_SIGNING]
                 if wrong:
                     raise IntegrityViolationError(_refusal(report, wrong, done="signed"))
@@ -104,18 +111,21 @@ class ModelVault:
         """
         target = self._registry.version(model, version)
         with self._private_directory() as directory:
-            return self._report(target, directory)[0]
+            return self._report(target, directory, inspect_copy)[0]
 
     @contextmanager
     def checkout(self, model: str, version: int) -> Iterator[VerifiedCopy]:
         """Give a verified private copy, removed again at the end.
+
+        Nobody has looked into its model file yet: whoever loads it does, with
+        ``serving.loader``.
 
         Raises:
             IntegrityViolationError: a check failed; the message names every one that did.
         """
         target = self._registry.version(model, version)
         with self._private_directory() as directory:
-            report, description = self._report(target, directory)
+            report, description = self._report(target, directory, describe_copy)
             if not report.ok or description is None or report.manifest_digest is None:
                 wrong = [check for check in report.checks if not check.ok]
                 raise IntegrityViolationError(_refusal(report, wrong, done="loaded"))
@@ -156,7 +166,7 @@ class ModelVault:
         self._keep(target, manifest, signed)
 
     def _report(
-        self, target: ModelVersion, directory: Path
+        self, target: ModelVersion, directory: Path, look: Callable[..., Looked]
     ) -> tuple[VerifyReport, ModelDescription | None]:
         checks: list[Check] = []
         signed = self._notary.judge(target, checks)
@@ -168,7 +178,7 @@ class ModelVault:
             files = list_files(copy)
             n_files, size_bytes = len(files), sum(path.stat().st_size for path in files)
             manifest = _check_files(copy, target, manifest, signed, checks)
-            found, description = inspect_copy(copy, run_id=target.run_id, policy=self._policy)
+            found, description = look(copy, run_id=target.run_id, policy=self._policy)
             checks += found
         report = VerifyReport(
             model=target.model,

@@ -7,8 +7,10 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ml_orchestrator.errors import IntegrityViolationError
+from ml_orchestrator.modelfiles.archive import DAMAGE
 from ml_orchestrator.modelfiles.pickles import load_pickle
 from ml_orchestrator.modelfiles.skops_file import TRUSTED_TYPES, load_skops
+from ml_orchestrator.modelfiles.trees import check_trees
 from ml_orchestrator.serving.signature import Column, parse_columns
 
 __all__ = ["TRUSTED_TYPES", "LoadedModel", "Serialization", "load_model"]
@@ -50,6 +52,12 @@ def load_model(
         raise IntegrityViolationError(
             f"{path.name} holds a {type(estimator).__name__}, which cannot predict."
         )
+    try:
+        check_trees(estimator)
+    except DAMAGE as error:
+        raise IntegrityViolationError(
+            f"The decision trees in {path.name} are damaged ({type(error).__name__})."
+        ) from error
     return LoadedModel(estimator=estimator, columns=columns)
 
 
