@@ -4,12 +4,10 @@ A payload that ran would make the file ``canary``. Nothing here is downloaded, a
 is ever unpickled but by the one control that shows that the payloads work.
 """
 
-import io
 import pickle
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 Made = Callable[[Path], bytes]
 
@@ -192,9 +190,10 @@ TRICKS: dict[str, Made] = {
     "text-program": lambda _: b"import os; os.system('true')",
 }
 
-
-def dump_with_protocol(thing: Any, protocol: int) -> bytes:
-    """What pickle itself writes."""
-    file = io.BytesIO()
-    pickle.Pickler(file, protocol).dump(thing)
-    return file.getvalue()
+# What is wrong with these is an argument of an allowed name: its guard finds that on loading.
+GUARDED = frozenset(
+    {
+        "array-of-no-end", "array-of-another-kind", "number-from-a-pointer", "bytes-of-no-end",
+        "encoding", "reconstructor-with-a-base", "new-object-of-ours",
+    }
+)  # fmt: skip

@@ -22,6 +22,7 @@ MAX_MEMBERS = 100_000
 MAX_RATIO = 100
 MAX_NODES = 5_000_000
 MAX_DEPTH = 150
+MIN_PROTOCOL = 2  # skops 0.16 writes it
 _ENCRYPTED = 0x1
 _ZIP = b"PK\x03\x04"
 _MEMBER = re.compile(r"schema\.json|[A-Za-z0-9_-]{1,64}\.(npy|npz|bin)")
@@ -134,7 +135,7 @@ def _check_array(file: Any, size_bytes: int, name: str) -> None:
     announced = dtype.itemsize
     for length in shape:
         announced *= length
-    if announced != size_bytes - header.tell():
+    if min(shape, default=0) < 0 or announced != size_bytes - header.tell():
         raise IntegrityViolationError(
             f"{name} announces {announced} bytes of numbers and holds "
             f"{size_bytes - header.tell()}; refused."
@@ -156,6 +157,10 @@ def _check_schema(archive: zipfile.ZipFile, path: Path) -> None:
     schema = json.loads(archive.read("schema.json"))
     if not isinstance(schema, dict) or "__loader__" not in schema:
         raise IntegrityViolationError(f"The schema of {path.name} is not one of skops.")
+    # A file says itself which release's readers are used; old ones may be less strict.
+    protocol = schema.get("protocol")
+    if not isinstance(protocol, int) or protocol < MIN_PROTOCOL:
+        raise IntegrityViolationError(f"{path.name} asks for readers of an older skops.")
     nodes = _expanded(schema, {}, 0)
     if nodes > MAX_NODES:
         raise IntegrityViolationError(f"{path.name} would build {nodes} objects; refused.")
