@@ -56,12 +56,19 @@ class ModelVault:
     """
 
     def __init__(
-        self, registry: RegistryStore, home: Path, *, keyring: Keyring, policy: ModelPolicy
+        self,
+        registry: RegistryStore,
+        home: Path,
+        *,
+        keyring: Keyring,
+        policy: ModelPolicy,
+        check_environment: Callable[[Path], Check],
     ) -> None:
         self._registry = registry
         self._home = home
         self._notary = Notary(keyring, home)
         self._policy = policy
+        self._check_environment = check_environment
 
     def register(
         self, model: str, *, source_uri: str, run_id: str, tags: Mapping[str, str]
@@ -180,6 +187,7 @@ class ModelVault:
             manifest = _check_files(copy, target, manifest, signed, checks)
             found, description = look(copy, run_id=target.run_id, policy=self._policy)
             checks += found
+            checks.append(self._check_environment(copy))
         report = VerifyReport(
             model=target.model,
             version=target.version,
