@@ -262,9 +262,6 @@ MODELS: dict[str, Hostile] = {
         for name, (change, check) in _TAMPERED.items()
     },
 }
-MODELS["files/right-to-left"] = Hostile(
-    _FILES["right-to-left"], "has_safe_files", is_signed_before=True
-)
 
 
 def as_pickle(content: Callable[[Path], bytes]) -> Change:

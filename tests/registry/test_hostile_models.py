@@ -264,7 +264,7 @@ async def test_an_allowed_pickle_of_an_ordinary_estimator_answers_and_only_then(
     registry: Registry,
 ) -> None:
     content = pickle.dumps(train())
-    version = registry.plant("pickle", Hostile(as_pickle(lambda _: content), "nothing"))
+    version = registry.plant("ordinary-pickle", Hostile(as_pickle(lambda _: content), "nothing"))
     answers = []
     for allow_pickle in (True, False):
         settings = Settings.read(

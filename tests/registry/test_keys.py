@@ -132,14 +132,19 @@ def test_a_key_kept_elsewhere_signs_and_is_replaced_there(tmp_path: Path) -> Non
         keyring.rotate()
 
 
+def _private(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o600)
+
+
 BAD_KEYS: dict[str, Callable[[Path], object]] = {
     "others can read it \\(mode 0644\\); run chmod 600": lambda path: write_key(path, mode=0o644),
     "others can read it \\(mode 0640\\)": lambda path: write_key(path, mode=0o640),
     "without a password": lambda path: write_key(path, password="secret"),
     "not an EC key on P-256": lambda path: write_key(path, ec.generate_private_key(ec.SECP384R1())),
     "an EC key on P-256": lambda path: write_key(path, ed25519.Ed25519PrivateKey.generate()),
-    "no PEM private key": lambda path: (path.write_text("hello"), path.chmod(0o600)),
-    "not a file with a key": lambda path: (path.touch(), path.chmod(0o600)),
+    "no PEM private key": lambda path: _private(path, "hello"),
+    "not a file with a key": lambda path: _private(path, ""),
     "No such file": lambda path: path,
     "Is a directory": lambda path: path.mkdir(mode=0o700),
 }

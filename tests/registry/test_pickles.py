@@ -1,5 +1,6 @@
 """Pickles: each harmful one refused unread, ordinary estimators let through."""
 
+import io
 import pickle
 import pickletools
 from pathlib import Path
@@ -52,7 +53,7 @@ def test_the_unpickler_alone_would_not_run_it_either(tmp_path: Path, name: str) 
     if name in {"nested", "contains-itself", "laughs-from-inside", "laughs-from-outside"}:
         return  # harmless to build; only a walk through them is not
     try:
-        found = pickles._Restricted(pickles.io.BytesIO(made)).load()
+        found = pickles._Restricted(io.BytesIO(made)).load()
     except (*pickles._FAULTS, IntegrityViolationError):
         found = None
     assert not canary.exists()

@@ -50,7 +50,8 @@ def watched() -> Iterator[list[tuple[str, str]]]:
     if not _is_hooked:
         sys.addaudithook(_hook)
         _is_hooked = True
-    _seen = found = []
+    found: list[tuple[str, str]] = []
+    _seen = found
     try:
         yield found
     finally:
