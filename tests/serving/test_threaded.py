@@ -91,7 +91,7 @@ def test_rows_of_different_types_are_not_put_together() -> None:
         ([], "one prediction per row"),
         (1.0, "one prediction per row"),
         (None, "one prediction per row"),
-        (np.array([object()]), "not a number or text"),
+        pytest.param(np.array([object()]), "not a number or text", id="an object"),
     ],
     ids=str,
 )
