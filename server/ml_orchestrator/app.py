@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from ml_orchestrator.orchestration.progress import ProgressStore
     from ml_orchestrator.registry.approvals import Approvals
     from ml_orchestrator.registry.desk import RegistryDesk
+    from ml_orchestrator.registry.keys import Keyring
     from ml_orchestrator.registry.moves import MoveRequest
     from ml_orchestrator.services.deployment import Answerer
     from ml_orchestrator.serving.cache import ModelCache
@@ -80,6 +81,7 @@ class Doors:
         self.mailbox: Door[Mailbox] = Door(self._mailbox)
         self.leases: Door[LeaseBook] = Door(self._leases)
         self.registry: Door[RegistryDesk] = Door(self._registry)
+        self.keyring: Door[Keyring] = Door(self._keyring)
         self.approvals: Door[Approvals] = Door(self._approvals)
         self.make_request: Door[type[MoveRequest]] = Door(self._make_request)
         self.answer: Door[Answerer] = Door(self._answer)
@@ -150,6 +152,11 @@ class Doors:
         from ml_orchestrator.orchestration.desk import open_registry
 
         return open_registry(self._settings, self.database())
+
+    def _keyring(self) -> "Keyring":
+        from ml_orchestrator.orchestration.desk import open_keyring
+
+        return open_keyring(self._settings)
 
     def _approvals(self) -> "Approvals":
         from ml_orchestrator.orchestration.desk import open_approvals
@@ -305,4 +312,5 @@ def _components(
         behind(state, 5, doors.database, lambda: doors.database().describe(), directory),
         behind("workflow-runs", 5, doors.runs, lambda: doors.runs().describe(), directory),
         Component("rights", 6, security.describe),
+        behind("signing-key", 6, doors.keyring, lambda: doors.keyring().describe(), directory),
     ]

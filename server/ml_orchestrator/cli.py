@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from ml_orchestrator import __version__
 from ml_orchestrator.errors import ConflictError, OrchestratorError
@@ -14,6 +14,8 @@ from ml_orchestrator.logs import log_to_stderr
 from ml_orchestrator.settings import Settings
 
 __all__ = ["main"]
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -42,7 +44,14 @@ def _parser() -> argparse.ArgumentParser:
         "project)",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_servers(commands)
+    _add_keys(commands)
+    _add_for_people(commands)
+    return parser
 
+
+def _add_servers(commands: Commands) -> None:
+    """Add what runs until it is stopped or idle."""
     serve = commands.add_parser("mcp", help="answer MCP on stdio or HTTP")
     serve.add_argument("--transport", choices=["stdio", "http"], default="stdio")
     serve.add_argument("--host", default="127.0.0.1", help="HTTP: address (default %(default)s)")
@@ -69,6 +78,24 @@ def _parser() -> argparse.ArgumentParser:
     step.add_argument("rest", nargs=argparse.REMAINDER)
     step.set_defaults(run=_step)
 
+
+def _add_keys(commands: Commands) -> None:
+    keys = commands.add_parser("keys", help="keys that sign registered models")
+    acts = keys.add_subparsers(title="keys", required=True, metavar="ACT", dest="act")
+    acts.add_parser("list", help="known keys: which one signs, is trusted or revoked")
+    acts.add_parser("export", help="print the public key, for colleagues to trust")
+    acts.add_parser("rotate", help="make a new signing key; the old one stays trusted")
+    acts.add_parser("trust", help="trust a colleague's public key").add_argument("file", type=Path)
+    revoke = acts.add_parser("revoke", help="let a key's signatures count no more")
+    revoke.add_argument("fingerprint", help="at least its first 8 characters")
+    sign = acts.add_parser("sign", help="vouch for a version that is not signed, as it is now")
+    sign.add_argument("model")
+    sign.add_argument("version", type=int)
+    keys.set_defaults(run=_keys)
+
+
+def _add_for_people(commands: Commands) -> None:
+    """Add what a person looks at or decides."""
     memory = commands.add_parser("memory", help="write all memory as JSON, or read it back")
     memory.add_argument("action", choices=["export", "import"])
     memory.add_argument(
@@ -92,7 +119,6 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("health", help="probe every component and say how it is")
     doctor.set_defaults(run=_health)
-    return parser
 
 
 def _mcp(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -142,6 +168,30 @@ def _step(arguments: argparse.Namespace, _: Settings) -> int:
     from ml_orchestrator.orchestration.worker import run_step_child
 
     return run_step_child(arguments.rest)
+
+
+def _keys(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.orchestration.desk import open_keyring, registry_for_a_step
+
+    keyring = open_keyring(settings)
+    match arguments.act:
+        case "list":
+            for key in keyring.known():
+                state = "revoked" if key.is_revoked else "signs" if key.signs else "trusted"
+                print(f"{key.fingerprint}  {state}")
+        case "export":
+            print(keyring.public_pem(), end="")
+        case "rotate":
+            print(f"{keyring.rotate()} signs from now on; the old key stays trusted.")
+        case "trust":
+            print(f"{keyring.trust(arguments.file)} is trusted.")
+        case "revoke":
+            print(f"{keyring.revoke(arguments.fingerprint)} counts no more.")
+        case "sign":
+            with registry_for_a_step(settings) as desk:
+                report = desk.vault.sign(arguments.model, arguments.version)
+            print(f"Version {report.version} of {report.model} is signed: {report.manifest_digest}")
+    return 0
 
 
 def _memory(arguments: argparse.Namespace, settings: Settings) -> int:

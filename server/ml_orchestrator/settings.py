@@ -72,6 +72,20 @@ class Settings(BaseModel):
     registry_uri: Annotated[
         str | None, Field(description="MLflow registry address; the tracking address if unset.")
     ] = None
+    signing_key: Annotated[
+        Path | None,
+        Field(
+            description="Private key (PEM, EC P-256, mode 0600) that signs registered models; "
+            "one made in home/keys if unset."
+        ),
+    ] = None
+    allow_pickle: Annotated[
+        bool,
+        Field(
+            description="Let models in pickle format through if every opcode and name in them "
+            "is on our list."
+        ),
+    ] = False
     max_data_bytes: Annotated[
         int, Field(ge=1_000, description="Largest data file that is read, in bytes.")
     ] = 2_000_000_000
@@ -113,6 +127,11 @@ class Settings(BaseModel):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @field_validator("signing_key")
+    @classmethod
+    def _absolute_key(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
 
     @field_validator("data_roots")
     @classmethod

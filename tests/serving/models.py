@@ -13,6 +13,7 @@ from sklearn.dummy import DummyRegressor
 
 from ml_orchestrator.errors import IntegrityViolationError, NotFoundError
 from ml_orchestrator.serving.engine import Request
+from ml_orchestrator.serving.loader import Serialization
 from ml_orchestrator.serving.opening import in_process
 from ml_orchestrator.serving.slots import ModelSlots
 
@@ -25,6 +26,7 @@ ASK = Request("application/json", b'{"inputs": {"x": [1.0]}}')
 class Description:
     model_file: str
     signature_inputs: str
+    serialization: Serialization = "skops"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from ml_orchestrator.registry._mlflow import MlflowRegistry
 from ml_orchestrator.registry.aliases import ALIAS_RULES
 from ml_orchestrator.registry.approvals import Approvals
 from ml_orchestrator.registry.environment import check_environment
+from ml_orchestrator.registry.inspection import ModelPolicy
 from ml_orchestrator.registry.journal import AliasJournal
+from ml_orchestrator.registry.keys import Keyring
 from ml_orchestrator.registry.moves import AliasMover
 from ml_orchestrator.registry.names import check_version, is_alias
 from ml_orchestrator.registry.policies import PolicyBook
@@ -69,6 +71,8 @@ def open_desk(
     host: str,
     new_id: Callable[[], str],
     now: Callable[[], datetime],
+    signing_key: Path | None = None,
+    policy: ModelPolicy | None = None,
 ) -> RegistryDesk:
     """Open the registry; the first time this creates MLflow's database and takes seconds.
 
@@ -80,12 +84,17 @@ def open_desk(
         host: Names this machine and data directory; movers of one host share file locks.
         new_id: Makes the identifier of a move.
         now: The time, UTC.
+        signing_key: A private key kept elsewhere; one in ``home``/keys if unset.
+        policy: What a model may be made of.
     """
     store = MlflowRegistry(tracking_uri, registry_uri, home)
+    keyring = Keyring(home, signing_key=signing_key)
     policies = PolicyBook(home, known_gates=ALIAS_RULES)
     vault = ModelVault(
         store,
         home,
+        keyring=keyring,
+        policy=policy or ModelPolicy(),
         check_environment=lambda copy: check_environment(copy, policies.environment),
     )
     journal = AliasJournal(database, host=host, new_id=new_id, now=now)

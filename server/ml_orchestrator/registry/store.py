@@ -7,9 +7,10 @@ from typing import Protocol
 from ml_orchestrator.registry.alias_table import AliasState
 from ml_orchestrator.registry.models import ModelSummary, ModelVersion
 
-__all__ = ["DIGEST_TAG", "ENVIRONMENT_TAG", "RegistryStore"]
+__all__ = ["DIGEST_TAG", "ENVIRONMENT_TAG", "SIGNATURE_TAG", "RegistryStore"]
 
 DIGEST_TAG = "ml_orchestrator.manifest_sha256"
+SIGNATURE_TAG = "ml_orchestrator.signature"
 ENVIRONMENT_TAG = "ml_orchestrator.environment"  # a mirror of the aliases; the aliases decide
 
 

@@ -86,6 +86,7 @@ class ModelCache:
                 path,
                 signature_inputs=copy.description.signature_inputs,
                 extra_trusted=self._extra_trusted,
+                serialization=copy.description.serialization,
             )
             return HeldModel(model, copy.manifest_digest, path.stat().st_size)
 

@@ -119,6 +119,7 @@ class ModelProcess:
                     "path": str(copy.directory / copy.description.model_file),
                     "signature_inputs": copy.description.signature_inputs,
                     "extra_trusted": list(extra_trusted),
+                    "serialization": copy.description.serialization,
                 },
             )
             message = read_message(_pipe(self._process.stdout))

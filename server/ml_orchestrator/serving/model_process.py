@@ -44,6 +44,7 @@ def _loaded(asked: dict[str, Any], answers: IO[bytes]) -> ThreadEngine | None:
             path,
             signature_inputs=asked["signature_inputs"],
             extra_trusted=asked["extra_trusted"],
+            serialization=asked["serialization"],
         )
     except OrchestratorError as error:
         write_message(answers, {"error": str(error)})

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.serving.engine import Engine, Request, ask
-from ml_orchestrator.serving.loader import load_model
+from ml_orchestrator.serving.loader import Serialization, load_model
 from ml_orchestrator.serving.slots import Opened
 from ml_orchestrator.serving.threaded import MAX_BATCH, ThreadEngine
 from ml_orchestrator.serving.warming import warm_up_requests
@@ -28,6 +28,10 @@ class Description(Protocol):
     @property
     def signature_inputs(self) -> str:
         """The input columns as MLflow's signature writes them."""
+
+    @property
+    def serialization(self) -> Serialization:
+        """How it was written."""
 
 
 class Copy(Protocol):
@@ -69,6 +73,7 @@ def in_process(
                 copy.directory / description.model_file,
                 signature_inputs=description.signature_inputs,
                 extra_trusted=extra_trusted,
+                serialization=description.serialization,
             )
             requests = warm_up_requests(copy.directory, model.columns)
         engine = ThreadEngine(
