@@ -31,7 +31,13 @@ def _first(connection: Connection) -> None:
     metadata.create_all(connection, tables=tables)
 
 
-MIGRATIONS: dict[int, Migration] = {1: _first}
+def _roll_outs(connection: Connection) -> None:
+    """Create roll-outs, their events and what came of predictions."""
+    tables = [schema.deployments, schema.deployment_events, schema.deployment_outcomes]
+    metadata.create_all(connection, tables=tables)
+
+
+MIGRATIONS: dict[int, Migration] = {1: _first, 6: _roll_outs}
 LATEST = max(MIGRATIONS)
 
 
@@ -52,7 +58,7 @@ def migrate(engine: Engine) -> int:
             f"The state database has schema {found}, this release knows up to {LATEST}. "
             "Upgrade ml-orchestrator, or point ML_ORCHESTRATOR_HOME at another directory."
         )
-    for number in range(found + 1, LATEST + 1):
+    for number in sorted(number for number in MIGRATIONS if number > found):
         with engine.begin() as connection:
             if _version(connection) >= number:  # another host got there first
                 continue

@@ -1,0 +1,101 @@
+"""The way back: pointer first, then the alias, then the word to those concerned. Pure."""
+
+from ml_orchestrator.serving.control import ServingState
+from ml_orchestrator.serving.rollout.actions import (
+    Action,
+    Facts,
+    Load,
+    MoveAlias,
+    Note,
+    Rollout,
+    SetTraffic,
+    Swap,
+    Tell,
+    Turn,
+    Unload,
+    Wait,
+)
+from ml_orchestrator.serving.rollout.phases import ALONE
+
+__all__ = ["plan_way_back"]
+
+RETRY_S = 0.5
+
+
+def plan_way_back(rollout: Rollout, facts: Facts) -> Action:
+    """Return the next thing to do in ``rolling_back``.
+
+    A server that does not answer is waited for up to ``unreachable_limit_s``; then the alias
+    goes back without it, so that the server comes up with the old version.
+    """
+    if facts.serving is not None:
+        if wanted := _pointer_back(rollout, facts, facts.serving):
+            return wanted
+    elif waiting := _wait_for_server(rollout, facts):
+        return waiting
+    if wanted := _alias_back(rollout, facts):
+        return wanted
+    if facts.serving is not None and _is_in_the_way(rollout, facts.serving):
+        return Unload(facts.serving.generation)
+    return _end(rollout)
+
+
+def _pointer_back(rollout: Rollout, facts: Facts, serving: ServingState) -> Action | None:
+    progress, old = rollout.progress, rollout.from_version
+    if progress.pointer is None or old is None or progress.pointer_refusal is not None:
+        return None  # nothing was switched by us, or there is nothing to switch to
+    if serving.blue == rollout.version and progress.pointer != rollout.version:
+        note = Note("pointer", f"version {rollout.version} answers")  # done, not yet recorded
+        return Turn("rolling_back", {"pointer": rollout.version}, (note,))
+    if serving.blue != old:
+        return Swap(serving.generation) if serving.green == old else Load(old)
+    if serving.traffic != ALONE:
+        return SetTraffic(ALONE, serving.generation)
+    if progress.rollback_ms is None:
+        since_ms = (facts.now - (progress.decided_at or facts.now)) * 1e3
+        note = Note("pointer", f"version {old} answers alone, generation {serving.generation}")
+        changes = {"pointer": old, "rollback_ms": round(since_ms, 3)}
+        return Turn("rolling_back", changes, (note,))
+    return None
+
+
+def _wait_for_server(rollout: Rollout, facts: Facts) -> Action | None:
+    since = rollout.progress.unreachable_since
+    if since is None:
+        return Turn("rolling_back", {"unreachable_since": facts.now})
+    return Wait(RETRY_S) if facts.now - since <= rollout.spec.unreachable_limit_s else None
+
+
+def _alias_back(rollout: Rollout, facts: Facts) -> Action | None:
+    progress, old = rollout.progress, rollout.from_version
+    if not _is_at_the_switch(rollout) or progress.alias_refusal is not None:
+        return None
+    if facts.alias_version == rollout.version and not progress.has_moved_alias:
+        note = Note("alias", f"@{rollout.alias} points to version {rollout.version}")
+        changes = {"has_moved_alias": True, "aliased": rollout.version}
+        return Turn("rolling_back", changes, (note,))
+    if facts.alias_version == rollout.version:
+        return MoveAlias(to=old, expected=rollout.version, way="back")
+    if progress.has_moved_alias and progress.aliased == rollout.version:
+        where = facts.alias_version
+        whose = "points" if where == old else "was moved by somebody else"
+        shown = "nothing" if where is None else f"version {where}"
+        note = Note("alias", f"@{rollout.alias} {whose} to {shown}")
+        return Turn("rolling_back", {"aliased": where}, (note,))
+    return None
+
+
+def _is_at_the_switch(rollout: Rollout) -> bool:
+    """Whether the alias at the new version can be our doing, recorded or not."""
+    return rollout.progress.phase == len(rollout.phases) - 1
+
+
+def _is_in_the_way(rollout: Rollout, serving: ServingState) -> bool:
+    return serving.green == rollout.version
+
+
+def _end(rollout: Rollout) -> Tell:
+    outcome = rollout.progress.outcome or "rolled_back"
+    left = "" if rollout.from_version is not None else "; there was no version before it"
+    note = Note("state", f"{outcome}: {rollout.progress.reason}{left}")
+    return Tell(Turn(outcome, {}, (note,)))
