@@ -6,6 +6,7 @@
     ├── NotFoundError              a named thing does not exist
     ├── ConflictError              the world moved on since the caller looked
     ├── PermissionDeniedError      this agent may not do this
+    │   └── ApprovalRequiredError  a person has to approve it first
     ├── IntegrityViolationError    bytes are not what was registered
     └── UnavailableError           a store, a worker or a disk cannot serve now
 
@@ -14,6 +15,7 @@ hands these, and only these, to the client.
 """
 
 __all__ = [
+    "ApprovalRequiredError",
     "ConflictError",
     "IntegrityViolationError",
     "InvalidInputError",
@@ -47,6 +49,14 @@ class ConflictError(OrchestratorError):
 
 class PermissionDeniedError(OrchestratorError):
     """This agent may not do this."""
+
+
+class ApprovalRequiredError(PermissionDeniedError):
+    """A person has to approve this plan first; the message names the approval and the command."""
+
+    def __init__(self, message: str, *, approval_id: str | None = None) -> None:
+        super().__init__(message)
+        self.approval_id = approval_id
 
 
 class IntegrityViolationError(OrchestratorError):

@@ -10,6 +10,7 @@ from ml_orchestrator.records import Record
 __all__ = [
     "AliasHistory",
     "AliasMove",
+    "Approval",
     "Check",
     "ModelSummary",
     "ModelVersion",
@@ -22,6 +23,28 @@ __all__ = [
 ]
 
 MoveState = Literal["intended", "applied", "abandoned", "observed"]
+
+
+class Approval(Record):
+    """What a person was asked to approve, and what they said."""
+
+    id: Annotated[str, Field(description="Identifier; `ml-orchestrator approve ID` decides it.")]
+    subject: Annotated[str, Field(description="What is changed.")]
+    digest: Annotated[str, Field(description="Digest of the plan it is bound to.")]
+    summary: Annotated[str, Field(description="What the person reads; data, not advice.")]
+    requested_by: Annotated[str, Field(description="The agent that asked.")]
+    requested_at: Annotated[datetime, Field(description="When it was asked for, UTC.")]
+    expires_at: Annotated[datetime, Field(description="Until when it can be used, UTC.")]
+    state: Annotated[
+        Literal["pending", "approved", "rejected", "used", "expired"],
+        Field(description="pending until a person decides; used once it was spent."),
+    ]
+    decided_by: Annotated[str | None, Field(description="The person; null while pending.")]
+    decided_via: Annotated[
+        Literal["terminal", "elicitation"] | None, Field(description="How they were asked.")
+    ]
+    decided_at: Annotated[datetime | None, Field(description="When they decided, UTC.")]
+    reason: Annotated[str | None, Field(description="Why, in the person's words.")]
 
 
 class Check(Record):

@@ -37,7 +37,13 @@ def _roll_outs(connection: Connection) -> None:
     metadata.create_all(connection, tables=tables)
 
 
-MIGRATIONS: dict[int, Migration] = {1: _first, 6: _roll_outs}
+def _approvals(connection: Connection) -> None:
+    """Create approvals; alias moves learn who approved them and which event they are."""
+    metadata.create_all(connection, tables=[schema.approvals])
+    add_missing_columns(connection, schema.alias_moves)
+
+
+MIGRATIONS: dict[int, Migration] = {1: _first, 4: _approvals, 6: _roll_outs}
 LATEST = max(MIGRATIONS)
 
 

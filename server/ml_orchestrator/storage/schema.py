@@ -21,6 +21,7 @@ from sqlalchemy import (
 __all__ = [
     "agents",
     "alias_moves",
+    "approvals",
     "collaborations",
     "deployment_events",
     "deployment_outcomes",
@@ -134,6 +135,8 @@ alias_moves = Table(
     Column("idempotency_key", String(128), index=True),
     Column("request_digest", String(64)),
     Column("host", String(255), nullable=False),
+    Column("approved_by", String(255)),
+    Column("event_seq", Integer),  # of the alias table's own log; null where it has none
     Index("ix_alias_moves", "model", "alias", "seq"),
     Index(
         "ux_alias_live_intent",
@@ -143,6 +146,27 @@ alias_moves = Table(
         sqlite_where=text("state = 'intended'"),
         postgresql_where=text("state = 'intended'"),
     ),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("subject", String(512), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("requested_by", String(64), nullable=False),
+    Column("requested_at", String(32), nullable=False),
+    Column("expires_at", String(32), nullable=False),
+    Column("state", String(16), nullable=False),  # pending | approved | rejected | used
+    Column("decided_by", String(255)),
+    Column("decided_via", String(16)),  # terminal | elicitation
+    Column("decided_at", String(32)),
+    Column("decision_reason", Text),
+    Column("used_at", String(32)),
+    Index("ix_approvals_plan", "subject", "digest", "seq"),
+    Index("ix_approvals_state", "state", "seq"),
 )
 
 run_progress = Table(
