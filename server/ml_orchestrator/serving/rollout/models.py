@@ -134,6 +134,7 @@ class Progress(Record):
     approval_id: str | None = None
     approved_by: str | None = None
     is_promoted_early: bool = False
+    is_baked: bool = False
     decided_at: float | None = None
     outcome: Outcome | None = None
     reason: str | None = None

@@ -100,6 +100,8 @@ def _load(rollout: Rollout, facts: Facts, serving: ServingState) -> Action:
 
 def _watch(rollout: Rollout, facts: Facts, serving: ServingState) -> Action:
     """Keep the traffic as the phase wants it, measure, and go on when every gate lets it pass."""
+    if rollout.progress.is_baked:
+        return _finish(rollout, serving)
     if wanted := _converge(rollout, facts, serving):
         return wanted
     if rollout.progress.phase_started_at is None:
@@ -111,7 +113,7 @@ def _watch(rollout: Rollout, facts: Facts, serving: ServingState) -> Action:
         return Measure(due)
     if rollout.state == "paused":
         return _wait_for_a_person(rollout, facts)
-    return _go_on(rollout, facts, serving)
+    return _go_on(rollout, facts)
 
 
 def _converge(rollout: Rollout, facts: Facts, serving: ServingState) -> Action | None:
@@ -209,26 +211,31 @@ def _wait_for_a_person(rollout: Rollout, facts: Facts) -> Action:
     return Wait(LOOK_S)
 
 
-def _go_on(rollout: Rollout, facts: Facts, serving: ServingState) -> Action:
+def _go_on(rollout: Rollout, facts: Facts) -> Action:
     progress, phase = rollout.progress, rollout.phase
     assert progress.phase_started_at is not None
     is_last = progress.phase == len(rollout.phases) - 1
     if is_last and progress.is_promoted_early:
-        return _finish(rollout, serving)
+        return _baked(rollout)
     ends_at = None if phase.hold_s is None else progress.phase_started_at + phase.hold_s
     are_passed = all(_tally(rollout, g).verdict(g) == "successful" for g in phase.gates)
     if are_passed and ends_at is None:
         return pause(rollout, facts, "hold", "The step waits to be resumed.")
     if are_passed and ends_at is not None and facts.now >= ends_at:
         if is_last:
-            return _finish(rollout, serving)
+            return _baked(rollout)
         return enter(rollout, facts, progress.phase + 1, {})
     moments = [_next_at(rollout, gate) for gate in phase.gates]
     return Wait(_until(facts.now, [*moments, *([] if ends_at is None else [ends_at])]))
 
 
+def _baked(rollout: Rollout) -> Turn:
+    note = Note("phase", "every gate passed; the old version is let go")
+    return Turn(rollout.state, {"is_baked": True}, (note,))
+
+
 def _finish(rollout: Rollout, serving: ServingState) -> Action:
-    if serving.green is not None:
+    if serving.green is not None and serving.green == rollout.from_version:
         return Unload(serving.generation)
     note = Note("state", f"promoted: version {rollout.version} answers and is @{rollout.alias}")
     return Tell(Turn("promoted", {"outcome": None, "reason": None}, (note,)))
