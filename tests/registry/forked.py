@@ -18,6 +18,7 @@ from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.registry._mlflow import MlflowRegistry
 from ml_orchestrator.registry.journal import AliasJournal
 from ml_orchestrator.registry.moves import AliasMover
+from ml_orchestrator.registry.upkeep import AliasUpkeep
 from ml_orchestrator.storage.engine import open_database
 
 PROCESSES = 4
@@ -64,16 +65,24 @@ def crash(home: Path, point: str) -> None:
         open_database(f"sqlite:///{home / 'state.db'}", home),
         host="here",
         new_id=lambda: uuid.uuid4().hex,
-        now=lambda: datetime.now(UTC),
+        now=desk_clock,
     )
+    store: Any = Dying(MlflowRegistry(mlflow_uri(home), mlflow_uri(home), home), point)
+    dying: Any = Dying(journal, point)
     AliasMover(
-        Dying(MlflowRegistry(mlflow_uri(home), mlflow_uri(home), home), point),
-        Dying(journal, point),  # type: ignore[arg-type]
+        store,
+        dying,
         verify=desk.vault.verify,
-        home=home,
-        host="here",
-        now=lambda: datetime.now(UTC),
+        policies=desk.policies,
+        approvals=desk.approvals,
+        upkeep=AliasUpkeep(store, dying, home=home, host="here", now=desk_clock),
+        now=desk_clock,
     ).move(ask(2, 1, alias=alias_of(point), idempotency_key=point))
+
+
+def desk_clock() -> datetime:
+    """Return the time, UTC."""
+    return datetime.now(UTC)
 
 
 def alias_of(point: str) -> str:

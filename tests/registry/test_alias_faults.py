@@ -26,8 +26,8 @@ def test_four_processes_lose_no_update_and_the_history_is_a_chain(
 # Where a process dies in a move from version 1 to 2: the live version, and how it is recorded.
 CRASHES = {
     "after:begin": (1, "abandoned"),
-    "before:set_alias": (1, "abandoned"),
-    "after:set_alias": (2, "applied"),
+    "before:move_alias": (1, "abandoned"),
+    "after:move_alias": (2, "applied"),
     "before:settle": (2, "applied"),
     "after:settle": (2, "applied"),
 }

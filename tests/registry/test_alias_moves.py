@@ -136,8 +136,9 @@ def test_an_alias_that_only_another_client_knows_enters_the_list(
     assert [(m.alias, m.from_version, m.to_version) for m in moves] == [("stable", None, 2)]
 
 
-def test_production_takes_only_what_was_champion_or_challenger(desk: RegistryDesk) -> None:
-    with pytest.raises(PermissionDeniedError, match="was_champion_or_challenger"):
+def test_production_takes_only_what_was_tried(desk: RegistryDesk, home: Path) -> None:
+    (home / "policies.toml").write_text('[alias.production]\napproval = "never"\n')
+    with pytest.raises(PermissionDeniedError, match="was_tried"):
         desk.mover.move(ask(1, None, alias="production"))
 
     desk.mover.move(ask(1, None, alias="challenger"))

@@ -7,10 +7,14 @@ from pathlib import Path
 
 from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.registry._mlflow import MlflowRegistry
+from ml_orchestrator.registry.aliases import ALIAS_RULES
+from ml_orchestrator.registry.approvals import Approvals
 from ml_orchestrator.registry.journal import AliasJournal
 from ml_orchestrator.registry.moves import AliasMover
 from ml_orchestrator.registry.names import check_version
+from ml_orchestrator.registry.policies import PolicyBook
 from ml_orchestrator.registry.store import RegistryStore
+from ml_orchestrator.registry.upkeep import AliasUpkeep
 from ml_orchestrator.registry.verification import ModelVault
 from ml_orchestrator.storage.engine import Database
 
@@ -24,6 +28,8 @@ class RegistryDesk:
     store: RegistryStore
     vault: ModelVault
     mover: AliasMover
+    policies: PolicyBook
+    approvals: Approvals
 
     def describe(self) -> str:
         """Return what a health probe reports, after asking MLflow for it."""
@@ -72,5 +78,17 @@ def open_desk(
     store = MlflowRegistry(tracking_uri, registry_uri, home)
     vault = ModelVault(store, home)
     journal = AliasJournal(database, host=host, new_id=new_id, now=now)
-    mover = AliasMover(store, journal, verify=vault.verify, home=home, host=host, now=now)
-    return RegistryDesk(store=store, vault=vault, mover=mover)
+    policies = PolicyBook(home, known_gates=ALIAS_RULES)
+    approvals = Approvals(database, new_id=new_id, now=now)
+    mover = AliasMover(
+        store,
+        journal,
+        verify=vault.verify,
+        policies=policies,
+        approvals=approvals,
+        upkeep=AliasUpkeep(store, journal, home=home, host=host, now=now),
+        now=now,
+    )
+    return RegistryDesk(
+        store=store, vault=vault, mover=mover, policies=policies, approvals=approvals
+    )

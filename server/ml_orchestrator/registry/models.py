@@ -100,6 +100,9 @@ class AliasMove(Record):
         Field(description="applied; observed (another client did it); abandoned; intended."),
     ]
     at: Annotated[datetime, Field(description="When it was begun or seen, UTC.")]
+    approved_by: Annotated[
+        str | None, Field(description="Person who approved it; null if none was needed.")
+    ] = None
 
 
 class RegistryPage(Record):
@@ -114,6 +117,10 @@ class RegistryPage(Record):
         tuple[AliasMove, ...],
         Field(description="Last alias moves, newest first; empty unless a model was named."),
     ]
+    policies: Annotated[
+        dict[str, str],
+        Field(description="What a move of each alias needs; empty unless a model was named."),
+    ] = {}
     next_cursor: Annotated[str | None, Field(description="Pass it to get the next page.")]
 
 
@@ -139,6 +146,12 @@ class MovePlan(Record):
     checks: Annotated[tuple[Check, ...], Field(description="Every rule that was looked at.")]
     allowed: Annotated[bool, Field(description="Whether every rule holds.")]
     digest: Annotated[str, Field(description="SHA-256 of this plan; pass it back to carry it out.")]
+    is_rollback: Annotated[
+        bool, Field(description="Whether it undoes the last move of the alias.")
+    ] = False
+    needs_approval: Annotated[
+        bool, Field(description="Whether a person must approve exactly this plan first.")
+    ] = False
 
 
 class MoveResult(Record):
@@ -149,6 +162,10 @@ class MoveResult(Record):
     previous_version: Annotated[
         int | None, Field(description="Version the alias pointed to before; null when unset.")
     ]
+    approval: Annotated[
+        Approval | None,
+        Field(description="Of a dry run that needs a person: asked for now; else null."),
+    ] = None
 
 
 class VerifyReport(Record):

@@ -15,7 +15,9 @@ POLL_S = 0.01
 
 
 @contextmanager
-def exclusive(target: Path, *, doing: str, wait_s: float = WAIT_S) -> Iterator[None]:
+def exclusive(
+    target: Path, *, doing: str, wait_s: float = WAIT_S, poll_s: float = POLL_S
+) -> Iterator[None]:
     """Hold the lock beside ``target``, waiting up to ``wait_s``; it dies with its process.
 
     MLflow and DBOS create their schemas unsafely when two processes open an empty file at
@@ -25,13 +27,14 @@ def exclusive(target: Path, *, doing: str, wait_s: float = WAIT_S) -> Iterator[N
         target: What is guarded; the lock is a file of the same name and ``.lock``.
         doing: What its holder does, for the message to those who wait in vain.
         wait_s: In seconds.
+        poll_s: How often a waiting process looks, in seconds.
 
     Raises:
         UnavailableError: another process held it all the time.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(f"{target}.lock", timeout=wait_s, poll_interval=POLL_S):
+        with FileLock(f"{target}.lock", timeout=wait_s, poll_interval=poll_s):
             yield
     except Timeout as error:
         raise UnavailableError(
