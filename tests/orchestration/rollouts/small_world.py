@@ -24,10 +24,15 @@ from ml_orchestrator.orchestration.rollouts.ports import Answer
 from ml_orchestrator.orchestration.rollouts.runner import RolloutRunner
 from ml_orchestrator.orchestration.rollouts.telling import CONCERNED, MailTeller
 from ml_orchestrator.orchestration.rollouts.watching import Watch
+from ml_orchestrator.registry.alias_table import AliasState
+from ml_orchestrator.registry.aliases import ALIAS_RULES
+from ml_orchestrator.registry.approvals import Approvals
 from ml_orchestrator.registry.desk import RegistryDesk
 from ml_orchestrator.registry.journal import AliasJournal
 from ml_orchestrator.registry.models import ModelVersion, VerifyReport
 from ml_orchestrator.registry.moves import AliasMover
+from ml_orchestrator.registry.policies import PolicyBook
+from ml_orchestrator.registry.upkeep import AliasUpkeep
 from ml_orchestrator.serving.control import LoadedSlot, ServingState, SlotStats, Traffic
 from ml_orchestrator.serving.rollout.actions import Rollout
 from ml_orchestrator.serving.rollout.journal import RolloutJournal
@@ -205,13 +210,23 @@ class SmallRegistry:
         found: int | None = self._world.read()["alias"]
         return found
 
-    def set_alias(self, model: str, alias: str, version: int) -> None:
-        with self._world.change(f"alias {version}") as content:
-            content["alias"] = version
+    def alias_state(self, model: str, alias: str, *, after: int) -> AliasState:
+        return AliasState(self.alias_version(model, alias))
 
-    def delete_alias(self, model: str, alias: str) -> None:
-        with self._world.change("alias removed") as content:
-            content["alias"] = None
+    def move_alias(
+        self,
+        model: str,
+        alias: str,
+        *,
+        from_version: int | None,
+        to_version: int | None,
+        move_id: str,
+    ) -> bool:
+        if self.alias_version(model, alias) != from_version:
+            return False
+        with self._world.change(f"alias {to_version}") as content:
+            content["alias"] = to_version
+        return True
 
 
 class SmallVault:
@@ -252,12 +267,18 @@ class Bench:
         self.alias_journal = AliasJournal(
             self.database, host="here", new_id=lambda: uuid.uuid4().hex, now=now
         )
-        vault = SmallVault(self.world)
+        vault, registry = SmallVault(self.world), wrap("registry", store)
+        self.approvals = Approvals(self.database, new_id=lambda: uuid.uuid4().hex, now=now)
+        policies = PolicyBook(home, known_gates=ALIAS_RULES)
+        upkeep = AliasUpkeep(registry, self.alias_journal, home=home, host="here", now=now)
         self.mover = AliasMover(
-            wrap("registry", store), self.alias_journal, verify=vault.verify, home=home,
-            host="here", now=now,
+            registry, self.alias_journal, verify=vault.verify, policies=policies,
+            approvals=self.approvals, upkeep=upkeep, now=now,
         )  # fmt: skip
-        desk = RegistryDesk(store=store, vault=vault, mover=self.mover)  # type: ignore[arg-type]
+        desk = RegistryDesk(
+            store=store, vault=vault, mover=self.mover, policies=policies,  # type: ignore[arg-type]
+            approvals=self.approvals,
+        )  # fmt: skip
         self.mailbox = SqlMailbox(self.database, shipped=CONCERNED)
         self.journal = RolloutJournal(
             self.database, new_id=lambda: f"rollout-{uuid.uuid4().hex[:8]}", now=now
@@ -267,7 +288,7 @@ class Bench:
         self.runner = RolloutRunner(
             wrap("journal", self.journal),
             Watch(self.outcomes, now=self.world.now),
-            open_serving=lambda: wrap("serving", self.serving),
+            open_serving=lambda _: wrap("serving", self.serving),
             aliases=RegistryAliases(desk),
             teller=wrap("teller", MailTeller(self.mailbox)),
             approvals=SmallApprovals(self.world),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from ml_orchestrator.errors import (
     ConflictError,
     IntegrityViolationError,
+    NotFoundError,
     OrchestratorError,
     PermissionDeniedError,
     UnavailableError,
@@ -40,7 +41,7 @@ class RolloutRunner:
         journal: RolloutJournal,
         watch: Watch,
         *,
-        open_serving: Callable[[], ServingControl],
+        open_serving: Callable[[Rollout], ServingControl],
         aliases: AliasPort,
         teller: TellPort,
         approvals: ApprovalPort,
@@ -83,7 +84,7 @@ class RolloutRunner:
             return rollout
 
     def _look(self, rollout: Rollout) -> Facts:
-        serving = self._state() if rollout.state not in ("pending", "verifying") else None
+        serving = self._state(rollout) if rollout.state not in ("pending", "verifying") else None
         answer = self._answer(rollout)
         return Facts(
             now=self._now(),
@@ -94,17 +95,17 @@ class RolloutRunner:
             approved_by=None if answer is None else answer.person,
         )
 
-    def _state(self) -> ServingState | None:
+    def _state(self, rollout: Rollout) -> ServingState | None:
         try:
-            return self._serving().state()
+            return self._serving(rollout).state()
         except UnavailableError as error:
             _log.warning("The model server gave no answer: %s", error)
             self._reached = None
             return None
 
-    def _serving(self) -> ServingControl:
+    def _serving(self, rollout: Rollout) -> ServingControl:
         if self._reached is None:
-            self._reached = self._open_serving()
+            self._reached = self._open_serving(rollout)
         return self._reached
 
     def _alias(self, rollout: Rollout, serving: ServingState | None) -> int | None:
@@ -151,7 +152,7 @@ class RolloutRunner:
                 fault = self._aliases.verify(rollout.model, rollout.version)
                 return then if fault is None else go_back(rollout, self._now(), fault)
             case do.Measure(gates):
-                return self._watch.measure(rollout, gates, self._serving())
+                return self._watch.measure(rollout, gates, self._serving(rollout))
             case do.AskApproval():
                 note = Note("decision", "a person is asked to approve the switch")
                 return Turn("paused", {"approval_id": self._approvals.ask(rollout)}, (note,))
@@ -167,7 +168,7 @@ class RolloutRunner:
         action: do.Load | do.SetTraffic | do.Swap | do.Unload | do.KeepBaseline,
     ) -> Rollout:
         """Change the model server; what it refuses leads back, silence is for the plan."""
-        serving = self._serving()
+        serving = self._serving(rollout)
         try:
             match action:
                 case do.Load(version):
@@ -183,9 +184,9 @@ class RolloutRunner:
                         rollout, self._watch.keep_baseline(rollout, serving)
                     )
         except ConflictError:
-            self._wait(0)  # somebody else changed it since we looked
+            self._wait(RETRY_S)  # somebody else changed it since we looked
         except OrchestratorError as error:
-            if isinstance(error, UnavailableError) and self._state() is None:
+            if isinstance(error, UnavailableError) and self._state(rollout) is None:
                 return rollout
             return self._journal.record(rollout, self._refused(rollout, str(error)))
         return rollout
@@ -204,21 +205,24 @@ class RolloutRunner:
             self._aliases.move(
                 rollout, to=action.to, expected=action.expected, reason=reason, way=action.way
             )
-        except UnavailableError:
-            self._wait(RETRY_S)
-        except OrchestratorError as error:
+        except (
+            ConflictError,
+            NotFoundError,
+            PermissionDeniedError,
+            IntegrityViolationError,
+        ) as error:
             return self._alias_refused(rollout, action, error)
-        return rollout
+        return self._journal.record(rollout, action.then)
 
     def _alias_refused(
         self, rollout: Rollout, action: do.MoveAlias, error: OrchestratorError
     ) -> Rollout:
-        if action.way == "forward":
+        if rollout.state != "rolling_back":
             return self._journal.record(rollout, go_back(rollout, self._now(), str(error)))
-        if not isinstance(error, PermissionDeniedError | IntegrityViolationError):
-            self._wait(RETRY_S)  # it is being moved at this moment; look again
+        where = self._aliases.version(rollout.model, rollout.alias)
+        if isinstance(error, ConflictError) and where == action.expected:
+            self._wait(RETRY_S)  # it is being moved at this moment
             return rollout
-        note = Note("alias", f"@{rollout.alias} stays at version {action.expected}: {error}")
-        return self._journal.record(
-            rollout, Turn("rolling_back", {"alias_refusal": str(error)}, (note,))
-        )
+        note = Note("alias", f"@{rollout.alias} stays at {where}: {error}")
+        turn = Turn("rolling_back", {"alias_refusal": str(error)}, (note,))
+        return self._journal.record(rollout, turn)

@@ -158,11 +158,15 @@ class Unload:
 
 @dataclass(frozen=True, slots=True)
 class MoveAlias:
-    """Move the alias from ``expected`` to ``to``; ``way`` makes doing it again do nothing."""
+    """Move the alias from ``expected`` to ``to``, then record ``then``.
+
+    ``way`` makes doing it again do nothing, so it is done until it is recorded.
+    """
 
     to: int | None
     expected: int | None
     way: Literal["forward", "back"]
+    then: Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from ml_orchestrator.serving.rollout.actions import (
     KeepBaseline,
     Load,
     Measure,
-    MoveAlias,
     Note,
     Rollout,
     SetTraffic,
@@ -27,7 +26,14 @@ from ml_orchestrator.serving.rollout.actions import (
 )
 from ml_orchestrator.serving.rollout.gates import Gate, Tally
 from ml_orchestrator.serving.rollout.phases import ALONE
-from ml_orchestrator.serving.rollout.turns import enter, go_back, must_switch_first, pause, take_in
+from ml_orchestrator.serving.rollout.turns import (
+    enter,
+    forward,
+    go_back,
+    must_switch_first,
+    pause,
+    take_in,
+)
 from ml_orchestrator.serving.rollout.way_back import plan_way_back
 
 __all__ = ["LOOK_S", "plan_next"]
@@ -86,6 +92,8 @@ def _load(rollout: Rollout, facts: Facts, serving: ServingState) -> Action:
     old, new = rollout.from_version, rollout.version
     if serving.blue is None and old is not None:
         return Swap(serving.generation) if serving.green == old else Load(old)
+    if old is None and serving.blue == new:  # a server that was started for the first version
+        return enter(rollout, facts, len(rollout.phases) - 1, {})
     if serving.blue != old:
         found = f"The server answers with version {serving.blue}, @{rollout.alias} was at {old}."
         return go_back(rollout, facts.now, found)
@@ -109,6 +117,10 @@ def _watch(rollout: Rollout, facts: Facts, serving: ServingState) -> Action:
         return Turn(rollout.state, {"phase_started_at": facts.now}, (note,))
     if stopped := _stopped_by_a_gate(rollout, facts):
         return stopped
+    return _measure_or_go_on(rollout, facts)
+
+
+def _measure_or_go_on(rollout: Rollout, facts: Facts) -> Action:
     if due := _due(rollout, facts.now):
         return Measure(due)
     if rollout.state == "paused":
@@ -132,11 +144,10 @@ def _converge(rollout: Rollout, facts: Facts, serving: ServingState) -> Action |
 
 def _switch(rollout: Rollout, facts: Facts, serving: ServingState) -> Action | None:
     """Move the pointer, then the alias; then keep both, and the old version loaded."""
-    old = rollout.from_version
     if wanted := _move_pointer(rollout, facts, serving) or _move_alias(rollout, facts):
         return wanted
-    if old is not None and serving.green != old:
-        return Load(old)  # a restarted server has only what the alias names
+    if serving.green != rollout.from_version:
+        return go_back(rollout, facts.now, "The model server was restarted while it baked.")
     return None
 
 
@@ -156,15 +167,12 @@ def _move_pointer(rollout: Rollout, facts: Facts, serving: ServingState) -> Acti
 
 def _move_alias(rollout: Rollout, facts: Facts) -> Action | None:
     old, new, progress = rollout.from_version, rollout.version, rollout.progress
-    if facts.alias_version == new:
-        if progress.has_moved_alias:
-            return None
-        note = Note("alias", f"@{rollout.alias} points to version {new}")
-        return Turn(rollout.state, {"has_moved_alias": True, "aliased": new}, (note,))
-    if facts.alias_version == old and not progress.has_moved_alias:
-        return MoveAlias(to=new, expected=old, way="forward")
-    reason = f"Somebody else moved @{rollout.alias} to {facts.alias_version}."
-    return go_back(rollout, facts.now, reason)
+    if not progress.has_moved_alias and facts.alias_version in (old, new):
+        return forward(rollout)
+    if facts.alias_version != new:
+        reason = f"Somebody else moved @{rollout.alias} to {facts.alias_version}."
+        return go_back(rollout, facts.now, reason)
+    return None
 
 
 def _stopped_by_a_gate(rollout: Rollout, facts: Facts) -> Turn | None:

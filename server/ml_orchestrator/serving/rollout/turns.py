@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from ml_orchestrator.serving.rollout.actions import Decision, Facts, Note, Rollout, Turn
+from ml_orchestrator.serving.rollout.actions import Decision, Facts, MoveAlias, Note, Rollout, Turn
 from ml_orchestrator.serving.rollout.models import Outcome, PausedFor
 
-__all__ = ["enter", "go_back", "must_switch_first", "pause", "take_in"]
+__all__ = ["enter", "forward", "go_back", "must_switch_first", "pause", "take_in"]
 
 _WATCHED = ("green_ready", "canary", "shadow", "baking")
 _UNPAUSED = {"paused_in": None, "paused_for": None, "paused_at": None, "reason": None}
@@ -17,6 +17,14 @@ def go_back(
     """Return the decision to let the old version answer again."""
     changes = {"decided_at": now, "outcome": outcome, "reason": reason, "unreachable_since": None}
     return Turn("rolling_back", changes, (*notes, Note("state", f"rolling back: {reason}")))
+
+
+def forward(rollout: Rollout) -> MoveAlias:
+    """Return the move of the alias to the new version."""
+    old, new = rollout.from_version, rollout.version
+    note = Note("alias", f"@{rollout.alias} points to version {new}")
+    then = Turn(rollout.state, {"has_moved_alias": True, "aliased": new}, (note,))
+    return MoveAlias(to=new, expected=old, way="forward", then=then)
 
 
 def must_switch_first(rollout: Rollout, decision: Decision) -> bool:

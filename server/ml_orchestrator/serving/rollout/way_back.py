@@ -16,6 +16,7 @@ from ml_orchestrator.serving.rollout.actions import (
     Wait,
 )
 from ml_orchestrator.serving.rollout.phases import ALONE
+from ml_orchestrator.serving.rollout.turns import forward
 
 __all__ = ["plan_way_back"]
 
@@ -41,22 +42,28 @@ def plan_way_back(rollout: Rollout, facts: Facts) -> Action:
 
 
 def _pointer_back(rollout: Rollout, facts: Facts, serving: ServingState) -> Action | None:
-    progress, old = rollout.progress, rollout.from_version
+    progress, old, new = rollout.progress, rollout.from_version, rollout.version
     if progress.pointer is None or old is None or progress.pointer_refusal is not None:
         return None  # nothing was switched by us, or there is nothing to switch to
-    if serving.blue == rollout.version and progress.pointer != rollout.version:
-        note = Note("pointer", f"version {rollout.version} answers")  # done, not yet recorded
-        return Turn("rolling_back", {"pointer": rollout.version}, (note,))
-    if serving.blue != old:
-        return Swap(serving.generation) if serving.green == old else Load(old)
-    if serving.traffic != ALONE:
-        return SetTraffic(ALONE, serving.generation)
+    if serving.blue == new and progress.pointer != new:
+        note = Note("pointer", f"version {new} answers")  # done, not yet recorded
+        return Turn("rolling_back", {"pointer": new}, (note,))
+    if serving.blue != old or serving.traffic != ALONE:
+        return _let_answer(old, serving)
     if progress.rollback_ms is None:
         since_ms = (facts.now - (progress.decided_at or facts.now)) * 1e3
         note = Note("pointer", f"version {old} answers alone, generation {serving.generation}")
         changes = {"pointer": old, "rollback_ms": round(since_ms, 3)}
         return Turn("rolling_back", changes, (note,))
     return None
+
+
+def _let_answer(old: int, serving: ServingState) -> Action:
+    if serving.blue != old and serving.green == old:
+        return Swap(serving.generation)
+    if serving.traffic != ALONE:
+        return SetTraffic(ALONE, serving.generation)
+    return Load(old)
 
 
 def _wait_for_server(rollout: Rollout, facts: Facts) -> Action | None:
@@ -67,22 +74,20 @@ def _wait_for_server(rollout: Rollout, facts: Facts) -> Action | None:
 
 
 def _alias_back(rollout: Rollout, facts: Facts) -> Action | None:
-    progress, old = rollout.progress, rollout.from_version
+    progress, old, where = rollout.progress, rollout.from_version, facts.alias_version
     if not _is_at_the_switch(rollout) or progress.alias_refusal is not None:
         return None
-    if facts.alias_version == rollout.version and not progress.has_moved_alias:
-        note = Note("alias", f"@{rollout.alias} points to version {rollout.version}")
-        changes = {"has_moved_alias": True, "aliased": rollout.version}
-        return Turn("rolling_back", changes, (note,))
-    if facts.alias_version == rollout.version:
-        return MoveAlias(to=old, expected=rollout.version, way="back")
-    if progress.has_moved_alias and progress.aliased == rollout.version:
-        where = facts.alias_version
-        whose = "points" if where == old else "was moved by somebody else"
-        shown = "nothing" if where is None else f"version {where}"
-        note = Note("alias", f"@{rollout.alias} {whose} to {shown}")
-        return Turn("rolling_back", {"aliased": where}, (note,))
-    return None
+    if not progress.has_moved_alias:  # perhaps done and not recorded: then this settles it
+        return forward(rollout) if where == rollout.version else None
+    if progress.aliased != rollout.version:
+        return None
+    shown = "nothing" if old is None else f"version {old}"
+    if where in (rollout.version, old):
+        note = Note("alias", f"@{rollout.alias} points to {shown}")
+        then = Turn("rolling_back", {"aliased": old}, (note,))
+        return MoveAlias(to=old, expected=rollout.version, way="back", then=then)
+    note = Note("alias", f"@{rollout.alias} was moved by somebody else to {where}")
+    return Turn("rolling_back", {"aliased": where}, (note,))
 
 
 def _is_at_the_switch(rollout: Rollout) -> bool:
