@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from ml_orchestrator.orchestration._dbos import RunClient
     from ml_orchestrator.orchestration.inspection import DataInspector
     from ml_orchestrator.orchestration.progress import ProgressStore
+    from ml_orchestrator.registry.approvals import Approvals
     from ml_orchestrator.registry.desk import RegistryDesk
     from ml_orchestrator.registry.moves import MoveRequest
     from ml_orchestrator.services.deployment import Answerer
@@ -76,6 +77,7 @@ class Doors:
         self.memory: Door[MemoryStore] = Door(self._memory)
         self.mailbox: Door[Mailbox] = Door(self._mailbox)
         self.registry: Door[RegistryDesk] = Door(self._registry)
+        self.approvals: Door[Approvals] = Door(self._approvals)
         self.make_request: Door[type[MoveRequest]] = Door(self._make_request)
         self.answer: Door[Answerer] = Door(self._answer)
         self.runs: Door[RunClient] = Door(self._runs)
@@ -134,6 +136,11 @@ class Doors:
 
         return open_registry(self._settings, self.database())
 
+    def _approvals(self) -> "Approvals":
+        from ml_orchestrator.orchestration.desk import open_approvals
+
+        return open_approvals(self.database())
+
     def _make_request(self) -> "type[MoveRequest]":
         from ml_orchestrator.registry.moves import MoveRequest
 
@@ -173,7 +180,7 @@ class Doors:
 def build_services(settings: Settings, doors: Doors | None = None) -> Services:
     """Wire the services of one server."""
     doors = doors or Doors(settings)
-    security = SecurityIntegrationService(settings)
+    security = SecurityIntegrationService(settings, approvals=doors.approvals)
     components = ComponentManager(_components(settings, doors, security))
     return Services(
         workflow=WorkflowOrchestrator(settings, client=doors.runs, progress=doors.progress),

@@ -5,6 +5,7 @@ import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from ml_orchestrator import __version__
 from ml_orchestrator.errors import OrchestratorError
@@ -55,6 +56,16 @@ def _parser() -> argparse.ArgumentParser:
     step.add_argument("rest", nargs=argparse.REMAINDER)
     step.set_defaults(run=_step)
 
+    waiting = commands.add_parser("approvals", help="list what waits for a person's approval")
+    waiting.add_argument("--all", action="store_true", help="decided, used and expired ones too")
+    waiting.set_defaults(run=_approvals)
+
+    approve = commands.add_parser("approve", help="approve or reject one plan, as a person")
+    approve.add_argument("id", metavar="ID")
+    approve.add_argument("--reject", action="store_true", help="reject it")
+    approve.add_argument("--reason", help="why; kept with the decision")
+    approve.set_defaults(run=_approve)
+
     doctor = commands.add_parser("health", help="probe every component and say how it is")
     doctor.set_defaults(run=_health)
     return parser
@@ -98,3 +109,16 @@ def _health(_: argparse.Namespace, settings: Settings) -> int:
         print(f"{part.state:<11} tier {part.tier}  {part.name:<22} {part.detail}{took}")
     print(f"\n{report.status}: {report.data_directory}, version {report.version}, {report.mode}")
     return 0 if report.status == "healthy" else 1
+
+
+def _approvals(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.approving import list_approvals
+
+    return list_approvals(settings, everything=arguments.all)
+
+
+def _approve(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.approving import decide
+
+    verdict: Literal["approved", "rejected"] = "rejected" if arguments.reject else "approved"
+    return decide(settings, arguments.id, verdict, reason=arguments.reason)

@@ -6,7 +6,8 @@ import pytest
 from tests.plugin.lint_agents import PREFIX, lint_folder, read_agent, tools_of
 
 from ml_orchestrator import __version__
-from ml_orchestrator.services.security import SHIPPED_AGENTS, SecurityIntegrationService
+from ml_orchestrator.app import build_services
+from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.tools import TOOLS
 
@@ -47,7 +48,8 @@ def test_the_ml_orchestrator_is_purple_and_has_every_tool() -> None:
 def test_an_agent_is_granted_no_changing_tool_that_the_server_denies_it(
     agent: str, tmp_path: Path
 ) -> None:
-    security = SecurityIntegrationService(Settings.read({}, home=tmp_path, project_dir=tmp_path))
+    settings = Settings.read({}, home=tmp_path, project_dir=tmp_path)
+    security = build_services(settings).security
     for tool in granted(agent) & changing_tools():
         security.authorise(agent, tool)
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from ml_orchestrator.registry.approvals import Approvals
 from ml_orchestrator.registry.desk import RegistryDesk, open_desk
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 
-__all__ = ["open_registry", "registry_for_a_step"]
+__all__ = ["open_approvals", "open_registry", "registry_for_a_step"]
 
 
 def open_registry(settings: Settings, database: Database) -> RegistryDesk:
@@ -24,6 +25,11 @@ def open_registry(settings: Settings, database: Database) -> RegistryDesk:
         new_id=lambda: uuid.uuid4().hex,
         now=lambda: datetime.now(UTC),
     )
+
+
+def open_approvals(database: Database) -> Approvals:
+    """Open what persons were asked to approve; needs no MLflow."""
+    return Approvals(database, new_id=lambda: uuid.uuid4().hex, now=lambda: datetime.now(UTC))
 
 
 @contextmanager

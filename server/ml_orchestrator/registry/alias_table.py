@@ -1,4 +1,4 @@
-"""MLflow's own table of aliases, where its database can be opened: compare-and-set and an event log.
+"""MLflow's own table of aliases, where its database can be opened: compare-and-set and a log.
 
 A trigger writes every change of an alias, by any client, into ``ml_orchestrator_alias_events`` in
 the same transaction. MLflow's migrations rebuild tables and thereby drop triggers (alembic's batch

@@ -1,6 +1,6 @@
 """The registry in one piece: versions, manifests and alias moves over one MLflow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from ml_orchestrator.registry.aliases import ALIAS_RULES
 from ml_orchestrator.registry.approvals import Approvals
 from ml_orchestrator.registry.journal import AliasJournal
 from ml_orchestrator.registry.moves import AliasMover
-from ml_orchestrator.registry.names import check_version
+from ml_orchestrator.registry.names import check_version, is_alias
 from ml_orchestrator.registry.policies import PolicyBook
 from ml_orchestrator.registry.store import RegistryStore
 from ml_orchestrator.registry.upkeep import AliasUpkeep
@@ -35,6 +35,11 @@ class RegistryDesk:
         """Return what a health probe reports, after asking MLflow for it."""
         models, cursor = self.store.models(limit=10, cursor=None)
         return f"{len(models)}{' or more' if cursor else ''} models"
+
+    def describe_policies(self, model: str, aliases: Collection[str]) -> dict[str, str]:
+        """Return, in a line each, what moves of these aliases and of @production need."""
+        names = sorted({*filter(is_alias, aliases), "production"})
+        return {f"@{alias}": self.policies.of(model, alias).describe() for alias in names}
 
     def resolve(self, model: str, reference: int | str) -> int:
         """Return the version that a number or an alias (with or without @) names.

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, select, update
 
 from ml_orchestrator.errors import ConflictError
-from ml_orchestrator.registry.approvals import spend_approval
+from ml_orchestrator.registry.approvals import given_approval, spend_approval
 from ml_orchestrator.registry.models import AliasMove, MovePlan
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import alias_moves
@@ -48,6 +48,7 @@ class Intent:
     evidence: str | None
     idempotency_key: str | None
     request_digest: str
+    covered_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +145,7 @@ class AliasJournal:
 
         def write(connection: Connection) -> AliasMove:
             _require_free(connection, values)
-            approved_by = None
-            if intent.plan.needs_approval:
-                approval = spend_approval(
-                    connection,
-                    subject=move_subject(intent.plan.model, intent.plan.alias),
-                    digest=intent.plan.digest,
-                    at=values["created_at"],
-                )
-                approved_by = approval.decided_by
+            approved_by = _approve(connection, intent, values["created_at"])
             return _insert(connection, values | {"approved_by": approved_by})
 
         return self._database.write(write)
@@ -273,6 +266,17 @@ def _of(model: str, alias: str) -> ColumnElement[bool]:
 
 def _has_key(key: str, states: tuple[str, ...]) -> ColumnElement[bool]:
     return and_(_TABLE.idempotency_key == key, _TABLE.state.in_(states))
+
+
+def _approve(connection: Connection, intent: Intent, at: str) -> str | None:
+    """Return who approved the move, using the approval up unless it covers more than this."""
+    plan = intent.plan
+    if not plan.needs_approval:
+        return None
+    if intent.covered_by is not None:
+        return given_approval(connection, intent.covered_by, at=at).decided_by
+    subject = move_subject(plan.model, plan.alias)
+    return spend_approval(connection, subject=subject, digest=plan.digest, at=at).decided_by
 
 
 def _require_free(connection: Connection, values: dict[str, Any]) -> None:

@@ -103,7 +103,7 @@ class AliasMover:
             return done
         looked_at = self.plan(request).plan  # slow checks, before the lock is taken
         _must_be_allowed(looked_at)
-        if looked_at.needs_approval:
+        if looked_at.needs_approval and request.covered_by is None:
             self._ask(request, looked_at)
         with self._upkeep.lock(request.model, request.alias):
             if done := self._done_before(request):
@@ -181,6 +181,7 @@ class AliasMover:
                 evidence=request.evidence,
                 idempotency_key=request.idempotency_key,
                 request_digest=request.digest,
+                covered_by=request.covered_by,
             )
         )
         is_done = self._registry.move_alias(

@@ -8,6 +8,7 @@ import anyio.to_thread
 
 from ml_orchestrator.registry.models import (
     AliasHistory,
+    Approval,
     ModelVersion,
     MoveResult,
     ReconcileReport,
@@ -115,7 +116,8 @@ class DeploymentPipelineService:
         Raises:
             ConflictError: the alias, the plan or the key is not as expected.
             IntegrityViolationError: the version is not what was registered.
-            PermissionDeniedError: a rule of the alias forbids the move.
+            ApprovalRequiredError: a person must approve the plan; the message names how.
+            PermissionDeniedError: the policy of the alias forbids the move.
             NotFoundError: no such model, version or previous version.
         """
 
@@ -133,6 +135,21 @@ class DeploymentPipelineService:
             )
             mover = self._registry().mover
             return mover.plan(request) if dry_run else mover.move(request)
+
+        return await anyio.to_thread.run_sync(act)
+
+    async def ask_approval(self, *, actor: str, **asked: Any) -> Approval | None:
+        """Return the approval that such a move needs, asked for now unless it was; None if none.
+
+        Args:
+            actor: Who moves the alias.
+            asked: The other fields of ``MoveRequest``.
+
+        Raises what ``move_alias`` raises for a plan that is not allowed anyway.
+        """
+
+        def act() -> Approval | None:
+            return self._registry().mover.ask_approval(self._make_request()(actor=actor, **asked))
 
         return await anyio.to_thread.run_sync(act)
 
@@ -177,10 +194,13 @@ class DeploymentPipelineService:
             models, following = store.models(limit=limit, cursor=cursor)
             return RegistryPage(models=models, versions=(), moves=(), next_cursor=following)
         versions, following = store.versions(model, limit=limit, cursor=cursor)
+        moves = desk.mover.moves_of(model, limit=LISTED_MOVES)
+        summary = store.model(model)
         return RegistryPage(
-            models=(store.model(model),),
+            models=(summary,),
             versions=versions,
-            moves=desk.mover.moves_of(model, limit=LISTED_MOVES),
+            moves=moves,
+            policies=desk.describe_policies(model, summary.aliases),
             next_cursor=following,
         )
 

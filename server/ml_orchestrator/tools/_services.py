@@ -8,11 +8,12 @@ from ml_orchestrator.services import (
     CollaborationService,
     DeploymentPipelineService,
     MonitoringCoordinator,
+    SecurityIntegrationService,
     Services,
     WorkflowOrchestrator,
 )
 
-__all__ = ["Collaboration", "Deployment", "Monitoring", "Workflow"]
+__all__ = ["Collaboration", "Deployment", "Monitoring", "Security", "Workflow"]
 
 
 def _collaboration(ctx: Context[Services]) -> CollaborationService:
@@ -27,6 +28,10 @@ def _monitoring(ctx: Context[Services]) -> MonitoringCoordinator:
     return ctx.request_context.lifespan_context.monitoring
 
 
+def _security(ctx: Context[Services]) -> SecurityIntegrationService:
+    return ctx.request_context.lifespan_context.security
+
+
 def _workflow(ctx: Context[Services]) -> WorkflowOrchestrator:
     return ctx.request_context.lifespan_context.workflow
 
@@ -34,4 +39,5 @@ def _workflow(ctx: Context[Services]) -> WorkflowOrchestrator:
 Collaboration: TypeAlias = Annotated[CollaborationService, Resolve(_collaboration)]
 Deployment: TypeAlias = Annotated[DeploymentPipelineService, Resolve(_deployment)]
 Monitoring: TypeAlias = Annotated[MonitoringCoordinator, Resolve(_monitoring)]
+Security: TypeAlias = Annotated[SecurityIntegrationService, Resolve(_security)]
 Workflow: TypeAlias = Annotated[WorkflowOrchestrator, Resolve(_workflow)]
