@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ml_orchestrator import __version__
-from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.errors import ConflictError, OrchestratorError
 from ml_orchestrator.logs import log_to_stderr
 from ml_orchestrator.settings import Settings
 
@@ -52,6 +52,18 @@ def _parser() -> argparse.ArgumentParser:
     worker = commands.add_parser("worker", help="execute workflows until idle")
     worker.set_defaults(run=_worker)
 
+    model = commands.add_parser("serve", help="answer predictions of a model over HTTP")
+    model.add_argument("--model", required=True, help="name of the registered model")
+    which = model.add_mutually_exclusive_group()
+    which.add_argument("--version", type=int, help="which version")
+    which.add_argument("--alias", default="champion", help="the version of an alias (%(default)s)")
+    model.add_argument("--host", default="127.0.0.1", help="address (default %(default)s)")
+    model.add_argument("--port", type=int, default=0, help="port (default 0: any free one)")
+    model.add_argument("--follow", type=float, metavar="SECONDS", help="follow the alias's moves")
+    model.add_argument("--isolate", action="store_true", help="the model in a process of its own")
+    model.add_argument("--allow-network", action="store_true", help="other machines may ask")
+    model.set_defaults(run=_serve)
+
     step = commands.add_parser("step")  # not for people: the worker starts it
     step.add_argument("rest", nargs=argparse.REMAINDER)
     step.set_defaults(run=_step)
@@ -89,6 +101,28 @@ def _worker(_: argparse.Namespace, settings: Settings) -> int:
     from ml_orchestrator.orchestration.worker import run_worker
 
     run_worker(settings)
+    return 0
+
+
+def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.orchestration.model_server import ServeOptions, serve_model
+    from ml_orchestrator.serving.launch import ALREADY_SERVED
+
+    options = ServeOptions(
+        model=arguments.model,
+        version=arguments.version,
+        alias=arguments.alias,
+        host=arguments.host,
+        port=arguments.port,
+        follow_s=arguments.follow,
+        isolate=arguments.isolate,
+        allow_network=arguments.allow_network,
+    )
+    try:
+        serve_model(settings, options)
+    except ConflictError as error:
+        print(f"ml-orchestrator: {error}", file=sys.stderr)
+        return ALREADY_SERVED
     return 0
 
 
