@@ -22,12 +22,14 @@ __all__ = ["SHIPPED_AGENTS", "SecurityIntegrationService"]
 
 
 _EVERYBODY = frozenset({"context_update", "memory_save", "message_send", "message_ack"})
+_DEPLOYING = frozenset({"deployment_start", "deployment_decide"})
 _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "ml-orchestrator": _EVERYBODY
-        | {"training_start", "training_cancel", "registry_move_alias", "workflow_run"},
+        | {"training_start", "training_cancel", "registry_move_alias", "workflow_run"}
+        | _DEPLOYING,
         "data-pipeline-specialist": _EVERYBODY | {"workflow_run"},
-        "infrastructure-specialist": _EVERYBODY | {"registry_move_alias"},
+        "infrastructure-specialist": _EVERYBODY | {"registry_move_alias"} | _DEPLOYING,
         "performance-engineer": _EVERYBODY | {"training_start", "training_cancel"},
     }
 )

@@ -8,12 +8,13 @@ from ml_orchestrator.services import (
     CollaborationService,
     DeploymentPipelineService,
     MonitoringCoordinator,
+    RolloutService,
     SecurityIntegrationService,
     Services,
     WorkflowOrchestrator,
 )
 
-__all__ = ["Collaboration", "Deployment", "Monitoring", "Security", "Workflow"]
+__all__ = ["Collaboration", "Deployment", "Monitoring", "Rollouts", "Security", "Workflow"]
 
 
 def _collaboration(ctx: Context[Services]) -> CollaborationService:
@@ -28,6 +29,10 @@ def _monitoring(ctx: Context[Services]) -> MonitoringCoordinator:
     return ctx.request_context.lifespan_context.monitoring
 
 
+def _rollouts(ctx: Context[Services]) -> RolloutService:
+    return ctx.request_context.lifespan_context.rollouts
+
+
 def _security(ctx: Context[Services]) -> SecurityIntegrationService:
     return ctx.request_context.lifespan_context.security
 
@@ -39,5 +44,6 @@ def _workflow(ctx: Context[Services]) -> WorkflowOrchestrator:
 Collaboration: TypeAlias = Annotated[CollaborationService, Resolve(_collaboration)]
 Deployment: TypeAlias = Annotated[DeploymentPipelineService, Resolve(_deployment)]
 Monitoring: TypeAlias = Annotated[MonitoringCoordinator, Resolve(_monitoring)]
+Rollouts: TypeAlias = Annotated[RolloutService, Resolve(_rollouts)]
 Security: TypeAlias = Annotated[SecurityIntegrationService, Resolve(_security)]
 Workflow: TypeAlias = Annotated[WorkflowOrchestrator, Resolve(_workflow)]

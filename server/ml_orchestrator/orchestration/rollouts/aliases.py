@@ -6,7 +6,10 @@ from ml_orchestrator.registry.desk import RegistryDesk
 from ml_orchestrator.registry.moves import MoveRequest
 from ml_orchestrator.serving.rollout.actions import Rollout
 
-__all__ = ["RegistryAliases"]
+__all__ = ["RegistryAliases", "forward_request"]
+
+MAX_REASON = 4_000
+Way = Literal["forward", "back"]
 
 
 class RegistryAliases:
@@ -25,24 +28,33 @@ class RegistryAliases:
         """Return where the alias points."""
         return self._desk.store.alias_version(model, alias)
 
-    def move(
-        self,
-        rollout: Rollout,
-        *,
-        to: int | None,
-        expected: int | None,
-        reason: str,
-        way: Literal["forward", "back"],
-    ) -> None:
-        """Move the alias; the same roll-out and way again changes nothing."""
-        self._desk.mover.move(
-            MoveRequest(
-                model=rollout.model,
-                alias=rollout.alias,
-                version=to,
-                expected_version=expected,
-                actor=rollout.actor,
-                reason=reason[:4_000],
-                idempotency_key=f"{rollout.id}-{way}",
-            )
-        )
+    def move(self, rollout: Rollout, way: Way) -> None:
+        """Move the alias to the new version or back; the same way again changes nothing."""
+        request = forward_request(rollout) if way == "forward" else _request_back(rollout)
+        self._desk.mover.move(request)
+
+
+def forward_request(rollout: Rollout) -> MoveRequest:
+    """Return the move to the new version, for the mover and for whoever has to approve it."""
+    return MoveRequest(
+        model=rollout.model,
+        alias=rollout.alias,
+        version=rollout.version,
+        expected_version=rollout.from_version,
+        actor=rollout.actor,
+        reason=f"Roll-out {rollout.id} by {rollout.spec.strategy}.",
+        idempotency_key=f"{rollout.id}-forward",
+    )
+
+
+def _request_back(rollout: Rollout) -> MoveRequest:
+    reason = f"Roll-out {rollout.id} went back: {rollout.progress.reason}"
+    return MoveRequest(
+        model=rollout.model,
+        alias=rollout.alias,
+        version=rollout.from_version,
+        expected_version=rollout.version,
+        actor=rollout.actor,
+        reason=reason[:MAX_REASON],
+        idempotency_key=f"{rollout.id}-back",
+    )

@@ -19,15 +19,7 @@ class AliasPort(Protocol):
         """Return where the alias points."""
         ...
 
-    def move(
-        self,
-        rollout: Rollout,
-        *,
-        to: int | None,
-        expected: int | None,
-        reason: str,
-        way: Literal["forward", "back"],
-    ) -> None:
+    def move(self, rollout: Rollout, way: Literal["forward", "back"]) -> None:
         """Move the alias; the same roll-out and way again changes nothing.
 
         Raises:

@@ -23,6 +23,7 @@ from ml_orchestrator.serving.rollout.turns import go_back
 __all__ = ["RolloutRunner"]
 
 RETRY_S = 0.2
+_REFUSALS = (ConflictError, NotFoundError, PermissionDeniedError, IntegrityViolationError)
 _log = logging.getLogger(__name__)
 
 
@@ -154,13 +155,20 @@ class RolloutRunner:
             case do.Measure(gates):
                 return self._watch.measure(rollout, gates, self._serving(rollout))
             case do.AskApproval():
-                note = Note("decision", "a person is asked to approve the switch")
-                return Turn("paused", {"approval_id": self._approvals.ask(rollout)}, (note,))
+                return self._asked(rollout)
             case do.Tell(then):
                 self._teller.tell(rollout, then.state)
                 return then
             case Turn():
                 return action
+
+    def _asked(self, rollout: Rollout) -> Turn:
+        try:
+            approval_id = self._approvals.ask(rollout)
+        except _REFUSALS as error:
+            return go_back(rollout, self._now(), str(error))
+        note = Note("decision", f"a person is asked to approve the switch: {approval_id}")
+        return Turn("paused", {"approval_id": approval_id}, (note,))
 
     def _change_serving(
         self,
@@ -198,29 +206,17 @@ class RolloutRunner:
         return Turn("rolling_back", {"pointer_refusal": reason}, (note,))
 
     def _move_alias(self, rollout: Rollout, action: do.MoveAlias) -> Rollout:
-        reason = f"Roll-out {rollout.id} by {rollout.spec.strategy}."
-        if action.way == "back":
-            reason = f"Roll-out {rollout.id} went back: {rollout.progress.reason}"
         try:
-            self._aliases.move(
-                rollout, to=action.to, expected=action.expected, reason=reason, way=action.way
-            )
-        except (
-            ConflictError,
-            NotFoundError,
-            PermissionDeniedError,
-            IntegrityViolationError,
-        ) as error:
-            return self._alias_refused(rollout, action, error)
+            self._aliases.move(rollout, action.way)
+        except _REFUSALS as error:
+            return self._alias_refused(rollout, error)
         return self._journal.record(rollout, action.then)
 
-    def _alias_refused(
-        self, rollout: Rollout, action: do.MoveAlias, error: OrchestratorError
-    ) -> Rollout:
+    def _alias_refused(self, rollout: Rollout, error: OrchestratorError) -> Rollout:
         if rollout.state != "rolling_back":
             return self._journal.record(rollout, go_back(rollout, self._now(), str(error)))
         where = self._aliases.version(rollout.model, rollout.alias)
-        if isinstance(error, ConflictError) and where == action.expected:
+        if isinstance(error, ConflictError) and where == rollout.version:
             self._wait(RETRY_S)  # it is being moved at this moment
             return rollout
         note = Note("alias", f"@{rollout.alias} stays at {where}: {error}")

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from ml_orchestrator.messaging._sql import SqlMailbox
@@ -26,23 +25,22 @@ def roll_out(
     """Return how it ended; everything on the way is in the roll-out's own record."""
     database = open_database(context.settings.state_url, context.settings.home)
     try:
-        ended = _runner(context, database, params["rollout_id"]).run(params["rollout_id"])
+        ended = _runner(context, database).run(params["rollout_id"])
     finally:
         database.close()
     return {"rollout_id": ended.id, "state": ended.state, "reason": ended.progress.reason}
 
 
-def _runner(context: StepContext, database: Database, rollout_id: str) -> RolloutRunner:
+def _runner(context: StepContext, database: Database) -> RolloutRunner:
     settings = context.settings
-    journal = open_journal(database)
-    model = journal.get(rollout_id).model
+    desk = open_registry(settings, database)
     return RolloutRunner(
-        journal,
+        open_journal(database),
         Watch(open_outcomes(database), now=time.time),
-        open_serving=lambda: reach_server(settings, model),
-        aliases=RegistryAliases(open_registry(settings, database)),
+        open_serving=lambda rollout: reach_server(settings, rollout),
+        aliases=RegistryAliases(desk),
         teller=MailTeller(SqlMailbox(database, shipped=CONCERNED)),
-        approvals=RolloutApprovals(database, now=lambda: datetime.now(UTC)),
+        approvals=RolloutApprovals(desk),
         now=time.time,
         wait=time.sleep,
         report=lambda rollout: _report(context, rollout),

@@ -158,13 +158,11 @@ class Unload:
 
 @dataclass(frozen=True, slots=True)
 class MoveAlias:
-    """Move the alias from ``expected`` to ``to``, then record ``then``.
+    """Move the alias to the new version or back, then record ``then``.
 
-    ``way`` makes doing it again do nothing, so it is done until it is recorded.
+    Moving the same way again does nothing, so it is done until it is recorded.
     """
 
-    to: int | None
-    expected: int | None
     way: Literal["forward", "back"]
     then: Turn
 

@@ -90,8 +90,6 @@ def _endure_silence(rollout: Rollout, facts: Facts) -> Action:
 def _load(rollout: Rollout, facts: Facts, serving: ServingState) -> Action:
     """Bring the old version to answer alone and the new one beside it."""
     old, new = rollout.from_version, rollout.version
-    if serving.blue is None and old is not None:
-        return Swap(serving.generation) if serving.green == old else Load(old)
     if old is None and serving.blue == new:  # a server that was started for the first version
         return enter(rollout, facts, len(rollout.phases) - 1, {})
     if serving.blue != old:

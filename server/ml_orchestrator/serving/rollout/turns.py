@@ -21,10 +21,10 @@ def go_back(
 
 def forward(rollout: Rollout) -> MoveAlias:
     """Return the move of the alias to the new version."""
-    old, new = rollout.from_version, rollout.version
+    new = rollout.version
     note = Note("alias", f"@{rollout.alias} points to version {new}")
     then = Turn(rollout.state, {"has_moved_alias": True, "aliased": new}, (note,))
-    return MoveAlias(to=new, expected=old, way="forward", then=then)
+    return MoveAlias("forward", then)
 
 
 def must_switch_first(rollout: Rollout, decision: Decision) -> bool:

@@ -85,7 +85,7 @@ def _alias_back(rollout: Rollout, facts: Facts) -> Action | None:
     if where in (rollout.version, old):
         note = Note("alias", f"@{rollout.alias} points to {shown}")
         then = Turn("rolling_back", {"aliased": old}, (note,))
-        return MoveAlias(to=old, expected=rollout.version, way="back", then=then)
+        return MoveAlias("back", then)
     note = Note("alias", f"@{rollout.alias} was moved by somebody else to {where}")
     return Turn("rolling_back", {"aliased": where}, (note,))
 
