@@ -11,10 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-import pytest
 from mcp.client import Client
 from mcp.types import TextContent
-from sklearn.ensemble import BaggingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from tests.orchestration.workflow_bench import stop_workers
@@ -146,17 +144,21 @@ async def test_a_good_version_is_promoted_and_a_failing_one_goes_back_by_itself(
     register(home)
     settings = Settings.read({}, project_dir=home.parent, home=home, worker_idle_s=2.0)
     async with session(settings) as client:
-        first = await ask(client, "deployment_start", **asked(GOOD, None, spec={"gates": [], "bake_s": 0}))
+        first = await ask(
+            client, "deployment_start", **asked(GOOD, None, spec={"gates": [], "bake_s": 0})
+        )
         first_ended = await ended(client, first["rollout"]["rollout_id"])
         with visitors(settings) as statuses:
-            plan = (await ask(client, "deployment_start", **asked(BETTER, GOOD, dry_run=True)))
+            plan = await ask(client, "deployment_start", **asked(BETTER, GOOD, dry_run=True))
             begun = await ask(
                 client, "deployment_start",
                 **asked(BETTER, GOOD, plan_digest=plan["plan"]["digest"], idempotency_key="k"),
             )  # fmt: skip
             promoted = await ended(client, begun["rollout"]["rollout_id"])
             n_before_the_bad = len(statuses)
-            again = await ask(client, "deployment_start", **asked(BETTER, GOOD, idempotency_key="k"))
+            again = await ask(
+                client, "deployment_start", **asked(BETTER, GOOD, idempotency_key="k")
+            )
             page = await ask(client, "registry_list", model="iris")
             bad = await ask(client, "deployment_start", **asked(FRAGILE, BETTER))
             back = await ended(client, bad["rollout"]["rollout_id"])

@@ -20,7 +20,8 @@ from ml_orchestrator.errors import (
 )
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.orchestration.rollouts.aliases import RegistryAliases
-from ml_orchestrator.orchestration.rollouts.ports import Answer
+from ml_orchestrator.orchestration.rollouts.approving import RolloutApprovals
+from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
 from ml_orchestrator.orchestration.rollouts.runner import RolloutRunner
 from ml_orchestrator.orchestration.rollouts.telling import CONCERNED, MailTeller
 from ml_orchestrator.orchestration.rollouts.watching import Watch
@@ -66,7 +67,6 @@ class World:
             "damaged": [],
             "versions": {},
             "effects": [],
-            "approval": "pending",
         }
         self._write({**content, **given})
 
@@ -244,19 +244,6 @@ class SmallVault:
         )  # fmt: skip
 
 
-class SmallApprovals:
-    """An ``ApprovalPort`` whose answer stands in the world's file."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def ask(self, rollout: Rollout) -> str:
-        return f"approval-of-{rollout.id}"
-
-    def answer(self, approval_id: str) -> Answer:
-        return Answer(self._world.read()["approval"], "ada")
-
-
 class Bench:
     """Everything one roll-out needs, opened on a directory."""
 
@@ -279,6 +266,7 @@ class Bench:
             store=store, vault=vault, mover=self.mover, policies=policies,  # type: ignore[arg-type]
             approvals=self.approvals,
         )  # fmt: skip
+        self.desk = RolloutDesk(self.database, lambda: desk)
         self.mailbox = SqlMailbox(self.database, shipped=CONCERNED)
         self.journal = RolloutJournal(
             self.database, new_id=lambda: f"rollout-{uuid.uuid4().hex[:8]}", now=now
@@ -291,7 +279,7 @@ class Bench:
             open_serving=lambda _: wrap("serving", self.serving),
             aliases=RegistryAliases(desk),
             teller=wrap("teller", MailTeller(self.mailbox)),
-            approvals=SmallApprovals(self.world),
+            approvals=RolloutApprovals(desk),
             now=self.world.now,
             wait=self._wait,
         )

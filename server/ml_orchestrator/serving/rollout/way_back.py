@@ -27,17 +27,32 @@ def plan_way_back(rollout: Rollout, facts: Facts) -> Action:
     """Return the next thing to do in ``rolling_back``.
 
     A server that does not answer is waited for up to ``unreachable_limit_s``; then the alias
-    goes back without it, so that the server comes up with the old version.
+    goes back without it, so that a new server comes up with the old version. The roll-out is not
+    over before the server has answered, or ``pause_limit_s`` has passed.
     """
-    if facts.serving is not None:
-        if wanted := _pointer_back(rollout, facts, facts.serving):
-            return wanted
-    elif waiting := _wait_for_server(rollout, facts):
-        return waiting
+    if facts.serving is None:
+        return _without_server(rollout, facts)
+    if wanted := _pointer_back(rollout, facts, facts.serving) or _alias_back(rollout, facts):
+        return wanted
+    if facts.serving.green == rollout.version:
+        return Unload(facts.serving.generation)
+    return _end(rollout)
+
+
+def _without_server(rollout: Rollout, facts: Facts) -> Action:
+    progress, spec = rollout.progress, rollout.spec
+    if progress.unreachable_since is None:
+        return Turn("rolling_back", {"unreachable_since": facts.now})
+    silent_s = facts.now - progress.unreachable_since
+    if silent_s <= spec.unreachable_limit_s:
+        return Wait(RETRY_S)
     if wanted := _alias_back(rollout, facts):
         return wanted
-    if facts.serving is not None and _is_in_the_way(rollout, facts.serving):
-        return Unload(facts.serving.generation)
+    if silent_s <= spec.pause_limit_s:
+        return Wait(RETRY_S)
+    if progress.pointer_refusal is None:
+        refusal = f"The model server gave no answer for {silent_s:.0f} s."
+        return Turn("rolling_back", {"pointer_refusal": refusal}, (Note("pointer", refusal),))
     return _end(rollout)
 
 
@@ -66,13 +81,6 @@ def _let_answer(old: int, serving: ServingState) -> Action:
     return Load(old)
 
 
-def _wait_for_server(rollout: Rollout, facts: Facts) -> Action | None:
-    since = rollout.progress.unreachable_since
-    if since is None:
-        return Turn("rolling_back", {"unreachable_since": facts.now})
-    return Wait(RETRY_S) if facts.now - since <= rollout.spec.unreachable_limit_s else None
-
-
 def _alias_back(rollout: Rollout, facts: Facts) -> Action | None:
     progress, old, where = rollout.progress, rollout.from_version, facts.alias_version
     if not _is_at_the_switch(rollout) or progress.alias_refusal is not None:
@@ -93,10 +101,6 @@ def _alias_back(rollout: Rollout, facts: Facts) -> Action | None:
 def _is_at_the_switch(rollout: Rollout) -> bool:
     """Whether the alias at the new version can be our doing, recorded or not."""
     return rollout.progress.phase == len(rollout.phases) - 1
-
-
-def _is_in_the_way(rollout: Rollout, serving: ServingState) -> bool:
-    return serving.green == rollout.version
 
 
 def _end(rollout: Rollout) -> Tell:
