@@ -11,6 +11,7 @@ from typing import Any
 
 from ml_orchestrator.datasets.sources import BUILTIN_DATASETS
 from ml_orchestrator.health.drift import DRIFT_TESTS
+from ml_orchestrator.health.multivariate import TOGETHER_TESTS
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.settings import PREFIX, Settings
 from ml_orchestrator.tools import TOOLS
@@ -81,6 +82,10 @@ def tools_page() -> str:
     parts += [
         listing("Trainers", ((n, first_line(type(TRAINERS[n]))) for n in TRAINERS)),
         listing("Drift tests", ((n, first_line(DRIFT_TESTS[n].compare)) for n in DRIFT_TESTS)),
+        listing(
+            "Tests of columns together",
+            ((n, first_line(TOGETHER_TESTS[n])) for n in TOGETHER_TESTS),
+        ),
         listing("Workflows", ((n, WORKFLOWS[n].description) for n in WORKFLOWS)),
         listing(
             "Built-in data sets",

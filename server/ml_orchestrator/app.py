@@ -46,6 +46,7 @@ from ml_orchestrator.tools import (
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 if TYPE_CHECKING:
+    from ml_orchestrator.messaging.leases import LeaseBook
     from ml_orchestrator.orchestration._dbos import RunClient
     from ml_orchestrator.orchestration.inspection import DataInspector
     from ml_orchestrator.orchestration.progress import ProgressStore
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from ml_orchestrator.registry.desk import RegistryDesk
     from ml_orchestrator.registry.moves import MoveRequest
     from ml_orchestrator.services.deployment import Answerer
+    from ml_orchestrator.serving.cache import ModelCache
     from ml_orchestrator.storage.engine import Database
 
 __all__ = ["build_server", "build_services", "serve_http"]
@@ -79,11 +81,13 @@ class Doors:
         self.database: Door[Database] = Door(self._database)
         self.memory: Door[MemoryStore] = Door(self._memory)
         self.mailbox: Door[Mailbox] = Door(self._mailbox)
+        self.leases: Door[LeaseBook] = Door(self._leases)
         self.registry: Door[RegistryDesk] = Door(self._registry)
         self.approvals: Door[Approvals] = Door(self._approvals)
         self.make_request: Door[type[MoveRequest]] = Door(self._make_request)
         self.answer: Door[Answerer] = Door(self._answer)
         self.rollouts: Door[RolloutDesk] = Door(self._rollouts)
+        self.models: Door[ModelCache] = Door(self._models)
         self.runs: Door[RunClient] = Door(self._runs)
         self.progress: Door[ProgressStore] = Door(self._progress)
         self.inspector: Door[DataInspector] = Door(self._inspector)
@@ -128,12 +132,23 @@ class Doors:
     def _memory(self) -> MemoryStore:
         from ml_orchestrator.memory._sql import SqlMemoryStore
 
-        return SqlMemoryStore(self.database())
+        return SqlMemoryStore(self.database(), max_records=self._settings.memory_max_records)
 
     def _mailbox(self) -> Mailbox:
+        from ml_orchestrator.messaging._quotas import Quotas
         from ml_orchestrator.messaging._sql import SqlMailbox
 
-        return SqlMailbox(self.database(), shipped=SHIPPED_AGENTS)
+        quotas = Quotas(
+            per_sender=self._settings.messages_per_minute,
+            per_pair=self._settings.messages_per_minute_to_one,
+            urgent=self._settings.urgent_messages_per_minute,
+        )
+        return SqlMailbox(self.database(), shipped=SHIPPED_AGENTS, quotas=quotas)
+
+    def _leases(self) -> "LeaseBook":
+        from ml_orchestrator.messaging.leases import LeaseBook
+
+        return LeaseBook(self.database())
 
     def _registry(self) -> "RegistryDesk":
         from ml_orchestrator.orchestration.desk import open_registry
@@ -151,9 +166,14 @@ class Doors:
         return MoveRequest
 
     def _answer(self) -> "Answerer":
-        from ml_orchestrator.serving.predict import answer
+        from ml_orchestrator.serving.predict import predict
 
-        return answer
+        return predict
+
+    def _models(self) -> "ModelCache":
+        from ml_orchestrator.serving.cache import ModelCache
+
+        return ModelCache(EXTRA_TRUSTED_TYPES)
 
     def _rollouts(self) -> "RolloutDesk":
         from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
@@ -199,13 +219,13 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
             doors.registry,
             make_request=doors.make_request,
             answer=doors.answer,
-            extra_trusted=EXTRA_TRUSTED_TYPES,
+            models=doors.models,
         ),
         rollouts=RolloutService(doors.rollouts, client=doors.runs),
         monitoring=MonitoringCoordinator(
             settings, probe=components.check, inspector=doors.inspector
         ),
-        collaboration=CollaborationService(doors.memory, doors.mailbox),
+        collaboration=CollaborationService(doors.memory, doors.mailbox, doors.leases),
     )
 
 

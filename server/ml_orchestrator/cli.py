@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,6 +69,17 @@ def _parser() -> argparse.ArgumentParser:
     step.add_argument("rest", nargs=argparse.REMAINDER)
     step.set_defaults(run=_step)
 
+    memory = commands.add_parser("memory", help="write all memory as JSON, or read it back")
+    memory.add_argument("action", choices=["export", "import"])
+    memory.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        metavar="PATH",
+        help="export: a file (default: standard output); import: an export, or a memory file or "
+        "folder of the origin (default: .claude/memory)",
+    )
+    memory.set_defaults(run=_memory)
     waiting = commands.add_parser("approvals", help="list what waits for a person's approval")
     waiting.add_argument("--all", action="store_true", help="decided, used and expired ones too")
     waiting.set_defaults(run=_approvals)
@@ -130,6 +142,24 @@ def _step(arguments: argparse.Namespace, _: Settings) -> int:
     from ml_orchestrator.orchestration.worker import run_step_child
 
     return run_step_child(arguments.rest)
+
+
+def _memory(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.agent_memory import AgentMemoryManager
+
+    with AgentMemoryManager(settings.home) as manager:
+        if arguments.action == "export":
+            text = json.dumps(manager.export_memory(), ensure_ascii=False, indent=1)
+            if arguments.path is None:
+                print(text)
+            else:
+                arguments.path.write_text(f"{text}\n", encoding="utf-8")
+            return 0
+        done = manager.import_memory(arguments.path or settings.project_dir / ".claude/memory")
+    for line in (*done["notes"], *(f"skipped {fault}" for fault in done["skipped"])):
+        print(line, file=sys.stderr)
+    print(f"{done['n_added']} records added, {done['n_known']} known already")
+    return 1 if done["skipped"] else 0
 
 
 def _health(_: argparse.Namespace, settings: Settings) -> int:

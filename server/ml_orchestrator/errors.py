@@ -7,6 +7,7 @@
     ├── ConflictError              the world moved on since the caller looked
     ├── PermissionDeniedError      this agent may not do this
     │   └── ApprovalRequiredError  a person has to approve it first
+    ├── QuotaExceededError         too much of it lately; later it is possible again
     ├── IntegrityViolationError    bytes are not what was registered
     └── UnavailableError           a store, a worker or a disk cannot serve now
 
@@ -23,6 +24,7 @@ __all__ = [
     "OrchestratorError",
     "PathNotAllowedError",
     "PermissionDeniedError",
+    "QuotaExceededError",
     "UnavailableError",
 ]
 
@@ -49,6 +51,10 @@ class ConflictError(OrchestratorError):
 
 class PermissionDeniedError(OrchestratorError):
     """This agent may not do this."""
+
+
+class QuotaExceededError(OrchestratorError):
+    """Too much was asked for lately; the message says when it is possible again."""
 
 
 class ApprovalRequiredError(PermissionDeniedError):

@@ -75,6 +75,24 @@ class Settings(BaseModel):
     max_data_bytes: Annotated[
         int, Field(ge=1_000, description="Largest data file that is read, in bytes.")
     ] = 2_000_000_000
+    memory_max_records: Annotated[
+        int,
+        Field(
+            ge=10,
+            le=10_000_000,
+            description="Records of one kind an agent remembers; beyond, the oldest and least "
+            "useful go.",
+        ),
+    ] = 100_000
+    messages_per_minute: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Messages one agent may send within 60 s.")
+    ] = 600
+    messages_per_minute_to_one: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Of these, to one other agent.")
+    ] = 120
+    urgent_messages_per_minute: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Of these, urgent ones.")
+    ] = 20
     worker_idle_s: Annotated[
         float, Field(ge=1, le=86_400, description="A worker without work exits after this, in s.")
     ] = 300.0

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from ml_orchestrator.datasets.sources import (
     Dataset,
     columns_as_arrays,
     load_dataset,
+    load_head,
 )
 from ml_orchestrator.errors import (
     InvalidInputError,
@@ -56,12 +58,45 @@ def test_a_csv_is_read_with_its_types_and_the_digest_of_its_bytes(root: Path) ->
     assert dataset.default_target is None
 
 
-def test_parquet_and_csv_of_one_table_give_the_same_frame(root: Path) -> None:
+def test_every_format_of_one_table_gives_the_same_frame(root: Path) -> None:
     frame = BUILTIN_DATASETS["customer_churn"].load().head(200)
     frame.write_parquet(root / "t.parquet")
     frame.write_csv(root / "t.csv")
+    frame.write_ndjson(root / "t.jsonl")
+    frame.write_ipc(root / "t.arrow")
+    frame.write_ipc(root / "t.feather", compression="lz4")
 
-    assert load("t.parquet", root).frame.equals(load("t.csv", root).frame)
+    read = {path.suffix: load(path.name, root).frame for path in root.iterdir()}
+
+    assert read.keys() == {".parquet", ".csv", ".jsonl", ".arrow", ".feather"}
+    assert all(other.equals(read[".parquet"]) for other in read.values())
+
+
+def test_text_of_json_lines_becomes_dates_only_if_all_of_it_is(root: Path) -> None:
+    rows = [
+        {"day": "2024-01-02", "at": "2024-01-02T03:04:05", "word": "2024-01-02", "none": None},
+        {"day": None, "at": "2024-01-03T00:00:00", "word": "soon", "none": None},
+    ]
+    (root / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+    assert load("t.jsonl", root).frame.to_dict(as_series=False) == {
+        "day": [date(2024, 1, 2), None],
+        "at": [datetime(2024, 1, 2, 3, 4, 5), datetime(2024, 1, 3)],
+        "word": ["2024-01-02", "soon"],
+        "none": [None, None],
+    }
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "arrow"])
+def test_the_head_is_the_first_rows_of_the_whole(root: Path, suffix: str) -> None:
+    frame = pl.DataFrame({"a": range(50), "b": [f"b{i}" for i in range(50)]})
+    write: dict[str, Any] = {"csv": frame.write_csv, "jsonl": frame.write_ndjson}
+    write |= {"parquet": frame.write_parquet, "arrow": frame.write_ipc}
+    write[suffix](root / f"t.{suffix}")
+
+    head = load_head(f"t.{suffix}", roots=[root], max_bytes=MAX_BYTES, n_rows=7).frame
+
+    assert head.equals(load(f"t.{suffix}", root).frame.head(7))
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
@@ -101,7 +136,7 @@ def test_rare_types_become_the_few_that_training_knows(root: Path) -> None:
         ("loop.csv", OrchestratorError, "loop.csv"),
         ("sub", InvalidInputError, "not a regular file"),
         ("pipe.csv", InvalidInputError, "not a regular file"),
-        ("model.pkl", InvalidInputError, ".csv, .tsv, .parquet"),
+        ("model.pkl", InvalidInputError, ".csv, .tsv, .jsonl"),
         ("", InvalidInputError, "empty"),
         ("good.csv\x00.parquet", InvalidInputError, "control character"),
         ("good\n.csv", InvalidInputError, "control character"),
@@ -118,6 +153,8 @@ def test_rare_types_become_the_few_that_training_knows(root: Path) -> None:
         ("ragged.csv", InvalidInputError, "cannot be read as csv"),
         ("twice.csv", InvalidInputError, "repeats the column 'a'"),
         ("garbage.parquet", InvalidInputError, "cannot be read as parquet"),
+        ("garbage.jsonl", InvalidInputError, "one object a line"),
+        ("garbage.arrow", InvalidInputError, "cannot be read as arrow"),
         ("torn.parquet", InvalidInputError, "cannot be read as parquet"),
         ("large.csv", InvalidInputError, "more than the allowed 1,000,000"),
     ],
@@ -151,6 +188,8 @@ def _fill(root: Path) -> None:
     whole = (root / "torn.parquet").read_bytes()
     (root / "torn.parquet").write_bytes(whole[: len(whole) // 2])
     (root / "garbage.parquet").write_bytes(b"PAR1" + bytes(range(256)) * 4 + b"PAR1")
+    (root / "garbage.arrow").write_bytes(b"ARROW1\x00\x00" + bytes(range(256)))
+    (root / "garbage.jsonl").write_text('{"a": 1}\n{"a": \n')
 
 
 def test_a_file_in_a_second_root_is_read_by_its_full_path(root: Path, tmp_path: Path) -> None:

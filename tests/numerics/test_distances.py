@@ -1,4 +1,4 @@
-"""Wasserstein, Jensen-Shannon and the stability index against scipy and closed forms."""
+"""Distances of samples and of shares against scipy and closed forms."""
 
 import math
 
@@ -8,12 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
+from scipy.stats import energy_distance as scipys_energy_distance
 from scipy.stats import wasserstein_distance
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.numerics.binning import category_counts, histogram_counts, without_zeros
+from ml_orchestrator.numerics.energy import energy_distance, normalised_energy_distance
+from ml_orchestrator.numerics.hellinger import hellinger
 from ml_orchestrator.numerics.jensen_shannon import jensen_shannon
 from ml_orchestrator.numerics.psi import population_stability_index
+from ml_orchestrator.numerics.total_variation import total_variation
 from ml_orchestrator.numerics.wasserstein import normalised_wasserstein, wasserstein
 
 SAMPLES = st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=30)
@@ -43,6 +47,42 @@ def test_wasserstein_of_equal_sizes_is_the_mean_distance_of_ranks() -> None:
 
 def test_a_constant_reference_is_scaled_by_a_thousandth() -> None:
     assert normalised_wasserstein(np.full(10, 5.0), np.full(4, 5.5)) == pytest.approx(500)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(SAMPLES, SAMPLES)
+def test_the_energy_distance_equals_scipys_and_is_symmetric(x: list[float], y: list[float]) -> None:
+    assert energy_distance(x, y) == pytest.approx(scipys_energy_distance(x, y), rel=1e-12, abs=1e-9)
+    assert energy_distance(x, y) == energy_distance(y, x)
+
+
+def test_the_energy_distance_follows_from_its_three_expectations() -> None:
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=60), rng.normal(1, 2, 45).round(1)
+    across, within_x, within_y = (
+        np.abs(a[:, None] - b[None, :]).mean() for a, b in ((x, y), (x, x), (y, y))
+    )
+    expected = math.sqrt(2 * across - within_x - within_y)
+    assert energy_distance(x, y) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_change_of_unit_leaves_the_normalised_energy_distance_alone() -> None:
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(size=50), rng.normal(1, 1, 60)
+    assert normalised_energy_distance(1_000 * x, 1_000 * y) == pytest.approx(
+        normalised_energy_distance(x, y), rel=1e-12
+    )
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(COUNTS)
+def test_hellinger_and_total_variation_bound_one_another(counts: list[tuple[int, int]]) -> None:
+    p, q = _shares(counts)
+    distance, variation = hellinger(p, q), total_variation(p, q)
+    # Against the Bhattacharyya coefficient; its square is compared, as the root doubles rounding.
+    assert distance**2 == pytest.approx(1 - np.sum(np.sqrt(p * q)), abs=1e-12)
+    assert variation == pytest.approx(1 - np.minimum(p, q).sum(), abs=1e-12)
+    assert distance**2 - 1e-12 <= variation <= math.sqrt(2) * distance + 1e-12
 
 
 @settings(derandomize=True, max_examples=200, deadline=None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.numerics.kolmogorov_smirnov import kolmogorov_smirnov
+from ml_orchestrator.numerics.kolmogorov_smirnov import LARGEST_EXACT_SAMPLE, kolmogorov_smirnov
 
 SIZES = [(1, 1), (1, 9), (8, 8), (30, 45), (120, 121), (500, 500), (900, 40), (12_000, 300)]
 SAMPLES = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=40)
@@ -27,9 +27,20 @@ def test_statistic_and_p_value_equal_scipys(
     y = rng.normal(shift, size=sizes[1]).round(decimals)
     ours, theirs = kolmogorov_smirnov(x, y), ks_2samp(x, y, method="auto")
     assert ours.statistic == pytest.approx(theirs.statistic, abs=1e-12)
-    # The relative bound holds in the far tail too, where an absolute one would say nothing.
-    assert ours.p_value == pytest.approx(theirs.pvalue, rel=1e-11, abs=1e-300)
+    # The relative bound holds in the far tail too, where an absolute one would say nothing; of
+    # large samples, a p value below 1e-13 is that of the limiting distribution.
+    smallest = 1e-300 if max(sizes) <= LARGEST_EXACT_SAMPLE else 1e-13
+    assert ours.p_value == pytest.approx(theirs.pvalue, rel=1e-11, abs=smallest)
     assert abs(ours.p_value - theirs.pvalue) <= 1e-12
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.02, 0.03, 0.045, 0.06, 0.1])
+def test_large_samples_equal_scipys_from_certain_to_impossible(shift: float) -> None:
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=30_000), rng.normal(shift, size=25_000)
+    ours, theirs = kolmogorov_smirnov(x, y), ks_2samp(x, y, method="auto")
+    assert ours.statistic == pytest.approx(theirs.statistic, abs=1e-12)
+    assert ours.p_value == pytest.approx(theirs.pvalue, rel=1e-11, abs=1e-13)
 
 
 @settings(derandomize=True, max_examples=150, deadline=None)

@@ -1,6 +1,6 @@
 """Several processes on one data directory; mlflow is imported once, then forked.
 
-Run as ``python -m tests.registry.forked contend|crash|open HOME [POINT ...]``.
+Run as ``python -m tests.registry.forked crash|open HOME [POINT ...]``.
 """
 
 import os
@@ -14,7 +14,6 @@ from typing import Any
 
 from tests.registry.flowers import ask, log_flowers, make_desk, mlflow_uri
 
-from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.registry._mlflow import MlflowRegistry
 from ml_orchestrator.registry.journal import AliasJournal
 from ml_orchestrator.registry.moves import AliasMover
@@ -22,7 +21,6 @@ from ml_orchestrator.registry.upkeep import AliasUpkeep
 from ml_orchestrator.storage.engine import open_database
 
 PROCESSES = 4
-MOVES = 25
 
 
 class Dying:
@@ -43,19 +41,6 @@ class Dying:
             os.kill(os.getpid(), signal.SIGKILL)
 
         return last
-
-
-def contend(home: Path) -> None:
-    """Make 25 moves between versions 1 and 2, each on what was just seen."""
-    desk = make_desk(home)
-    done = 0
-    while done < MOVES:
-        current = desk.store.alias_version("iris", "stable")
-        try:
-            desk.mover.move(ask(1 if current == 2 else 2, current, actor=str(os.getpid())))
-        except ConflictError:
-            continue
-        done += 1
 
 
 def crash(home: Path, point: str) -> None:
@@ -117,8 +102,7 @@ def main() -> int:
     if what == "crash":
         codes = [join([fork(lambda: crash(home, point))]) for point in points]  # noqa: B023
         return codes != [[-signal.SIGKILL]] * len(points)
-    work = {"contend": contend, "open": log_one}[what]
-    return max(join([fork(lambda: work(home)) for _ in range(PROCESSES)]))
+    return max(join([fork(lambda: log_one(home)) for _ in range(PROCESSES)]))
 
 
 if __name__ == "__main__":

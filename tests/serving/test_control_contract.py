@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.serving.http_server import asked, http_server
 from tests.serving.models import TAMPERED, make_slots, predicted
 
 from ml_orchestrator.errors import (
@@ -14,6 +15,7 @@ from ml_orchestrator.errors import (
     InvalidInputError,
     NotFoundError,
 )
+from ml_orchestrator.serving.client import HttpServingControl
 from ml_orchestrator.serving.control import ServingControl, ServingState, Traffic
 
 WINDOW_S = 60.0
@@ -27,11 +29,15 @@ class Served:
     ask: Callable[[], float]
 
 
-@pytest.fixture(params=["in-process"])
+@pytest.fixture(params=["in-process", "over-http"])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     slots = make_slots(tmp_path)
-    yield Served(slots, lambda: predicted(slots))
-    slots.close()
+    if request.param == "in-process":
+        yield Served(slots, lambda: predicted(slots))
+        slots.close()
+        return
+    with http_server(slots) as address:
+        yield Served(HttpServingControl(address), lambda: asked(address))
 
 
 @pytest.fixture

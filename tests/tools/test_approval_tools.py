@@ -4,7 +4,7 @@ import os
 import pty
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pytest
 from anyio.to_thread import run_sync
 from mcp.client import Client, ClientRequestContext
+from mcp.client.session import ElicitationFnT
 from mcp.types import ElicitRequestParams, ElicitResult, TextContent
 from tests.registry.flowers import ask, make_desk, register_flowers
 
@@ -21,7 +22,6 @@ from ml_orchestrator.cli import main
 from ml_orchestrator.errors import PermissionDeniedError
 from ml_orchestrator.settings import Settings
 
-Answer = Callable[[ClientRequestContext, ElicitRequestParams], Awaitable[ElicitResult]]
 Era = Literal["legacy", "2026-07-28"]
 PROMOTION: dict[str, Any] = {
     "agent": "ml-orchestrator",
@@ -43,7 +43,9 @@ def tried(home: Path) -> Path:
 
 
 @asynccontextmanager
-async def session(home: Path, mode: Era, answer: Answer | None = None) -> AsyncIterator[Client]:
+async def session(
+    home: Path, mode: Era, answer: ElicitationFnT | None = None
+) -> AsyncIterator[Client]:
     server = build_server(Settings.read({}, project_dir=home.parent, home=home))
     async with Client(server, mode=mode, elicitation_callback=answer) as client:
         yield client
@@ -51,11 +53,11 @@ async def session(home: Path, mode: Era, answer: Answer | None = None) -> AsyncI
 
 def person(
     action: Literal["accept", "decline", "cancel"], **content: Any
-) -> tuple[Answer, list[str]]:
+) -> tuple[ElicitationFnT, list[str]]:
     """A person who always answers the same, and the questions they were asked."""
     asked: list[str] = []
 
-    async def answer(_: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+    async def answer(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         asked.append(params.message)
         return ElicitResult(action=action, content=content if action == "accept" else None)
 
@@ -105,7 +107,7 @@ async def test_a_person_who_says_yes_is_asked_once_and_named_in_the_history(
     ],
 )
 async def test_without_a_yes_nothing_moves(
-    tried: Path, mode: Era, answer: Answer | None, said: str
+    tried: Path, mode: Era, answer: ElicitationFnT | None, said: str
 ) -> None:
     async with session(tried, mode, answer) as client:
         is_error, text = await call(client)

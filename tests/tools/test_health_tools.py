@@ -48,6 +48,26 @@ async def test_samples_of_one_distribution_do_not_drift(tmp_path: Path) -> None:
     assert not any(c["is_drifted"] for c in report["columns"])
 
 
+def related(seed: int, slope: float, n: int = 400) -> dict[str, list[float]]:
+    rng = np.random.default_rng(seed)
+    load, noise = rng.normal(size=(2, n))
+    heat = slope * load + np.sqrt(1 - slope**2) * noise
+    return {"load": load.tolist(), "heat": heat.tolist()}
+
+
+@pytest.mark.parametrize("test", ["domain_classifier", "mmd", "pca"])
+async def test_a_broken_relation_is_seen_when_columns_are_tested_together(
+    tmp_path: Path, test: str
+) -> None:
+    async with Client(server(tmp_path)) as client:
+        report = await drift(
+            client, reference=related(1, 0.9), current=related(2, -0.9), together=test
+        )
+
+    assert report["drifted_columns"] == []
+    assert (report["together"]["test"], report["together"]["is_drifted"]) == (test, True)
+
+
 async def test_files_and_built_in_data_are_compared_and_shown(tmp_path: Path) -> None:
     (tmp_path / "now.csv").write_text(
         "alcohol\n" + "\n".join(str(v) for v in np.linspace(20, 30, 200)), encoding="utf-8"

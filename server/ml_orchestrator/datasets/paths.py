@@ -8,7 +8,7 @@ from ml_orchestrator.errors import InvalidInputError, NotFoundError, PathNotAllo
 
 __all__ = ["SUFFIXES", "check_size", "read_allowed_file", "resolve_allowed"]
 
-SUFFIXES = (".csv", ".tsv", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather")
 MAX_PATH_CHARS = 4_096
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]*:/")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -56,7 +56,7 @@ def read_allowed_file(path: Path, *, max_bytes: int) -> bytes:
     if len(content) > max_bytes:
         check_size(path, max(len(content), path.stat().st_size), max_bytes=max_bytes)
     if not content:
-        raise InvalidInputError(f"{path.name} is empty: a header and rows are needed.")
+        raise InvalidInputError(f"{path.name} is empty: rows are needed.")
     return content
 
 
@@ -74,7 +74,7 @@ def _check_text(source: str) -> None:
         raise InvalidInputError(
             f"Data source {source[:80]!r} is not a path: it is empty, longer than "
             f"{MAX_PATH_CHARS:,} characters or holds a control character. "
-            "Give builtin:NAME, or the path of a CSV or Parquet file."
+            "Give builtin:NAME, or the path of a data file."
         )
     if _URL.match(source):
         raise InvalidInputError(
@@ -100,7 +100,7 @@ def _check_file(path: Path, source: str) -> None:
     if not exists:
         raise NotFoundError(f"No file {source!r}; looked at {path}.{_neighbours(path)}")
     if not is_file:
-        raise InvalidInputError(f"{source!r} is not a regular file; give a CSV or Parquet file.")
+        raise InvalidInputError(f"{source!r} is not a regular file; give a data file.")
     if path.suffix.lower() not in SUFFIXES:
         raise InvalidInputError(
             f"{source!r} ends in {path.suffix or 'nothing'!r}; "

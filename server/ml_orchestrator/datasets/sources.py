@@ -1,10 +1,7 @@
 """Data sets by name or by path, as Polars frames with the digest of their content."""
 
-import csv
 import hashlib
-import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.builtin import BUILTIN_DATASETS, BuiltinDataset
+from ml_orchestrator.datasets.formats import parse, parse_head
 from ml_orchestrator.datasets.kinds import normalise
 from ml_orchestrator.datasets.paths import check_size, read_allowed_file, resolve_allowed
 from ml_orchestrator.errors import InvalidInputError
@@ -30,9 +28,6 @@ __all__ = [
 ]
 
 BUILTIN_PREFIX = "builtin:"
-MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
-HEAD_BYTES = 1_000_000  # of a text whose header and first bytes are looked at
-SEPARATORS = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,7 @@ class Dataset:
 
 
 def load_dataset(source: str, *, roots: Sequence[Path], max_bytes: int) -> Dataset:
-    """Return the data set that ``source`` names: ``builtin:NAME`` or a CSV or Parquet path.
+    """Return the data set that ``source`` names: ``builtin:NAME`` or the path of a file.
 
     Args:
         source: relative paths start at the first root; no address is ever fetched.
@@ -67,7 +62,7 @@ def load_dataset(source: str, *, roots: Sequence[Path], max_bytes: int) -> Datas
         return _load_builtin(source)
     path = resolve_allowed(source, roots)
     content = read_allowed_file(path, max_bytes=max_bytes)
-    frame = normalise(_parse(path, content))
+    frame = normalise(parse(path, content))
     _check_shape(source, frame)
     digest = hashlib.sha256(content).hexdigest()
     return Dataset(source, frame, digest, f"File {path.name}.", None)
@@ -92,7 +87,7 @@ def load_head(source: str, *, roots: Sequence[Path], max_bytes: int, n_rows: int
     Types are those of these rows: later ones may turn whole numbers into others, or into text.
 
     Args:
-        source: path of a CSV or Parquet file.
+        source: path of a data file.
         roots: as for `load_dataset`.
         max_bytes: largest file that is accepted, though only its head is read.
         n_rows: rows at most.
@@ -103,7 +98,7 @@ def load_head(source: str, *, roots: Sequence[Path], max_bytes: int, n_rows: int
     """
     path = resolve_allowed(source, roots)
     check_size(path, path.stat().st_size, max_bytes=max_bytes)
-    frame = normalise(_parse_head(path, n_rows))
+    frame = normalise(parse_head(path, n_rows))
     _check_shape(source, frame)
     return Dataset(source, frame, "", f"Head of file {path.name}.", None)
 
@@ -149,59 +144,3 @@ def _content_digest(frame: pl.DataFrame) -> str:
         digest.update(f"{column.name}\n{column.dtype}\n{len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
-
-
-def _parse(path: Path, content: bytes) -> pl.DataFrame:
-    with _readable(path):
-        if path.suffix.lower() == ".parquet":
-            return pl.read_parquet(io.BytesIO(content))
-        return _parse_text(path.name, content)
-
-
-def _parse_head(path: Path, n_rows: int) -> pl.DataFrame:
-    with _readable(path):
-        if path.suffix.lower() == ".parquet":
-            return pl.read_parquet(path, n_rows=n_rows)
-        with path.open("rb") as file:
-            start = file.read(HEAD_BYTES)
-        return _read_text(path, _separator(path.name, start), n_rows)
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
-        reason = str(error).strip().splitlines()
-        raise InvalidInputError(
-            f"{path.name} cannot be read as {path.suffix[1:]}: {reason[0] if reason else error!r}. "
-            "Check that it is not cut off, is UTF-8 and has one header line."
-        ) from error
-
-
-def _parse_text(name: str, content: bytes) -> pl.DataFrame:
-    return _read_text(io.BytesIO(content), _separator(name, content), None)
-
-
-def _separator(name: str, content: bytes) -> str:
-    """Return the separator of the header, after a look at its names."""
-    if b"\x00" in content:
-        raise InvalidInputError(f"{name} is not text: it holds NUL bytes.")
-    header = content.split(b"\n", 1)[0].decode("utf-8", errors="replace").rstrip("\r")
-    separator = max(SEPARATORS, key=header.count)
-    names = next(csv.reader([header.removeprefix("\ufeff")], delimiter=separator), [])
-    repeated = sorted({n for n in names if names.count(n) > 1})
-    if repeated:
-        raise InvalidInputError(f"{name} repeats the column {repeated[0]!r}; names must differ.")
-    return separator
-
-
-def _read_text(source: Path | io.BytesIO, separator: str, n_rows: int | None) -> pl.DataFrame:
-    return pl.read_csv(
-        source,
-        separator=separator,
-        try_parse_dates=True,
-        infer_schema_length=n_rows,
-        n_rows=n_rows,
-        null_values=MISSING,
-    )

@@ -14,6 +14,7 @@ __all__ = [
     "DriftReport",
     "Measure",
     "NumericChange",
+    "TogetherDrift",
 ]
 
 ColumnKind = Literal["numeric", "categorical"]
@@ -88,6 +89,26 @@ class ColumnDrift(Record):
     summary: Annotated[str, Field(description="The finding in one sentence.")]
 
 
+class TogetherDrift(Record):
+    """What one test found in all columns together."""
+
+    test: Annotated[str, Field(description="Name of the test.")]
+    statistic: Annotated[
+        float | None,
+        Field(
+            description="domain_classifier: area under the ROC curve, 0.5 is no drift; pca: error "
+            "ratio, 1 is no drift; mmd: squared discrepancy, 0 is no drift. Null if infinite."
+        ),
+    ]
+    p_value: Annotated[Share, Field(description="P value, not adjusted for other tests.")]
+    is_drifted: Annotated[bool, Field(description="Whether the p value is at most alpha.")]
+    important_columns: Annotated[
+        dict[str, float],
+        Field(description="Columns that tell the samples apart, most important first."),
+    ] = {}
+    summary: Annotated[str, Field(description="The finding in one sentence.")]
+
+
 class DriftReport(Record):
     """Whether a data set drifted, and what each column says."""
 
@@ -117,4 +138,7 @@ class DriftReport(Record):
     unchecked_columns: Annotated[
         tuple[str, ...], Field(description="Columns that were given and not compared.")
     ] = ()
+    together: Annotated[
+        TogetherDrift | None, Field(description="Columns tested together, if that was asked for.")
+    ] = None
     summary: Annotated[str, Field(description="The finding in one or two sentences.")]

@@ -1,8 +1,10 @@
 """Drift of a whole table: one test per column, correction, and a decision."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, get_args
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +19,8 @@ from ml_orchestrator.numerics.multiple_testing import benjamini_hochberg, holm
 __all__ = ["AUTO", "check_drift"]
 
 AUTO = "auto"
+LARGE = 200_000  # values from which threads pay
+T = TypeVar("T")
 Table = Mapping[str, NDArray[Any]]
 
 _CORRECTIONS: dict[Correction, Callable[[ArrayLike], NDArray[np.float64]]] = {
@@ -62,9 +66,12 @@ def check_drift(
     """
     _check_options(alpha, correction, share_threshold)
     names = _checked_columns(reference, current, columns)
-    pairs = {name: Pair.read(name, reference, current) for name in names}
+    side_by_side = _in_threads if _is_large(reference, current, names) else map
+    read = side_by_side(lambda name: Pair.read(name, reference, current), names)
+    pairs = dict(zip(names, read, strict=True))
     chosen = _chosen_tests(pairs, tests)
-    results = {name: measure(pair, chosen[name]) for name, pair in pairs.items()}
+    measured = side_by_side(lambda name: measure(pairs[name], chosen[name]), names)
+    results = dict(zip(names, measured, strict=True))
     adjusted = _adjusted(results, correction)
     drifts = [
         _column_drift(pairs[name], results[name], chosen[name], adjusted.get(name), alpha)
@@ -78,6 +85,16 @@ def check_drift(
         share_threshold=share_threshold,
         unchecked=tuple(name for name in given if name not in pairs),
     )
+
+
+def _is_large(reference: Table, current: Table, names: Sequence[str]) -> bool:
+    return sum(reference[name].size + current[name].size for name in names) >= LARGE
+
+
+def _in_threads(work: Callable[[str], T], names: Sequence[str]) -> Iterator[T]:
+    """Map in parallel: sorting and searching, which take the time, leave the interpreter free."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(work, names)
 
 
 def _check_options(alpha: float, correction: str, share_threshold: float) -> None:

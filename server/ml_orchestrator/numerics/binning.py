@@ -5,12 +5,18 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.numerics.ecdf import finite_sample
+from ml_orchestrator.numerics.samples import SampleLike, sorted_sample
 
-__all__ = ["PairedCounts", "category_counts", "histogram_counts", "without_zeros"]
+__all__ = [
+    "PairedCounts",
+    "category_counts",
+    "distinct_of_sorted",
+    "histogram_counts",
+    "without_zeros",
+]
 
 MOST_SINGLE_VALUES = 20
 SMALL_SHARE = 0.0001
@@ -62,7 +68,7 @@ def category_counts(
     return names, counts
 
 
-def histogram_counts(reference: ArrayLike, current: ArrayLike) -> PairedCounts:
+def histogram_counts(reference: SampleLike, current: SampleLike) -> PairedCounts:
     """Count two numeric samples on common cells, as Evidently does.
 
     With more than 20 distinct values in the reference: bins of equal width over both samples
@@ -85,15 +91,36 @@ def histogram_counts(reference: ArrayLike, current: ArrayLike) -> PairedCounts:
     >>> histogram_counts([1, 1, 2], [2, 3]).current.tolist()
     [0, 1, 1]
     """
-    before, after = finite_sample(reference, "reference"), finite_sample(current, "current")
-    distinct = np.unique(before)
+    before, after = sorted_sample(reference, "reference"), sorted_sample(current, "current")
+    distinct = distinct_of_sorted(before)
     if distinct.size > MOST_SINGLE_VALUES:
         edges = _sturges_edges(np.concatenate([before, after]))
-        return PairedCounts(np.histogram(before, edges)[0], np.histogram(after, edges)[0])
-    values = np.union1d(distinct, after)
-    return PairedCounts(
-        *(np.bincount(np.searchsorted(values, s), minlength=values.size) for s in (before, after))
-    )
+        return PairedCounts(_counts_between(edges, before), _counts_between(edges, after))
+    values = np.union1d(distinct, distinct_of_sorted(after))
+    return PairedCounts(_counts_of(values, before), _counts_of(values, after))
+
+
+def distinct_of_sorted(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each distinct value of a sorted sample once, in order.
+
+    >>> distinct_of_sorted(np.array([1.0, 1.0, 2.0])).tolist()
+    [1.0, 2.0]
+    """
+    is_first = np.append(True, values[1:] != values[:-1])
+    distinct: NDArray[np.float64] = values[is_first]
+    return distinct
+
+
+def _counts_between(edges: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Count sorted values per bin; only the last bin holds its right edge, as in numpy."""
+    below = np.searchsorted(values, edges, side="left")
+    below[-1] = values.size
+    return np.diff(below)
+
+
+def _counts_of(distinct: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Count sorted values by each of ``distinct``, which holds them all."""
+    return np.diff(np.searchsorted(values, distinct, side="right"), prepend=0)
 
 
 def _sturges_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.numerics.samples import SampleLike, sorted_sample
 
-__all__ = ["JointEcdf", "finite_sample", "joint_ecdf"]
+__all__ = ["JointEcdf", "joint_ecdf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +38,7 @@ class JointEcdf:
         return np.append(self.values[1:] != self.values[:-1], True)
 
 
-def finite_sample(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Return ``values`` as float64, shape ``(n,)``.
-
-    Raises:
-        InvalidInputError: it is empty, not one-dimensional, or holds NaN or an infinity.
-    """
-    sample = np.asarray(values, dtype=np.float64)
-    if sample.ndim != 1 or sample.size == 0:
-        raise InvalidInputError(
-            f"Sample {name!r} must be one-dimensional and not empty; found shape {sample.shape}."
-        )
-    if not np.isfinite(sample).all():
-        n_bad = int(np.count_nonzero(~np.isfinite(sample)))
-        raise InvalidInputError(
-            f"Sample {name!r} holds {n_bad} values that are NaN or infinite; remove them first."
-        )
-    return sample
-
-
-def joint_ecdf(x: ArrayLike, y: ArrayLike) -> JointEcdf:
+def joint_ecdf(x: SampleLike, y: SampleLike) -> JointEcdf:
     """Merge two samples into their joint distribution functions.
 
     Both are sorted once; the smaller is then placed into the larger, so the merge costs
@@ -73,7 +54,7 @@ def joint_ecdf(x: ArrayLike, y: ArrayLike) -> JointEcdf:
     >>> joint_ecdf([1.0, 2.0], [2.0]).n_x_below.tolist()
     [1, 2, 2]
     """
-    first, second = np.sort(finite_sample(x, "x")), np.sort(finite_sample(y, "y"))
+    first, second = sorted_sample(x, "x"), sorted_sample(y, "y")
     if first.size >= second.size:
         return JointEcdf(*_merge(first, second))
     values, n_y_below, n_x_below = _merge(second, first)

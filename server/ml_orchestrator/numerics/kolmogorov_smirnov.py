@@ -4,14 +4,18 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.stats import kstwo
+from numpy.typing import NDArray
+from scipy.special import kolmogorov
+from scipy.stats import binom, kstwo
 
-from ml_orchestrator.numerics.ecdf import joint_ecdf
+from ml_orchestrator.numerics.samples import SampleLike, sorted_sample
 
 __all__ = ["KolmogorovSmirnov", "kolmogorov_smirnov"]
 
 LARGEST_EXACT_SAMPLE = 10_000
+NO_CHANCE = 1e-13
+MANY = 1_000
+SMALL_SINCE = 2.2  # of n times the squared statistic: a p value of 0.025
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class KolmogorovSmirnov:
     p_value: float
 
 
-def kolmogorov_smirnov(x: ArrayLike, y: ArrayLike) -> KolmogorovSmirnov:
+def kolmogorov_smirnov(x: SampleLike, y: SampleLike) -> KolmogorovSmirnov:
     """Test whether two samples come from one continuous distribution.
 
     The statistic is ``max |F_x(t) - F_y(t)|`` over all t, found in whole numbers, hence without
@@ -46,23 +50,57 @@ def kolmogorov_smirnov(x: ArrayLike, y: ArrayLike) -> KolmogorovSmirnov:
         J. L. Hodges, "The significance probability of the Smirnov two-sample test",
         Arkiv för Matematik 3 (1958). T. Viehmann, "Numerically more stable computation of the
         p-values for the two-sample Kolmogorov-Smirnov test", arXiv:2102.08037 (2021).
+        Z. W. Birnbaum, F. H. Tingey, "One-sided confidence contours for probability distribution
+        functions", Annals of Mathematical Statistics 22 (1951), for the one-sided p value.
 
     >>> result = kolmogorov_smirnov([1, 2, 3], [4, 5, 6])
     >>> result.statistic, round(result.p_value, 9)
     (1.0, 0.1)
     """
-    joint = joint_ecdf(x, y)
-    n_x, n_y = joint.n_x, joint.n_y
-    divisor = math.gcd(n_x, n_y)
-    step_x, step_y = n_y // divisor, n_x // divisor
-    gaps = np.abs(step_x * joint.n_x_below - step_y * joint.n_y_below)
-    gap = int(gaps[joint.is_last].max())
-    statistic = gap / (step_x * n_x)
+    first, second = sorted_sample(x, "x"), sorted_sample(y, "y")
+    n_x, n_y = first.size, second.size
+    gap = _largest_gap(first, second) if n_x >= n_y else _largest_gap(second, first)
+    statistic = gap / math.lcm(n_x, n_y)
     if max(n_x, n_y) <= LARGEST_EXACT_SAMPLE:
         p_value = _exact_p_value(n_x, n_y, gap)
     else:
-        p_value = float(kstwo.sf(statistic, round(n_x * n_y / (n_x + n_y))))
+        p_value = _asymptotic_p_value(statistic, round(n_x * n_y / (n_x + n_y)))
     return KolmogorovSmirnov(statistic, min(max(p_value, 0.0), 1.0))
+
+
+def _largest_gap(large: NDArray[np.float64], small: NDArray[np.float64]) -> int:
+    """Return the largest gap of the distribution functions, in units of 1 / lcm of the sizes.
+
+    Between two values of the smaller sample its function is flat, so the larger's is furthest
+    above it just before the next value, and furthest below it at the value itself. The smaller is
+    placed into the larger once; only tied values are placed a second time, from the right.
+    """
+    divisor = math.gcd(large.size, small.size)
+    step_large, step_small = small.size // divisor, large.size // divisor
+    n_before = np.searchsorted(large, small, side="left")
+    n_up_to = n_before.copy()
+    is_tied = large[np.minimum(n_before, large.size - 1)] == small
+    n_up_to[is_tied] = np.searchsorted(large, small[is_tied], side="right")
+    own = np.arange(small.size) * step_small
+    above = int((n_before * step_large - own).max())
+    below = int((own + step_small - n_up_to * step_large).max())
+    return max(above, below, 0)
+
+
+def _asymptotic_p_value(statistic: float, n: int) -> float:
+    """Return scipy's value; where it is below 1e-13, that of the limiting distribution.
+
+    Small p values of large samples are twice the one-sided ones, of which scipy 1.17 adds up the
+    ``n`` terms one at a time: 0.6 s for half a million, nine times as long as here.
+    """
+    limiting = float(kolmogorov(math.sqrt(n) * statistic))
+    if limiting < NO_CHANCE:
+        return limiting
+    if n < MANY or n * statistic**2 < SMALL_SINCE:
+        return float(kstwo.sf(statistic, n))
+    j = np.arange(math.floor(n * (1 - statistic)) + 1)
+    levels = statistic + j / n
+    return float(2 * statistic * np.sum(binom.pmf(j, n, levels) / levels))
 
 
 def _exact_p_value(n_x: int, n_y: int, gap: int) -> float:

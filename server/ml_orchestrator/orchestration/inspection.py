@@ -14,6 +14,7 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.models import Correction, DriftReport
 from ml_orchestrator.health.plots import drift_plot
 from ml_orchestrator.health.report import check_drift
+from ml_orchestrator.health.together import check_together
 from ml_orchestrator.settings import Settings
 
 __all__ = ["Columns", "DataInspector"]
@@ -52,9 +53,13 @@ class DataInspector:
         alpha: float,
         correction: Correction,
         share_threshold: float,
+        together: str | None,
         with_plot: bool,
     ) -> tuple[DriftReport, list[bytes]]:
-        """Compare two samples column by column; return the report and, if wanted, a PNG."""
+        """Compare two samples column by column, and together if a test for that is named.
+
+        Returns the report and, if wanted, a PNG.
+        """
         before, after = self._arrays(reference), self._arrays(current)
         report = check_drift(
             before,
@@ -65,6 +70,10 @@ class DataInspector:
             share_threshold=share_threshold,
             columns=columns,
         )
+        if together is not None:
+            compared = sorted(column.column for column in report.columns)
+            joint = check_together(before, after, test=together, alpha=alpha, columns=compared)
+            report = report.model_copy(update={"together": joint})
         return report, [drift_plot(report, before, after)] if with_plot else []
 
     def _arrays(self, sample: str | Columns) -> Arrays:

@@ -24,7 +24,7 @@ from ml_orchestrator.serving.guard import LOOPBACK, Access
 from ml_orchestrator.serving.isolated import in_own_process
 from ml_orchestrator.serving.metrics import Metrics
 from ml_orchestrator.serving.opening import in_process
-from ml_orchestrator.serving.server import bind, run_app
+from ml_orchestrator.serving.server import bind, make_server
 from ml_orchestrator.serving.slots import ModelSlots
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.home import prepare_home
@@ -85,7 +85,8 @@ def serve_model(settings: Settings, options: ServeOptions) -> None:
         if follower is not None and options.follow_s is not None:
             stack.enter_context(follower.looking(options.follow_s))
         stack.callback(remove_address, settings.home, address)
-        run_app(app, sock, leaving=leaving, on_ready=partial(write_address, settings.home, address))
+        on_ready = partial(write_address, settings.home, address)
+        make_server(app, leaving=leaving, on_ready=on_ready).run(sockets=[sock])
 
 
 def _check(options: ServeOptions) -> None:

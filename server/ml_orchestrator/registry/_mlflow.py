@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -132,6 +133,11 @@ class MlflowRegistry:
         aliases = self._registered(model).aliases
         return self._version(self._found_version(model, version), aliases)
 
+    def manifest_digest(self, model: str, version: int) -> str | None:
+        """Return the digest that one version is tagged with, in a single question."""
+        tag = self._found_version(model, version).tags.get(DIGEST_TAG)
+        return None if tag is None else str(tag)
+
     def alias_version(self, model: str, alias: str) -> int | None:
         """Return where ``alias`` points; None if it is unset."""
         if self._table is not None:
@@ -236,10 +242,13 @@ class MlflowRegistry:
         return destination
 
     def _fetch(self, location: str, destination: Path) -> None:
-        with _translated():
-            mlflow.artifacts.download_artifacts(
-                artifact_uri=location, dst_path=str(destination), tracking_uri=self._tracking_uri
-            )
+        with tempfile.TemporaryDirectory(dir=destination.parent) as name:
+            with _translated():
+                # MLflow 3.17 makes a folder of the address's last part below ``dst_path``.
+                fetched = mlflow.artifacts.download_artifacts(
+                    artifact_uri=location, dst_path=name, tracking_uri=self._tracking_uri
+                )
+            _copy(Path(fetched), destination)
 
     def _location(self, source: str) -> str:
         """Return where the files of ``source`` lie, once that place is known to be ours."""

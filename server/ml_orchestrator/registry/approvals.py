@@ -150,7 +150,7 @@ def spend_approval(connection: Connection, *, subject: str, digest: str, at: str
     """``Approvals.spend`` inside the caller's write transaction, so both happen or neither."""
     found = _live(connection, subject, digest, at)
     if found is None or found.state == "pending":
-        raise ApprovalRequiredError(_ask(found, subject), approval_id=found and found.id)
+        raise ApprovalRequiredError(_ask(found, subject), approval_id=found.id if found else None)
     if found.state == "rejected":
         because = f": {found.reason}" if found.reason else "."
         raise PermissionDeniedError(

@@ -9,6 +9,7 @@ from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.registry._mlflow import MlflowRegistry
 from ml_orchestrator.registry.aliases import ALIAS_RULES
 from ml_orchestrator.registry.approvals import Approvals
+from ml_orchestrator.registry.environment import check_environment
 from ml_orchestrator.registry.journal import AliasJournal
 from ml_orchestrator.registry.moves import AliasMover
 from ml_orchestrator.registry.names import check_version, is_alias
@@ -81,9 +82,13 @@ def open_desk(
         now: The time, UTC.
     """
     store = MlflowRegistry(tracking_uri, registry_uri, home)
-    vault = ModelVault(store, home)
-    journal = AliasJournal(database, host=host, new_id=new_id, now=now)
     policies = PolicyBook(home, known_gates=ALIAS_RULES)
+    vault = ModelVault(
+        store,
+        home,
+        check_environment=lambda copy: check_environment(copy, policies.environment),
+    )
+    journal = AliasJournal(database, host=host, new_id=new_id, now=now)
     approvals = Approvals(database, new_id=new_id, now=now)
     mover = AliasMover(
         store,

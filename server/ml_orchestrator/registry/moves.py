@@ -77,7 +77,10 @@ class AliasMover:
         Raises:
             the errors of ``move``, for a plan that is not allowed anyway.
         """
-        if not self.may_need_approval(request) or self._done_before(request):
+        if not self.may_need_approval(request):
+            return None
+        self._upkeep.catch_up(request.model, request.alias)
+        if self._done_before(request):
             return None
         plan = self.plan(request).plan
         _must_be_allowed(plan)
@@ -98,18 +101,21 @@ class AliasMover:
             PermissionDeniedError: a person rejected it, or another rule of the alias forbids it.
             NotFoundError: no such model, version, alias or previous version.
         """
-        self._upkeep.settle_what_a_crash_left(request.model, request.alias)
+        # A retry must find the move that a crash left open, and a rollback what it undoes.
+        if request.idempotency_key is not None or self.may_need_approval(request):
+            self._upkeep.catch_up(request.model, request.alias)
         if done := self._done_before(request):
             return done
-        looked_at = self.plan(request).plan  # slow checks, before the lock is taken
-        _must_be_allowed(looked_at)
-        if looked_at.needs_approval and request.covered_by is None:
-            self._ask(request, looked_at)
-        with self._upkeep.lock(request.model, request.alias):
+        give_up_early = self._give_up_early(request)
+        # Reading a whole model takes long, so that is done before others are kept waiting.
+        is_slow = "is_verified" in self._policies.of(request.model, request.alias).all_gates
+        looked_at = self._allowed(request) if is_slow else None
+        with self._upkeep.lock(request.model, request.alias, meanwhile=give_up_early):
             if done := self._done_before(request):
                 return done
             standing = self._upkeep.refresh(request.model, request.alias).standing
-            return self._carry_out(request, looked_at, standing)
+            _require_still(request, standing.version)
+            return self._carry_out(request, looked_at or self._allowed(request), standing)
 
     def history(self, model: str, alias: str, *, limit: int) -> AliasHistory:
         """Return the moves of one alias, newest first, those by other clients included."""
@@ -134,6 +140,28 @@ class AliasMover:
         """Settle intents that a crash left and enter moves made by other clients."""
         return self._upkeep.reconcile()
 
+    def _allowed(self, request: MoveRequest) -> MovePlan:
+        """Return the plan if every rule lets it pass; a person is asked if one must be."""
+        plan = self.plan(request).plan
+        _must_be_allowed(plan)
+        if plan.needs_approval and request.covered_by is None:
+            self._ask(request, plan)
+        return plan
+
+    def _give_up_early(self, request: MoveRequest) -> Callable[[], None]:
+        """Return what a waiting move does: it leaves the queue once it cannot succeed any more.
+
+        A retry with a key waits, since it may find its own move. Looking is cheap unless something
+        moved: many who wait must not keep the winner from the processor and from MLflow.
+        """
+        has_moved = self._upkeep.moves_seen(request.model, request.alias)
+
+        def look() -> None:
+            if request.idempotency_key is None and has_moved():
+                _require_still(request, self._registry.alias_version(request.model, request.alias))
+
+        return look
+
     def _look(self, request: MoveRequest, current: int | None) -> Move:
         model, alias = request.model, request.alias
         standing = self._journal.standing(model, alias)
@@ -141,7 +169,8 @@ class AliasMover:
         policy = self._policies.of(model, alias)
         is_asked = request.expected_version == current and version is not None
         target = self._registry.version(model, version) if is_asked and version else None
-        held = self._journal.held_aliases(model, version) if target and version else frozenset()
+        has_gates = target is not None and policy.gates
+        held = self._journal.held_aliases(model, version) if has_gates and version else frozenset()
         is_verified = "is_verified" in policy.all_gates
         return Move(
             model=model,
@@ -153,7 +182,7 @@ class AliasMover:
             policy=policy,
             actor=request.actor,
             is_rollback=standing.is_rollback(current_version=current, to_version=version),
-            last_moved_at=standing.last and standing.last.move.at,
+            last_moved_at=standing.last.move.at if standing.last else None,
             now=self._now(),
         )
 
@@ -172,7 +201,7 @@ class AliasMover:
     def _carry_out(
         self, request: MoveRequest, looked_at: MovePlan, standing: Standing
     ) -> MoveResult:
-        plan = _confirm(request, looked_at, standing.version)
+        plan = _reviewed(request, looked_at)
         move = self._journal.begin(
             Intent(
                 plan=plan,
@@ -234,14 +263,17 @@ def _resolve(request: MoveRequest, standing: Standing, current: int | None) -> i
     return previous
 
 
-def _confirm(request: MoveRequest, looked_at: MovePlan, current: int | None) -> MovePlan:
-    """Return the plan if the world is still as it was when the plan was made."""
+def _require_still(request: MoveRequest, current: int | None) -> None:
     require_expected(
         request.model,
         request.alias,
         current_version=current,
         expected_version=request.expected_version,
     )
+
+
+def _reviewed(request: MoveRequest, looked_at: MovePlan) -> MovePlan:
+    """Return the plan if it is the one that the caller looked at, if it looked at one."""
     if request.plan_digest not in {None, looked_at.digest}:
         raise ConflictError(
             f"The plan for @{request.alias} of {request.model!r} is no longer the one that "

@@ -39,6 +39,9 @@ class RegistryStore(Protocol):
     def version(self, model: str, version: int) -> ModelVersion:
         """Return one version."""
 
+    def manifest_digest(self, model: str, version: int) -> str | None:
+        """Return the digest that one version is tagged with, in a single question."""
+
     def alias_version(self, model: str, alias: str) -> int | None:
         """Return where ``alias`` points; None if it is unset."""
 

@@ -19,7 +19,7 @@ from ml_orchestrator.storage.locks import exclusive
 __all__ = ["AliasUpkeep", "Truth"]
 
 LOCK_WAIT_S = 30.0
-LOCK_POLL_S = 0.001
+LOCK_POLL_S = 0.002
 # A move takes milliseconds; an intent of another host that is older belongs to a dead process.
 FOREIGN_INTENT_AGE = timedelta(seconds=60)
 
@@ -51,15 +51,26 @@ class AliasUpkeep:
         self._host = host
         self._now = now
 
-    def lock(self, model: str, alias: str) -> AbstractContextManager[None]:
-        """Hold the lock of an alias, across threads and the processes of this host."""
-        name = hashlib.sha256(f"{model}@{alias}".encode()).hexdigest()[:32]
+    def lock(
+        self, model: str, alias: str, *, meanwhile: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[None]:
+        """Hold the lock of an alias, across threads and the processes of this host.
+
+        What ``meanwhile`` raises ends the waiting for it.
+        """
         return exclusive(
-            self._home / "locks" / name,
+            self._place(model, alias),
             doing=f"moving @{alias} of {model}",
             wait_s=LOCK_WAIT_S,
             poll_s=LOCK_POLL_S,
+            meanwhile=meanwhile,
         )
+
+    def moves_seen(self, model: str, alias: str) -> Callable[[], bool]:
+        """Return a cheap look at whether a process of this host moved the alias since now."""
+        mark = self._mark(model, alias)
+        before = _changed_at(mark)
+        return lambda: _changed_at(mark) != before
 
     def refresh(self, model: str, alias: str) -> Truth:
         """Settle an open intent of a dead process and enter the moves of other clients.
@@ -84,11 +95,15 @@ class AliasUpkeep:
         """Close the intent of a move that was just made; the caller holds the lock."""
         state = self._registry.alias_state(move.model, move.alias, after=event_seq)
         own = next((event.seq for event in state.events if event.move_id == move.id), None)
-        return self._journal.settle(move, "applied", event_seq=own)
+        settled = self._journal.settle(move, "applied", event_seq=own)
+        self._mark(move.model, move.alias).write_text(move.id)
+        return settled
 
-    def settle_what_a_crash_left(self, model: str, alias: str) -> None:
-        """Settle an open intent, so that the retry of its caller finds the move."""
-        if self._journal.standing(model, alias).live is not None:
+    def catch_up(self, model: str, alias: str) -> None:
+        """Bring the journal up to date if anything happened since the last look."""
+        standing = self._journal.standing(model, alias)
+        state = self._registry.alias_state(model, alias, after=standing.event_seq)
+        if standing.live is not None or state.events or state.version != standing.version:
             with self.lock(model, alias):
                 self.refresh(model, alias)
 
@@ -99,7 +114,7 @@ class AliasUpkeep:
             names |= self._live_aliases()
         else:
             live = {(model, alias) for alias in _usable(self._registry.model(model))}
-            names = {name for name in names if name[0] == model} | live
+            names = frozenset({name for name in names if name[0] == model} | live)
         return self._reconcile({name for name in names if is_model(name[0]) and is_alias(name[1])})
 
     def mirror(self, model: str, alias: str, *versions: int | None) -> None:
@@ -152,6 +167,13 @@ class AliasUpkeep:
         """On this host the file lock that we hold proves that the mover is dead."""
         return entry.host != self._host and self._now() - entry.move.at < FOREIGN_INTENT_AGE
 
+    def _place(self, model: str, alias: str) -> Path:
+        name = hashlib.sha256(f"{model}@{alias}".encode()).hexdigest()[:32]
+        return self._home / "locks" / name
+
+    def _mark(self, model: str, alias: str) -> Path:
+        return self._place(model, alias).with_suffix(".moved")
+
     def _live_aliases(self) -> frozenset[tuple[str, str]]:
         found: set[tuple[str, str]] = set()
         cursor: str | None = None
@@ -180,6 +202,13 @@ def _unseen(model: str, alias: str, standing: Standing, state: AliasState) -> li
     if state.version != at:
         found.append(Observed(model, alias, at, state.version))
     return found
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _usable(model: ModelSummary) -> set[str]:

@@ -1,7 +1,7 @@
 """Registering with a manifest, and checking a version against it on a private copy."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +36,16 @@ class VerifiedCopy:
 class ModelVault:
     """Manifests of registered versions, in ``home``/manifests, and checks against them."""
 
-    def __init__(self, registry: RegistryStore, home: Path) -> None:
+    def __init__(
+        self,
+        registry: RegistryStore,
+        home: Path,
+        *,
+        check_environment: Callable[[Path], Check],
+    ) -> None:
         self._registry = registry
         self._home = home
+        self._check_environment = check_environment
 
     def register(
         self, model: str, *, source_uri: str, run_id: str, tags: Mapping[str, str]
@@ -109,6 +116,7 @@ class ModelVault:
             if manifest is not None:
                 checks += verify_manifest(copy, manifest)
             description = _check_mlmodel(copy, checks)
+            checks.append(self._check_environment(copy))
         report = VerifyReport(
             model=target.model,
             version=target.version,

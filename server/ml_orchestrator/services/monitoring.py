@@ -77,9 +77,10 @@ class MonitoringCoordinator:
         alpha: float,
         correction: Correction,
         share_threshold: float,
+        together: str | None,
         with_plot: bool,
     ) -> tuple[DriftReport, list[bytes]]:
-        """Compare two samples column by column; return the report and, if wanted, a PNG."""
+        """Compare two samples by column, and together; return the report and, if wanted, a PNG."""
         return await run_sync(
             lambda: self._inspector().drift(
                 reference,
@@ -89,6 +90,7 @@ class MonitoringCoordinator:
                 alpha=alpha,
                 correction=correction,
                 share_threshold=share_threshold,
+                together=together,
                 with_plot=with_plot,
             )
         )

@@ -21,12 +21,20 @@ if TYPE_CHECKING:  # heavy: opened by the door
 __all__ = ["SHIPPED_AGENTS", "SecurityIntegrationService"]
 
 
-_EVERYBODY = frozenset({"context_update", "memory_save", "message_send", "message_ack"})
+_EVERYBODY = frozenset(
+    {"context_update", "lease_set", "memory_save", "message_send", "message_ack"}
+)
 _DEPLOYING = frozenset({"deployment_start", "deployment_decide"})
 _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "ml-orchestrator": _EVERYBODY
-        | {"training_start", "training_cancel", "registry_move_alias", "workflow_run"}
+        | {
+            "memory_forget",
+            "registry_move_alias",
+            "training_cancel",
+            "training_start",
+            "workflow_run",
+        }
         | _DEPLOYING,
         "data-pipeline-specialist": _EVERYBODY | {"workflow_run"},
         "infrastructure-specialist": _EVERYBODY | {"registry_move_alias"} | _DEPLOYING,

@@ -30,6 +30,7 @@ __all__ = ["Leaving", "Limits", "build_app"]
 
 JSON = "application/json"
 RETRY_AFTER_S = 1
+MAX_DISCARDED_BYTES = 50_000_000
 
 
 @checked(frozen=True)
@@ -135,18 +136,20 @@ class _Front:
         return await answered
 
     async def _body(self, request: HttpRequest) -> bytes | None:
-        """Return the body, or None as soon as it is known to be too large."""
-        most = self._limits.max_body_bytes
-        announced = request.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > most:
-            return None
-        parts, size = [], 0
+        """Return the body, or None if it is too large.
+
+        A client that is still sending would not read our answer, so the rest is read and
+        thrown away, within reason.
+        """
+        parts: list[bytes] = []
+        size = 0
         async for part in request.stream():
             size += len(part)
-            if size > most:
+            if size <= self._limits.max_body_bytes:
+                parts.append(part)
+            elif size > MAX_DISCARDED_BYTES:
                 return None
-            parts.append(part)
-        return b"".join(parts)
+        return b"".join(parts) if size <= self._limits.max_body_bytes else None
 
     async def ready(self, _: HttpRequest) -> Response:
         """Say whether requests should be sent here."""

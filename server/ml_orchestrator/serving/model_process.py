@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from typing import IO, Any
 
 from ml_orchestrator.errors import OrchestratorError
@@ -16,6 +17,7 @@ from ml_orchestrator.serving.engine import Outcome, Request
 from ml_orchestrator.serving.loader import load_model
 from ml_orchestrator.serving.pipes import read_message, write_message
 from ml_orchestrator.serving.threaded import ThreadEngine
+from ml_orchestrator.serving.warming import warm_up_requests
 
 __all__ = ["main"]
 
@@ -36,17 +38,21 @@ def main() -> None:
 
 def _loaded(asked: dict[str, Any], answers: IO[bytes]) -> ThreadEngine | None:
     began = time.perf_counter()
+    path = Path(asked["path"])
     try:
         model = load_model(
-            asked["path"],
+            path,
             signature_inputs=asked["signature_inputs"],
             extra_trusted=asked["extra_trusted"],
         )
     except OrchestratorError as error:
         write_message(answers, {"error": str(error)})
         return None
+    engine = ThreadEngine(
+        model, name="model", examples=warm_up_requests(path.parent, model.columns)
+    )
     write_message(answers, {"load_ms": (time.perf_counter() - began) * 1e3})
-    return ThreadEngine(model, name="model")
+    return engine
 
 
 def _answer(engine: ThreadEngine, answers: IO[bytes]) -> None:

@@ -71,7 +71,9 @@ def in_process(
                 extra_trusted=extra_trusted,
             )
             requests = warm_up_requests(copy.directory, model.columns)
-        engine = ThreadEngine(model, name=f"model-{version}", max_batch=max_batch)
+        engine = ThreadEngine(
+            model, name=f"model-{version}", examples=requests, max_batch=max_batch
+        )
         return warmed(engine, requests, version=version, load_s=time.perf_counter() - began)
 
     return open_version

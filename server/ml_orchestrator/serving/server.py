@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.serving.app import Leaving
 
-__all__ = ["bind", "run_app"]
+__all__ = ["bind", "make_server"]
 
 KEEP_ALIVE_S = 75  # longer than clients and proxies keep an idle connection
 LAME_DUCK_S = 1.0
@@ -67,24 +67,23 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         sock.bind((host, port))
         sock.listen(BACKLOG)
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # the latter: no such port
         sock.close()
         raise UnavailableError(
-            f"{host} port {port} cannot be listened on ({error.strerror}). "
+            f"{host} port {port} cannot be listened on ({error}). "
             "Choose another port, or 0 for any."
         ) from error
     return sock
 
 
-def run_app(
-    app: Starlette, sock: socket.socket, *, leaving: Leaving, on_ready: Callable[[], None]
-) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in flight.
+def make_server(
+    app: Starlette, *, leaving: Leaving, on_ready: Callable[[], None]
+) -> uvicorn.Server:
+    """Return a server to ``run(sockets=[…])``: until SIGTERM or SIGINT, or ``should_exit``.
 
     Args:
         app: What answers.
-        sock: Bound and listening.
-        leaving: Set on the way out.
+        leaving: Set on the way out, while what is in flight is finished.
         on_ready: Called once requests are answered.
     """
     config = uvicorn.Config(
@@ -99,4 +98,4 @@ def run_app(
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )
-    _Server(config, leaving, on_ready).run(sockets=[sock])
+    return _Server(config, leaving, on_ready)

@@ -20,21 +20,32 @@ from ml_orchestrator.serving.engine import Done, Outcome, Request
 from ml_orchestrator.serving.loader import LoadedModel
 from ml_orchestrator.serving.payload import UnsupportedMediaError, read_table
 from ml_orchestrator.serving.refusals import failure, refusal
+from ml_orchestrator.serving.shortcut import find_shortcut
 from ml_orchestrator.serving.signature import MAX_ROWS
 from ml_orchestrator.serving.table import Table, concatenated, to_model_frame
 
 __all__ = ["Answering", "ThreadEngine"]
 
 MAX_BATCH = 64
+CLOSE_S = 10.0
+MAX_SHORT_ROWS = 1_000  # with more, what a frame costs does not matter
 _log = logging.getLogger(__name__)
 
 
 class Answering:
-    """Answers batches of requests with one model. Not thread-safe."""
+    """Answers batches of requests with one model. Not thread-safe.
 
-    def __init__(self, model: LoadedModel) -> None:
+    Args of the constructor:
+        model: The model.
+        examples: Requests it was made for; a shortcut must agree with the model on them.
+    """
+
+    def __init__(self, model: LoadedModel, examples: Sequence[Request] = ()) -> None:
         self._model = model
         self._index = pd.Index([column.name for column in model.columns])
+        read = [self._read(request) for request in examples]
+        tables = [table for table in read if isinstance(table, Table)]
+        self._shortcut = find_shortcut(model, tables)
 
     def answer(self, requests: Sequence[Request]) -> list[Outcome]:
         """Return one outcome per request, in their order."""
@@ -62,17 +73,23 @@ class Answering:
         if len(tables) > 1 and sum(table.n_rows for table in tables) > MAX_ROWS:
             return [outcome for table in tables for outcome in self._predicted([table])]
         try:
-            frame = to_model_frame(concatenated(tables), self._model.columns, self._index)
-            predictions = np.asarray(self._model.estimator.predict(frame))
+            predictions = np.asarray(self._predict(concatenated(tables)))
         except Exception as error:  # noqa: BLE001 a model may raise anything, and its server must go on
             if len(tables) > 1:  # only whose rows made it fail shall hear of it
                 return [outcome for table in tables for outcome in self._predicted([table])]
             _log.exception("The model failed")
             return [_failed(f"The model could not answer ({type(error).__name__}).")]
-        if len(predictions) != sum(table.n_rows for table in tables):
+        n_rows = sum(table.n_rows for table in tables)
+        if predictions.ndim == 0 or len(predictions) != n_rows:
             return [_failed("The model did not answer with one prediction per row.")] * len(tables)
         ends = np.cumsum([table.n_rows for table in tables])[:-1]
         return [_outcome(part) for part in np.split(predictions, ends)]
+
+    def _predict(self, table: Table) -> Any:
+        if self._shortcut is not None and table.n_rows <= MAX_SHORT_ROWS:
+            return self._shortcut.predict(table)
+        frame = to_model_frame(table, self._model.columns, self._index)
+        return self._model.estimator.predict(frame)
 
 
 def _outcome(predictions: np.ndarray[Any, Any]) -> Outcome:
@@ -99,8 +116,17 @@ class _Job:
 class ThreadEngine:
     """``Engine`` of a model in this process."""
 
-    def __init__(self, model: LoadedModel, *, name: str, max_batch: int = MAX_BATCH) -> None:
-        self._answering = Answering(model)
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        name: str,
+        examples: Sequence[Request] = (),
+        max_batch: int = MAX_BATCH,
+        close_s: float = CLOSE_S,
+    ) -> None:
+        self._close_s = close_s
+        self._answering = Answering(model, examples)
         self._max_batch = max_batch
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -115,10 +141,12 @@ class ThreadEngine:
         return None
 
     def close(self) -> None:
-        """Answer what was taken, then let the model go."""
+        """Answer what was taken, then let the model go; one that hangs is left behind."""
         self._jobs.put(None)
         if threading.current_thread() is not self._thread:
-            self._thread.join()
+            self._thread.join(self._close_s)
+        if self._thread.is_alive():
+            _log.warning("%s still computes; its thread is left behind", self._thread.name)
 
     def _work(self) -> None:
         while (first := self._jobs.get()) is not None:

@@ -35,7 +35,7 @@ Source: TypeAlias = Annotated[
     Field(
         min_length=1,
         max_length=1_000,
-        description="A data set: path of a CSV or Parquet file in the project, or builtin:NAME "
+        description="Path of a CSV, JSONL, Parquet or Arrow file in the project, or builtin:NAME "
         "(such as builtin:breast_cancer).",
     ),
 ]

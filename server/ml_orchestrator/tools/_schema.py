@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["optional_by_absence", "untitled"]
+__all__ = ["UNREAD", "optional_by_absence", "terse", "untitled", "with_unread"]
 
 Schema = dict[str, Any]
+UNREAD = "unread"
 
 
 def untitled(schema: Schema) -> Schema:
@@ -31,6 +32,34 @@ def optional_by_absence(schema: Schema) -> Schema:
         parts = [part for part in kept.pop("anyOf") if part != {"type": "null"}]
         kept.update(parts[0] if len(parts) == 1 else {"anyOf": parts})
     return _each(kept, optional_by_absence)
+
+
+def terse(schema: Schema) -> Schema:
+    """Return a copy without what the argument says already.
+
+    That is the docstring of each record that is part of an argument, and an empty default.
+
+    >>> terse({"$defs": {"A": {"description": "An A.", "type": "object"}}, "default": []})
+    {'$defs': {'A': {'type': 'object'}}}
+    """
+    kept = {k: v for k, v in schema.items() if not (k == "default" and v == [])}
+    if "$defs" in kept:
+        kept["$defs"] = {
+            name: {k: v for k, v in part.items() if k != "description"}
+            for name, part in kept["$defs"].items()
+        }
+    return _each(kept, terse)
+
+
+def with_unread(schema: Schema | None) -> Schema | None:
+    """Return an output schema with a place for what waits for the acting agent."""
+    if schema is None or "properties" not in schema:
+        return schema
+    place = {
+        "type": "object",
+        "description": "Messages that wait for you; urgent says how urgent ones begin.",
+    }
+    return {**schema, "properties": {**schema["properties"], UNREAD: place}}
 
 
 def _each(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:

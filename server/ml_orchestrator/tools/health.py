@@ -24,8 +24,14 @@ Test = Literal[
     "wasserstein",
     "psi",
     "jensen_shannon",
+    "hellinger",
+    "total_variation",
+    "energy",
+    "cramer_von_mises",
+    "anderson_darling",
     "chi_square",
     "chi_square_known_reference",
+    "g_test",
 ]
 
 
@@ -55,6 +61,10 @@ async def drift_check(
         float,
         Field(gt=0, le=1, description="Share of drifted columns from which the whole drifted."),
     ] = 0.5,
+    together: Annotated[
+        Literal["domain_classifier", "mmd", "pca"] | None,
+        Field(description="Test all columns together too: sees changed correlations."),
+    ] = None,
     with_plot: Annotated[bool, Field(description="Add a picture of the drifted columns.")] = False,
 ) -> Annotated[CallToolResult, DriftReport]:
     """Compare two samples column by column and say which columns drifted, and how much.
@@ -72,6 +82,7 @@ async def drift_check(
         alpha=alpha,
         correction=correction,
         share_threshold=share_threshold,
+        together=together,
         with_plot=with_plot,
     )
     return with_pictures(report, *pictures)

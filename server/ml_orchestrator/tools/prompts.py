@@ -9,7 +9,7 @@ from ml_orchestrator.services import Services
 
 __all__ = ["add_prompts"]
 
-Source = Annotated[str, Field(description="Path of a CSV or Parquet file, or builtin:NAME.")]
+Source = Annotated[str, Field(description="Path of a data file, or builtin:NAME.")]
 Model = Annotated[str, Field(description="Name of a registered model.")]
 
 

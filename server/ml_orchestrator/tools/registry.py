@@ -106,8 +106,9 @@ async def registry_verify(
 ) -> VerifyReport:
     """Check that a version is byte for byte what was registered, and safe to load.
 
-    Compares every file with the SHA-256 manifest made at registration and checks the model's
-    description; each check is listed with what it found. Nothing is loaded or run.
+    Compares every file with the SHA-256 manifest made at registration, the model's description,
+    and the recorded Python, platform and packages with those here (check "environment"). Each
+    check says what it found. Nothing is loaded or run.
     """
     return await deployment.verify(model, version)
 

@@ -12,9 +12,20 @@ from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.models import ColumnKind, Measure
 from ml_orchestrator.numerics.binning import PairedCounts, category_counts, histogram_counts
+from ml_orchestrator.numerics.samples import SortedSample
 
-__all__ = ["DRIFT_TESTS", "DriftTest", "Measurement", "Sample", "drift_test", "paired_counts"]
+__all__ = [
+    "DRIFT_TESTS",
+    "DriftTest",
+    "Measurement",
+    "Sample",
+    "drift_test",
+    "is_missing",
+    "paired_counts",
+    "rough_if_below_five",
+]
 
+SMALLEST_SOUND_COUNT = 5
 LARGEST_NUMBER = 1e150  # its square is still a number
 
 Side = Literal["reference", "current"]
@@ -24,7 +35,7 @@ Side = Literal["reference", "current"]
 class Sample:
     """One side of one column without its missing values; never empty.
 
-    ``values`` has shape ``(n,)``: float64 and finite for a numeric column, objects for a
+    ``values`` has shape ``(n,)``: float64, finite and sorted for a numeric column, objects for a
     categorical one. ``n_rows`` counts the missing ones too.
     """
 
@@ -63,6 +74,11 @@ class Sample:
     def as_categories(self) -> "Sample":
         """Return the same values, each distinct one a category."""
         return Sample(self.column, "categorical", self.values.astype(object), self.n_rows)
+
+    @property
+    def numbers(self) -> SortedSample:
+        """The values of a numeric column, for kernels that would sort them otherwise."""
+        return SortedSample(self.values)
 
     @property
     def missing_share(self) -> float:
@@ -123,16 +139,28 @@ def drift_test(
 def paired_counts(reference: Sample, current: Sample) -> PairedCounts:
     """Count two samples on common cells: histogram bins, or categories."""
     if reference.kind == "numeric":
-        return histogram_counts(reference.values, current.values)
+        return histogram_counts(reference.numbers, current.numbers)
     return category_counts(reference.values.tolist(), current.values.tolist())[1]
+
+
+def rough_if_below_five(smallest_expected: float) -> str | None:
+    """Return a note on a p value that counts too small to be sound give, or None."""
+    if smallest_expected >= SMALLEST_SOUND_COUNT:
+        return None
+    return (
+        f"The rarest category was expected {smallest_expected:.2g} times; below "
+        f"{SMALLEST_SOUND_COUNT} the p value is rough."
+    )
 
 
 def _numbers(array: NDArray[Any], column: str, side: Side) -> NDArray[np.float64]:
     values = array.astype(np.float64)
     values = values[np.isfinite(values)]
-    if values.size and np.abs(values).max() > LARGEST_NUMBER:
+    values.sort()
+    if values.size and max(-values[0], values[-1]) > LARGEST_NUMBER:
+        largest = values[-1] if values[-1] > -values[0] else values[0]
         raise InvalidInputError(
-            f"Column {column!r} of the {side} sample holds {values[np.abs(values).argmax()]:g}; "
+            f"Column {column!r} of the {side} sample holds {largest:g}; "
             f"numbers must lie within {LARGEST_NUMBER:g} of 0. Rescale the column, or mark such "
             "values as missing."
         )
@@ -140,7 +168,7 @@ def _numbers(array: NDArray[Any], column: str, side: Side) -> NDArray[np.float64
 
 
 def _present(array: NDArray[Any], column: str, side: Side) -> NDArray[np.object_]:
-    kept = [value for value in array.tolist() if not _is_missing(value)]
+    kept = [value for value in array.tolist() if not is_missing(value)]
     for value in kept:
         if not isinstance(value, Hashable):
             raise InvalidInputError(
@@ -152,5 +180,6 @@ def _present(array: NDArray[Any], column: str, side: Side) -> NDArray[np.object_
     return values
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
+    """Whether a value of a categorical column counts as missing: None or NaN."""
     return value is None or (isinstance(value, float) and math.isnan(value))

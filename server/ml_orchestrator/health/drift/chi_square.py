@@ -6,12 +6,11 @@ from ml_orchestrator.health.drift._base import (
     Sample,
     drift_test,
     paired_counts,
+    rough_if_below_five,
 )
 from ml_orchestrator.numerics.chi_square import ChiSquare, chi_square_fit, chi_square_homogeneity
 
 __all__ = ["chi_square", "chi_square_known_reference"]
-
-SMALLEST_SOUND_COUNT = 5
 
 
 @DRIFT_TESTS.register("chi_square")
@@ -33,10 +32,5 @@ def chi_square_known_reference(reference: Sample, current: Sample) -> Measuremen
 
 
 def _measurement(result: ChiSquare) -> Measurement:
-    note = None
-    if result.smallest_expected < SMALLEST_SOUND_COUNT:
-        note = (
-            f"The rarest category was expected {result.smallest_expected:.2g} times; below "
-            f"{SMALLEST_SOUND_COUNT} the p value is rough."
-        )
+    note = rough_if_below_five(result.smallest_expected)
     return Measurement(result.statistic, result.p_value, note)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.drift._base import DRIFT_TESTS, Measurement, Sample
+from ml_orchestrator.numerics.binning import distinct_of_sorted
 
 __all__ = ["Pair", "choose_test", "measure"]
 
@@ -46,7 +47,8 @@ class Pair:
     def n_distinct(self) -> int:
         """Distinct values of both sides together."""
         if self.reference.kind == "numeric":
-            return int(np.union1d(self.reference.values, self.current.values).size)
+            sides = (distinct_of_sorted(s.values) for s in (self.reference, self.current))
+            return int(np.union1d(*sides).size)
         return len({*self.reference.values.tolist(), *self.current.values.tolist()})
 
     def as_categories(self) -> "Pair":

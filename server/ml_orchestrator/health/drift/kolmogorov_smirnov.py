@@ -10,5 +10,5 @@ __all__ = ["ks"]
 @drift_test(kinds=["numeric"], measure="p_value", threshold=0.05, is_symmetric=True)
 def ks(reference: Sample, current: Sample) -> Measurement:
     """Compare distribution functions; sees any change of shape, and tiny ones in large samples."""
-    result = kolmogorov_smirnov(reference.values, current.values)
+    result = kolmogorov_smirnov(reference.numbers, current.numbers)
     return Measurement(result.statistic, result.p_value)

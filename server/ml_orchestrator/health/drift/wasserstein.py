@@ -10,4 +10,4 @@ __all__ = ["wasserstein"]
 @drift_test(kinds=["numeric"], measure="distance", threshold=0.1, is_symmetric=False)
 def wasserstein(reference: Sample, current: Sample) -> Measurement:
     """Measure how far values moved, in standard deviations of the reference."""
-    return Measurement(normalised_wasserstein(reference.values, current.values))
+    return Measurement(normalised_wasserstein(reference.numbers, current.numbers))

@@ -1,0 +1,25 @@
+"""NannyML's calculator, the whole current table in one chunk."""
+
+import nannyml
+import pandas as pd
+from _table import Table, answer
+
+NAMES = {
+    "ks": "kolmogorov_smirnov",
+    "wasserstein": "wasserstein",
+    "jensen_shannon": "jensen_shannon",
+}
+
+
+def check(test: str, before: Table, after: Table) -> list[float]:
+    """Return the statistic of each column, as NannyML defines it."""
+    calculator = nannyml.UnivariateDriftCalculator(
+        column_names=list(before), continuous_methods=[NAMES[test]], chunk_number=1
+    )
+    calculator.fit(pd.DataFrame(before))
+    frame = calculator.calculate(pd.DataFrame(after)).filter(period="analysis").to_df()
+    return [float(frame[(name, NAMES[test], "value")].iloc[-1]) for name in before]
+
+
+if __name__ == "__main__":
+    answer(check)

@@ -1,0 +1,134 @@
+"""The file formats of data sets: CSV, JSON lines, Parquet and Arrow, whole or their head."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import polars as pl
+
+from ml_orchestrator.errors import InvalidInputError
+
+__all__ = ["parse", "parse_head"]
+
+MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
+HEAD_BYTES = 1_000_000  # of a text whose header and first bytes are looked at
+SEPARATORS = (",", ";", "\t", "|")
+Read: TypeAlias = "Callable[[Path | io.BytesIO, str, int | None], pl.DataFrame]"
+
+
+def parse(path: Path, content: bytes) -> pl.DataFrame:
+    """Return the table in ``content``, in the format that the name of ``path`` says.
+
+    Raises:
+        InvalidInputError: it is not such a table; the message says what the reader found.
+    """
+    entry = _format(path)
+    with _readable(path, entry):
+        return entry.read(io.BytesIO(content), _hint(path, entry, content), None)
+
+
+def parse_head(path: Path, n_rows: int) -> pl.DataFrame:
+    """Return the first rows of a file, read without the rest.
+
+    Raises:
+        InvalidInputError: its head is not such a table.
+    """
+    entry = _format(path)
+    with _readable(path, entry):
+        start = b""
+        if entry.is_text:
+            with path.open("rb") as file:
+                start = file.read(HEAD_BYTES)
+        return entry.read(path, _hint(path, entry, start), n_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    read: Read
+    is_text: bool
+    advice: str
+
+
+def _format(path: Path) -> _Format:
+    return _FORMATS[path.suffix.lower()]
+
+
+@contextmanager
+def _readable(path: Path, entry: _Format) -> Iterator[None]:
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
+        reason = str(error).strip().splitlines()
+        raise InvalidInputError(
+            f"{path.name} cannot be read as {path.suffix[1:]}: {reason[0] if reason else error!r}. "
+            f"Check that it is not cut off{entry.advice}."
+        ) from error
+
+
+def _hint(path: Path, entry: _Format, content: bytes) -> str:
+    """Return the separator of a CSV file, after a look at its names; else nothing."""
+    if entry.is_text and b"\x00" in content:
+        raise InvalidInputError(f"{path.name} is not text: it holds NUL bytes.")
+    if entry.read is not _read_csv:
+        return ""
+    header = content.split(b"\n", 1)[0].decode("utf-8", errors="replace").rstrip("\r")
+    separator = max(SEPARATORS, key=header.count)
+    names = next(csv.reader([header.removeprefix("\ufeff")], delimiter=separator), [])
+    repeated = sorted({n for n in names if names.count(n) > 1})
+    if repeated:
+        raise InvalidInputError(
+            f"{path.name} repeats the column {repeated[0]!r}; names must differ."
+        )
+    return separator
+
+
+def _read_csv(source: Path | io.BytesIO, separator: str, n_rows: int | None) -> pl.DataFrame:
+    return pl.read_csv(
+        source,
+        separator=separator,
+        try_parse_dates=True,
+        infer_schema_length=n_rows,
+        n_rows=n_rows,
+        null_values=MISSING,
+    )
+
+
+def _read_json_lines(source: Path | io.BytesIO, _: str, n_rows: int | None) -> pl.DataFrame:
+    frame = pl.read_ndjson(source, infer_schema_length=n_rows, n_rows=n_rows)
+    return frame.select([_with_dates(column) for column in frame.get_columns()])
+
+
+def _read_parquet(source: Path | io.BytesIO, _: str, n_rows: int | None) -> pl.DataFrame:
+    return pl.read_parquet(source, n_rows=n_rows)
+
+
+def _read_arrow(source: Path | io.BytesIO, _: str, n_rows: int | None) -> pl.DataFrame:
+    return pl.read_ipc(source, n_rows=n_rows)
+
+
+def _with_dates(column: pl.Series) -> pl.Series:
+    """Return a column of text as dates or times if each of its values is one, as in a CSV."""
+    if column.dtype != pl.String or column.null_count() == len(column):
+        return column
+    for read in (column.str.to_date, column.str.to_datetime):
+        try:
+            return read(strict=True)
+        except pl.exceptions.PolarsError:
+            continue
+    return column
+
+
+_TEXT_ADVICE = ", is UTF-8 and has one header line"
+_FORMATS = {
+    ".csv": _Format(_read_csv, True, _TEXT_ADVICE),
+    ".tsv": _Format(_read_csv, True, _TEXT_ADVICE),
+    ".jsonl": _Format(_read_json_lines, True, ", is UTF-8 and has one object a line"),
+    ".ndjson": _Format(_read_json_lines, True, ", is UTF-8 and has one object a line"),
+    ".parquet": _Format(_read_parquet, False, ""),
+    ".arrow": _Format(_read_arrow, False, " and is an Arrow file, not a stream"),
+    ".feather": _Format(_read_arrow, False, " and is Feather version 2"),
+}

@@ -1,0 +1,62 @@
+"""Drift of the columns of a table together."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_orchestrator.health.models import TogetherDrift
+from ml_orchestrator.health.multivariate import TOGETHER_TESTS
+from ml_orchestrator.health.multivariate._base import read_rows
+
+__all__ = ["check_together"]
+
+MOST_NAMED = 10
+Table = Mapping[str, NDArray[Any]]
+
+
+def check_together(
+    reference: Table,
+    current: Table,
+    *,
+    test: str,
+    alpha: float,
+    columns: Sequence[str],
+    seed: int = 0,
+) -> TogetherDrift:
+    """Test whether the rows of two tables come from one joint distribution.
+
+    It sees changes that no single column shows, such as a changed correlation. Missing values
+    are kept apart by a feature of their own; categories count by the 20 most frequent ones.
+
+    Args:
+        reference: column name to array of shape ``(n_reference,)``, as for `check_drift`.
+        current: the same columns, shape ``(n_current,)``.
+        test: name of an entry of `TOGETHER_TESTS`.
+        alpha: limit of the p value, between 0 and 1.
+        columns: what to compare.
+        seed: of draws, splits and permutations.
+
+    Raises:
+        NotFoundError: no such test.
+        InvalidInputError: a side has fewer than 20 rows, or nothing varies.
+    """
+    entry = TOGETHER_TESTS[test]
+    rows = read_rows(reference, current, columns, rng=np.random.default_rng(seed))
+    found = entry(rows, seed=seed)
+    is_drifted = found.p_value <= alpha
+    ranked = sorted(found.importances.items(), key=lambda item: (-item[1], item[0]))
+    important = {name: gain for name, gain in ranked[:MOST_NAMED] if is_drifted and gain > 0}
+    verdict = "drifted" if is_drifted else "did not drift"
+    led_by = f", most of all by {', '.join(map(repr, list(important)[:3]))}" if important else ""
+    return TogetherDrift(
+        test=test,
+        statistic=found.statistic if math.isfinite(found.statistic) else None,
+        p_value=found.p_value,
+        is_drifted=is_drifted,
+        important_columns=important,
+        summary=f"Together the columns {verdict} ({test}: {found.statistic:.4g}, "
+        f"p {found.p_value:.3g}, alpha {alpha:g}){led_by}.",
+    )
