@@ -60,7 +60,7 @@ def visitors(settings: Settings) -> Iterator[list[int]]:
     statuses: list[int] = []
     over = threading.Event()
     frame, _ = iris()
-    rows = [dict(row) for row in frame.to_dict(orient="records")]
+    rows = [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
     def ask() -> None:
         rng = np.random.default_rng(0)

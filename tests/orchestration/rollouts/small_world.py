@@ -55,7 +55,7 @@ class World:
 
     def make(self, **given: Any) -> None:
         """Write a world in which version 1 answers and carries the alias."""
-        content = {
+        content: dict[str, Any] = {
             "now": START,
             "generation": 1,
             "blue": OLD,

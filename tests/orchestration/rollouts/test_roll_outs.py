@@ -13,8 +13,8 @@ from ml_orchestrator.errors import ApprovalRequiredError, ConflictError, Invalid
 from ml_orchestrator.orchestration.rollouts.desk import read_spec
 from ml_orchestrator.serving.rollout.outcomes import RequestOutcome
 
-QUICK = {"bake_s": 60.0}
-CANARY = {
+QUICK: dict[str, Any] = {"bake_s": 60.0}
+CANARY: dict[str, Any] = {
     "strategy": "canary",
     "steps": [{"percent": 10, "pause_s": 60}, {"percent": 50, "pause_s": 60}, {"percent": 100}],
     "bake_s": 60.0,

@@ -11,7 +11,7 @@ from ml_orchestrator.serving.control import ServingState, SlotStats, Traffic
 from ml_orchestrator.serving.rollout import actions as do
 from ml_orchestrator.serving.rollout.actions import Decision, Facts, Rollout, Turn
 from ml_orchestrator.serving.rollout.gates import Measured, Tally
-from ml_orchestrator.serving.rollout.models import Progress, RolloutSpec
+from ml_orchestrator.serving.rollout.models import Choice, Progress, RolloutSpec
 from ml_orchestrator.serving.rollout.phases import ALONE
 from ml_orchestrator.serving.rollout.plan import plan_next
 from ml_orchestrator.serving.rollout.turns import go_back
@@ -181,7 +181,7 @@ def test_with_good_luck_and_a_willing_person_every_strategy_is_promoted(
 
 def test_every_walk_with_every_kind_of_luck_ends_with_pointer_and_alias_agreeing() -> None:
     rng, endings, states = random.Random(1), Counter[str](), Counter[str]()
-    for number in range(600):
+    for number in range(240):
         game = Game(rng, bad_luck=rng.choice([0.0, 0.02, 0.3]))
         rollout = fresh(SPECS[number % len(SPECS)])
         ended = walk(game, rollout, lambda found, game=game: _disturb(game, found, rng))
@@ -189,7 +189,7 @@ def test_every_walk_with_every_kind_of_luck_ends_with_pointer_and_alias_agreeing
         endings[ended.state] += 1
         states.update(game.seen)
 
-    assert min(endings[e] for e in ("promoted", "rolled_back", "aborted")) > 20, endings
+    assert min(endings[e] for e in ("promoted", "rolled_back", "aborted")) > 8, endings
     assert set(states) >= {
         "verifying", "loading", "green_ready", "canary", "shadow", "baking", "paused",
         "rolling_back",
@@ -200,7 +200,8 @@ def _disturb(game: Game, rollout: Rollout, rng: random.Random) -> None:
     if rng.random() < 0.002:
         game.silent_until = game.now + rng.choice([1.0, 50.0])
     if rng.random() < 0.006 and len(game.decisions) < 6:
-        choice = rng.choice(["pause", "resume", "abort", "rollback", "promote", "resume"])
+        choices: list[Choice] = ["pause", "resume", "abort", "rollback", "promote", "resume"]
+        choice = rng.choice(choices)
         game.decisions.append(Decision(len(game.decisions) + 1, choice, "ada", "why"))
     if game.approval == "pending" and rng.random() < 0.05:
         game.approval = rng.choice(["granted", "granted", "denied"])
