@@ -24,6 +24,7 @@ __all__ = ["SHIPPED_AGENTS", "SecurityIntegrationService"]
 _EVERYBODY = frozenset(
     {"context_update", "lease_set", "memory_save", "message_send", "message_ack"}
 )
+_DEPLOYING = frozenset({"deployment_start", "deployment_decide"})
 _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "ml-orchestrator": _EVERYBODY
@@ -33,9 +34,10 @@ _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
             "training_cancel",
             "training_start",
             "workflow_run",
-        },
+        }
+        | _DEPLOYING,
         "data-pipeline-specialist": _EVERYBODY | {"workflow_run"},
-        "infrastructure-specialist": _EVERYBODY | {"registry_move_alias"},
+        "infrastructure-specialist": _EVERYBODY | {"registry_move_alias"} | _DEPLOYING,
         "performance-engineer": _EVERYBODY | {"training_start", "training_cancel"},
     }
 )

@@ -33,6 +33,12 @@ def _first(connection: Connection) -> None:
     metadata.create_all(connection, tables=tables)
 
 
+def _roll_outs(connection: Connection) -> None:
+    """Create roll-outs, their events and what came of predictions."""
+    tables = [schema.deployments, schema.deployment_events, schema.deployment_outcomes]
+    metadata.create_all(connection, tables=tables)
+
+
 def _messaging(connection: Connection) -> None:
     """Give every reader of a message a row that can be counted; delegations, leases, letters."""
     readers = schema.message_recipients
@@ -74,6 +80,7 @@ MIGRATIONS: dict[int, Migration] = {
     2: _second,
     3: _messaging,
     4: _approvals,
+    6: _roll_outs,
     7: _experience,
 }
 LATEST = max(MIGRATIONS)

@@ -4,7 +4,19 @@ Times are ISO 8601 text in UTC with microseconds, so that they sort and read the
 every database. Payloads are JSON text. The tables are made by ``storage.migrations``.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 __all__ = [
     "agents",
@@ -13,6 +25,9 @@ __all__ = [
     "collaborations",
     "dead_letters",
     "delegations",
+    "deployment_events",
+    "deployment_outcomes",
+    "deployments",
     "idempotency",
     "memory_counts",
     "memory_past",
@@ -264,6 +279,59 @@ run_progress = Table(
     Column("message", Text, nullable=False),
     Column("numbers", Text, nullable=False),
     Column("updated_at", String(32), nullable=False),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("model", String(256), nullable=False),
+    Column("alias", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("from_version", Integer),
+    Column("actor", String(64), nullable=False),
+    Column("spec", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("progress", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),  # grows with each worker that takes it
+    Column("is_live", Integer, nullable=False),  # 0 once the state is final
+    Column("created_at", String(32), nullable=False),
+    Column("updated_at", String(32), nullable=False),
+    Index("ix_deployments_model", "model", "created_at"),
+    Index(
+        "ux_deployment_live",
+        "model",
+        unique=True,
+        sqlite_where=text("is_live = 1"),
+        postgresql_where=text("is_live = 1"),
+    ),
+)
+
+deployment_events = Table(
+    "deployment_events",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("deployment_id", String(64), ForeignKey("deployments.id"), nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("choice", String(16)),  # of a decision
+    Column("approved_by", String(64)),
+    Index("ix_deployment_events", "deployment_id", "seq"),
+)
+
+deployment_outcomes = Table(
+    "deployment_outcomes",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("model", String(256), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("request_id", String(128), nullable=False),
+    Column("loss", Float, nullable=False),  # 0 to 1
+    Column("reported_at", String(32), nullable=False),
+    Index("ix_deployment_outcomes", "model", "version", "seq"),
+    UniqueConstraint("model", "version", "request_id"),
 )
 
 search_experience = Table(

@@ -12,6 +12,7 @@ from ml_orchestrator.services import (
     CollaborationService,
     DeploymentPipelineService,
     MonitoringCoordinator,
+    RolloutService,
     SecurityIntegrationService,
     Services,
     WorkflowOrchestrator,
@@ -23,6 +24,7 @@ __all__ = [
     "Collaboration",
     "Deployment",
     "Monitoring",
+    "Rollouts",
     "Security",
     "Workflow",
 ]
@@ -42,6 +44,10 @@ async def _deployment(ctx: Context[Services]) -> DeploymentPipelineService:
 
 async def _monitoring(ctx: Context[Services]) -> MonitoringCoordinator:
     return ctx.request_context.lifespan_context.monitoring
+
+
+async def _rollouts(ctx: Context[Services]) -> RolloutService:
+    return ctx.request_context.lifespan_context.rollouts
 
 
 async def _security(ctx: Context[Services]) -> SecurityIntegrationService:
@@ -65,5 +71,6 @@ ClientSession: TypeAlias = Annotated[str, Resolve(_client_session)]
 Collaboration: TypeAlias = Annotated[CollaborationService, Resolve(_collaboration)]
 Deployment: TypeAlias = Annotated[DeploymentPipelineService, Resolve(_deployment)]
 Monitoring: TypeAlias = Annotated[MonitoringCoordinator, Resolve(_monitoring)]
+Rollouts: TypeAlias = Annotated[RolloutService, Resolve(_rollouts)]
 Security: TypeAlias = Annotated[SecurityIntegrationService, Resolve(_security)]
 Workflow: TypeAlias = Annotated[WorkflowOrchestrator, Resolve(_workflow)]
