@@ -35,9 +35,10 @@ lint: setup ## Format and lint
 types: setup ## Types, strictly
 	$(BIN)/mypy
 
-contracts: setup ## Import contract and agent files
+contracts: setup ## Import contract, agent files, size of tool definitions
 	$(BIN)/lint-imports
 	$(BIN)/python tests/plugin/lint_agents.py
+	$(BIN)/python -m tests.plugin.tool_sizes
 
 bench: setup ## Run every benchmark, short
 	$(BIN)/python benchmarks/startup.py --quick

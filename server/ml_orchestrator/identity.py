@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from ml_orchestrator.errors import InvalidInputError
 
@@ -30,4 +30,7 @@ def canonical_agent(agent: str) -> str:
     return agent.removeprefix(f"{PLUGIN}:")
 
 
-AgentName: TypeAlias = Annotated[str, Field(pattern=PATTERN), AfterValidator(canonical_agent)]
+# Schemas leave the pattern out: it stands in every tool, and the error text says it in words.
+AgentName: TypeAlias = Annotated[
+    str, Field(pattern=PATTERN), AfterValidator(canonical_agent), WithJsonSchema({"type": "string"})
+]

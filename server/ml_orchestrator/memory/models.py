@@ -22,6 +22,7 @@ __all__ = [
 
 Outcome = Literal["success", "partial", "failure"]
 ShortText = Annotated[str, Field(min_length=1, max_length=500)]
+_BY_STORE: dict[str, Any] = {"readOnly": True}  # filled in where the caller leaves it out
 LongText = Annotated[str, Field(min_length=1, max_length=4_000)]
 
 
@@ -36,20 +37,16 @@ class Delegation(Record):
 class Task(Record):
     """A finished task: what was done and how it went."""
 
-    task_description: Annotated[LongText, Field(description="What was to be done.")]
+    task_description: Annotated[LongText, Field(description="What was done.")]
     outcome: Annotated[Outcome, Field(description="How it went.")]
     key_insights: Annotated[
-        list[ShortText], Field(max_length=20, description="What was learnt, one sentence each.")
+        list[ShortText], Field(max_length=20, description="One sentence each.")
     ] = []
     delegations: Annotated[
         list[Delegation], Field(max_length=20, description="Parts handed to colleagues.")
     ] = []
-    task_id: Annotated[
-        str | None, Field(max_length=64, description="Set by the store when left out.")
-    ] = None
-    timestamp: Annotated[
-        str | None, Field(max_length=40, description="ISO 8601 UTC; set by the store.")
-    ] = None
+    task_id: Annotated[str | None, Field(max_length=64, json_schema_extra=_BY_STORE)] = None
+    timestamp: Annotated[str | None, Field(max_length=40, json_schema_extra=_BY_STORE)] = None
 
 
 class Insight(Record):
@@ -60,16 +57,13 @@ class Insight(Record):
         Field(
             min_length=1,
             max_length=128,
-            description="Subject, such as training_optimization, model_performance, "
-            "feature_engineering or deployment_strategy.",
+            description="Subject, such as model_performance or feature_engineering.",
         ),
     ]
     insight: Annotated[LongText, Field(description="The finding, with its numbers.")]
     impact: Annotated[Literal["low", "medium", "high"], Field(description="How much it matters.")]
     confidence: Annotated[float, Field(ge=0, le=1, description="How sure, from 0 to 1.")]
-    discovered_at: Annotated[
-        str | None, Field(max_length=40, description="ISO 8601 UTC; set by the store.")
-    ] = None
+    discovered_at: Annotated[str | None, Field(max_length=40, json_schema_extra=_BY_STORE)] = None
 
 
 class Collaboration(Record):

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["optional_by_absence", "untitled"]
+__all__ = ["optional_by_absence", "terse", "untitled"]
 
 Schema = dict[str, Any]
+
+_LEAST = ("minItems", "minProperties")
 
 
 def untitled(schema: Schema) -> Schema:
@@ -31,6 +33,35 @@ def optional_by_absence(schema: Schema) -> Schema:
         parts = [part for part in kept.pop("anyOf") if part != {"type": "null"}]
         kept.update(parts[0] if len(parts) == 1 else {"anyOf": parts})
     return _each(kept, optional_by_absence)
+
+
+def terse(schema: Schema) -> Schema:
+    """Return a copy without what tells a caller nothing new; the server checks it all the same.
+
+    What the server fills in itself (``readOnly``) goes, as do empty defaults, lengths of texts,
+    the docstrings of records, and descriptions of alternatives below a described argument.
+
+    >>> terse({"type": "array", "items": {"type": "string", "maxLength": 64}, "default": []})
+    {'type': 'array', 'items': {'type': 'string'}}
+    """
+    kept = {k: v for k, v in schema.items() if not _says_nothing(k, v)}
+    if "properties" in kept:
+        asked = {k: v for k, v in kept["properties"].items() if not v.get("readOnly")}
+        kept = {k: v for k, v in kept.items() if k != "description"} | {"properties": asked}
+    if "anyOf" in kept and "description" in kept:
+        kept["anyOf"] = [_undescribed(part) for part in kept["anyOf"]]
+    return _each(kept, terse)
+
+
+def _says_nothing(key: str, value: Any) -> bool:
+    if key == "default":
+        return value in ([], {})
+    is_length = key in ("minLength", "maxLength") or (key in _LEAST and value == 1)
+    return is_length or (key == "additionalProperties" and value is True)
+
+
+def _undescribed(schema: Schema) -> Schema:
+    return {k: v for k, v in schema.items() if k != "description"}
 
 
 def _each(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:

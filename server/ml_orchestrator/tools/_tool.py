@@ -18,7 +18,7 @@ from pydantic import ConfigDict, ValidationError
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.services import Services
-from ml_orchestrator.tools._schema import optional_by_absence, untitled
+from ml_orchestrator.tools._schema import optional_by_absence, terse, untitled
 
 __all__ = ["HIDDEN_TOOLS", "TOOLS", "ToolEntry", "hidden_tool", "tool"]
 
@@ -51,7 +51,7 @@ class ToolEntry:
         )
         built.fn_metadata = _strict(built.fn_metadata)
         schema = built.fn_metadata.arg_model.model_json_schema(by_alias=True)
-        built.parameters = optional_by_absence(untitled(schema))
+        built.parameters = terse(optional_by_absence(untitled(schema)))
         return built
 
 

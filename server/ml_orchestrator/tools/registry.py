@@ -43,15 +43,13 @@ async def registry_move_alias(
     version: Annotated[
         Version | Literal["previous"] | None,
         Field(
-            description="Where the alias shall point; previous rolls back to the version it "
-            "pointed to before its last move; null removes the alias."
+            description="Where it shall point; previous rolls its last move back; null removes it."
         ),
     ],
     expected_version: Annotated[
         Version | None,
         Field(
-            description="Where it points now, as you saw it; null if it is unset. If that is no "
-            "longer so, nothing is moved."
+            description="Where it points now, as you saw it (null: unset); else nothing is moved."
         ),
     ],
     reason: Annotated[
@@ -60,21 +58,20 @@ async def registry_move_alias(
     deployment: Deployment,
     evidence: Annotated[
         str | None,
-        Field(max_length=4_000, description="Scores, run ids or reports that support it."),
+        Field(max_length=4_000, description="Scores, run ids or reports for it."),
     ] = None,
     dry_run: Annotated[
-        bool, Field(description="Only return the plan with its checks and digest.")
+        bool, Field(description="Only return the plan, its checks and digest.")
     ] = False,
     plan_digest: Annotated[
         str | None,
-        Field(max_length=64, description="Digest of a reviewed plan: apply exactly that one."),
+        Field(max_length=64, description="Apply exactly this reviewed plan."),
     ] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> MoveResult:
     """Move @champion, @challenger, @production or another alias by compare-and-set.
 
-    The plan's checks (version exists, integrity holds, rules of the alias) must pass. Every
-    move is kept with who, when, from, to and why; version "previous" rolls back.
+    Version, integrity and the alias's rules are checked first; every move is kept in history.
     """
     return await deployment.move_alias(
         model,
