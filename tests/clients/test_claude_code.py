@@ -188,26 +188,6 @@ def test_the_plugin_passes_claude_codes_own_strict_validation(programs: Programs
     assert done.status == 0, done.said
 
 
-def test_an_option_given_at_installation_reaches_the_server_and_a_secret_no_file_of_ours(
-    programs: Programs,
-) -> None:
-    secret = "postgresql+psycopg://ml:not-for-files@127.0.0.1:1/ml"
-    for arguments in (
-        ("plugin", "marketplace", "add", str(ROOT)),
-        ("plugin", "install", f"{AGENT}@{AGENT}")
-        + ("--config", "mode=read-only", "--config", f"database_url={secret}"),
-    ):
-        done = programs.claude(*arguments)
-        assert done.status == 0, done.said
-
-    done = programs.claude("-p", "x", "--output-format", "stream-json", "--verbose")
-    opening = json.loads(done.out.splitlines()[0])
-    offered = {t.removeprefix(PREFIX) for t in opening["tools"] if t.startswith(PREFIX)}
-    assert offered == {name for name, entry in TOOLS.items() if entry.reads_only}
-    files = [p for p in programs.home.parent.rglob("*") if p.is_file()]
-    assert [p.name for p in files if b"not-for-files" in p.read_bytes()] == [".credentials.json"]
-
-
 def test_claude_code_connects_to_the_server_of_the_plugin(programs: Programs) -> None:
     done = programs.claude("--plugin-dir", str(ROOT), "mcp", "list")
     (line,) = [line for line in done.out.splitlines() if f"plugin:{AGENT}:ml" in line]
