@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test check lint types contracts lock bench docs clean
+.PHONY: help setup demo test check lint types contracts lock bench docs site clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,9 +35,10 @@ lint: setup ## Format and lint
 types: setup ## Types, strictly
 	$(BIN)/mypy
 
-contracts: setup ## Import contract and agent files
+contracts: setup ## Import contract, agent files, size of tool definitions
 	$(BIN)/lint-imports
 	$(BIN)/python tests/plugin/lint_agents.py
+	$(BIN)/python -m tests.plugin.tool_sizes
 
 bench: setup ## Run every benchmark, short
 	$(BIN)/python benchmarks/startup.py --quick
@@ -46,10 +47,16 @@ bench: setup ## Run every benchmark, short
 lock: ## Renew the lock files (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 pyproject.toml -o requirements/core.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 pyproject.toml --extra datasets --extra postgres --group dev -o requirements/dev.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 --group docs -o requirements/docs.lock
 
 docs: setup ## Renew what is generated: documentation and the launcher's manifest
 	$(BIN)/python docs/generate.py
 	$(BIN)/python bin/make_manifest.py
 
+site: requirements/docs.lock ## Build the documentation site into build/site
+	$(PYTHON) -m venv build/docs
+	build/docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.lock
+	NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --quiet
+
 clean: ## Remove what set-up and tests made
-	rm -rf $(VENV) .node .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) build .node .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

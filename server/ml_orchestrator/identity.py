@@ -4,7 +4,7 @@ import getpass
 import re
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from ml_orchestrator.errors import InvalidInputError
 
@@ -31,7 +31,10 @@ def canonical_agent(agent: str) -> str:
     return agent.removeprefix(f"{PLUGIN}:")
 
 
-AgentName: TypeAlias = Annotated[str, Field(pattern=PATTERN), AfterValidator(canonical_agent)]
+# Schemas leave the pattern out: it stands in every tool, and the error text says it in words.
+AgentName: TypeAlias = Annotated[
+    str, Field(pattern=PATTERN), AfterValidator(canonical_agent), WithJsonSchema({"type": "string"})
+]
 
 
 def person() -> str:

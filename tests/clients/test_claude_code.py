@@ -184,7 +184,7 @@ def failing_with(session: Session) -> Iterator[None]:
 
 
 def test_the_plugin_passes_claude_codes_own_strict_validation(programs: Programs) -> None:
-    done = programs.claude("plugin", "validate", "--strict", str(ROOT))
+    done = programs.claude("plugin", "validate", "--strict", "--profile", "directory", str(ROOT))
     assert done.status == 0, done.said
 
 

@@ -1,5 +1,6 @@
 """The very first start: two commands in an empty home, nothing installed, and the work begins."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from tests.clients.messages_api import Actor, Call, Script, serve
 from tests.clients.programs import ROOT, Programs
 from tests.launcher.small_plugin import SmallPlugin
 from tests.plugin.lint_agents import PREFIX, read_agent, tools_of
+
+from ml_orchestrator.tools import TOOLS
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
 
@@ -69,3 +72,28 @@ def test_the_first_request_of_the_first_subagent_has_every_tool_and_its_first_ca
     assert "message_ack in " in done.out, done.said
     (environment,) = (programs.home / ".claude" / "plugins" / "data").glob("*/env-*")
     assert str(environment) in done.out
+
+
+def test_an_option_given_at_installation_reaches_the_launcher_and_its_secret_no_other_file(
+    programs: Programs, marketplace: SmallPlugin
+) -> None:
+    secret = "postgresql+psycopg://ml:not-for-files@127.0.0.1:1/ml"
+    options = ("--config", "mode=read-only", "--config", f"database_url={secret}")
+    for arguments in (
+        ("plugin", "marketplace", "add", str(marketplace.root)),
+        ("plugin", "install", f"{AGENT}@{AGENT}", *options),
+    ):
+        done = programs.claude(*arguments)
+        assert done.status == 0, done.said
+
+    done = programs.claude(
+        *("-p", "x", "--output-format", "stream-json", "--verbose"),
+        PIP_NO_INDEX="1",
+        PIP_FIND_LINKS=str(marketplace.wheels),
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
+    )
+    opening = json.loads(done.out.splitlines()[0])
+    offered = {t.removeprefix(PREFIX) for t in opening["tools"] if t.startswith(PREFIX)}
+    assert offered == {name for name, entry in TOOLS.items() if entry.reads_only}
+    files = [path for path in programs.home.parent.rglob("*") if path.is_file()]
+    assert [p.name for p in files if b"not-for-files" in p.read_bytes()] == [".credentials.json"]

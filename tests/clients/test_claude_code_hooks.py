@@ -22,7 +22,6 @@ pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
 
 COLLEAGUE = "performance-engineer"
 DONE = "tuned the ranker to AUC 0.71"
-N_LOOKS = 20
 NEWS = "the disk of the training host is full"
 LAST_WORDS = "The report: nothing was done."
 ASKED = "Stop hook feedback:\\nNothing has been saved to memory"  # as it stands in JSON
@@ -167,16 +166,16 @@ def test_memory_comes_with_a_later_request_when_the_server_was_still_starting(
 ) -> None:
     gate = tmp_path / "gate"
 
-    def look_until_the_server_is_there() -> Script:
+    def look_when_the_server_is_there() -> Script:
         gate.touch()
-        for number in range(N_LOOKS):
-            yield Call("Glob", {"pattern": f"*.{number}"})
+        yield use("message_inbox", agent=AGENT)  # waits until the server is connected
+        yield Call("Glob", {"pattern": "*.csv"})
         return LAST_WORDS
 
     (plugin := tmp_path / "plugin").mkdir()
     session = hold_session(
         shared_programs,
-        look_until_the_server_is_there,
+        look_when_the_server_is_there,
         limit_s=120,
         plugin=late_plugin(plugin, gate),
         MCP_CONNECTION_NONBLOCKING="1",

@@ -4,9 +4,16 @@ from typing import Any
 
 import pytest
 from tests.plugin.lint_agents import PREFIX, lint_folder, read_agent, tools_of
+from tests.plugin.tool_sizes import (
+    LARGEST_BYTES,
+    SPECIALISTS_BYTES,
+    sizes_of_agents,
+    sizes_of_tools,
+)
 
 from ml_orchestrator import __version__
 from ml_orchestrator.app import build_services
+from ml_orchestrator.launcher.main import OPTIONS
 from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.tools import TOOLS
@@ -84,8 +91,30 @@ def test_the_server_is_started_by_the_launcher_which_needs_nothing_installed() -
         "ml": {
             "command": "python3",
             "args": ["-I", "-S", "${CLAUDE_PLUGIN_ROOT}/bin/ml-orchestrator-launch"],
+            "env": {
+                f"ML_ORCHESTRATOR_OPTION_{name.upper()}": f"${{user_config.{name}}}"
+                for name in manifest(".claude-plugin/plugin.json")["userConfig"]
+            },
         }
     }
+
+
+def test_every_option_a_person_is_asked_for_is_a_setting_and_secrets_are_marked() -> None:
+    options = manifest(".claude-plugin/plugin.json")["userConfig"]
+    assert set(options) == set(OPTIONS) <= set(Settings.model_fields)
+    for name, option in options.items():
+        is_secret = "SecretStr" in str(Settings.model_fields[name].annotation)
+        assert option["default"] == ""
+        assert option["sensitive"] is is_secret
+
+
+def test_the_tools_of_the_server_and_of_each_specialist_stay_small() -> None:
+    assert sum(sizes_of_tools().values()) <= LARGEST_BYTES
+    assert {
+        agent: size
+        for agent, size in sizes_of_agents().items()
+        if size > SPECIALISTS_BYTES and agent != "ml-orchestrator"
+    } == {}
 
 
 def test_who_works_in_this_repository_is_not_asked_before_a_tool_that_only_reads() -> None:

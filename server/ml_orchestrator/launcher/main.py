@@ -13,11 +13,15 @@ from ml_orchestrator.launcher.session import Session
 from ml_orchestrator.launcher.wire import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, MutableMapping, Sequence
 
     from ml_orchestrator.launcher.keeper import Keeper
 
-__all__ = ["main"]
+__all__ = ["OPTIONS", "adopt_options", "main"]
+
+# What a person may be asked for when the plug-in is installed; names of settings.
+OPTIONS = ("home", "tracking_uri", "database_url", "mode")
+_SETTING = "ML_ORCHESTRATOR_"
 
 
 def main(root: Path, arguments: Sequence[str]) -> None:
@@ -28,6 +32,7 @@ def main(root: Path, arguments: Sequence[str]) -> None:
         arguments: Passed on to ``ml-orchestrator mcp``.
     """
     signal.signal(signal.SIGTERM, _end)
+    adopt_options(os.environ)
     session = Session(_manifest(root, arguments, os.environ), Output(sys.stdout.buffer))
     lines = sys.stdin.buffer
     first = lines.readline()
@@ -42,6 +47,22 @@ def main(root: Path, arguments: Sequence[str]) -> None:
         sys.stderr.write("ml-orchestrator: the client has gone\n")
     finally:
         keeper.close()
+
+
+def adopt_options(environ: MutableMapping[str, str]) -> None:
+    """Turn the plug-in's options into settings, unless the environment has them already.
+
+    Where ``.mcp.json`` is read by something else than the plug-in system, a place holder stands
+    in for the value; it counts as not given.
+    """
+    for name in OPTIONS:
+        given = environ.pop(f"{_SETTING}OPTION_{name.upper()}", "")
+        variable = _SETTING + name.upper()
+        is_set = environ.get(variable) or (
+            name == "tracking_uri" and environ.get("MLFLOW_TRACKING_URI")
+        )
+        if given and not given.startswith("${") and not is_set:
+            environ[variable] = given
 
 
 def _start_keeper(root: Path, arguments: Sequence[str], session: Session) -> Keeper:

@@ -34,6 +34,7 @@ Outcome = Literal["success", "partial", "failure"]
 Impact = Literal["low", "medium", "high"]
 Kind = Literal["task", "insight", "knowledge"]
 ShortText = Annotated[str, Field(min_length=1, max_length=500)]
+_BY_STORE: dict[str, Any] = {"readOnly": True}  # filled in where the caller leaves it out
 LongText = Annotated[str, Field(min_length=1, max_length=4_000)]
 
 
@@ -54,8 +55,8 @@ class Task(Record):
         list[ShortText], Field(max_length=20, description="One sentence each.")
     ] = []
     delegations: Annotated[list[Delegation], Field(max_length=20)] = []
-    task_id: Annotated[str | None, Field(max_length=64, description="Set by the store.")] = None
-    timestamp: Annotated[str | None, Field(max_length=40, description="Set by the store.")] = None
+    task_id: Annotated[str | None, Field(max_length=64, json_schema_extra=_BY_STORE)] = None
+    timestamp: Annotated[str | None, Field(max_length=40, json_schema_extra=_BY_STORE)] = None
 
 
 class Insight(Record):
@@ -73,9 +74,7 @@ class Insight(Record):
     insight: Annotated[LongText, Field(description="The finding, with its numbers.")]
     impact: Impact
     confidence: Annotated[float, Field(ge=0, le=1)]
-    discovered_at: Annotated[str | None, Field(max_length=40, description="Set by the store.")] = (
-        None
-    )
+    discovered_at: Annotated[str | None, Field(max_length=40, json_schema_extra=_BY_STORE)] = None
 
 
 class Knowledge(Record):
@@ -85,7 +84,7 @@ class Knowledge(Record):
     statement: LongText
     source: Annotated[ShortText, Field(description="Who or what says so.")]
     confidence: Annotated[float, Field(ge=0, le=1)]
-    noted_at: Annotated[str | None, Field(max_length=40, description="Set by the store.")] = None
+    noted_at: Annotated[str | None, Field(max_length=40, json_schema_extra=_BY_STORE)] = None
 
 
 class UsedRecord(Record):

@@ -8,15 +8,13 @@ from ml_orchestrator.identity import AgentName
 
 __all__ = ["Agent", "Cursor", "IdempotencyKey", "ModelName", "Page", "RunId", "Source", "WaitS"]
 
-Agent: TypeAlias = Annotated[
-    AgentName, Field(description="Your own agent name, such as ml-orchestrator.")
-]
+Agent: TypeAlias = Annotated[AgentName, Field(description="Your agent name.")]
 IdempotencyKey: TypeAlias = Annotated[
     str | None,
     Field(
         min_length=1,
         max_length=128,
-        description="Any text of your choice; a retry with the same key is not done twice.",
+        description="A call repeated with the same key is not done twice.",
     ),
 ]
 Cursor: TypeAlias = Annotated[
@@ -41,5 +39,5 @@ Source: TypeAlias = Annotated[
 ]
 WaitS: TypeAlias = Annotated[
     float,
-    Field(ge=0, le=50, description="Wait up to this many seconds for the end, with progress."),
+    Field(ge=0, le=50, description="Wait up to so long for the end."),
 ]

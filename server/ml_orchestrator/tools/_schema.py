@@ -8,6 +8,8 @@ __all__ = ["UNREAD", "optional_by_absence", "terse", "untitled", "with_unread"]
 Schema = dict[str, Any]
 UNREAD = "unread"
 
+_LEAST = ("minItems", "minProperties")
+
 
 def untitled(schema: Schema) -> Schema:
     """Return a copy without the titles that pydantic makes from names.
@@ -35,20 +37,32 @@ def optional_by_absence(schema: Schema) -> Schema:
 
 
 def terse(schema: Schema) -> Schema:
-    """Return a copy without what the argument says already.
+    """Return a copy without what tells a caller nothing new; the server checks it all the same.
 
-    That is the docstring of each record that is part of an argument, and an empty default.
+    What the server fills in itself (``readOnly``) goes, as do empty defaults, lengths of texts,
+    the docstrings of records, and descriptions of alternatives below a described argument.
 
-    >>> terse({"$defs": {"A": {"description": "An A.", "type": "object"}}, "default": []})
-    {'$defs': {'A': {'type': 'object'}}}
+    >>> terse({"type": "array", "items": {"type": "string", "maxLength": 64}, "default": []})
+    {'type': 'array', 'items': {'type': 'string'}}
     """
-    kept = {k: v for k, v in schema.items() if not (k == "default" and v == [])}
-    if "$defs" in kept:
-        kept["$defs"] = {
-            name: {k: v for k, v in part.items() if k != "description"}
-            for name, part in kept["$defs"].items()
-        }
+    kept = {k: v for k, v in schema.items() if not _says_nothing(k, v)}
+    if "properties" in kept:
+        asked = {k: v for k, v in kept["properties"].items() if not v.get("readOnly")}
+        kept = {k: v for k, v in kept.items() if k != "description"} | {"properties": asked}
+    if "anyOf" in kept and "description" in kept:
+        kept["anyOf"] = [_undescribed(part) for part in kept["anyOf"]]
     return _each(kept, terse)
+
+
+def _says_nothing(key: str, value: Any) -> bool:
+    if key == "default":
+        return value in ([], {})
+    is_length = key in ("minLength", "maxLength") or (key in _LEAST and value == 1)
+    return is_length or (key == "additionalProperties" and value is True)
+
+
+def _undescribed(schema: Schema) -> Schema:
+    return {k: v for k, v in schema.items() if k != "description"}
 
 
 def with_unread(schema: Schema | None) -> Schema | None:

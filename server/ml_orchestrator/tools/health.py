@@ -18,6 +18,7 @@ InlineColumns: TypeAlias = Annotated[
     dict[str, list[float | str | None]],
     Field(min_length=1, max_length=200, description="Column name to values; null is missing."),
 ]
+_SAMPLE = "What to compare with: a CSV or Parquet file, builtin:NAME, or column name to values."
 Test = Literal[
     "auto",
     "ks",
@@ -37,8 +38,10 @@ Test = Literal[
 
 @tool(title="Check drift", reads_only=True)
 async def drift_check(
-    reference: Annotated[Source | InlineColumns, Field(description="The sample to compare with.")],
-    current: Annotated[Source | InlineColumns, Field(description="The sample in question.")],
+    reference: Annotated[Source | InlineColumns, Field(description=_SAMPLE)],
+    current: Annotated[
+        Source | InlineColumns, Field(description="The sample in question, likewise.")
+    ],
     monitoring: Monitoring,
     columns: Annotated[
         list[str] | None, Field(min_length=1, max_length=500, description="Only these columns.")
@@ -46,20 +49,20 @@ async def drift_check(
     test: Annotated[
         Test,
         Field(
-            description="auto picks by kind and size: up to 1,000 reference rows ks and "
-            "chi_square, above that wasserstein and jensen_shannon."
+            description="auto: ks and chi_square up to 1,000 reference rows, then wasserstein and "
+            "jensen_shannon."
         ),
     ] = "auto",
     alpha: Annotated[
-        float, Field(gt=0, lt=1, description="Error rate for tests that give a p value.")
+        float, Field(gt=0, lt=1, description="Error rate of tests with p values.")
     ] = 0.05,
     correction: Annotated[
         Correction,
-        Field(description="How p values are corrected for many columns."),
+        Field(description="For many columns."),
     ] = "benjamini_hochberg",
     share_threshold: Annotated[
         float,
-        Field(gt=0, le=1, description="Share of drifted columns from which the whole drifted."),
+        Field(gt=0, le=1, description="Share of drifted columns that makes the whole drift."),
     ] = 0.5,
     together: Annotated[
         Literal["domain_classifier", "mmd", "pca"] | None,
@@ -69,10 +72,8 @@ async def drift_check(
 ) -> Annotated[CallToolResult, DriftReport]:
     """Compare two samples column by column and say which columns drifted, and how much.
 
-    Each sample is a data set (path or builtin:NAME) or columns given inline. Exact tests;
-    the decision for the data set and its reason are in the result. A rise in missing values is
-    reported and not tested. It does not say whether the model suffers: a single drifted column
-    can matter; measure that with labels when they arrive.
+    Decides for the data set too, with its reason. A rise in missing values is reported, not
+    tested. It does not say whether the model suffers: measure that when labels arrive.
     """
     report, pictures = await monitoring.drift(
         reference,

@@ -7,6 +7,7 @@ from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.identity import AgentName
 from ml_orchestrator.messaging.models import Acknowledged, Inbox, Lease, Priority, SentMessage
 from ml_orchestrator.services import Services
 from ml_orchestrator.tools._arguments import Agent, Cursor, IdempotencyKey, Page
@@ -28,16 +29,14 @@ async def message_send(
         Field(
             pattern=r"^[a-z][a-z0-9_]{0,62}$",
             description="insight, warning, recommendation, context, delegation, "
-            "delegation_result, or a word of your own.",
+            "delegation_result or your own.",
         ),
     ] = "insight",
     target_agents: Annotated[
-        list[Agent], Field(max_length=50, description="Recipients; leave empty for everybody.")
+        list[AgentName], Field(max_length=50, description="Recipients; none: everybody.")
     ] = [],  # noqa: B006 never changed; pydantic copies it
     priority: Annotated[Priority, Field(description="How soon it should be read.")] = "medium",
-    metadata: Annotated[
-        dict[str, Any], Field(description="Anything that helps, such as model_alias or run_id.")
-    ] = {},  # noqa: B006
+    metadata: Annotated[dict[str, Any], Field(description="Such as model_alias or run_id.")] = {},  # noqa: B006
     reply_to: Annotated[
         str | None, Field(max_length=64, description="message_id this answers.")
     ] = None,

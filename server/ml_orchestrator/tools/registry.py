@@ -46,15 +46,13 @@ async def registry_move_alias(
     version: Annotated[
         Version | Literal["previous"] | None,
         Field(
-            description="Where the alias shall point; previous rolls back to the version it "
-            "pointed to before its last move; null removes the alias."
+            description="Where it shall point; previous rolls its last move back; null removes it."
         ),
     ],
     expected_version: Annotated[
         Version | None,
         Field(
-            description="Where it points now, as you saw it; null if it is unset. If that is no "
-            "longer so, nothing is moved."
+            description="Where it points now, as you saw it (null: unset); else nothing is moved."
         ),
     ],
     reason: Annotated[
@@ -67,22 +65,21 @@ async def registry_move_alias(
     context: Context[Services],
     evidence: Annotated[
         str | None,
-        Field(max_length=4_000, description="Scores, run ids or reports that support it."),
+        Field(max_length=4_000, description="Scores, run ids or reports for it."),
     ] = None,
     dry_run: Annotated[
-        bool, Field(description="Only return the plan with its checks and digest.")
+        bool, Field(description="Only return the plan, its checks and digest.")
     ] = False,
     plan_digest: Annotated[
         str | None,
-        Field(max_length=64, description="Digest of a reviewed plan: apply exactly that one."),
+        Field(max_length=64, description="Apply exactly this reviewed plan."),
     ] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> MoveResult:
     """Move @champion, @challenger, @production, an environment (@dev, @staging) or another alias.
 
-    Compare-and-set; the plan's checks (integrity, gates, cool-down: registry_list shows them)
-    must pass and the move is kept with who, why, from and to. "previous" rolls back. @production
-    needs a person: they are asked, or the error names the command; then repeat the call.
+    Compare-and-set with the gates that registry_list shows; every move is kept. "previous" rolls
+    back. @production needs a person: they are asked, or the error names the command.
     """
     if approval is not None and was_asked(verdict):
         await write_down(approval, verdict, security=security, context=context)

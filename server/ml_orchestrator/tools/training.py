@@ -39,22 +39,22 @@ async def training_start(
     ] = [],  # noqa: B006 never changed; pydantic copies it
     metric: Annotated[
         str | None,
-        Field(max_length=50, description="What to optimise; chosen by task if left out."),
+        Field(max_length=50, description="What to optimise; by task if left out."),
     ] = None,
     n_trials: Annotated[int, Field(ge=1, le=1_000, description="Trials of the search.")] = 30,
     timeout_s: Annotated[
-        float, Field(ge=1, le=86_400, description="Time budget of the search, in s.")
+        float, Field(ge=1, le=86_400, description="Time limit of the search.")
     ] = 120.0,
     n_folds: Annotated[int, Field(ge=2, le=20, description="Cross-validation folds.")] = 5,
     test_fraction: Annotated[
-        float, Field(ge=0.05, le=0.5, description="Share of rows held out from the search.")
+        float, Field(ge=0.05, le=0.5, description="Share of rows held out.")
     ] = 0.2,
     seed: Annotated[
         int,
         Field(
             ge=0,
             le=2**31 - 1,
-            description="Same seed, same trials in order; timeout_s may cut them short.",
+            description="Same seed, same trials in order.",
         ),
     ] = 0,
     time_column: Annotated[
@@ -63,24 +63,22 @@ async def training_start(
     ] = None,
     group_column: Annotated[
         str | None,
-        Field(max_length=200, description="Keep rows with the same value together (a person)."),
+        Field(max_length=200, description="Keep rows with the same value together."),
     ] = None,
     warm_start: Annotated[
         bool, Field(description="Try first what did best on similar data here.")
     ] = True,
     alias: Annotated[
         Literal["challenger"] | None,
-        Field(description="challenger points it at the new version; null leaves aliases alone."),
+        Field(description="null leaves aliases alone."),
     ] = "challenger",
     idempotency_key: IdempotencyKey = None,
 ) -> RunStatus:
     """Train and tune a model in the background; returns a run_id at once.
 
-    Searches over trainers and hyperparameters with cross-validation, scores the best on rows
-    the search never saw (with an interval), logs everything to MLflow, registers a new version
-    with its integrity manifest and points @challenger at it; registry_move_alias moves the other
-    aliases. Follow it with training_status; the run survives the end of this session. Run
-    dataset_profile first.
+    Searches by cross-validation, scores the best on held-out rows, logs to MLflow, registers a
+    version and points @challenger at it; registry_move_alias moves other aliases. Survives this
+    session; follow it with training_status. Run dataset_profile first.
     """
     params = {
         "source": source,
@@ -108,15 +106,12 @@ async def training_status(
     workflow: Workflow,
     ctx: Context[Services],
     wait_s: WaitS = 0,
-    with_plots: Annotated[
-        bool, Field(description="When it is done, add pictures of the search and the result.")
-    ] = False,
+    with_plots: Annotated[bool, Field(description="At the end, add pictures.")] = False,
 ) -> Annotated[CallToolResult, RunStatus]:
     """Return how far a training is, and its result when it is done.
 
-    Gives steps, best score so far and time left; when done the held-out score with its
-    interval beside a baseline's, the chosen trainer and parameters, importances and the
-    registered version. With wait_s it waits, reports progress, and returns early at the end.
+    Gives steps, best score so far and time left; at the end the held-out score with its interval
+    beside a baseline's, trainer, parameters, importances and registered version.
     """
     status = await workflow.status(run_id, wait_s=wait_s, on_progress=progress_to(ctx))
     pictures = await workflow.pictures(run_id) if with_plots else []

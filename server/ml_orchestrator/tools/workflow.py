@@ -20,16 +20,12 @@ async def workflow_run(
     agent: Agent,
     name: Annotated[
         Literal["train", "drift-retrain"],
-        Field(
-            description="train: search, register, promote. drift-retrain: compare current data "
-            "with a reference and, only if it drifted, train on the current data."
-        ),
+        Field(description="train; drift-retrain: train only if source drifted from reference."),
     ],
     params: Annotated[
         dict[str, Any],
         Field(
-            description="train takes what training_start takes. drift-retrain takes the same and "
-            "reference (the source to compare with)."
+            description="What training_start takes; for drift-retrain also reference, a data set."
         ),
     ],
     workflow: Workflow,
