@@ -8,19 +8,24 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from pydantic import ValidationError
+from sqlalchemy import Connection
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Collaboration, Insight, Task
+from ml_orchestrator.memory.origin_files import to_domain_knowledge
+from ml_orchestrator.memory.requests import Origin
+from ml_orchestrator.memory.transfer import export_memory, import_memory, restore
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.messaging.models import PRIORITIES
 from ml_orchestrator.records import Record
 from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
-from ml_orchestrator.storage.engine import open_database
+from ml_orchestrator.storage.engine import open_database, timestamp
 
 __all__ = [
     "AgentMemoryManager",
@@ -31,6 +36,7 @@ __all__ = [
 ]
 
 R = TypeVar("R", bound=Record)
+_ORIGIN = Origin(tool="python", source="memory_manager")
 _log = logging.getLogger(__name__)
 
 # Agent definitions show a field's choices as "success|partial|failure". Code pasted with the
@@ -52,7 +58,7 @@ class AgentMemoryManager:
         settings = Settings.read(home=home)
         database = open_database(settings.state_url, settings.home)
         self._database = database
-        self._memory = SqlMemoryStore(database)
+        self._memory = SqlMemoryStore(database, max_records=settings.memory_max_records)
         self._mailbox = SqlMailbox(database, shipped=SHIPPED_AGENTS)
 
     def __enter__(self) -> "AgentMemoryManager":
@@ -66,37 +72,63 @@ class AgentMemoryManager:
         self._database.close()
 
     def load_agent_memory(self, agent_name: str) -> dict[str, Any]:
-        """Return task_history, optimization_insights and collaboration_patterns, newest first."""
-        return self._memory.load(canonical_agent(agent_name)).model_dump()
+        """Return an agent's memory in the origin's shape, lists newest first."""
+        memory = self._memory.load(canonical_agent(agent_name)).model_dump()
+        return {
+            "agent_name": memory["agent_name"],
+            "last_updated": memory["last_updated"],
+            "task_history": _only(memory["task_history"], Task),
+            "optimization_insights": _only(memory["optimization_insights"], Insight),
+            "domain_knowledge": to_domain_knowledge(memory["domain_knowledge"]),
+            "collaboration_patterns": memory["collaboration_patterns"],
+        }
 
     def save_agent_memory(self, agent_name: str, memory: Mapping[str, Any]) -> None:
         """Store the tasks and insights of ``memory`` that the store does not have yet.
 
         Nothing is deleted: a memory loaded before somebody else saved loses none of theirs.
+        Each is looked up by its id, however many are stored. Domain knowledge is stored by
+        ``memory_save``.
         """
-        agent = canonical_agent(agent_name)
-        known = self._memory.load(agent, limit=1_000_000)
-        task_ids = {task.task_id for task in known.task_history}
-        insights = {(i.area, i.insight, i.discovered_at) for i in known.optimization_insights}
+        agent, now = canonical_agent(agent_name), timestamp()
+        items = []
         for entry in reversed(memory.get("task_history", [])):
-            task = _checked(Task, entry)
-            if task.task_id is None or task.task_id not in task_ids:
-                self._memory.save(agent, task=task)
-        fresh = [_checked(Insight, i) for i in memory.get("optimization_insights", [])]
-        for insight in reversed(fresh):
-            if (insight.area, insight.insight, insight.discovered_at) not in insights:
-                self._memory.save(agent, insights=[insight])
+            task = _checked(Task, entry).model_dump()
+            task["task_id"] = task["task_id"] or uuid4().hex
+            items.append(("task", {**task, "timestamp": task["timestamp"] or now}))
+        for entry in reversed(memory.get("optimization_insights", [])):
+            insight = _checked(Insight, entry).model_dump()
+            found_at = insight["discovered_at"] or now
+            items.append(("insight", {**insight, "discovered_at": found_at}))
+
+        def work(connection: Connection) -> None:
+            for kind, payload in items:
+                at = payload["timestamp" if kind == "task" else "discovered_at"]
+                item = {"kind": kind, "agent": agent, "payload": payload, "at": at}
+                restore(connection, item, _ORIGIN)
+
+        self._database.write(work)
+
+    def export_memory(self) -> dict[str, Any]:
+        """Return all that is remembered by all agents, as JSON content."""
+        return export_memory(self._database)
+
+    def import_memory(self, path: Path) -> dict[str, Any]:
+        """Store what an export, or a memory folder or file of the origin, holds and we do not."""
+        return import_memory(self._database, path).model_dump()
 
     def add_task_to_history(self, agent_name: str, task_info: Mapping[str, Any]) -> str:
         """Store a finished task and return its id."""
         agent = canonical_agent(agent_name)
-        saved = self._memory.save(agent, task=_checked(Task, _chosen(task_info)))
+        saved = self._memory.save(agent, task=_checked(Task, _chosen(task_info)), origin=_ORIGIN)
         return str(saved.task_id)
 
     def add_optimization_insight(self, agent_name: str, insight_info: Mapping[str, Any]) -> None:
         """Store something learnt."""
         agent = canonical_agent(agent_name)
-        self._memory.save(agent, insights=[_checked(Insight, _chosen(insight_info))])
+        self._memory.save(
+            agent, insights=[_checked(Insight, _chosen(insight_info))], origin=_ORIGIN
+        )
 
     def update_collaboration_pattern(
         self, agent_name: str, collaborator: str, success: bool, task_type: str
@@ -104,7 +136,7 @@ class AgentMemoryManager:
         """Count one piece of work done with a colleague."""
         fields = {"collaborator": collaborator, "success": success, "task_type": task_type}
         work = _checked(Collaboration, fields)
-        self._memory.save(canonical_agent(agent_name), collaborations=[work])
+        self._memory.save(canonical_agent(agent_name), collaborations=[work], origin=_ORIGIN)
 
     def get_unread_messages(self, agent_name: str) -> list[dict[str, Any]]:
         """Return every unread message, most urgent first; reading does not acknowledge."""
@@ -154,6 +186,10 @@ class AgentMemoryManager:
     def load_shared_context(self) -> dict[str, Any]:
         """Return what all agents of the project share, with its revision."""
         return self._memory.shared_context().model_dump()
+
+
+def _only(entries: Sequence[Mapping[str, Any]], kind: type[Record]) -> list[dict[str, Any]]:
+    return [{name: entry[name] for name in kind.model_fields} for entry in entries]
 
 
 def _checked(kind: type[R], fields: Mapping[str, Any]) -> R:

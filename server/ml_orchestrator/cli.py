@@ -2,16 +2,20 @@
 
 import argparse
 import gc
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from ml_orchestrator import __version__
-from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.errors import ConflictError, OrchestratorError
 from ml_orchestrator.logs import log_to_stderr
 from ml_orchestrator.settings import Settings
 
 __all__ = ["main"]
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -40,7 +44,14 @@ def _parser() -> argparse.ArgumentParser:
         "project)",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_servers(commands)
+    _add_keys(commands)
+    _add_for_people(commands)
+    return parser
 
+
+def _add_servers(commands: Commands) -> None:
+    """Add what runs until it is stopped or idle."""
     serve = commands.add_parser("mcp", help="answer MCP on stdio or HTTP")
     serve.add_argument("--transport", choices=["stdio", "http"], default="stdio")
     serve.add_argument("--host", default="127.0.0.1", help="HTTP: address (default %(default)s)")
@@ -51,13 +62,63 @@ def _parser() -> argparse.ArgumentParser:
     worker = commands.add_parser("worker", help="execute workflows until idle")
     worker.set_defaults(run=_worker)
 
+    model = commands.add_parser("serve", help="answer predictions of a model over HTTP")
+    model.add_argument("--model", required=True, help="name of the registered model")
+    which = model.add_mutually_exclusive_group()
+    which.add_argument("--version", type=int, help="which version")
+    which.add_argument("--alias", default="champion", help="the version of an alias (%(default)s)")
+    model.add_argument("--host", default="127.0.0.1", help="address (default %(default)s)")
+    model.add_argument("--port", type=int, default=0, help="port (default 0: any free one)")
+    model.add_argument("--follow", type=float, metavar="SECONDS", help="follow the alias's moves")
+    model.add_argument("--isolate", action="store_true", help="the model in a process of its own")
+    model.add_argument("--allow-network", action="store_true", help="other machines may ask")
+    model.set_defaults(run=_serve)
+
     step = commands.add_parser("step")  # not for people: the worker starts it
     step.add_argument("rest", nargs=argparse.REMAINDER)
     step.set_defaults(run=_step)
 
+
+def _add_keys(commands: Commands) -> None:
+    keys = commands.add_parser("keys", help="keys that sign registered models")
+    acts = keys.add_subparsers(title="keys", required=True, metavar="ACT", dest="act")
+    acts.add_parser("list", help="known keys: which one signs, is trusted or revoked")
+    acts.add_parser("export", help="print the public key, for colleagues to trust")
+    acts.add_parser("rotate", help="make a new signing key; the old one stays trusted")
+    acts.add_parser("trust", help="trust a colleague's public key").add_argument("file", type=Path)
+    revoke = acts.add_parser("revoke", help="let a key's signatures count no more")
+    revoke.add_argument("fingerprint", help="at least its first 8 characters")
+    sign = acts.add_parser("sign", help="vouch for a version that is not signed, as it is now")
+    sign.add_argument("model")
+    sign.add_argument("version", type=int)
+    keys.set_defaults(run=_keys)
+
+
+def _add_for_people(commands: Commands) -> None:
+    """Add what a person looks at or decides."""
+    memory = commands.add_parser("memory", help="write all memory as JSON, or read it back")
+    memory.add_argument("action", choices=["export", "import"])
+    memory.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        metavar="PATH",
+        help="export: a file (default: standard output); import: an export, or a memory file or "
+        "folder of the origin (default: .claude/memory)",
+    )
+    memory.set_defaults(run=_memory)
+    waiting = commands.add_parser("approvals", help="list what waits for a person's approval")
+    waiting.add_argument("--all", action="store_true", help="decided, used and expired ones too")
+    waiting.set_defaults(run=_approvals)
+
+    approve = commands.add_parser("approve", help="approve or reject one plan, as a person")
+    approve.add_argument("id", metavar="ID")
+    approve.add_argument("--reject", action="store_true", help="reject it")
+    approve.add_argument("--reason", help="why; kept with the decision")
+    approve.set_defaults(run=_approve)
+
     doctor = commands.add_parser("health", help="probe every component and say how it is")
     doctor.set_defaults(run=_health)
-    return parser
 
 
 def _mcp(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -81,10 +142,74 @@ def _worker(_: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.orchestration.model_server import ServeOptions, serve_model
+    from ml_orchestrator.serving.launch import ALREADY_SERVED
+
+    options = ServeOptions(
+        model=arguments.model,
+        version=arguments.version,
+        alias=arguments.alias,
+        host=arguments.host,
+        port=arguments.port,
+        follow_s=arguments.follow,
+        isolate=arguments.isolate,
+        allow_network=arguments.allow_network,
+    )
+    try:
+        serve_model(settings, options)
+    except ConflictError as error:
+        print(f"ml-orchestrator: {error}", file=sys.stderr)
+        return ALREADY_SERVED
+    return 0
+
+
 def _step(arguments: argparse.Namespace, _: Settings) -> int:
     from ml_orchestrator.orchestration.worker import run_step_child
 
     return run_step_child(arguments.rest)
+
+
+def _keys(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.orchestration.desk import open_keyring, registry_for_a_step
+
+    keyring = open_keyring(settings)
+    match arguments.act:
+        case "list":
+            for key in keyring.known():
+                state = "revoked" if key.is_revoked else "signs" if key.signs else "trusted"
+                print(f"{key.fingerprint}  {state}")
+        case "export":
+            print(keyring.public_pem(), end="")
+        case "rotate":
+            print(f"{keyring.rotate()} signs from now on; the old key stays trusted.")
+        case "trust":
+            print(f"{keyring.trust(arguments.file)} is trusted.")
+        case "revoke":
+            print(f"{keyring.revoke(arguments.fingerprint)} counts no more.")
+        case "sign":
+            with registry_for_a_step(settings) as desk:
+                report = desk.vault.sign(arguments.model, arguments.version)
+            print(f"Version {report.version} of {report.model} is signed: {report.manifest_digest}")
+    return 0
+
+
+def _memory(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.agent_memory import AgentMemoryManager
+
+    with AgentMemoryManager(settings.home) as manager:
+        if arguments.action == "export":
+            text = json.dumps(manager.export_memory(), ensure_ascii=False, indent=1)
+            if arguments.path is None:
+                print(text)
+            else:
+                arguments.path.write_text(f"{text}\n", encoding="utf-8")
+            return 0
+        done = manager.import_memory(arguments.path or settings.project_dir / ".claude/memory")
+    for line in (*done["notes"], *(f"skipped {fault}" for fault in done["skipped"])):
+        print(line, file=sys.stderr)
+    print(f"{done['n_added']} records added, {done['n_known']} known already")
+    return 1 if done["skipped"] else 0
 
 
 def _health(_: argparse.Namespace, settings: Settings) -> int:
@@ -98,3 +223,16 @@ def _health(_: argparse.Namespace, settings: Settings) -> int:
         print(f"{part.state:<11} tier {part.tier}  {part.name:<22} {part.detail}{took}")
     print(f"\n{report.status}: {report.data_directory}, version {report.version}, {report.mode}")
     return 0 if report.status == "healthy" else 1
+
+
+def _approvals(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.approving import list_approvals
+
+    return list_approvals(settings, everything=arguments.all)
+
+
+def _approve(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.approving import decide
+
+    verdict: Literal["approved", "rejected"] = "rejected" if arguments.reject else "approved"
+    return decide(settings, arguments.id, verdict, reason=arguments.reason)

@@ -6,6 +6,8 @@
     ├── NotFoundError              a named thing does not exist
     ├── ConflictError              the world moved on since the caller looked
     ├── PermissionDeniedError      this agent may not do this
+    │   └── ApprovalRequiredError  a person has to approve it first
+    ├── QuotaExceededError         too much of it lately; later it is possible again
     ├── IntegrityViolationError    bytes are not what was registered
     └── UnavailableError           a store, a worker or a disk cannot serve now
 
@@ -14,6 +16,7 @@ hands these, and only these, to the client.
 """
 
 __all__ = [
+    "ApprovalRequiredError",
     "ConflictError",
     "IntegrityViolationError",
     "InvalidInputError",
@@ -21,6 +24,7 @@ __all__ = [
     "OrchestratorError",
     "PathNotAllowedError",
     "PermissionDeniedError",
+    "QuotaExceededError",
     "UnavailableError",
 ]
 
@@ -47,6 +51,18 @@ class ConflictError(OrchestratorError):
 
 class PermissionDeniedError(OrchestratorError):
     """This agent may not do this."""
+
+
+class QuotaExceededError(OrchestratorError):
+    """Too much was asked for lately; the message says when it is possible again."""
+
+
+class ApprovalRequiredError(PermissionDeniedError):
+    """A person has to approve this plan first; the message names the approval and the command."""
+
+    def __init__(self, message: str, *, approval_id: str | None = None) -> None:
+        super().__init__(message)
+        self.approval_id = approval_id
 
 
 class IntegrityViolationError(OrchestratorError):

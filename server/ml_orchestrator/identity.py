@@ -1,5 +1,6 @@
-"""The names of agents."""
+"""The names of agents, and of the person at this machine."""
 
+import getpass
 import re
 from typing import Annotated, TypeAlias
 
@@ -7,7 +8,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["AgentName", "canonical_agent"]
+__all__ = ["AgentName", "canonical_agent", "person"]
 
 PLUGIN = "ml-orchestrator"
 PATTERN = r"^[a-z][a-z0-9_-]{0,63}(:[a-z][a-z0-9_-]{0,63})?$"
@@ -34,3 +35,11 @@ def canonical_agent(agent: str) -> str:
 AgentName: TypeAlias = Annotated[
     str, Field(pattern=PATTERN), AfterValidator(canonical_agent), WithJsonSchema({"type": "string"})
 ]
+
+
+def person() -> str:
+    """Return the name of the operating system's user, for the record of what they decided."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without an entry; KeyError before Python 3.13
+        return "a person without a user name"

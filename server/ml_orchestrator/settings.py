@@ -72,9 +72,41 @@ class Settings(BaseModel):
     registry_uri: Annotated[
         str | None, Field(description="MLflow registry address; the tracking address if unset.")
     ] = None
+    signing_key: Annotated[
+        Path | None,
+        Field(
+            description="Private key (PEM, EC P-256, mode 0600) that signs registered models; "
+            "one made in home/keys if unset."
+        ),
+    ] = None
+    allow_pickle: Annotated[
+        bool,
+        Field(
+            description="Let models in pickle format through if every opcode and name in them "
+            "is on our list."
+        ),
+    ] = False
     max_data_bytes: Annotated[
         int, Field(ge=1_000, description="Largest data file that is read, in bytes.")
     ] = 2_000_000_000
+    memory_max_records: Annotated[
+        int,
+        Field(
+            ge=10,
+            le=10_000_000,
+            description="Records of one kind an agent remembers; beyond, the oldest and least "
+            "useful go.",
+        ),
+    ] = 100_000
+    messages_per_minute: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Messages one agent may send within 60 s.")
+    ] = 600
+    messages_per_minute_to_one: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Of these, to one other agent.")
+    ] = 120
+    urgent_messages_per_minute: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Of these, urgent ones.")
+    ] = 20
     worker_idle_s: Annotated[
         float, Field(ge=1, le=86_400, description="A worker without work exits after this, in s.")
     ] = 300.0
@@ -95,6 +127,11 @@ class Settings(BaseModel):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @field_validator("signing_key")
+    @classmethod
+    def _absolute_key(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
 
     @field_validator("data_roots")
     @classmethod

@@ -1,4 +1,6 @@
 import contextlib
+import platform
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,12 @@ def test_a_run_holds_params_metrics_tags_files_and_the_model(home: Path) -> None
     assert logged.source_uri == f"models:/{logged.model_id}"
     assert logged.directory is not None
     assert logged.directory.is_relative_to(home / "mlartifacts")
-    required = (logged.directory / "requirements.txt").read_text().split()
-    assert required[-2:] == ["scikit-learn", "skops"]  # MLflow puts itself before them
+    required = (logged.directory / "requirements.txt").read_text().splitlines()
+    assert required[1:] == [  # MLflow puts itself before them
+        f"scikit-learn=={version('scikit-learn')}",
+        f"skops=={version('skops')}",
+        f"# platform: {platform.system()} {platform.machine()}",
+    ]
 
 
 def test_a_retry_returns_the_finished_run(home: Path) -> None:

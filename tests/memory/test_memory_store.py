@@ -1,10 +1,13 @@
 """The contract of a memory store."""
 
 import multiprocessing
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.memory._sql import SqlMemoryStore
@@ -38,9 +41,11 @@ def test_an_unknown_agent_remembers_nothing(store: MemoryStore) -> None:
         "last_updated": None,
         "task_history": [],
         "optimization_insights": [],
+        "domain_knowledge": [],
         "collaboration_patterns": {"frequent_collaborators": []},
         "n_tasks": 0,
         "n_insights": 0,
+        "n_knowledge": 0,
     }
 
 
@@ -118,6 +123,33 @@ def test_the_shared_context_changes_by_compare_and_set(store: MemoryStore) -> No
 
     context = store.put_shared_context({"goal": "done"}, expected_revision=1, actor=AGENT)
     assert (context.revision, context.content, context.updated_by) == (2, {"goal": "done"}, AGENT)
+
+
+def test_no_statement_of_a_save_or_a_load_walks_through_records(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    said: list[tuple[str, Any]] = []
+
+    @event.listens_for(store.database.engine, "before_cursor_execute")
+    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        said.append((statement, parameters))
+
+    insight = Insight(area="a", insight="trees won", impact="low", confidence=0.5)
+    for _ in range(2):
+        store.save(AGENT, task=task("x"), insights=[insight], expires_in_days=1)
+    store.brief(AGENT, None, limit=5)
+    event.remove(store.database.engine, "before_cursor_execute", note)
+
+    tables = ("memory_records", "memory_counts", "memory_past", "collaborations")
+    plans = []
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        for statement, parameters in said:
+            if any(table in statement for table in tables) and "memory_search" not in statement:
+                plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plans += [row[3] for row in plan]
+    connection.close()
+    store.database.close()
+    assert len(plans) > 10
+    assert [step for step in plans if step.startswith("SCAN")] == []
 
 
 def save_many(home: Path, writer: int, n: int) -> None:

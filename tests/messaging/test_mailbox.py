@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
+from tests.storage.first_release import create_first_release
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
 from ml_orchestrator.messaging._sql import SqlMailbox
@@ -131,3 +133,31 @@ def test_a_retry_with_the_same_key_sends_once(mailbox: Mailbox) -> None:
 def test_a_foreign_cursor_is_refused(mailbox: Mailbox) -> None:
     with pytest.raises(InvalidInputError, match="next_cursor"):
         mailbox.inbox(YOU, cursor="1; drop table")
+
+
+def test_messages_of_the_first_release_are_still_there_to_read(
+    state_url: str, tmp_path: Path
+) -> None:
+    engine = create_engine(state_url)
+    row = "(1, 'b', 'b', 'ml-orchestrator', 'insight', 3, 1, 'to all', '{}', '2026', NULL)"
+    direct = "(2, 'd', 'd', 'ml-orchestrator', 'insight', 1, 0, 'to you', '{}', '2026', NULL)"
+    with engine.begin() as connection:
+        create_first_release(connection)
+        connection.execute(text(f"INSERT INTO agents VALUES ('{THIRD}', 'now')"))
+        connection.execute(
+            text(
+                "INSERT INTO messages (seq, id, thread_id, from_agent, type, priority, "
+                "is_broadcast, content, metadata_json, created_at, expires_at) "
+                f"VALUES {row}, {direct}"
+            )
+        )
+        connection.execute(
+            text(f"INSERT INTO message_recipients VALUES (2, '{YOU}', NULL), (1, '{YOU}', 'now')")
+        )
+    engine.dispose()
+
+    database = open_database(state_url, tmp_path)
+    box = SqlMailbox(database, shipped=(ME, YOU))
+    assert contents(box, THIRD) == contents(box, "comes-later") == ["to all"]
+    assert (contents(box, YOU), box.unread(THIRD).n_urgent) == (["to you"], 1)
+    database.close()

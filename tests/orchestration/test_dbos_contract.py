@@ -45,14 +45,14 @@ def test_adopting_queues_the_runs_of_the_dead_again_and_touches_nobody_elses(
             "UPDATE workflow_status SET status = 'PENDING', "
             "executor_id = substr(workflow_uuid, length('run-of-') + 1)"
         )
-    monkeypatch.setattr(_dbos, "LISTENED", ())
+    monkeypatch.setattr(_dbos, "QUEUES", {})
     _dbos.launch("adopter", settings, _never)
 
     _dbos.adopt(["dead"])
 
     assert _owners(settings) == {
-        "run-of-dead": ("ENQUEUED", _dbos.QUEUE),
-        "run-of-other": ("PENDING", _dbos.QUEUE),
+        "run-of-dead": ("ENQUEUED", "runs"),
+        "run-of-other": ("PENDING", "runs"),
     }
 
 

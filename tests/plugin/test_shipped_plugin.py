@@ -12,8 +12,9 @@ from tests.plugin.tool_sizes import (
 )
 
 from ml_orchestrator import __version__
+from ml_orchestrator.app import build_services
 from ml_orchestrator.launcher.main import OPTIONS
-from ml_orchestrator.services.security import SHIPPED_AGENTS, SecurityIntegrationService
+from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.tools import TOOLS
 
@@ -54,7 +55,8 @@ def test_the_ml_orchestrator_is_purple_and_has_every_tool() -> None:
 def test_an_agent_is_granted_no_changing_tool_that_the_server_denies_it(
     agent: str, tmp_path: Path
 ) -> None:
-    security = SecurityIntegrationService(Settings.read({}, home=tmp_path, project_dir=tmp_path))
+    settings = Settings.read({}, home=tmp_path, project_dir=tmp_path)
+    security = build_services(settings).security
     for tool in granted(agent) & changing_tools():
         security.authorise(agent, tool)
 

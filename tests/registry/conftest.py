@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.registry.flowers import make_desk, register_flowers
+from tests.registry.servers import mlflow_server
 
 from ml_orchestrator.registry.desk import RegistryDesk
 
@@ -33,3 +34,12 @@ def run_forked() -> Callable[..., None]:
         assert done.returncode == 0, done.stderr
 
     return run
+
+
+@pytest.fixture(scope="session")
+def mlflow_address(
+    tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path
+) -> Iterator[str]:
+    """The address of a real MLflow server."""
+    with mlflow_server(tmp_path_factory.mktemp("server"), mlflow_template) as address:
+        yield address

@@ -3,6 +3,7 @@
 import itertools
 import uuid
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ def train(*, c: float = 1.0) -> Any:
     return make_pipeline(StandardScaler(), LogisticRegression(C=c)).fit(frame, target)
 
 
-def log_flowers(home: Path, run_id: str, *, c: float = 1.0, **given: Any) -> LoggedModel:
+def log_flowers(
+    home: Path, run_id: str, *, c: float = 1.0, uri: str | None = None, **given: Any
+) -> LoggedModel:
     """Log an iris model; ``given`` replaces arguments of ``log_trained_model``."""
     frame, target = iris()
     estimator = train(c=c)
@@ -44,10 +47,10 @@ def log_flowers(home: Path, run_id: str, *, c: float = 1.0, **given: Any) -> Log
         "model": estimator,
         "input_example": frame,
         "predictions": estimator.predict(frame),
-        "pip_requirements": ["scikit-learn", "skops"],
+        "pip_requirements": [f"{name}=={version(name)}" for name in ("scikit-learn", "skops")],
         "trusted_types": [],
     }
-    return open_tracker(home).log_trained_model(**{**content, **given})
+    return MlflowTracker(uri or mlflow_uri(home), home).log_trained_model(**{**content, **given})
 
 
 def mlflow_uri(home: Path) -> str:
@@ -58,12 +61,12 @@ def open_tracker(home: Path) -> MlflowTracker:
     return MlflowTracker(mlflow_uri(home), home)
 
 
-def make_desk(home: Path, *, host: str = "here") -> RegistryDesk:
+def make_desk(home: Path, *, host: str = "here", uri: str | None = None) -> RegistryDesk:
     """Open the registry with a clock that advances one second at each look."""
     ticks = itertools.count()
     return open_desk(
-        tracking_uri=mlflow_uri(home),
-        registry_uri=mlflow_uri(home),
+        tracking_uri=uri or mlflow_uri(home),
+        registry_uri=uri or mlflow_uri(home),
         home=home,
         database=open_database(f"sqlite:///{home / 'state.db'}", home),
         host=host,
@@ -72,10 +75,12 @@ def make_desk(home: Path, *, host: str = "here") -> RegistryDesk:
     )
 
 
-def register_flowers(home: Path, desk: RegistryDesk, *, n: int = 1, model: str = "iris") -> None:
+def register_flowers(
+    home: Path, desk: RegistryDesk, *, n: int = 1, model: str = "iris", uri: str | None = None
+) -> None:
     """Register versions 1 to ``n`` of ``model``, each from a run of its own."""
     for index in range(n):
-        logged = log_flowers(home, f"{model}-{index}", c=1.0 + index)
+        logged = log_flowers(home, f"{model}-{index}", c=1.0 + index, uri=uri)
         desk.vault.register(model, source_uri=logged.source_uri, run_id=logged.run_id, tags={})
 
 

@@ -1,6 +1,6 @@
 """Several processes on one data directory; mlflow is imported once, then forked.
 
-Run as ``python -m tests.registry.forked contend|crash|open HOME [POINT ...]``.
+Run as ``python -m tests.registry.forked crash|open HOME [POINT ...]``.
 """
 
 import os
@@ -14,14 +14,13 @@ from typing import Any
 
 from tests.registry.flowers import ask, log_flowers, make_desk, mlflow_uri
 
-from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.registry._mlflow import MlflowRegistry
 from ml_orchestrator.registry.journal import AliasJournal
 from ml_orchestrator.registry.moves import AliasMover
+from ml_orchestrator.registry.upkeep import AliasUpkeep
 from ml_orchestrator.storage.engine import open_database
 
 PROCESSES = 4
-MOVES = 25
 
 
 class Dying:
@@ -44,19 +43,6 @@ class Dying:
         return last
 
 
-def contend(home: Path) -> None:
-    """Make 25 moves between versions 1 and 2, each on what was just seen."""
-    desk = make_desk(home)
-    done = 0
-    while done < MOVES:
-        current = desk.store.alias_version("iris", "stable")
-        try:
-            desk.mover.move(ask(1 if current == 2 else 2, current, actor=str(os.getpid())))
-        except ConflictError:
-            continue
-        done += 1
-
-
 def crash(home: Path, point: str) -> None:
     """Move the alias of ``point`` from version 1 to version 2, and die there."""
     desk = make_desk(home)
@@ -64,16 +50,24 @@ def crash(home: Path, point: str) -> None:
         open_database(f"sqlite:///{home / 'state.db'}", home),
         host="here",
         new_id=lambda: uuid.uuid4().hex,
-        now=lambda: datetime.now(UTC),
+        now=desk_clock,
     )
+    store: Any = Dying(MlflowRegistry(mlflow_uri(home), mlflow_uri(home), home), point)
+    dying: Any = Dying(journal, point)
     AliasMover(
-        Dying(MlflowRegistry(mlflow_uri(home), mlflow_uri(home), home), point),
-        Dying(journal, point),  # type: ignore[arg-type]
+        store,
+        dying,
         verify=desk.vault.verify,
-        home=home,
-        host="here",
-        now=lambda: datetime.now(UTC),
+        policies=desk.policies,
+        approvals=desk.approvals,
+        upkeep=AliasUpkeep(store, dying, home=home, host="here", now=desk_clock),
+        now=desk_clock,
     ).move(ask(2, 1, alias=alias_of(point), idempotency_key=point))
+
+
+def desk_clock() -> datetime:
+    """Return the time, UTC."""
+    return datetime.now(UTC)
 
 
 def alias_of(point: str) -> str:
@@ -108,8 +102,7 @@ def main() -> int:
     if what == "crash":
         codes = [join([fork(lambda: crash(home, point))]) for point in points]  # noqa: B023
         return codes != [[-signal.SIGKILL]] * len(points)
-    work = {"contend": contend, "open": log_one}[what]
-    return max(join([fork(lambda: work(home)) for _ in range(PROCESSES)]))
+    return max(join([fork(lambda: log_one(home)) for _ in range(PROCESSES)]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,3 @@
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,26 +7,11 @@ from tests.registry.forked import alias_of
 from ml_orchestrator.registry._mlflow import MlflowRegistry
 from ml_orchestrator.registry.desk import RegistryDesk
 
-
-def test_four_processes_lose_no_update_and_the_history_is_a_chain(
-    desk: RegistryDesk, home: Path, run_forked: Callable[..., None]
-) -> None:
-    run_forked("contend", home)
-
-    history = desk.mover.history("iris", "stable", limit=1_000)
-    moves = history.moves[::-1]
-    assert [move.state for move in moves] == ["applied"] * 100
-    assert len({move.actor for move in moves}) == 4
-    assert moves[0].from_version is None
-    assert all(b.from_version == a.to_version for a, b in itertools.pairwise(moves))
-    assert history.current_version == moves[-1].to_version
-
-
 # Where a process dies in a move from version 1 to 2: the live version, and how it is recorded.
 CRASHES = {
     "after:begin": (1, "abandoned"),
-    "before:set_alias": (1, "abandoned"),
-    "after:set_alias": (2, "applied"),
+    "before:move_alias": (1, "abandoned"),
+    "after:move_alias": (2, "applied"),
     "before:settle": (2, "applied"),
     "after:settle": (2, "applied"),
 }

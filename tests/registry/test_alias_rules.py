@@ -1,11 +1,17 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from ml_orchestrator.errors import ConflictError
-from ml_orchestrator.registry.aliases import ALIAS_RULES, Move, plan_move, policy_of
+from ml_orchestrator.registry.aliases import ALIAS_RULES, Move, plan_move
 from ml_orchestrator.registry.models import Check, ModelVersion, VerifyReport
+from ml_orchestrator.registry.policies import DEFAULTS, AliasPolicy
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+RESTING = AliasPolicy(cool_down_s=10)
 
 
 def target(version: int = 2, **given: Any) -> ModelVersion:
@@ -43,6 +49,11 @@ def move(alias: str = "champion", **given: Any) -> Move:
         "target": target(),
         "verification": verified(),
         "held_aliases": frozenset(),
+        "policy": DEFAULTS.get(alias, AliasPolicy()),
+        "actor": "ml-orchestrator",
+        "is_rollback": False,
+        "last_moved_at": None,
+        "now": NOW,
     }
     return Move(**{**content, **given})
 
@@ -54,9 +65,9 @@ def broken(move: Move) -> list[str]:
     return failed
 
 
-def test_every_rule_of_every_policy_is_registered_and_used() -> None:
-    used = {name for alias in ("challenger", "champion", "production") for name in policy_of(alias)}
-    assert used == set(ALIAS_RULES)
+def test_the_rules_of_every_default_policy_are_registered() -> None:
+    used = {name for policy in DEFAULTS.values() for name in policy.all_gates}
+    assert used == set(ALIAS_RULES) - {"was_staging"}
 
 
 @pytest.mark.parametrize(
@@ -70,9 +81,20 @@ def test_every_rule_of_every_policy_is_registered_and_used() -> None:
         (move(target=None), []),
         (move(current_version=None, target=None), ["changes_something"]),
         (move("challenger", target=target(aliases=("champion",))), ["is_not_champion"]),
-        (move("production"), ["was_champion_or_challenger"]),
+        (move("production"), ["was_tried"]),
         (move("production", held_aliases=frozenset({"challenger"})), []),
+        (move("production", held_aliases=frozenset({"staging"})), []),
+        (move("staging"), ["was_dev"]),
+        (move("staging", held_aliases=frozenset({"dev"})), []),
+        (move("dev", verification=None), []),
         (move("stable", verification=None), []),
+        (move("stable", policy=AliasPolicy(gates=("was_staging",))), ["was_staging"]),
+        (move("stable", policy=AliasPolicy(agents=())), ["actor_may"]),
+        (move("stable", policy=AliasPolicy(agents=("ml-orchestrator:ml-orchestrator",))), []),
+        (move("stable", policy=RESTING), []),
+        (move("stable", policy=RESTING, last_moved_at=NOW - timedelta(seconds=9)), ["cool_down"]),
+        (move("stable", policy=RESTING, last_moved_at=NOW - timedelta(seconds=10)), []),
+        (move("stable", policy=RESTING, last_moved_at=NOW, is_rollback=True), []),
     ],
 )
 def test_rules(asked: Move, rules: list[str]) -> None:

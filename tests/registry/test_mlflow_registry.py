@@ -46,7 +46,7 @@ def test_a_manifest_is_never_made_anew_for_bytes_that_changed(
     home: Path, desk: RegistryDesk
 ) -> None:
     logged = log_flowers(home, "iris-0", c=1.0)
-    (artifacts(home, desk, 1) / "requirements.txt").write_text("evil")
+    (artifacts(home, desk, 1) / "requirements.txt").write_text("# evil")
     desk.vault.register("iris", source_uri=logged.source_uri, run_id=logged.run_id, tags={})
     assert failed(desk, 1) == {"no_changed_files": "changed: requirements.txt"}
 

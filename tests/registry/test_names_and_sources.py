@@ -10,6 +10,11 @@ from ml_orchestrator.registry.sources import local_path, logged_model_id, run_ar
 HOSTILE_NAMES = [
     "", "m\n", "\nm", "a\0b", "../x", "..", ".", "a/b", "a\\b", "-rf", "a b", "a%2fb", "<img>",
     "$(touch x)", "`x`", "a;b", "a|b", "a'b", 'a"b', "é", "\u202ea", "\uff41", "x" * 5_000,
+    "..\\x", "%2e%2e", "%252e%252e", "/etc/passwd", "\\\\evil\\share", "champion\n",
+    "champion\r\n",
+    "ch\u0430mpion", "a\u200bb", "a\tb", "con", "NUL", "aux.txt", "lpt1", "a&&b", "a$IFS", "--help",
+    "' OR 1=1 --", "a;DROP TABLE alias_moves", "{{7*7}}", "${x}", "\x1b[2J", "*", "?", "~", "@",
+    "#",
 ]  # fmt: skip
 
 HOSTILE_SOURCES = [
@@ -20,6 +25,11 @@ HOSTILE_SOURCES = [
     "models:/m@../x", "models:/iris/1",
     "runs:/" + "0" * 32 + "/../../x", "mlflow-artifacts:/x", "dbfs:/x",
     "file://{root}/%2e%2e/%2e%2e/etc", "file://{root}/..", "{root}/../other", "{root}%00",
+    "models:/m@champion", "runs:/..", "..%2f..%2fetc", "file:///%2e%2e/etc",
+    "file:///..%252f..%252fetc",
+    "http://127.0.0.1/", "http://[::1]/", "http://0x7f.1/", "gs://b/x", "hdfs://h/x", "$(touch x)",
+    "`touch x`", "a;touch x", "a|touch x", "/proc/self/environ", "file:///etc\x00/x", "/etc\n",
+    "-rf",
     "{root}/a\\..\\..", "file://{root}/x?y", "file://{root}/x#y", "{root}-other/x",
 ]  # fmt: skip
 

@@ -10,8 +10,10 @@ from tests.registry.flowers import iris, log_flowers, make_desk, train
 from ml_orchestrator.doors import Door
 from ml_orchestrator.errors import ConflictError, IntegrityViolationError, InvalidInputError
 from ml_orchestrator.registry.moves import MoveRequest
+from ml_orchestrator.registry.store import DIGEST_TAG
 from ml_orchestrator.services.deployment import DeploymentPipelineService
-from ml_orchestrator.serving.predict import answer
+from ml_orchestrator.serving.cache import ModelCache
+from ml_orchestrator.serving.predict import predict
 
 
 @pytest.fixture
@@ -19,7 +21,8 @@ def service(home: Path) -> DeploymentPipelineService:
     return DeploymentPipelineService(
         Door(lambda: make_desk(home)),
         make_request=lambda: MoveRequest,
-        answer=lambda: answer,
+        answer=lambda: predict,
+        models=Door(lambda: ModelCache(())),
     )
 
 
@@ -104,6 +107,22 @@ async def test_a_tampered_model_is_neither_verified_nor_served(
     with pytest.raises(IntegrityViolationError, match=r"added: evil\.py.*changed: MLmodel"):
         await service.predict("iris", 1, rows_of(iris()[0].head(1)))
     assert "evil" not in sys.modules
+
+
+async def test_a_model_that_was_verified_answers_from_memory_until_it_is_another(
+    service: DeploymentPipelineService, home: Path
+) -> None:
+    await register(service, home, 1.0)
+    rows = rows_of(iris()[0].head(3))
+    first = await service.predict("iris", 1, rows)
+    (path,) = (home / "mlartifacts").rglob("MLmodel")
+    path.unlink()  # what is in memory was verified when it was read
+    assert await service.predict("iris", 1, rows) == first
+
+    desk = make_desk(home)
+    desk.store.set_version_tag("iris", 1, DIGEST_TAG, "0" * 64)
+    with pytest.raises(IntegrityViolationError, match="manifest_matches_tag"):
+        await service.predict("iris", 1, rows)
 
 
 async def test_reconciling_a_quiet_registry_finds_nothing(

@@ -7,8 +7,10 @@ import pytest
 
 from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
 from ml_orchestrator.identity import canonical_agent
+from ml_orchestrator.orchestration.desk import open_approvals
 from ml_orchestrator.services import SecurityIntegrationService
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import open_database
 from ml_orchestrator.tools import TOOLS
 
 CHANGING = sorted(name for name, entry in TOOLS.items() if not entry.reads_only)
@@ -16,7 +18,10 @@ DESTRUCTIVE = sorted(n for n, entry in TOOLS.items() if entry.annotations.destru
 
 
 def service(tmp_path: Path, **given: Any) -> SecurityIntegrationService:
-    return SecurityIntegrationService(Settings.read({}, project_dir=tmp_path, **given))
+    return SecurityIntegrationService(
+        Settings.read({}, project_dir=tmp_path, **given),
+        approvals=lambda: open_approvals(open_database(f"sqlite:///{tmp_path}/state.db", tmp_path)),
+    )
 
 
 @pytest.mark.parametrize("tool", CHANGING)
@@ -53,3 +58,10 @@ def test_what_is_not_a_name_is_refused(name: str) -> None:
 def test_read_only_refuses_every_change(tmp_path: Path) -> None:
     with pytest.raises(PermissionDeniedError, match="ML_ORCHESTRATOR_MODE=operator"):
         service(tmp_path, mode="read-only").authorise("ml-orchestrator", "memory_save")
+
+
+async def test_read_only_lets_nobody_approve(tmp_path: Path) -> None:
+    with pytest.raises(PermissionDeniedError, match="read-only"):
+        await service(tmp_path, mode="read-only").decide(
+            "x", "approved", decided_by="ada", via="terminal"
+        )

@@ -1,6 +1,7 @@
 """Memory and messages, through the client."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,26 @@ async def test_what_was_saved_is_loaded_by_a_later_session(tmp_path: Path) -> No
     assert (saved["n_insights_added"], saved["n_collaborations_added"]) == (1, 1)
     assert memory["agent_name"] == ME
     (found,) = memory["task_history"]
-    assert found == {**task, "task_id": saved["task_id"], "timestamp": saved["saved_at"]}
+    session = found["saved_by"].pop("session")
+    assert re.fullmatch(r"\w+/[0-9a-f]{12}", session)
+    assert found == {
+        **task,
+        "task_id": saved["task_id"],
+        "timestamp": saved["saved_at"],
+        "record_id": saved["record_ids"][0],
+        "flags": [],
+        "is_pinned": False,
+        "n_merged": 1,
+        "first_at": saved["saved_at"],
+        "n_helped": 0,
+        "n_misled": 0,
+        "saved_by": {
+            "agent": ME,
+            "tool": "memory_save",
+            "source": "agent",
+            "at": saved["saved_at"],
+        },
+    }
     assert memory["optimization_insights"][0]["insight"] == "AUC 0.71 at depth 4"
     (colleague,) = memory["collaboration_patterns"]["frequent_collaborators"]
     assert (colleague["agent_name"], colleague["success_rate"]) == (YOU, 1.0)

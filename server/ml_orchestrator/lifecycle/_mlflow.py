@@ -2,6 +2,7 @@
 
 import math
 import os
+import platform
 import re
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -202,8 +203,15 @@ class MlflowTracker:
                 serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
                 **content,
             )
+            _note_platform(Path(directory))
             self._client.log_model_artifacts(entry.model_id, directory)
         self._client.finalize_logged_model(entry.model_id, "READY")
+
+
+def _note_platform(directory: Path) -> None:
+    """Add what MLflow leaves out; ``registry.environment`` reads it, pip takes it as a comment."""
+    with (directory / "requirements.txt").open("a", encoding="utf-8") as file:
+        file.write(f"\n# platform: {platform.system()} {platform.machine()}\n")
 
 
 def _example(frame: pd.DataFrame) -> pd.DataFrame:

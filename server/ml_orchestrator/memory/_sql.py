@@ -1,46 +1,128 @@
 """Agent memory in the state database."""
 
 import json
-import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
 
-from pydantic import BaseModel
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, text, update
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.memory._rows import MODELS, Added, NewRecord, R, add, newest, survivor
+from ml_orchestrator.memory.digest import digest
+from ml_orchestrator.memory.forget_models import Forgetting, Forgotten
 from ml_orchestrator.memory.models import (
     AgentMemory,
     Collaboration,
     CollaborationPatterns,
     Collaborator,
     Insight,
+    Knowledge,
     SavedMemory,
     SharedContext,
+    StoredInsight,
+    StoredKnowledge,
+    StoredTask,
     Task,
+    UsedRecord,
 )
+from ml_orchestrator.memory.requests import UNKNOWN, Filters, Origin, Selection
+from ml_orchestrator.memory.retention import carry_out, plan, tidy
+from ml_orchestrator.memory.search import search
+from ml_orchestrator.memory.search_models import Digest, FoundMemories
 from ml_orchestrator.storage.agents import note_agent
+from ml_orchestrator.storage.collaborations import count_work
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.idempotency import once
+from ml_orchestrator.storage.memory_rows import cleaned
 from ml_orchestrator.storage.schema import collaborations as pairs
-from ml_orchestrator.storage.schema import memory_records as records
+from ml_orchestrator.storage.schema import memory_counts as counts
 from ml_orchestrator.storage.schema import shared_context as context_table
 
 __all__ = ["SqlMemoryStore"]
 
-R = TypeVar("R", bound=BaseModel)
+MAX_RECORDS = 100_000  # of one agent and kind
+_PAIRS = select(pairs).where(pairs.c.agent == bindparam("agent"))
+_CONTEXT = select(context_table).where(context_table.c.id == 1)
+_TOTALS = (
+    select(
+        counts.c.kind, func.sum(counts.c.n).label("n"), func.max(counts.c.latest).label("latest")
+    )
+    .where(counts.c.agent == bindparam("agent"))
+    .group_by(counts.c.kind)
+)
+_USED = {
+    helped: text(f"UPDATE memory_records SET {column} = {column} + 1 WHERE id = :id")  # noqa: S608
+    for helped, column in ((True, "n_helped"), (False, "n_misled"))
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What one save stores."""
+
+    task: Task | None
+    insights: Sequence[Insight]
+    knowledge: Sequence[Knowledge]
+    collaborations: Sequence[Collaboration]
+    used_records: Sequence[UsedRecord]
+    is_pinned: bool
+    expires_in_days: float | None
+
+    def as_request(self, agent: str) -> dict[str, Any]:
+        """Return all of it as JSON content."""
+        listed = ("insights", "knowledge", "collaborations", "used_records")
+        return {
+            "agent": agent,
+            "task": self.task and self.task.model_dump(),
+            **{name: [part.model_dump() for part in getattr(self, name)] for name in listed},
+            "pinned": self.is_pinned,
+            "expires_in_days": self.expires_in_days,
+        }
 
 
 class SqlMemoryStore:
     """A ``MemoryStore`` on SQLite or Postgres."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, *, max_records: int = MAX_RECORDS) -> None:
+        self.database = database
+        self._max_records = max_records
 
     def load(self, agent: str, *, limit: int = 50) -> AgentMemory:
         """Return one agent's memory, newest first."""
-        return self._database.read(lambda connection: _load(connection, agent, limit))
+        return self.database.read(lambda connection: _load(connection, agent, limit))
+
+    def digest(self, agent: str, task: str | None = None) -> Digest:
+        """Return what memory says about a task, or in general."""
+        return self.database.read(lambda c: digest(c, agent, task, now=timestamp()))
+
+    def brief(
+        self, agent: str, task: str | None, *, limit: int
+    ) -> tuple[AgentMemory, Digest, SharedContext]:
+        """Return memory, digest and shared context of one moment."""
+
+        def work(connection: Connection) -> tuple[AgentMemory, Digest, SharedContext]:
+            memory = _load(connection, agent, limit)
+            known = digest(connection, agent, task, now=timestamp())
+            return memory, known, _shared_context(connection)
+
+        return self.database.read(work)
+
+    def search(
+        self,
+        query: str | None,
+        filters: Filters,
+        *,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> FoundMemories:
+        """Return one page of what fits, best first."""
+        return self.database.read(
+            lambda c: search(c, query, filters, limit=limit, cursor=cursor, now=timestamp())
+        )
 
     def save(
         self,
@@ -48,41 +130,56 @@ class SqlMemoryStore:
         *,
         task: Task | None = None,
         insights: Sequence[Insight] = (),
+        knowledge: Sequence[Knowledge] = (),
         collaborations: Sequence[Collaboration] = (),
+        used_records: Sequence[UsedRecord] = (),
+        pinned: bool = False,
+        expires_in_days: float | None = None,
         idempotency_key: str | None = None,
+        origin: Origin = UNKNOWN,
     ) -> SavedMemory:
-        """Store a task, insights and collaborations in one transaction."""
-        if task is None and not insights and not collaborations:
+        """Store everything that is given in one transaction."""
+        given = _Given(
+            task, insights, knowledge, collaborations, used_records, pinned, expires_in_days
+        )
+        if task is None and not (insights or knowledge or collaborations or used_records):
             raise InvalidInputError(
-                "Nothing to save. Give a task, insights or collaborations; one of them is enough."
+                "Nothing to save. Give a task, insights, knowledge, collaborations or "
+                "used_records; one of them is enough."
             )
-        request = {
-            "agent": agent,
-            "task": task and task.model_dump(),
-            "insights": [i.model_dump() for i in insights],
-            "collaborations": [c.model_dump() for c in collaborations],
-        }
 
         def work(connection: Connection) -> dict[str, Any]:
             return once(
                 connection,
                 scope=f"memory_save/{agent}",
                 key=idempotency_key,
-                request=request,
-                act=lambda: _save(connection, agent, task, insights, collaborations),
+                request=given.as_request(agent) if idempotency_key else {},
+                act=lambda: _save(connection, agent, given, origin, self._max_records),
             )
 
-        return SavedMemory.model_validate(self._database.write(work))
+        return SavedMemory.model_validate(self.database.write(work))
+
+    def plan_forgetting(self, selection: Selection) -> Forgetting:
+        """Return what forgetting would do."""
+        return self.database.read(lambda connection: plan(connection, selection))
+
+    def forget(self, selection: Selection, *, digest: str, actor: str, reason: str) -> Forgotten:
+        """Forget what was planned."""
+        return self.database.write(
+            lambda connection: carry_out(
+                connection, selection, digest=digest, actor=actor, reason=reason, now=timestamp()
+            )
+        )
 
     def describe(self) -> str:
         """Return how much is remembered."""
-        query = select(func.count(), func.count(records.c.agent.distinct())).select_from(records)
-        n_records, n_agents = self._database.read(lambda c: c.execute(query).one())
-        return f"{n_records} records of {n_agents} agents"
+        query = select(func.sum(counts.c.n), func.count(counts.c.agent.distinct()))
+        n_records, n_agents = self.database.read(lambda c: c.execute(query).one())
+        return f"{n_records or 0} records of {n_agents} agents"
 
     def shared_context(self) -> SharedContext:
         """Return the context all agents share."""
-        return self._database.read(_shared_context)
+        return self.database.read(_shared_context)
 
     def put_shared_context(
         self, content: dict[str, Any], *, expected_revision: int, actor: str
@@ -98,7 +195,7 @@ class SqlMemoryStore:
                 )
             values = {
                 "revision": expected_revision + 1,
-                "payload": json.dumps(content),
+                "payload": json.dumps(cleaned(content)[0]),
                 "updated_at": timestamp(),
                 "updated_by": actor,
             }
@@ -110,139 +207,129 @@ class SqlMemoryStore:
             )
             return _shared_context(connection)
 
-        return self._database.write(work)
+        return self.database.write(work)
 
 
 def _load(connection: Connection, agent: str, limit: int) -> AgentMemory:
-    tasks = _newest(connection, agent, "task", Task, limit)
-    insights = _newest(connection, agent, "insight", Insight, limit)
-    totals = _totals(connection, agent)
+    now = timestamp()
+    totals = {row.kind: row for row in connection.execute(_TOTALS, {"agent": agent})}
+    n = {kind: int(totals[kind].n) if kind in totals else 0 for kind in MODELS}
+
+    def listed(kind: str, model: type[R]) -> list[R]:
+        return newest(connection, agent, kind, model, limit=limit, now=now) if n[kind] else []
+
     return AgentMemory(
         agent_name=agent,
         last_updated=max((row.latest for row in totals.values()), default=None),
-        task_history=tasks,
-        optimization_insights=insights,
+        task_history=listed("task", StoredTask),
+        optimization_insights=listed("insight", StoredInsight),
+        domain_knowledge=listed("knowledge", StoredKnowledge),
         collaboration_patterns=CollaborationPatterns(
             frequent_collaborators=_collaborators(connection, agent)
         ),
-        n_tasks=totals["task"].n if "task" in totals else 0,
-        n_insights=totals["insight"].n if "insight" in totals else 0,
+        n_tasks=n["task"],
+        n_insights=n["insight"],
+        n_knowledge=n["knowledge"],
     )
-
-
-def _newest(connection: Connection, agent: str, kind: str, model: type[R], limit: int) -> list[R]:
-    rows = connection.execute(
-        select(records.c.payload)
-        .where(records.c.agent == agent, records.c.kind == kind)
-        .order_by(records.c.seq.desc())
-        .limit(limit)
-    )
-    return [model.model_validate_json(row.payload) for row in rows]
-
-
-def _totals(connection: Connection, agent: str) -> dict[str, Row[Any]]:
-    rows = connection.execute(
-        select(
-            records.c.kind,
-            func.count().label("n"),
-            func.max(records.c.created_at).label("latest"),
-        )
-        .where(records.c.agent == agent)
-        .group_by(records.c.kind)
-    )
-    return {row.kind: row for row in rows}
 
 
 def _collaborators(connection: Connection, agent: str) -> list[Collaborator]:
     by_name: dict[str, list[Row[Any]]] = defaultdict(list)
-    for row in connection.execute(select(pairs).where(pairs.c.agent == agent)):
+    for row in connection.execute(_PAIRS, {"agent": agent}):
         by_name[row.collaborator].append(row)
     people = [_collaborator(name, rows) for name, rows in by_name.items()]
     return sorted(people, key=lambda c: (-c.collaboration_frequency, c.agent_name))
 
 
 def _collaborator(name: str, rows: Sequence[Row[Any]]) -> Collaborator:
-    counts = {row.task_type: row.successes + row.failures for row in rows}
-    total = sum(counts.values())
+    n_by_task = {row.task_type: row.successes + row.failures for row in rows}
+    total = sum(n_by_task.values())
     return Collaborator(
         agent_name=name,
         collaboration_frequency=total,
         success_rate=sum(row.successes for row in rows) / total,
-        common_tasks=sorted(counts, key=lambda task: (-counts[task], task)),
-        success_rate_by_task={row.task_type: row.successes / counts[row.task_type] for row in rows},
+        common_tasks=sorted(n_by_task, key=lambda task: (-n_by_task[task], task)),
+        success_rate_by_task={
+            row.task_type: row.successes / n_by_task[row.task_type] for row in rows
+        },
         last_at=max(row.last_at for row in rows),
     )
 
 
 def _save(
-    connection: Connection,
-    agent: str,
-    task: Task | None,
-    insights: Sequence[Insight],
-    collaborations: Sequence[Collaboration],
+    connection: Connection, agent: str, given: _Given, origin: Origin, max_records: int
 ) -> dict[str, Any]:
     now = timestamp()
     note_agent(connection, agent)
-    task_id = None
-    if task is not None:
-        task_id = task.task_id or uuid.uuid4().hex
-        stored = task.model_copy(update={"task_id": task_id, "timestamp": task.timestamp or now})
-        _insert(connection, agent, "task", f"task-{agent}-{task_id}", stored, now)
-    for insight in insights:
-        found = insight.model_copy(update={"discovered_at": insight.discovered_at or now})
-        _insert(connection, agent, "insight", f"insight-{uuid.uuid4().hex}", found, now)
-    for collaboration in collaborations:
-        _count(connection, agent, collaboration, now)
+    new = [
+        NewRecord(
+            kind,
+            agent,
+            payload,
+            now,
+            origin,
+            is_pinned=given.is_pinned,
+            expires_at=_expiry(now, given.expires_in_days),
+        )
+        for kind, payload in _payloads(given, now)
+    ]
+    added: list[Added] = [add(connection, record, now=now) for record in new]
+    for work in given.collaborations:
+        count_work(
+            connection,
+            agent,
+            work.collaborator,
+            task_type=work.task_type,
+            success=work.success,
+            now=now,
+        )
+    unknown = [used.record_id for used in given.used_records if not _use(connection, used)]
+    tidy(connection, agent, {record.kind for record in new}, max_records=max_records, now=now)
     return {
         "agent_name": agent,
-        "task_id": task_id,
-        "n_insights_added": len(insights),
-        "n_collaborations_added": len(collaborations),
+        "task_id": new[0].payload["task_id"] if given.task else None,
+        "n_insights_added": len(given.insights),
+        "n_knowledge_added": len(given.knowledge),
+        "n_collaborations_added": len(given.collaborations),
+        "record_ids": [record.id for record in added],
+        "n_merged": sum(record.was_merged for record in added),
+        "unknown_records": unknown,
+        "flags": list(dict.fromkeys(flag for record in added for flag in record.flags)),
         "saved_at": now,
     }
 
 
-def _insert(
-    connection: Connection, agent: str, kind: str, key: str, record: BaseModel, now: str
-) -> None:
-    is_known = connection.execute(select(records.c.seq).where(records.c.id == key)).first()
-    if is_known is not None:
-        raise ConflictError(
-            f"A {kind} with the id {key.rsplit('-', 1)[-1]!r} is stored already. "
-            "Leave the id out to store a new one."
-        )
-    connection.execute(
-        insert(records).values(
-            id=key, agent=agent, kind=kind, created_at=now, payload=record.model_dump_json()
-        )
-    )
+def _payloads(given: _Given, now: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return kinds and payloads, with the times and ids that the store sets."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    if given.task is not None:
+        task = given.task.model_dump()
+        task["task_id"] = task["task_id"] or uuid4().hex
+        found.append(("task", {**task, "timestamp": task["timestamp"] or now}))
+    for insight in given.insights:
+        at = insight.discovered_at or now
+        found.append(("insight", {**insight.model_dump(), "discovered_at": at}))
+    for fact in given.knowledge:
+        found.append(("knowledge", {**fact.model_dump(), "noted_at": fact.noted_at or now}))
+    return found
 
 
-def _count(connection: Connection, agent: str, work: Collaboration, now: str) -> None:
-    column = pairs.c.successes if work.success else pairs.c.failures
-    here = (
-        (pairs.c.agent == agent)
-        & (pairs.c.collaborator == work.collaborator)
-        & (pairs.c.task_type == work.task_type)
-    )
-    counted = connection.execute(
-        update(pairs).where(here).values({column: column + 1, pairs.c.last_at: now})
-    )
-    if counted.rowcount == 0:
-        connection.execute(
-            insert(pairs).values(
-                agent=agent,
-                collaborator=work.collaborator,
-                task_type=work.task_type,
-                successes=int(work.success),
-                failures=int(not work.success),
-                last_at=now,
-            )
-        )
+def _expiry(now: str, days: float | None) -> str | None:
+    if days is None:
+        return None
+    return timestamp(datetime.fromisoformat(now).astimezone(UTC) + timedelta(days=days))
+
+
+def _use(connection: Connection, used: UsedRecord) -> bool:
+    """Count whether a record helped, or the one it has become; say whether there is one."""
+    if (id_ := survivor(connection, used.record_id)) is None:
+        return False
+    connection.execute(_USED[used.helped], {"id": id_})
+    return True
 
 
 def _shared_context(connection: Connection) -> SharedContext:
-    row = connection.execute(select(context_table).where(context_table.c.id == 1)).first()
+    row = connection.execute(_CONTEXT).first()
     if row is None:
         return SharedContext(revision=0, content={})
     return SharedContext(

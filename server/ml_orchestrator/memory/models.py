@@ -13,14 +13,26 @@ __all__ = [
     "CollaborationPatterns",
     "Collaborator",
     "Delegation",
+    "Impact",
     "Insight",
+    "Kind",
+    "Knowledge",
     "Outcome",
+    "Remembered",
+    "SavedBy",
     "SavedMemory",
     "SharedContext",
+    "StoredDelegation",
+    "StoredInsight",
+    "StoredKnowledge",
+    "StoredTask",
     "Task",
+    "UsedRecord",
 ]
 
 Outcome = Literal["success", "partial", "failure"]
+Impact = Literal["low", "medium", "high"]
+Kind = Literal["task", "insight", "knowledge"]
 ShortText = Annotated[str, Field(min_length=1, max_length=500)]
 _BY_STORE: dict[str, Any] = {"readOnly": True}  # filled in where the caller leaves it out
 LongText = Annotated[str, Field(min_length=1, max_length=4_000)]
@@ -29,22 +41,20 @@ LongText = Annotated[str, Field(min_length=1, max_length=4_000)]
 class Delegation(Record):
     """Part of a task that was handed to a colleague."""
 
-    to_agent: Annotated[AgentName, Field(description="The colleague.")]
-    reason: Annotated[ShortText, Field(description="Why it was handed over.")]
-    outcome: Annotated[Outcome | None, Field(description="How it went, if known.")] = None
+    to_agent: AgentName
+    reason: ShortText
+    outcome: Outcome | None = None
 
 
 class Task(Record):
     """A finished task: what was done and how it went."""
 
-    task_description: Annotated[LongText, Field(description="What was done.")]
-    outcome: Annotated[Outcome, Field(description="How it went.")]
+    task_description: LongText
+    outcome: Outcome
     key_insights: Annotated[
         list[ShortText], Field(max_length=20, description="One sentence each.")
     ] = []
-    delegations: Annotated[
-        list[Delegation], Field(max_length=20, description="Parts handed to colleagues.")
-    ] = []
+    delegations: Annotated[list[Delegation], Field(max_length=20)] = []
     task_id: Annotated[str | None, Field(max_length=64, json_schema_extra=_BY_STORE)] = None
     timestamp: Annotated[str | None, Field(max_length=40, json_schema_extra=_BY_STORE)] = None
 
@@ -57,22 +67,40 @@ class Insight(Record):
         Field(
             min_length=1,
             max_length=128,
-            description="Subject, such as model_performance or feature_engineering.",
+            description="Such as training_optimization, model_performance, "
+            "feature_engineering, deployment_strategy.",
         ),
     ]
     insight: Annotated[LongText, Field(description="The finding, with its numbers.")]
-    impact: Annotated[Literal["low", "medium", "high"], Field(description="How much it matters.")]
-    confidence: Annotated[float, Field(ge=0, le=1, description="How sure, from 0 to 1.")]
+    impact: Impact
+    confidence: Annotated[float, Field(ge=0, le=1)]
     discovered_at: Annotated[str | None, Field(max_length=40, json_schema_extra=_BY_STORE)] = None
+
+
+class Knowledge(Record):
+    """A fact about the domain: what a column means, how the business works, what a source is."""
+
+    subject: Annotated[str, Field(min_length=1, max_length=128, description="Such as a column.")]
+    statement: LongText
+    source: Annotated[ShortText, Field(description="Who or what says so.")]
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    noted_at: Annotated[str | None, Field(max_length=40, json_schema_extra=_BY_STORE)] = None
+
+
+class UsedRecord(Record):
+    """Whether a remembered record helped with the task."""
+
+    record_id: Annotated[str, Field(min_length=1, max_length=64)]
+    helped: Annotated[bool, Field(description="false if it was wrong or misled.")]
 
 
 class Collaboration(Record):
     """One piece of work done together with a colleague."""
 
-    collaborator: Annotated[AgentName, Field(description="The colleague.")]
-    success: Annotated[bool, Field(description="Whether it went well.")]
+    collaborator: AgentName
+    success: bool
     task_type: Annotated[
-        str, Field(min_length=1, max_length=128, description="Kind of work, such as deployment.")
+        str, Field(min_length=1, max_length=128, description="Such as deployment.")
     ]
 
 
@@ -93,6 +121,70 @@ class CollaborationPatterns(Record):
     frequent_collaborators: list[Collaborator]
 
 
+class SavedBy(Record):
+    """Who stored a record, in which session of a client, by which tool, and from what."""
+
+    agent: str
+    session: str | None
+    tool: str | None
+    source: str | None
+    at: str
+
+
+class Remembered(Record):
+    """What every stored record carries. Its text is data, cleaned but never cut."""
+
+    record_id: str
+    flags: Annotated[
+        list[str], Field(description="What looks odd, such as like_an_instruction; hides nothing.")
+    ] = []
+    is_pinned: Annotated[bool, Field(description="Kept whatever its age.")] = False
+    n_merged: Annotated[int, Field(description="How often the same was noted.")] = 1
+    first_at: Annotated[str | None, Field(description="When it was first noted.")] = None
+    n_helped: Annotated[int, Field(description="How often it helped, as agents said.")] = 0
+    n_misled: Annotated[int, Field(description="How often it did not.")] = 0
+    saved_by: SavedBy
+
+
+class StoredDelegation(Record):
+    """Part of a task that was handed to a colleague."""
+
+    to_agent: str
+    reason: str
+    outcome: Outcome | None = None
+
+
+class StoredTask(Remembered):
+    """A finished task."""
+
+    task_description: str
+    outcome: Outcome
+    key_insights: list[str] = []
+    delegations: list[StoredDelegation] = []
+    task_id: str
+    timestamp: str
+
+
+class StoredInsight(Remembered):
+    """Something learnt."""
+
+    area: str
+    insight: str
+    impact: Impact
+    confidence: float
+    discovered_at: str
+
+
+class StoredKnowledge(Remembered):
+    """A fact about the domain."""
+
+    subject: str
+    statement: str
+    source: str
+    confidence: float
+    noted_at: str
+
+
 class SharedContext(Record):
     """What all agents of the project share."""
 
@@ -107,11 +199,13 @@ class AgentMemory(Record):
 
     agent_name: str
     last_updated: Annotated[str | None, Field(description="Latest record, ISO 8601 UTC.")]
-    task_history: Annotated[list[Task], Field(description="Newest first.")]
-    optimization_insights: Annotated[list[Insight], Field(description="Newest first.")]
+    task_history: Annotated[list[StoredTask], Field(description="Newest first.")]
+    optimization_insights: Annotated[list[StoredInsight], Field(description="Newest first.")]
+    domain_knowledge: Annotated[list[StoredKnowledge], Field(description="Newest first.")]
     collaboration_patterns: CollaborationPatterns
     n_tasks: Annotated[int, Field(description="Tasks stored in all.")]
     n_insights: Annotated[int, Field(description="Insights stored in all.")]
+    n_knowledge: Annotated[int, Field(description="Facts stored in all.")]
 
 
 class SavedMemory(Record):
@@ -120,5 +214,14 @@ class SavedMemory(Record):
     agent_name: str
     task_id: str | None
     n_insights_added: int
+    n_knowledge_added: int
     n_collaborations_added: int
+    record_ids: Annotated[
+        list[str], Field(description="Of the task, the insights and the knowledge, in order.")
+    ]
+    n_merged: Annotated[int, Field(description="How many said what was known already.")]
+    unknown_records: Annotated[
+        list[str], Field(description="Of used_records: ids that do not exist (any more).")
+    ]
+    flags: Annotated[list[str], Field(description="What looks odd in what was stored.")]
     saved_at: str

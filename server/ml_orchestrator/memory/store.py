@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from ml_orchestrator.memory.forget_models import Forgetting, Forgotten
 from ml_orchestrator.memory.models import (
     AgentMemory,
     Collaboration,
     Insight,
+    Knowledge,
     SavedMemory,
     SharedContext,
     Task,
+    UsedRecord,
 )
+from ml_orchestrator.memory.requests import UNKNOWN, Filters, Origin, Selection
+from ml_orchestrator.memory.search_models import Digest, FoundMemories
 
 __all__ = ["MemoryStore"]
 
@@ -19,11 +24,37 @@ class MemoryStore(Protocol):
     """Memory of many agents, shared by many processes.
 
     A call that returned is durable; a call that failed left nothing. Lists come newest
-    first. Every method may be called from any thread.
+    first. Text is stored cleaned (``text.clean``) and whole. Every method may be called from
+    any thread.
     """
 
     def load(self, agent: str, *, limit: int = 50) -> AgentMemory:
-        """Return the newest ``limit`` tasks and insights of ``agent`` and its collaborators."""
+        """Return the newest ``limit`` records of each kind of ``agent``, and its collaborators."""
+        ...
+
+    def digest(self, agent: str, task: str | None = None) -> Digest:
+        """Return what memory says about a task: what worked, what did not, whom to ask."""
+        ...
+
+    def brief(
+        self, agent: str, task: str | None, *, limit: int
+    ) -> tuple[AgentMemory, Digest, SharedContext]:
+        """Return memory, digest and shared context of one moment."""
+        ...
+
+    def search(
+        self,
+        query: str | None,
+        filters: Filters,
+        *,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> FoundMemories:
+        """Return one page of the records that fit, best first; without a query, the newest.
+
+        Raises:
+            InvalidInputError: the cursor is not one of ours.
+        """
         ...
 
     def save(
@@ -32,14 +63,37 @@ class MemoryStore(Protocol):
         *,
         task: Task | None = None,
         insights: Sequence[Insight] = (),
+        knowledge: Sequence[Knowledge] = (),
         collaborations: Sequence[Collaboration] = (),
+        used_records: Sequence[UsedRecord] = (),
+        pinned: bool = False,
+        expires_in_days: float | None = None,
         idempotency_key: str | None = None,
+        origin: Origin = UNKNOWN,
     ) -> SavedMemory:
-        """Store all of it or nothing.
+        """Store all of it or nothing; an insight or fact that is known already is merged.
+
+        Also removes a few records that have expired or are beyond the limit of their kind.
 
         Raises:
             InvalidInputError: nothing was given.
-            ConflictError: the key was used before for something else.
+            ConflictError: the key was used before for something else, or the task is stored.
+        """
+        ...
+
+    def plan_forgetting(self, selection: Selection) -> Forgetting:
+        """Return what forgetting would do; nothing is changed.
+
+        Raises:
+            InvalidInputError: nothing was selected.
+        """
+        ...
+
+    def forget(self, selection: Selection, *, digest: str, actor: str, reason: str) -> Forgotten:
+        """Forget what was planned, and nothing else.
+
+        Raises:
+            ConflictError: something else would be forgotten now than was planned.
         """
         ...
 

@@ -2,49 +2,57 @@
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    and_,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, and_, func, insert, select, update
 
-from ml_orchestrator.errors import InvalidInputError, NotFoundError
+from ml_orchestrator.errors import NotFoundError
+from ml_orchestrator.messaging._dead_letters import bury_strangers, count_dead, dead_of
+from ml_orchestrator.messaging._delegations import (
+    check_delegation,
+    note_delegation,
+    open_delegations,
+)
+from ml_orchestrator.messaging._quotas import Quotas, check_quotas
+from ml_orchestrator.messaging._reading import count_unread, messages_of, page, parse_cursor
+from ml_orchestrator.messaging._threads import read_thread
 from ml_orchestrator.messaging.models import (
     PRIORITIES,
     Acknowledged,
+    DeadLetters,
     Inbox,
-    Message,
     Priority,
     SentMessage,
+    Thread,
+    Unread,
 )
 from ml_orchestrator.storage.agents import known_agents, note_agent
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.idempotency import once
+from ml_orchestrator.storage.memory_rows import cleaned
 from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
 
 __all__ = ["SqlMailbox"]
 
-URGENT = PRIORITIES.index("urgent")
-
 
 class SqlMailbox:
     """A ``Mailbox`` on SQLite or Postgres; ``shipped`` agents are known from the start."""
 
-    def __init__(self, database: Database, *, shipped: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        shipped: Sequence[str] = (),
+        quotas: Quotas | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._database = database
         self._shipped = tuple(shipped)
+        self._quotas = quotas or Quotas()
+        self._now = now
 
     def send(
         self,
@@ -56,37 +64,41 @@ class SqlMailbox:
         priority: Priority = "medium",
         metadata: Mapping[str, Any] | None = None,
         reply_to: str | None = None,
+        ack_wanted: bool = False,
         expires_in_s: float | None = None,
         idempotency_key: str | None = None,
     ) -> SentMessage:
         """Store a message and its recipients in one transaction."""
-        targets = sorted(set(target_agents))
+        shown, flags = cleaned({"content": content, "metadata": dict(metadata or {})})
         request: dict[str, Any] = {
             "from": from_agent,
             "type": message_type,
-            "content": content,
-            "to": targets,
+            **shown,
+            "to": sorted(set(target_agents)),
             "priority": priority,
-            "metadata": dict(metadata or {}),
             "reply_to": reply_to,
+            "ack_wanted": ack_wanted,
             "expires_in_s": expires_in_s,
         }
-
-        def act(connection: Connection) -> dict[str, Any]:
-            note_agent(connection, from_agent)
-            self._refuse_strangers(connection, targets)
-            return _send(connection, request, expires_in_s)
+        check_delegation(request)
 
         def work(connection: Connection) -> dict[str, Any]:
+            note_agent(connection, from_agent)
+            if strangers := self._strangers(connection, request["to"]):
+                bury_strangers(connection, request, strangers, now=timestamp(self._now()))
+                return {"strangers": strangers, "known": self._known(connection)}
             return once(
                 connection,
                 scope=f"message_send/{from_agent}",
                 key=idempotency_key,
                 request=request,
-                act=lambda: act(connection),
+                act=lambda: self._store(connection, request, flags),
             )
 
-        return SentMessage.model_validate(self._database.write(work))
+        answer = self._database.write(work)
+        if "strangers" in answer:
+            raise _unknown(answer["strangers"], answer["known"])
+        return SentMessage.model_validate(answer)
 
     def inbox(
         self,
@@ -95,102 +107,147 @@ class SqlMailbox:
         limit: int = 20,
         cursor: str | None = None,
         with_acknowledged: bool = False,
+        query: str | None = None,
     ) -> Inbox:
         """Return one page of an agent's messages, most urgent first."""
-        after = _parse(cursor)
+        after, now = parse_cursor(cursor), timestamp(self._now())
 
         def work(connection: Connection) -> Inbox:
-            query = _visible(agent, with_acknowledged)
-            page = query if after is None else query.where(_behind(*after))
-            rows = connection.execute(
-                page.order_by(messages.c.priority.desc(), messages.c.seq).limit(limit + 1)
-            ).all()
-            unread, urgent = _counts(connection, agent)
+            rows = page(
+                connection,
+                agent,
+                limit=limit + 1,
+                after=after,
+                with_acknowledged=with_acknowledged,
+                query=query,
+                now=now,
+            )
+            unread = self._count(connection, agent, now)
             shown = rows[:limit]
             last = shown[-1] if len(rows) > limit else None
             return Inbox(
                 agent=agent,
-                messages=_messages(connection, shown),
-                n_unread=unread,
-                n_urgent=urgent,
-                next_cursor=None if last is None else f"{last.priority}-{last.seq}",
+                messages=messages_of(connection, shown),
+                n_unread=unread.n_unread,
+                n_urgent=unread.n_urgent,
+                next_cursor=None if last is None else f"{last.rank}-{last.seq}",
+                open_delegations=open_delegations(connection, agent, now=now),
+                n_dead_letters=count_dead(connection, agent, now=now),
             )
 
         return self._database.read(work)
 
+    def unread(self, agent: str) -> Unread:
+        """Count what ``agent`` has to read."""
+        now = timestamp(self._now())
+        return self._database.read(lambda connection: self._count(connection, agent, now))
+
     def acknowledge(self, agent: str, message_ids: Sequence[str]) -> Acknowledged:
         """Mark messages as dealt with, all or none."""
+        now = timestamp(self._now())
 
         def work(connection: Connection) -> Acknowledged:
-            wanted = list(dict.fromkeys(message_ids))
-            rows = connection.execute(_addressed(agent).where(messages.c.id.in_(wanted))).all()
-            _refuse_foreign(agent, wanted, rows)
             note_agent(connection, agent)
+            wanted = list(dict.fromkeys(message_ids))
+            rows = connection.execute(
+                select(messages.c.id, messages.c.seq, readers.c.acknowledged_at)
+                .join(readers, readers.c.message_seq == messages.c.seq)
+                .where(readers.c.agent == agent, messages.c.id.in_(wanted))
+                .order_by(messages.c.seq)
+            ).all()
+            _refuse_foreign(agent, wanted, rows)
             fresh = [row for row in rows if row.acknowledged_at is None]
-            for row in fresh:
-                _mark(connection, agent, row.seq)
+            here = and_(
+                readers.c.agent == agent, readers.c.message_seq.in_([row.seq for row in fresh])
+            )
+            connection.execute(update(readers).where(here).values(acknowledged_at=now))
             return Acknowledged(
                 agent=agent,
                 acknowledged=[row.id for row in fresh],
                 already=[row.id for row in rows if row.acknowledged_at is not None],
-                n_unread=_counts(connection, agent)[0],
+                n_unread=self._count(connection, agent, now).n_unread,
             )
 
         return self._database.write(work)
+
+    def thread(self, thread_id: str) -> Thread:
+        """Return a thread in order, with who has acknowledged what."""
+        return self._database.read(lambda connection: read_thread(connection, thread_id))
+
+    def dead_letters(self, agent: str) -> DeadLetters:
+        """Return what ``agent`` sent and nobody got, newest first."""
+        now = timestamp(self._now())
+        letters = self._database.read(lambda connection: dead_of(connection, agent, now=now))
+        return DeadLetters(agent=agent, letters=letters)
 
     def describe(self) -> str:
         """Return how many messages are stored."""
         query = select(func.count()).select_from(messages)
         return f"{self._database.read(lambda c: c.scalar(query))} messages"
 
-    def _refuse_strangers(self, connection: Connection, names: Sequence[str]) -> None:
-        known = known_agents(connection, self._shipped)
-        if strangers := [name for name in names if name not in known]:
-            raise NotFoundError(
-                f"No agent named {', '.join(map(repr, strangers))}; known: {', '.join(known)}. "
-                "An agent becomes known when it first saves memory or sends a message. "
-                "Nothing was sent."
-            )
+    def _count(self, connection: Connection, agent: str, now: str) -> Unread:
+        return count_unread(connection, agent, shipped=agent in self._shipped, now=now)
+
+    def _known(self, connection: Connection) -> list[str]:
+        return known_agents(connection, self._shipped)
+
+    def _strangers(self, connection: Connection, names: Sequence[str]) -> list[str]:
+        known = set(self._known(connection)) if names else set()
+        return [name for name in names if name not in known]
+
+    def _store(
+        self, connection: Connection, request: Mapping[str, Any], flags: Sequence[str]
+    ) -> dict[str, Any]:
+        now = self._now()
+        thread_id = _thread_of(connection, request["reply_to"])
+        check_quotas(connection, self._quotas, request, now=now)
+        message = _row(request, flags, now=now, thread_id=thread_id)
+        stored = connection.execute(insert(messages).values(message))
+        seq = stored.inserted_primary_key.seq  # type: ignore[union-attr]  # a plain insert has one
+        everybody = (name for name in self._known(connection) if name != request["from"])
+        targets = request["to"] or list(everybody)
+        if targets:
+            connection.execute(insert(readers), [_reader(message, seq, agent) for agent in targets])
+        note_delegation(connection, request, {**message, "seq": seq})
+        return {
+            "message_id": message["id"],
+            "thread_id": message["thread_id"],
+            "recipients": request["to"] or ["*"],
+            "timestamp": message["created_at"],
+        }
 
 
-def _send(
-    connection: Connection, request: Mapping[str, Any], expires_in_s: float | None
+def _row(
+    request: Mapping[str, Any], flags: Sequence[str], *, now: datetime, thread_id: str | None
 ) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    message_id = uuid.uuid4().hex
-    thread_id = _thread_of(connection, request["reply_to"]) or message_id
-    stored = connection.execute(
-        insert(messages).values(
-            id=message_id,
-            thread_id=thread_id,
-            reply_to=request["reply_to"],
-            from_agent=request["from"],
-            type=request["type"],
-            priority=PRIORITIES.index(request["priority"]),
-            is_broadcast=int(not request["to"]),
-            content=request["content"],
-            metadata_json=json.dumps(request["metadata"]),
-            created_at=timestamp(now),
-            expires_at=expires_in_s and timestamp(now + timedelta(seconds=expires_in_s)),
-        )
-    )
-    seq = stored.inserted_primary_key.seq  # type: ignore[union-attr]  # a plain insert has one
-    for agent in request["to"]:
-        connection.execute(insert(readers).values(message_seq=seq, agent=agent))
+    message_id, lasts_s = uuid.uuid4().hex, request["expires_in_s"]
     return {
-        "message_id": message_id,
-        "thread_id": thread_id,
-        "recipients": request["to"] or ["*"],
-        "timestamp": timestamp(now),
+        "id": message_id,
+        "thread_id": thread_id or message_id,
+        "reply_to": request["reply_to"],
+        "from_agent": request["from"],
+        "type": request["type"],
+        "priority": PRIORITIES.index(request["priority"]),
+        "is_broadcast": int(not request["to"]),
+        "content": request["content"],
+        "metadata_json": json.dumps(request["metadata"]),
+        "created_at": timestamp(now),
+        "expires_at": lasts_s and timestamp(now + timedelta(seconds=lasts_s)),
+        "ack_wanted": int(request["ack_wanted"]),
+        "flags": json.dumps(flags),
     }
+
+
+def _reader(message: Mapping[str, Any], seq: int, agent: str) -> dict[str, Any]:
+    rank = len(PRIORITIES) - 1 - message["priority"]
+    expires_at = message["expires_at"]
+    return {"message_seq": seq, "agent": agent, "rank": rank, "expires_at": expires_at}
 
 
 def _thread_of(connection: Connection, message_id: str | None) -> str | None:
     if message_id is None:
         return None
-    thread = connection.execute(
-        select(messages.c.thread_id).where(messages.c.id == message_id)
-    ).scalar()
+    thread = connection.scalar(select(messages.c.thread_id).where(messages.c.id == message_id))
     if thread is None:
         raise NotFoundError(
             f"No message {message_id!r} to reply to. "
@@ -199,87 +256,18 @@ def _thread_of(connection: Connection, message_id: str | None) -> str | None:
     return str(thread)
 
 
-def _addressed(agent: str) -> Select[Any]:
-    """Select what was ever sent to ``agent``, with its own acknowledgement."""
-    mine = and_(readers.c.message_seq == messages.c.seq, readers.c.agent == agent)
-    to_me = readers.c.agent.is_not(None)
-    to_all = and_(messages.c.is_broadcast == 1, messages.c.from_agent != agent)
-    return (
-        select(messages, readers.c.acknowledged_at)
-        .select_from(messages.outerjoin(readers, mine))
-        .where(or_(to_me, to_all))
+def _unknown(strangers: Sequence[str], known: Sequence[str]) -> NotFoundError:
+    return NotFoundError(
+        f"No agent named {', '.join(map(repr, strangers))}; known: {', '.join(known)}. "
+        "An agent becomes known when it first saves memory or sends a message. "
+        "Nothing was sent; the letter is kept as a dead one."
     )
 
 
-def _visible(agent: str, with_acknowledged: bool) -> Select[Any]:
-    is_live = or_(messages.c.expires_at.is_(None), messages.c.expires_at > timestamp())
-    query = _addressed(agent).where(is_live)
-    return query if with_acknowledged else query.where(readers.c.acknowledged_at.is_(None))
-
-
-def _behind(priority: int, seq: int) -> ColumnElement[bool]:
-    same = and_(messages.c.priority == priority, messages.c.seq > seq)
-    return or_(messages.c.priority < priority, same)
-
-
-def _counts(connection: Connection, agent: str) -> tuple[int, int]:
-    unread = _visible(agent, with_acknowledged=False).subquery()
-    urgent = func.coalesce(func.sum((unread.c.priority == URGENT).cast(messages.c.seq.type)), 0)
-    row = connection.execute(select(func.count(), urgent).select_from(unread)).one()
-    return int(row[0]), int(row[1])
-
-
-def _messages(connection: Connection, rows: Sequence[Row[Any]]) -> list[Message]:
-    targets: dict[int, list[str]] = {row.seq: [] for row in rows if not row.is_broadcast}
-    if targets:
-        query = select(readers).where(readers.c.message_seq.in_(targets)).order_by(readers.c.agent)
-        for reader in connection.execute(query):
-            targets[reader.message_seq].append(reader.agent)
-    return [_message(row, targets.get(row.seq, [])) for row in rows]
-
-
-def _message(row: Row[Any], targets: list[str]) -> Message:
-    return Message(
-        message_id=row.id,
-        thread_id=row.thread_id,
-        reply_to=row.reply_to,
-        from_agent=row.from_agent,
-        target_agents=targets,
-        message_type=row.type,
-        priority=PRIORITIES[row.priority],
-        content=row.content,
-        metadata=json.loads(row.metadata_json),
-        timestamp=row.created_at,
-        expires_at=row.expires_at,
-        acknowledged_at=row.acknowledged_at,
-    )
-
-
-def _mark(connection: Connection, agent: str, seq: int) -> None:
-    here = and_(readers.c.message_seq == seq, readers.c.agent == agent)
-    now = timestamp()
-    marked = connection.execute(update(readers).where(here).values(acknowledged_at=now))
-    if marked.rowcount == 0:  # a broadcast has no row per reader until it is read
-        connection.execute(
-            insert(readers).values(message_seq=seq, agent=agent, acknowledged_at=now)
-        )
-
-
-def _refuse_foreign(agent: str, wanted: Sequence[str], rows: Sequence[Row[Any]]) -> None:
+def _refuse_foreign(agent: str, wanted: Sequence[str], rows: Sequence[Any]) -> None:
     found = {row.id for row in rows}
     if missing := [message_id for message_id in wanted if message_id not in found]:
         raise NotFoundError(
             f"No message {', '.join(map(repr, missing))} for {agent}. "
             "Take ids from message_inbox. Nothing was acknowledged."
         )
-
-
-def _parse(cursor: str | None) -> tuple[int, int] | None:
-    if cursor is None:
-        return None
-    priority, _, seq = cursor.partition("-")
-    if not (cursor.isascii() and priority.isdecimal() and seq.isdecimal() and len(cursor) < 20):
-        raise InvalidInputError(
-            f"Cursor {cursor!r} is not one of ours. Pass next_cursor of the page before."
-        )
-    return int(priority), int(seq)

@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from ml_orchestrator.messaging.models import Acknowledged, Inbox, Priority, SentMessage
+from ml_orchestrator.messaging.models import (
+    Acknowledged,
+    DeadLetters,
+    Inbox,
+    Priority,
+    SentMessage,
+    Thread,
+    Unread,
+)
 
 __all__ = ["Mailbox"]
 
@@ -12,8 +20,9 @@ class Mailbox(Protocol):
     """Messages between agents, shared by many processes.
 
     A message is delivered to each of its readers until that reader acknowledges it or it
-    expires; acknowledging twice is harmless. A broadcast reaches every agent but its sender,
-    those included that show up later. A call that returned is durable.
+    expires; acknowledging twice is harmless, so a reader that acknowledges gets each once. A
+    broadcast reaches every agent but its sender, those included that show up later. Messages of a
+    thread are numbered in the order in which they were stored. A call that returned is durable.
     """
 
     def send(
@@ -26,14 +35,21 @@ class Mailbox(Protocol):
         priority: Priority = "medium",
         metadata: Mapping[str, Any] | None = None,
         reply_to: str | None = None,
+        ack_wanted: bool = False,
         expires_in_s: float | None = None,
         idempotency_key: str | None = None,
     ) -> SentMessage:
         """Store a message; no target means everybody.
 
+        A ``delegation`` opens work on its one target's side; that agent's ``delegation_result`` in
+        reply closes it and counts it, once, for both.
+
         Raises:
-            NotFoundError: a recipient or the message replied to is unknown.
-            ConflictError: the key was used before for something else.
+            NotFoundError: a recipient or the message replied to is unknown; the letter is kept
+                as a dead one.
+            ConflictError: the key was used before for something else, or nothing open is closed.
+            InvalidInputError: a delegation has no single target, a result no outcome.
+            QuotaExceededError: the sender has written too much lately.
         """
         ...
 
@@ -44,8 +60,16 @@ class Mailbox(Protocol):
         limit: int = 20,
         cursor: str | None = None,
         with_acknowledged: bool = False,
+        query: str | None = None,
     ) -> Inbox:
-        """Return one page of what ``agent`` has to read; reading does not acknowledge."""
+        """Return one page of what ``agent`` has to read; reading does not acknowledge.
+
+        ``query`` keeps messages whose content holds it, upper and lower case alike.
+        """
+        ...
+
+    def unread(self, agent: str) -> Unread:
+        """Count what ``agent`` has to read; its cost does not grow with what others have."""
         ...
 
     def acknowledge(self, agent: str, message_ids: Sequence[str]) -> Acknowledged:
@@ -53,6 +77,22 @@ class Mailbox(Protocol):
 
         Raises:
             NotFoundError: an id is not among this agent's messages; nothing is marked.
+        """
+        ...
+
+    def thread(self, thread_id: str) -> Thread:
+        """Return a thread in order, with who has acknowledged what.
+
+        Raises:
+            NotFoundError: there is no such thread.
+        """
+        ...
+
+    def dead_letters(self, agent: str) -> DeadLetters:
+        """Return what ``agent`` sent and nobody got, newest first.
+
+        Letters to unknown agents are kept when they are refused; one whose sender wanted an
+        acknowledgement and that expired without it becomes a dead letter too.
         """
         ...
 

@@ -6,10 +6,28 @@ from pydantic import Field
 
 from ml_orchestrator.records import Record
 
-__all__ = ["PRIORITIES", "Acknowledged", "Inbox", "Message", "Priority", "SentMessage"]
+__all__ = [
+    "DELEGATION",
+    "PRIORITIES",
+    "RESULT",
+    "Acknowledged",
+    "DeadLetter",
+    "DeadLetters",
+    "Inbox",
+    "Lease",
+    "Leases",
+    "Message",
+    "OpenDelegation",
+    "Priority",
+    "SentMessage",
+    "Thread",
+    "ThreadMessage",
+    "Unread",
+]
 
 Priority = Literal["low", "medium", "high", "urgent"]
 PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "urgent")
+DELEGATION, RESULT = "delegation", "delegation_result"
 
 
 class Message(Record):
@@ -23,7 +41,9 @@ class Message(Record):
     message_type: str
     priority: Priority
     content: str
+    flags: Annotated[list[str], Field(description="What looked odd in it; hints, not verdicts.")]
     metadata: dict[str, Any]
+    ack_wanted: Annotated[bool, Field(description="The sender waits for message_ack.")] = False
     timestamp: Annotated[str, Field(description="When it was sent, ISO 8601 UTC.")]
     expires_at: str | None = None
     acknowledged_at: Annotated[
@@ -40,6 +60,16 @@ class SentMessage(Record):
     timestamp: str
 
 
+class OpenDelegation(Record):
+    """Work that was handed over and has no result yet."""
+
+    message_id: Annotated[str, Field(description="Reply to it with type delegation_result.")]
+    from_agent: str
+    to_agent: str
+    task_type: str
+    opened_at: str
+
+
 class Inbox(Record):
     """One page of an agent's messages, most urgent first, then oldest first."""
 
@@ -48,6 +78,20 @@ class Inbox(Record):
     n_unread: Annotated[int, Field(description="Unread in all, this page included.")]
     n_urgent: Annotated[int, Field(description="Of these, urgent.")]
     next_cursor: Annotated[str | None, Field(description="Pass as cursor for the next page.")]
+    open_delegations: Annotated[
+        list[OpenDelegation], Field(description="Handed to this agent or by it, oldest first.")
+    ] = []
+    n_dead_letters: Annotated[
+        int, Field(description="What this agent sent and nobody got; see dead-letter://AGENT.")
+    ] = 0
+
+
+class Unread(Record):
+    """What waits for an agent, told along with other results."""
+
+    n_unread: int
+    n_urgent: int
+    urgent: Annotated[list[str], Field(description="How the urgent ones begin.")] = []
 
 
 class Acknowledged(Record):
@@ -57,3 +101,53 @@ class Acknowledged(Record):
     acknowledged: Annotated[list[str], Field(description="Acknowledged by this call.")]
     already: Annotated[list[str], Field(description="Had been acknowledged before.")]
     n_unread: Annotated[int, Field(description="Still unread.")]
+
+
+class ThreadMessage(Record):
+    """A message of a thread, with who has dealt with it."""
+
+    message: Message
+    acknowledged_by: Annotated[dict[str, str], Field(description="Agent to time, ISO 8601 UTC.")]
+    waiting_for: Annotated[list[str], Field(description="Readers that have not acknowledged it.")]
+
+
+class Thread(Record):
+    """A thread in the order in which it was written; the last 200 messages of it."""
+
+    thread_id: str
+    messages: list[ThreadMessage]
+    n_messages: int
+
+
+class DeadLetter(Record):
+    """A message that reached nobody, and why."""
+
+    to_agent: str
+    message_type: str
+    content: str
+    reason: str
+    timestamp: str
+
+
+class DeadLetters(Record):
+    """The last letters of one sender that reached nobody, newest first."""
+
+    agent: str
+    letters: list[DeadLetter]
+
+
+class Lease(Record):
+    """Who says to be at work on something, and until when. Advisory: nothing is locked."""
+
+    resource: str
+    holder: Annotated[str | None, Field(description="Null once it was given back.")]
+    token: Annotated[int, Field(description="Grows with every change of holder.")]
+    note: str
+    taken_at: str
+    expires_at: str
+
+
+class Leases(Record):
+    """Every lease that is live."""
+
+    leases: list[Lease]

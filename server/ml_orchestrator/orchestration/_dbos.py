@@ -41,10 +41,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 # The form of a stored plan. A worker runs the plans of its own version only.
 PLAN_VERSION = "1"
-QUEUE = "runs"
-LISTENED = (QUEUE,)
 WORKFLOW = "run"
-RUNS_AT_ONCE = 2
+# Runs at once by queue. A roll-out mostly waits, and training must not make it wait longer.
+QUEUES = {"runs": 2, "rollouts": 4}
 # Each take-over of a run counts as one; a run that kills its worker ends some time.
 MAX_RECOVERY_ATTEMPTS = 50
 
@@ -65,7 +64,8 @@ def prepare(settings: Settings) -> None:
                 connection.execute("PRAGMA journal_mode=WAL")
         DBOS.migrate(settings.workflows_url)
         client = _connect(settings)
-        client.register_queue(QUEUE, worker_concurrency=RUNS_AT_ONCE, on_conflict="never_update")
+        for queue, at_once in QUEUES.items():
+            client.register_queue(queue, worker_concurrency=at_once, on_conflict="never_update")
         client.destroy()
 
 
@@ -141,7 +141,7 @@ class RunClient:
         self._client.enqueue(
             {
                 "workflow_name": WORKFLOW,
-                "queue_name": QUEUE,
+                "queue_name": workflow.queue,
                 "workflow_id": run_id,
                 "app_version": PLAN_VERSION,
             },
@@ -175,9 +175,9 @@ class RunClient:
 
         Raises:
             NotFoundError: there is no such run.
-            ConflictError: it ended before it could be cancelled.
+            ConflictError: it ended before it could be cancelled, or another tool stops it.
         """
-        self._row(run_id)
+        _refuse_to_cut(WORKFLOWS[plan_of(self._row(run_id))["workflow"]], run_id)
         self._client.cancel_workflow(run_id)
         status = self.status(run_id)
         if status.state != "cancelled":
@@ -237,7 +237,7 @@ def launch(executor_id: str, settings: Settings, execute: Execute) -> None:
         }
     )
     _register(execute)
-    DBOS.listen_queues(LISTENED)
+    DBOS.listen_queues(tuple(QUEUES))
     DBOS.launch()
 
 
@@ -285,17 +285,26 @@ def has_work() -> bool:
 
 def poll_every(seconds: float) -> None:
     """Set how often this worker looks for queued runs."""
-    DBOS.register_queue(
-        QUEUE,
-        worker_concurrency=RUNS_AT_ONCE,
-        polling_interval_sec=seconds,
-        on_conflict="always_update",
-    )
+    for queue, at_once in QUEUES.items():
+        DBOS.register_queue(
+            queue,
+            worker_concurrency=at_once,
+            polling_interval_sec=seconds,
+            on_conflict="always_update",
+        )
 
 
 def shut_down() -> None:
     """Stop running workflows in this process; unfinished ones wait for the next worker."""
     DBOS.destroy()
+
+
+def _refuse_to_cut(workflow: Workflow, run_id: str) -> None:
+    if workflow.stopped_by is not None:
+        raise ConflictError(
+            f"Run {run_id} of {workflow.name!r} is stopped by {workflow.stopped_by}, which leaves "
+            "nothing half done."
+        )
 
 
 def _creation(run: RunStatus) -> str:

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from ml_orchestrator.registry.approvals import Approvals
 from ml_orchestrator.registry.desk import RegistryDesk, open_desk
+from ml_orchestrator.registry.inspection import ModelPolicy
+from ml_orchestrator.registry.keys import Keyring
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
+from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
-__all__ = ["open_registry", "registry_for_a_step"]
+__all__ = ["open_approvals", "open_keyring", "open_registry", "registry_for_a_step"]
 
 
 def open_registry(settings: Settings, database: Database) -> RegistryDesk:
@@ -23,7 +27,19 @@ def open_registry(settings: Settings, database: Database) -> RegistryDesk:
         host=f"{socket.gethostname()}:{settings.home}",
         new_id=lambda: uuid.uuid4().hex,
         now=lambda: datetime.now(UTC),
+        signing_key=settings.signing_key,
+        policy=ModelPolicy(trusted_types=EXTRA_TRUSTED_TYPES, allow_pickle=settings.allow_pickle),
     )
+
+
+def open_keyring(settings: Settings) -> Keyring:
+    """Open the keys of a data directory; MLflow is not needed for it."""
+    return Keyring(settings.home, signing_key=settings.signing_key)
+
+
+def open_approvals(database: Database) -> Approvals:
+    """Open what persons were asked to approve; needs no MLflow."""
+    return Approvals(database, new_id=lambda: uuid.uuid4().hex, now=lambda: datetime.now(UTC))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from ml_orchestrator.errors import (
     NotFoundError,
     UnavailableError,
 )
+from ml_orchestrator.registry.alias_table import AliasState, alias_table
 from ml_orchestrator.registry.integrity import list_files
 from ml_orchestrator.registry.models import ModelSummary, ModelVersion
 from ml_orchestrator.registry.names import (
@@ -26,8 +28,9 @@ from ml_orchestrator.registry.names import (
 )
 from ml_orchestrator.registry.sources import is_server, local_path, logged_model_id, run_artifact
 from ml_orchestrator.registry.store import DIGEST_TAG
-from ml_orchestrator.storage.creation import with_whole_file
+from ml_orchestrator.storage.creation import sqlite_file, with_whole_file
 from ml_orchestrator.storage.home import prepare_home
+from ml_orchestrator.storage.locks import exclusive
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -44,6 +47,7 @@ __all__ = ["MlflowRegistry"]
 
 MAX_MODEL_BYTES = 10_000_000_000
 MAX_NAMED = 20
+MAX_EVENT = 2**62  # later than any
 
 
 class MlflowRegistry:
@@ -61,6 +65,12 @@ class MlflowRegistry:
             for uri in (tracking_uri, registry_uri):
                 with_whole_file(uri, doing="creating MLflow's database", build=_open)
             self._client = _open(tracking_uri, registry_uri)
+            self._table = alias_table(registry_uri)
+            if self._table is not None:
+                with exclusive(
+                    sqlite_file(registry_uri) or home / "alias-log", doing="preparing the alias log"
+                ):
+                    self._table.install()
 
     def register(self, model: str, *, source_uri: str, run_id: str, tags: Mapping[str, str]) -> int:
         """Return the version made from ``run_id``, registering it unless that was done.
@@ -123,8 +133,15 @@ class MlflowRegistry:
         aliases = self._registered(model).aliases
         return self._version(self._found_version(model, version), aliases)
 
+    def manifest_digest(self, model: str, version: int) -> str | None:
+        """Return the digest that one version is tagged with, in a single question."""
+        tag = self._found_version(model, version).tags.get(DIGEST_TAG)
+        return None if tag is None else str(tag)
+
     def alias_version(self, model: str, alias: str) -> int | None:
         """Return where ``alias`` points; None if it is unset."""
+        if self._table is not None:
+            return self.alias_state(model, alias, after=MAX_EVENT).version
         check_model(model)
         check_alias(alias)
         with _translated():
@@ -152,6 +169,53 @@ class MlflowRegistry:
         with _translated():
             self._client.delete_registered_model_alias(model, alias)
 
+    def alias_state(self, model: str, alias: str, *, after: int) -> AliasState:
+        """Return where ``alias`` points and its events later than ``after``, in one snapshot."""
+        if self._table is None:
+            return AliasState(self.alias_version(model, alias))
+        check_model(model)
+        check_alias(alias)
+        with _translated():
+            state = self._table.state(model, alias, after=after)
+        if state.version is None:
+            self._registered(model)
+        return state
+
+    def aliases_with_events(self) -> frozenset[tuple[str, str]]:
+        """Return model and alias of everything that has an event."""
+        with _translated():
+            return frozenset() if self._table is None else self._table.names()
+
+    def move_alias(
+        self,
+        model: str,
+        alias: str,
+        *,
+        from_version: int | None,
+        to_version: int | None,
+        move_id: str,
+    ) -> bool:
+        """Move ``alias`` if it points to ``from_version``, and say whether it does now."""
+        if self._table is None:
+            return self._move_by_server(model, alias, from_version, to_version)
+        check_model(model)
+        check_alias(alias)
+        with _translated():
+            return self._table.move(
+                model, alias, from_version=from_version, to_version=to_version, mark=move_id
+            )
+
+    def _move_by_server(
+        self, model: str, alias: str, from_version: int | None, to_version: int | None
+    ) -> bool:
+        if self.alias_version(model, alias) != from_version:
+            return False
+        if to_version is None:
+            self.delete_alias(model, alias)
+        else:
+            self.set_alias(model, alias, to_version)
+        return self.alias_version(model, alias) == to_version
+
     def set_version_tag(self, model: str, version: int, key: str, value: str) -> None:
         """Set one tag of a version."""
         check_model(model)
@@ -178,10 +242,13 @@ class MlflowRegistry:
         return destination
 
     def _fetch(self, location: str, destination: Path) -> None:
-        with _translated():
-            mlflow.artifacts.download_artifacts(
-                artifact_uri=location, dst_path=str(destination), tracking_uri=self._tracking_uri
-            )
+        with tempfile.TemporaryDirectory(dir=destination.parent) as name:
+            with _translated():
+                # MLflow 3.17 makes a folder of the address's last part below ``dst_path``.
+                fetched = mlflow.artifacts.download_artifacts(
+                    artifact_uri=location, dst_path=name, tracking_uri=self._tracking_uri
+                )
+            _copy(Path(fetched), destination)
 
     def _location(self, source: str) -> str:
         """Return where the files of ``source`` lie, once that place is known to be ours."""

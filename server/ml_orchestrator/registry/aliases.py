@@ -4,12 +4,15 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import ConflictError
+from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.registry.models import Check, ModelVersion, MovePlan, VerifyReport
+from ml_orchestrator.registry.policies import AliasPolicy
 
-__all__ = ["ALIAS_RULES", "Move", "plan_move", "policy_of", "require_expected"]
+__all__ = ["ALIAS_RULES", "Move", "plan_move", "require_expected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,12 @@ class Move:
         target: The version the alias would point to; None removes the alias.
         verification: Integrity of ``target``; None if it was not looked at.
         held_aliases: Aliases that ``target`` has now or had, according to the history.
+        policy: What a move of this alias needs.
+        actor: Who moves it.
+        is_rollback: Whether it goes back to where the alias pointed before its last move, and
+            that was not a rollback itself.
+        last_moved_at: When the alias was moved last; None if never.
+        now: The time, UTC.
     """
 
     model: str
@@ -28,6 +37,11 @@ class Move:
     target: ModelVersion | None
     verification: VerifyReport | None
     held_aliases: frozenset[str]
+    policy: AliasPolicy
+    actor: str
+    is_rollback: bool
+    last_moved_at: datetime | None
+    now: datetime
 
     @property
     def to_version(self) -> int | None:
@@ -37,18 +51,6 @@ class Move:
 
 AliasRule = Callable[[Move], tuple[bool, str]]
 ALIAS_RULES: Catalog[AliasRule] = Catalog("alias rule")
-
-_GENERAL = ("changes_something", "is_ready")
-_POLICIES = {
-    "challenger": (*_GENERAL, "is_verified", "is_not_champion"),
-    "champion": (*_GENERAL, "is_verified"),
-    "production": (*_GENERAL, "is_verified", "was_champion_or_challenger"),
-}
-
-
-def policy_of(alias: str) -> tuple[str, ...]:
-    """Return the names of the rules that a move of ``alias`` must keep."""
-    return _POLICIES.get(alias, _GENERAL)
 
 
 def plan_move(move: Move, *, expected_version: int | None) -> MovePlan:
@@ -67,13 +69,17 @@ def plan_move(move: Move, *, expected_version: int | None) -> MovePlan:
         current_version=move.current_version,
         expected_version=expected_version,
     )
-    checks = tuple(_check(name, move) for name in policy_of(move.alias))
+    gates = tuple(_check(name, move) for name in move.policy.all_gates)
+    checks = (*gates, *_who_may(move), *_cool_down(move))
+    needs_approval = move.policy.needs_approval(is_rollback=move.is_rollback)
     content = {
         "model": move.model,
         "alias": move.alias,
         "from_version": move.current_version,
         "to_version": move.to_version,
         "checks": [check.model_dump() for check in checks],
+        "is_rollback": move.is_rollback,
+        "needs_approval": needs_approval,
         "manifest_digest": move.verification and move.verification.manifest_digest,
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -84,6 +90,8 @@ def plan_move(move: Move, *, expected_version: int | None) -> MovePlan:
         to_version=move.to_version,
         checks=checks,
         allowed=all(check.ok for check in checks),
+        is_rollback=move.is_rollback,
+        needs_approval=needs_approval,
         digest=hashlib.sha256(text.encode()).hexdigest(),
     )
 
@@ -107,6 +115,33 @@ def _describe(version: int | None) -> str:
 def _check(name: str, move: Move) -> Check:
     ok, detail = ALIAS_RULES[name](move)
     return Check(name=name, ok=ok, detail=detail)
+
+
+def _who_may(move: Move) -> tuple[Check, ...]:
+    """Look at who moves it, if the policy names agents."""
+    if move.policy.agents is None:
+        return ()
+    holders = ", ".join(move.policy.agents) or "nobody"
+    is_named = move.actor in map(canonical_agent, move.policy.agents)
+    return (Check(name="actor_may", ok=is_named, detail=f"may move @{move.alias}: {holders}"),)
+
+
+def _cool_down(move: Move) -> tuple[Check, ...]:
+    """Look at the time since the last move, if the policy asks for a pause.
+
+    What it says does not change while it holds, so that a plan keeps its digest.
+    """
+    pause = timedelta(seconds=move.policy.cool_down_s)
+    if not pause:
+        return ()
+    if move.is_rollback or move.last_moved_at is None:
+        return (Check(name="cool_down", ok=True, detail="a rollback or first move need not wait"),)
+    until = move.last_moved_at + pause
+    if move.now < until:
+        detail = f"it was moved less than {move.policy.cool_down_s:g} s ago; wait until {until}"
+        return (Check(name="cool_down", ok=False, detail=detail),)
+    detail = f"at least {move.policy.cool_down_s:g} s since its last move"
+    return (Check(name="cool_down", ok=True, detail=detail),)
 
 
 @ALIAS_RULES.register("changes_something")
@@ -145,14 +180,29 @@ def is_not_champion(move: Move) -> tuple[bool, str]:
     return True, "the target is not @champion"
 
 
-@ALIAS_RULES.register("was_champion_or_challenger")
-def was_champion_or_challenger(move: Move) -> tuple[bool, str]:
-    """The target has stood as champion or challenger, on record."""
+@ALIAS_RULES.register("was_tried")
+def was_tried(move: Move) -> tuple[bool, str]:
+    """The target has stood as champion, as challenger or in staging, on record."""
+    return _has_held(move, "champion", "challenger", "staging")
+
+
+@ALIAS_RULES.register("was_dev")
+def was_dev(move: Move) -> tuple[bool, str]:
+    """The target has been in the environment dev, on record."""
+    return _has_held(move, "dev")
+
+
+@ALIAS_RULES.register("was_staging")
+def was_staging(move: Move) -> tuple[bool, str]:
+    """The target has been in the environment staging, on record."""
+    return _has_held(move, "staging")
+
+
+def _has_held(move: Move, *aliases: str) -> tuple[bool, str]:
     if move.target is None:
         return True, "the alias is removed"
-    held = sorted(move.held_aliases & {"champion", "challenger"})
+    held = [f"@{name}" for name in aliases if name in move.held_aliases]
     if not held:
-        return False, (
-            f"version {move.to_version} was never @champion or @challenger; try it there first"
-        )
-    return True, f"version {move.to_version} is or was {' and '.join('@' + name for name in held)}"
+        wanted = " or ".join(f"@{name}" for name in aliases)
+        return False, f"version {move.to_version} was never {wanted}; try it there first"
+    return True, f"version {move.to_version} is or was {' and '.join(held)}"

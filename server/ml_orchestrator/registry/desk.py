@@ -1,16 +1,23 @@
 """The registry in one piece: versions, manifests and alias moves over one MLflow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.registry._mlflow import MlflowRegistry
+from ml_orchestrator.registry.aliases import ALIAS_RULES
+from ml_orchestrator.registry.approvals import Approvals
+from ml_orchestrator.registry.environment import check_environment
+from ml_orchestrator.registry.inspection import ModelPolicy
 from ml_orchestrator.registry.journal import AliasJournal
+from ml_orchestrator.registry.keys import Keyring
 from ml_orchestrator.registry.moves import AliasMover
-from ml_orchestrator.registry.names import check_version
+from ml_orchestrator.registry.names import check_version, is_alias
+from ml_orchestrator.registry.policies import PolicyBook
 from ml_orchestrator.registry.store import RegistryStore
+from ml_orchestrator.registry.upkeep import AliasUpkeep
 from ml_orchestrator.registry.verification import ModelVault
 from ml_orchestrator.storage.engine import Database
 
@@ -24,11 +31,18 @@ class RegistryDesk:
     store: RegistryStore
     vault: ModelVault
     mover: AliasMover
+    policies: PolicyBook
+    approvals: Approvals
 
     def describe(self) -> str:
         """Return what a health probe reports, after asking MLflow for it."""
         models, cursor = self.store.models(limit=10, cursor=None)
         return f"{len(models)}{' or more' if cursor else ''} models"
+
+    def describe_policies(self, model: str, aliases: Collection[str]) -> dict[str, str]:
+        """Return, in a line each, what moves of these aliases and of @production need."""
+        names = sorted({*filter(is_alias, aliases), "production"})
+        return {f"@{alias}": self.policies.of(model, alias).describe() for alias in names}
 
     def resolve(self, model: str, reference: int | str) -> int:
         """Return the version that a number or an alias (with or without @) names.
@@ -57,6 +71,8 @@ def open_desk(
     host: str,
     new_id: Callable[[], str],
     now: Callable[[], datetime],
+    signing_key: Path | None = None,
+    policy: ModelPolicy | None = None,
 ) -> RegistryDesk:
     """Open the registry; the first time this creates MLflow's database and takes seconds.
 
@@ -68,9 +84,30 @@ def open_desk(
         host: Names this machine and data directory; movers of one host share file locks.
         new_id: Makes the identifier of a move.
         now: The time, UTC.
+        signing_key: A private key kept elsewhere; one in ``home``/keys if unset.
+        policy: What a model may be made of.
     """
     store = MlflowRegistry(tracking_uri, registry_uri, home)
-    vault = ModelVault(store, home)
+    keyring = Keyring(home, signing_key=signing_key)
+    policies = PolicyBook(home, known_gates=ALIAS_RULES)
+    vault = ModelVault(
+        store,
+        home,
+        keyring=keyring,
+        policy=policy or ModelPolicy(),
+        check_environment=lambda copy: check_environment(copy, policies.environment),
+    )
     journal = AliasJournal(database, host=host, new_id=new_id, now=now)
-    mover = AliasMover(store, journal, verify=vault.verify, home=home, host=host, now=now)
-    return RegistryDesk(store=store, vault=vault, mover=mover)
+    approvals = Approvals(database, new_id=new_id, now=now)
+    mover = AliasMover(
+        store,
+        journal,
+        verify=vault.verify,
+        policies=policies,
+        approvals=approvals,
+        upkeep=AliasUpkeep(store, journal, home=home, host=host, now=now),
+        now=now,
+    )
+    return RegistryDesk(
+        store=store, vault=vault, mover=mover, policies=policies, approvals=approvals
+    )

@@ -22,6 +22,7 @@ __all__ = [
     "read_manifest",
     "verify_manifest",
     "write_manifest",
+    "write_whole",
 ]
 
 MAX_FILES = 10_000
@@ -118,10 +119,15 @@ def list_files(directory: Path) -> list[Path]:
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
     """Write ``manifest`` to ``path`` whole or not at all."""
+    write_whole(path, manifest.canonical)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all, readable by its owner only."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".manifest-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(manifest.canonical)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     Path(name).replace(path)

@@ -5,23 +5,37 @@ A move is written as ``intended`` before MLflow is asked and settled as ``applie
 and observed entries form a chain: each begins at the version where the one before it ended.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, select, update
 
 from ml_orchestrator.errors import ConflictError
+from ml_orchestrator.registry.approvals import given_approval, spend_approval
 from ml_orchestrator.registry.models import AliasMove, MovePlan
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import alias_moves
 
-__all__ = ["UNKNOWN_ACTOR", "AliasJournal", "Entry", "Intent"]
+__all__ = [
+    "UNKNOWN_ACTOR",
+    "AliasJournal",
+    "Entry",
+    "Intent",
+    "Observed",
+    "Standing",
+    "move_subject",
+]
 
 UNKNOWN_ACTOR = "unknown (another MLflow client)"
 _SETTLED = ("applied", "observed")
 _TABLE = alias_moves.c
+
+
+def move_subject(model: str, alias: str) -> str:
+    """Return what a person approves when an alias is moved."""
+    return f"alias:{model}@{alias}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +48,53 @@ class Intent:
     evidence: str | None
     idempotency_key: str | None
     request_digest: str
+    covered_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A move by another MLflow client; its time and event where MLflow's database told them."""
+
+    model: str
+    alias: str
+    from_version: int | None
+    to_version: int | None
+    at: datetime | None = None
+    event_seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an alias stands according to the journal.
+
+    Attributes:
+        last: The last move that took effect; None without any.
+        live: The move under way, or that was when its process died; None if there is none.
+        event_seq: The latest event of MLflow's alias table that is in the journal; 0 for none.
+    """
+
+    last: "Entry | None"
+    live: "Entry | None"
+    event_seq: int
+
+    @property
+    def version(self) -> int | None:
+        """Where the journal says the alias points."""
+        return None if self.last is None else self.last.move.to_version
+
+    def previous(self, current_version: int | None) -> int | None:
+        """Return where the alias pointed before it came to ``current_version``."""
+        if self.last is None:
+            return None
+        move = self.last.move
+        return move.from_version if move.to_version == current_version else move.to_version
+
+    def is_rollback(self, *, current_version: int | None, to_version: int | None) -> bool:
+        """Say whether going to ``to_version`` undoes the last move, if that was none itself."""
+        if self.last is None or to_version is None or self.version != current_version:
+            return False
+        was_rollback = self.last.plan is not None and self.last.plan.is_rollback
+        return self.last.move.from_version == to_version and not was_rollback
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +124,12 @@ class AliasJournal:
         self._now = now
 
     def begin(self, intent: Intent) -> AliasMove:
-        """Write ``intent`` ahead of the move.
+        """Write ``intent`` ahead of the move, using its approval up if it needs one.
 
         Raises:
             ConflictError: another move of the alias is under way, or the key is taken.
+            ApprovalRequiredError: no person has approved this plan.
+            PermissionDeniedError: a person rejected it.
         """
         values = self._values(intent.plan.model, intent.plan.alias) | {
             "from_version": intent.plan.from_version,
@@ -79,10 +142,22 @@ class AliasJournal:
             "idempotency_key": intent.idempotency_key,
             "request_digest": intent.request_digest,
         }
-        return self._database.write(lambda connection: _begin(connection, values))
 
-    def settle(self, move: AliasMove, state: Literal["applied", "abandoned"]) -> AliasMove:
-        """Close an intent.
+        def write(connection: Connection) -> AliasMove:
+            _require_free(connection, values)
+            approved_by = _approve(connection, intent, values["created_at"])
+            return _insert(connection, values | {"approved_by": approved_by})
+
+        return self._database.write(write)
+
+    def settle(
+        self,
+        move: AliasMove,
+        state: Literal["applied", "abandoned"],
+        *,
+        event_seq: int | None = None,
+    ) -> AliasMove:
+        """Close an intent; ``event_seq`` is its event in MLflow's alias table.
 
         Raises:
             ConflictError: somebody else has closed it.
@@ -93,7 +168,7 @@ class AliasJournal:
             done = connection.execute(
                 update(alias_moves)
                 .where(_TABLE.id == move.id, _TABLE.state == "intended")
-                .values(state=state, settled_at=settled_at)
+                .values(state=state, settled_at=settled_at, event_seq=event_seq)
             )
             if done.rowcount != 1:
                 raise ConflictError(f"Alias move {move.id} was settled by another process.")
@@ -101,36 +176,41 @@ class AliasJournal:
         self._database.write(close)
         return move.model_copy(update={"state": state})
 
-    def observe(
-        self, model: str, alias: str, *, from_version: int | None, to_version: int | None
-    ) -> AliasMove:
-        """Enter a move that another MLflow client made."""
-        values = self._values(model, alias) | {
-            "from_version": from_version,
-            "to_version": to_version,
+    def observe(self, moves: Sequence[Observed]) -> tuple[AliasMove, ...]:
+        """Enter moves that other MLflow clients made, in order."""
+        rows = [self._observed(move) for move in moves]
+
+        def write(connection: Connection) -> tuple[AliasMove, ...]:
+            return tuple(_insert(connection, values) for values in rows)
+
+        return self._database.write(write) if rows else ()
+
+    def _observed(self, move: Observed) -> dict[str, Any]:
+        values = self._values(move.model, move.alias) | {
+            "from_version": move.from_version,
+            "to_version": move.to_version,
             "actor": UNKNOWN_ACTOR,
             "reason": "",
             "evidence": "",
             "state": "observed",
+            "event_seq": move.event_seq,
         }
-        values["settled_at"] = values["created_at"]
-        return self._database.write(lambda connection: _insert(connection, values))
+        if move.at is not None:
+            values["created_at"] = timestamp(move.at)
+        return values | {"settled_at": timestamp(self._now())}
 
-    def live_intent(self, model: str, alias: str) -> Entry | None:
-        """Return the move of this alias that is under way, or was when its process died."""
-        return self._first(and_(_of(model, alias), _TABLE.state == "intended"))
+    def standing(self, model: str, alias: str) -> Standing:
+        """Return how an alias stands, in one snapshot."""
 
-    def last(self, model: str, alias: str) -> AliasMove | None:
-        """Return the last move that took effect."""
-        entry = self._first(and_(_of(model, alias), _TABLE.state.in_(_SETTLED)))
-        return None if entry is None else entry.move
+        def look(connection: Connection) -> Standing:
+            of = _of(model, alias)
+            return Standing(
+                last=_first(connection, and_(of, _TABLE.state.in_(_SETTLED))),
+                live=_first(connection, and_(of, _TABLE.state == "intended")),
+                event_seq=connection.scalar(select(func.max(_TABLE.event_seq)).where(of)) or 0,
+            )
 
-    def previous(self, model: str, alias: str, *, current_version: int | None) -> int | None:
-        """Return where the alias pointed before it came to ``current_version``."""
-        last = self.last(model, alias)
-        if last is None:
-            return None
-        return last.from_version if last.to_version == current_version else last.to_version
+        return self._database.read(look)
 
     def history(self, model: str, alias: str, *, limit: int = 100) -> tuple[AliasMove, ...]:
         """Return the last ``limit`` entries, newest first, abandoned ones included."""
@@ -142,7 +222,8 @@ class AliasJournal:
 
     def by_key(self, idempotency_key: str) -> Entry | None:
         """Return the applied move that carries this idempotency key."""
-        return self._first(_has_key(idempotency_key, ("applied",)))
+        has_key = _has_key(idempotency_key, ("applied",))
+        return self._database.read(lambda connection: _first(connection, has_key))
 
     def held_aliases(self, model: str, version: int) -> frozenset[str]:
         """Return the aliases that ever pointed to this version."""
@@ -166,13 +247,17 @@ class AliasJournal:
             "host": self._host,
         }
 
-    def _first(self, condition: ColumnElement[bool]) -> Entry | None:
-        return next(iter(self._entries(condition, 1)), None)
-
     def _entries(self, condition: ColumnElement[bool], limit: int) -> list[Entry]:
-        query = select(alias_moves).where(condition).order_by(_TABLE.seq.desc()).limit(limit)
-        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [_entry(row) for row in rows]
+        return self._database.read(lambda connection: _newest(connection, condition, limit))
+
+
+def _newest(connection: Connection, condition: ColumnElement[bool], limit: int) -> list[Entry]:
+    query = select(alias_moves).where(condition).order_by(_TABLE.seq.desc()).limit(limit)
+    return [_entry(row) for row in connection.execute(query).mappings()]
+
+
+def _first(connection: Connection, condition: ColumnElement[bool]) -> Entry | None:
+    return next(iter(_newest(connection, condition, 1)), None)
 
 
 def _of(model: str, alias: str) -> ColumnElement[bool]:
@@ -183,7 +268,18 @@ def _has_key(key: str, states: tuple[str, ...]) -> ColumnElement[bool]:
     return and_(_TABLE.idempotency_key == key, _TABLE.state.in_(states))
 
 
-def _begin(connection: Connection, values: dict[str, Any]) -> AliasMove:
+def _approve(connection: Connection, intent: Intent, at: str) -> str | None:
+    """Return who approved the move, using the approval up unless it covers more than this."""
+    plan = intent.plan
+    if not plan.needs_approval:
+        return None
+    if intent.covered_by is not None:
+        return given_approval(connection, intent.covered_by, at=at).decided_by
+    subject = move_subject(plan.model, plan.alias)
+    return spend_approval(connection, subject=subject, digest=plan.digest, at=at).decided_by
+
+
+def _require_free(connection: Connection, values: dict[str, Any]) -> None:
     model, alias, key = values["model"], values["alias"], values["idempotency_key"]
     is_live = and_(_of(model, alias), _TABLE.state == "intended")
     if connection.execute(select(_TABLE.id).where(is_live)).first():
@@ -191,7 +287,6 @@ def _begin(connection: Connection, values: dict[str, Any]) -> AliasMove:
     is_taken = _has_key(key, ("intended", "applied"))
     if key is not None and connection.execute(select(_TABLE.id).where(is_taken)).first():
         raise ConflictError(f"Idempotency key {key!r} is in use by another alias move.")
-    return _insert(connection, values)
 
 
 def _insert(connection: Connection, values: dict[str, Any]) -> AliasMove:
@@ -211,6 +306,7 @@ def _entry(row: RowMapping) -> Entry:
         evidence=row["evidence"] or None,
         state=row["state"],
         at=datetime.fromisoformat(row["created_at"]),
+        approved_by=row["approved_by"],
     )
     plan = row["plan"] and MovePlan.model_validate_json(row["plan"])
     return Entry(move=move, plan=plan, request_digest=row["request_digest"], host=row["host"])

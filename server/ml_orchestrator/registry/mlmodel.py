@@ -2,10 +2,12 @@
 
 MLflow's own loader imports the ``loader_module`` and the ``code`` that a model names, follows
 ``model_path`` out of its directory and takes the list of trusted types from the model itself
-(3.17). Here a model is refused unless it is exactly a scikit-learn pipeline in skops format.
+(3.17). Here a model is refused unless it is exactly a scikit-learn pipeline in skops format, or,
+if an operator allows it, in pickle format.
 """
 
-from pathlib import Path, PurePosixPath
+import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -18,6 +20,8 @@ __all__ = ["ModelDescription", "validate_mlmodel"]
 FILE_NAME = "MLmodel"
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
+_SUFFIXES = {"skops": ".skops", "pickle": ".pkl"}
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 class _Strict(BaseModel):
@@ -35,7 +39,7 @@ class _PythonFunction(_Strict):
 
 class _Sklearn(_Strict):
     pickled_model: str
-    serialization_format: Literal["skops"]
+    serialization_format: Literal["skops", "pickle", "cloudpickle"]
     sklearn_version: str
     skops_trusted_types: list[str] | None = None
     code: None = None
@@ -76,10 +80,16 @@ class ModelDescription(_Strict):
     model_file: str
     sklearn_version: str
     signature_inputs: str
+    serialization: Literal["skops", "pickle"] = "skops"
+    run_id: str | None = None
 
 
-def validate_mlmodel(directory: Path) -> ModelDescription:
+def validate_mlmodel(directory: Path, *, allow_pickle: bool = False) -> ModelDescription:
     """Read ``directory``/MLmodel without loading anything it names.
+
+    Args:
+        directory: The model directory.
+        allow_pickle: Whether an operator lets models in pickle format through, to be scanned.
 
     Raises:
         IntegrityViolationError: anything but a scikit-learn model in skops format, whose file
@@ -97,24 +107,35 @@ def validate_mlmodel(directory: Path) -> ModelDescription:
             f"MLmodel asks for something that is not allowed ({faults}). Only scikit-learn "
             "models in skops format, without code of their own, are loaded."
         ) from None
+    if content.flavors.sklearn.serialization_format != "skops" and not allow_pickle:
+        raise IntegrityViolationError(
+            "MLmodel asks for something that is not allowed (flavors.sklearn."
+            "serialization_format: a pickle). Save the model in skops format; an operator can "
+            "allow scanned pickles with ML_ORCHESTRATOR_ALLOW_PICKLE=true."
+        )
     return _describe(directory, content)
 
 
 def _describe(directory: Path, content: _MLmodel) -> ModelDescription:
+    is_skops = content.flavors.sklearn.serialization_format == "skops"
+    serialization: Literal["skops", "pickle"] = "skops" if is_skops else "pickle"
+    suffix = _SUFFIXES[serialization]
     model_file = content.flavors.sklearn.pickled_model
     if content.flavors.python_function.model_path != model_file:
         raise IntegrityViolationError("MLmodel names two different model files; refused.")
-    path = PurePosixPath(model_file)
-    is_plain = path.name == model_file and model_file.endswith(".skops") and "\\" not in model_file
+    is_plain = _PLAIN_NAME.fullmatch(model_file) is not None and model_file.endswith(suffix)
     target = directory / model_file
     if not is_plain or target.is_symlink() or not target.is_file():
         raise IntegrityViolationError(
-            f"MLmodel's model_path {model_file!r} is not a .skops file in the model directory."
+            f"MLmodel's model_path {model_file[:120]!r} is not a {suffix} file in the model "
+            "directory."
         )
     return ModelDescription(
         model_file=model_file,
         sklearn_version=content.flavors.sklearn.sklearn_version,
         signature_inputs=content.signature.inputs,
+        serialization=serialization,
+        run_id=content.run_id,
     )
 
 

@@ -10,6 +10,7 @@ from ml_orchestrator.records import Record
 __all__ = [
     "AliasHistory",
     "AliasMove",
+    "Approval",
     "Check",
     "ModelSummary",
     "ModelVersion",
@@ -22,6 +23,28 @@ __all__ = [
 ]
 
 MoveState = Literal["intended", "applied", "abandoned", "observed"]
+
+
+class Approval(Record):
+    """What a person was asked to approve, and what they said."""
+
+    id: Annotated[str, Field(description="Identifier; `ml-orchestrator approve ID` decides it.")]
+    subject: Annotated[str, Field(description="What is changed.")]
+    digest: Annotated[str, Field(description="Digest of the plan it is bound to.")]
+    summary: Annotated[str, Field(description="What the person reads; data, not advice.")]
+    requested_by: Annotated[str, Field(description="The agent that asked.")]
+    requested_at: Annotated[datetime, Field(description="When it was asked for, UTC.")]
+    expires_at: Annotated[datetime, Field(description="Until when it can be used, UTC.")]
+    state: Annotated[
+        Literal["pending", "approved", "rejected", "used", "expired"],
+        Field(description="pending until a person decides; used once it was spent."),
+    ]
+    decided_by: Annotated[str | None, Field(description="The person; null while pending.")]
+    decided_via: Annotated[
+        Literal["terminal", "elicitation"] | None, Field(description="How they were asked.")
+    ]
+    decided_at: Annotated[datetime | None, Field(description="When they decided, UTC.")]
+    reason: Annotated[str | None, Field(description="Why, in the person's words.")]
 
 
 class Check(Record):
@@ -77,6 +100,9 @@ class AliasMove(Record):
         Field(description="applied; observed (another client did it); abandoned; intended."),
     ]
     at: Annotated[datetime, Field(description="When it was begun or seen, UTC.")]
+    approved_by: Annotated[
+        str | None, Field(description="Person who approved it; null if none was needed.")
+    ] = None
 
 
 class RegistryPage(Record):
@@ -91,6 +117,10 @@ class RegistryPage(Record):
         tuple[AliasMove, ...],
         Field(description="Last alias moves, newest first; empty unless a model was named."),
     ]
+    policies: Annotated[
+        dict[str, str],
+        Field(description="What a move of each alias needs; empty unless a model was named."),
+    ] = {}
     next_cursor: Annotated[str | None, Field(description="Pass it to get the next page.")]
 
 
@@ -116,6 +146,12 @@ class MovePlan(Record):
     checks: Annotated[tuple[Check, ...], Field(description="Every rule that was looked at.")]
     allowed: Annotated[bool, Field(description="Whether every rule holds.")]
     digest: Annotated[str, Field(description="SHA-256 of this plan; pass it back to carry it out.")]
+    is_rollback: Annotated[
+        bool, Field(description="Whether it undoes the last move of the alias.")
+    ] = False
+    needs_approval: Annotated[
+        bool, Field(description="Whether a person must approve exactly this plan first.")
+    ] = False
 
 
 class MoveResult(Record):
@@ -126,6 +162,10 @@ class MoveResult(Record):
     previous_version: Annotated[
         int | None, Field(description="Version the alias pointed to before; null when unset.")
     ]
+    approval: Annotated[
+        Approval | None,
+        Field(description="Of a dry run that needs a person: asked for now; else null."),
+    ] = None
 
 
 class VerifyReport(Record):

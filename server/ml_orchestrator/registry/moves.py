@@ -1,96 +1,43 @@
 """Carrying out alias moves: compare-and-set on MLflow, with a journal that survives a crash."""
 
-import hashlib
-import json
-from collections.abc import Callable, Set
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Literal
+from collections.abc import Callable
+from datetime import datetime
 
 from ml_orchestrator.errors import (
     ConflictError,
     IntegrityViolationError,
-    InvalidInputError,
     NotFoundError,
     PermissionDeniedError,
 )
-from ml_orchestrator.registry.aliases import Move, plan_move, policy_of, require_expected
-from ml_orchestrator.registry.journal import AliasJournal, Entry, Intent
+from ml_orchestrator.registry.aliases import Move, plan_move, require_expected
+from ml_orchestrator.registry.approvals import Approvals
+from ml_orchestrator.registry.journal import AliasJournal, Intent, Standing, move_subject
 from ml_orchestrator.registry.models import (
     AliasHistory,
     AliasMove,
-    ModelSummary,
+    Approval,
     MovePlan,
     MoveResult,
     ReconcileReport,
     VerifyReport,
 )
-from ml_orchestrator.registry.names import (
-    check_alias,
-    check_model,
-    check_version,
-    is_alias,
-    is_model,
-)
+from ml_orchestrator.registry.names import check_alias, check_model
+from ml_orchestrator.registry.policies import PolicyBook
+from ml_orchestrator.registry.requests import MoveRequest
 from ml_orchestrator.registry.store import RegistryStore
-from ml_orchestrator.storage.locks import exclusive
+from ml_orchestrator.registry.upkeep import AliasUpkeep
 
 __all__ = ["AliasMover", "MoveRequest"]
 
-LOCK_WAIT_S = 30.0
-# A move takes milliseconds; an intent of another host that is older belongs to a dead process.
-FOREIGN_INTENT_AGE = timedelta(seconds=60)
-MAX_TEXT = 4_000
-
-
-@dataclass(frozen=True, slots=True)
-class MoveRequest:
-    """What a caller asks for.
-
-    Attributes:
-        version: A version, "previous" for a rollback, or None to remove the alias.
-        expected_version: Where the caller believes the alias points; None means unset.
-        plan_digest: Digest of the dry run that was looked at; None if there was none.
-        idempotency_key: A key that makes a retry return the first move.
-    """
-
-    model: str
-    alias: str
-    version: int | Literal["previous"] | None
-    expected_version: int | None
-    actor: str
-    reason: str
-    evidence: str | None = None
-    plan_digest: str | None = None
-    idempotency_key: str | None = None
-
-    def __post_init__(self) -> None:
-        check_model(self.model)
-        check_alias(self.alias)
-        if isinstance(self.version, int):
-            check_version(self.version)
-        elif self.version not in {None, "previous"}:
-            raise InvalidInputError(
-                f"version is a number, 'previous' or null, not {self.version!r}."
-            )
-        for name in ("actor", "reason", "evidence", "idempotency_key"):
-            _check_text(name, getattr(self, name))
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of what is asked; equal for a retry."""
-        asked = [self.model, self.alias, self.version, self.expected_version, self.actor]
-        text = json.dumps([*asked, self.reason, self.evidence], separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+MAX_SUMMARY = 4_000
 
 
 class AliasMover:
     """Moves aliases one at a time per model and alias, across threads and processes.
 
     On one host a file lock serialises the moves of an alias; across hosts the journal's single
-    live intent does. MLflow itself has no compare-and-set, so a client that writes to MLflow at
+    live intent does. Where MLflow's database can be opened, the move itself is a compare-and-set
+    that holds against every client; on a remote server, which has none, a client that writes at
     the very same moment is found by reading back and entered as observed.
     """
 
@@ -100,15 +47,17 @@ class AliasMover:
         journal: AliasJournal,
         *,
         verify: Callable[[str, int], VerifyReport],
-        home: Path,
-        host: str,
+        policies: PolicyBook,
+        approvals: Approvals,
+        upkeep: AliasUpkeep,
         now: Callable[[], datetime],
     ) -> None:
         self._registry = registry
         self._journal = journal
         self._verify = verify
-        self._home = home
-        self._host = host
+        self._policies = policies
+        self._approvals = approvals
+        self._upkeep = upkeep
         self._now = now
 
     def plan(self, request: MoveRequest) -> MoveResult:
@@ -122,6 +71,25 @@ class AliasMover:
         plan = plan_move(self._look(request, current), expected_version=request.expected_version)
         return MoveResult(plan=plan, move=None, previous_version=current)
 
+    def ask_approval(self, request: MoveRequest) -> Approval | None:
+        """Return the approval that this move needs, asked for now unless it was; None if none.
+
+        Raises:
+            the errors of ``move``, for a plan that is not allowed anyway.
+        """
+        if not self.may_need_approval(request):
+            return None
+        self._upkeep.catch_up(request.model, request.alias)
+        if self._done_before(request):
+            return None
+        plan = self.plan(request).plan
+        _must_be_allowed(plan)
+        return self._ask(request, plan) if plan.needs_approval else None
+
+    def may_need_approval(self, request: MoveRequest) -> bool:
+        """Say, by the policy alone, whether a person may have to approve this move."""
+        return self._policies.of(request.model, request.alias).needs_approval(is_rollback=False)
+
     def move(self, request: MoveRequest) -> MoveResult:
         """Carry the move out, or return the one that this idempotency key did before.
 
@@ -129,94 +97,111 @@ class AliasMover:
             ConflictError: ``expected_version`` or ``plan_digest`` is stale, or the key was used
                 for something else; nothing was changed.
             IntegrityViolationError: the version is not what was registered.
-            PermissionDeniedError: another rule of the alias forbids it.
+            ApprovalRequiredError: a person must approve it first; the message names how.
+            PermissionDeniedError: a person rejected it, or another rule of the alias forbids it.
             NotFoundError: no such model, version, alias or previous version.
         """
-        self._settle_what_a_crash_left(request.model, request.alias)
+        # A retry must find the move that a crash left open, and a rollback what it undoes.
+        if request.idempotency_key is not None or self.may_need_approval(request):
+            self._upkeep.catch_up(request.model, request.alias)
         if done := self._done_before(request):
             return done
-        looked_at = self.plan(request).plan  # slow checks, before the lock is taken
-        _must_be_allowed(looked_at)
-        with self._lock(request.model, request.alias):
+        give_up_early = self._give_up_early(request)
+        # Reading a whole model takes long, so that is done before others are kept waiting.
+        is_slow = "is_verified" in self._policies.of(request.model, request.alias).all_gates
+        looked_at = self._allowed(request) if is_slow else None
+        with self._upkeep.lock(request.model, request.alias, meanwhile=give_up_early):
             if done := self._done_before(request):
                 return done
-            self._settle_intent(request.model, request.alias)
-            current, _ = self._observe(request.model, request.alias)
-            return self._carry_out(request, looked_at, current)
+            standing = self._upkeep.refresh(request.model, request.alias).standing
+            _require_still(request, standing.version)
+            return self._carry_out(request, looked_at or self._allowed(request), standing)
 
     def history(self, model: str, alias: str, *, limit: int) -> AliasHistory:
         """Return the moves of one alias, newest first, those by other clients included."""
         check_model(model)
         check_alias(alias)
-        with self._lock(model, alias):
-            self._settle_intent(model, alias)
-            current, _ = self._observe(model, alias)
+        with self._upkeep.lock(model, alias):
+            standing = self._upkeep.refresh(model, alias).standing
         return AliasHistory(
             model=model,
             alias=alias,
-            current_version=current,
-            previous_version=self._journal.previous(model, alias, current_version=current),
+            current_version=standing.version,
+            previous_version=standing.previous(standing.version),
             moves=self._journal.history(model, alias, limit=limit),
         )
 
     def moves_of(self, model: str, *, limit: int) -> tuple[AliasMove, ...]:
         """Return the last moves of every alias of ``model``, those by other clients included."""
-        aliases = {alias for name, alias in self._journal.known_aliases() if name == model}
-        self._reconcile(
-            {(model, alias) for alias in aliases | _usable(self._registry.model(model))}
-        )
+        self._upkeep.reconcile(model)
         return self._journal.of_model(model, limit=limit)
 
     def reconcile(self) -> ReconcileReport:
         """Settle intents that a crash left and enter moves made by other clients."""
-        return self._reconcile(self._journal.known_aliases() | self._live_aliases())
+        return self._upkeep.reconcile()
 
-    def _reconcile(self, names: Set[tuple[str, str]]) -> ReconcileReport:
-        settled: list[AliasMove] = []
-        observed: list[AliasMove] = []
-        for model, alias in sorted(names):
-            with self._lock(model, alias):
-                if entry := self._settle_intent(model, alias):
-                    settled.append(entry)
-                if move := self._observe(model, alias)[1]:
-                    observed.append(move)
-        return ReconcileReport(
-            applied=tuple(move for move in settled if move.state == "applied"),
-            abandoned=tuple(move for move in settled if move.state == "abandoned"),
-            observed=tuple(observed),
-        )
+    def _allowed(self, request: MoveRequest) -> MovePlan:
+        """Return the plan if every rule lets it pass; a person is asked if one must be."""
+        plan = self.plan(request).plan
+        _must_be_allowed(plan)
+        if plan.needs_approval and request.covered_by is None:
+            self._ask(request, plan)
+        return plan
+
+    def _give_up_early(self, request: MoveRequest) -> Callable[[], None]:
+        """Return what a waiting move does: it leaves the queue once it cannot succeed any more.
+
+        A retry with a key waits, since it may find its own move. Looking is cheap unless something
+        moved: many who wait must not keep the winner from the processor and from MLflow.
+        """
+        has_moved = self._upkeep.moves_seen(request.model, request.alias)
+
+        def look() -> None:
+            if request.idempotency_key is None and has_moved():
+                _require_still(request, self._registry.alias_version(request.model, request.alias))
+
+        return look
 
     def _look(self, request: MoveRequest, current: int | None) -> Move:
         model, alias = request.model, request.alias
-        version = self._resolve(request, current)
-        if request.expected_version != current or version is None:
-            return Move(model, alias, current, None, None, frozenset())
-        target = self._registry.version(model, version)
-        needs_verification = "is_verified" in policy_of(alias)
+        standing = self._journal.standing(model, alias)
+        version = _resolve(request, standing, current)
+        policy = self._policies.of(model, alias)
+        is_asked = request.expected_version == current and version is not None
+        target = self._registry.version(model, version) if is_asked and version else None
+        has_gates = target is not None and policy.gates
+        held = self._journal.held_aliases(model, version) if has_gates and version else frozenset()
+        is_verified = "is_verified" in policy.all_gates
         return Move(
             model=model,
             alias=alias,
             current_version=current,
             target=target,
-            verification=self._verify(model, version) if needs_verification else None,
-            held_aliases=self._journal.held_aliases(model, version) | set(target.aliases),
+            verification=self._verify(model, target.version) if target and is_verified else None,
+            held_aliases=held | set(target.aliases if target else ()),
+            policy=policy,
+            actor=request.actor,
+            is_rollback=standing.is_rollback(current_version=current, to_version=version),
+            last_moved_at=standing.last.move.at if standing.last else None,
+            now=self._now(),
         )
 
-    def _resolve(self, request: MoveRequest, current: int | None) -> int | None:
-        if request.version != "previous":
-            return request.version
-        previous = self._journal.previous(request.model, request.alias, current_version=current)
-        if previous is None:
-            raise NotFoundError(
-                f"@{request.alias} of {request.model!r} has no previous version on record; "
-                "name the version to move it to."
-            )
-        return previous
+    def _ask(self, request: MoveRequest, plan: MovePlan) -> Approval:
+        change = f"@{plan.alias} of {plan.model!r} from {plan.from_version} to {plan.to_version}"
+        evidence = f" Evidence: {request.evidence!r}." if request.evidence else ""
+        return self._approvals.request(
+            subject=move_subject(plan.model, plan.alias),
+            digest=plan.digest,
+            summary=f"{change}. {request.actor} gives as reason: {request.reason!r}.{evidence}"[
+                :MAX_SUMMARY
+            ],
+            requested_by=request.actor,
+        )
 
     def _carry_out(
-        self, request: MoveRequest, looked_at: MovePlan, current: int | None
+        self, request: MoveRequest, looked_at: MovePlan, standing: Standing
     ) -> MoveResult:
-        plan = self._confirm(request, looked_at, current)
+        plan = _reviewed(request, looked_at)
         move = self._journal.begin(
             Intent(
                 plan=plan,
@@ -225,42 +210,29 @@ class AliasMover:
                 evidence=request.evidence,
                 idempotency_key=request.idempotency_key,
                 request_digest=request.digest,
+                covered_by=request.covered_by,
             )
         )
-        self._write(plan)
-        found = self._registry.alias_version(request.model, request.alias)
-        if found != plan.to_version:
-            raise self._overtaken(move, found)
-        applied = self._journal.settle(move, "applied")
+        is_done = self._registry.move_alias(
+            plan.model,
+            plan.alias,
+            from_version=plan.from_version,
+            to_version=plan.to_version,
+            move_id=move.id,
+        )
+        if not is_done:
+            raise self._overtaken(move)
+        self._upkeep.mirror(plan.model, plan.alias, plan.from_version, plan.to_version)
+        applied = self._upkeep.settle_own(move, standing.event_seq)
         return MoveResult(plan=plan, move=applied, previous_version=plan.from_version)
 
-    def _confirm(self, request: MoveRequest, looked_at: MovePlan, current: int | None) -> MovePlan:
-        """Return the plan if the world is still as it was when the plan was made."""
-        require_expected(
-            request.model,
-            request.alias,
-            current_version=current,
-            expected_version=request.expected_version,
-        )
-        if request.plan_digest not in {None, looked_at.digest}:
-            raise ConflictError(
-                f"The plan for @{request.alias} of {request.model!r} is no longer the one that "
-                f"was looked at (digest {looked_at.digest}). Make a dry run again."
-            )
-        return looked_at
-
-    def _write(self, plan: MovePlan) -> None:
-        if plan.to_version is None:
-            self._registry.delete_alias(plan.model, plan.alias)
-        else:
-            self._registry.set_alias(plan.model, plan.alias, plan.to_version)
-
-    def _overtaken(self, move: AliasMove, found: int | None) -> ConflictError:
+    def _overtaken(self, move: AliasMove) -> ConflictError:
         self._journal.settle(move, "abandoned")
-        self._observe(move.model, move.alias)
+        found = self._upkeep.refresh(move.model, move.alias).standing.version
         return ConflictError(
-            f"Another MLflow client moved @{move.alias} of {move.model!r} to {found} at the same "
-            "moment; it stays there. Look again, then retry."
+            f"@{move.alias} of {move.model!r} was not moved: at the same moment another MLflow "
+            f"client changed it or deleted version {move.to_version}. It points to {found}. Look "
+            "again, then retry."
         )
 
     def _done_before(self, request: MoveRequest) -> MoveResult | None:
@@ -278,61 +250,36 @@ class AliasMover:
             plan=entry.plan, move=entry.move, previous_version=entry.move.from_version
         )
 
-    def _settle_what_a_crash_left(self, model: str, alias: str) -> None:
-        """Settle an open intent, so that the retry of its caller finds the move."""
-        if self._journal.live_intent(model, alias) is not None:
-            with self._lock(model, alias):
-                self._settle_intent(model, alias)
 
-    def _settle_intent(self, model: str, alias: str) -> AliasMove | None:
-        """Close the intent of a process that died; the caller holds the lock."""
-        entry = self._journal.live_intent(model, alias)
-        if entry is None:
-            return None
-        if self._may_be_alive(entry):
-            raise ConflictError(
-                f"@{alias} of {model!r} is being moved by {entry.host}; try again in a minute."
-            )
-        has_happened = self._registry.alias_version(model, alias) == entry.move.to_version
-        return self._journal.settle(entry.move, "applied" if has_happened else "abandoned")
-
-    def _may_be_alive(self, entry: Entry) -> bool:
-        """On this host the file lock that we hold proves that the mover is dead."""
-        return entry.host != self._host and self._now() - entry.move.at < FOREIGN_INTENT_AGE
-
-    def _observe(self, model: str, alias: str) -> tuple[int | None, AliasMove | None]:
-        """Return where the alias points and the entry made if another client moved it there.
-
-        The caller holds the lock.
-        """
-        live = self._registry.alias_version(model, alias)
-        last = self._journal.last(model, alias)
-        recorded = None if last is None else last.to_version
-        if live == recorded:
-            return live, None
-        move = self._journal.observe(model, alias, from_version=recorded, to_version=live)
-        return live, move
-
-    def _live_aliases(self) -> frozenset[tuple[str, str]]:
-        found: set[tuple[str, str]] = set()
-        cursor: str | None = None
-        while True:
-            models, cursor = self._registry.models(limit=100, cursor=cursor)
-            for model in filter(lambda found: is_model(found.model), models):
-                found |= {(model.model, alias) for alias in _usable(model)}
-            if cursor is None:
-                return frozenset(found)
-
-    def _lock(self, model: str, alias: str) -> AbstractContextManager[None]:
-        name = hashlib.sha256(f"{model}@{alias}".encode()).hexdigest()[:32]
-        return exclusive(
-            self._home / "locks" / name, doing=f"moving @{alias} of {model}", wait_s=LOCK_WAIT_S
+def _resolve(request: MoveRequest, standing: Standing, current: int | None) -> int | None:
+    if request.version != "previous":
+        return request.version
+    previous = standing.previous(current)
+    if previous is None:
+        raise NotFoundError(
+            f"@{request.alias} of {request.model!r} has no previous version on record; "
+            "name the version to move it to."
         )
+    return previous
 
 
-def _usable(model: ModelSummary) -> set[str]:
-    """Return its aliases that have a name we take; other clients may have given odd ones."""
-    return {alias for alias in model.aliases if is_alias(alias)}
+def _require_still(request: MoveRequest, current: int | None) -> None:
+    require_expected(
+        request.model,
+        request.alias,
+        current_version=current,
+        expected_version=request.expected_version,
+    )
+
+
+def _reviewed(request: MoveRequest, looked_at: MovePlan) -> MovePlan:
+    """Return the plan if it is the one that the caller looked at, if it looked at one."""
+    if request.plan_digest not in {None, looked_at.digest}:
+        raise ConflictError(
+            f"The plan for @{request.alias} of {request.model!r} is no longer the one that "
+            f"was looked at (digest {looked_at.digest}). Make a dry run again."
+        )
+    return looked_at
 
 
 def _must_be_allowed(plan: MovePlan) -> None:
@@ -346,10 +293,3 @@ def _must_be_allowed(plan: MovePlan) -> None:
     if any(check.name == "changes_something" for check in failed):
         raise ConflictError(message)
     raise PermissionDeniedError(message)
-
-
-def _check_text(name: str, text: str | None) -> None:
-    limits = {"actor": 64, "idempotency_key": 128}
-    limit = limits.get(name, MAX_TEXT)
-    if text is not None and (len(text) > limit or "\0" in text):
-        raise InvalidInputError(f"{name} has {len(text)} characters; at most {limit}, without NUL.")

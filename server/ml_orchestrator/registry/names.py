@@ -18,18 +18,21 @@ MAX_VERSION = 2**31 - 1
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+# Names that some systems open as a device, whatever follows the dot.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 # MLflow keeps "latest" and "v<number>" for itself.
 _RESERVED = re.compile(r"latest|v[0-9]+")
 
 
 def is_model(name: str) -> bool:
     """Return whether ``name`` can name a model."""
-    return _MODEL.fullmatch(name) is not None
+    return _MODEL.fullmatch(name) is not None and _DEVICE.fullmatch(name) is None
 
 
 def is_alias(name: str) -> bool:
     """Return whether ``name`` can be an alias."""
-    return _ALIAS.fullmatch(name) is not None and _RESERVED.fullmatch(name) is None
+    is_free = _RESERVED.fullmatch(name) is None and _DEVICE.fullmatch(name) is None
+    return _ALIAS.fullmatch(name) is not None and is_free
 
 
 def check_model(name: str) -> str:
@@ -68,9 +71,10 @@ def check_version(version: int) -> int:
 
 
 def _match(pattern: re.Pattern[str], name: str, kind: str, allowed: str) -> str:
-    if not pattern.fullmatch(name):
+    if not pattern.fullmatch(name) or _DEVICE.fullmatch(name):
         shown = repr(name if len(name) <= 80 else name[:80] + "…")
         raise InvalidInputError(
-            f"{shown} cannot be {'an' if kind[0] in 'aeiou' else 'a'} {kind}; allowed: {allowed}."
+            f"{shown} cannot be {'an' if kind[0] in 'aeiou' else 'a'} {kind}; allowed: {allowed}, "
+            "and no name of a device such as 'con'."
         )
     return name

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from ml_orchestrator.registry.alias_table import AliasState
 from ml_orchestrator.registry.models import ModelSummary, ModelVersion
 
-__all__ = ["DIGEST_TAG", "RegistryStore"]
+__all__ = ["DIGEST_TAG", "ENVIRONMENT_TAG", "SIGNATURE_TAG", "RegistryStore"]
 
 DIGEST_TAG = "ml_orchestrator.manifest_sha256"
+SIGNATURE_TAG = "ml_orchestrator.signature"
+ENVIRONMENT_TAG = "ml_orchestrator.environment"  # a mirror of the aliases; the aliases decide
 
 
 class RegistryStore(Protocol):
@@ -37,6 +40,9 @@ class RegistryStore(Protocol):
     def version(self, model: str, version: int) -> ModelVersion:
         """Return one version."""
 
+    def manifest_digest(self, model: str, version: int) -> str | None:
+        """Return the digest that one version is tagged with, in a single question."""
+
     def alias_version(self, model: str, alias: str) -> int | None:
         """Return where ``alias`` points; None if it is unset."""
 
@@ -45,6 +51,37 @@ class RegistryStore(Protocol):
 
     def delete_alias(self, model: str, alias: str) -> None:
         """Remove ``alias``; it need not exist."""
+
+    def alias_state(self, model: str, alias: str, *, after: int) -> AliasState:
+        """Return where ``alias`` points and its events later than ``after``, in one snapshot.
+
+        Where the system behind keeps no log of aliases there are never events.
+        """
+
+    def aliases_with_events(self) -> frozenset[tuple[str, str]]:
+        """Return model and alias of everything that has an event."""
+
+    def move_alias(
+        self,
+        model: str,
+        alias: str,
+        *,
+        from_version: int | None,
+        to_version: int | None,
+        move_id: str,
+    ) -> bool:
+        """Move ``alias`` if it points to ``from_version``, and say whether it does now.
+
+        Atomic against every client where the system behind can tell; elsewhere the alias is read
+        before and after, and a client that writes in between is found by the second look.
+
+        Args:
+            model: Name of the registered model.
+            alias: The alias.
+            from_version: Where it must point; None: it must be unset.
+            to_version: Where to; None removes it.
+            move_id: Carried by the event of this move.
+        """
 
     def set_version_tag(self, model: str, version: int, key: str, value: str) -> None:
         """Set one tag of a version."""

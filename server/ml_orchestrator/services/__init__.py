@@ -1,4 +1,4 @@
-"""The services: the five of the design, and collaboration for memory and messages."""
+"""The services: the five of the design, collaboration for memory and messages, roll-outs."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ from ml_orchestrator.services.collaboration import CollaborationService
 from ml_orchestrator.services.components import ComponentManager
 from ml_orchestrator.services.deployment import DeploymentPipelineService
 from ml_orchestrator.services.monitoring import MonitoringCoordinator
+from ml_orchestrator.services.rollouts import RolloutService
 from ml_orchestrator.services.security import SecurityIntegrationService
 from ml_orchestrator.services.workflow import WorkflowOrchestrator
 
@@ -14,6 +15,7 @@ __all__ = [
     "ComponentManager",
     "DeploymentPipelineService",
     "MonitoringCoordinator",
+    "RolloutService",
     "SecurityIntegrationService",
     "Services",
     "WorkflowOrchestrator",
@@ -28,5 +30,6 @@ class Services:
     components: ComponentManager
     security: SecurityIntegrationService
     deployment: DeploymentPipelineService
+    rollouts: RolloutService
     monitoring: MonitoringCoordinator
     collaboration: CollaborationService

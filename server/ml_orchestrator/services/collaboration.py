@@ -1,26 +1,48 @@
 """Memory and messages: how agents remember and reach one another."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+import anyio
 from anyio.to_thread import run_sync
 
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.memory.forget_models import Forgotten
 from ml_orchestrator.memory.models import (
     AgentMemory,
     Collaboration,
     Insight,
+    Knowledge,
     SavedMemory,
     SharedContext,
     Task,
+    UsedRecord,
 )
+from ml_orchestrator.memory.requests import UNKNOWN, Filters, Origin, Selection
+from ml_orchestrator.memory.search_models import Digest, FoundMemories
 from ml_orchestrator.memory.store import MemoryStore
 from ml_orchestrator.messaging.mailbox import Mailbox
-from ml_orchestrator.messaging.models import Acknowledged, Inbox, Priority, SentMessage
+from ml_orchestrator.messaging.models import (
+    Acknowledged,
+    DeadLetters,
+    Inbox,
+    Lease,
+    Leases,
+    Priority,
+    SentMessage,
+    Thread,
+    Unread,
+)
+
+if TYPE_CHECKING:  # opened by its door
+    from ml_orchestrator.messaging.leases import LeaseBook
 
 __all__ = ["CollaborationService"]
 
-
 FIRST_MESSAGES = 20
+LOOK_S = 0.1
+TELL_S = 5.0
+OnWait = Callable[[float], Awaitable[None]]
 
 
 class CollaborationService:
@@ -30,23 +52,61 @@ class CollaborationService:
         self,
         memory: Callable[[], MemoryStore],
         mailbox: Callable[[], Mailbox],
+        leases: "Callable[[], LeaseBook]",
     ) -> None:
         self._memory = memory
         self._mailbox = mailbox
+        self._leases = leases
 
     async def load_memory(self, agent: str, *, limit: int) -> AgentMemory:
         """Return the newest of what ``agent`` remembers."""
         return await run_sync(lambda: self._memory().load(agent, limit=limit))
 
-    async def brief(self, agent: str, *, limit: int) -> tuple[AgentMemory, SharedContext, Inbox]:
-        """Return what an agent should know before it starts: memory, context, first messages."""
+    async def brief(
+        self, agent: str, task: str | None = None, *, limit: int
+    ) -> tuple[AgentMemory, Digest, SharedContext, Inbox]:
+        """Return what an agent should know before a task: memory, digest, context, messages."""
 
-        def read() -> tuple[AgentMemory, SharedContext, Inbox]:
-            memory = self._memory()
-            inbox = self._mailbox().inbox(agent, limit=FIRST_MESSAGES)
-            return memory.load(agent, limit=limit), memory.shared_context(), inbox
+        def read() -> tuple[AgentMemory, Digest, SharedContext, Inbox]:
+            known = self._memory().brief(agent, task, limit=limit)
+            return (*known, self._mailbox().inbox(agent, limit=FIRST_MESSAGES))
 
         return await run_sync(read)
+
+    async def search_memory(
+        self, query: str | None, filters: Filters, *, limit: int, cursor: str | None
+    ) -> FoundMemories:
+        """Return one page of the records of all agents that fit, best first."""
+        return await run_sync(
+            lambda: self._memory().search(query, filters, limit=limit, cursor=cursor)
+        )
+
+    async def forget_memory(
+        self,
+        selection: Selection,
+        *,
+        actor: str,
+        reason: str,
+        dry_run: bool,
+        plan_digest: str | None,
+    ) -> Forgotten:
+        """Plan to forget records, or carry out the plan that has this digest.
+
+        Raises:
+            InvalidInputError: neither a dry run nor a plan was named.
+            ConflictError: memory is no longer as it was planned.
+        """
+        if dry_run:
+            plan = await run_sync(lambda: self._memory().plan_forgetting(selection))
+            return Forgotten(plan=plan, is_done=False)
+        if plan_digest is None:
+            raise InvalidInputError(
+                "Nothing was forgotten: plan_digest is missing. Call memory_forget with dry_run "
+                "first, read what would go, and pass the digest of that plan."
+            )
+        return await run_sync(
+            lambda: self._memory().forget(selection, digest=plan_digest, actor=actor, reason=reason)
+        )
 
     async def update_context(
         self, content: dict[str, Any], *, expected_revision: int, actor: str
@@ -62,19 +122,29 @@ class CollaborationService:
         self,
         agent: str,
         *,
-        task: Task | None,
-        insights: Sequence[Insight],
-        collaborations: Sequence[Collaboration],
-        idempotency_key: str | None,
+        task: Task | None = None,
+        insights: Sequence[Insight] = (),
+        knowledge: Sequence[Knowledge] = (),
+        collaborations: Sequence[Collaboration] = (),
+        used_records: Sequence[UsedRecord] = (),
+        pinned: bool = False,
+        expires_in_days: float | None = None,
+        idempotency_key: str | None = None,
+        origin: Origin = UNKNOWN,
     ) -> SavedMemory:
-        """Store a task, insights and collaborations, all or nothing."""
+        """Store what was done and learnt, all or nothing."""
         return await run_sync(
             lambda: self._memory().save(
                 agent,
                 task=task,
                 insights=insights,
+                knowledge=knowledge,
                 collaborations=collaborations,
+                used_records=used_records,
+                pinned=pinned,
+                expires_in_days=expires_in_days,
                 idempotency_key=idempotency_key,
+                origin=origin,
             )
         )
 
@@ -88,6 +158,7 @@ class CollaborationService:
         priority: Priority,
         metadata: Mapping[str, Any],
         reply_to: str | None,
+        ack_wanted: bool,
         expires_in_s: float | None,
         idempotency_key: str | None,
     ) -> SentMessage:
@@ -101,20 +172,75 @@ class CollaborationService:
                 priority=priority,
                 metadata=metadata,
                 reply_to=reply_to,
+                ack_wanted=ack_wanted,
                 expires_in_s=expires_in_s,
                 idempotency_key=idempotency_key,
             )
         )
 
     async def inbox(
-        self, agent: str, *, limit: int, cursor: str | None, with_acknowledged: bool
+        self,
+        agent: str,
+        *,
+        limit: int,
+        cursor: str | None,
+        with_acknowledged: bool,
+        query: str | None = None,
+        wait_s: float = 0.0,
+        on_wait: OnWait | None = None,
     ) -> Inbox:
-        """Return one page of an agent's messages."""
+        """Return one page of an agent's messages, with ``wait_s`` once there is an unread one.
+
+        Args:
+            on_wait: told every few seconds how long this has been waiting, in s.
+        """
+        if wait_s > 0:
+            await self._wait_for_unread(agent, wait_s, on_wait)
         return await run_sync(
             lambda: self._mailbox().inbox(
-                agent, limit=limit, cursor=cursor, with_acknowledged=with_acknowledged
+                agent,
+                limit=limit,
+                cursor=cursor,
+                with_acknowledged=with_acknowledged,
+                query=query,
             )
         )
+
+    async def unread(self, agent: str) -> Unread:
+        """Count what waits for an agent."""
+        return await run_sync(lambda: self._mailbox().unread(agent))
+
+    async def thread(self, thread_id: str) -> Thread:
+        """Return a thread in order, with who has acknowledged what."""
+        return await run_sync(lambda: self._mailbox().thread(thread_id))
+
+    async def dead_letters(self, agent: str) -> DeadLetters:
+        """Return what an agent sent and nobody got."""
+        return await run_sync(lambda: self._mailbox().dead_letters(agent))
+
+    async def set_lease(self, agent: str, resource: str, *, ttl_s: float, note: str) -> Lease:
+        """Take, renew or give back an advisory lease.
+
+        Raises:
+            ConflictError: another agent holds what this overlaps.
+        """
+        return await run_sync(lambda: self._leases().set(agent, resource, ttl_s=ttl_s, note=note))
+
+    async def leases(self) -> Leases:
+        """Return every live lease."""
+        return await run_sync(lambda: self._leases().live())
+
+    async def _wait_for_unread(self, agent: str, wait_s: float, on_wait: OnWait | None) -> None:
+        """Look every tenth of a second, with one indexed count, until something is unread."""
+        began_at, told = anyio.current_time(), 0.0
+        while not (await self.unread(agent)).n_unread:
+            waited_s = anyio.current_time() - began_at
+            if waited_s >= wait_s:
+                return
+            if on_wait is not None and waited_s - told >= TELL_S:
+                told = waited_s
+                await on_wait(waited_s)
+            await anyio.sleep(min(LOOK_S, wait_s - waited_s))
 
     async def acknowledge(self, agent: str, message_ids: Sequence[str]) -> Acknowledged:
         """Mark messages as dealt with."""

@@ -1,13 +1,14 @@
 """Versions, aliases and predictions: registering, moving, verifying and answering."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio.to_thread
 
 from ml_orchestrator.registry.models import (
     AliasHistory,
+    Approval,
     ModelVersion,
     MoveResult,
     ReconcileReport,
@@ -19,6 +20,8 @@ from ml_orchestrator.serving.models import PredictionSet
 if TYPE_CHECKING:  # heavy: opened by the doors
     from ml_orchestrator.registry.desk import RegistryDesk
     from ml_orchestrator.registry.moves import MoveRequest
+    from ml_orchestrator.serving.cache import ModelCache
+    from ml_orchestrator.serving.loader import LoadedModel
     from ml_orchestrator.serving.predict import Answers
 
 __all__ = ["DeploymentPipelineService"]
@@ -27,17 +30,10 @@ LISTED_MOVES = 20
 
 
 class Answerer(Protocol):
-    """``serving.predict.answer``."""
+    """``serving.predict.predict``."""
 
-    def __call__(
-        self,
-        path: Path,
-        *,
-        signature_inputs: str,
-        rows: Sequence[Mapping[str, Any]],
-        extra_trusted: Sequence[str],
-    ) -> "Answers":
-        """Load a verified file and return what it says about ``rows``."""
+    def __call__(self, model: "LoadedModel", rows: Sequence[Mapping[str, Any]]) -> "Answers":
+        """Return what a loaded model says about ``rows``."""
 
 
 class DeploymentPipelineService:
@@ -46,8 +42,8 @@ class DeploymentPipelineService:
     Args of the constructor are doors, so nothing heavy is imported before the first call:
         registry: Opens the registry.
         make_request: Opens ``registry.moves.MoveRequest``, which checks what is asked.
-        answer: Opens ``serving.predict.answer``.
-        extra_trusted: Types of ours that a saved pipeline may hold.
+        answer: Opens ``serving.predict.predict``.
+        models: Opens the verified models held in memory.
     """
 
     def __init__(
@@ -56,12 +52,12 @@ class DeploymentPipelineService:
         *,
         make_request: "Callable[[], type[MoveRequest]]",
         answer: Callable[[], Answerer],
-        extra_trusted: Sequence[str] = (),
+        models: "Callable[[], ModelCache]",
     ) -> None:
         self._registry = registry
         self._make_request = make_request
         self._answer = answer
-        self._extra_trusted = tuple(extra_trusted)
+        self._models = models
 
     async def list_models(
         self, model: str | None = None, *, limit: int = 50, cursor: str | None = None
@@ -115,7 +111,8 @@ class DeploymentPipelineService:
         Raises:
             ConflictError: the alias, the plan or the key is not as expected.
             IntegrityViolationError: the version is not what was registered.
-            PermissionDeniedError: a rule of the alias forbids the move.
+            ApprovalRequiredError: a person must approve the plan; the message names how.
+            PermissionDeniedError: the policy of the alias forbids the move.
             NotFoundError: no such model, version or previous version.
         """
 
@@ -133,6 +130,21 @@ class DeploymentPipelineService:
             )
             mover = self._registry().mover
             return mover.plan(request) if dry_run else mover.move(request)
+
+        return await anyio.to_thread.run_sync(act)
+
+    async def ask_approval(self, *, actor: str, **asked: Any) -> Approval | None:
+        """Return the approval that such a move needs, asked for now unless it was; None if none.
+
+        Args:
+            actor: Who moves the alias.
+            asked: The other fields of ``MoveRequest``.
+
+        Raises what ``move_alias`` raises for a plan that is not allowed anyway.
+        """
+
+        def act() -> Approval | None:
+            return self._registry().mover.ask_approval(self._make_request()(actor=actor, **asked))
 
         return await anyio.to_thread.run_sync(act)
 
@@ -177,10 +189,13 @@ class DeploymentPipelineService:
             models, following = store.models(limit=limit, cursor=cursor)
             return RegistryPage(models=models, versions=(), moves=(), next_cursor=following)
         versions, following = store.versions(model, limit=limit, cursor=cursor)
+        moves = desk.mover.moves_of(model, limit=LISTED_MOVES)
+        summary = store.model(model)
         return RegistryPage(
-            models=(store.model(model),),
+            models=(summary,),
             versions=versions,
-            moves=desk.mover.moves_of(model, limit=LISTED_MOVES),
+            moves=moves,
+            policies=desk.describe_policies(model, summary.aliases),
             next_cursor=following,
         )
 
@@ -189,17 +204,14 @@ class DeploymentPipelineService:
     ) -> PredictionSet:
         desk = self._registry()
         number = desk.resolve(model, version)
-        with desk.vault.checkout(model, number) as copy:
-            answers = self._answer()(
-                copy.directory / copy.description.model_file,
-                signature_inputs=copy.description.signature_inputs,
-                rows=rows,
-                extra_trusted=self._extra_trusted,
-            )
+        digest = desk.store.manifest_digest(model, number)
+        checkout = partial(desk.vault.checkout, model, number)
+        held = self._models().get(model, number, digest, checkout)
+        answers = self._answer()(held.model, rows)
         return PredictionSet(
             model=model,
             version=number,
-            manifest_digest=copy.manifest_digest,
+            manifest_digest=held.manifest_digest,
             predictions=answers.predictions,
             probabilities=answers.probabilities,
         )

@@ -10,22 +10,26 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from ml_orchestrator.memory.models import AgentMemory, Collaborator, Insight, Task
+from ml_orchestrator.memory.models import (
+    AgentMemory,
+    Collaborator,
+    StoredInsight,
+    StoredKnowledge,
+    StoredTask,
+)
+from ml_orchestrator.memory.search_models import Digest
 from ml_orchestrator.messaging.models import Inbox, Message
+from ml_orchestrator.text import cut, is_hidden
 
-__all__ = ["MAX_CHARACTERS", "N_NEWEST", "Handout", "announce", "cut", "hand_out", "quote"]
+__all__ = ["MAX_CHARACTERS", "N_NEWEST", "Handout", "announce", "hand_out", "quote"]
 
 MAX_CHARACTERS = 9_400  # Claude Code 2.1.330 shows 2,000 of a longer text than about 9,900
 MAX_URGENT_CHARACTERS = 4_000  # so that messages leave room for memory
 MAX_MESSAGE_CHARACTERS = 1_500  # once quoted, so that each finds room
 REMARK_CHARACTERS = 80
 N_NEWEST = 5
+MIN_SUMMARY = 3  # tasks from which a success rate says something
 
-# Characters that Python calls printable and a reader does not see: fillers, joiners, selectors.
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\ufe00-\ufe0f"
-    "\U000e0100-\U000e01ef]"
-)
 _SUSPECT = re.compile("[^ -~]|[<>]")
 
 
@@ -43,20 +47,23 @@ class _Line:
     message_id: str | None = None
 
 
-def hand_out(memory: AgentMemory, inbox: Inbox) -> Handout:
+def hand_out(memory: AgentMemory, digest: Digest, inbox: Inbox) -> Handout:
     """Return memory and messages as one text below ``MAX_CHARACTERS``, the important first."""
     urgent = [_message(m) for m in inbox.messages if m.priority == "urgent"]
     others = [_message(m) for m in inbox.messages if m.priority != "urgent"]
     newest = zip_longest(
-        map(_task, memory.task_history), map(_insight, memory.optimization_insights)
+        map(_task, memory.task_history),
+        map(_insight, memory.optimization_insights),
+        map(_fact, memory.domain_knowledge),
     )
     colleagues = memory.collaboration_patterns.frequent_collaborators[:N_NEWEST]
-    rest = [line for pair in newest for line in pair if line is not None]
+    rest = [_summary(digest)] if digest.success.n >= MIN_SUMMARY else []
+    rest += [line for lines in newest for line in lines if line is not None]
     rest += [*map(_colleague, colleagues), *others]
     stored = (
-        f"{memory.n_tasks} tasks, {memory.n_insights} insights and {inbox.n_unread} unread "
-        "messages are stored; these are the newest, urgent messages first. memory_load and "
-        "message_inbox give more"
+        f"{memory.n_tasks} tasks, {memory.n_insights} insights, {memory.n_knowledge} facts and "
+        f"{inbox.n_unread} unread messages are stored; these are the newest, urgent messages "
+        "first. memory_load (with your task), memory_search and message_inbox give more"
     )
     return _frame(memory.agent_name, stored, urgent, rest)
 
@@ -74,11 +81,6 @@ def quote(record: Mapping[str, Any]) -> str:
     '{"text": "a\\n\\u200b\\u003cb\\u003e é"}'
     """
     return _SUSPECT.sub(_escape, json.dumps(record, ensure_ascii=False))
-
-
-def cut(text: str, limit: int) -> str:
-    """Return a text of at most ``limit`` characters; a cut one ends with an ellipsis."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _frame(agent: str, stored: str, urgent: Sequence[_Line], rest: Sequence[_Line]) -> Handout:
@@ -132,29 +134,59 @@ def _quoted_message(message: Message, n_characters: int) -> str:
     return quote(record)
 
 
-def _task(task: Task) -> _Line:
+def _summary(digest: Digest) -> _Line:
+    success = digest.success
+    record = {
+        "record": "summary",
+        "tasks": success.n,
+        "success_rate": success.rate,
+        "interval_95": [success.low, success.high],
+    }
+    return _Line(quote(record))
+
+
+def _task(task: StoredTask) -> _Line:
     delegated = [f"{d.to_agent} ({d.outcome or 'open'})" for d in task.delegations[:N_NEWEST]]
     record = {
         "record": "task",
+        "id": task.record_id,
         "at": task.timestamp,
         "outcome": task.outcome,
         "task": cut(task.task_description, 400),
         "insights": [cut(text, 200) for text in task.key_insights[:N_NEWEST]],
         "delegated_to": delegated,
     }
-    return _Line(quote(record))
+    return _Line(quote({**record, **_marks(task.flags)}))
 
 
-def _insight(insight: Insight) -> _Line:
+def _insight(insight: StoredInsight) -> _Line:
     record = {
         "record": "insight",
+        "id": insight.record_id,
         "at": insight.discovered_at,
         "area": insight.area,
         "impact": insight.impact,
         "confidence": insight.confidence,
         "insight": cut(insight.insight, 500),
     }
-    return _Line(quote(record))
+    return _Line(quote({**record, **_marks(insight.flags)}))
+
+
+def _fact(fact: StoredKnowledge) -> _Line:
+    record = {
+        "record": "fact",
+        "id": fact.record_id,
+        "at": fact.noted_at,
+        "subject": fact.subject,
+        "statement": cut(fact.statement, 400),
+        "source": cut(fact.source, 100),
+        "confidence": fact.confidence,
+    }
+    return _Line(quote({**record, **_marks(fact.flags)}))
+
+
+def _marks(flags: Sequence[str]) -> dict[str, Sequence[str]]:
+    return {"flags": flags} if flags else {}
 
 
 def _colleague(colleague: Collaborator) -> _Line:
@@ -172,8 +204,7 @@ def _escape(found: re.Match[str]) -> str:
     char = found[0]
     if char in "<>":
         return f"\\u{ord(char):04x}"
-    is_seen = char.isprintable() and not _INVISIBLE.match(char)
-    return char if is_seen else json.dumps(char)[1:-1]
+    return json.dumps(char)[1:-1] if is_hidden(char) else char
 
 
 def _width(text: str) -> int:

@@ -4,9 +4,11 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from ml_orchestrator.memory.models import Task
+from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.messaging.models import Inbox
 from ml_orchestrator.services.collaboration import CollaborationService
-from ml_orchestrator.services.handout import N_NEWEST, Handout, announce, cut, hand_out
+from ml_orchestrator.services.handout import N_NEWEST, Handout, announce, hand_out
+from ml_orchestrator.text import cut
 
 __all__ = [
     "AgentSession",
@@ -56,9 +58,9 @@ async def hand_over(collaboration: CollaborationService, session: AgentSession, 
     Raises:
         UnavailableError: the stores cannot be read; nothing counts as told.
     """
-    memory, _, inbox = await collaboration.brief(agent, limit=N_NEWEST)
+    memory, digest, _, inbox = await collaboration.brief(agent, limit=N_NEWEST)
     session.has_memory = True
-    return _tell(session, hand_out(memory, inbox))
+    return _tell(session, hand_out(memory, digest, inbox))
 
 
 async def tell_news(collaboration: CollaborationService, session: AgentSession, agent: str) -> str:
@@ -75,7 +77,9 @@ async def tell_news(collaboration: CollaborationService, session: AgentSession, 
     return _tell(session, announce(agent, news))
 
 
-async def save_for(collaboration: CollaborationService, agent: str, last_message: str) -> None:
+async def save_for(
+    collaboration: CollaborationService, agent: str, last_message: str, *, origin: Origin
+) -> None:
     """Store a minimal record for an agent that stopped without saving."""
     report = last_message.strip() or "Ended without a report."
     task = Task(
@@ -86,9 +90,7 @@ async def save_for(collaboration: CollaborationService, agent: str, last_message
             "outcome is not known and the description is its last message."
         ],
     )
-    await collaboration.save_memory(
-        agent, task=task, insights=(), collaborations=(), idempotency_key=None
-    )
+    await collaboration.save_memory(agent, task=task, origin=origin)
 
 
 def ask_to_save(agent: str) -> str:

@@ -1,26 +1,43 @@
-"""Who may do what.
+"""Who may do what, and what a person approved.
 
 Paths and data are checked where they are read (``datasets``), models where they are loaded
 (``registry``, ``serving``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+import anyio.to_thread
 
 from ml_orchestrator.errors import PermissionDeniedError, UnavailableError
 from ml_orchestrator.identity import canonical_agent
+from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.settings import Settings
+
+if TYPE_CHECKING:  # heavy: opened by the door
+    from ml_orchestrator.registry.approvals import Approvals
 
 __all__ = ["SHIPPED_AGENTS", "SecurityIntegrationService"]
 
 
-_EVERYBODY = frozenset({"context_update", "memory_save", "message_send", "message_ack"})
+_EVERYBODY = frozenset(
+    {"context_update", "lease_set", "memory_save", "message_send", "message_ack"}
+)
+_DEPLOYING = frozenset({"deployment_start", "deployment_decide"})
 _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "ml-orchestrator": _EVERYBODY
-        | {"training_start", "training_cancel", "registry_move_alias", "workflow_run"},
+        | {
+            "memory_forget",
+            "registry_move_alias",
+            "training_cancel",
+            "training_start",
+            "workflow_run",
+        }
+        | _DEPLOYING,
         "data-pipeline-specialist": _EVERYBODY | {"workflow_run"},
-        "infrastructure-specialist": _EVERYBODY | {"registry_move_alias"},
+        "infrastructure-specialist": _EVERYBODY | {"registry_move_alias"} | _DEPLOYING,
         "performance-engineer": _EVERYBODY | {"training_start", "training_cancel"},
     }
 )
@@ -28,10 +45,15 @@ SHIPPED_AGENTS: Sequence[str] = tuple(_RIGHTS)
 
 
 class SecurityIntegrationService:
-    """Rights of agents on tools; reading is open to all, changing is granted by name."""
+    """Rights of agents on tools, and approvals that only a person can give.
 
-    def __init__(self, settings: Settings) -> None:
+    Reading is open to all, changing is granted by name. No tool takes a verdict as an argument:
+    it comes from a terminal or from the answer to an elicitation.
+    """
+
+    def __init__(self, settings: Settings, *, approvals: "Callable[[], Approvals]") -> None:
         self._settings = settings
+        self._approvals = approvals
 
     def authorise(self, agent: str, tool: str) -> None:
         """Let a change pass, or say who may make it.
@@ -52,6 +74,46 @@ class SecurityIntegrationService:
                 f"Agent {name!r} may not use {tool}; {holders or 'nobody'} may. "
                 "Send a message to one of them with what you need."
             )
+
+    async def pending_approvals(self) -> tuple[Approval, ...]:
+        """Return what waits for a person, oldest first."""
+        return await anyio.to_thread.run_sync(lambda: self._approvals().pending())
+
+    async def approvals(self) -> tuple[Approval, ...]:
+        """Return the last approvals in any state, newest first."""
+        return await anyio.to_thread.run_sync(lambda: self._approvals().recent())
+
+    async def find_approval(self, approval_id: str) -> Approval:
+        """Return one approval.
+
+        Raises:
+            NotFoundError: no approval has this id.
+        """
+        return await anyio.to_thread.run_sync(lambda: self._approvals().find(approval_id))
+
+    async def decide(
+        self,
+        approval_id: str,
+        verdict: Literal["approved", "rejected"],
+        *,
+        decided_by: str,
+        via: Literal["terminal", "elicitation"],
+        reason: str | None = None,
+    ) -> Approval:
+        """Write down what a person decided about a plan.
+
+        Raises:
+            PermissionDeniedError: the server is in read-only mode.
+            NotFoundError: no approval has this id.
+            ConflictError: it is decided, used or expired already.
+        """
+        if self._settings.mode == "read-only":
+            raise PermissionDeniedError("This server runs read-only; nothing can be approved.")
+        return await anyio.to_thread.run_sync(
+            lambda: self._approvals().decide(
+                approval_id, verdict, decided_by=decided_by, via=via, reason=reason
+            )
+        )
 
     def describe(self) -> str:
         """Return the mode, after trying that a stranger is refused.

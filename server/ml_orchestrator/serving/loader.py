@@ -1,42 +1,21 @@
-"""Loading a verified skops file, with our own list of what it may create."""
+"""Loading a verified model file, with our own list of what it may create."""
 
-import tokenize
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import skops.io
-from skops.io.exceptions import UntrustedTypesFoundException
+from types import MappingProxyType
+from typing import Any, Literal
 
 from ml_orchestrator.errors import IntegrityViolationError
+from ml_orchestrator.modelfiles.archive import DAMAGE
+from ml_orchestrator.modelfiles.pickles import load_pickle
+from ml_orchestrator.modelfiles.skops_file import TRUSTED_TYPES, load_skops
+from ml_orchestrator.modelfiles.trees import check_trees
 from ml_orchestrator.serving.signature import Column, parse_columns
 
-__all__ = ["TRUSTED_TYPES", "LoadedModel", "load_model"]
+__all__ = ["TRUSTED_TYPES", "LoadedModel", "Serialization", "load_model"]
 
-# Besides these, skops 0.16 trusts what numpy, scipy and scikit-learn estimators consist of.
-TRUSTED_TYPES = (
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.tree._tree.Tree",
-)
-MAX_UNPACKED_BYTES = 1_000_000_000
-MAX_MEMBERS = 100_000
-MAX_RATIO = 100
-_ENCRYPTED = 0x1
-# What skops 0.16 raised for 1,600 files with one flipped bit, and its kin.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    tokenize.TokenError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ImportError,
-    RuntimeError,
-    OSError,
-    EOFError,
-)
+Serialization = Literal["skops", "pickle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,55 +27,48 @@ class LoadedModel:
 
 
 def load_model(
-    path: Path, *, signature_inputs: str, extra_trusted: Sequence[str] = ()
+    path: Path,
+    *,
+    signature_inputs: str,
+    extra_trusted: Sequence[str] = (),
+    serialization: Serialization = "skops",
 ) -> LoadedModel:
-    """Load ``path``, a skops file in a directory whose manifest was verified.
+    """Load ``path``, a file in a directory whose manifest was verified.
 
     Args:
         path: The file, on a private copy.
         signature_inputs: The input columns as MLflow's signature writes them (JSON).
-        extra_trusted: Types of ours that a saved pipeline holds.
+        extra_trusted: Types of ours that a saved pipeline in skops format holds.
+        serialization: What a verified copy's description says; a pickle only gets there if
+            an operator allows pickles.
 
     Raises:
-        IntegrityViolationError: not a plain skops archive, too large when unpacked, or it would
-            create a type that we do not trust; no code of the file has run.
+        IntegrityViolationError: not a plain file of its kind, too large when unpacked, or it
+            would create or call something that we do not trust; no code of the file has run.
     """
     columns = parse_columns(signature_inputs)
-    _check_archive(path)
+    estimator = _LOADERS[serialization](path, extra_trusted)
+    if not callable(getattr(estimator, "predict", None)):
+        raise IntegrityViolationError(
+            f"{path.name} holds a {type(estimator).__name__}, which cannot predict."
+        )
     try:
-        estimator = skops.io.load(path, trusted=[*TRUSTED_TYPES, *extra_trusted])
-    except UntrustedTypesFoundException as error:
+        check_trees(estimator)
+    except DAMAGE as error:
         raise IntegrityViolationError(
-            f"The model would create types that are not trusted: {_named(path, extra_trusted)}. "
-            "It was not loaded."
-        ) from error
-    except _DAMAGE as error:
-        raise IntegrityViolationError(
-            f"The model file is damaged or made by another release ({type(error).__name__})."
+            f"The decision trees in {path.name} are damaged ({type(error).__name__})."
         ) from error
     return LoadedModel(estimator=estimator, columns=columns)
 
 
-def _named(path: Path, extra_trusted: Sequence[str]) -> str:
-    unknown = set(skops.io.get_untrusted_types(file=path)) - {*TRUSTED_TYPES, *extra_trusted}
-    return ", ".join(sorted(unknown)[:10])
+def _skops(path: Path, extra_trusted: Sequence[str]) -> Any:
+    return load_skops(path, extra_trusted=extra_trusted)
 
 
-def _check_archive(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise IntegrityViolationError(
-            f"{path.name} is not a skops archive; a pickle or another format is never loaded."
-        ) from error
-    names = [member.filename for member in members]
-    if "schema.json" not in names or len(set(names)) != len(names) or len(names) > MAX_MEMBERS:
-        raise IntegrityViolationError(f"{path.name} is not a plain skops archive.")
-    if any(member.flag_bits & _ENCRYPTED for member in members):
-        raise IntegrityViolationError(f"{path.name} has encrypted members.")
-    unpacked = sum(member.file_size for member in members)
-    if unpacked > min(MAX_UNPACKED_BYTES, MAX_RATIO * path.stat().st_size):
-        raise IntegrityViolationError(
-            f"{path.name} unpacks to {unpacked} bytes from {path.stat().st_size}; refused."
-        )
+def _pickle(path: Path, _: Sequence[str]) -> Any:
+    return load_pickle(path)
+
+
+_LOADERS: Mapping[Serialization, Callable[[Path, Sequence[str]], Any]] = MappingProxyType(
+    {"skops": _skops, "pickle": _pickle}
+)

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ml_orchestrator.errors import UnavailableError
-from ml_orchestrator.serving.loader import LoadedModel, load_model
+from ml_orchestrator.serving.loader import LoadedModel
 from ml_orchestrator.serving.models import Prediction
 from ml_orchestrator.serving.signature import to_frame
 
-__all__ = ["Answers", "answer", "predict"]
+__all__ = ["Answers", "predict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +43,6 @@ def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
         predictions=tuple(predictions.tolist()),
         probabilities=probabilities,
     )
-
-
-def answer(
-    path: Path,
-    *,
-    signature_inputs: str,
-    rows: Sequence[Mapping[str, Any]],
-    extra_trusted: Sequence[str],
-) -> Answers:
-    """Load a verified skops file and return what it says about ``rows``.
-
-    Raises:
-        IntegrityViolationError: the file is not safe to load.
-        InvalidInputError: a row does not fit the model's columns.
-        UnavailableError: the model failed, or answered with something that is not finite.
-    """
-    model = load_model(path, signature_inputs=signature_inputs, extra_trusted=extra_trusted)
-    return predict(model, rows)
 
 
 def _probabilities(estimator: Any, frame: pd.DataFrame) -> tuple[dict[str, float], ...] | None:

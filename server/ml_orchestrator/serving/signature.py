@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,15 @@ import pandas as pd
 
 from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError
 
-__all__ = ["Column", "parse_columns", "to_frame"]
+__all__ = [
+    "MAX_ROWS",
+    "Column",
+    "check_rows",
+    "make_frame",
+    "parse_columns",
+    "to_array",
+    "to_frame",
+]
 
 MAX_ROWS = 10_000
 MAX_TEXT = 10_000
@@ -27,6 +36,16 @@ _DTYPES = {
 }
 _INTEGERS = {"integer", "long"}
 _NUMBERS = {"float", "double"}
+# Python types whose values need no closer look, by kind; a bool is not one of the ints here.
+_PLAIN: dict[str, set[type]] = {
+    "boolean": {bool},
+    "integer": {int},
+    "long": {int},
+    "float": {int, float},
+    "double": {int, float},
+    "string": {str},
+    "datetime": set(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +90,27 @@ def to_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> pd
         InvalidInputError: a column is missing or unknown, or a value has the wrong type or is
             not finite; the message names the row and the column.
     """
-    if not 1 <= len(rows) <= MAX_ROWS:
-        raise InvalidInputError(f"Between 1 and {MAX_ROWS} rows can be predicted, not {len(rows)}.")
+    check_rows(len(rows))
     known = {column.name for column in columns}
     required = {column.name for column in columns if column.is_required}
     for index, row in enumerate(rows):
         _check_names(index, row, known, required)
-    return pd.DataFrame({column.name: _series(rows, column) for column in columns})
+    return make_frame([to_array([row[c.name] for row in rows], c) for c in columns], columns)
+
+
+def check_rows(n_rows: int) -> None:
+    """Raise ``InvalidInputError`` unless that many rows can be predicted at once."""
+    if not 1 <= n_rows <= MAX_ROWS:
+        raise InvalidInputError(f"Between 1 and {MAX_ROWS} rows can be predicted, not {n_rows}.")
+
+
+def make_frame(arrays: Sequence[np.ndarray[Any, Any]], columns: Sequence[Column]) -> pd.DataFrame:
+    """Put arrays of one length, one per column, together."""
+    kept = (  # pandas 3 would make its own text type of an array of objects
+        pd.Series(array, dtype="object", copy=False) if array.dtype == object else array
+        for array in arrays
+    )
+    return pd.DataFrame(dict(zip((c.name for c in columns), kept, strict=True)), copy=False)
 
 
 def _check_names(index: int, row: Mapping[str, Any], known: set[str], required: set[str]) -> None:
@@ -95,19 +128,45 @@ def _check_names(index: int, row: Mapping[str, Any], known: set[str], required: 
         raise InvalidInputError(f"Row {index} {' and '.join(faults)}. The model takes: {takes}.")
 
 
-def _series(rows: Sequence[Mapping[str, Any]], column: Column) -> "pd.Series[Any]":
-    values = [_value(index, row.get(column.name), column) for index, row in enumerate(rows)]
-    has_missing = any(value is None for value in values)
+def to_array(values: Sequence[Any], column: Column) -> np.ndarray[Any, Any]:
+    """Return the values of one column in the type its model was trained on.
+
+    Raises:
+        InvalidInputError: a value has the wrong type, is not finite, or misses where one is
+            required; the message names the row and the column.
+    """
+    kinds = set(map(type, values))
+    if kinds <= _PLAIN[column.kind] and (plain := _plain_array(values, column.kind)) is not None:
+        return plain
+    checked = [_value(index, value, column) for index, value in enumerate(values)]
+    has_missing = NoneType in kinds
     dtype = _DTYPES[column.kind]
     if has_missing and column.kind in _INTEGERS:
         dtype = "float64"
     if column.kind == "string" or (has_missing and column.kind == "boolean"):
-        return pd.Series([np.nan if value is None else value for value in values], dtype="object")
-    return pd.Series(values, dtype=dtype)
+        return _objects([np.nan if value is None else value for value in checked])
+    return np.array(checked, dtype=dtype)
+
+
+def _plain_array(values: Sequence[Any], kind: str) -> np.ndarray[Any, Any] | None:
+    """Return the array if no value needs a closer look; None if one does."""
+    try:
+        if kind == "string":
+            return _objects(values) if max(map(len, values)) <= MAX_TEXT else None
+        array = np.array(values, dtype=_DTYPES[kind])
+    except OverflowError:
+        return None
+    return array if kind not in _NUMBERS or np.isfinite(array).all() else None
+
+
+def _objects(values: Sequence[Any]) -> np.ndarray[Any, Any]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
 
 
 def _value(index: int, value: Any, column: Column) -> Any:
-    if value is None:
+    if value is None and not column.is_required:
         return None
     if column.kind == "boolean" and isinstance(value, bool):
         return value

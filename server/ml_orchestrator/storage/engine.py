@@ -4,6 +4,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,10 +100,13 @@ def open_database(url: str, home: Path) -> Database:
     else:
         _prepare_postgres(engine)
     with exclusive(home / "state.db", doing="preparing the state database"):
-        try:
-            migrate(engine)
-        except DatabaseError as error:
-            raise _unavailable(error) from error
+        with ExitStack() as undo:
+            undo.callback(engine.dispose)
+            try:
+                migrate(engine)
+            except DatabaseError as error:
+                raise _unavailable(error) from error
+            undo.pop_all()
     return Database(engine)
 
 

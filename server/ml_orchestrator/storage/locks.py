@@ -1,6 +1,7 @@
 """Locks between processes on one host."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +16,14 @@ POLL_S = 0.01
 
 
 @contextmanager
-def exclusive(target: Path, *, doing: str, wait_s: float = WAIT_S) -> Iterator[None]:
+def exclusive(
+    target: Path,
+    *,
+    doing: str,
+    wait_s: float = WAIT_S,
+    poll_s: float = POLL_S,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
     """Hold the lock beside ``target``, waiting up to ``wait_s``; it dies with its process.
 
     MLflow and DBOS create their schemas unsafely when two processes open an empty file at
@@ -25,16 +33,28 @@ def exclusive(target: Path, *, doing: str, wait_s: float = WAIT_S) -> Iterator[N
         target: What is guarded; the lock is a file of the same name and ``.lock``.
         doing: What its holder does, for the message to those who wait in vain.
         wait_s: In seconds.
+        poll_s: How often a waiting process looks, in seconds.
+        meanwhile: Called at each look in vain; what it raises ends the waiting.
 
     Raises:
         UnavailableError: another process held it all the time.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{target}.lock", timeout=0)
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            lock.acquire()
+            break
+        except Timeout as error:
+            if time.monotonic() >= deadline:
+                raise UnavailableError(
+                    f"Another process has been {doing} for {wait_s:.0f} s. "
+                    "Wait for it, or stop it and try again."
+                ) from error
+        meanwhile()
+        time.sleep(poll_s)
     try:
-        with FileLock(f"{target}.lock", timeout=wait_s, poll_interval=POLL_S):
-            yield
-    except Timeout as error:
-        raise UnavailableError(
-            f"Another process has been {doing} for {wait_s:.0f} s. "
-            "Wait for it, or stop it and try again."
-        ) from error
+        yield
+    finally:
+        lock.release()

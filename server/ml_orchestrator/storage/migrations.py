@@ -7,6 +7,8 @@ from sqlalchemy.schema import CreateTable
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage import schema
+from ml_orchestrator.storage.memory_rows import complete_rows, create_search_index
+from ml_orchestrator.storage.message_rows import complete_readers
 from ml_orchestrator.storage.schema import metadata, schema_version
 
 __all__ = ["LATEST", "add_missing_columns", "migrate"]
@@ -31,7 +33,56 @@ def _first(connection: Connection) -> None:
     metadata.create_all(connection, tables=tables)
 
 
-MIGRATIONS: dict[int, Migration] = {1: _first}
+def _roll_outs(connection: Connection) -> None:
+    """Create roll-outs, their events and what came of predictions."""
+    tables = [schema.deployments, schema.deployment_events, schema.deployment_outcomes]
+    metadata.create_all(connection, tables=tables)
+
+
+def _messaging(connection: Connection) -> None:
+    """Give every reader of a message a row that can be counted; delegations, leases, letters."""
+    readers = schema.message_recipients
+    tables = [schema.delegations, schema.dead_letters, schema.resource_leases]
+    metadata.create_all(connection, tables=tables)
+    for table in (schema.messages, readers):
+        add_missing_columns(connection, table)
+    connection.exec_driver_sql("DROP INDEX IF EXISTS ix_recipient_agent")
+    for index in (*schema.messages.indexes, *readers.indexes):
+        index.create(connection, checkfirst=True)
+    complete_readers(connection)
+
+
+def _experience(connection: Connection) -> None:
+    """Create what searches found."""
+    metadata.create_all(connection, tables=[schema.search_experience])
+
+
+def _second(connection: Connection) -> None:
+    """Give memory its search, provenance, retention and counters; index what is stored."""
+    records = schema.memory_records
+    metadata.create_all(connection, tables=[schema.memory_counts, schema.memory_past])
+    add_missing_columns(connection, records)
+    connection.exec_driver_sql("DROP INDEX IF EXISTS ix_memory_agent_kind")
+    for index in records.indexes:
+        index.create(connection, checkfirst=True)
+    create_search_index(connection)
+    complete_rows(connection)
+
+
+def _approvals(connection: Connection) -> None:
+    """Create approvals; alias moves learn who approved them and which event they are."""
+    metadata.create_all(connection, tables=[schema.approvals])
+    add_missing_columns(connection, schema.alias_moves)
+
+
+MIGRATIONS: dict[int, Migration] = {
+    1: _first,
+    2: _second,
+    3: _messaging,
+    4: _approvals,
+    6: _roll_outs,
+    7: _experience,
+}
 LATEST = max(MIGRATIONS)
 
 
@@ -52,7 +103,7 @@ def migrate(engine: Engine) -> int:
             f"The state database has schema {found}, this release knows up to {LATEST}. "
             "Upgrade ml-orchestrator, or point ML_ORCHESTRATOR_HOME at another directory."
         )
-    for number in range(found + 1, LATEST + 1):
+    for number in sorted(number for number in MIGRATIONS if number > found):
         with engine.begin() as connection:
             if _version(connection) >= number:  # another host got there first
                 continue

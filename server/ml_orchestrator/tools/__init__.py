@@ -1,6 +1,7 @@
 """What a client sees: tools, resources, prompts and completions."""
 
 from ml_orchestrator.tools import data as data
+from ml_orchestrator.tools import deployment as deployment
 from ml_orchestrator.tools import health as health
 from ml_orchestrator.tools import hooks as hooks
 from ml_orchestrator.tools import memory as memory

@@ -6,8 +6,9 @@ from mcp.server.mcpserver import Context
 
 from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.services import Services
+from ml_orchestrator.serving.rollout.models import RolloutStatus
 
-__all__ = ["progress_to"]
+__all__ = ["progress_to", "rollout_progress_to"]
 
 
 def progress_to(ctx: Context[Services]) -> Callable[[RunStatus], Awaitable[None]]:
@@ -24,5 +25,17 @@ def progress_to(ctx: Context[Services]) -> Callable[[RunStatus], Awaitable[None]
         latest = status.progress
         message = f"{latest.step}: {latest.message}" if latest else status.state
         await ctx.report_progress(most, 100, message)
+
+    return report
+
+
+def rollout_progress_to(ctx: Context[Services]) -> Callable[[RolloutStatus], Awaitable[None]]:
+    """Return a function that reports a roll-out's progress to the client, in percent."""
+    most = 0.0
+
+    async def report(status: RolloutStatus) -> None:
+        nonlocal most
+        most = max(most, status.fraction * 100)
+        await ctx.report_progress(most, 100, f"{status.state}: {status.phase or status.model}")
 
     return report

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["optional_by_absence", "terse", "untitled"]
+__all__ = ["UNREAD", "optional_by_absence", "terse", "untitled", "with_unread"]
 
 Schema = dict[str, Any]
+UNREAD = "unread"
 
 _LEAST = ("minItems", "minProperties")
 
@@ -62,6 +63,17 @@ def _says_nothing(key: str, value: Any) -> bool:
 
 def _undescribed(schema: Schema) -> Schema:
     return {k: v for k, v in schema.items() if k != "description"}
+
+
+def with_unread(schema: Schema | None) -> Schema | None:
+    """Return an output schema with a place for what waits for the acting agent."""
+    if schema is None or "properties" not in schema:
+        return schema
+    place = {
+        "type": "object",
+        "description": "Messages that wait for you; urgent says how urgent ones begin.",
+    }
+    return {**schema, "properties": {**schema["properties"], UNREAD: place}}
 
 
 def _each(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:

@@ -4,6 +4,7 @@ Schemas of all tools take longer to make than everything else before ``initializ
 answered, and that answer does not need them.
 """
 
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,12 +27,13 @@ class OrchestratorServer(MCPServer[Services]):
     """An ``MCPServer`` whose tools of ours are built on first use, in a worker thread.
 
     Hidden tools can be called but are not listed; ``agent_sessions`` is what they remember of
-    the subagents of this server's clients.
+    the subagents of this server's clients, ``session_id`` what tells this server from others.
     """
 
     def __init__(self, name: str, *, entries: Iterable[ToolEntry], **options: Any) -> None:
         super().__init__(name, **options)
         self.agent_sessions = AgentSessions()
+        self.session_id = uuid.uuid4().hex[:12]
         self._entries = tuple(entries)
         self._ready = Door(self._add_entries)
 

@@ -4,6 +4,7 @@ import difflib
 import functools
 import inspect
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -12,21 +13,24 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import ConfigDict, ValidationError
 
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.services import Services
-from ml_orchestrator.tools._schema import optional_by_absence, terse, untitled
+from ml_orchestrator.tools._schema import UNREAD, optional_by_absence, terse, untitled, with_unread
 
 __all__ = ["HIDDEN_TOOLS", "TOOLS", "ToolEntry", "hidden_tool", "tool"]
 
+_log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
 MAX_ARGUMENT_BYTES = 1_000_000
 MAX_FAULTS = 8
+COUNTING = ("message_", "hook_")  # these count by themselves, or speak to nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,12 @@ class ToolEntry:
         """Whether the tool changes nothing."""
         return bool(self.annotations.read_only_hint)
 
+    @property
+    def tells_unread(self) -> bool:
+        """Whether its results say what waits for the acting agent."""
+        arguments = inspect.signature(self.handler).parameters
+        return "agent" in arguments and not self.handler.__name__.startswith(COUNTING)
+
     def build(self) -> Tool:
         """Return the tool as the server takes it: strict arguments, schemas without noise."""
         built = StrictTool.from_function(
@@ -50,6 +60,8 @@ class ToolEntry:
             annotations=self.annotations,
         )
         built.fn_metadata = _strict(built.fn_metadata)
+        if self.tells_unread:
+            built.fn_metadata.output_schema = with_unread(built.fn_metadata.output_schema)
         schema = built.fn_metadata.arg_model.model_json_schema(by_alias=True)
         built.parameters = terse(optional_by_absence(untitled(schema)))
         return built
@@ -121,7 +133,8 @@ class StrictTool(Tool):
         self._refuse_bulk(arguments)
         self._authorise(arguments, context)
         try:
-            return await super().run(arguments, context, convert_result)
+            result = await super().run(arguments, context, convert_result)
+            return await self._with_unread(result, arguments, context)
         except UnexpectedToolError:
             raise
         except ToolError as error:
@@ -131,6 +144,23 @@ class StrictTool(Tool):
             if isinstance(cause, ToolError):
                 raise cause from cause.__cause__
             raise
+
+    async def _with_unread(
+        self, result: Any, arguments: dict[str, Any], context: Context[Any, Any]
+    ) -> Any:
+        """Add what waits for the acting agent, since no client wakes an agent for it."""
+        schema = self.fn_metadata.output_schema or {}
+        has_place = UNREAD in schema.get("properties", {})
+        if not has_place or not isinstance(result, CallToolResult) or result.is_error:
+            return result
+        services: Services = context.request_context.lifespan_context
+        try:
+            unread = await services.collaboration.unread(canonical_agent(arguments["agent"]))
+        except OrchestratorError:
+            _log.warning("Unread messages could not be counted", exc_info=True)
+            return result
+        content = {**(result.structured_content or {}), UNREAD: unread.model_dump()}
+        return result.model_copy(update={"structured_content": content})
 
     def _refuse_bulk(self, arguments: dict[str, Any]) -> None:
         for name, value in arguments.items():

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
 from ml_orchestrator.identity import canonical_agent
+from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.services import SecurityIntegrationService, Services
 from ml_orchestrator.services.handover import (
     AgentSessions,
@@ -22,7 +23,7 @@ from ml_orchestrator.services.handover import (
 )
 from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.tools._server import OrchestratorServer
-from ml_orchestrator.tools._services import Collaboration
+from ml_orchestrator.tools._services import ClientSession, Collaboration
 from ml_orchestrator.tools._tool import hidden_tool
 
 __all__ = ["hook_batch", "hook_bind", "hook_saved", "hook_start", "hook_stop"]
@@ -37,14 +38,14 @@ AgentId: TypeAlias = Annotated[
 ]
 
 
-def _sessions(ctx: Context[Services]) -> AgentSessions:
+async def _sessions(ctx: Context[Services]) -> AgentSessions:
     server = ctx.mcp_server
     if not isinstance(server, OrchestratorServer):
         raise TypeError(f"Hooks are answered by an OrchestratorServer, not {type(server).__name__}")
     return server.agent_sessions
 
 
-def _security(ctx: Context[Services]) -> SecurityIntegrationService:
+async def _security(ctx: Context[Services]) -> SecurityIntegrationService:
     return ctx.request_context.lifespan_context.security
 
 
@@ -110,6 +111,7 @@ async def hook_stop(
     collaboration: Collaboration,
     sessions: Sessions,
     security: Security,
+    client: ClientSession,
 ) -> HookAnswer:
     """SubagentStop: ask once for memory_save, and save a minimal record if it does not come."""
     agent, session = OUR_AGENTS.get(agent_type), sessions.of(agent_id)
@@ -118,7 +120,8 @@ async def hook_stop(
     if stop_hook_active != "true" and not session.was_asked:
         session.was_asked = True
         return {"decision": "block", "reason": ask_to_save(agent)}
-    await save_for(collaboration, agent, last_assistant_message)
+    origin = Origin(tool="hook_stop", session=client, source="last message of the agent")
+    await save_for(collaboration, agent, last_assistant_message, origin=origin)
     session.has_saved = True
     return {}
 

@@ -2,12 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
+from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from ml_orchestrator.registry.models import MoveResult, RegistryPage, VerifyReport
+from ml_orchestrator.services import Services
 from ml_orchestrator.serving.models import PredictionSet
+from ml_orchestrator.tools._approvals import MoveApproval, MoveVerdict, was_asked, write_down
 from ml_orchestrator.tools._arguments import Agent, Cursor, IdempotencyKey, ModelName, Page
-from ml_orchestrator.tools._services import Deployment
+from ml_orchestrator.tools._services import Deployment, Security
 from ml_orchestrator.tools._tool import tool
 
 __all__ = ["model_predict", "registry_list", "registry_move_alias", "registry_verify"]
@@ -30,7 +33,7 @@ async def registry_list(
 ) -> RegistryPage:
     """List registered models, or the versions of one: aliases, metrics, when and by which run.
 
-    With a model given, its latest alias moves are listed too: who moved what, when and why.
+    With a model given: its last alias moves (who, when, why) and what each alias's move needs.
     """
     return await deployment.list_models(model, limit=limit, cursor=cursor)
 
@@ -56,6 +59,10 @@ async def registry_move_alias(
         str, Field(min_length=3, max_length=2_000, description="Why; kept in the history.")
     ],
     deployment: Deployment,
+    security: Security,
+    approval: MoveApproval,
+    verdict: MoveVerdict,
+    context: Context[Services],
     evidence: Annotated[
         str | None,
         Field(max_length=4_000, description="Scores, run ids or reports for it."),
@@ -69,10 +76,14 @@ async def registry_move_alias(
     ] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> MoveResult:
-    """Move @champion, @challenger, @production or another alias by compare-and-set.
+    """Move @champion, @challenger, @production, an environment (@dev, @staging) or another alias.
 
-    Version, integrity and the alias's rules are checked first; every move is kept in history.
+    Compare-and-set; the plan's checks (integrity, gates, cool-down: registry_list shows them)
+    must pass and the move is kept with who, why, from and to. "previous" rolls back. @production
+    needs a person: they are asked, or the error names the command; then repeat the call.
     """
+    if approval is not None and was_asked(verdict):
+        await write_down(approval, verdict, security=security, context=context)
     return await deployment.move_alias(
         model,
         alias.removeprefix("@"),
@@ -93,8 +104,9 @@ async def registry_verify(
 ) -> VerifyReport:
     """Check that a version is byte for byte what was registered, and safe to load.
 
-    Compares every file with the SHA-256 manifest made at registration and checks the model's
-    description; each check is listed with what it found. Nothing is loaded or run.
+    Compares every file with the SHA-256 manifest made at registration, the model's description,
+    and the recorded Python, platform and packages with those here (check "environment"). Each
+    check says what it found. Nothing is loaded or run.
     """
     return await deployment.verify(model, version)
 

@@ -18,10 +18,19 @@ P = ParamSpec("P")
 
 
 def add_resources(server: MCPServer[Services], services: Services) -> None:
-    """Offer memory, registry, runs and health as resources, all of them JSON."""
+    """Offer memory, messages, registry, runs and health as resources, all of them JSON."""
 
     async def memory(agent: str) -> BaseModel:
         return await services.collaboration.load_memory(canonical_agent(agent), limit=20)
+
+    async def thread(thread_id: str) -> BaseModel:
+        return await services.collaboration.thread(thread_id)
+
+    async def dead_letters(agent: str) -> BaseModel:
+        return await services.collaboration.dead_letters(canonical_agent(agent))
+
+    async def leases() -> BaseModel:
+        return await services.collaboration.leases()
 
     async def model(model: str) -> BaseModel:
         return await services.deployment.list_models(model=model, limit=50, cursor=None)
@@ -34,6 +43,14 @@ def add_resources(server: MCPServer[Services], services: Services) -> None:
 
     for address, read, title, description in (
         ("memory://{agent}", memory, "Memory", "Newest tasks and insights of one agent."),
+        (
+            "thread://{thread_id}",
+            thread,
+            "Thread",
+            "Messages in order, and who has dealt with them.",
+        ),
+        ("dead-letter://{agent}", dead_letters, "Dead letters", "What an agent sent to nobody."),
+        ("lease://all", leases, "Leases", "Who says to be at work on what, until when."),
         ("registry://{model}", model, "Model", "Versions, aliases and metrics of one model."),
         ("run://{run_id}", run, "Run", "State, steps, progress and result of one run."),
         ("health://system", health, "Health", "How every component in use is."),

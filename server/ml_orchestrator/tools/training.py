@@ -65,6 +65,9 @@ async def training_start(
         str | None,
         Field(max_length=200, description="Keep rows with the same value together."),
     ] = None,
+    warm_start: Annotated[
+        bool, Field(description="Try first what did best on similar data here.")
+    ] = True,
     alias: Annotated[
         Literal["challenger"] | None,
         Field(description="null leaves aliases alone."),
@@ -92,6 +95,7 @@ async def training_start(
         "seed": seed,
         "time_column": time_column,
         "group_column": group_column,
+        "warm_start": warm_start,
     }
     return await workflow.start("train", params, actor=agent, idempotency_key=idempotency_key)
 

@@ -6,7 +6,15 @@ from pydantic import Field
 
 from ml_orchestrator.records import Record
 
-__all__ = ["Importance", "Interval", "StoppedBy", "Task", "TrainingSpec", "TrainingSummary"]
+__all__ = [
+    "Importance",
+    "Interval",
+    "StoppedBy",
+    "Task",
+    "TrainingSpec",
+    "TrainingSummary",
+    "WarmStart",
+]
 
 Task = Literal["classification", "regression"]
 StoppedBy = Literal["trials", "time"]
@@ -41,8 +49,8 @@ class TrainingSpec(Record):
         Field(
             ge=0,
             le=2**31 - 1,
-            description="Same seed and data, same trials in the same order; how many fit into "
-            "timeout_s depends on the machine.",
+            description="Same seed, data and warm start, same trials in the same order; how "
+            "many fit into timeout_s depends on the machine.",
         ),
     ] = 0
     test_fraction: Annotated[
@@ -59,6 +67,20 @@ class TrainingSpec(Record):
         str | None,
         Field(description="Keep rows of one value (a person) on one side; not a feature."),
     ] = None
+    warm_start: Annotated[
+        bool, Field(description="Try first what did best on similar data sets of this project.")
+    ] = True
+
+
+class WarmStart(Record):
+    """A configuration that was tried first because it did best on similar data."""
+
+    run_id: Annotated[str, Field(description="The earlier run that found it.")]
+    distance: Annotated[
+        float, Field(ge=0, description="How unlike the data sets are; 0 is alike, 1 rather not.")
+    ]
+    trainer: Annotated[str, Field(description="Model family.")]
+    params: Annotated[dict[str, int | float | str], Field(description="Its hyperparameters.")]
 
 
 class Interval(Record):
@@ -122,6 +144,12 @@ class TrainingSummary(Record):
     ]
     dataset_digest: Annotated[str, Field(description="SHA-256 of the data, hexadecimal.")]
     seed: Annotated[int, Field(description="Seed of splits, search and models.")]
+    meta_features: Annotated[
+        dict[str, float], Field(description="What kind of data set this is, measured.")
+    ]
+    warm_starts: Annotated[
+        tuple[WarmStart, ...], Field(description="What was tried first, from similar data sets.")
+    ] = ()
     warnings: Annotated[
         tuple[str, ...], Field(description="What to keep in mind, one sentence each.")
     ]

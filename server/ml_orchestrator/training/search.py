@@ -23,8 +23,14 @@ from ml_orchestrator.training.holdout import (
     predict,
 )
 from ml_orchestrator.training.intervals import holdout_intervals
+from ml_orchestrator.training.meta_features import meta_features
 from ml_orchestrator.training.metrics import Predictions, standard_metrics
-from ml_orchestrator.training.models import Importance, TrainingSpec, TrainingSummary
+from ml_orchestrator.training.models import (
+    Importance,
+    TrainingSpec,
+    TrainingSummary,
+    WarmStart,
+)
 from ml_orchestrator.training.plots import holdout_plots, importance_plot, search_plot
 from ml_orchestrator.training.preprocessing import build_pipeline
 from ml_orchestrator.training.space import Params, ParamSpace
@@ -32,6 +38,7 @@ from ml_orchestrator.training.splits import Split, plan_split
 from ml_orchestrator.training.study import Objective, StudyPlan, StudyProgress, StudyResult
 from ml_orchestrator.training.table import TrainingTable, check_head, prepare_table
 from ml_orchestrator.training.trainers import TRAINERS
+from ml_orchestrator.training.warm_start import Recall, choose_starts, kept_or_chosen
 
 __all__ = ["Report", "TrainedModel", "check", "check_part", "train"]
 
@@ -80,7 +87,14 @@ def check_part(spec: TrainingSpec, head: Dataset) -> None:
     check_head(spec, head)
 
 
-def train(spec: TrainingSpec, dataset: Dataset, *, study_dir: Path, report: Report) -> TrainedModel:
+def train(
+    spec: TrainingSpec,
+    dataset: Dataset,
+    *,
+    study_dir: Path,
+    report: Report,
+    recall: Recall = lambda _: (),
+) -> TrainedModel:
     """Search, fit and judge a model; resumes a search that was killed on the same ``study_dir``.
 
     The held-out rows are set aside before anything is fitted and touched once, at the end; the
@@ -92,6 +106,7 @@ def train(spec: TrainingSpec, dataset: Dataset, *, study_dir: Path, report: Repo
         study_dir: a directory of this training's own; made after all checks.
         report: told a fraction from 0 to 1, a sentence and numbers after every fold; what it
             raises stops the training and is passed on.
+        recall: asked once, at the first run of a study, for what earlier searches found.
 
     Raises:
         InvalidInputError: the data or the spec cannot be used; nothing was written.
@@ -103,8 +118,10 @@ def train(spec: TrainingSpec, dataset: Dataset, *, study_dir: Path, report: Repo
     table = prepare_table(spec, dataset)
     split = plan_split(spec, table)
     with threadpool_limits(_n_threads(table), user_api="openmp"):
+        meta = meta_features(table, split.train)
+        starts = _starts(spec, dataset, table, study_dir, names, meta=meta, recall=recall)
         result = run_study(
-            _plan(spec, dataset, table, study_dir, names),
+            _plan(spec, dataset, table, study_dir, names, starts=starts),
             Objective(_suggest_from(names), _evaluate_on(spec, table, split)),
             on_progress=lambda progress: _report_search(report, table.metric.name, progress),
         )
@@ -112,6 +129,7 @@ def train(spec: TrainingSpec, dataset: Dataset, *, study_dir: Path, report: Repo
         judged = _judge(spec, table, split, result)
     seconds = time.monotonic() - began_at
     summary = _summary(spec, dataset, judged, result, split=split, table=table, seconds=seconds)
+    summary = summary.model_copy(update={"meta_features": meta, "warm_starts": starts})
     report(1.0, _last_words(summary), {"cv_score": summary.cv_score})
     plots = {
         "search": search_plot(result.trials, table.metric),
@@ -150,8 +168,34 @@ def _trainer_names(spec: TrainingSpec) -> list[str]:
     return [*cheap, *sorted(set(chosen) - set(cheap))]
 
 
+def _starts(
+    spec: TrainingSpec,
+    dataset: Dataset,
+    table: TrainingTable,
+    study_dir: Path,
+    names: list[str],
+    *,
+    meta: Mapping[str, float],
+    recall: Recall,
+) -> tuple[WarmStart, ...]:
+    if not spec.warm_start:
+        return ()
+    return kept_or_chosen(
+        study_dir,
+        lambda: choose_starts(
+            recall(table.task), meta, dataset_digest=dataset.digest, trainers=names
+        ),
+    )
+
+
 def _plan(
-    spec: TrainingSpec, dataset: Dataset, table: TrainingTable, study_dir: Path, names: list[str]
+    spec: TrainingSpec,
+    dataset: Dataset,
+    table: TrainingTable,
+    study_dir: Path,
+    names: list[str],
+    *,
+    starts: Sequence[WarmStart],
 ) -> StudyPlan:
     question = spec.model_dump(exclude={"n_trials", "timeout_s", "source"})
     content = json.dumps({**question, "trainers": names, "digest": dataset.digest}, sort_keys=True)
@@ -162,7 +206,10 @@ def _plan(
         n_trials=spec.n_trials,
         timeout_s=spec.timeout_s,
         seed=spec.seed,
-        first=[_full(name, TRAINERS[name].first_params) for name in names],
+        first=[
+            *(_full(start.trainer, start.params) for start in starts),
+            *(_full(name, TRAINERS[name].first_params) for name in names),
+        ],
     )
 
 
@@ -292,6 +339,7 @@ def _summary(
         classes=table.classes,
         dataset_digest=dataset.digest,
         seed=spec.seed,
+        meta_features={},
         warnings=(
             *table.warnings,
             *_share_warnings(spec, split),

@@ -1,24 +1,127 @@
 """Search for a model, tune it and score it on rows the search never saw."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ml_orchestrator.datasets.sources import load_dataset
+from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.memory._sql import SqlMemoryStore
+from ml_orchestrator.memory.experience import ExperienceStore, SearchFound
+from ml_orchestrator.memory.models import Insight
 from ml_orchestrator.orchestration.steps._base import StepContext
 from ml_orchestrator.orchestration.steps._trained import save_trained
-from ml_orchestrator.training.models import TrainingSpec
+from ml_orchestrator.storage.engine import Database, open_database
+from ml_orchestrator.training.models import Interval, Task, TrainingSpec, TrainingSummary
 from ml_orchestrator.training.search import train
+from ml_orchestrator.training.warm_start import Experience
 
 __all__ = ["search"]
+
+_log = logging.getLogger(__name__)
 
 
 def search(
     context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Train and leave the model in the run's folder; goes on with a study it finds there."""
+    """Train and leave the model in the run's folder; goes on with a study it finds there.
+
+    It begins with what did best on similar data, and stores what it found for later ones.
+    """
     spec = TrainingSpec.model_validate({name: params[name] for name in TrainingSpec.model_fields})
     settings = context.settings
     dataset = load_dataset(spec.source, roots=settings.roots, max_bytes=settings.max_data_bytes)
-    trained = train(spec, dataset, study_dir=context.folder / "study", report=context.report)
-    save_trained(context.folder, trained)
+    with _state(context) as database:
+        experience = ExperienceStore(database)
+        trained = train(
+            spec,
+            dataset,
+            study_dir=context.folder / "study",
+            report=context.report,
+            recall=lambda task: _recalled(experience, task),
+        )
+        save_trained(context.folder, trained)
+        _remember(context, database, experience, spec.source, trained.summary)
     return {"summary": trained.summary.model_dump(mode="json")}
+
+
+@contextmanager
+def _state(context: StepContext) -> Iterator[Database]:
+    database = open_database(context.settings.state_url, context.settings.home)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _recalled(store: ExperienceStore, task: Task) -> Sequence[Experience]:
+    return [
+        Experience(
+            run_id=found.run_id,
+            dataset_digest=found.dataset_digest,
+            meta_features=found.meta_features,
+            trainer=found.trainer,
+            params=found.params,
+        )
+        for found in store.of_task(task)
+    ]
+
+
+def _remember(
+    context: StepContext,
+    database: Database,
+    experience: ExperienceStore,
+    source: str,
+    summary: TrainingSummary,
+) -> None:
+    """Store what was found, for searches and for the agent; a model is not lost over it."""
+    found = SearchFound(
+        run_id=context.run_id,
+        agent=context.actor,
+        task=summary.task,
+        dataset_digest=summary.dataset_digest,
+        metric=summary.metric,
+        score=summary.cv_score,
+        n_trials=summary.n_trials,
+        meta_features=summary.meta_features,
+        trainer=summary.trainer,
+        params=summary.params,
+    )
+    try:
+        experience.add(found)
+        SqlMemoryStore(database).save(
+            context.actor,
+            insights=[_insight(source, summary)],
+            idempotency_key=f"{context.run_id}-search",
+        )
+    except OrchestratorError:
+        _log.warning("What run %s found could not be remembered", context.run_id, exc_info=True)
+
+
+def _insight(source: str, summary: TrainingSummary) -> Insight:
+    held_out = summary.holdout.get(summary.metric)
+    baseline = summary.baseline.get(summary.metric)
+    score = f"{summary.metric} {summary.cv_score:.4f} in cross-validation"
+    if held_out is not None:
+        score += f", {held_out.estimate:.4f} ({held_out.low:.4f} to {held_out.high:.4f}) held out"
+    beside = "" if baseline is None else f"; the baseline has {baseline:.4f}"
+    is_better = (
+        held_out is not None and baseline is not None and _beats(summary, held_out, baseline)
+    )
+    settings = ", ".join(f"{name} {value}" for name, value in summary.params.items())
+    return Insight(
+        area="training_optimization",
+        insight=f"On {source[:200]} ({summary.n_rows_train} rows, target {summary.target[:100]}) "
+        f"{summary.trainer} did best of {summary.n_trials} trials: {score}{beside}. "
+        f"With {settings[:1_000]}.",
+        impact="medium" if is_better else "low",
+        confidence=0.9 if is_better else 0.5,
+    )
+
+
+def _beats(summary: TrainingSummary, held_out: Interval, baseline: float) -> bool:
+    """Whether the interval lies on the better side of the baseline."""
+    if summary.higher_is_better:
+        return held_out.low > baseline
+    return held_out.high < baseline

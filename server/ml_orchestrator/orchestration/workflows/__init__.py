@@ -7,13 +7,16 @@ from ml_orchestrator.orchestration.workflows._base import (
     Workflow,
     validated,
 )
+from ml_orchestrator.orchestration.workflows.rollout import ROLL_OUT, RollOutParams
 from ml_orchestrator.orchestration.workflows.training import DriftRetrainParams, TrainParams
 
 __all__ = [
+    "ROLL_OUT",
     "WORKFLOWS",
     "DriftRetrainParams",
     "Node",
     "Outputs",
+    "RollOutParams",
     "TrainParams",
     "Workflow",
     "validated",

@@ -6,7 +6,7 @@ code of any step.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
@@ -46,7 +46,9 @@ class Workflow:
     """Steps in order, and the model of their common parameters; a step occurs once.
 
     ``check`` names a function as ``module:function``. It is called with the settings and the
-    parameters before a run is queued, and raises if the run could only fail.
+    parameters before a run is queued, and raises if the run could only fail. ``queue`` is where
+    its runs wait; ``stopped_by`` names the tool that stops one, where cancelling would leave
+    something half done.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Workflow:
     params: type[BaseModel]
     nodes: tuple[Node, ...]
     check: str | None = None
+    queue: Literal["runs", "rollouts"] = "runs"
+    stopped_by: str | None = None
 
     def node(self, step: str) -> Node:
         """Return the place of ``step``."""

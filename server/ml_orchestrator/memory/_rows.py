@@ -1,0 +1,288 @@
+"""Adding, merging, removing and reading single records, inside somebody's transaction."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, text, update
+
+from ml_orchestrator.errors import ConflictError
+from ml_orchestrator.memory.models import (
+    Remembered,
+    SavedBy,
+    StoredInsight,
+    StoredKnowledge,
+    StoredTask,
+)
+from ml_orchestrator.memory.requests import Origin
+from ml_orchestrator.storage.memory_rows import (
+    add_to_search,
+    cleaned,
+    count,
+    findable,
+    record_id,
+    remove_from_search,
+)
+from ml_orchestrator.storage.schema import memory_past as past
+from ml_orchestrator.storage.schema import memory_records as records
+from ml_orchestrator.text import FLAGS
+
+__all__ = [
+    "MODELS",
+    "Added",
+    "NewRecord",
+    "R",
+    "add",
+    "find",
+    "id_of",
+    "newest",
+    "read",
+    "remove",
+    "survivor",
+]
+
+R = TypeVar("R", bound=Remembered)
+MODELS: Mapping[str, type[Remembered]] = {
+    "task": StoredTask,
+    "insight": StoredInsight,
+    "knowledge": StoredKnowledge,
+}
+_UNCOUNT = text(
+    "UPDATE memory_counts SET n = n - 1, n_removed = n_removed + :removed "
+    "WHERE agent = :agent AND kind = :kind AND outcome = :outcome"
+)
+_COLUMNS = [column.name for column in records.columns if column.name != "seq"]
+_ADD = text(  # both databases spell it so
+    f"INSERT INTO memory_records ({', '.join(_COLUMNS)}) "  # noqa: S608 names from the schema
+    f"VALUES (:{', :'.join(_COLUMNS)}) ON CONFLICT (id) DO NOTHING RETURNING seq"
+)
+_BY_ID = select(records).where(records.c.id == bindparam("id"))
+_SAME = (
+    select(records)
+    .where(
+        records.c.agent == bindparam("agent"),
+        records.c.kind == bindparam("kind"),
+        records.c.near_key == bindparam("near_key"),
+    )
+    .limit(1)
+)
+_NEWEST = (
+    select(records)
+    .where(
+        records.c.agent == bindparam("agent"),
+        records.c.kind == bindparam("kind"),
+        records.c.expires_at.is_(None) | (records.c.expires_at > bindparam("now")),
+    )
+    .order_by(records.c.created_at.desc(), records.c.seq.desc())
+    .limit(bindparam("limit"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record that is about to be stored."""
+
+    kind: str
+    agent: str
+    payload: Mapping[str, Any]
+    at: str
+    origin: Origin
+    is_pinned: bool = False
+    expires_at: str | None = None
+    n_merged: int = 1
+    first_at: str | None = None
+    n_helped: int = 0
+    n_misled: int = 0
+    flags: tuple[str, ...] = ()  # of text that was cleaned before
+    merged_ids: frozenset[str] = frozenset()  # records it stands for, if it was imported
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of a new record."""
+
+    id: str
+    was_merged: bool
+    flags: Sequence[str]
+
+
+def add(connection: Connection, new: NewRecord, *, now: str) -> Added:
+    """Store a record; an insight or a fact that says what is stored already takes its place.
+
+    The one that is replaced lives on in the counts, the first time and ``memory_past``.
+
+    Raises:
+        ConflictError: a task of this id is stored already.
+    """
+    payload, noticed = cleaned(new.payload)
+    flags = [flag for flag in FLAGS if flag in noticed or flag in new.flags]
+    found = findable(new.kind, new.agent, payload)
+    id_ = id_of(new.kind, new.agent, payload, found.near_key)
+    values: dict[str, Any] = {
+        "id": id_,
+        "agent": new.agent,
+        "kind": new.kind,
+        "created_at": new.at,
+        "payload": json.dumps(payload),
+        "outcome": found.outcome,
+        "area": found.area,
+        "words": found.words,
+        "near_key": found.near_key,
+        "flags": json.dumps(flags) if flags else None,
+        "session": new.origin.session,
+        "tool": new.origin.tool,
+        "source": new.origin.source,
+        "is_pinned": int(new.is_pinned),
+        "expires_at": new.expires_at,
+        "n_merged": new.n_merged,
+        "first_at": new.first_at or new.at,
+        "n_helped": new.n_helped,
+        "n_misled": new.n_misled,
+    }
+    earlier = _same(connection, new, found.near_key)
+    if earlier is not None and earlier.id == id_:
+        return Added(id_, True, flags)
+    if earlier is not None and earlier.created_at > new.at:
+        _absorb(connection, earlier, values, now=now)
+        return Added(earlier.id, True, flags)
+    if earlier is not None:
+        if earlier.id not in new.merged_ids:  # otherwise it is counted already
+            values = _merged(values, earlier)
+        remove(connection, earlier, how="merged", by=new.agent, now=now, became=id_)
+    seq = connection.scalar(_ADD, values)
+    if seq is None:
+        raise ConflictError(
+            f"A task with the id {payload['task_id']!r} is stored already. "
+            "Leave the id out to store a new one."
+        )
+    add_to_search(connection, seq, found.words)
+    count(connection, new.agent, new.kind, found.outcome, values["created_at"])
+    return Added(id_, earlier is not None, flags)
+
+
+def remove(
+    connection: Connection,
+    row: Row[Any],
+    *,
+    how: str,
+    by: str,
+    now: str,
+    became: str | None = None,
+    reason: str | None = None,
+) -> None:
+    """Take a record out of everything but ``memory_past``, which says what became of it."""
+    remove_from_search(connection, row.seq, row.words)
+    connection.execute(delete(records).where(records.c.seq == row.seq))
+    removed = int(how in {"expired", "limit"})
+    where = {"agent": row.agent, "kind": row.kind, "outcome": row.outcome, "removed": removed}
+    connection.execute(_UNCOUNT, where)
+    if how == "merged":  # what had become the removed one became the new one
+        connection.execute(update(past).where(past.c.became == row.id).values(became=became))
+    connection.execute(delete(past).where(past.c.id == row.id))
+    connection.execute(
+        insert(past).values(
+            id=row.id,
+            became=became,
+            how=how,
+            created_at=row.created_at,
+            session=row.session,
+            removed_at=now,
+            removed_by=by,
+            reason=reason,
+        )
+    )
+
+
+def id_of(kind: str, agent: str, payload: Mapping[str, Any], key: str) -> str:
+    """Return the id of a record, derived from its content: the same wherever it is stored."""
+    if kind == "task":
+        return record_id(kind, agent, payload["task_id"])
+    said_at = payload["discovered_at" if kind == "insight" else "noted_at"]
+    return record_id(kind, agent, f"{key}@{said_at}")
+
+
+def find(connection: Connection, id_: str) -> Row[Any] | None:
+    """Return the row of a record, if it is there."""
+    return connection.execute(_BY_ID, {"id": id_}).first()
+
+
+def survivor(connection: Connection, id_: str) -> str | None:
+    """Return the id of the record itself or of the one it was merged into."""
+    if find(connection, id_) is not None:
+        return id_
+    became: str | None = connection.scalar(select(past.c.became).where(past.c.id == id_))
+    return became
+
+
+def newest(
+    connection: Connection, agent: str, kind: str, model: type[R], *, limit: int, now: str
+) -> list[R]:
+    """Return the newest records of a kind."""
+    asked = {"agent": agent, "kind": kind, "limit": limit, "now": now}
+    return [read(row, model) for row in connection.execute(_NEWEST, asked)]
+
+
+def read(row: Row[Any], model: type[R]) -> R:
+    """Return a row as the record it stands for."""
+    return model.model_validate(
+        {
+            **json.loads(row.payload),
+            "record_id": row.id,
+            "flags": json.loads(row.flags) if row.flags else [],
+            "is_pinned": bool(row.is_pinned),
+            "n_merged": row.n_merged,
+            "first_at": row.first_at,
+            "n_helped": row.n_helped,
+            "n_misled": row.n_misled,
+            "saved_by": SavedBy(
+                agent=row.agent,
+                session=row.session,
+                tool=row.tool,
+                source=row.source,
+                at=row.created_at,
+            ),
+        }
+    )
+
+
+def _same(connection: Connection, new: NewRecord, key: str) -> Row[Any] | None:
+    if new.kind == "task":  # what was done twice was done twice
+        return None
+    asked = {"agent": new.agent, "kind": new.kind, "near_key": key}
+    return connection.execute(_SAME, asked).first()
+
+
+def _absorb(
+    connection: Connection, standing: Row[Any], values: Mapping[str, Any], *, now: str
+) -> None:
+    """Count a record that came late, by an import, into the newer one that says the same."""
+    kept = _merged(dict(values), standing)
+    columns = ("is_pinned", "expires_at", "n_merged", "first_at", "n_helped", "n_misled")
+    changed = {name: kept[name] for name in columns}
+    connection.execute(update(records).where(records.c.seq == standing.seq).values(changed))
+    connection.execute(
+        insert(past).values(
+            id=values["id"],
+            became=standing.id,
+            how="merged",
+            created_at=values["created_at"],
+            session=values["session"],
+            removed_at=now,
+            removed_by=standing.agent,
+        )
+    )
+
+
+def _merged(values: dict[str, Any], earlier: Row[Any]) -> dict[str, Any]:
+    """Return the new record with what is kept of the earlier one."""
+    expiries = (values["expires_at"], earlier.expires_at)
+    return {
+        **values,
+        "is_pinned": max(values["is_pinned"], earlier.is_pinned),
+        "expires_at": None if None in expiries else max(expiries),
+        "n_merged": values["n_merged"] + earlier.n_merged,
+        "first_at": min(values["first_at"], earlier.first_at),
+        "n_helped": values["n_helped"] + earlier.n_helped,
+        "n_misled": values["n_misled"] + earlier.n_misled,
+    }

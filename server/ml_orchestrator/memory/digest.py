@@ -1,0 +1,110 @@
+"""What memory says about the task at hand: what worked, what failed, whom to ask."""
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, func, literal, select
+
+from ml_orchestrator.memory.requests import Filters
+from ml_orchestrator.memory.search import Ranked, candidates, text_of
+from ml_orchestrator.memory.search_models import Adviser, Digest, Lesson, Rate
+from ml_orchestrator.numerics.wilson import wilson_interval
+from ml_orchestrator.storage.schema import collaborations as pairs
+from ml_orchestrator.storage.schema import memory_counts as counts
+from ml_orchestrator.storage.schema import memory_records as records
+from ml_orchestrator.text.words import query_words, words_of
+
+__all__ = ["digest"]
+
+SIMILAR = 0.3  # relevance from which a task counts as similar
+MAX_LESSONS = 3
+MAX_ADVISERS = 3
+MAX_CHARACTERS = 240
+_OUTCOMES = select(counts).where(
+    counts.c.agent == bindparam("agent"), counts.c.kind == literal("task")
+)
+_PAIRS = select(pairs).where(pairs.c.agent == bindparam("agent"))
+
+
+def digest(connection: Connection, agent: str, task: str | None, *, now: str) -> Digest:
+    """Return what ``agent`` should know before ``task``, or before any when none is named.
+
+    With a task: the success rate of the similar tasks of all agents, the most similar that
+    worked and that did not, and the best insights and facts about it. Without: the success
+    rate of all tasks the agent ever stored, also of those that are gone.
+    """
+    words = [] if task is None else query_words(task)
+    advisers = _advisers(connection, agent, set(words))
+    if not words:
+        return Digest(
+            about="all of your own",
+            success=_own_success(connection, agent),
+            worked=[],
+            failed=[],
+            known=[],
+            ask=advisers,
+        )
+    similar = _similar(connection, words, now)
+    tasks = [found for found in similar if found.row.kind == "task"]
+    worked = [found for found in tasks if found.row.outcome == "success"]
+    known = [found for found in similar if found.row.kind != "task"]
+    return Digest(
+        about="similar tasks of all agents",
+        success=_rate(len(worked), len(tasks)),
+        worked=_lessons(worked),
+        failed=_lessons([found for found in tasks if found.row.outcome != "success"]),
+        known=_lessons(sorted(known, key=lambda found: -found.score)),
+        ask=advisers,
+    )
+
+
+def _similar(connection: Connection, words: Sequence[str], now: str) -> list[Ranked]:
+    """Return what is about the same, the most similar first."""
+    up_to = connection.scalar(select(func.max(records.c.seq))) or 0
+    found = candidates(connection, words, Filters(), up_to=up_to, now=now)
+    similar = [ranked for ranked in found if ranked.relevance >= SIMILAR]
+    return sorted(similar, key=lambda ranked: (-ranked.relevance, -ranked.row.seq))
+
+
+def _lessons(found: Sequence[Ranked]) -> list[Lesson]:
+    return [
+        Lesson(
+            record_id=ranked.row.id,
+            agent=ranked.row.agent,
+            at=ranked.row.created_at,
+            text=text_of(ranked, MAX_CHARACTERS),
+            relevance=ranked.relevance,
+            flags=json.loads(ranked.row.flags) if ranked.row.flags else [],
+        )
+        for ranked in found[:MAX_LESSONS]
+    ]
+
+
+def _own_success(connection: Connection, agent: str) -> Rate:
+    rows = connection.execute(_OUTCOMES, {"agent": agent})
+    by_outcome = {row.outcome: row.n + row.n_removed for row in rows}
+    return _rate(by_outcome.get("success", 0), sum(by_outcome.values()))
+
+
+def _advisers(connection: Connection, agent: str, words: set[str]) -> list[Adviser]:
+    """Return colleagues for this kind of work first, then by the low end of their interval."""
+    rows = connection.execute(_PAIRS, {"agent": agent}).all()
+    found = [
+        (
+            not words.isdisjoint(words_of(row.task_type)),
+            Adviser(
+                agent_name=row.collaborator,
+                task_type=row.task_type,
+                success=_rate(row.successes, row.successes + row.failures),
+            ),
+        )
+        for row in rows
+    ]
+    found.sort(key=lambda pair: (not pair[0], -pair[1].success.low, pair[1].agent_name))
+    return [adviser for _, adviser in found[:MAX_ADVISERS]]
+
+
+def _rate(successes: int, n: int) -> Rate:
+    low, high = wilson_interval(successes, n)
+    rate = round(successes / n, 3) if n else None
+    return Rate(rate=rate, low=round(low, 3), high=round(high, 3), n=n)

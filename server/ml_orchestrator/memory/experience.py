@@ -1,0 +1,94 @@
+"""What searches found on which data, so that later ones can begin there."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from ml_orchestrator.storage.engine import Database, timestamp
+from ml_orchestrator.storage.schema import search_experience as table
+
+__all__ = ["ExperienceStore", "SearchFound"]
+
+MOST_KEPT = 500  # of one task; the oldest make room
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFound:
+    """The best configuration of one finished search, and what kind of data it was for."""
+
+    run_id: str
+    agent: str
+    task: str
+    dataset_digest: str
+    metric: str
+    score: float
+    n_trials: int
+    meta_features: Mapping[str, float]
+    trainer: str
+    params: Mapping[str, int | float | str]
+
+
+class ExperienceStore:
+    """Searches in the state database; thread- and process-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, found: SearchFound) -> None:
+        """Store what a search found; a run that is stored already changes nothing."""
+        self._database.write(lambda connection: _add(connection, found))
+
+    def of_task(self, task: str) -> Sequence[SearchFound]:
+        """Return the searches of one kind of problem, newest first."""
+        query = select(table).where(table.c.task == task).order_by(table.c.seq.desc())
+        rows = self._database.read(lambda connection: connection.execute(query).all())
+        return [_read(row) for row in rows]
+
+
+def _add(connection: Connection, found: SearchFound) -> None:
+    if connection.execute(select(table.c.seq).where(table.c.run_id == found.run_id)).first():
+        return
+    connection.execute(
+        insert(table).values(
+            run_id=found.run_id,
+            agent=found.agent,
+            task=found.task,
+            dataset_digest=found.dataset_digest,
+            metric=found.metric,
+            score=repr(found.score),
+            n_trials=found.n_trials,
+            meta_features=json.dumps(dict(found.meta_features)),
+            trainer=found.trainer,
+            params=json.dumps(dict(found.params)),
+            created_at=timestamp(),
+        )
+    )
+    last_to_go = connection.scalar(
+        select(table.c.seq)
+        .where(table.c.task == found.task)
+        .order_by(table.c.seq.desc())
+        .offset(MOST_KEPT)
+        .limit(1)
+    )
+    if last_to_go is not None:
+        connection.execute(
+            delete(table).where(table.c.task == found.task, table.c.seq <= last_to_go)
+        )
+
+
+def _read(row: Any) -> SearchFound:
+    return SearchFound(
+        run_id=row.run_id,
+        agent=row.agent,
+        task=row.task,
+        dataset_digest=row.dataset_digest,
+        metric=row.metric,
+        score=float(row.score),
+        n_trials=row.n_trials,
+        meta_features=json.loads(row.meta_features),
+        trainer=row.trainer,
+        params=json.loads(row.params),
+    )

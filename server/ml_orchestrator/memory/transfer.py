@@ -1,0 +1,278 @@
+"""Memory as JSON: out of one store and into another, as often as wanted."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, insert, select, update
+
+from ml_orchestrator.errors import InvalidInputError, NotFoundError
+from ml_orchestrator.identity import canonical_agent
+from ml_orchestrator.memory._rows import MODELS, NewRecord, add, id_of, survivor
+from ml_orchestrator.memory.models import Remembered
+from ml_orchestrator.memory.origin_files import read_agent_file, read_context_file
+from ml_orchestrator.memory.requests import Origin
+from ml_orchestrator.memory.times import moment
+from ml_orchestrator.records import Record
+from ml_orchestrator.storage.agents import note_agent
+from ml_orchestrator.storage.engine import Database, timestamp
+from ml_orchestrator.storage.memory_rows import cleaned, findable
+from ml_orchestrator.storage.schema import collaborations as pairs
+from ml_orchestrator.storage.schema import memory_past as past
+from ml_orchestrator.storage.schema import memory_records as records
+from ml_orchestrator.storage.schema import shared_context as context_table
+
+__all__ = ["Imported", "export_memory", "import_memory", "restore"]
+
+FORMAT = "ml-orchestrator-memory"
+STEP = 200  # records in one transaction, so that other writers get their turn
+_OWN_FIELDS = frozenset(Remembered.model_fields)
+
+
+class Imported(Record):
+    """What an import did; what it could not read is named, the rest was stored."""
+
+    n_added: int
+    n_known: int
+    skipped: list[str]
+    notes: list[str]
+
+
+@dataclass(slots=True)
+class _Tally:
+    n_added: int = 0
+    n_known: int = 0
+    skipped: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def export_memory(database: Database) -> dict[str, Any]:
+    """Return all that is remembered, with its provenance, as JSON content."""
+    return database.read(_export)
+
+
+def import_memory(database: Database, path: Path) -> Imported:
+    """Store what a file or a folder holds and the store does not know.
+
+    A folder is one of the origin's (``agents/*.json`` and ``shared_context.json``), a file is
+    one of these or an export of ours. Importing it again changes nothing. Counts of
+    collaborations become the larger of both; a shared context is taken only if there is none.
+
+    Raises:
+        NotFoundError: there is no such path, or nothing in it.
+    """
+    files = sorted([*path.glob("agents/*.json"), *path.glob("*.json")]) if path.is_dir() else [path]
+    if not files or not files[0].exists():
+        raise NotFoundError(
+            f"No memory at {path}. Give a file that `memory export` wrote, or a folder with "
+            "agents/*.json or shared_context.json in it."
+        )
+    tally = _Tally()
+    for file in files:
+        try:
+            _import_file(database, file, tally)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            tally.skipped.append(f"{file.name}: {type(error).__name__}: {str(error)[:200]}")
+    return Imported(
+        n_added=tally.n_added, n_known=tally.n_known, skipped=tally.skipped, notes=tally.notes
+    )
+
+
+def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> bool:
+    """Store one record as ``export_memory`` gives it; False if it is known.
+
+    Raises:
+        InvalidInputError: it is not such a record.
+    """
+    kind, agent, payload = _checked(item)
+    payload = cleaned(payload)[0]
+    now = timestamp()
+    id_ = id_of(kind, agent, payload, findable(kind, agent, payload).near_key)
+    if survivor(connection, id_) is not None:
+        return False
+    note_agent(connection, agent)
+    new = NewRecord(
+        kind,
+        agent,
+        payload,
+        moment(item.get("at")) or now,
+        Origin(
+            item.get("tool", origin.tool),
+            item.get("session", origin.session),
+            item.get("source", origin.source),
+        ),
+        is_pinned=bool(item.get("is_pinned", False)),
+        expires_at=moment(item.get("expires_at")),
+        n_merged=max(1, int(item.get("n_merged", 1))),
+        first_at=moment(item.get("first_at")),
+        n_helped=max(0, int(item.get("n_helped", 0))),
+        n_misled=max(0, int(item.get("n_misled", 0))),
+        flags=tuple(item.get("flags", ())),
+        merged_ids=frozenset(item.get("merged_ids", ())),
+    )
+    added = add(connection, new, now=now)
+    _note_merged(connection, new, added.id, now)
+    return True
+
+
+def _export(connection: Connection) -> dict[str, Any]:
+    merged: dict[str, list[str]] = {}
+    for row in connection.execute(select(past.c.id, past.c.became).where(past.c.how == "merged")):
+        merged.setdefault(row.became, []).append(row.id)
+    rows = connection.execute(select(records).order_by(records.c.created_at, records.c.seq))
+    context = connection.execute(select(context_table)).mappings().first()
+    return {
+        "format": FORMAT,
+        "version": 1,
+        "exported_at": timestamp(),
+        "records": [_exported(dict(row), merged) for row in rows.mappings()],
+        "collaborations": [
+            dict(row)
+            for row in connection.execute(
+                select(pairs).order_by(pairs.c.agent, pairs.c.collaborator, pairs.c.task_type)
+            ).mappings()
+        ],
+        "shared_context": context
+        and {
+            "content": json.loads(context["payload"]),
+            "updated_at": context["updated_at"],
+            "updated_by": context["updated_by"],
+        },
+    }
+
+
+def _exported(row: Mapping[str, Any], merged: Mapping[str, list[str]]) -> dict[str, Any]:
+    names = ("session", "tool", "source", "expires_at", "n_merged", "first_at")
+    return {
+        "id": row["id"],
+        "kind": row["kind"],
+        "agent": row["agent"],
+        "at": row["created_at"],
+        "payload": json.loads(row["payload"]),
+        "flags": json.loads(row["flags"] or "[]"),
+        **{name: row[name] for name in names},
+        "is_pinned": bool(row["is_pinned"]),
+        "n_helped": row["n_helped"],
+        "n_misled": row["n_misled"],
+        "merged_ids": sorted(merged.get(row["id"], [])),
+    }
+
+
+def _import_file(database: Database, file: Path, tally: _Tally) -> None:
+    content = json.loads(file.read_text(encoding="utf-8"))
+    origin = Origin(tool="import", source=f"import of {file.name}"[:200])
+    if content.get("format") == FORMAT:
+        items, counted = content["records"], content["collaborations"]
+        context = content.get("shared_context")
+    elif "inter_agent_messages" in content or "project_context" in content:
+        items, context, notes = read_context_file(content)
+        counted = []
+        tally.notes += notes
+    else:
+        items, counted = read_agent_file(content)
+        context = None
+    ordered = sorted(items, key=lambda item: moment(item.get("at")) or "")
+    for first in range(0, len(ordered), STEP):
+        step = ordered[first : first + STEP]
+        done = database.write(partial(_restore_all, items=step, origin=origin, file=file.name))
+        tally.n_added += done.n_added
+        tally.n_known += done.n_known
+        tally.skipped += done.skipped
+    database.write(lambda connection: _count_all(connection, counted))
+    if context is not None:
+        tally.notes += database.write(lambda connection: _take_context(connection, context))
+
+
+def _restore_all(
+    connection: Connection, items: Sequence[Mapping[str, Any]], origin: Origin, file: str
+) -> _Tally:
+    tally = _Tally()
+    for item in items:
+        try:
+            is_new = restore(connection, item, origin)
+        except InvalidInputError as error:
+            tally.skipped.append(f"{file}: {error}")
+            continue
+        tally.n_added += is_new
+        tally.n_known += not is_new
+    return tally
+
+
+def _checked(item: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """Return kind, agent and payload of a record, the payload without anything unknown."""
+    kind = str(item.get("kind"))
+    if kind not in MODELS:
+        raise InvalidInputError(f"A record has the kind {kind!r}; known: {', '.join(MODELS)}.")
+    saved_by = {"agent": "", "session": None, "tool": None, "source": None, "at": ""}
+    try:
+        agent = canonical_agent(str(item.get("agent")))
+        found = MODELS[kind].model_validate(
+            {**item["payload"], "record_id": "", "saved_by": saved_by}
+        )
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InvalidInputError(f"A {kind} cannot be stored: {faults}.") from error
+    return kind, agent, found.model_dump(exclude=set(_OWN_FIELDS))
+
+
+def _note_merged(connection: Connection, new: NewRecord, became: str, now: str) -> None:
+    known = set(connection.scalars(select(past.c.id).where(past.c.id.in_(new.merged_ids))))
+    for id_ in sorted(new.merged_ids - known - {became}):
+        connection.execute(
+            insert(past).values(
+                id=id_,
+                became=became,
+                how="merged",
+                created_at=new.at,
+                removed_at=now,
+                removed_by=new.agent,
+            )
+        )
+
+
+def _count_all(connection: Connection, cells: Sequence[Mapping[str, Any]]) -> None:
+    for cell in _cells(cells):
+        here = [pairs.c[name] == cell[name] for name in ("agent", "collaborator", "task_type")]
+        known = connection.execute(select(pairs).where(*here)).first()
+        if known is None:
+            connection.execute(insert(pairs).values(cell))
+            continue
+        larger = {
+            "successes": max(cell["successes"], known.successes),
+            "failures": max(cell["failures"], known.failures),
+            "last_at": max(cell["last_at"], known.last_at),
+        }
+        connection.execute(update(pairs).where(*here).values(larger))
+
+
+def _cells(cells: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    for cell in cells:
+        successes, failures = (max(0, int(cell[name])) for name in ("successes", "failures"))
+        if successes + failures:
+            yield {
+                "agent": canonical_agent(cell["agent"]),
+                "collaborator": canonical_agent(cell["collaborator"]),
+                "task_type": cleaned(str(cell["task_type"]))[0][:128],
+                "successes": successes,
+                "failures": failures,
+                "last_at": moment(cell.get("last_at")) or timestamp(),
+            }
+
+
+def _take_context(connection: Connection, context: Mapping[str, Any]) -> list[str]:
+    if connection.execute(select(context_table.c.id)).first() is not None:
+        return ["The shared context was left as it is: there is one already."]
+    connection.execute(
+        insert(context_table).values(
+            id=1,
+            revision=1,
+            payload=json.dumps(cleaned(context["content"])[0]),
+            updated_at=moment(context.get("updated_at")) or timestamp(),
+            updated_by=str(context.get("updated_by") or "import")[:64],
+        )
+    )
+    return []

@@ -1,0 +1,94 @@
+"""Letters that reached nobody, kept for their senders."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from ml_orchestrator.messaging.models import DeadLetter
+from ml_orchestrator.storage.schema import dead_letters as table
+from ml_orchestrator.storage.schema import message_recipients as readers
+from ml_orchestrator.storage.schema import messages
+
+__all__ = ["bury_strangers", "count_dead", "dead_of"]
+
+MOST_KEPT = 100  # of one sender
+MOST_SHOWN = 50
+
+
+def bury_strangers(
+    connection: Connection, request: Mapping[str, Any], strangers: Sequence[str], *, now: str
+) -> None:
+    """Keep a letter to agents that nobody knows, one row for each of them."""
+    for stranger in strangers:
+        connection.execute(
+            insert(table).values(
+                from_agent=request["from"],
+                to_agent=stranger,
+                reason="no agent of this name was known",
+                type=request["type"],
+                content=request["content"],
+                created_at=now,
+            )
+        )
+    _make_room(connection, request["from"])
+
+
+def count_dead(connection: Connection, agent: str, *, now: str) -> int:
+    """Return how many letters of ``agent`` reached nobody."""
+    kept = select(func.count()).select_from(table).where(table.c.from_agent == agent)
+    expired = _expired(agent, now).with_only_columns(func.count())
+    return int(connection.scalar(kept) or 0) + int(connection.scalar(expired) or 0)
+
+
+def dead_of(connection: Connection, agent: str, *, now: str) -> list[DeadLetter]:
+    """Return the letters of ``agent`` that reached nobody, newest first, 50 at most."""
+    kept = connection.execute(
+        select(table)
+        .where(table.c.from_agent == agent)
+        .order_by(table.c.seq.desc())
+        .limit(MOST_SHOWN)
+    )
+    unread = connection.execute(
+        _expired(agent, now).order_by(messages.c.seq.desc()).limit(MOST_SHOWN)
+    )
+    letters = [_letter(row, row.to_agent, row.reason) for row in kept]
+    letters += [_letter(row, row.agent, "it expired before it was acknowledged") for row in unread]
+    return sorted(letters, key=lambda letter: letter.timestamp, reverse=True)[:MOST_SHOWN]
+
+
+def _letter(row: Any, to_agent: str, reason: str) -> DeadLetter:
+    return DeadLetter(
+        to_agent=to_agent,
+        message_type=row.type,
+        content=row.content,
+        reason=reason,
+        timestamp=row.created_at,
+    )
+
+
+def _expired(agent: str, now: str) -> Any:
+    return (
+        select(messages, readers.c.agent)
+        .join(readers, readers.c.message_seq == messages.c.seq)
+        .where(
+            messages.c.from_agent == agent,
+            messages.c.ack_wanted == 1,
+            messages.c.expires_at <= now,
+            readers.c.acknowledged_at.is_(None),
+        )
+    )
+
+
+def _make_room(connection: Connection, agent: str) -> None:
+    last_to_go = connection.scalar(
+        select(table.c.seq)
+        .where(table.c.from_agent == agent)
+        .order_by(table.c.seq.desc())
+        .offset(MOST_KEPT)
+        .limit(1)
+    )
+    if last_to_go is not None:
+        connection.execute(
+            delete(table).where(table.c.from_agent == agent, table.c.seq <= last_to_go)
+        )

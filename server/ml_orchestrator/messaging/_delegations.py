@@ -1,0 +1,128 @@
+"""Work handed from one agent to another, opened and closed by messages."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, or_, select, update
+
+from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.messaging.models import DELEGATION, RESULT, OpenDelegation
+from ml_orchestrator.storage.collaborations import count_work
+from ml_orchestrator.storage.schema import delegations as table
+
+__all__ = ["check_delegation", "note_delegation", "open_delegations"]
+
+OUTCOMES = ("success", "partial", "failure")
+MOST_SHOWN = 20
+USUAL_TASK = "delegation"
+
+
+def check_delegation(request: Mapping[str, Any]) -> None:
+    """Refuse a delegation without one target, and a result without an outcome.
+
+    Raises:
+        InvalidInputError: the message says what is missing.
+    """
+    if request["type"] == DELEGATION and len(request["to"]) != 1:
+        raise InvalidInputError(
+            f"A delegation has one target; found {len(request['to'])}. Send one for each colleague."
+        )
+    if request["type"] == RESULT and request["metadata"].get("outcome") not in OUTCOMES:
+        raise InvalidInputError(
+            f"A delegation_result says in metadata.outcome how it went: {', '.join(OUTCOMES)}; "
+            f"found {request['metadata'].get('outcome')!r}."
+        )
+
+
+def note_delegation(
+    connection: Connection, request: Mapping[str, Any], message: Mapping[str, Any]
+) -> None:
+    """Open or close work, if the message that was just stored does either.
+
+    Raises:
+        ConflictError: a result answers nothing that is open for its sender.
+    """
+    if request["type"] == DELEGATION:
+        _open(connection, request, message)
+    elif request["type"] == RESULT:
+        _close(connection, request, message)
+
+
+def open_delegations(connection: Connection, agent: str, *, now: str) -> list[OpenDelegation]:
+    """Return work that waits for ``agent`` or that it waits for, oldest first, 20 at most."""
+    rows = connection.execute(
+        select(table)
+        .where(
+            or_(table.c.to_agent == agent, table.c.from_agent == agent),
+            table.c.outcome.is_(None),
+            or_(table.c.expires_at.is_(None), table.c.expires_at > now),
+        )
+        .order_by(table.c.message_seq)
+        .limit(MOST_SHOWN)
+    )
+    return [
+        OpenDelegation(
+            message_id=row.message_id,
+            from_agent=row.from_agent,
+            to_agent=row.to_agent,
+            task_type=row.task_type,
+            opened_at=row.opened_at,
+        )
+        for row in rows
+    ]
+
+
+def _open(connection: Connection, request: Mapping[str, Any], message: Mapping[str, Any]) -> None:
+    task_type = request["metadata"].get("task_type", USUAL_TASK)
+    connection.execute(
+        insert(table).values(
+            message_seq=message["seq"],
+            message_id=message["id"],
+            thread_id=message["thread_id"],
+            from_agent=request["from"],
+            to_agent=request["to"][0],
+            task_type=str(task_type)[:128] or USUAL_TASK,
+            opened_at=message["created_at"],
+            expires_at=message["expires_at"],
+        )
+    )
+
+
+def _close(connection: Connection, request: Mapping[str, Any], message: Mapping[str, Any]) -> None:
+    found = _answered(connection, request, message["thread_id"])
+    now, outcome = message["created_at"], request["metadata"]["outcome"]
+    connection.execute(
+        update(table)
+        .where(table.c.message_seq == found.message_seq)
+        .values(outcome=outcome, settled_at=now)
+    )
+    for agent, colleague in (
+        (found.from_agent, found.to_agent),
+        (found.to_agent, found.from_agent),
+    ):
+        count_work(
+            connection,
+            agent,
+            colleague,
+            task_type=found.task_type,
+            success=outcome == "success",
+            now=now,
+        )
+
+
+def _answered(connection: Connection, request: Mapping[str, Any], thread_id: str) -> Row[Any]:
+    """Return the open work that a result closes: the one replied to, else the thread's only one."""
+    rows: Sequence[Row[Any]] = connection.execute(
+        select(table).where(
+            table.c.thread_id == thread_id,
+            table.c.to_agent == request["from"],
+            table.c.outcome.is_(None),
+        )
+    ).all()
+    named = [row for row in rows if row.message_id == request["reply_to"]]
+    if len(found := named or rows) == 1:
+        return found[0]
+    raise ConflictError(
+        f"{len(found)} delegations of this thread are open for {request['from']}; a result closes "
+        "one. Reply to the message_id of the delegation; open ones are in message_inbox."
+    )

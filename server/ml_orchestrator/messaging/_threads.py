@@ -1,0 +1,50 @@
+"""A thread as its writers see it: in order, with who has dealt with what."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, null, select
+
+from ml_orchestrator.errors import NotFoundError
+from ml_orchestrator.messaging._reading import to_message
+from ml_orchestrator.messaging.models import Thread, ThreadMessage
+from ml_orchestrator.storage.schema import message_recipients as readers
+from ml_orchestrator.storage.schema import messages
+
+__all__ = ["read_thread"]
+
+MOST_SHOWN = 200
+
+
+def read_thread(connection: Connection, thread_id: str) -> Thread:
+    """Return the last 200 messages of a thread, in order.
+
+    Raises:
+        NotFoundError: there is no such thread.
+    """
+    in_thread = messages.c.thread_id == thread_id
+    total = connection.scalar(select(func.count()).select_from(messages).where(in_thread)) or 0
+    if not total:
+        raise NotFoundError(
+            f"No thread {thread_id[:80]!r}. Take the thread_id of a message in message_inbox."
+        )
+    rows = connection.execute(
+        select(messages, null().label("acknowledged_at"))
+        .where(in_thread)
+        .order_by(messages.c.seq.desc())
+        .limit(MOST_SHOWN)
+    ).all()
+    shown = [_with_readers(connection, row) for row in reversed(rows)]
+    return Thread(thread_id=thread_id, messages=shown, n_messages=total)
+
+
+def _with_readers(connection: Connection, row: Row[Any]) -> ThreadMessage:
+    found = connection.execute(
+        select(readers).where(readers.c.message_seq == row.seq).order_by(readers.c.agent)
+    ).all()
+    done = {r.agent: r.acknowledged_at for r in found if r.acknowledged_at is not None}
+    targets = [] if row.is_broadcast else [r.agent for r in found]
+    return ThreadMessage(
+        message=to_message(row, targets),
+        acknowledged_by=done,
+        waiting_for=[r.agent for r in found if r.acknowledged_at is None],
+    )

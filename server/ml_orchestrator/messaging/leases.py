@@ -1,0 +1,132 @@
+"""Advisory leases: who says to be at work on a model, an alias or files, and until when."""
+
+import fnmatch
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.messaging.models import Lease, Leases
+from ml_orchestrator.storage.agents import note_agent
+from ml_orchestrator.storage.engine import Database, timestamp
+from ml_orchestrator.storage.schema import resource_leases as table
+from ml_orchestrator.text import clean
+
+__all__ = ["LeaseBook", "overlaps"]
+
+KINDS = ("model", "alias", "file", "data")
+_RESOURCE = re.compile(r"(model|alias|file|data):[^\x00-\x1f\x7f]{1,200}")
+_MAGIC = re.compile(r"[*?\[]")
+
+
+class LeaseBook:
+    """Every lease of the project; thread- and process-safe, one short transaction a call."""
+
+    def __init__(
+        self, database: Database, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._database = database
+        self._now = now
+
+    def set(self, agent: str, resource: str, *, ttl_s: float, note: str = "") -> Lease:
+        """Take or renew a lease for ``ttl_s`` seconds, or give it back with 0.
+
+        The token grows with every change of holder, so a holder of old can be told from today's.
+
+        Raises:
+            InvalidInputError: ``resource`` has no known kind.
+            ConflictError: another agent holds it or one that overlaps; the message says who and
+                until when.
+        """
+        if not _RESOURCE.fullmatch(resource):
+            raise InvalidInputError(
+                f"Resource {resource[:80]!r} is not KIND:NAME with a kind of {', '.join(KINDS)}, "
+                "such as model:churn, alias:churn@champion or file:data/*.csv."
+            )
+        now = self._now()
+        shown = clean(note).text
+        return self._database.write(
+            lambda connection: _set(connection, agent, resource, ttl_s=ttl_s, note=shown, now=now)
+        )
+
+    def live(self) -> Leases:
+        """Return every live lease, by resource."""
+        at = timestamp(self._now())
+        rows = self._database.read(lambda connection: _live(connection, at))
+        return Leases(leases=[_lease(row, row.holder) for row in rows])
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether two resources may mean the same thing.
+
+    File and data patterns are compared in both directions; two patterns that only meet in a third
+    name are taken to overlap if the parts before their first wildcard agree as far as both go.
+
+    >>> overlaps("file:data/*.csv", "file:data/a.csv"), overlaps("model:a", "model:b")
+    (True, False)
+    """
+    if one == other:
+        return True
+    kind, _, name = one.partition(":")
+    other_kind, _, other_name = other.partition(":")
+    if kind != other_kind or kind not in {"file", "data"}:
+        return False
+    if fnmatch.fnmatchcase(name, other_name) or fnmatch.fnmatchcase(other_name, name):
+        return True
+    if not (_MAGIC.search(name) and _MAGIC.search(other_name)):
+        return False
+    start, other_start = _MAGIC.split(name)[0], _MAGIC.split(other_name)[0]
+    return start.startswith(other_start) or other_start.startswith(start)
+
+
+def _set(
+    connection: Connection, agent: str, resource: str, *, ttl_s: float, note: str, now: datetime
+) -> Lease:
+    note_agent(connection, agent)
+    at = timestamp(now)
+    _refuse_if_held(agent, resource, _live(connection, at))
+    row = connection.execute(select(table).where(table.c.resource == resource)).first()
+    is_mine = row is not None and row.holder == agent and row.expires_at > at
+    values = {
+        "holder": agent,
+        "token": 1 if row is None else row.token + (not is_mine),
+        "note": note,
+        "taken_at": row.taken_at if row is not None and is_mine else at,
+        "expires_at": timestamp(now + timedelta(seconds=ttl_s)),
+    }
+    here = table.c.resource == resource
+    if row is None:
+        connection.execute(insert(table).values(resource=resource, **values))
+    else:
+        connection.execute(update(table).where(here).values(values))
+    stored = connection.execute(select(table).where(here)).one()
+    return _lease(stored, agent if ttl_s > 0 else None)
+
+
+def _refuse_if_held(agent: str, resource: str, rows: Sequence[Row[Any]]) -> None:
+    for row in rows:
+        if row.holder != agent and overlaps(resource, row.resource):
+            about = f" ({row.note})" if row.note else ""
+            raise ConflictError(
+                f"{row.resource} is held by {row.holder} until {row.expires_at}{about}. Ask "
+                f"{row.holder} by message, or wait; leases are in lease://all."
+            )
+
+
+def _live(connection: Connection, at: str) -> Sequence[Row[Any]]:
+    query = select(table).where(table.c.expires_at > at).order_by(table.c.resource)
+    return connection.execute(query).all()
+
+
+def _lease(row: Row[Any], holder: str | None) -> Lease:
+    return Lease(
+        resource=row.resource,
+        holder=holder,
+        token=row.token,
+        note=row.note,
+        taken_at=row.taken_at,
+        expires_at=row.expires_at,
+    )

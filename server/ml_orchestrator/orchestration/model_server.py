@@ -1,0 +1,139 @@
+"""A model server on the registry of a data directory."""
+
+import secrets
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+import psutil
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.orchestration.desk import registry_for_a_step
+from ml_orchestrator.registry.desk import RegistryDesk
+from ml_orchestrator.registry.names import check_model
+from ml_orchestrator.serving.address import (
+    Address,
+    only_server,
+    remove_address,
+    write_address,
+)
+from ml_orchestrator.serving.app import Leaving, Limits, build_app
+from ml_orchestrator.serving.follow import Follower
+from ml_orchestrator.serving.guard import LOOPBACK, Access
+from ml_orchestrator.serving.isolated import in_own_process
+from ml_orchestrator.serving.metrics import Metrics
+from ml_orchestrator.serving.opening import in_process
+from ml_orchestrator.serving.server import bind, make_server
+from ml_orchestrator.serving.slots import ModelSlots
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.home import prepare_home
+from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
+
+__all__ = ["ServeOptions", "serve_model"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """What to serve and where.
+
+    ``version`` None means the one that ``alias`` points to, which can then be followed: when
+    told, and every ``follow_s`` seconds if that is not None.
+    """
+
+    model: str
+    version: int | None = None
+    alias: str = "champion"
+    host: str = "127.0.0.1"
+    port: int = 0
+    follow_s: float | None = None
+    isolate: bool = False
+    allow_network: bool = False
+
+
+def serve_model(settings: Settings, options: ServeOptions) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ConflictError: the model has a server in this data directory already.
+        IntegrityViolationError: the version is not what was registered.
+        InvalidInputError: an option cannot be used.
+        NotFoundError: there is no such model, version or alias.
+        UnavailableError: the address is taken, or the model cannot be loaded.
+    """
+    _check(options)
+    prepare_home(settings.home)
+    with ExitStack() as stack:
+        stack.enter_context(only_server(settings.home, options.model))
+        desk = stack.enter_context(registry_for_a_step(settings))
+        first = options.version or desk.resolve(options.model, options.alias)
+        metrics, leaving = Metrics(), Leaving()
+        slots = _slots(settings, options, desk, metrics)
+        stack.callback(slots.close)
+        slots.start(first)
+        follower = _follower(options, desk, slots, first)
+        sock = stack.enter_context(bind(options.host, options.port))
+        address = _address(options, sock.getsockname()[1])
+        app = build_app(
+            slots,
+            metrics=metrics,
+            access=Access(address.token, None if options.allow_network else LOOPBACK),
+            limits=Limits(),
+            leaving=leaving,
+            look=None if follower is None else follower.look,
+        )
+        if follower is not None and options.follow_s is not None:
+            stack.enter_context(follower.looking(options.follow_s))
+        stack.callback(remove_address, settings.home, address)
+        on_ready = partial(write_address, settings.home, address)
+        make_server(app, leaving=leaving, on_ready=on_ready).run(sockets=[sock])
+
+
+def _check(options: ServeOptions) -> None:
+    check_model(options.model)
+    if options.host not in LOOPBACK and not options.allow_network:
+        raise InvalidInputError(
+            f"--host {options.host} can be reached from the network, where everybody could ask "
+            "for predictions. Say --allow-network if that is meant."
+        )
+    if options.follow_s is not None and options.version is not None:
+        raise InvalidInputError("--follow follows an alias; it cannot be used with --version.")
+    if options.follow_s is not None and not 0.05 <= options.follow_s <= 86_400:
+        raise InvalidInputError("--follow takes between 0.05 and 86,400 seconds.")
+
+
+def _slots(
+    settings: Settings, options: ServeOptions, desk: RegistryDesk, metrics: Metrics
+) -> ModelSlots:
+    checkout = partial(desk.vault.checkout, options.model)
+    if options.isolate:
+        open_version = in_own_process(checkout, settings, extra_trusted=EXTRA_TRUSTED_TYPES)
+    else:
+        open_version = in_process(checkout, extra_trusted=EXTRA_TRUSTED_TYPES)
+    return ModelSlots(
+        options.model,
+        open_version,
+        seed=secrets.randbits(64),
+        generation=int(time.time() * 1e3),
+        observe=metrics.observe,
+    )
+
+
+def _follower(
+    options: ServeOptions, desk: RegistryDesk, slots: ModelSlots, first: int
+) -> Follower | None:
+    if options.version is not None:
+        return None
+    return Follower(slots, lambda: desk.resolve(options.model, options.alias), seen=first)
+
+
+def _address(options: ServeOptions, port: int) -> Address:
+    host = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host  # noqa: S104
+    this = psutil.Process()
+    return Address(
+        model=options.model,
+        url=f"http://{f'[{host}]' if ':' in host else host}:{port}",
+        pid=this.pid,
+        started_at=this.create_time(),
+        token=secrets.token_urlsafe(32),
+    )

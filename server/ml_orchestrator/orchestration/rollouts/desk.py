@@ -1,0 +1,199 @@
+"""Planning, starting, following and deciding roll-outs; a worker carries them out."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.orchestration.rollouts.approving import subject_of
+from ml_orchestrator.orchestration.rollouts.describing import plan_of, status_of
+from ml_orchestrator.orchestration.rollouts.opening import open_journal, open_outcomes
+from ml_orchestrator.registry.desk import RegistryDesk
+from ml_orchestrator.registry.models import MovePlan
+from ml_orchestrator.registry.moves import MoveRequest
+from ml_orchestrator.registry.names import check_model
+from ml_orchestrator.serving.rollout.actions import Rollout
+from ml_orchestrator.serving.rollout.gates import Tally
+from ml_orchestrator.serving.rollout.models import (
+    Choice,
+    RolloutPlan,
+    RolloutSpec,
+    RolloutStatus,
+)
+from ml_orchestrator.serving.rollout.outcomes import Reported, RequestOutcome
+from ml_orchestrator.storage.engine import Database
+
+__all__ = ["RolloutDesk", "read_spec"]
+
+MOST_OUTCOMES = 10_000
+
+
+class RolloutDesk:
+    """What a service needs to know and write about roll-outs. Thread-safe."""
+
+    def __init__(self, database: Database, registry: Callable[[], RegistryDesk]) -> None:
+        self._journal = open_journal(database)
+        self._outcomes = open_outcomes(database)
+        self._registry = registry
+
+    def plan(
+        self,
+        model: str,
+        version: int,
+        *,
+        alias: str,
+        expected_version: int | None,
+        spec: Mapping[str, Any],
+        actor: str,
+    ) -> RolloutPlan:
+        """Return what a roll-out would do and what stands in its way; nothing is written.
+
+        Raises:
+            InvalidInputError: the specification cannot be used.
+            ConflictError: the alias does not point to ``expected_version``.
+            NotFoundError: no such model or version.
+        """
+        wanted = read_spec(spec)
+        request = MoveRequest(
+            model=model,
+            alias=alias,
+            version=version,
+            expected_version=expected_version,
+            actor=actor,
+            reason="A roll-out is planned.",
+        )
+        move = self._registry().mover.plan(request).plan
+        if move.needs_approval:
+            wanted = wanted.model_copy(update={"approval": "before_promotion"})
+        return plan_of(move, wanted, obstacles=tuple(self._obstacles(move, wanted)))
+
+    def start(self, plan: RolloutPlan, *, actor: str, reason: str, key: str | None) -> str:
+        """Record a roll-out as pending and return its id.
+
+        Raises:
+            ConflictError: something stands in its way, or the key was used for another one.
+        """
+        if plan.obstacles:
+            raise ConflictError(
+                f"{plan.model!r} is not rolled out to version {plan.to_version}: "
+                f"{'; '.join(plan.obstacles)}."
+            )
+        return self._journal.begin(plan, actor=actor, reason=reason, key=key)
+
+    def started_with(self, key: str | None, *, actor: str) -> str | None:
+        """Return the roll-out that this key started before."""
+        return None if key is None else self._journal.started_with(key, actor=actor)
+
+    def plan_on_record(self, rollout_id: str) -> RolloutPlan:
+        """Return the plan of a roll-out that was started."""
+        rollout = self._journal.get(rollout_id)
+        return plan_of(rollout, rollout.spec, obstacles=())
+
+    def status(self, rollout_id: str, *, n_events: int = 40) -> RolloutStatus:
+        """Return where a roll-out is, with its last events.
+
+        Raises:
+            NotFoundError: there is none of this id.
+        """
+        rollout = self._journal.get(rollout_id)
+        return status_of(rollout, self._journal.events(rollout_id, limit=n_events))
+
+    def latest(self, model: str) -> str:
+        """Return the id of the newest roll-out of a model.
+
+        Raises:
+            InvalidInputError: it never had one.
+        """
+        found = self._journal.latest(check_model(model))
+        if found is None:
+            raise InvalidInputError(f"{model!r} was never rolled out; deployment_start does.")
+        return found.id
+
+    def decide(
+        self, rollout_id: str, choice: Choice, *, actor: str, reason: str, key: str | None
+    ) -> None:
+        """Hand a decision to the worker.
+
+        Raises:
+            ConflictError: it makes no sense in this state.
+            ApprovalRequiredError: promotion past a gate that did not pass needs a person.
+        """
+        rollout = self._journal.get(rollout_id)
+        _refuse_what_makes_no_sense(rollout, choice)
+        approved_by = self._approved(rollout, actor) if choice == "promote" else None
+        self._journal.decide(
+            rollout_id, choice, actor=actor, reason=reason, approved_by=approved_by, key=key
+        )
+
+    def report(self, model: str, outcomes: Sequence[RequestOutcome]) -> Reported:
+        """Store what came of predictions, for the gate on the task's own loss."""
+        if len(outcomes) > MOST_OUTCOMES:
+            raise InvalidInputError(
+                f"{len(outcomes)} outcomes at once; at most {MOST_OUTCOMES}. Send them in parts."
+            )
+        return self._outcomes.report(check_model(model), outcomes)
+
+    def _obstacles(self, move: MovePlan, spec: RolloutSpec) -> list[str]:
+        found = [f"{check.name}: {check.detail}" for check in move.checks if not check.ok]
+        if move.from_version is None and spec.strategy in ("canary", "shadow"):
+            found.append(f"{spec.strategy} needs a version that answers now; use blue_green")
+        latest = self._journal.latest(move.model)
+        if latest is not None and not latest.is_over:
+            found.append(f"roll-out {latest.id} is {latest.state}")
+        return found
+
+    def _approved(self, rollout: Rollout, actor: str) -> str | None:
+        """Return the person who approves that gates are left out; None if none is left out."""
+        undecided = [
+            gate.metric
+            for gate in rollout.phase.gates
+            if rollout.progress.tallies.get(gate.metric, Tally()).verdict(gate) != "successful"
+        ]
+        if not undecided:
+            return None
+        plan = (
+            f"Roll-out {rollout.id}: promote version {rollout.version} of {rollout.model!r} in "
+            f"phase {rollout.progress.phase + 1} although these gates have not passed: "
+            f"{', '.join(undecided)}."
+        )
+        digest = hashlib.sha256(json.dumps([rollout.id, rollout.progress.phase]).encode())
+        subject, approvals = subject_of(rollout.id), self._registry().approvals
+        approvals.request(
+            subject=subject, digest=digest.hexdigest(), summary=plan, requested_by=actor
+        )
+        return approvals.spend(subject=subject, digest=digest.hexdigest()).decided_by
+
+
+def read_spec(given: Mapping[str, Any]) -> RolloutSpec:
+    """Return a specification completed with defaults.
+
+    Raises:
+        InvalidInputError: the message lists every fault, and the fields that exist.
+    """
+    try:
+        return RolloutSpec.model_validate(dict(given))
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
+        known = ", ".join(RolloutSpec.model_fields)
+        raise InvalidInputError(f"The roll-out cannot start: {faults}. Fields: {known}.") from error
+
+
+def _refuse_what_makes_no_sense(rollout: Rollout, choice: Choice) -> None:
+    is_paused, progress = rollout.state == "paused", rollout.progress
+    if choice == "resume" and progress.paused_for == "approval":
+        raise ConflictError(
+            f"Roll-out {rollout.id} waits for a person: `ml-orchestrator approve "
+            f"{progress.approval_id or 'ID'}`."
+        )
+    if (choice == "resume" and not is_paused) or (choice == "pause" and is_paused):
+        raise ConflictError(f"Roll-out {rollout.id} is {rollout.state}; {choice} changes nothing.")
+    is_early = rollout.state in ("pending", "verifying", "loading")
+    is_early |= progress.paused_in in ("pending", "verifying", "loading")
+    if choice == "promote" and is_early:
+        raise ConflictError(f"Roll-out {rollout.id} has not loaded the version yet; wait for it.")

@@ -1,0 +1,253 @@
+"""Approvals by a person: asked for by a plan, bound to its digest, used once, and short-lived.
+
+Whoever plans something that needs a person calls ``request`` and later ``spend``. Only
+``SecurityIntegrationService`` calls ``decide``: from a terminal, or with the answer that a
+person gave to an elicitation. No stored text and no argument of a tool can become an approval.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, RowMapping, and_, insert, select, update
+
+from ml_orchestrator.errors import (
+    ApprovalRequiredError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    PermissionDeniedError,
+)
+from ml_orchestrator.registry.models import Approval
+from ml_orchestrator.storage.engine import Database, timestamp
+from ml_orchestrator.storage.schema import approvals
+
+__all__ = ["APPROVAL_LIFETIME", "Approvals", "given_approval", "spend_approval"]
+
+APPROVAL_LIFETIME = timedelta(hours=24)
+ID_LENGTH = 12
+MAX_TEXT = 4_000
+MAX_LISTED = 100
+_TABLE = approvals.c
+
+
+class Approvals:
+    """Every approval that was asked for, in the state database. Thread- and process-safe.
+
+    An approval is *pending* until a person decides, then *approved* or *rejected*, and *used*
+    once spent. One that is neither used nor rejected by ``expires_at`` is *expired*.
+    """
+
+    def __init__(
+        self, database: Database, *, new_id: Callable[[], str], now: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._new_id = new_id
+        self._now = now
+
+    def request(self, *, subject: str, digest: str, summary: str, requested_by: str) -> Approval:
+        """Return the live approval of this plan; asked for now, unless it was before.
+
+        A rejection is an answer: it is returned until it expires, and not asked again.
+
+        Args:
+            subject: What is changed, e.g. ``alias:churn@production`` or ``rollout:ID``.
+            digest: Digest of the plan; whatever matters to the person must be part of it.
+            summary: What the person reads; the words of agents in it are data.
+            requested_by: The agent that asks.
+        """
+        for name, text in (("subject", subject), ("digest", digest), ("summary", summary)):
+            _check_text(name, text)
+        now = self._now()
+        values = {
+            "id": self._new_id()[:ID_LENGTH],
+            "subject": subject,
+            "digest": digest,
+            "summary": summary,
+            "requested_by": requested_by,
+            "requested_at": timestamp(now),
+            "expires_at": timestamp(now + APPROVAL_LIFETIME),
+            "state": "pending",
+        }
+        return self._database.write(lambda connection: _request(connection, values))
+
+    def decide(
+        self,
+        approval_id: str,
+        verdict: Literal["approved", "rejected"],
+        *,
+        decided_by: str,
+        via: Literal["terminal", "elicitation"],
+        reason: str | None = None,
+    ) -> Approval:
+        """Write down what a person decided.
+
+        Raises:
+            NotFoundError: no approval has this id.
+            ConflictError: it is decided, used or expired already.
+        """
+        _check_text("reason", reason or "-")
+        at = timestamp(self._now())
+        values = {
+            "state": verdict,
+            "decided_by": decided_by,
+            "decided_via": via,
+            "decided_at": at,
+            "decision_reason": reason,
+        }
+
+        def act(connection: Connection) -> Approval:
+            found = _found(connection, approval_id, at)
+            if found.state != "pending":
+                raise ConflictError(
+                    f"Approval {approval_id} is {found.state}; it can be decided once."
+                )
+            row = connection.execute(
+                update(approvals)
+                .where(_TABLE.id == approval_id)
+                .values(**values)
+                .returning(approvals)
+            )
+            return _approval(row.mappings().one(), at)
+
+        return self._database.write(act)
+
+    def spend(self, *, subject: str, digest: str) -> Approval:
+        """Use the approval of this plan up, and return it.
+
+        Raises:
+            ApprovalRequiredError: it was asked for and nobody decided yet, or was never asked for.
+            PermissionDeniedError: a person rejected it.
+        """
+        at = timestamp(self._now())
+        return self._database.write(
+            lambda connection: spend_approval(connection, subject=subject, digest=digest, at=at)
+        )
+
+    def find(self, approval_id: str) -> Approval:
+        """Return one approval.
+
+        Raises:
+            NotFoundError: no approval has this id; the message names the pending ones.
+        """
+        at = timestamp(self._now())
+        return self._database.read(lambda connection: _found(connection, approval_id, at))
+
+    def pending(self, *, limit: int = MAX_LISTED) -> tuple[Approval, ...]:
+        """Return what waits for a person, oldest first."""
+        at = timestamp(self._now())
+        return self._database.read(lambda connection: _pending(connection, at, limit))
+
+    def recent(self, *, limit: int = MAX_LISTED) -> tuple[Approval, ...]:
+        """Return the last approvals in any state, newest first."""
+        at = timestamp(self._now())
+        query = select(approvals).order_by(_TABLE.seq.desc()).limit(limit)
+        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return tuple(_approval(row, at) for row in rows)
+
+
+def spend_approval(connection: Connection, *, subject: str, digest: str, at: str) -> Approval:
+    """``Approvals.spend`` inside the caller's write transaction, so both happen or neither."""
+    found = _live(connection, subject, digest, at)
+    if found is None or found.state == "pending":
+        raise ApprovalRequiredError(_ask(found, subject), approval_id=found.id if found else None)
+    if found.state == "rejected":
+        because = f": {found.reason}" if found.reason else "."
+        raise PermissionDeniedError(
+            f"{found.decided_by} rejected this plan (approval {found.id}){because} "
+            "Make another plan, or talk to that person."
+        )
+    row = connection.execute(
+        update(approvals)
+        .where(_TABLE.id == found.id)
+        .values(state="used", used_at=at)
+        .returning(approvals)
+    )
+    return _approval(row.mappings().one(), at)
+
+
+def given_approval(connection: Connection, approval_id: str, *, at: str) -> Approval:
+    """Return an approval that a person gave, used by its whole already or not.
+
+    Raises:
+        NotFoundError: no approval has this id.
+        ApprovalRequiredError: it is pending, rejected or expired.
+    """
+    found = _found(connection, approval_id, at)
+    if found.state not in {"approved", "used"}:
+        raise ApprovalRequiredError(
+            f"Approval {approval_id} is {found.state}; nothing was changed.",
+            approval_id=approval_id,
+        )
+    return found
+
+
+def _request(connection: Connection, values: dict[str, Any]) -> Approval:
+    at = values["requested_at"]
+    if live := _live(connection, values["subject"], values["digest"], at):
+        return live
+    row = connection.execute(insert(approvals).values(**values).returning(approvals))
+    return _approval(row.mappings().one(), at)
+
+
+def _live(connection: Connection, subject: str, digest: str, at: str) -> Approval | None:
+    query = (
+        select(approvals)
+        .where(
+            and_(_TABLE.subject == subject, _TABLE.digest == digest),
+            _TABLE.state.in_(("pending", "approved", "rejected")),
+            _TABLE.expires_at > at,
+        )
+        .order_by(_TABLE.seq.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _approval(row, at)
+
+
+def _found(connection: Connection, approval_id: str, at: str) -> Approval:
+    query = select(approvals).where(_TABLE.id == approval_id)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        known = ", ".join(found.id for found in _pending(connection, at, 20)) or "none"
+        raise NotFoundError(f"No approval {approval_id[:80]!r}; pending: {known}.")
+    return _approval(row, at)
+
+
+def _pending(connection: Connection, at: str, limit: int) -> tuple[Approval, ...]:
+    is_pending = and_(_TABLE.state == "pending", _TABLE.expires_at > at)
+    query = select(approvals).where(is_pending).order_by(_TABLE.seq).limit(limit)
+    return tuple(_approval(row, at) for row in connection.execute(query).mappings())
+
+
+def _ask(found: Approval | None, subject: str) -> str:
+    if found is None:
+        return f"{subject} needs the approval of a person, and it was not asked for."
+    return (
+        f"{subject} needs the approval of a person; nothing was changed. Approval {found.id} is "
+        f"pending: a person can run `ml-orchestrator approve {found.id}` in a terminal. Then "
+        "repeat this call unchanged."
+    )
+
+
+def _check_text(name: str, text: str) -> None:
+    if not text or len(text) > MAX_TEXT or "\0" in text:
+        raise InvalidInputError(f"{name} must have 1 to {MAX_TEXT} characters, without NUL.")
+
+
+def _approval(row: RowMapping, at: str) -> Approval:
+    is_over = row["state"] in {"pending", "approved"} and row["expires_at"] <= at
+    return Approval(
+        id=row["id"],
+        subject=row["subject"],
+        digest=row["digest"],
+        summary=row["summary"],
+        requested_by=row["requested_by"],
+        requested_at=datetime.fromisoformat(row["requested_at"]),
+        expires_at=datetime.fromisoformat(row["expires_at"]),
+        state="expired" if is_over else row["state"],
+        decided_by=row["decided_by"],
+        decided_via=row["decided_via"],
+        decided_at=row["decided_at"] and datetime.fromisoformat(row["decided_at"]),
+        reason=row["decision_reason"],
+    )

@@ -1,0 +1,95 @@
+"""Where the running server of a model is: a file in the data directory, for its owner only."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from ml_orchestrator.errors import ConflictError, InvalidInputError
+
+__all__ = ["Address", "find_address", "only_server", "remove_address", "write_address"]
+
+SAME_START_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One running server. The token lets its holder change what the server does."""
+
+    model: str
+    url: str
+    pid: int
+    started_at: float  # seconds since 1970, as the system tells it
+    token: str = field(repr=False)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether that very process is still there; a pid alone may be another's by now."""
+        try:
+            started_at = psutil.Process(self.pid).create_time()
+        except psutil.NoSuchProcess:
+            return False
+        return abs(started_at - self.started_at) < SAME_START_S
+
+
+def write_address(home: Path, address: Address) -> None:
+    """Write the file as a whole, readable by its owner only."""
+    path = _path(home, address.model)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".address-")  # mode 0600
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(asdict(address), file)
+    Path(draft).replace(path)
+
+
+def find_address(home: Path, model: str) -> Address | None:
+    """Return the running server of a model; the file of a dead one counts for nothing."""
+    try:
+        content = json.loads(_path(home, model).read_text(encoding="utf-8"))
+        address = Address(**content)
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+    return address if address.is_alive else None
+
+
+def remove_address(home: Path, address: Address) -> None:
+    """Remove the file, unless another server has written its own by now."""
+    if find_address(home, address.model) == address:
+        with contextlib.suppress(FileNotFoundError):
+            _path(home, address.model).unlink()
+
+
+@contextmanager
+def only_server(home: Path, model: str) -> Iterator[None]:
+    """Be the one server of a model in this data directory; it ends with the process.
+
+    Raises:
+        ConflictError: there is one already.
+    """
+    lock = FileLock(_path(home, model).with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        there = find_address(home, model)
+        where = f"at {there.url}, process {there.pid}" if there else "about to start"
+        raise ConflictError(
+            f"{model!r} has a server already, {where}. Stop it first, or use it."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _path(home: Path, model: str) -> Path:
+    if Path(model).name != model or model.startswith("."):
+        raise InvalidInputError(f"{model[:80]!r} is not the name of a model.")
+    folder = home / "serving"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / f"{model}.json"

@@ -1,0 +1,105 @@
+"""Opening a version: verified private copy, loaded, warmed, ready to answer."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.serving.engine import Engine, Request, ask
+from ml_orchestrator.serving.loader import Serialization, load_model
+from ml_orchestrator.serving.slots import Opened
+from ml_orchestrator.serving.threaded import MAX_BATCH, ThreadEngine
+from ml_orchestrator.serving.warming import warm_up_requests
+
+__all__ = ["Checkout", "Copy", "Description", "in_process", "warmed"]
+
+WARM_UP_S = 60.0
+
+
+class Description(Protocol):
+    """What a strict reading of MLmodel found."""
+
+    @property
+    def model_file(self) -> str:
+        """Name of the model's file."""
+
+    @property
+    def signature_inputs(self) -> str:
+        """The input columns as MLflow's signature writes them."""
+
+    @property
+    def serialization(self) -> Serialization:
+        """How it was written."""
+
+
+class Copy(Protocol):
+    """A verified private copy of a version (``registry.verification.VerifiedCopy``)."""
+
+    @property
+    def directory(self) -> Path:
+        """Where its files are."""
+
+    @property
+    def description(self) -> Description:
+        """What it says about itself."""
+
+    @property
+    def manifest_digest(self) -> str:
+        """What its bytes were checked against."""
+
+
+# Gives a verified copy of a version of the server's model, removed again at the end.
+Checkout = Callable[[int], AbstractContextManager[Copy]]
+
+
+def in_process(
+    checkout: Checkout, *, extra_trusted: Sequence[str] = (), max_batch: int = MAX_BATCH
+) -> Callable[[int], Opened]:
+    """Return what opens a version in a thread of this process.
+
+    Args:
+        checkout: Gives a verified copy of a version.
+        extra_trusted: Types of ours that a saved pipeline may hold.
+        max_batch: Most requests that are answered in one go; 1 answers each alone.
+    """
+
+    def open_version(version: int) -> Opened:
+        began = time.perf_counter()
+        with checkout(version) as copy:
+            description = copy.description
+            model = load_model(
+                copy.directory / description.model_file,
+                signature_inputs=description.signature_inputs,
+                extra_trusted=extra_trusted,
+                serialization=description.serialization,
+            )
+            requests = warm_up_requests(copy.directory, model.columns)
+        engine = ThreadEngine(
+            model, name=f"model-{version}", examples=requests, max_batch=max_batch
+        )
+        return warmed(engine, requests, version=version, load_s=time.perf_counter() - began)
+
+    return open_version
+
+
+def warmed(engine: Engine, requests: Sequence[Request], *, version: int, load_s: float) -> Opened:
+    """Let the engine answer once, for which the first caller would else have to wait.
+
+    An example that its own signature refuses proves nothing; the next request is tried.
+
+    Raises:
+        UnavailableError: it fails at an example.
+    """
+    began = time.perf_counter()
+    for request in requests:
+        outcome = ask(engine, request, timeout_s=WARM_UP_S)
+        if outcome.is_error:
+            engine.close()
+            said = outcome.body.decode(errors="replace")[:300]
+            raise UnavailableError(f"Version {version} loads but fails at its example: {said}")
+        if outcome.status == 200:
+            break
+    warm_s = time.perf_counter() - began
+    return Opened(engine=engine, load_ms=load_s * 1e3, warm_ms=warm_s * 1e3)

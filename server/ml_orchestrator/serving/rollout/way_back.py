@@ -1,0 +1,110 @@
+"""The way back: pointer first, then the alias, then the word to those concerned. Pure."""
+
+from ml_orchestrator.serving.control import ServingState
+from ml_orchestrator.serving.rollout.actions import (
+    Action,
+    Facts,
+    Load,
+    MoveAlias,
+    Note,
+    Rollout,
+    SetTraffic,
+    Swap,
+    Tell,
+    Turn,
+    Unload,
+    Wait,
+)
+from ml_orchestrator.serving.rollout.phases import ALONE
+from ml_orchestrator.serving.rollout.turns import forward
+
+__all__ = ["plan_way_back"]
+
+RETRY_S = 0.5
+
+
+def plan_way_back(rollout: Rollout, facts: Facts) -> Action:
+    """Return the next thing to do in ``rolling_back``.
+
+    A server that does not answer is waited for up to ``unreachable_limit_s``; then the alias
+    goes back without it, so that a new server comes up with the old version. The roll-out is not
+    over before the server has answered, or ``pause_limit_s`` has passed.
+    """
+    if facts.serving is None:
+        return _without_server(rollout, facts)
+    if wanted := _pointer_back(rollout, facts, facts.serving) or _alias_back(rollout, facts):
+        return wanted
+    if facts.serving.green == rollout.version:
+        return Unload(facts.serving.generation)
+    return _end(rollout)
+
+
+def _without_server(rollout: Rollout, facts: Facts) -> Action:
+    progress, spec = rollout.progress, rollout.spec
+    if progress.unreachable_since is None:
+        return Turn("rolling_back", {"unreachable_since": facts.now})
+    silent_s = facts.now - progress.unreachable_since
+    if silent_s <= spec.unreachable_limit_s:
+        return Wait(RETRY_S)
+    if wanted := _alias_back(rollout, facts):
+        return wanted
+    if silent_s <= spec.pause_limit_s:
+        return Wait(RETRY_S)
+    if progress.pointer_refusal is None:
+        refusal = f"The model server gave no answer for {silent_s:.0f} s."
+        return Turn("rolling_back", {"pointer_refusal": refusal}, (Note("pointer", refusal),))
+    return _end(rollout)
+
+
+def _pointer_back(rollout: Rollout, facts: Facts, serving: ServingState) -> Action | None:
+    progress, old, new = rollout.progress, rollout.from_version, rollout.version
+    if progress.pointer is None or old is None or progress.pointer_refusal is not None:
+        return None  # nothing was switched by us, or there is nothing to switch to
+    if serving.blue == new and progress.pointer != new:
+        note = Note("pointer", f"version {new} answers")  # done, not yet recorded
+        return Turn("rolling_back", {"pointer": new}, (note,))
+    if serving.blue != old or serving.traffic != ALONE:
+        return _let_answer(old, serving)
+    if progress.rollback_ms is None:
+        since_ms = (facts.now - (progress.decided_at or facts.now)) * 1e3
+        note = Note("pointer", f"version {old} answers alone, generation {serving.generation}")
+        changes = {"pointer": old, "rollback_ms": round(since_ms, 3)}
+        return Turn("rolling_back", changes, (note,))
+    return None
+
+
+def _let_answer(old: int, serving: ServingState) -> Action:
+    if serving.blue != old and serving.green == old:
+        return Swap(serving.generation)
+    if serving.traffic != ALONE:
+        return SetTraffic(ALONE, serving.generation)
+    return Load(old)
+
+
+def _alias_back(rollout: Rollout, facts: Facts) -> Action | None:
+    progress, old, where = rollout.progress, rollout.from_version, facts.alias_version
+    if not _is_at_the_switch(rollout) or progress.alias_refusal is not None:
+        return None
+    if not progress.has_moved_alias:  # perhaps done and not recorded: then this settles it
+        return forward(rollout) if where == rollout.version else None
+    if progress.aliased != rollout.version:
+        return None
+    shown = "nothing" if old is None else f"version {old}"
+    if where in (rollout.version, old):
+        note = Note("alias", f"@{rollout.alias} points to {shown}")
+        then = Turn("rolling_back", {"aliased": old}, (note,))
+        return MoveAlias("back", then)
+    note = Note("alias", f"@{rollout.alias} was moved by somebody else to {where}")
+    return Turn("rolling_back", {"aliased": where}, (note,))
+
+
+def _is_at_the_switch(rollout: Rollout) -> bool:
+    """Whether the alias at the new version can be our doing, recorded or not."""
+    return rollout.progress.phase == len(rollout.phases) - 1
+
+
+def _end(rollout: Rollout) -> Tell:
+    outcome = rollout.progress.outcome or "rolled_back"
+    left = "" if rollout.from_version is not None else "; there was no version before it"
+    note = Note("state", f"{outcome}: {rollout.progress.reason}{left}")
+    return Tell(Turn(outcome, {}, (note,)))

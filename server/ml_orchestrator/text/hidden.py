@@ -1,0 +1,81 @@
+"""Characters that a reader does not see, and how they are spelled out."""
+
+import re
+import unicodedata
+
+__all__ = ["is_hidden", "spell_hidden", "without_hidden"]
+
+# Characters that Python calls printable and a reader does not see: fillers, joiners, selectors.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\ufe00-\ufe0f"
+    "\U000e0100-\U000e01ef]"
+)
+_REORDERING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_PLAIN = re.compile("[\t\n -~]*")
+_EMOJI = "\u203c-\u3299\U0001f000-\U0001faff"
+_JOINED_SCRIPTS = "\u0600-\u08ff\u0900-\u0dff"
+# Hidden characters with an honest use: the look of an emoji, emoji joined into one, and the
+# joiners that Persian and Indic words are spelled with.
+_HONEST = re.compile(
+    f"(?<=[\u00a9\u00ae{_EMOJI}#*0-9])[\ufe0e\ufe0f]"
+    f"|(?<=[\ufe0f{_EMOJI}])\u200d(?=[{_EMOJI}])"
+    f"|(?<=[{_JOINED_SCRIPTS}])[\u200c\u200d](?=[{_JOINED_SCRIPTS}])"
+)
+
+
+def is_hidden(char: str) -> bool:
+    """Whether a reader would not see this character; spaces and line ends count as hidden.
+
+    >>> [is_hidden(char) for char in ("a", " ", "\u200b", "\ufe0f", "\u00a0", "é")]
+    [False, False, True, True, True, False]
+    """
+    return not char.isprintable() or _UNSEEN.match(char) is not None
+
+
+def spell_hidden(text: str) -> tuple[str, frozenset[str]]:
+    r"""Return ``text`` with hidden characters spelled out, and the names of what was hidden.
+
+    Spaces of every width, tabs, line feeds and honest uses (emoji, Persian, Hindi) stay.
+
+    >>> spell_hidden("a\x00b ❤️")
+    ('a\\x00b ❤️', frozenset({'control_characters'}))
+    """
+    if _PLAIN.fullmatch(text):
+        return text, frozenset()
+    honest = {match.start() for match in _HONEST.finditer(text)}
+    found: set[str] = set()
+    shown = []
+    for at, char in enumerate(text):
+        if at in honest or not _must_be_spelled(char):
+            shown.append(char)
+        else:
+            found.add(_kind(char))
+            shown.append(_spell(ord(char)))
+    return "".join(shown), frozenset(found)
+
+
+def without_hidden(text: str) -> str:
+    """Return ``text`` as it looks, for a search in what its reader sees."""
+    if _PLAIN.fullmatch(text):
+        return text
+    return "".join(char for char in text if not _must_be_spelled(char))
+
+
+def _must_be_spelled(char: str) -> bool:
+    if char in "\t\n" or not is_hidden(char):
+        return False
+    return _UNSEEN.match(char) is not None or unicodedata.category(char) != "Zs"
+
+
+def _kind(char: str) -> str:
+    if _REORDERING.match(char):
+        return "reordering_characters"
+    if unicodedata.category(char) == "Cc":
+        return "control_characters"
+    return "invisible_characters"
+
+
+def _spell(number: int) -> str:
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -1,0 +1,97 @@
+"""The words of a text, for search and for telling what says the same.
+
+Both databases index these words as they are, so that both find the same: small letters
+without accents, numbers, every Chinese, Japanese, Korean or Thai letter and every emoji for
+itself, English plurals made singular.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable
+
+__all__ = ["near_key", "query_words", "words_of"]
+
+MAX_WORD_CHARACTERS = 40
+MAX_WORDS = 2_000
+MAX_QUERY_WORDS = 16
+
+_APART = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+_WORD = re.compile(f"[{_APART}]|[^\\W_{_APART}]+|[\u2190-\u2bff\U0001f000-\U0001faff]")
+_COMMON = frozenset(
+    "a an and are as at be been by do does did for from had has have he her him his how i in is it "  # noqa: SIM905
+    "its me my of on or our she so that the their them then there these they this to was we were "
+    "what when which who will with you your".split()
+)
+# Words that carry no meaning of their own between two texts that say the same.
+_FILLERS = frozenset(
+    {"a", "an", "the", "is", "are", "was", "were", "be", "been", "of", "to", "that"}
+)
+
+# Signs that change what a number means, and the words they become.
+_SIGN = re.compile(r"(?<=\d)[.,](?=\d)|(?<!\w)[-\u2212](?=\d)|[<>\u2264\u2265%\u2260]")
+_SIGN_NAMES = {"<": " lt ", ">": " gt ", "\u2264": " le ", "\u2265": " ge ", "%": " pct ",
+               "\u2260": " ne ", "-": "minus ", "\u2212": "minus "}  # fmt: skip
+
+
+def words_of(*texts: str) -> list[str]:
+    """Return the words of some texts in order, each as often as it stands there.
+
+    >>> words_of("Gradient-boosted Trees: AUC 0.71 für 数据 🙂")
+    ['gradient', 'boosted', 'tree', 'auc', '0', '71', 'fur', '数', '据', 'u1f642']
+    """
+    found = (match[0] for text in texts for match in _WORD.finditer(_plain(text)))
+    return [_singular(word) for word in found][:MAX_WORDS]
+
+
+def query_words(text: str) -> list[str]:
+    """Return the distinct words to look for, without common ones unless there are no others.
+
+    >>> query_words('the AUC of "trees" OR NEAR(auc*')
+    ['auc', 'tree', 'near']
+    """
+    found = list(dict.fromkeys(words_of(text)))
+    telling = [word for word in found if word not in _COMMON]
+    return (telling or found)[:MAX_QUERY_WORDS]
+
+
+def near_key(parts: Iterable[str]) -> str:
+    """Return a key that is equal for texts that say the same.
+
+    They have the same words and numbers in the same order; case, punctuation, accents, plurals
+    and words like "the" do not count. Order, signs and decimal points do: trees that beat lines
+    are not lines that beat trees.
+
+    >>> near_key(["The trees beat lines, 0.71"]) == near_key(["trees beat LINES: 0.71"])
+    True
+    >>> near_key(["trees beat lines"]) == near_key(["lines beat trees"])
+    False
+    >>> near_key(["AUC changed by -0.02"]) == near_key(["AUC changed by 0.02"])
+    False
+    """
+    said = [
+        "\x1f".join(w for w in words_of(_SIGN.sub(_name_sign, part)) if w not in _FILLERS)
+        for part in parts
+    ]
+    return hashlib.blake2b("\x1e".join(said).encode(), digest_size=16).hexdigest()
+
+
+def _name_sign(found: re.Match[str]) -> str:
+    return _SIGN_NAMES.get(found[0], "point")
+
+
+def _plain(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    spread = unicodedata.normalize("NFKD", text.casefold())
+    bare = "".join(char for char in spread if not unicodedata.category(char).startswith("M"))
+    return unicodedata.normalize("NFC", bare)
+
+
+def _singular(word: str) -> str:
+    word = word[:MAX_WORD_CHARACTERS]
+    if len(word) == 1 and not word.isalnum():
+        return f"u{ord(word):x}"
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        return f"{word[:-3]}y" if word.endswith("ies") else word[:-1]
+    return word

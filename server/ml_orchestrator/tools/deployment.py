@@ -1,0 +1,113 @@
+"""Deployment tools."""
+
+from typing import Annotated, Any, Literal
+
+from mcp.server.mcpserver import Context
+from pydantic import Field
+
+from ml_orchestrator.services import Services
+from ml_orchestrator.serving.rollout.models import RolloutPlanned, RolloutStatus
+from ml_orchestrator.tools._arguments import Agent, IdempotencyKey, ModelName, WaitS
+from ml_orchestrator.tools._progress import rollout_progress_to
+from ml_orchestrator.tools._services import Rollouts
+from ml_orchestrator.tools._tool import tool
+
+__all__ = ["deployment_decide", "deployment_start", "deployment_status"]
+
+Reason = Annotated[
+    str, Field(min_length=3, max_length=2_000, description="Why; kept in the history.")
+]
+
+
+@tool(title="Roll a version out", destroys=True)
+async def deployment_start(
+    agent: Agent,
+    model: ModelName,
+    version: Annotated[int, Field(ge=1, description="Version to roll out.")],
+    expected_version: Annotated[
+        int | None, Field(ge=1, description="Where the alias points now; null if unset.")
+    ],
+    reason: Reason,
+    rollouts: Rollouts,
+    alias: Annotated[
+        str, Field(min_length=1, max_length=64, description="Alias moved at the switch.")
+    ] = "champion",
+    spec: Annotated[
+        dict[str, Any],
+        Field(
+            description="strategy: blue_green (default), canary, shadow or all_at_once; steps "
+            "[{percent, pause_s}] up to 100 for canary; shadow_s; bake_s; gates [{metric, "
+            "succeeds_at_most, fails_above, interval_s, count, min_requests, ...}]; approval: "
+            "before_promotion. A dry run shows all defaults."
+        ),
+    ] = {},  # noqa: B006 never changed; pydantic copies it
+    dry_run: Annotated[bool, Field(description="Only return the plan and its digest.")] = False,
+    plan_digest: Annotated[
+        str | None, Field(max_length=64, description="Of a reviewed plan: start exactly that.")
+    ] = None,
+    idempotency_key: IdempotencyKey = None,
+) -> RolloutPlanned:
+    """Bring a version before users on the model's server, and back by itself if it is worse.
+
+    Verifies, loads it beside the old one, shares traffic as the strategy says, watches gates
+    (errors, latency, prediction drift, task loss), moves pointer and alias, bakes with the old
+    version kept. Inconclusive or no data pauses. Returns at once; follow with deployment_status.
+    """
+    return await rollouts.start(
+        model,
+        version,
+        alias=alias.removeprefix("@"),
+        expected_version=expected_version,
+        spec=spec,
+        actor=agent,
+        reason=reason,
+        dry_run=dry_run,
+        plan_digest=plan_digest,
+        idempotency_key=idempotency_key,
+    )
+
+
+@tool(title="Follow a roll-out", reads_only=True)
+async def deployment_status(
+    rollout: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=128,
+            description="rollout_id, or a model's name for its newest.",
+        ),
+    ],
+    rollouts: Rollouts,
+    ctx: Context[Services],
+    wait_s: WaitS = 0,
+) -> RolloutStatus:
+    """Return a roll-out's state, phase, gates with their last numbers, and history.
+
+    With wait_s it reports progress and returns early at the end or when somebody is needed.
+    """
+    return await rollouts.status(rollout, wait_s=wait_s, on_progress=rollout_progress_to(ctx))
+
+
+@tool(title="Decide on a roll-out", destroys=True)
+async def deployment_decide(
+    agent: Agent,
+    rollout_id: Annotated[str, Field(min_length=1, max_length=64, description="Which one.")],
+    choice: Annotated[
+        Literal["pause", "resume", "abort", "rollback", "promote"],
+        Field(
+            description="resume after an undecided gate measures anew; abort and rollback let the "
+            "old version answer; promote leaves out what remains."
+        ),
+    ],
+    reason: Reason,
+    rollouts: Rollouts,
+    idempotency_key: IdempotencyKey = None,
+) -> RolloutStatus:
+    """Pause, resume, abort, roll back or promote a running roll-out.
+
+    Promotion past a gate that has not passed needs a person: the error names the command. What
+    is over is changed by another deployment_start.
+    """
+    return await rollouts.decide(
+        rollout_id, choice, actor=agent, reason=reason, idempotency_key=idempotency_key
+    )

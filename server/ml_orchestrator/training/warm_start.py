@@ -1,0 +1,124 @@
+"""Where a search begins: with what did best on similar data sets."""
+
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from ml_orchestrator.training.meta_features import distance
+from ml_orchestrator.training.models import Task, WarmStart
+from ml_orchestrator.training.space import Params, ParamSpace, ParamValue
+from ml_orchestrator.training.trainers import TRAINERS
+
+__all__ = ["Experience", "Recall", "choose_starts", "in_space", "kept_or_chosen"]
+
+N_STARTS = 3
+FURTHEST = 1.5  # beyond this distance data sets have too little in common
+FILE = "warm_start.json"
+_log = logging.getLogger(__name__)
+_STARTS = TypeAdapter(tuple[WarmStart, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """What one finished search found on one data set."""
+
+    run_id: str
+    dataset_digest: str
+    meta_features: Mapping[str, float]
+    trainer: str
+    params: Mapping[str, ParamValue]
+
+
+Recall = Callable[[Task], Sequence[Experience]]
+"""Returns what earlier searches of the same kind of problem found, newest first."""
+
+
+def choose_starts(
+    experiences: Sequence[Experience],
+    meta: Mapping[str, float],
+    *,
+    dataset_digest: str,
+    trainers: Sequence[str],
+) -> tuple[WarmStart, ...]:
+    """Return the best configurations of the most similar data sets, nearest first.
+
+    At most three, of different data sets and different from one another. The same data set is
+    left out: its own search, repeated with the same seed, shall give the same trials. An
+    experience that names an unknown or unwanted trainer is passed over.
+    """
+    ranked = sorted(
+        ((distance(meta, e.meta_features), i) for i, e in enumerate(experiences)),
+    )
+    chosen: dict[str, WarmStart] = {}
+    for gap, i in ranked:
+        found = experiences[i]
+        if len(chosen) == N_STARTS or gap > FURTHEST:
+            break
+        if found.dataset_digest in {dataset_digest, *chosen} or found.trainer not in trainers:
+            continue
+        params = in_space(found.trainer, found.params)
+        if all((c.trainer, c.params) != (found.trainer, params) for c in chosen.values()):
+            chosen[found.dataset_digest] = WarmStart(
+                run_id=found.run_id, distance=round(gap, 4), trainer=found.trainer, params=params
+            )
+    return tuple(chosen.values())
+
+
+def kept_or_chosen(
+    study_dir: Path, choose: Callable[[], tuple[WarmStart, ...]]
+) -> tuple[WarmStart, ...]:
+    """Return the starts that this study began with; chosen and kept on its first run.
+
+    A resumed study must begin with the same ones, whatever was learnt elsewhere meanwhile.
+    """
+    path = study_dir / FILE
+    try:
+        return _STARTS.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        starts = choose()
+    except ValidationError:
+        _log.warning("%s is damaged; the study begins without it", path.name)
+        starts = ()
+    study_dir.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps([start.model_dump() for start in starts]), encoding="utf-8")
+    draft.replace(path)
+    return starts
+
+
+def in_space(trainer: str, params: Mapping[str, ParamValue]) -> Params:
+    """Return ``params`` inside today's search space of ``trainer``.
+
+    What lies outside is moved to the nearest end; what is missing or no number takes the
+    trainer's first value.
+    """
+    entry = TRAINERS[trainer]
+    return entry.suggest(_Fitting(params, entry.first_params))
+
+
+class _Fitting(ParamSpace):
+    """A search space that answers with given values, made to fit."""
+
+    def __init__(self, params: Mapping[str, ParamValue], first: Mapping[str, ParamValue]) -> None:
+        self._params = params
+        self._first = first
+
+    def real(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        return min(max(self._number(name), low), high)
+
+    def integer(self, name: str, low: int, high: int, *, log: bool = False) -> int:
+        return round(self.real(name, low, high, log=log))
+
+    def choice(self, name: str, options: Sequence[str]) -> str:
+        wanted = self._params.get(name)
+        return str(wanted) if wanted in options else str(self._first[name])
+
+    def _number(self, name: str) -> float:
+        value = self._params.get(name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return float(value if is_number and math.isfinite(value) else self._first[name])  # type: ignore[arg-type]

@@ -1,0 +1,57 @@
+"""What searches found is stored once, bounded, and read newest first."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ml_orchestrator.memory import experience
+from ml_orchestrator.memory.experience import ExperienceStore, SearchFound
+from ml_orchestrator.storage.engine import open_database
+
+FOUND = SearchFound(
+    run_id="run-1",
+    agent="ml-orchestrator",
+    task="regression",
+    dataset_digest="d" * 64,
+    metric="r2",
+    score=0.1 + 0.2,
+    n_trials=30,
+    meta_features={"log10_rows": 3.0},
+    trainer="linear",
+    params={"penalty": 1e-3, "kind": "ridge", "n": 4},
+)
+
+
+@pytest.fixture
+def store(state_url: str, tmp_path: Path) -> Iterator[ExperienceStore]:
+    database = open_database(state_url, tmp_path)
+    yield ExperienceStore(database)
+    database.close()
+
+
+def test_what_is_read_is_what_was_stored_and_only_of_the_task(store: ExperienceStore) -> None:
+    store.add(FOUND)
+    store.add(replace(FOUND, run_id="run-2", task="classification"))
+
+    assert store.of_task("regression") == [FOUND]
+
+
+def test_a_run_is_stored_once(store: ExperienceStore) -> None:
+    store.add(FOUND)
+    store.add(replace(FOUND, score=0.9))
+
+    assert [found.score for found in store.of_task("regression")] == [FOUND.score]
+
+
+def test_the_oldest_of_a_task_make_room(
+    store: ExperienceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experience, "MOST_KEPT", 3)
+    store.add(replace(FOUND, run_id="other", task="classification"))
+    for number in range(5):
+        store.add(replace(FOUND, run_id=f"run-{number}"))
+
+    assert [f.run_id for f in store.of_task("regression")] == ["run-4", "run-3", "run-2"]
+    assert len(store.of_task("classification")) == 1

@@ -1,0 +1,237 @@
+"""What is kept, merged, marked and forgotten, the same on both databases."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.memory._sql import SqlMemoryStore
+from ml_orchestrator.memory.models import Insight, Knowledge, Task, UsedRecord
+from ml_orchestrator.memory.requests import Filters, Origin, Selection
+from ml_orchestrator.memory.transfer import export_memory, import_memory
+from ml_orchestrator.storage.engine import open_database
+from ml_orchestrator.storage.schema import memory_past, memory_records
+
+LIMIT = 30  # of the shared store
+
+
+@pytest.fixture
+def store(shared_store: SqlMemoryStore) -> SqlMemoryStore:
+    return shared_store
+
+
+def task(text: str, outcome: str = "success") -> Task:
+    return Task.model_validate({"task_description": text, "outcome": outcome})
+
+
+def insight(text: str, confidence: float = 0.5) -> Insight:
+    return Insight(area="training", insight=text, impact="high", confidence=confidence)
+
+
+def became(store: SqlMemoryStore, id_: str) -> tuple[str, str | None]:
+    query = select(memory_past.c.how, memory_past.c.became).where(memory_past.c.id == id_)
+    how, successor = store.database.read(lambda c: c.execute(query).one())
+    return how, successor
+
+
+def test_every_record_says_who_stored_it_when_in_which_session_by_what(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    origin = Origin(tool="memory_save", session="claude-code/1", source="agent")
+    fact = Knowledge(subject="age", statement="in years", source="the bank", confidence=0.9)
+    saved = store.save(agent, knowledge=[fact], origin=origin)
+
+    (found,) = store.load(agent).domain_knowledge
+
+    assert found.model_dump() == {
+        "record_id": saved.record_ids[0],
+        "flags": [],
+        "is_pinned": False,
+        "n_merged": 1,
+        "first_at": saved.saved_at,
+        "n_helped": 0,
+        "n_misled": 0,
+        "saved_by": {
+            "agent": agent,
+            "session": "claude-code/1",
+            "tool": "memory_save",
+            "source": "agent",
+            "at": saved.saved_at,
+        },
+        "subject": "age",
+        "statement": "in years",
+        "source": "the bank",
+        "confidence": 0.9,
+        "noted_at": saved.saved_at,
+    }
+
+
+def test_the_same_finding_is_kept_once_with_its_history(store: SqlMemoryStore, agent: str) -> None:
+    first = store.save(agent, insights=[insight("Trees beat the lines: 0.71", 0.5)])
+    used = [UsedRecord(record_id=first.record_ids[0], helped=True)]
+    second = store.save(agent, insights=[insight("trees BEAT lines (0.71)", 0.9)])
+    third = store.save(agent, insights=[insight("tree beats... no: trees beat lines 0.71!", 0.1)])
+    late = store.save(agent, used_records=used)
+
+    newest, merged = store.load(agent).optimization_insights
+    assert (second.n_merged, third.n_merged, late.unknown_records) == (1, 0, [])
+    assert (merged.insight, merged.confidence, merged.n_merged) == (
+        "trees BEAT lines (0.71)",
+        0.9,
+        2,
+    )
+    assert (merged.first_at, merged.n_helped) == (first.saved_at, 1)
+    assert became(store, first.record_ids[0]) == ("merged", second.record_ids[0])
+    assert newest.n_merged == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("AUC changed by 0.02", "AUC changed by -0.02"),
+        ("trees beat lines", "lines beat trees"),
+        ("depth 4 helped", "depth 4 did not help"),
+        ("AUC 0.71", "AUC 0.72"),
+        ("error < 5", "error > 5"),
+        ("loss 1.5", "loss 15"),
+    ],
+)
+def test_findings_that_differ_in_meaning_stay_apart(
+    store: SqlMemoryStore, agent: str, one: str, other: str
+) -> None:
+    store.save(agent, insights=[insight(one)])
+    store.save(agent, insights=[insight(other)])
+
+    assert store.load(agent).n_insights == 2
+
+
+def test_equal_tasks_are_two_tasks_and_equal_findings_of_two_agents_are_two(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    for _ in range(2):
+        store.save(agent, task=task("nightly check"))
+    store.save(agent, insights=[insight("same")])
+    store.save(f"{agent}-b", insights=[insight("same")])
+
+    assert (store.load(agent).n_tasks, store.load(f"{agent}-b").n_insights) == (2, 1)
+
+
+def test_beyond_the_limit_the_least_useful_of_the_oldest_go_and_the_rate_stays(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    kept = store.save(agent, task=task("pinned", "failure"), pinned=True)
+    useful = store.save(agent, task=task("useful", "failure")).record_ids[0]
+    store.save(agent, used_records=[UsedRecord(record_id=useful, helped=True)])
+    for number in range(LIMIT + 3):
+        store.save(agent, task=task(f"number {number}"))
+
+    memory = store.load(agent, limit=50)
+
+    said = [found.task_description for found in memory.task_history]
+    assert (memory.n_tasks, len(said)) == (LIMIT, LIMIT)
+    assert said[-3:] == ["number 5", "useful", "pinned"]
+    assert kept.record_ids[0] in {found.record_id for found in memory.task_history}
+    assert store.digest(agent).success.n == LIMIT + 5
+    assert "number 0" not in [h.text for h in store.search("number 0", Filters(agent=agent)).hits]
+
+
+def test_expired_records_are_not_shown_and_go_with_a_later_save(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    id_ = store.save(agent, task=task("short lived"), expires_in_days=1).record_ids[0]
+    assert store.load(agent).n_tasks == 1
+    past = update(memory_records).where(memory_records.c.id == id_)
+    store.database.write(
+        lambda c: c.execute(past.values(expires_at="2020-01-01T00:00:00.000000+00:00"))
+    )
+
+    assert store.load(agent).task_history == []
+    assert store.search("lived", Filters(agent=agent)).hits == []
+    store.save(agent, task=task("next"))
+
+    assert store.load(agent).n_tasks == 1
+    assert became(store, id_) == ("expired", None)
+
+
+def test_forgetting_is_planned_bound_to_its_plan_and_remembered_as_such(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    ids = store.save(agent, insights=[insight("wrong"), insight("right")]).record_ids
+    pinned = store.save(agent, insights=[insight("pinned")], pinned=True).record_ids
+    selection = Selection(record_ids=[*ids[:1], *pinned, "i-none"])
+
+    plan = store.plan_forgetting(selection)
+    assert store.load(agent).n_insights == 3
+    with pytest.raises(ConflictError, match="dry_run"):
+        store.forget(selection, digest="0" * 64, actor=agent, reason="test")
+    done = store.forget(selection, digest=plan.digest, actor="ml-orchestrator", reason="wrong")
+
+    assert [r.text for r in plan.records] == ["wrong"]
+    assert (plan.pinned, plan.unknown, plan.has_more) == (pinned, ["i-none"], False)
+    assert plan.effects == [f"{agent}: insight records 3 -> 2"]
+    assert (done.is_done, done.plan) == (True, plan)
+    assert {i.insight for i in store.load(agent).optimization_insights} == {"right", "pinned"}
+    assert store.search("wrong", Filters(agent=agent)).hits == []
+    assert became(store, ids[0]) == ("forgotten", None)
+
+
+def test_a_plan_that_is_out_of_date_forgets_nothing(store: SqlMemoryStore, agent: str) -> None:
+    store.save(agent, insights=[insight("one")])
+    selection = Selection(of_agent=agent, kind="insight")
+    plan = store.plan_forgetting(selection)
+    store.save(agent, insights=[insight("two")])
+
+    with pytest.raises(ConflictError, match="not what would be forgotten now"):
+        store.forget(selection, digest=plan.digest, actor=agent, reason="test")
+    with pytest.raises(InvalidInputError, match="record_ids"):
+        store.plan_forgetting(Selection())
+
+    assert store.load(agent).n_insights == 2
+
+
+def test_an_export_read_back_gives_the_same_memory_and_twice_changes_nothing(
+    store: SqlMemoryStore, agent: str, tmp_path: Path
+) -> None:
+    store.save(agent, task=task("done", "failure"), insights=[insight("a\x00b"), insight("c")])
+    store.save(agent, insights=[insight("C.")])
+    store.put_shared_context({"goal": agent}, expected_revision=revision(store), actor=agent)
+    file = tmp_path / "memory.json"
+    file.write_text(json.dumps(export_memory(store.database)), encoding="utf-8")
+    other = SqlMemoryStore(open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path))
+
+    first = import_memory(other.database, file)
+    once = export_memory(other.database)
+    second = import_memory(other.database, file)
+    here = import_memory(store.database, file)
+
+    assert first.skipped == second.skipped == here.skipped == []
+    assert (second.n_added, here.n_added) == (0, 0)
+    assert other.load(agent) == store.load(agent)
+    assert other.shared_context().content == {"goal": agent}
+    twice = export_memory(other.database)
+    assert {**twice, "exported_at": None} == {**once, "exported_at": None}
+    other.database.close()
+
+
+def revision(store: SqlMemoryStore) -> int:
+    return store.shared_context().revision
+
+
+def test_a_finding_that_was_merged_is_not_added_again_by_an_older_export(
+    store: SqlMemoryStore, agent: str, tmp_path: Path
+) -> None:
+    store.save(agent, insights=[insight("same")])
+    older, newer = tmp_path / "older.json", tmp_path / "newer.json"
+    older.write_text(json.dumps(export_memory(store.database)), encoding="utf-8")
+    store.save(agent, insights=[insight("Same!")])
+    newer.write_text(json.dumps(export_memory(store.database)), encoding="utf-8")
+    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+
+    for file in (older, newer, older, newer):
+        import_memory(database, file)
+
+    (found,) = SqlMemoryStore(database).load(agent).optimization_insights
+    assert (found.insight, found.n_merged) == ("Same!", 2)
+    database.close()

@@ -1,0 +1,280 @@
+"""Roll-outs carried out in a small world whose clock moves only when somebody waits."""
+
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.orchestration.rollouts.small_world import ALIAS, MODEL, NEW, OLD, Bench, open_bench
+
+from ml_orchestrator.errors import ApprovalRequiredError, ConflictError, InvalidInputError
+from ml_orchestrator.orchestration.rollouts.desk import read_spec
+from ml_orchestrator.serving.rollout.outcomes import RequestOutcome
+
+QUICK: dict[str, Any] = {"bake_s": 60.0}
+CANARY: dict[str, Any] = {
+    "strategy": "canary",
+    "steps": [{"percent": 10, "pause_s": 60}, {"percent": 50, "pause_s": 60}, {"percent": 100}],
+    "bake_s": 60.0,
+}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    opened = open_bench(tmp_path)
+    yield opened
+    opened.close()
+
+
+def assert_back(bench: Bench, rollout_id: str) -> None:
+    """The old version answers alone and has the alias; both were told."""
+    found = bench.world.read()
+    assert (found["blue"], found["green"], found["alias"]) == (OLD, None, OLD)
+    assert found["traffic"]["mode"] == "single"
+    inbox = bench.mailbox.inbox("infrastructure-specialist")
+    (message,) = inbox.messages
+    assert message.priority == "urgent"
+    assert message.metadata["rollout_id"] == rollout_id
+
+
+def test_blue_green_switches_pointer_then_alias_and_lets_the_old_version_go(bench: Bench) -> None:
+    rollout_id = bench.begin(**QUICK)
+
+    ended = bench.run(rollout_id)
+
+    assert ended.state == "promoted", ended.progress.reason
+    assert bench.effects() == ["load 2", "swap to 2", "alias 2", "unload 1"]
+    found = bench.world.read()
+    assert (found["blue"], found["green"], found["alias"]) == (NEW, None, NEW)
+    (message,) = bench.mailbox.inbox("ml-orchestrator").messages
+    assert message.priority == "medium"
+    assert bench.mover.history(MODEL, ALIAS, limit=1).moves[0].to_version == NEW
+
+
+def test_a_canary_takes_its_steps_in_order(bench: Bench) -> None:
+    ended = bench.run(bench.begin(**CANARY))
+
+    assert ended.state == "promoted", ended.progress.reason
+    assert bench.effects() == [
+        "load 2", "canary 0.1", "canary 0.5", "swap to 2", "alias 2", "unload 1",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("like", "gate"),
+    [
+        ({"error_rate": 0.2}, "error_rate"),
+        ({"ms": 50.0}, "latency_p95_ratio"),
+        ({"shift": 1}, "prediction_drift"),
+    ],
+)
+@pytest.mark.parametrize("spec", [QUICK, CANARY], ids=["blue_green", "canary"])
+def test_a_bad_version_is_rolled_back_by_itself(
+    tmp_path: Path, spec: Any, like: Any, gate: str
+) -> None:
+    bench = open_bench(tmp_path, versions={str(NEW): like})
+    rollout_id = bench.begin(**spec)
+
+    ended = bench.run(rollout_id)
+
+    assert ended.state == "rolled_back"
+    assert str(ended.progress.reason).startswith(f"Gate {gate} failed")
+    assert ended.progress.rollback_ms is not None
+    assert_back(bench, rollout_id)
+    bench.close()
+
+
+def test_a_version_that_dies_at_load_changes_nothing(tmp_path: Path) -> None:
+    bench = open_bench(tmp_path, dies_at_load=[NEW])
+    rollout_id = bench.begin(**QUICK)
+
+    ended = bench.run(rollout_id)
+
+    assert (ended.state, bench.effects()) == ("rolled_back", [])
+    assert_back(bench, rollout_id)
+    bench.close()
+
+
+def at(bench: Bench, moment: str, act: Callable[[], None]) -> None:
+    """Act once, as soon as the roll-out waits in a state whose last note begins so."""
+    done: list[bool] = []
+
+    def look() -> None:
+        (rollout,) = [bench.journal.latest(MODEL)]
+        assert rollout is not None
+        if not done and rollout.state == moment:
+            done.append(True)
+            act()
+
+    bench.on_wait = look
+
+
+def decide(bench: Bench, rollout_id: str, choice: Any) -> None:
+    bench.desk.decide(rollout_id, choice, actor="ml-orchestrator", reason="why", key=None)
+
+
+@pytest.mark.parametrize(("choice", "ending"), [("abort", "aborted"), ("rollback", "rolled_back")])
+def test_a_decision_in_the_bake_lets_the_old_version_answer(
+    bench: Bench, choice: str, ending: str
+) -> None:
+    rollout_id = bench.begin(**QUICK)
+    at(bench, "baking", lambda: decide(bench, rollout_id, choice))
+
+    ended = bench.run(rollout_id)
+
+    assert ended.state == ending
+    assert ended.progress.reason == "ml-orchestrator: why"
+    assert_back(bench, rollout_id)
+
+
+def test_a_quiet_server_pauses_and_only_a_person_can_promote_past_that(tmp_path: Path) -> None:
+    bench = open_bench(tmp_path, versions={str(NEW): {"n": 3}})
+    rollout_id = bench.begin(**QUICK)
+    refused: list[str] = []
+
+    def ask_then_approve() -> None:
+        with pytest.raises(ConflictError, match="pause changes nothing"):
+            decide(bench, rollout_id, "pause")
+        with pytest.raises(ApprovalRequiredError) as caught:
+            decide(bench, rollout_id, "promote")
+        (approval,) = bench.approvals.pending()
+        refused.append(str(caught.value))
+        assert approval.id in refused[0]
+        assert "error_rate" in approval.summary
+        bench.approvals.decide(approval.id, "approved", decided_by="ada", via="terminal")
+        decide(bench, rollout_id, "promote")
+
+    at(bench, "paused", ask_then_approve)
+    ended = bench.run(rollout_id)
+
+    assert len(refused) == 1
+    assert (ended.state, ended.progress.approved_by) == ("promoted", "ada")
+    assert bench.effects()[-1] == "unload 1"
+    bench.close()
+
+
+def test_a_quiet_server_that_gets_traffic_again_is_measured_anew_when_resumed(
+    tmp_path: Path,
+) -> None:
+    bench = open_bench(tmp_path, versions={str(NEW): {"n": 3}})
+    rollout_id = bench.begin(**QUICK)
+
+    def wake_up() -> None:
+        with bench.world.change() as content:
+            content["versions"] = {}
+        decide(bench, rollout_id, "resume")
+
+    at(bench, "paused", wake_up)
+
+    assert bench.run(rollout_id).state == "promoted"
+    bench.close()
+
+
+@pytest.mark.parametrize(("verdict", "ending"), [("approved", "promoted"), ("rejected", "aborted")])
+def test_the_switch_waits_for_a_person_where_that_was_asked_for(
+    bench: Bench, verdict: Any, ending: str
+) -> None:
+    rollout_id = bench.begin(approval="before_promotion", **QUICK)
+    before: list[Any] = []
+
+    def answer() -> None:
+        if not bench.approvals.pending():
+            bench.on_wait = answer
+            return
+        before.extend(bench.effects())
+        (approval,) = bench.approvals.pending()
+        with pytest.raises(ConflictError, match=f"ml-orchestrator approve {approval.id}"):
+            decide(bench, rollout_id, "resume")
+        bench.approvals.decide(approval.id, verdict, decided_by="ada", via="terminal")
+        bench.on_wait = lambda: None
+
+    at(bench, "paused", answer)
+    ended = bench.run(rollout_id)
+
+    assert ended.state == ending, ended.progress.reason
+    assert before == ["load 2"]
+
+
+def test_an_alias_whose_policy_wants_a_person_uses_that_approval_up(tmp_path: Path) -> None:
+    (tmp_path / "policies.toml").write_text('[alias.stable]\napproval = "promotions"\n')
+    bench = open_bench(tmp_path)
+    plan = bench.desk.plan(
+        MODEL, NEW, alias=ALIAS, expected_version=OLD, spec=QUICK, actor="ml-orchestrator"
+    )
+    rollout_id = bench.desk.start(plan, actor="ml-orchestrator", reason="a test", key=None)
+
+    def approve() -> None:
+        for approval in bench.approvals.pending():
+            bench.approvals.decide(approval.id, "approved", decided_by="ada", via="terminal")
+
+    bench.on_wait = approve
+    ended = bench.run(rollout_id)
+
+    assert plan.spec.approval == "before_promotion"
+    assert ended.state == "promoted", ended.progress.reason
+    assert [a.state for a in bench.approvals.recent()] == ["used"]
+    bench.close()
+
+
+def test_labels_that_show_a_worse_version_roll_it_back(bench: Bench) -> None:
+    rng = random.Random(0)
+    for version, p_wrong in ((OLD, 0.05), (NEW, 0.4)):
+        bench.desk.report(MODEL, [
+            RequestOutcome(request_id=f"r{n}", version=version, prediction="yes",
+                           truth="no" if rng.random() < p_wrong else "yes")
+            for n in range(400)
+        ])  # fmt: skip
+    gate = {"metric": "task_loss", "succeeds_at_most": 0.05, "fails_above": 0.05}
+
+    ended = bench.run(bench.begin(gates=[gate], bake_s=30))
+
+    assert ended.state == "rolled_back"
+    assert str(ended.progress.reason).startswith("Gate task_loss failed: loss +0.3")
+
+
+def test_a_failed_gate_in_a_pause_goes_back_too(bench: Bench) -> None:
+    rollout_id = bench.begin(**QUICK)
+
+    def pause_then_break() -> None:
+        decide(bench, rollout_id, "pause")
+        with bench.world.change() as content:
+            content["versions"] = {str(NEW): {"error_rate": 0.5}}
+
+    at(bench, "baking", pause_then_break)
+    ended = bench.run(rollout_id)
+
+    assert ended.state == "rolled_back"
+    assert "Gate error_rate failed" in str(ended.progress.reason)
+    assert any(s.startswith("paused in baking") for s in bench.states(rollout_id))
+
+
+def test_a_plan_names_what_stands_in_its_way(bench: Bench) -> None:
+    plan = partial(bench.desk.plan, MODEL, alias=ALIAS, spec={}, actor="ml-orchestrator")
+    with pytest.raises(ConflictError, match="points to version 1"):
+        plan(NEW, expected_version=7)
+    assert plan(OLD, expected_version=OLD).obstacles == (
+        "changes_something: the alias already points to version 1",
+    )
+    bench.begin()
+    second = plan(NEW, expected_version=OLD)
+    assert "is pending" in second.obstacles[0]
+    with pytest.raises(ConflictError, match="is not rolled out to version 2"):
+        bench.desk.start(second, actor="ml-orchestrator", reason="why", key=None)
+
+
+def test_a_specification_with_faults_is_refused_with_all_of_them() -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        read_spec({"bake": 3, "gates": [{"metric": "mood"}]})
+    message = str(caught.value)
+    assert "bake: Extra inputs" in message
+    assert "gates.0.metric" in message
+    assert "Fields: strategy, steps" in message
+
+
+def test_what_is_over_cannot_be_decided(bench: Bench) -> None:
+    rollout_id = bench.begin(**QUICK)
+    bench.run(rollout_id)
+    with pytest.raises(ConflictError, match="is promoted; nothing is left to decide"):
+        decide(bench, rollout_id, "abort")

@@ -1,0 +1,120 @@
+"""Following an alias."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.serving.http_server import http_server
+from tests.serving.models import TAMPERED, make_slots, predicted
+
+from ml_orchestrator.errors import IntegrityViolationError, UnavailableError
+from ml_orchestrator.serving.client import HttpServingControl
+from ml_orchestrator.serving.control import Traffic
+from ml_orchestrator.serving.follow import Follower
+from ml_orchestrator.serving.slots import ModelSlots
+
+LIMIT_S = 30.0
+
+
+class Alias:
+    """An alias that the test moves."""
+
+    def __init__(self) -> None:
+        self.version = 1
+        self.is_reachable = True
+        self.looked = threading.Semaphore(0)
+
+    def resolve(self) -> int:
+        self.looked.release()
+        if not self.is_reachable:
+            raise UnavailableError("The registry is away.")
+        return self.version
+
+
+@pytest.fixture
+def alias() -> Alias:
+    return Alias()
+
+
+@pytest.fixture
+def slots(tmp_path: Path) -> Iterator[ModelSlots]:
+    slots = make_slots(tmp_path)
+    yield slots
+    slots.close()
+
+
+@pytest.fixture
+def follower(slots: ModelSlots, alias: Alias) -> Follower:
+    return Follower(slots, alias.resolve, seen=1)
+
+
+def test_a_moved_alias_is_followed_and_the_old_version_stays_loaded(
+    slots: ModelSlots, alias: Alias, follower: Follower
+) -> None:
+    assert follower.look() == slots.state()
+    alias.version = 2
+    state = follower.look()
+    assert (state.blue, state.green, predicted(slots)) == (2, 1, 2.0)
+    alias.version = 1
+    assert follower.look().blue == 1
+
+
+def test_a_version_that_does_not_verify_is_refused_once_and_the_old_one_answers(
+    slots: ModelSlots, alias: Alias, follower: Follower
+) -> None:
+    alias.version = TAMPERED
+    with pytest.raises(IntegrityViolationError):
+        follower.look()
+    assert follower.look().blue == 1
+    assert predicted(slots) == 1.0
+    alias.version = 3
+    assert follower.look().blue == 3
+
+
+def test_a_registry_that_is_away_is_asked_again(alias: Alias, follower: Follower) -> None:
+    alias.version, alias.is_reachable = 2, False
+    with pytest.raises(UnavailableError):
+        follower.look()
+    alias.is_reachable = True
+    assert follower.look().blue == 2
+
+
+def test_a_roll_out_at_work_is_left_in_peace(
+    slots: ModelSlots, alias: Alias, follower: Follower
+) -> None:
+    slots.load_green(2)
+    canary = Traffic(mode="canary", green_share=0.5)
+    sharing = slots.set_traffic(canary, expected_generation=slots.state().generation)
+    alias.version = 3
+    assert follower.look() == sharing
+
+    # It makes version 2 answer; the alias has not been moved yet.
+    alias.version = 1
+    swapped = slots.swap(expected_generation=sharing.generation)
+    assert follower.look() == swapped
+    alias.version = 2
+    assert follower.look() == swapped
+
+
+def test_it_looks_by_itself_and_goes_on_after_a_failure(
+    slots: ModelSlots, alias: Alias, follower: Follower
+) -> None:
+    alias.is_reachable = False
+    with follower.looking(0.01):
+        assert alias.looked.acquire(timeout=LIMIT_S)
+        alias.version, alias.is_reachable = 2, True
+        for _ in range(3):  # the second look begins after the first has ended
+            assert alias.looked.acquire(timeout=LIMIT_S)
+    assert slots.state().blue == 2
+
+
+def test_the_operator_tells_it_to_look(tmp_path: Path, alias: Alias) -> None:
+    slots = make_slots(tmp_path)
+    with http_server(slots, look=Follower(slots, alias.resolve, seen=1).look) as address:
+        alias.version = 2
+        assert HttpServingControl(address).follow().blue == 2
+        alias.version = TAMPERED
+        with pytest.raises(IntegrityViolationError):
+            HttpServingControl(address).follow()
+        assert HttpServingControl(address).state().blue == 2

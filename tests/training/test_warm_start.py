@@ -1,0 +1,224 @@
+"""A search begins with what did best on similar data, and never fails over it."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.training.tables import dataset_of, mixed_table
+
+from ml_orchestrator.datasets.sources import Dataset, load_dataset
+from ml_orchestrator.training.meta_features import SCALES, distance, meta_features
+from ml_orchestrator.training.models import Task, TrainingSpec, TrainingSummary
+from ml_orchestrator.training.search import train
+from ml_orchestrator.training.splits import plan_split
+from ml_orchestrator.training.table import prepare_table
+from ml_orchestrator.training.trainers import TRAINERS
+from ml_orchestrator.training.warm_start import FURTHEST, Experience, choose_starts, in_space
+
+ALL = tuple(TRAINERS)
+
+
+def builtin(name: str) -> Dataset:
+    return load_dataset(f"builtin:{name}", roots=[], max_bytes=1)
+
+
+def measured(dataset: Dataset, **given: Any) -> dict[str, float]:
+    spec = TrainingSpec(source=dataset.source, **given)
+    table = prepare_table(spec, dataset)
+    return meta_features(table, plan_split(spec, table).train)
+
+
+def experience(name: str, meta: Mapping[str, float], **given: Any) -> Experience:
+    values: dict[str, Any] = {
+        "run_id": f"run-{name}",
+        "dataset_digest": name,
+        "meta_features": meta,
+        "trainer": "linear",
+        "params": {"penalty": 2.5},
+    }
+    return Experience(**{**values, **given})
+
+
+def starts(found: Sequence[Experience], meta: Mapping[str, float]) -> list[tuple[str, float]]:
+    chosen = choose_starts(found, meta, dataset_digest="mine", trainers=ALL)
+    return [(start.run_id, start.distance) for start in chosen]
+
+
+@pytest.mark.parametrize("name", ["iris", "diabetes", "customer_churn", "daily_demand"])
+def test_meta_features_are_finite_and_the_same_each_time(name: str) -> None:
+    dataset = builtin(name)
+    found = measured(dataset)
+
+    assert tuple(found) == tuple(SCALES)
+    assert all(math.isfinite(value) for value in found.values())
+    assert found == measured(dataset)
+    assert distance(found, found) == 0
+
+
+def test_meta_features_follow_the_data() -> None:
+    table = mixed_table(400)
+    seen = measured(dataset_of(table))
+    noise = measured(dataset_of(table.with_columns(pl.col("y").shuffle(seed=1))))
+
+    assert (seen["tree_gain"] > 0.25, noise["tree_gain"] < 0.1) == (True, True)
+    assert (seen["top_correlation"] > 0.4, noise["top_correlation"] < 0.15) == (True, True)
+    assert seen["missing_share"] == pytest.approx(0.08, abs=0.02)  # four of five columns, 10 % each
+    assert (seen["n_classes"], seen["target_skew"]) == (2.0, 0.0)
+    assert seen["categorical_share"] == 2 / 5
+
+
+def test_the_held_out_rows_do_not_enter() -> None:
+    table = mixed_table(300)
+    spec = TrainingSpec(source="t.csv")
+    prepared = prepare_table(spec, dataset_of(table))
+    split = plan_split(spec, prepared)
+    before = meta_features(prepared, split.train)
+
+    prepared.codes[split.test] = 1 - prepared.codes[split.test]
+    prepared.features.loc[split.test, "n"] = 1e6
+
+    assert meta_features(prepared, split.train) == before
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pl.DataFrame({"a": [1.0, None] * 20, "y": ["p", "q"] * 20}),
+        pl.DataFrame({"a": [None, 2.0] + [None] * 38, "b": range(40), "y": range(40)}),
+        pl.DataFrame({"a": [1e300, -1e300] * 20, "y": np.arange(40) % 7}),
+        pl.DataFrame({"a": ["", "x"] * 20, "y": [0.0] * 39 + [1e9]}),
+    ],
+)
+def test_odd_tables_have_meta_features_too(frame: pl.DataFrame) -> None:
+    found = measured(
+        dataset_of(frame), task="regression" if frame["y"].dtype == pl.Float64 else "auto"
+    )
+    assert all(math.isfinite(value) for value in found.values())
+
+
+def test_the_nearest_data_sets_come_first_and_far_ones_not_at_all() -> None:
+    mine = measured(builtin("breast_cancer"))
+    near, far = measured(builtin("wine")), {name: value + 9 for name, value in mine.items()}
+    alike = {**mine, "log10_rows": mine["log10_rows"] + 0.1}
+    found = [
+        experience("far", far),
+        experience("near", near, params={"penalty": 7.0}),
+        experience("alike", alike),
+    ]
+
+    assert distance(mine, far) > FURTHEST > distance(mine, near) > distance(mine, alike) > 0
+    assert [name for name, _ in starts(found, mine)] == ["run-alike", "run-near"]
+
+
+def test_the_same_data_set_and_the_same_configuration_are_not_taken_twice() -> None:
+    mine = measured(builtin("iris"))
+    found = [
+        experience("mine", mine),
+        experience("first", mine),
+        experience("again", mine),
+        experience("other", mine, params={"penalty": 9.0}),
+        experience("other", mine, params={"penalty": 8.0}),
+    ]
+    assert starts(found, mine) == [("run-first", 0.0), ("run-other", 0.0)]
+
+
+def test_experiences_that_make_no_sense_cannot_break_a_search(tmp_path: Path) -> None:
+    nan = float("nan")
+    hostile = [
+        experience("a", {}, trainer="nonsense"),
+        experience("b", {"log10_rows": nan}, params={"penalty": nan, "more": 1}),
+        experience("c", {}, trainer="forest", params={"n_trees": 10**9, "feature_share": "x"}),
+        experience("d", {}, trainer="extra_trees", params={}),
+    ]
+    spec = TrainingSpec(source="t.csv", n_trials=5, n_folds=3)
+
+    summary = train(
+        spec,
+        dataset_of(mixed_table()),
+        study_dir=tmp_path,
+        report=lambda *_: None,
+        recall=lambda _: hostile,
+    ).summary
+
+    tried = {start.run_id: start.params for start in summary.warm_starts}
+    assert tried["run-b"] == {"penalty": 1.0}
+    assert tried["run-c"] == {"n_trees": 300, "feature_share": 0.3, "min_leaf_rows": 2}
+    assert "run-a" not in tried
+    assert summary.n_failed == 0
+
+
+@pytest.mark.parametrize("trainer", ALL)
+def test_a_point_of_the_space_stays_as_it_is(trainer: str) -> None:
+    first = TRAINERS[trainer].first_params
+    assert in_space(trainer, first) == pytest.approx(first)
+
+
+def planted(seed: int) -> Dataset:
+    """A table on which only an extreme penalty does well: one signal among noise columns."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(60, 14))
+    frame = pl.DataFrame({f"x{i}": features[:, i] for i in range(14)})
+    return dataset_of(
+        frame.with_columns(pl.Series("y", features[:, 0] * 0.3 + rng.normal(size=60)))
+    )
+
+
+def searched(
+    folder: Path, dataset: Dataset, found: Sequence[Experience], **given: Any
+) -> TrainingSummary:
+    asked: list[Task] = []
+
+    def recall(task: Task) -> Sequence[Experience]:
+        asked.append(task)
+        return found
+
+    spec = TrainingSpec(
+        source="t.csv",
+        trainers=("linear",),
+        n_folds=3,
+        **{"n_trials": 1, "task": "regression", **given},
+    )
+    summary = train(spec, dataset, study_dir=folder, report=lambda *_: None, recall=recall).summary
+    assert asked in ([], ["regression"])
+    return summary
+
+
+def test_what_did_best_on_a_similar_table_is_tried_first_and_is_better(tmp_path: Path) -> None:
+    before = searched(tmp_path / "before", planted(1), (), n_trials=15)
+    found = [experience("before", before.meta_features, params=before.params)]
+
+    cold = searched(tmp_path / "cold", planted(2), ())
+    warm = searched(tmp_path / "warm", planted(2), found)
+
+    assert float(before.params["penalty"]) > 10  # the default is 1
+    assert (cold.params, warm.params) == ({"penalty": 1.0}, before.params)
+    assert warm.cv_score > cold.cv_score
+    assert [start.run_id for start in warm.warm_starts] == ["run-before"]
+
+
+def test_without_warm_start_nothing_is_recalled(tmp_path: Path) -> None:
+    found = [experience("before", {}, params={"penalty": 300.0})]
+    summary = searched(tmp_path, planted(2), found, warm_start=False)
+    assert (summary.params, summary.warm_starts) == ({"penalty": 1.0}, ())
+
+
+def test_a_resumed_study_keeps_the_starts_it_began_with(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    meta = measured(planted(2), task="regression")
+    first = searched(tmp_path, planted(2), [experience("a", meta, params={"penalty": 30.0})])
+    later = [experience("b", meta, params={"penalty": 300.0})]
+
+    again = searched(tmp_path, planted(2), later, n_trials=3)
+    assert again.warm_starts == first.warm_starts
+
+    (tmp_path / "warm_start.json").write_text("[{")
+    with caplog.at_level(logging.WARNING):
+        damaged = searched(tmp_path, planted(2), later, n_trials=4)
+    assert damaged.warm_starts == ()
+    assert "damaged" in caplog.text
