@@ -4,7 +4,6 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DatabaseError
 
-from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.errors import OrchestratorError, UnavailableError
 from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.storage.locks import exclusive
 from ml_orchestrator.storage.migrations import migrate
@@ -100,14 +99,20 @@ def open_database(url: str, home: Path) -> Database:
     else:
         _prepare_postgres(engine)
     with exclusive(home / "state.db", doing="preparing the state database"):
-        with ExitStack() as undo:
-            undo.callback(engine.dispose)
-            try:
-                migrate(engine)
-            except DatabaseError as error:
-                raise _unavailable(error) from error
-            undo.pop_all()
+        _bring_up_to_date(engine)
     return Database(engine)
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    """Migrate; where that fails, give the connections back."""
+    try:
+        migrate(engine)
+    except DatabaseError as error:
+        engine.dispose()
+        raise _unavailable(error) from error
+    except OrchestratorError:
+        engine.dispose()
+        raise
 
 
 def _options(url: str) -> dict[str, Any]:

@@ -78,9 +78,8 @@ async def registry_move_alias(
 ) -> MoveResult:
     """Move @champion, @challenger, @production, an environment (@dev, @staging) or another alias.
 
-    Compare-and-set; the plan's checks (integrity, gates, cool-down: registry_list shows them)
-    must pass and the move is kept with who, why, from and to. "previous" rolls back. @production
-    needs a person: they are asked, or the error names the command; then repeat the call.
+    Compare-and-set with the gates that registry_list shows; every move is kept. "previous" rolls
+    back. @production needs a person: they are asked, or the error names the command.
     """
     if approval is not None and was_asked(verdict):
         await write_down(approval, verdict, security=security, context=context)
