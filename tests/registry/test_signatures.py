@@ -21,7 +21,7 @@ EVERY_CHECK = [
     "has_manifest", "manifest_is_of_this_version", "manifest_matches_tag", "has_safe_files",
     "no_missing_files", "no_added_files", "no_changed_files", "signature_covers_manifest",
     "mlmodel_is_safe", "mlmodel_is_of_this_run", "has_only_known_files", "requirements_are_plain",
-    "archive_is_plain", "types_are_trusted",
+    "archive_is_plain", "types_are_trusted", "environment",
 ]  # fmt: skip
 
 
