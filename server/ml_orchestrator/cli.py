@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_servers(commands)
     _add_keys(commands)
+    _add_deploy(commands)
     _add_for_people(commands)
     return parser
 
@@ -92,6 +93,43 @@ def _add_keys(commands: Commands) -> None:
     sign.add_argument("model")
     sign.add_argument("version", type=int)
     keys.set_defaults(run=_keys)
+
+
+def _add_deploy(commands: Commands) -> None:
+    deploy = commands.add_parser("deploy", help="roll a version out, follow it, decide on it")
+    acts = deploy.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+
+    start = acts.add_parser("start", help="bring a version before users step by step")
+    start.add_argument("model")
+    start.add_argument("version", type=int)
+    start.add_argument("--alias", default="champion", help="moved at the switch (%(default)s)")
+    start.add_argument("--expect", type=int, metavar="VERSION", help="where the alias points now")
+    start.add_argument("--spec", default="{}", help="JSON, or @FILE: strategy, steps, gates, ...")
+    start.add_argument("--reason", required=True)
+    start.add_argument("--dry-run", action="store_true", help="show the plan and its digest")
+    start.add_argument("--plan-digest", metavar="DIGEST", help="start exactly the reviewed plan")
+    start.add_argument("--key", help="a retry with the same key is not done twice")
+
+    status = acts.add_parser("status", help="where a roll-out is")
+    status.add_argument("rollout", help="its id, or a model's name for the newest")
+    status.add_argument("--watch", action="store_true", help="follow it to its end")
+
+    decide = acts.add_parser("decide", help="pause, resume, abort, roll back or promote")
+    decide.add_argument("rollout")
+    decide.add_argument("choice", choices=["pause", "resume", "abort", "rollback", "promote"])
+    decide.add_argument("--reason", required=True)
+
+    outcomes = acts.add_parser("outcomes", help="hand in what came of predictions")
+    outcomes.add_argument("model")
+    outcomes.add_argument("file", type=Path, help="JSON lines; see docs/deployment.md")
+
+    for act in (start, decide):
+        act.add_argument(
+            "--agent", default="infrastructure-specialist", help="who acts (%(default)s)"
+        )
+    for act in (start, status, decide, outcomes):
+        act.add_argument("--json", action="store_true", help="print the record as JSON")
+    deploy.set_defaults(run=_deploy)
 
 
 def _add_for_people(commands: Commands) -> None:
@@ -192,6 +230,12 @@ def _keys(arguments: argparse.Namespace, settings: Settings) -> int:
                 report = desk.vault.sign(arguments.model, arguments.version)
             print(f"Version {report.version} of {report.model} is signed: {report.manifest_digest}")
     return 0
+
+
+def _deploy(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.deploying import run_deploy
+
+    return run_deploy(arguments, settings)
 
 
 def _memory(arguments: argparse.Namespace, settings: Settings) -> int:
