@@ -28,7 +28,7 @@ def limited(home: Path) -> None:
     """Save under a limit of file sizes until refused; print how many, and the refusal."""
     store = open_store(home)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000))
     for number in range(10_000):
         try:
             store.save(AGENT, task=Task(task_description=f"{number} " * 400, outcome="success"))

@@ -78,12 +78,12 @@ def save_pair(
 def run_round(soak: Soak, starts: Sequence[int], limits: Sequence[int], until: float) -> list[Any]:
     """Start every writer, kill each when it has reported its limit or time is over."""
     reading, told = os.pipe()
-    pids = {w: _fork(lambda w=w: write_on(soak, w, starts[w], told)) for w in range(soak.writers)}
+    pids = {w: fork(lambda w=w: write_on(soak, w, starts[w], told)) for w in range(soak.writers)}
     os.close(told)
     acknowledged: list[Any] = []
     left = dict(enumerate(limits))
     deadline = until if until < float("inf") else time.monotonic() + WAIT_S
-    for ack in _lines(reading, deadline):
+    for ack in lines(reading, deadline):
         acknowledged.append(ack)
         left[ack["writer"]] -= 1
         if left[ack["writer"]] == 0:
@@ -92,14 +92,14 @@ def run_round(soak: Soak, starts: Sequence[int], limits: Sequence[int], until: f
             break
     for pid in pids.values():
         os.kill(pid, signal.SIGKILL)
-    acknowledged += _lines(reading, time.monotonic() + WAIT_S)  # to the end of the pipe
+    acknowledged += lines(reading, time.monotonic() + WAIT_S)  # to the end of the pipe
     for pid in pids.values():
         os.waitpid(pid, 0)
     os.close(reading)
     return acknowledged
 
 
-def _fork(work: Any) -> int:
+def fork(work: Any) -> int:
     if pid := os.fork():
         return pid
     try:
@@ -109,7 +109,7 @@ def _fork(work: Any) -> int:
     os._exit(1)
 
 
-def _lines(reading: int, deadline: float) -> Iterator[Any]:
+def lines(reading: int, deadline: float) -> Iterator[Any]:
     """Yield reports until the deadline, or until no writer is left to send one."""
     rest = b""
     while (wait := deadline - time.monotonic()) > 0 and select.select([reading], [], [], wait)[0]:

@@ -38,8 +38,8 @@ class LeaseBook:
 
         Raises:
             InvalidInputError: ``resource`` has no known kind.
-            ConflictError: another agent holds it or one that overlaps; the message says who and
-                until when.
+            ConflictError: another agent holds it or one that overlaps (the message says who and
+                until when), or there is nothing to give back.
         """
         if not _RESOURCE.fullmatch(resource):
             raise InvalidInputError(
@@ -90,6 +90,8 @@ def _set(
     _refuse_if_held(agent, resource, _live(connection, at))
     row = connection.execute(select(table).where(table.c.resource == resource)).first()
     is_mine = row is not None and row.holder == agent and row.expires_at > at
+    if ttl_s <= 0 and not is_mine:
+        raise ConflictError(f"{agent} holds no lease on {resource}, so there is none to give back.")
     values = {
         "holder": agent,
         "token": 1 if row is None else row.token + (not is_mine),

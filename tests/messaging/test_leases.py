@@ -1,0 +1,106 @@
+"""Leases: one holder at a time, by name, until it is given back or over."""
+
+import multiprocessing
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.messaging.leases import LeaseBook, overlaps
+from ml_orchestrator.storage.engine import open_database
+
+ME, YOU = "ml-orchestrator", "performance-engineer"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Now:
+    at = START
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture
+def book(state_url: str, tmp_path: Path, now: Now) -> Iterator[LeaseBook]:
+    database = open_database(state_url, tmp_path)
+    yield LeaseBook(database, now=lambda: now.at)
+    database.close()
+
+
+def test_a_lease_is_renewed_by_its_holder_and_refused_to_others(book: LeaseBook, now: Now) -> None:
+    first = book.set(ME, "model:churn", ttl_s=60, note="tuning")
+    now.at = START + timedelta(seconds=30)
+    renewed = book.set(ME, "model:churn", ttl_s=60)
+
+    with pytest.raises(ConflictError, match=rf"held by {ME} until 2026-01-01T00:01:30"):
+        book.set(YOU, "model:churn", ttl_s=60)
+    assert (renewed.token, renewed.taken_at) == (first.token, first.taken_at)
+    assert [lease.holder for lease in book.live().leases] == [ME]
+
+
+def test_the_token_grows_with_each_holder_and_after_each_end(book: LeaseBook, now: Now) -> None:
+    tokens = [book.set(ME, "model:churn", ttl_s=10).token]
+    now.at = START + timedelta(seconds=11)
+    tokens.append(book.set(YOU, "model:churn", ttl_s=10).token)
+    given_back = book.set(YOU, "model:churn", ttl_s=0)
+    tokens.append(book.set(YOU, "model:churn", ttl_s=10).token)
+
+    with pytest.raises(ConflictError, match="holds no lease"):
+        book.set(ME, "model:other", ttl_s=0)
+    assert given_back.holder is None
+    assert tokens == sorted(set(tokens))
+    assert [lease.holder for lease in book.live().leases] == [YOU]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "do"),
+    [
+        ("file:data/*.csv", "file:data/a.csv", True),
+        ("file:data/*", "file:data/sub/*.csv", True),
+        ("file:a*.csv", "file:*b.csv", True),
+        ("file:train/*", "file:test/*", False),
+        ("file:data/a.csv", "file:data/b.csv", False),
+        ("model:a*", "model:ab", False),
+        ("model:a", "alias:a", False),
+        ("data:builtin:iris", "data:builtin:*", True),
+    ],
+)
+def test_files_overlap_by_their_patterns_and_names_only_by_being_equal(
+    one: str, other: str, do: bool
+) -> None:
+    assert (overlaps(one, other), overlaps(other, one)) == (do, do)
+
+
+@pytest.mark.parametrize(
+    "resource", ["churn", "model:", "door:x", "model:a\nb", "file:" + "x" * 201]
+)
+def test_what_names_no_resource_is_refused(book: LeaseBook, resource: str) -> None:
+    with pytest.raises(InvalidInputError, match="KIND:NAME"):
+        book.set(ME, resource, ttl_s=1)
+
+
+def _take(home: Path, agent: str, won: "multiprocessing.Queue[str]") -> None:
+    database = open_database(f"sqlite:///{home / 'state.db'}", home)
+    try:
+        LeaseBook(database).set(agent, "alias:churn@champion", ttl_s=60)
+        won.put(agent)
+    except ConflictError:
+        won.put("")
+    database.close()
+
+
+def test_of_four_processes_one_wins(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    won = context.Queue()
+    racers = [context.Process(target=_take, args=(tmp_path, f"agent-{n}", won)) for n in range(4)]
+    for racer in racers:
+        racer.start()
+    found = [won.get(timeout=60) for _ in racers]
+    for racer in racers:
+        racer.join(60)
+
+    assert sum(bool(agent) for agent in found) == 1

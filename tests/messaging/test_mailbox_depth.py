@@ -1,0 +1,269 @@
+"""Delegations, quotas, letters that reach nobody and counts: the same on every database."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from ml_orchestrator.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    QuotaExceededError,
+)
+from ml_orchestrator.memory._sql import SqlMemoryStore
+from ml_orchestrator.messaging import _dead_letters
+from ml_orchestrator.messaging._quotas import Quotas
+from ml_orchestrator.messaging._sql import SqlMailbox
+from ml_orchestrator.storage.engine import Database, open_database
+
+ME, YOU, THIRD = "ml-orchestrator", "performance-engineer", "infrastructure-specialist"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_s(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def database(state_url: str, tmp_path: Path) -> Iterator[Database]:
+    opened = open_database(state_url, tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def box(database: Database, clock: Clock) -> SqlMailbox:
+    quotas = Quotas(per_sender=8, per_pair=4, urgent=2)
+    return SqlMailbox(database, shipped=(ME, YOU, THIRD), quotas=quotas, now=clock)
+
+
+def send(box: SqlMailbox, *to: str, sender: str = ME, **given: Any) -> str:
+    values = {"message_type": "insight", "content": "x", "target_agents": to, **given}
+    return box.send(sender, **values).message_id
+
+
+def contents(box: SqlMailbox, agent: str, **given: Any) -> list[str]:
+    return [m.content for m in box.inbox(agent, **given).messages]
+
+
+def answer(box: SqlMailbox, message_id: str, outcome: str | None, sender: str = YOU) -> str:
+    metadata = {} if outcome is None else {"outcome": outcome}
+    return send(
+        box, ME, sender=sender, message_type="delegation_result", reply_to=message_id,
+        metadata=metadata,
+    )  # fmt: skip
+
+
+def test_a_delegation_is_open_for_both_until_its_result_and_counted_once(
+    box: SqlMailbox, database: Database
+) -> None:
+    first = send(box, YOU, message_type="delegation", metadata={"task_type": "latency"})
+    second = send(box, YOU, message_type="delegation", reply_to=first)
+    waiting = [[d.message_id for d in box.inbox(a).open_delegations] for a in (ME, YOU, THIRD)]
+
+    answer(box, second, "failure")
+    with pytest.raises(ConflictError, match="0 delegations"):
+        answer(box, second, "success", sender=THIRD)
+    answer(box, first, "success")
+    with pytest.raises(ConflictError, match="0 delegations of this thread are open"):
+        answer(box, first, "success")
+
+    assert waiting == [[first, second], [first, second], []]
+    assert box.inbox(YOU).open_delegations == []
+    memory = SqlMemoryStore(database)
+    for agent, colleague in ((ME, YOU), (YOU, ME)):
+        (found,) = memory.load(agent).collaboration_patterns.frequent_collaborators
+        assert (found.agent_name, found.collaboration_frequency) == (colleague, 2)
+        assert found.success_rate_by_task == {"latency": 1.0, "delegation": 0.0}
+
+
+def test_a_result_that_names_no_open_delegation_of_several_is_refused(box: SqlMailbox) -> None:
+    first = send(box, YOU, message_type="delegation")
+    send(box, YOU, message_type="delegation", reply_to=first)
+    note = send(box, ME, sender=YOU, reply_to=first)
+
+    with pytest.raises(ConflictError, match="2 delegations of this thread are open"):
+        answer(box, note, "success")
+
+
+@pytest.mark.parametrize("to", [(), (YOU, THIRD)])
+def test_a_delegation_has_one_target(box: SqlMailbox, to: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidInputError, match=f"one target; found {len(to)}"):
+        send(box, *to, message_type="delegation")
+
+
+@pytest.mark.parametrize("outcome", [None, "great"])
+def test_a_result_says_how_it_went(box: SqlMailbox, outcome: str | None) -> None:
+    first = send(box, YOU, message_type="delegation")
+    with pytest.raises(InvalidInputError, match=r"metadata\.outcome"):
+        answer(box, first, outcome)
+
+
+def test_a_delegation_that_expired_is_no_longer_open(box: SqlMailbox, clock: Clock) -> None:
+    send(box, YOU, message_type="delegation", expires_in_s=10)
+    clock.pass_s(11)
+    assert box.inbox(YOU).open_delegations == []
+
+
+def test_the_quota_to_one_agent_is_below_that_of_the_sender(box: SqlMailbox, clock: Clock) -> None:
+    for _ in range(4):
+        send(box, YOU)
+        clock.pass_s(1)
+    with pytest.raises(QuotaExceededError, match=rf"4 messages of {ME} to {YOU}.*in 56 s"):
+        send(box, YOU)
+    for _ in range(4):
+        send(box, THIRD)
+    with pytest.raises(QuotaExceededError, match=rf"8 messages of {ME} within 60 s; at most 8"):
+        send(box)
+
+    clock.pass_s(57)
+    send(box, YOU)
+    assert len(box.inbox(YOU).messages) == 5
+
+
+def test_urgent_messages_have_a_quota_of_their_own(box: SqlMailbox, clock: Clock) -> None:
+    for _ in range(2):
+        send(box, YOU, priority="urgent")
+    with pytest.raises(QuotaExceededError, match="2 urgent messages"):
+        send(box, THIRD, priority="urgent")
+    send(box, THIRD, priority="high")
+
+
+def test_a_refused_message_leaves_nothing_and_a_retry_with_its_key_sends(
+    box: SqlMailbox, clock: Clock
+) -> None:
+    for _ in range(4):
+        send(box, YOU)
+    with pytest.raises(QuotaExceededError):
+        send(box, YOU, content="later", idempotency_key="k")
+    clock.pass_s(61)
+    assert send(box, YOU, content="later", idempotency_key="k") == send(
+        box, YOU, content="later", idempotency_key="k"
+    )
+    assert contents(box, YOU) == ["x"] * 4 + ["later"]
+
+
+def test_letters_to_strangers_are_kept_for_their_sender_and_make_room(
+    box: SqlMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_dead_letters, "MOST_KEPT", 3)
+    for number in range(5):
+        with pytest.raises(NotFoundError, match="kept as a dead one"):
+            send(box, "nobody", YOU, content=f"letter {number}")
+
+    letters = box.dead_letters(ME).letters
+    assert [letter.content for letter in letters] == ["letter 4", "letter 3", "letter 2"]
+    assert {letter.to_agent for letter in letters} == {"nobody"}
+    assert (box.inbox(ME).n_dead_letters, box.inbox(YOU).n_dead_letters) == (3, 0)
+    assert contents(box, YOU) == []
+
+
+def test_a_letter_whose_sender_waited_in_vain_is_dead_once_it_expired(
+    box: SqlMailbox, clock: Clock
+) -> None:
+    send(box, YOU, content="answer me", ack_wanted=True, expires_in_s=10)
+    read = send(box, YOU, content="read", ack_wanted=True, expires_in_s=10)
+    send(box, YOU, content="no matter", expires_in_s=10)
+    box.acknowledge(YOU, [read])
+    assert box.inbox(ME).n_dead_letters == 0
+
+    clock.pass_s(11)
+
+    (letter,) = box.dead_letters(ME).letters
+    assert (letter.to_agent, letter.content) == (YOU, "answer me")
+    assert box.inbox(ME).n_dead_letters == 1
+
+
+def test_a_thread_is_in_order_and_says_who_has_dealt_with_what(box: SqlMailbox) -> None:
+    first = send(box, YOU, THIRD, content="one", ack_wanted=True)
+    send(box, ME, sender=YOU, content="two", reply_to=first)
+    send(box, sender=THIRD, content="three", reply_to=first)
+    box.acknowledge(YOU, [first])
+
+    thread = box.thread(first)
+
+    assert [m.message.content for m in thread.messages] == ["one", "two", "three"]
+    assert thread.n_messages == 3
+    assert (set(thread.messages[0].acknowledged_by), thread.messages[0].waiting_for) == (
+        {YOU},
+        [THIRD],
+    )
+    assert thread.messages[2].waiting_for == [ME, YOU]
+    with pytest.raises(NotFoundError, match="No thread 'none'"):
+        box.thread("none")
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("AUC", ["auc 0.7 %", "AUC_x"]), ("%", ["auc 0.7 %"]), ("c_", ["AUC_x"]), ("zz", [])],
+)
+def test_a_query_is_text_and_no_pattern(box: SqlMailbox, query: str, found: list[str]) -> None:
+    for content in ("auc 0.7 %", "AUC_x", "other"):
+        send(box, YOU, content=content)
+    assert contents(box, YOU, query=query) == found
+
+
+def test_counts_are_of_what_is_live_and_unread_whoever_asks(
+    box: SqlMailbox, database: Database, clock: Clock
+) -> None:
+    done = send(box, content="done", priority="high")
+    send(box, content="soon over", priority="urgent", expires_in_s=10)
+    send(box, YOU, content="you only")
+    box.acknowledge(YOU, [done])
+    counts = {agent: box.unread(agent) for agent in (ME, YOU, THIRD, "stranger")}
+    assert {a: (u.n_unread, u.n_urgent) for a, u in counts.items()} == {
+        ME: (0, 0), YOU: (2, 1), THIRD: (2, 1), "stranger": (2, 1)
+    }  # fmt: skip
+    assert counts["stranger"].urgent == ["soon over"]
+
+    clock.pass_s(11)
+    SqlMemoryStore(database).save("newcomer", collaborations=[], knowledge=[], task=_task())
+    assert [box.unread(a).n_unread for a in (YOU, THIRD, "newcomer")] == [1, 1, 1]
+    assert contents(box, "newcomer") == ["done"]
+    with pytest.raises(NotFoundError):
+        box.acknowledge("newcomer", ["nothing"])
+
+
+def test_the_inbox_and_its_counts_are_read_from_one_index(database: Database) -> None:
+    if database.engine.dialect.name != "sqlite":
+        pytest.skip("the plan is SQLite's")
+    plan = (
+        "EXPLAIN QUERY PLAN SELECT m.content FROM messages m JOIN message_recipients r ON "
+        "r.message_seq = m.seq WHERE r.agent = 'a' AND r.acknowledged_at IS NULL "
+        "ORDER BY r.rank, m.seq LIMIT 20"
+    )
+    count = (
+        "EXPLAIN QUERY PLAN SELECT count(*) FROM message_recipients r WHERE r.agent = 'a' AND "
+        "r.acknowledged_at IS NULL AND (r.expires_at IS NULL OR r.expires_at > 'now')"
+    )
+    steps = {
+        query: " ".join(
+            row[3] for row in database.read(lambda c, q=query: c.execute(text(q)).all())
+        )
+        for query in (plan, count)
+    }
+    assert "SEARCH r USING" in steps[plan]
+    assert "SCAN m" not in steps[plan]
+    assert "USING COVERING INDEX ix_recipient_inbox" in steps[count]
+
+
+def _task() -> Any:
+    from ml_orchestrator.memory.models import Task
+
+    return Task(task_description="x", outcome="success")
