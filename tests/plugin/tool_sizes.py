@@ -14,7 +14,7 @@ __all__ = ["LARGEST_BYTES", "SPECIALISTS_BYTES", "sizes_of_agents", "sizes_of_to
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGEST_BYTES = 30_000  # all tools together, which the ml-orchestrator has
-SPECIALISTS_BYTES = 15_000
+SPECIALISTS_BYTES = 16_000
 
 
 def sizes_of_tools() -> dict[str, int]:

@@ -21,7 +21,7 @@ EVERY_CHECK = [
     "has_manifest", "manifest_is_of_this_version", "manifest_matches_tag", "has_safe_files",
     "no_missing_files", "no_added_files", "no_changed_files", "signature_covers_manifest",
     "mlmodel_is_safe", "mlmodel_is_of_this_run", "has_only_known_files", "requirements_are_plain",
-    "archive_is_plain", "types_are_trusted",
+    "archive_is_plain", "types_are_trusted", "environment",
 ]  # fmt: skip
 
 
@@ -68,7 +68,8 @@ def test_every_check_of_a_signed_version_is_named_with_what_was_found(desk: Regi
     assert report.ok
     assert all(check.detail for check in report.checks)
     desk.mover.move(ask(1, None, alias="champion"))
-    desk.mover.move(ask(1, None, alias="production"))
+    plan = desk.mover.plan(ask(1, None, alias="production")).plan
+    assert [check.ok for check in plan.checks if check.name == "is_verified"] == [True]
 
 
 def test_the_files_and_signature_of_an_old_version_mean_nothing_under_a_new_number_or_name(

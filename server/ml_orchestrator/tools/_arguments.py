@@ -14,7 +14,7 @@ IdempotencyKey: TypeAlias = Annotated[
     Field(
         min_length=1,
         max_length=128,
-        description="A call repeated with the same key is not done twice.",
+        description="The same key is not done twice.",
     ),
 ]
 Cursor: TypeAlias = Annotated[

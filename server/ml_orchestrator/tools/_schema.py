@@ -39,8 +39,9 @@ def optional_by_absence(schema: Schema) -> Schema:
 def terse(schema: Schema) -> Schema:
     """Return a copy without what tells a caller nothing new; the server checks it all the same.
 
-    What the server fills in itself (``readOnly``) goes, as do empty defaults, lengths of texts,
-    the docstrings of records, and descriptions of alternatives below a described argument.
+    What the server fills in itself (``readOnly``) goes, as do empty defaults, lengths and patterns
+    of texts, that further fields are refused, the docstrings of records, and descriptions of
+    alternatives below a described argument.
 
     >>> terse({"type": "array", "items": {"type": "string", "maxLength": 64}, "default": []})
     {'type': 'array', 'items': {'type': 'string'}}
@@ -57,8 +58,8 @@ def terse(schema: Schema) -> Schema:
 def _says_nothing(key: str, value: Any) -> bool:
     if key == "default":
         return value in ([], {})
-    is_length = key in ("minLength", "maxLength") or (key in _LEAST and value == 1)
-    return is_length or (key == "additionalProperties" and value is True)
+    is_length = key in ("minLength", "maxLength", "pattern") or (key in _LEAST and value == 1)
+    return is_length or (key == "additionalProperties" and isinstance(value, bool))
 
 
 def _undescribed(schema: Schema) -> Schema:

@@ -63,7 +63,10 @@ class ToolEntry:
         if self.tells_unread:
             built.fn_metadata.output_schema = with_unread(built.fn_metadata.output_schema)
         schema = built.fn_metadata.arg_model.model_json_schema(by_alias=True)
-        built.parameters = terse(optional_by_absence(untitled(schema)))
+        built.parameters = {
+            **terse(optional_by_absence(untitled(schema))),
+            "additionalProperties": False,
+        }
         return built
 
 

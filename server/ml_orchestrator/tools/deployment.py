@@ -49,9 +49,9 @@ async def deployment_start(
 ) -> RolloutPlanned:
     """Bring a version before users on the model's server, and back by itself if it is worse.
 
-    Verifies, loads it beside the old one, shares traffic as the strategy says, watches gates
-    (errors, latency, prediction drift, task loss), moves pointer and alias, bakes with the old
-    version kept. Inconclusive or no data pauses. Returns at once; follow with deployment_status.
+    Verifies, loads it beside the old one, shares traffic, watches gates (errors, latency,
+    prediction drift, task loss), moves pointer and alias, bakes. Undecided or no data pauses.
+    Returns at once; follow with deployment_status.
     """
     return await rollouts.start(
         model,
