@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +21,7 @@ from tests.orchestration.workflow_bench import stop_workers
 from tests.registry.flowers import iris, log_flowers, make_desk
 
 from ml_orchestrator.app import build_server
+from ml_orchestrator.orchestration.launch import worker_leases
 from ml_orchestrator.serving.launch import find_server, stop_server
 from ml_orchestrator.settings import Settings
 
@@ -31,7 +34,7 @@ GATES = [
     {"metric": "prediction_drift", "succeeds_at_most": 0.1, "fails_above": 0.2, **QUICK,
      "min_requests": 30, "inconclusive_limit": 50},
 ]  # fmt: skip
-SPEC = {"gates": GATES, "bake_s": 1.0}
+SPEC = {"gates": GATES, "bake_s": 2.0}
 GOOD, BETTER, FRAGILE = 1, 2, 3
 
 
@@ -131,6 +134,16 @@ async def ended(client: Client, rollout_id: str) -> dict[str, Any]:
     raise AssertionError(f"it did not end: {status}")
 
 
+async def kill_the_worker_in_the_bake(client: Client, settings: Settings, rollout_id: str) -> None:
+    give_up_at = time.monotonic() + LIMIT_S
+    while (status := await ask(client, "deployment_status", rollout=rollout_id))[
+        "state"
+    ] != "baking":
+        assert time.monotonic() < give_up_at, status
+    (lease,) = [lease for lease in worker_leases(settings).all() if lease.is_live]
+    os.kill(lease.pid, signal.SIGKILL)
+
+
 def asked(version: int, expected_version: int | None, **given: Any) -> dict[str, Any]:
     return {
         "agent": ME, "model": "iris", "version": version, "expected_version": expected_version,
@@ -154,6 +167,7 @@ async def test_a_good_version_is_promoted_and_a_failing_one_goes_back_by_itself(
                 client, "deployment_start",
                 **asked(BETTER, GOOD, plan_digest=plan["plan"]["digest"], idempotency_key="k"),
             )  # fmt: skip
+            await kill_the_worker_in_the_bake(client, settings, begun["rollout"]["rollout_id"])
             promoted = await ended(client, begun["rollout"]["rollout_id"])
             n_before_the_bad = len(statuses)
             again = await ask(
@@ -171,6 +185,8 @@ async def test_a_good_version_is_promoted_and_a_failing_one_goes_back_by_itself(
     assert first_ended["state"] == "promoted", first_ended
     assert plan["rollout"] is None
     assert promoted["state"] == "promoted", promoted
+    kinds = [event["kind"] for event in promoted["events"]]
+    assert (kinds.count("pointer"), kinds.count("alias")) == (1, 1)
     assert again["rollout"]["rollout_id"] == promoted["rollout_id"]
     assert page["models"][0]["aliases"] == {"champion": BETTER}
     assert statuses[:n_before_the_bad] == [200] * n_before_the_bad
