@@ -108,6 +108,11 @@ def test_a_delegation_has_one_target(box: SqlMailbox, to: tuple[str, ...]) -> No
         send(box, *to, message_type="delegation")
 
 
+def test_nobody_delegates_to_itself(box: SqlMailbox) -> None:
+    with pytest.raises(InvalidInputError, match="cannot delegate to itself"):
+        send(box, ME, message_type="delegation")
+
+
 @pytest.mark.parametrize("outcome", [None, "great"])
 def test_a_result_says_how_it_went(box: SqlMailbox, outcome: str | None) -> None:
     first = send(box, YOU, message_type="delegation")

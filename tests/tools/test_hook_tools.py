@@ -118,6 +118,29 @@ async def test_a_starting_agent_is_handed_urgent_messages_then_memory_then_the_r
         assert "1 tasks, 1 insights, 0 facts and 2 unread messages" in text
 
 
+async def test_work_that_waits_for_its_result_is_handed_over_to_both_sides(tmp_path: Path) -> None:
+    async with Client(server(tmp_path)) as client:
+        sent = await ask(
+            client, "message_send", agent=YOU, content="prune the trees", target_agents=[ME],
+            message_type="delegation", metadata={"task_type": "latency"},
+        )  # fmt: skip
+        mine = records(told(await hook(client, "hook_start", **RUNNING), "SubagentStart"))
+        theirs = {"agent_type": f"ml-orchestrator:{YOU}", "agent_id": "a2"}
+        yours = records(told(await hook(client, "hook_start", **theirs), "SubagentStart"))
+
+    work = {
+        "record": "open delegation",
+        "message_id": sent["message_id"],
+        "from": YOU,
+        "to": ME,
+        "task_type": "latency",
+        "at": sent["timestamp"],
+    }
+    assert mine[0] == yours[0] == work
+    assert [r["record"] for r in mine] == ["open delegation", "message"]
+    assert len(yours) == 1
+
+
 async def test_an_agent_is_not_handed_the_memory_of_a_colleague(tmp_path: Path) -> None:
     async with Client(server(tmp_path)) as client:
         await ask(client, "memory_save", agent=ME, task=NUMBERS)

@@ -18,7 +18,7 @@ USUAL_TASK = "delegation"
 
 
 def check_delegation(request: Mapping[str, Any]) -> None:
-    """Refuse a delegation without one target, and a result without an outcome.
+    """Refuse a delegation without one target, or to oneself, and a result without an outcome.
 
     Raises:
         InvalidInputError: the message says what is missing.
@@ -26,6 +26,10 @@ def check_delegation(request: Mapping[str, Any]) -> None:
     if request["type"] == DELEGATION and len(request["to"]) != 1:
         raise InvalidInputError(
             f"A delegation has one target; found {len(request['to'])}. Send one for each colleague."
+        )
+    if request["type"] == DELEGATION and request["to"] == [request["from"]]:
+        raise InvalidInputError(
+            f"{request['from']} cannot delegate to itself. Name a colleague in target_agents."
         )
     if request["type"] == RESULT and request["metadata"].get("outcome") not in OUTCOMES:
         raise InvalidInputError(

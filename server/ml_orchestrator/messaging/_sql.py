@@ -83,9 +83,10 @@ class SqlMailbox:
         check_delegation(request)
 
         def work(connection: Connection) -> dict[str, Any]:
-            note_agent(connection, from_agent)
+            now = timestamp(self._now())
+            note_agent(connection, from_agent, now=now)
             if strangers := self._strangers(connection, request["to"]):
-                bury_strangers(connection, request, strangers, now=timestamp(self._now()))
+                bury_strangers(connection, request, strangers, now=now)
                 return {"strangers": strangers, "known": self._known(connection)}
             return once(
                 connection,
@@ -147,7 +148,7 @@ class SqlMailbox:
         now = timestamp(self._now())
 
         def work(connection: Connection) -> Acknowledged:
-            note_agent(connection, agent)
+            note_agent(connection, agent, now=now)
             wanted = list(dict.fromkeys(message_ids))
             rows = connection.execute(
                 select(messages.c.id, messages.c.seq, readers.c.acknowledged_at)

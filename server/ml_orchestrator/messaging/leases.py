@@ -85,8 +85,8 @@ def overlaps(one: str, other: str) -> bool:
 def _set(
     connection: Connection, agent: str, resource: str, *, ttl_s: float, note: str, now: datetime
 ) -> Lease:
-    note_agent(connection, agent)
     at = timestamp(now)
+    note_agent(connection, agent, now=at)
     _refuse_if_held(agent, resource, _live(connection, at))
     row = connection.execute(select(table).where(table.c.resource == resource)).first()
     is_mine = row is not None and row.holder == agent and row.expires_at > at

@@ -18,7 +18,7 @@ from ml_orchestrator.memory.models import (
     StoredTask,
 )
 from ml_orchestrator.memory.search_models import Digest
-from ml_orchestrator.messaging.models import Inbox, Message
+from ml_orchestrator.messaging.models import Inbox, Message, OpenDelegation
 from ml_orchestrator.text import cut, is_hidden
 
 __all__ = ["MAX_CHARACTERS", "N_NEWEST", "Handout", "announce", "hand_out", "quote"]
@@ -57,7 +57,8 @@ def hand_out(memory: AgentMemory, digest: Digest, inbox: Inbox) -> Handout:
         map(_fact, memory.domain_knowledge),
     )
     colleagues = memory.collaboration_patterns.frequent_collaborators[:N_NEWEST]
-    rest = [_summary(digest)] if digest.success.n >= MIN_SUMMARY else []
+    rest = [*map(_delegation, inbox.open_delegations[:N_NEWEST])]
+    rest += [_summary(digest)] if digest.success.n >= MIN_SUMMARY else []
     rest += [line for lines in newest for line in lines if line is not None]
     rest += [*map(_colleague, colleagues), *others]
     stored = (
@@ -122,7 +123,7 @@ def _message(message: Message) -> _Line:
 
 
 def _quoted_message(message: Message, n_characters: int) -> str:
-    record = {
+    record: dict[str, Any] = {
         "record": "message",
         "message_id": message.message_id,
         "from": message.from_agent,
@@ -131,7 +132,21 @@ def _quoted_message(message: Message, n_characters: int) -> str:
         "at": message.timestamp,
         "content": cut(message.content, n_characters),
     }
+    if message.flags:
+        record["flags"] = message.flags
     return quote(record)
+
+
+def _delegation(work: OpenDelegation) -> _Line:
+    record = {
+        "record": "open delegation",
+        "message_id": work.message_id,
+        "from": work.from_agent,
+        "to": work.to_agent,
+        "task_type": work.task_type,
+        "at": work.opened_at,
+    }
+    return _Line(quote(record))
 
 
 def _summary(digest: Digest) -> _Line:

@@ -13,10 +13,10 @@ __all__ = ["is_known_agent", "known_agents", "note_agent"]
 _IS_KNOWN = select(agents.c.name).where(agents.c.name == bindparam("name"))
 
 
-def note_agent(connection: Connection, name: str) -> None:
+def note_agent(connection: Connection, name: str, *, now: str | None = None) -> None:
     """Remember that ``name`` takes part, and give it what was sent to everybody, once."""
     if not is_known_agent(connection, name):
-        now = timestamp()
+        now = now or timestamp()
         connection.execute(insert(agents).values(name=name, first_seen_at=now))
         add_live_broadcasts(connection, name, now=now)
 
