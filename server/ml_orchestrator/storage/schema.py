@@ -181,6 +181,7 @@ delegations = Table(
     Column("expires_at", String(32)),
     Column("settled_at", String(32)),
     Index("ix_delegation_open", "to_agent", "outcome", "message_seq"),
+    Index("ix_delegation_given", "from_agent", "outcome", "message_seq"),
 )
 
 dead_letters = Table(

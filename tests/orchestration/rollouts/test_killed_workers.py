@@ -35,9 +35,9 @@ def test_the_checker_sees_what_a_repeated_effect_or_a_lost_alias_does(tmp_path: 
     assert violations(bench, rollout_id, effects) == [
         "the alias is where it ended",
         "no effect was repeated or left out",
-        "switches are on record",
         "the history of the alias ends where it points",
         "alias moves are on record once each",
+        "switches are on record",
     ]
     bench.close()
 

@@ -1,0 +1,263 @@
+"""How many trials a search saves that begins with what did best on similar data sets.
+
+Real tables, one left out at a time. Every problem is searched cold, with its full budget; then
+warm, with the same seed, folds and budget, after what the cold searches found on all *other*
+tables of the same task. Compared is the number of trials until a search is as good as the cold
+one is in the end: its distance to a perfect score (1) is at most 1 % larger. A warm search that
+never gets there counts as budget + 1. Ratios are geometric means over problems of the medians
+over seeds, with a 95 % bootstrap interval over tables.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from _figures import Figure, show
+from _real_tables import Problem, real_problems
+
+from ml_orchestrator.training.models import TrainingSummary
+from ml_orchestrator.training.search import train
+from ml_orchestrator.training.warm_start import Experience
+
+QUICK = ("wine", "breast_cancer", "anes96, vote", "fair, any", "diabetes", "star98", "engel", "co2")
+N_FOLDS = 3
+TOLERANCE = 0.01
+N_DRAWS = 2_000
+EARLY = 5  # trials after which scores are compared as well
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """One search: the best score after each trial, and what it found."""
+
+    best: tuple[float, ...]
+    summary: TrainingSummary
+
+    def trials_to(self, loss: float) -> int:
+        """Return the first trial after which the loss is at most ``loss``; budget + 1 if none."""
+        reached = [number for number, score in enumerate(self.best, 1) if 1 - score <= loss]
+        return reached[0] if reached else len(self.best) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A cold and a warm search with the same seed."""
+
+    problem: Problem
+    cold: Searched
+    warm: Searched
+
+    @property
+    def target_loss(self) -> float:
+        """The largest loss that counts as equal to that of the cold search."""
+        return (1 - self.cold.best[-1]) * (1 + TOLERANCE) + 1e-12
+
+    @property
+    def trials(self) -> tuple[int, int]:
+        """Trials that the cold and the warm search need."""
+        return self.cold.trials_to(self.target_loss), self.warm.trials_to(self.target_loss)
+
+
+def main() -> None:
+    """Search, compare and print."""
+    options = _options()
+    problems = real_problems()
+    n_seeds, budget = (1, 20) if options.quick else (options.seeds, 30)
+    if options.quick:
+        problems = [problem for problem in problems if problem.name in QUICK]
+    seeds = range(options.seed, options.seed + n_seeds)
+    # Forked, a child could wait for a lock that a thread of a library held.
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.jobs, spawning, initializer=_quiet) as pool:
+        cold = _all(pool, problems, seeds, budget, {})
+        known = {
+            key: _experiences(problem, seed, cold, problems)
+            for problem in problems
+            for seed in seeds
+            for key in [(problem.name, seed)]
+        }
+        warm = _all(pool, problems, seeds, budget, known)
+    pairs = [
+        Pair(problem, cold[problem.name, seed], warm[problem.name, seed])
+        for problem in problems
+        for seed in seeds
+    ]
+    _show(pairs, n_seeds, as_json=options.json)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="eight problems, one seed, 20 trials")
+    parser.add_argument("--json", action="store_true", help="one JSON object a figure")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed")
+    parser.add_argument("--seeds", type=int, default=3, help="how many seeds")
+    parser.add_argument("--jobs", type=int, default=2, help="searches at the same time")
+    return parser.parse_args()
+
+
+Key = tuple[str, int]
+
+
+def _all(
+    pool: ProcessPoolExecutor,
+    problems: Sequence[Problem],
+    seeds: Sequence[int],
+    budget: int,
+    known: Mapping[Key, Sequence[Experience]],
+) -> dict[Key, Searched]:
+    waiting = {
+        (problem.name, seed): pool.submit(
+            _search, problem, seed, budget, known.get((problem.name, seed), ())
+        )
+        for problem in problems
+        for seed in seeds
+    }
+    return {key: found.result() for key, found in waiting.items()}
+
+
+def _quiet() -> None:
+    warnings.simplefilter("ignore")
+
+
+def _search(problem: Problem, seed: int, budget: int, known: Sequence[Experience]) -> Searched:
+    best: dict[int, float] = {}
+
+    def note(fraction: float, message: str, numbers: Mapping[str, float]) -> None:
+        if "best_score" in numbers:
+            best[int(numbers["n_finished"])] = numbers["best_score"]
+
+    spec = problem.spec(n_trials=budget, timeout_s=86_400, n_folds=N_FOLDS, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        summary = train(
+            spec,
+            problem.dataset,
+            study_dir=Path(folder) / "study",
+            report=note,
+            recall=lambda _: known,
+        ).summary
+    curve = [best.get(number, float("-inf")) for number in range(1, budget + 1)]
+    return Searched(tuple(np.maximum.accumulate(curve).tolist()), summary)
+
+
+def _experiences(
+    problem: Problem, seed: int, cold: Mapping[Key, Searched], problems: Sequence[Problem]
+) -> list[Experience]:
+    """Return what cold searches with this seed found on other tables of the same task."""
+    return [
+        Experience(
+            run_id=other.name,
+            dataset_digest=summary.dataset_digest,
+            meta_features=summary.meta_features,
+            trainer=summary.trainer,
+            params=summary.params,
+        )
+        for other in problems
+        if other.table != problem.table and other.task == problem.task
+        for summary in [cold[other.name, seed].summary]
+    ]
+
+
+def _show(pairs: Sequence[Pair], n_seeds: int, *, as_json: bool) -> None:
+    by_problem: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        by_problem.setdefault(pair.problem.name, []).append(pair)
+    medians = {
+        name: tuple(
+            statistics.median(column) for column in zip(*(p.trials for p in same), strict=True)
+        )
+        for name, same in by_problem.items()
+    }
+    if not as_json:
+        _show_problems(by_problem, medians)
+    cold, warm = ([both[i] for both in medians.values()] for i in (0, 1))
+    show(
+        [
+            Figure("trials to the cold search's score", "trials", statistics.median(warm),
+                   statistics.median(cold), "cold", None, len(medians) * n_seeds),
+        ],
+        as_json=as_json,
+    )  # fmt: skip
+    tables = [same[0].problem.table for same in by_problem.values()]
+    trials = np.log([both[1] / both[0] for both in medians.values()])
+    early = np.array([_log_loss_ratio(same, EARLY) for same in by_problem.values()])
+    final = np.array([_log_loss_ratio(same, 0) for same in by_problem.values()])
+    for name, values in (
+        ("trials, warm / cold", trials),
+        (f"loss after {EARLY} trials, warm / cold", early),
+        ("loss after all trials, warm / cold", final),
+    ):
+        _show_ratio(name, values, tables, len(pairs), as_json=as_json)
+    missed = sum(pair.trials[1] > len(pair.warm.best) for pair in pairs)
+    started = sum(bool(pair.warm.summary.warm_starts) for pair in pairs)
+    if not as_json:
+        print(
+            f"{missed} of {len(pairs)} warm searches never got there; {started} found similar data"
+        )
+
+
+def _log_loss_ratio(same: Sequence[Pair], number: int) -> float:
+    """Return the median over seeds of log(warm / cold loss) after ``number`` trials; 0: all."""
+    return statistics.median(
+        float(
+            np.log(max(1e-3, 1 - p.warm.best[number - 1]) / max(1e-3, 1 - p.cold.best[number - 1]))
+        )
+        for p in same
+    )
+
+
+def _show_problems(
+    by_problem: Mapping[str, Sequence[Pair]], medians: Mapping[str, tuple[float, ...]]
+) -> None:
+    for name, same in by_problem.items():
+        cold, warm = medians[name]
+        first = same[0]
+        from_where = ", ".join(
+            f"{s.run_id} {s.distance:.2f}" for s in first.warm.summary.warm_starts
+        )
+        print(
+            f"{name:<16} trials cold {cold:4.0f} warm {warm:4.0f}   {first.cold.summary.metric} "
+            f"{first.cold.best[-1]:.4f} / {first.warm.best[-1]:.4f}   "
+            f"begins with: {from_where or 'nothing'}"
+        )
+
+
+def _show_ratio(
+    name: str, logs: np.ndarray, tables: Sequence[str], n: int, *, as_json: bool
+) -> None:
+    low, high = _interval(logs, tables)
+    ratio = float(np.exp(logs.mean()))
+    if as_json:
+        machine = f"{platform.machine()} {os.cpu_count()} cores, Python {platform.python_version()}"
+        line = {"figure": name, "unit": "ratio", "ours": ratio, "low": low, "high": high}
+        print(json.dumps({**line, "n": n, "machine": machine}))
+    else:
+        print(f"{name:<42} {ratio:.2f} (95 % interval {low:.2f} to {high:.2f}, n = {n})")
+
+
+def _interval(logs: np.ndarray, tables: Sequence[str]) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of the geometric mean, tables drawn as wholes."""
+    rng = np.random.default_rng(0)
+    names = sorted(set(tables))
+    rows = {name: np.flatnonzero(np.array(tables) == name) for name in names}
+    means = [
+        logs[
+            np.concatenate([rows[names[i]] for i in rng.integers(0, len(names), len(names))])
+        ].mean()
+        for _ in range(N_DRAWS)
+    ]
+    low, high = np.exp(np.quantile(means, [0.025, 0.975]))
+    return float(low), float(high)
+
+
+if __name__ == "__main__":
+    main()
