@@ -39,9 +39,11 @@ from ml_orchestrator.storage.home import describe_directory
 from ml_orchestrator.tools import (
     TOOLS,
     OrchestratorServer,
+    ResourceWatch,
     add_completions,
     add_prompts,
     add_resources,
+    reader_of_changes,
 )
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
@@ -246,12 +248,14 @@ def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Serv
     load_plugins(settings)
     doors = Doors(settings)
     services = build_services(settings, doors)
+    watch = ResourceWatch(reader_of_changes(services))
     warming = threading.Thread(target=doors.warm, name="warm-up", daemon=True)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Services]) -> AsyncIterator[Services]:
         try:
-            yield services
+            async with watch.running():
+                yield services
         finally:
             doors.close()
 
@@ -271,8 +275,10 @@ def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Serv
         version=__version__,
         lifespan=lifespan,
         log_level=settings.log_level,
-        middleware=[warm_after_first],
+        middleware=[warm_after_first, watch.while_listening],
+        subscriptions=watch.bus,
     )
+    watch.add_to(server)
     add_resources(server, services)
     add_prompts(server)
     add_completions(server, services)

@@ -13,6 +13,15 @@ from ml_orchestrator.tools._server import OrchestratorServer
 from ml_orchestrator.tools._tool import TOOLS
 from ml_orchestrator.tools.completions import add_completions
 from ml_orchestrator.tools.prompts import add_prompts
-from ml_orchestrator.tools.resources import add_resources
+from ml_orchestrator.tools.resources import add_resources, reader_of_changes
+from ml_orchestrator.tools.watching import ResourceWatch
 
-__all__ = ["TOOLS", "OrchestratorServer", "add_completions", "add_prompts", "add_resources"]
+__all__ = [
+    "TOOLS",
+    "OrchestratorServer",
+    "ResourceWatch",
+    "add_completions",
+    "add_prompts",
+    "add_resources",
+    "reader_of_changes",
+]

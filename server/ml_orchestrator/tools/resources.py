@@ -12,7 +12,7 @@ from ml_orchestrator.errors import NotFoundError, OrchestratorError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.services import Services
 
-__all__ = ["add_resources"]
+__all__ = ["add_resources", "reader_of_changes"]
 
 P = ParamSpec("P")
 
@@ -22,6 +22,9 @@ def add_resources(server: MCPServer[Services], services: Services) -> None:
 
     async def memory(agent: str) -> BaseModel:
         return await services.collaboration.load_memory(canonical_agent(agent), limit=20)
+
+    async def inbox(agent: str) -> BaseModel:
+        return await _inbox(services, agent)
 
     async def thread(thread_id: str) -> BaseModel:
         return await services.collaboration.thread(thread_id)
@@ -43,6 +46,7 @@ def add_resources(server: MCPServer[Services], services: Services) -> None:
 
     for address, read, title, description in (
         ("memory://{agent}", memory, "Memory", "Newest tasks and insights of one agent."),
+        ("inbox://{agent}", inbox, "Inbox", "The first unread messages of one agent."),
         (
             "thread://{thread_id}",
             thread,
@@ -62,6 +66,30 @@ def add_resources(server: MCPServer[Services], services: Services) -> None:
             description=description,
             mime_type="application/json",
         )(_as_json(read))
+
+
+def reader_of_changes(services: Services) -> Callable[[str], Awaitable[str]]:
+    """Return what gives the content of an address whose changes clients may watch."""
+    collaboration = services.collaboration
+    reads: dict[str, Callable[[str], Awaitable[BaseModel]]] = {
+        "memory": lambda agent: collaboration.load_memory(canonical_agent(agent), limit=20),
+        "inbox": lambda agent: _inbox(services, agent),
+        "thread": collaboration.thread,
+        "dead-letter": lambda agent: collaboration.dead_letters(canonical_agent(agent)),
+        "lease": lambda _: collaboration.leases(),
+    }
+
+    async def read(address: str) -> str:
+        scheme, _, name = address.partition("://")
+        return (await reads[scheme](name)).model_dump_json()
+
+    return read
+
+
+async def _inbox(services: Services, agent: str) -> BaseModel:
+    return await services.collaboration.inbox(
+        canonical_agent(agent), limit=20, cursor=None, with_acknowledged=False
+    )
 
 
 def _as_json(read: Callable[P, Awaitable[BaseModel]]) -> Callable[P, Awaitable[str]]:

@@ -1,0 +1,67 @@
+"""Clients that watch a resource are told when another server has changed it, in both eras."""
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp.client import Client
+from mcp.client.subscriptions import ResourceUpdated
+from mcp.types import ResourceUpdatedNotification
+from tests.tools.test_message_tools import ME, YOU, ask, server
+
+INBOX, MEMORY, LEASES = f"inbox://{YOU}", f"memory://{YOU}", "lease://all"
+LIMIT_S = 20.0
+
+
+async def change_all(client: Client) -> None:
+    """Change three resources, and one that nobody watches."""
+    task = {"task_description": "tuned", "outcome": "success"}
+    await ask(client, "message_send", agent=YOU, content="not for you", target_agents=[ME])
+    await ask(client, "message_send", agent=ME, content="go", target_agents=[YOU])
+    await ask(client, "memory_save", agent=YOU, task=task)
+    await ask(client, "lease_set", agent=ME, resource="model:churn", ttl_s=60)
+
+
+async def test_a_client_that_listens_is_told_of_changes_by_another_server(tmp_path: Path) -> None:
+    told: set[str] = set()
+    async with Client(server(tmp_path)) as mine, Client(server(tmp_path)) as yours:
+        wanted = [INBOX, MEMORY, LEASES, "thread://none", "nonsense://x"]
+        with anyio.fail_after(LIMIT_S):
+            async with yours.listen(resource_subscriptions=wanted) as changes:
+                await change_all(mine)
+                async for event in changes:
+                    assert isinstance(event, ResourceUpdated)
+                    told.add(event.uri)
+                    if len(told) == 3:
+                        break
+        read = await yours.read_resource(INBOX)
+
+    assert told == {INBOX, MEMORY, LEASES}
+    assert '"go"' in read.contents[0].text  # type: ignore[union-attr]
+
+
+@pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")  # the era has nothing else
+async def test_a_client_of_the_era_before_is_told_what_it_subscribed_to(tmp_path: Path) -> None:
+    send, received = anyio.create_memory_object_stream[str](100)
+
+    async def on_message(message: Any) -> None:
+        if isinstance(message, ResourceUpdatedNotification):
+            await send.send(str(message.params.uri))
+
+    async with (
+        Client(server(tmp_path)) as mine,
+        Client(server(tmp_path), mode="legacy", message_handler=on_message) as yours,
+    ):
+        for address in (INBOX, MEMORY, LEASES):
+            await yours.subscribe_resource(address)
+        await yours.unsubscribe_resource(LEASES)
+        await change_all(mine)
+        with anyio.fail_after(LIMIT_S):
+            told = {await received.receive(), await received.receive()}
+        assert yours.server_capabilities.resources is not None
+        assert yours.server_capabilities.resources.subscribe is True
+    await send.aclose()
+    await received.aclose()
+
+    assert told == {INBOX, MEMORY}
