@@ -57,11 +57,14 @@ def test_resources_and_prompts_are_listed_with_descriptions(programs: Programs) 
     }
     assert [done.status for done in asked.values()] == [0, 0, 0], [d.said for d in asked.values()]
     resources, templates, prompts = (json.loads(done.out) for done in asked.values())
-    assert [entry["uri"] for entry in resources["resources"]] == ["health://system"]
+    assert [entry["uri"] for entry in resources["resources"]] == ["lease://all", "health://system"]
     assert {entry["uriTemplate"] for entry in templates["resourceTemplates"]} == {
+        "dead-letter://{agent}",
+        "inbox://{agent}",
         "memory://{agent}",
         "registry://{model}",
         "run://{run_id}",
+        "thread://{thread_id}",
     }
     assert {entry["name"] for entry in prompts["prompts"]} == {"train", "promote", "diagnose-drift"}
     listed = resources["resources"] + templates["resourceTemplates"] + prompts["prompts"]

@@ -5,6 +5,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -63,4 +64,4 @@ def fitted(name: str) -> tuple[Any, "np.ndarray[Any, Any]"]:
     labels = (table[:, 0] + rng.normal(size=80) > 0).astype(int)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the small net does not converge
-        return ESTIMATORS[name].fit(table, labels), table
+        return clone(ESTIMATORS[name]).fit(table, labels), table
