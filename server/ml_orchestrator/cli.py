@@ -5,11 +5,12 @@ import gc
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ml_orchestrator import __version__
-from ml_orchestrator.errors import ConflictError, OrchestratorError
+from ml_orchestrator.errors import ConflictError, InvalidInputError, OrchestratorError
 from ml_orchestrator.logs import log_to_stderr
 from ml_orchestrator.settings import Settings
 
@@ -195,11 +196,22 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
         allow_network=arguments.allow_network,
     )
     try:
-        serve_model(settings, options)
+        serve_model(settings, options, on_ready=partial(_say_where, arguments.model))
     except ConflictError as error:
         print(f"ml-orchestrator: {error}", file=sys.stderr)
         return ALREADY_SERVED
     return 0
+
+
+def _say_where(model: str, url: str, version: int) -> None:
+    """Tell a person how to ask the server; programs read the address file."""
+    print(
+        f"Version {version} of {model} answers at {url}/invocations, for example:\n"
+        f"  curl {url}/invocations -H 'Content-Type: application/json' "
+        '-d \'{"dataframe_records": [{"column": 1}]}\'\n'
+        f"Also {url}/ping, /version and /metrics. Ctrl-C stops it.",
+        flush=True,
+    )
 
 
 def _step(arguments: argparse.Namespace, _: Settings) -> int:
@@ -214,6 +226,8 @@ def _keys(arguments: argparse.Namespace, settings: Settings) -> int:
     keyring = open_keyring(settings)
     match arguments.act:
         case "list":
+            if not keyring.known():
+                print("No keys yet; the first registration makes one.")
             for key in keyring.known():
                 state = "revoked" if key.is_revoked else "signs" if key.signs else "trusted"
                 print(f"{key.fingerprint}  {state}")
@@ -243,17 +257,25 @@ def _memory(arguments: argparse.Namespace, settings: Settings) -> int:
 
     with AgentMemoryManager(settings.home) as manager:
         if arguments.action == "export":
-            text = json.dumps(manager.export_memory(), ensure_ascii=False, indent=1)
-            if arguments.path is None:
-                print(text)
-            else:
-                arguments.path.write_text(f"{text}\n", encoding="utf-8")
+            _export(manager.export_memory(), arguments.path)
             return 0
         done = manager.import_memory(arguments.path or settings.project_dir / ".claude/memory")
     for line in (*done["notes"], *(f"skipped {fault}" for fault in done["skipped"])):
         print(line, file=sys.stderr)
     print(f"{done['n_added']} records added, {done['n_known']} known already")
     return 1 if done["skipped"] else 0
+
+
+def _export(content: dict[str, Any], path: Path | None) -> None:
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    if path is None:
+        print(text)
+        return
+    try:
+        path.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be written: {error.strerror}.") from error
+    print(f"{len(content['records'])} records written to {path}")
 
 
 def _health(_: argparse.Namespace, settings: Settings) -> int:

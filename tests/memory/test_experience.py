@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from ml_orchestrator.memory import experience
 from ml_orchestrator.memory.experience import ExperienceStore, SearchFound
-from ml_orchestrator.storage.engine import open_database
+from ml_orchestrator.storage.engine import Database, open_database
 
 FOUND = SearchFound(
     run_id="run-1",
@@ -25,10 +26,15 @@ FOUND = SearchFound(
 
 
 @pytest.fixture
-def store(state_url: str, tmp_path: Path) -> Iterator[ExperienceStore]:
-    database = open_database(state_url, tmp_path)
-    yield ExperienceStore(database)
-    database.close()
+def database(state_url: str, tmp_path: Path) -> Iterator[Database]:
+    opened = open_database(state_url, tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store(database: Database) -> ExperienceStore:
+    return ExperienceStore(database)
 
 
 def test_what_is_read_is_what_was_stored_and_only_of_the_task(store: ExperienceStore) -> None:
@@ -43,6 +49,18 @@ def test_a_run_is_stored_once(store: ExperienceStore) -> None:
     store.add(replace(FOUND, score=0.9))
 
     assert [found.score for found in store.of_task("regression")] == [FOUND.score]
+
+
+def test_a_damaged_row_is_passed_over_and_named(
+    store: ExperienceStore, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.add(replace(FOUND, run_id="torn"))
+    store.add(FOUND)
+    broken = text("UPDATE search_experience SET params = '[1' WHERE run_id = 'torn'")
+    database.write(lambda c: c.execute(broken))
+
+    assert store.of_task("regression") == [FOUND]
+    assert "run torn" in caplog.text
 
 
 def test_the_oldest_of_a_task_make_room(

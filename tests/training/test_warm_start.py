@@ -146,9 +146,8 @@ def test_experiences_that_make_no_sense_cannot_break_a_search(tmp_path: Path) ->
     ).summary
 
     tried = {start.run_id: start.params for start in summary.warm_starts}
-    assert tried["run-b"] == {"penalty": 1.0}
     assert tried["run-c"] == {"n_trees": 300, "feature_share": 0.3, "min_leaf_rows": 2}
-    assert "run-a" not in tried
+    assert set(tried) == {"run-c"}  # what is left of b and d are the defaults
     assert summary.n_failed == 0
 
 
@@ -188,12 +187,14 @@ def searched(
     return summary
 
 
-def test_what_did_best_on_a_similar_table_is_tried_first_and_is_better(tmp_path: Path) -> None:
+def test_what_did_best_on_a_similar_table_is_tried_after_the_default_and_is_better(
+    tmp_path: Path,
+) -> None:
     before = searched(tmp_path / "before", planted(1), (), n_trials=15)
     found = [experience("before", before.meta_features, params=before.params)]
 
     cold = searched(tmp_path / "cold", planted(2), ())
-    warm = searched(tmp_path / "warm", planted(2), found)
+    warm = searched(tmp_path / "warm", planted(2), found, n_trials=2)
 
     assert float(before.params["penalty"]) > 10  # the default is 1
     assert (cold.params, warm.params) == ({"penalty": 1.0}, before.params)

@@ -1,10 +1,12 @@
 """What searches found on which data, so that later ones can begin there."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import Connection, delete, insert, select
 
 from ml_orchestrator.storage.engine import Database, timestamp
@@ -12,6 +14,8 @@ from ml_orchestrator.storage.schema import search_experience as table
 
 __all__ = ["ExperienceStore", "SearchFound"]
 
+_log = logging.getLogger(__name__)
+_OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 MOST_KEPT = 500  # of one task; the oldest make room
 
 
@@ -45,7 +49,7 @@ class ExperienceStore:
         """Return the searches of one kind of problem, newest first."""
         query = select(table).where(table.c.task == task).order_by(table.c.seq.desc())
         rows = self._database.read(lambda connection: connection.execute(query).all())
-        return [_read(row) for row in rows]
+        return [found for row in rows if (found := _read(row)) is not None]
 
 
 def _add(connection: Connection, found: SearchFound) -> None:
@@ -79,16 +83,21 @@ def _add(connection: Connection, found: SearchFound) -> None:
         )
 
 
-def _read(row: Any) -> SearchFound:
-    return SearchFound(
-        run_id=row.run_id,
-        agent=row.agent,
-        task=row.task,
-        dataset_digest=row.dataset_digest,
-        metric=row.metric,
-        score=float(row.score),
-        n_trials=row.n_trials,
-        meta_features=json.loads(row.meta_features),
-        trainer=row.trainer,
-        params=json.loads(row.params),
-    )
+def _read(row: Any) -> SearchFound | None:
+    """Return a stored search, or None, with a word in the log, if its row is damaged."""
+    try:
+        return SearchFound(
+            run_id=row.run_id,
+            agent=row.agent,
+            task=row.task,
+            dataset_digest=row.dataset_digest,
+            metric=row.metric,
+            score=float(row.score),
+            n_trials=row.n_trials,
+            meta_features=_OBJECT.validate_json(row.meta_features),
+            trainer=row.trainer,
+            params=_OBJECT.validate_json(row.params),
+        )
+    except ValueError:
+        _log.warning("What run %s found is damaged and passed over", row.run_id)
+        return None

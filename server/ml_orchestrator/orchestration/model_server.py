@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -51,8 +52,10 @@ class ServeOptions:
     allow_network: bool = False
 
 
-def serve_model(settings: Settings, options: ServeOptions) -> None:
-    """Serve until SIGTERM or SIGINT.
+def serve_model(
+    settings: Settings, options: ServeOptions, *, on_ready: Callable[[str, int], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT; ``on_ready`` is told the address and the first version.
 
     Raises:
         ConflictError: the model has a server in this data directory already.
@@ -85,8 +88,12 @@ def serve_model(settings: Settings, options: ServeOptions) -> None:
         if follower is not None and options.follow_s is not None:
             stack.enter_context(follower.looking(options.follow_s))
         stack.callback(remove_address, settings.home, address)
-        on_ready = partial(write_address, settings.home, address)
-        make_server(app, leaving=leaving, on_ready=on_ready).run(sockets=[sock])
+
+        def tell() -> None:
+            write_address(settings.home, address)
+            on_ready(address.url, first)
+
+        make_server(app, leaving=leaving, on_ready=tell).run(sockets=[sock])
 
 
 def _check(options: ServeOptions) -> None:

@@ -3,6 +3,7 @@
 They are measured on training rows only: the rows that are held out stay unseen.
 """
 
+import math
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -81,11 +82,14 @@ def distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:
 
     A feature that either lacks or that is not finite counts as a difference of 1.
     """
-    gaps = [
-        (one.get(name, np.nan) - other.get(name, np.nan)) / scale for name, scale in SCALES.items()
-    ]
+    gaps = [(_number(one, name) - _number(other, name)) / scale for name, scale in SCALES.items()]
     squares = np.square(np.asarray(gaps, dtype=np.float64))
     return float(np.sqrt(np.where(np.isfinite(squares), squares, 1.0).mean()))
+
+
+def _number(features: Mapping[str, float], name: str) -> float:
+    value = features.get(name)
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _drawn(rows: Rows) -> Rows:

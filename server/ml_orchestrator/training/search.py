@@ -207,8 +207,8 @@ def _plan(
         timeout_s=spec.timeout_s,
         seed=spec.seed,
         first=[
-            *(_full(start.trainer, start.params) for start in starts),
             *(_full(name, TRAINERS[name].first_params) for name in names),
+            *(_full(start.trainer, start.params) for start in starts),
         ],
     )
 

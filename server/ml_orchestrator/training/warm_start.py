@@ -1,4 +1,4 @@
-"""Where a search begins: with what did best on similar data sets."""
+"""What a search tries after its defaults: what did best on similar data sets."""
 
 import json
 import logging
@@ -62,7 +62,9 @@ def choose_starts(
         if found.dataset_digest in {dataset_digest, *chosen} or found.trainer not in trainers:
             continue
         params = in_space(found.trainer, found.params)
-        if all((c.trainer, c.params) != (found.trainer, params) for c in chosen.values()):
+        if params != TRAINERS[found.trainer].first_params and all(
+            (c.trainer, c.params) != (found.trainer, params) for c in chosen.values()
+        ):
             chosen[found.dataset_digest] = WarmStart(
                 run_id=found.run_id, distance=round(gap, 4), trainer=found.trainer, params=params
             )

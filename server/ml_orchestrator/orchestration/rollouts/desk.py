@@ -109,7 +109,10 @@ class RolloutDesk:
         """
         found = self._journal.latest(check_model(model))
         if found is None:
-            raise InvalidInputError(f"{model!r} was never rolled out; deployment_start does.")
+            raise InvalidInputError(
+                f"{model!r} was never rolled out here. deployment_start, or `ml-orchestrator "
+                "deploy start`, begins one."
+            )
         return found.id
 
     def decide(
