@@ -135,7 +135,7 @@ def test_experiences_that_make_no_sense_cannot_break_a_search(tmp_path: Path) ->
         experience("c", {}, trainer="forest", params={"n_trees": 10**9, "feature_share": "x"}),
         experience("d", {}, trainer="extra_trees", params={}),
     ]
-    spec = TrainingSpec(source="t.csv", n_trials=5, n_folds=3)
+    spec = TrainingSpec(source="t.csv", n_trials=5, n_folds=3, warm_start=True)
 
     summary = train(
         spec,
@@ -180,7 +180,7 @@ def searched(
         source="t.csv",
         trainers=("linear",),
         n_folds=3,
-        **{"n_trials": 1, "task": "regression", **given},
+        **{"n_trials": 1, "task": "regression", "warm_start": True, **given},
     )
     summary = train(spec, dataset, study_dir=folder, report=lambda *_: None, recall=recall).summary
     assert asked in ([], ["regression"])

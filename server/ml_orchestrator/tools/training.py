@@ -66,8 +66,8 @@ async def training_start(
         Field(max_length=200, description="Keep rows with the same value together."),
     ] = None,
     warm_start: Annotated[
-        bool, Field(description="Try first what did best on similar data here.")
-    ] = True,
+        bool, Field(description="After the defaults, try what did best on similar data here.")
+    ] = False,
     alias: Annotated[
         Literal["challenger"] | None,
         Field(description="null leaves aliases alone."),

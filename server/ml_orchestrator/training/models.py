@@ -68,12 +68,13 @@ class TrainingSpec(Record):
         Field(description="Keep rows of one value (a person) on one side; not a feature."),
     ] = None
     warm_start: Annotated[
-        bool, Field(description="Try first what did best on similar data sets of this project.")
-    ] = True
+        bool,
+        Field(description="After the defaults, try what did best on similar data sets here."),
+    ] = False
 
 
 class WarmStart(Record):
-    """A configuration that was tried first because it did best on similar data."""
+    """A configuration that was tried early because it did best on similar data."""
 
     run_id: Annotated[str, Field(description="The earlier run that found it.")]
     distance: Annotated[
@@ -148,7 +149,7 @@ class TrainingSummary(Record):
         dict[str, float], Field(description="What kind of data set this is, measured.")
     ]
     warm_starts: Annotated[
-        tuple[WarmStart, ...], Field(description="What was tried first, from similar data sets.")
+        tuple[WarmStart, ...], Field(description="What was tried early, from similar data sets.")
     ] = ()
     warnings: Annotated[
         tuple[str, ...], Field(description="What to keep in mind, one sentence each.")
