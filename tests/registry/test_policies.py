@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from tests.registry.flowers import ask
 
-from ml_orchestrator.errors import InvalidInputError, OrchestratorError, PermissionDeniedError
+from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
 from ml_orchestrator.registry.aliases import ALIAS_RULES
 from ml_orchestrator.registry.desk import RegistryDesk
 from ml_orchestrator.registry.models import AliasMove
@@ -138,20 +138,3 @@ def tick_until_moved(desk: RegistryDesk, version: int, expected: int | None) -> 
         assert moved is not None
         return moved
     raise AssertionError("it never cooled down")
-
-
-def test_an_approval_of_a_whole_covers_its_parts(desk: RegistryDesk, home: Path) -> None:
-    (home / "policies.toml").write_text('[alias.stable]\napproval = "always"\n')
-    whole = desk.approvals.request(
-        subject="rollout:r1", digest="d", summary="s", requested_by="ml-orchestrator"
-    )
-    with pytest.raises(OrchestratorError, match="is pending"):
-        desk.mover.move(ask(1, None, covered_by=whole.id))
-    desk.approvals.decide(whole.id, "approved", decided_by="ada", via="terminal")
-    desk.approvals.spend(subject="rollout:r1", digest="d")
-
-    moved = desk.mover.move(ask(1, None, covered_by=whole.id)).move
-    assert moved is not None
-    assert moved.approved_by == "ada"
-    with pytest.raises(OrchestratorError, match="No approval 'ghost'"):
-        desk.mover.move(ask(2, 1, covered_by="ghost"))

@@ -22,7 +22,7 @@ from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import approvals
 
-__all__ = ["APPROVAL_LIFETIME", "Approvals", "given_approval", "spend_approval"]
+__all__ = ["APPROVAL_LIFETIME", "Approvals", "spend_approval"]
 
 APPROVAL_LIFETIME = timedelta(hours=24)
 ID_LENGTH = 12
@@ -164,22 +164,6 @@ def spend_approval(connection: Connection, *, subject: str, digest: str, at: str
         .returning(approvals)
     )
     return _approval(row.mappings().one(), at)
-
-
-def given_approval(connection: Connection, approval_id: str, *, at: str) -> Approval:
-    """Return an approval that a person gave, used by its whole already or not.
-
-    Raises:
-        NotFoundError: no approval has this id.
-        ApprovalRequiredError: it is pending, rejected or expired.
-    """
-    found = _found(connection, approval_id, at)
-    if found.state not in {"approved", "used"}:
-        raise ApprovalRequiredError(
-            f"Approval {approval_id} is {found.state}; nothing was changed.",
-            approval_id=approval_id,
-        )
-    return found
 
 
 def _request(connection: Connection, values: dict[str, Any]) -> Approval:

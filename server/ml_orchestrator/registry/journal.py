@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, select, update
 
 from ml_orchestrator.errors import ConflictError
-from ml_orchestrator.registry.approvals import given_approval, spend_approval
+from ml_orchestrator.registry.approvals import spend_approval
 from ml_orchestrator.registry.models import AliasMove, MovePlan
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import alias_moves
@@ -48,7 +48,6 @@ class Intent:
     evidence: str | None
     idempotency_key: str | None
     request_digest: str
-    covered_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,12 +268,10 @@ def _has_key(key: str, states: tuple[str, ...]) -> ColumnElement[bool]:
 
 
 def _approve(connection: Connection, intent: Intent, at: str) -> str | None:
-    """Return who approved the move, using the approval up unless it covers more than this."""
+    """Return who approved the move, using the approval up."""
     plan = intent.plan
     if not plan.needs_approval:
         return None
-    if intent.covered_by is not None:
-        return given_approval(connection, intent.covered_by, at=at).decided_by
     subject = move_subject(plan.model, plan.alias)
     return spend_approval(connection, subject=subject, digest=plan.digest, at=at).decided_by
 

@@ -144,7 +144,7 @@ class AliasMover:
         """Return the plan if every rule lets it pass; a person is asked if one must be."""
         plan = self.plan(request).plan
         _must_be_allowed(plan)
-        if plan.needs_approval and request.covered_by is None:
+        if plan.needs_approval:
             self._ask(request, plan)
         return plan
 
@@ -210,7 +210,6 @@ class AliasMover:
                 evidence=request.evidence,
                 idempotency_key=request.idempotency_key,
                 request_digest=request.digest,
-                covered_by=request.covered_by,
             )
         )
         is_done = self._registry.move_alias(

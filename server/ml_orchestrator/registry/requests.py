@@ -22,8 +22,6 @@ class MoveRequest:
         expected_version: Where the caller believes the alias points; None means unset.
         plan_digest: Digest of the dry run that was looked at; None if there was none.
         idempotency_key: A key that makes a retry return the first move.
-        covered_by: Id of the approval that a person gave to a whole of which this move is a part,
-            such as a roll-out; no tool takes it.
     """
 
     model: str
@@ -35,7 +33,6 @@ class MoveRequest:
     evidence: str | None = None
     plan_digest: str | None = None
     idempotency_key: str | None = None
-    covered_by: str | None = None
 
     def __post_init__(self) -> None:
         check_model(self.model)
