@@ -230,7 +230,9 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
             answer=doors.answer,
             models=doors.models,
         ),
-        rollouts=RolloutService(doors.rollouts, client=doors.runs),
+        rollouts=RolloutService(
+            doors.rollouts, client=doors.runs, is_read_only=settings.mode == "read-only"
+        ),
         monitoring=MonitoringCoordinator(
             settings, probe=components.check, inspector=doors.inspector
         ),

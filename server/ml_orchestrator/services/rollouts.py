@@ -25,20 +25,27 @@ __all__ = ["OnRollout", "RolloutService"]
 
 LOOK_S = 0.25
 MOST_RUNS = 5
+LATE_EVERY_S = 60.0
 OnRollout = Callable[[RolloutStatus], Awaitable[None]]
 
 
 class RolloutService:
     """Brings versions before users step by step, and back by itself if they are worse.
 
-    Whoever looks at an unfinished roll-out also makes sure that a worker is there to finish it.
+    Whoever looks at an unfinished roll-out also makes sure that a worker is there to finish it,
+    unless this server may only read.
     """
 
     def __init__(
-        self, desk: "Callable[[], RolloutDesk]", *, client: "Callable[[], RunClient]"
+        self,
+        desk: "Callable[[], RolloutDesk]",
+        *,
+        client: "Callable[[], RunClient]",
+        is_read_only: bool = False,
     ) -> None:
         self._desk = desk
         self._client = client
+        self._is_read_only = is_read_only
 
     async def start(
         self,
@@ -145,15 +152,19 @@ class RolloutService:
 
     def _look(self, rollout_id: str) -> RolloutStatus:
         status = self._desk().status(rollout_id)
-        if not status.is_over:
+        if not status.is_over and not self._is_read_only:
             self._ensure_run(rollout_id, status.actor)
         return status
 
     def _ensure_run(self, rollout_id: str, actor: str) -> None:
-        """See to it that a run carries the roll-out out, also after one that failed."""
+        """See to it that a run carries the roll-out out, also after one that failed.
+
+        Once ``MOST_RUNS`` have failed, another is tried every ``LATE_EVERY_S`` seconds at most.
+        """
         client, params = self._client(), {"rollout_id": rollout_id}
-        for number in range(1, MOST_RUNS + 1):
-            run = client.start(f"{rollout_id}-{number}", ROLL_OUT, params, actor=actor)
+        late = f"late-{int(time.time() // LATE_EVERY_S)}"
+        for name in (*range(1, MOST_RUNS + 1), late):
+            run = client.start(f"{rollout_id}-{name}", ROLL_OUT, params, actor=actor)
             if not run.is_over:
                 break
         client.wake()
