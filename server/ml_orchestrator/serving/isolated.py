@@ -146,7 +146,12 @@ class ModelProcess:
                 done(_outcome(header, body))
         except (ValueError, KeyError, TypeError, OSError):
             _log.exception("The model's process does not keep to the protocol; it is ended")
-            self._process.kill()
+        finally:
+            self._bury(ended)
+
+    def _bury(self, ended: Callable[[], None]) -> None:
+        """Answer what is left with 503, and see that the process is gone."""
+        self._process.kill()  # it has closed its answers, or must not give more
         with self._lock:
             self._has_ended = True
             lost = list(self._pending.values())
