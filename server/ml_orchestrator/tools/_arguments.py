@@ -14,7 +14,8 @@ IdempotencyKey: TypeAlias = Annotated[
     Field(
         min_length=1,
         max_length=128,
-        description="The same key is not done twice.",
+        pattern="^[^@]",  # keys with an @ are the server's own
+        description="The same key is not done twice. Not beginning with @.",
     ),
 ]
 Cursor: TypeAlias = Annotated[

@@ -2,16 +2,28 @@
 
 import random
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.orchestration.rollouts.small_world import ALIAS, MODEL, NEW, OLD, Bench, open_bench
+from tests.orchestration.rollouts.small_world import (
+    ALIAS,
+    MODEL,
+    NEW,
+    OLD,
+    Bench,
+    World,
+    open_bench,
+)
 
 from ml_orchestrator.errors import ApprovalRequiredError, ConflictError, InvalidInputError
 from ml_orchestrator.orchestration.rollouts.desk import read_spec
+from ml_orchestrator.registry.moves import MoveRequest
+from ml_orchestrator.serving.rollout.measuring import Losses
 from ml_orchestrator.serving.rollout.outcomes import RequestOutcome
+from ml_orchestrator.storage.engine import timestamp
 
 QUICK: dict[str, Any] = {"bake_s": 60.0}
 CANARY: dict[str, Any] = {
@@ -218,17 +230,130 @@ def test_an_alias_whose_policy_wants_a_person_uses_that_approval_up(tmp_path: Pa
     bench.close()
 
 
+def test_who_lets_gates_go_has_not_approved_the_switch(tmp_path: Path) -> None:
+    bench = open_bench(tmp_path, versions={str(NEW): {"n": 3}})
+    rollout_id = bench.begin(approval="before_promotion", pause_limit_s=120.0, **CANARY)
+    effects: list[Any] = []
+
+    def approve_and_promote() -> None:
+        with pytest.raises(ApprovalRequiredError):
+            decide(bench, rollout_id, "promote")
+        approve_all()
+        decide(bench, rollout_id, "promote")
+        bench.on_wait = approve_the_switch
+
+    def approve_the_switch() -> None:
+        if bench.approvals.pending():
+            effects.extend(bench.effects())
+            approve_all()
+
+    def approve_all() -> None:
+        for approval in bench.approvals.pending():
+            bench.approvals.decide(approval.id, "approved", decided_by="ada", via="terminal")
+
+    at(bench, "paused", approve_and_promote)
+    bench.run(rollout_id)
+
+    assert effects == ["load 2", "canary 0.1"]
+    assert "swap to 2" in bench.effects()
+    assert len(bench.approvals.recent()) > 1
+    bench.close()
+
+
+def test_an_alias_that_somebody_else_moved_to_the_same_version_is_left_and_told(
+    tmp_path: Path,
+) -> None:
+    class Overtaken:
+        def __init__(self, inner: Any) -> None:
+            self._inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+        def swap(self, **given: Any) -> Any:
+            if opened.world.read()["alias"] == OLD:
+                opened.mover.move(
+                    MoveRequest(model=MODEL, alias=ALIAS, version=NEW, expected_version=OLD,
+                                actor="ada", reason="by hand")
+                )  # fmt: skip
+            return self._inner.swap(**given)
+
+    World(tmp_path / "world.json").make()
+    opened = Bench(tmp_path, wrap=lambda name, x: Overtaken(x) if name == "serving" else x)
+
+    ended = opened.run(opened.begin(**QUICK))
+
+    assert ended.state == "rolled_back"
+    assert (opened.world.read()["blue"], opened.world.read()["alias"]) == (OLD, NEW)
+    (message,) = opened.mailbox.inbox("ml-orchestrator").messages
+    assert "could NOT be moved back" in message.content
+    opened.close()
+
+
+def test_who_cannot_be_told_does_not_keep_a_roll_out_from_its_end(tmp_path: Path) -> None:
+    class Full:
+        def tell(self, rollout: Any, ending: str) -> None:
+            raise ConflictError("the mailbox is full")
+
+    World(tmp_path / "world.json").make()
+    bench = Bench(tmp_path, wrap=lambda name, x: Full() if name == "teller" else x)
+    rollout_id = bench.begin(**QUICK)
+
+    assert bench.run(rollout_id).state == "promoted"
+    assert "the mailbox is full" in bench.journal.events(rollout_id)[-1].detail
+    bench.close()
+
+
+def test_a_decision_sent_again_with_its_key_is_no_second_one(tmp_path: Path) -> None:
+    bench = open_bench(tmp_path, versions={str(NEW): {"n": 3}})
+    rollout_id = bench.begin(**QUICK)
+    resume = partial(
+        bench.desk.decide, rollout_id, "resume", actor="ml-orchestrator", reason="why", key="k"
+    )
+
+    def twice() -> None:
+        resume()
+        bench.on_wait = again
+
+    def again() -> None:
+        (rollout,) = [bench.journal.latest(MODEL)]
+        if rollout is not None and rollout.state != "paused":
+            resume()
+            bench.desk.decide(rollout_id, "abort", actor="ada", reason="enough", key=None)
+            bench.on_wait = lambda: None
+
+    at(bench, "paused", twice)
+    bench.run(rollout_id)
+
+    decisions = [e for e in bench.journal.events(rollout_id) if e.detail == "resume: why"]
+    assert len(decisions) == 1
+    bench.close()
+
+
+def test_labels_of_an_earlier_try_do_not_count(bench: Bench) -> None:
+    outcomes = [
+        RequestOutcome(request_id=f"r{n}", version=NEW, prediction="yes", truth="no")
+        for n in range(3)
+    ]
+    bench.desk.report(MODEL, outcomes)
+    losses = partial(bench.outcomes.losses, MODEL, old=NEW, new=NEW)
+    later = timestamp(datetime(2100, 1, 1, tzinfo=UTC))
+    assert losses(pairing="order", since=later) == Losses([], [])
+    assert losses(pairing="before", since=later) == Losses([1.0] * 3, [])
+
+
 def test_labels_that_show_a_worse_version_roll_it_back(bench: Bench) -> None:
     rng = random.Random(0)
+    gate = {"metric": "task_loss", "succeeds_at_most": 0.05, "fails_above": 0.05}
+    rollout_id = bench.begin(gates=[gate], bake_s=30)
     for version, p_wrong in ((OLD, 0.05), (NEW, 0.4)):
-        bench.desk.report(MODEL, [
+        bench.outcomes.report(MODEL, [
             RequestOutcome(request_id=f"r{n}", version=version, prediction="yes",
                            truth="no" if rng.random() < p_wrong else "yes")
             for n in range(400)
         ])  # fmt: skip
-    gate = {"metric": "task_loss", "succeeds_at_most": 0.05, "fails_above": 0.05}
 
-    ended = bench.run(bench.begin(gates=[gate], bake_s=30))
+    ended = bench.run(rollout_id)
 
     assert ended.state == "rolled_back"
     assert str(ended.progress.reason).startswith("Gate task_loss failed: loss +0.3")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -105,9 +106,10 @@ def test_one_outcome_counts_once_and_pairs_by_order_or_by_request(database: Data
     again = outcomes.report("m", new)
 
     assert (first.n_new, first.n_known, again.n_new, again.n_known) == (5, 0, 0, 3)
-    in_order = outcomes.losses("m", old=1, new=2, pairing="order")
+    losses = partial(outcomes.losses, "m", old=1, new=2, since="2025")
+    in_order = losses(pairing="order")
     assert (in_order.old, in_order.new) == ([0.0, 0.25], [0.0, 0.5, 1.0])
-    paired = outcomes.losses("m", old=1, new=2, pairing="request")
+    paired = losses(pairing="request")
     assert (paired.old, paired.new) == ([0.25, 0.0], [0.5, 1.0])
 
 

@@ -43,7 +43,7 @@ def forward_request(rollout: Rollout) -> MoveRequest:
         expected_version=rollout.from_version,
         actor=rollout.actor,
         reason=f"Roll-out {rollout.id} by {rollout.spec.strategy}.",
-        idempotency_key=f"{rollout.id}-forward",
+        idempotency_key=f"@{rollout.id}-forward",
     )
 
 
@@ -56,5 +56,5 @@ def _request_back(rollout: Rollout) -> MoveRequest:
         expected_version=rollout.version,
         actor=rollout.actor,
         reason=reason[:MAX_REASON],
-        idempotency_key=f"{rollout.id}-back",
+        idempotency_key=f"@{rollout.id}-back",
     )

@@ -1,7 +1,6 @@
 """Planning, starting, following and deciding roll-outs; a worker carries them out."""
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -124,9 +123,10 @@ class RolloutDesk:
             ConflictError: it makes no sense in this state.
             ApprovalRequiredError: promotion past a gate that did not pass needs a person.
         """
-        rollout = self._journal.get(rollout_id)
-        _refuse_what_makes_no_sense(rollout, choice)
-        approved_by = self._approved(rollout, actor) if choice == "promote" else None
+        rollout, approved_by = self._journal.get(rollout_id), None
+        if key is None or not self._journal.has_decided(key, actor=actor):
+            _refuse_what_makes_no_sense(rollout, choice)
+            approved_by = self._approved(rollout, actor) if choice == "promote" else None
         self._journal.decide(
             rollout_id, choice, actor=actor, reason=reason, approved_by=approved_by, key=key
         )
@@ -162,12 +162,10 @@ class RolloutDesk:
             f"phase {rollout.progress.phase + 1} although these gates have not passed: "
             f"{', '.join(undecided)}."
         )
-        digest = hashlib.sha256(json.dumps([rollout.id, rollout.progress.phase]).encode())
+        digest = hashlib.sha256(plan.encode()).hexdigest()  # the gates, too: no others are let go
         subject, approvals = subject_of(rollout.id), self._registry().approvals
-        approvals.request(
-            subject=subject, digest=digest.hexdigest(), summary=plan, requested_by=actor
-        )
-        return approvals.spend(subject=subject, digest=digest.hexdigest()).decided_by
+        approvals.request(subject=subject, digest=digest, summary=plan, requested_by=actor)
+        return approvals.spend(subject=subject, digest=digest).decided_by
 
 
 def read_spec(given: Mapping[str, Any]) -> RolloutSpec:

@@ -23,6 +23,7 @@ from ml_orchestrator.serving.rollout.turns import go_back
 __all__ = ["RolloutRunner"]
 
 RETRY_S = 0.2
+CONFLICT_LIMIT_S = 30.0
 _REFUSALS = (ConflictError, NotFoundError, PermissionDeniedError, IntegrityViolationError)
 _log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class RolloutRunner:
         self._wait = wait
         self._report = report
         self._reached: ServingControl | None = None
+        self._conflict_since: float | None = None
 
     def run(self, rollout_id: str) -> Rollout:
         """Return the roll-out once it is over.
@@ -157,10 +159,21 @@ class RolloutRunner:
             case do.AskApproval():
                 return self._asked(rollout)
             case do.Tell(then):
-                self._teller.tell(rollout, then.state)
-                return then
+                return self._told(rollout, then)
             case Turn():
                 return action
+
+    def _told(self, rollout: Rollout, then: Turn) -> Turn:
+        """Tell; what refuses the message for good does not keep the roll-out from its end."""
+        try:
+            self._teller.tell(rollout, then.state)
+        except UnavailableError:
+            raise
+        except OrchestratorError as error:
+            _log.error("Roll-out %s: nobody could be told: %s", rollout.id, error)
+            note = Note("message", f"the agents concerned could not be told: {error}")
+            return Turn(then.state, then.changes, (*then.notes, note))
+        return then
 
     def _asked(self, rollout: Rollout) -> Turn:
         try:
@@ -210,15 +223,22 @@ class RolloutRunner:
             self._aliases.move(rollout, action.way)
         except _REFUSALS as error:
             return self._alias_refused(rollout, error)
+        self._conflict_since = None
         return self._journal.record(rollout, action.then)
 
     def _alias_refused(self, rollout: Rollout, error: OrchestratorError) -> Rollout:
         if rollout.state != "rolling_back":
             return self._journal.record(rollout, go_back(rollout, self._now(), str(error)))
         where = self._aliases.version(rollout.model, rollout.alias)
-        if isinstance(error, ConflictError) and where == rollout.version:
-            self._wait(RETRY_S)  # it is being moved at this moment
+        if isinstance(error, ConflictError) and where == rollout.version and self._may_retry():
+            self._wait(RETRY_S)  # it may be being moved at this moment
             return rollout
         note = Note("alias", f"@{rollout.alias} stays at {where}: {error}")
         turn = Turn("rolling_back", {"alias_refusal": str(error)}, (note,))
         return self._journal.record(rollout, turn)
+
+    def _may_retry(self) -> bool:
+        """Whether a conflict may still pass; one that lasts is somebody else's move."""
+        if self._conflict_since is None:
+            self._conflict_since = self._now()
+        return self._now() - self._conflict_since < CONFLICT_LIMIT_S

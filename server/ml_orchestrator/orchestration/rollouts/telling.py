@@ -30,7 +30,7 @@ class MailTeller:
                 "model_alias": f"@{rollout.alias}",
                 "state": ending,
             },
-            idempotency_key=f"{rollout.id}-ended",
+            idempotency_key=f"@{rollout.id}-ended",
         )
 
 
@@ -40,7 +40,7 @@ def _content(rollout: Rollout, ending: str) -> str:
         return f"{name} was promoted; it answers and is @{rollout.alias} (roll-out {rollout.id})."
     parts = [f"{name} was {ending.replace('_', ' ')} (roll-out {rollout.id}): {progress.reason}"]
     parts.append(_what_answers(rollout))
-    if progress.alias_refusal is not None and progress.has_moved_alias:
+    if progress.alias_refusal is not None:
         parts.append(f"@{rollout.alias} could NOT be moved back: {progress.alias_refusal}")
     return " ".join(parts)
 

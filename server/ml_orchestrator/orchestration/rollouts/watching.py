@@ -1,6 +1,6 @@
 """Measuring for gates from a running server and from labels that arrived."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.serving.control import ServingControl, SlotStats
@@ -8,12 +8,13 @@ from ml_orchestrator.serving.rollout.actions import Note, Rollout, Turn
 from ml_orchestrator.serving.rollout.gates import Gate, Measured, Tally
 from ml_orchestrator.serving.rollout.gates import Outcome as GateOutcome
 from ml_orchestrator.serving.rollout.measuring import Losses, View, measure
-from ml_orchestrator.serving.rollout.outcomes import SqlOutcomes
+from ml_orchestrator.serving.rollout.outcomes import Pairing, SqlOutcomes
 
 __all__ = ["Watch"]
 
 SHORTEST_WINDOW_S = 1.0
 USUAL_WINDOW_S = 60.0
+_PAIRING: Mapping[str, Pairing] = {"shadow": "request", "canary": "order"}
 
 
 class Watch:
@@ -62,7 +63,8 @@ class Watch:
             rollout.model,
             old=rollout.from_version,
             new=rollout.version,
-            pairing="request" if rollout.spec.strategy == "shadow" else "order",
+            pairing=_PAIRING.get(rollout.spec.strategy, "before"),
+            since=rollout.created_at,
         )
 
 

@@ -71,11 +71,12 @@ class RolloutJournal:
 
     def started_with(self, key: str, *, actor: str) -> str | None:
         """Return the roll-out that ``actor`` started with this key, if there is one."""
-        query = select(idempotency.c.result).where(
-            idempotency.c.scope == f"deployment_start/{actor}", idempotency.c.key == key
-        )
-        found = self._database.read(lambda connection: connection.execute(query).scalar())
+        found = self._result_of(f"deployment_start/{actor}", key)
         return None if found is None else str(json.loads(found)["id"])
+
+    def has_decided(self, key: str, *, actor: str) -> bool:
+        """Return whether ``actor`` handed in a decision with this key before."""
+        return self._result_of(f"deployment_decide/{actor}", key) is not None
 
     def get(self, rollout_id: str) -> Rollout:
         """Return a roll-out as it is recorded.
@@ -190,6 +191,13 @@ class RolloutJournal:
         query = select(events).where(mine).order_by(events.c.seq.desc()).limit(limit)
         rows = self._database.read(lambda c: c.execute(query).mappings().all())
         return tuple(_event(row) for row in reversed(rows))
+
+    def _result_of(self, scope: str, key: str) -> str | None:
+        query = select(idempotency.c.result).where(
+            idempotency.c.scope == scope, idempotency.c.key == key
+        )
+        found: str | None = self._database.read(lambda c: c.execute(query).scalar())
+        return found
 
     def _row(self, plan: RolloutPlan, actor: str) -> dict[str, Any]:
         now = timestamp(self._now())

@@ -133,6 +133,9 @@ class Progress(Record):
     paused_at: float | None = None
     approval_id: str | None = None
     approved_by: str | None = None
+    is_switch_approved: Annotated[
+        bool, Field(description="Not by letting gates go: that is another approval.")
+    ] = False
     is_promoted_early: bool = False
     is_baked: bool = False
     decided_at: float | None = None

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Select, insert, select
 
 from ml_orchestrator.records import Record
 from ml_orchestrator.serving.models import Prediction
@@ -13,7 +13,9 @@ from ml_orchestrator.serving.rollout.measuring import MOST_PAIRS, Losses
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import deployment_outcomes as table
 
-__all__ = ["Reported", "RequestOutcome", "SqlOutcomes"]
+__all__ = ["Pairing", "Reported", "RequestOutcome", "SqlOutcomes"]
+
+Pairing = Literal["request", "order", "before"]
 
 
 class RequestOutcome(Record):
@@ -68,23 +70,43 @@ class SqlOutcomes:
         return Reported(model=model, n_new=n_new, n_known=len(outcomes) - n_new)
 
     def losses(
-        self, model: str, *, old: int | None, new: int, pairing: Literal["request", "order"]
+        self,
+        model: str,
+        *,
+        old: int | None,
+        new: int,
+        pairing: Pairing,
+        since: str,
     ) -> Losses:
-        """Return the losses of two versions: of the same requests, or in order of arrival."""
-        losses_old, losses_new = self._of(model, old), self._of(model, new)
+        """Return the losses of two versions as pairs that later reports only add to.
+
+        Args:
+            model: Registered name.
+            old: The version that answered before; None if there was none.
+            new: The version it is compared with.
+            pairing: "request" by request id; "order" as both arrived since then; "before" has the
+                old version's latest from before ``since`` first: a switch ends its requests.
+            since: Timestamp; what was reported of the new version before it does not count.
+        """
+        losses_new, losses_old = self._since(model, new, since), self._since(model, old, since)
+        if pairing == "before":
+            losses_old = {**self._before(model, old, since), **losses_old}
         if pairing == "request":
             shared = [request for request in losses_new if request in losses_old]
             return Losses([losses_old[r] for r in shared], [losses_new[r] for r in shared])
         return Losses(list(losses_old.values()), list(losses_new.values()))
 
-    def _of(self, model: str, version: int | None) -> dict[str, float]:
-        query = (
-            select(table.c.request_id, table.c.loss)
-            .where(table.c.model == model, table.c.version == version)
-            .order_by(table.c.seq)
-            .limit(MOST_PAIRS)
-        )
-        rows = self._database.read(lambda connection: connection.execute(query).all())
+    def _since(self, model: str, version: int | None, since: str) -> dict[str, float]:
+        is_later = table.c.reported_at >= since
+        return self._read(_of(model, version).where(is_later).order_by(table.c.seq))
+
+    def _before(self, model: str, version: int | None, since: str) -> dict[str, float]:
+        is_earlier = table.c.reported_at < since
+        return self._read(_of(model, version).where(is_earlier).order_by(table.c.seq.desc()))
+
+    def _read(self, query: Select[Any]) -> dict[str, float]:
+        limited = query.limit(MOST_PAIRS)
+        rows = self._database.read(lambda connection: connection.execute(limited).all())
         return {row.request_id: row.loss for row in rows}
 
     def _store(self, connection: Connection, model: str, outcome: RequestOutcome) -> bool:
@@ -105,3 +127,8 @@ class SqlOutcomes:
             )
         )
         return True
+
+
+def _of(model: str, version: int | None) -> Select[Any]:
+    is_asked_for = (table.c.model == model, table.c.version == version)
+    return select(table.c.request_id, table.c.loss).where(*is_asked_for)

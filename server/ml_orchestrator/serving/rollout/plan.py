@@ -212,7 +212,7 @@ def _wait_for_a_person(rollout: Rollout, facts: Facts) -> Action:
         reason = f"{facts.approved_by or 'A person'} did not approve the switch."
         return go_back(rollout, facts.now, reason, "aborted")
     if facts.approval == "granted":
-        by = {"approved_by": facts.approved_by or "a person"}
+        by = {"approved_by": facts.approved_by or "a person", "is_switch_approved": True}
         return enter(rollout, facts, len(rollout.phases) - 1, by)
     return Wait(LOOK_S)
 

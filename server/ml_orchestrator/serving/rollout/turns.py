@@ -78,8 +78,8 @@ def _promote(rollout: Rollout, facts: Facts, decision: Decision, seen: dict[str,
 def enter(rollout: Rollout, facts: Facts, index: int, more: Mapping[str, object]) -> Turn:
     """Begin a phase; the switch may need a person first."""
     phase = rollout.phases[index]
-    approved_by = more.get("approved_by") or rollout.progress.approved_by
-    needs_person = rollout.spec.approval == "before_promotion" and approved_by is None
+    is_approved = more.get("is_switch_approved") or rollout.progress.is_switch_approved
+    needs_person = rollout.spec.approval == "before_promotion" and not is_approved
     if phase.kind == "baking" and needs_person:
         held = pause(rollout, facts, "approval", "A person must approve the switch.")
         return Turn(held.state, {**held.changes, **more}, held.notes)
