@@ -7,21 +7,20 @@ long without. ``--url`` takes a Postgres address. Exits with 1 and says what was
 
 import argparse
 import json
-import os
 import random
-import select
-import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, text
 from sqlalchemy import select as query
+from tests.killing import run_round, tell
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.memory._sql import SqlMemoryStore
@@ -30,7 +29,6 @@ from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.storage.schema import memory_counts, memory_past, memory_records
 
 SHARED = "Shared finding of all saves of one writer: early stopping at 12 rounds"
-WAIT_S = 60.0
 MAX_ACKS = 24  # of one writer, before it is killed
 
 
@@ -54,8 +52,7 @@ def write_on(soak: Soak, writer: int, start: int, told: int) -> None:
     for number in range(start, start + 1_000_000):
         saved = save_pair(store, agent, number, used=last[:1])
         last = saved.record_ids
-        line = json.dumps({"writer": writer, "number": number, "ids": saved.record_ids})
-        os.write(told, f"{line}\n".encode())  # shorter than a pipe's atomic write
+        tell(told, writer=writer, number=number, ids=saved.record_ids)
 
 
 def save_pair(
@@ -75,50 +72,6 @@ def save_pair(
     )
 
 
-def run_round(soak: Soak, starts: Sequence[int], limits: Sequence[int], until: float) -> list[Any]:
-    """Start every writer, kill each when it has reported its limit or time is over."""
-    reading, told = os.pipe()
-    pids = {w: fork(lambda w=w: write_on(soak, w, starts[w], told)) for w in range(soak.writers)}
-    os.close(told)
-    acknowledged: list[Any] = []
-    left = dict(enumerate(limits))
-    deadline = until if until < float("inf") else time.monotonic() + WAIT_S
-    for ack in lines(reading, deadline):
-        acknowledged.append(ack)
-        left[ack["writer"]] -= 1
-        if left[ack["writer"]] == 0:
-            os.kill(pids[ack["writer"]], signal.SIGKILL)
-        if max(left.values()) <= 0:
-            break
-    for pid in pids.values():
-        os.kill(pid, signal.SIGKILL)
-    acknowledged += lines(reading, time.monotonic() + WAIT_S)  # to the end of the pipe
-    for pid in pids.values():
-        os.waitpid(pid, 0)
-    os.close(reading)
-    return acknowledged
-
-
-def fork(work: Any) -> int:
-    if pid := os.fork():
-        return pid
-    try:
-        work()
-    except BaseException as error:  # noqa: BLE001 a child never returns to the loop
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-    os._exit(1)
-
-
-def lines(reading: int, deadline: float) -> Iterator[Any]:
-    """Yield reports until the deadline, or until no writer is left to send one."""
-    rest = b""
-    while (wait := deadline - time.monotonic()) > 0 and select.select([reading], [], [], wait)[0]:
-        if not (part := os.read(reading, 65_536)):
-            return
-        *whole, rest = (rest + part).split(b"\n")
-        yield from map(json.loads, whole)
-
-
 def soak_memory(soak: Soak, *, rounds: int, seconds: float) -> tuple[int, list[str]]:
     """Run and check; return how many saves were acknowledged, and what was broken."""
     rng = random.Random(soak.seed)
@@ -128,10 +81,10 @@ def soak_memory(soak: Soak, *, rounds: int, seconds: float) -> tuple[int, list[s
         starts = [number * 1_000_000] * soak.writers
         if number < rounds:
             limits = [rng.randint(1, MAX_ACKS) for _ in range(soak.writers)]
-            acknowledged += run_round(soak, starts, limits, float("inf"))
+            acknowledged += run_round(partial(write_on, soak), starts, limits)
         else:
             limits = [sys.maxsize] * soak.writers
-            acknowledged += run_round(soak, starts, limits, time.monotonic() + seconds)
+            acknowledged += run_round(partial(write_on, soak), starts, limits, seconds=seconds)
     store = soak.open()
     faults = check(store.database, acknowledged, max_unreported=n_rounds)
     store.database.close()

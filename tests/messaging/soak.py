@@ -6,28 +6,24 @@ of its own. ``--url`` takes a Postgres address. Exits with 1 and says what was b
 """
 
 import argparse
-import json
-import os
 import random
-import signal
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
-from tests.memory.soak import fork, lines
+from tests.killing import run_round, tell
 
 from ml_orchestrator.messaging._quotas import Quotas
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.storage.schema import message_recipients, messages
 
-WAIT_S = 60.0
 MAX_DEEDS = 20  # of one process, before it is killed
 MANY = Quotas(per_sender=1_000_000, per_pair=1_000_000, urgent=1_000_000)
 
@@ -68,14 +64,10 @@ def work_on(soak: Soak, writer: int, start: int, told: int) -> None:
             idempotency_key=f"{number}",
         )
         thread = thread or sent.message_id
-        _tell(told, writer=writer, sent=sent.message_id, number=number)
+        tell(told, writer=writer, sent=sent.message_id, number=number)
         if found := [m.message_id for m in box.inbox(me, limit=5).messages]:
             done = box.acknowledge(me, found)
-            _tell(told, writer=writer, acknowledged=done.acknowledged)
-
-
-def _tell(told: int, **deed: Any) -> None:
-    os.write(told, f"{json.dumps(deed)}\n".encode())  # shorter than a pipe's atomic write
+            tell(told, writer=writer, acknowledged=done.acknowledged)
 
 
 def soak_mailbox(soak: Soak, *, rounds: int) -> tuple[int, list[str]]:
@@ -84,35 +76,13 @@ def soak_mailbox(soak: Soak, *, rounds: int) -> tuple[int, list[str]]:
     deeds: list[Any] = []
     for number in range(rounds):
         limits = [rng.randint(1, MAX_DEEDS) for _ in range(soak.writers)]
-        deeds += _round(soak, number * 1_000_000, limits)
+        starts = [number * 1_000_000] * soak.writers
+        deeds += run_round(partial(work_on, soak), starts, limits)
     database, box = soak.open()
     _read_the_rest(soak, box, deeds)
     faults = list(check(database, deeds, rounds=rounds))
     database.close()
     return len(deeds), faults
-
-
-def _round(soak: Soak, start: int, limits: Sequence[int]) -> list[Any]:
-    """Start every process, and kill each once it has reported its limit."""
-    reading, told = os.pipe()
-    pids = {w: fork(lambda w=w: work_on(soak, w, start, told)) for w in range(soak.writers)}
-    os.close(told)
-    deeds: list[Any] = []
-    left = dict(enumerate(limits))
-    for deed in lines(reading, time.monotonic() + WAIT_S):
-        deeds.append(deed)
-        left[deed["writer"]] -= 1
-        if left[deed["writer"]] == 0:
-            os.kill(pids[deed["writer"]], signal.SIGKILL)
-        if max(left.values()) <= 0:
-            break
-    for pid in pids.values():
-        os.kill(pid, signal.SIGKILL)
-    deeds += lines(reading, time.monotonic() + WAIT_S)  # to the end of the pipe
-    for pid in pids.values():
-        os.waitpid(pid, 0)
-    os.close(reading)
-    return deeds
 
 
 def _read_the_rest(soak: Soak, box: SqlMailbox, deeds: list[Any]) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 from mcp.client import Client
 from tests.memory.hostile import HONEST, HOSTILE
 from tests.memory.test_hostile_memories import decisions
+from tests.tools.asking import ask
 from tests.tools.test_hook_tools import RUNNING, hook, records, told
-from tests.tools.test_memory_and_message_tools import ME, YOU, ask
+from tests.tools.test_memory_and_message_tools import ME, YOU
 
 from ml_orchestrator.app import build_server
 from ml_orchestrator.settings import Settings

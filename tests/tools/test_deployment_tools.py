@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from mcp.client import Client
-from mcp.types import TextContent
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from tests.orchestration.workflow_bench import stop_workers
 from tests.registry.flowers import iris, log_flowers, make_desk
+from tests.tools.asking import ask
 
 from ml_orchestrator.app import build_server
 from ml_orchestrator.orchestration.launch import worker_leases
@@ -106,22 +106,6 @@ async def session(settings: Settings) -> AsyncIterator[Client]:
     finally:
         stop_workers(settings.home)
         stop_server(settings, "iris", wait_s=5.0)
-
-
-async def ask(client: Client, tool: str, /, **arguments: Any) -> dict[str, Any]:
-    result = await client.call_tool(tool, arguments)
-    assert not result.is_error, result.content
-    content: dict[str, Any] | None = result.structured_content
-    assert content is not None
-    return content
-
-
-async def refusal(client: Client, tool: str, /, **arguments: Any) -> str:
-    result = await client.call_tool(tool, arguments)
-    assert result.is_error, result.structured_content
-    first = result.content[0]
-    assert isinstance(first, TextContent)
-    return first.text
 
 
 async def ended(client: Client, rollout_id: str) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from mcp.client import Client
 from mcp.types import (
     ImageContent,
     ResourceTemplateReference,
-    TextContent,
     TextResourceContents,
 )
 from sklearn.datasets import load_breast_cancer
+from tests.tools.asking import ask, refusal
 
 from ml_orchestrator.app import build_server
 from ml_orchestrator.settings import Settings
@@ -44,23 +44,6 @@ async def session(home: Path) -> AsyncIterator[Client]:
     settings = Settings.read({}, project_dir=home.parent, home=home, worker_idle_s=2.0)
     async with Client(build_server(settings)) as client:
         yield client
-
-
-async def ask(client: Client, tool: str, /, **arguments: Any) -> dict[str, Any]:
-    result = await client.call_tool(tool, arguments)
-    assert not result.is_error, result.content
-    content: dict[str, Any] | None = result.structured_content
-    assert content is not None
-    return content
-
-
-async def refusal(client: Client, tool: str, /, **arguments: Any) -> str:
-    result = await client.call_tool(tool, arguments)
-    assert result.is_error, result.structured_content
-    first = result.content[0]
-    assert isinstance(first, TextContent)
-    assert not first.text.startswith("Error executing tool")
-    return first.text
 
 
 async def finish(client: Client, run_id: str, tool: str = "training_status") -> dict[str, Any]:

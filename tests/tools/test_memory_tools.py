@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from mcp.client import Client
-from tests.tools.test_memory_and_message_tools import ME, YOU, ask, refusal, server
+from tests.tools.asking import ask, refusal
+from tests.tools.test_memory_and_message_tools import ME, YOU, server
 
 
 async def save_insight(client: Client, agent: str, text: str, **given: Any) -> str:

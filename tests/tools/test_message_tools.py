@@ -6,7 +6,8 @@ from typing import Any
 
 import anyio
 from mcp.client import Client
-from mcp.types import TextContent, TextResourceContents
+from mcp.types import TextResourceContents
+from tests.tools.asking import ask, refusal
 
 from ml_orchestrator.app import build_server
 from ml_orchestrator.settings import Settings
@@ -16,22 +17,6 @@ ME, YOU = "ml-orchestrator", "performance-engineer"
 
 def server(tmp_path: Path, **given: Any) -> Any:
     return build_server(Settings.read({}, project_dir=tmp_path, **given))
-
-
-async def ask(client: Client, name: str, **arguments: Any) -> dict[str, Any]:
-    result = await client.call_tool(name, arguments)
-    assert not result.is_error, result.content
-    content: dict[str, Any] | None = result.structured_content
-    assert content is not None
-    return content
-
-
-async def refusal(client: Client, name: str, **arguments: Any) -> str:
-    result = await client.call_tool(name, arguments)
-    assert result.is_error
-    first = result.content[0]
-    assert isinstance(first, TextContent)
-    return first.text
 
 
 async def read(client: Client, address: str) -> dict[str, Any]:

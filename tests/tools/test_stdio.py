@@ -9,6 +9,7 @@ import anyio
 import psutil
 import pytest
 from mcp import Client, StdioServerParameters
+from tests.tools.asking import ask
 
 LIMIT_S = 120.0
 
@@ -25,14 +26,6 @@ def server(folder: Path, **environment: str) -> StdioServerParameters:
             **environment,
         },
     )
-
-
-async def ask(client: Client, tool: str, /, **arguments: Any) -> dict[str, Any]:
-    result = await client.call_tool(tool, arguments)
-    assert not result.is_error, result.content
-    content: dict[str, Any] | None = result.structured_content
-    assert content is not None
-    return content
 
 
 async def test_two_servers_started_together_on_a_fresh_directory_both_work(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 from mcp.client import Client
 from mcp.client.subscriptions import ResourceUpdated
 from mcp.types import ResourceUpdatedNotification
-from tests.tools.test_message_tools import ME, YOU, ask, server
+from tests.tools.asking import ask
+from tests.tools.test_message_tools import ME, YOU, server
 
 INBOX, MEMORY, LEASES = f"inbox://{YOU}", f"memory://{YOU}", "lease://all"
 LIMIT_S = 20.0
