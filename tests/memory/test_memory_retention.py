@@ -11,6 +11,7 @@ from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Insight, Knowledge, Task, UsedRecord
 from ml_orchestrator.memory.requests import Filters, Origin, Selection
 from ml_orchestrator.memory.transfer import export_memory, import_memory
+from ml_orchestrator.storage.agents import known_agents
 from ml_orchestrator.storage.engine import open_database
 from ml_orchestrator.storage.schema import memory_past, memory_records
 
@@ -213,6 +214,29 @@ def test_an_export_read_back_gives_the_same_memory_and_twice_changes_nothing(
     twice = export_memory(other.database)
     assert {**twice, "exported_at": None} == {**once, "exported_at": None}
     other.database.close()
+
+
+def test_a_damaged_record_of_an_export_is_named_and_the_others_are_taken(
+    store: SqlMemoryStore, agent: str, tmp_path: Path
+) -> None:
+    store.save(agent, insights=[insight("whole"), insight("damaged")])
+    content = export_memory(store.database)
+    for record in content["records"]:
+        if record["payload"].get("insight") == "damaged":
+            record["n_merged"] = "many"
+    content["records"] += ["no record", {"kind": "insight", "agent": "stranger"}]
+    file = tmp_path / "memory.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+
+    done = import_memory(database, file)
+
+    assert (done.n_added, len(done.skipped)) == (len(content["records"]) - 3, 3)
+    assert "memory.json: invalid literal for int() with base 10: 'many'" in done.skipped
+    other = SqlMemoryStore(database)
+    assert [found.insight for found in other.load(agent).optimization_insights] == ["whole"]
+    assert "stranger" not in database.read(known_agents)
+    database.close()
 
 
 def revision(store: SqlMemoryStore) -> int:

@@ -30,6 +30,7 @@ __all__ = ["Imported", "export_memory", "import_memory", "restore"]
 
 FORMAT = "ml-orchestrator-memory"
 STEP = 200  # records in one transaction, so that other writers get their turn
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
 _OWN_FIELDS = frozenset(Remembered.model_fields)
 
 
@@ -75,7 +76,7 @@ def import_memory(database: Database, path: Path) -> Imported:
     for file in files:
         try:
             _import_file(database, file, tally)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, *_MALFORMED) as error:
             tally.skipped.append(f"{file.name}: {type(error).__name__}: {str(error)[:200]}")
     return Imported(
         n_added=tally.n_added, n_known=tally.n_known, skipped=tally.skipped, notes=tally.notes
@@ -94,7 +95,6 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
     id_ = id_of(kind, agent, payload, findable(kind, agent, payload).near_key)
     if survivor(connection, id_) is not None:
         return False
-    note_agent(connection, agent)
     new = NewRecord(
         kind,
         agent,
@@ -114,6 +114,7 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
         flags=tuple(item.get("flags", ())),
         merged_ids=frozenset(item.get("merged_ids", ())),
     )
+    note_agent(connection, agent)
     added = add(connection, new, now=now)
     _note_merged(connection, new, added.id, now)
     return True
@@ -175,7 +176,7 @@ def _import_file(database: Database, file: Path, tally: _Tally) -> None:
     else:
         items, counted = read_agent_file(content)
         context = None
-    ordered = sorted(items, key=lambda item: moment(item.get("at")) or "")
+    ordered = sorted(items, key=_at)
     for first in range(0, len(ordered), STEP):
         step = ordered[first : first + STEP]
         done = database.write(partial(_restore_all, items=step, origin=origin, file=file.name))
@@ -187,6 +188,10 @@ def _import_file(database: Database, file: Path, tally: _Tally) -> None:
         tally.notes += database.write(lambda connection: _take_context(connection, context))
 
 
+def _at(item: object) -> str:
+    return moment(item.get("at")) or "" if isinstance(item, Mapping) else ""
+
+
 def _restore_all(
     connection: Connection, items: Sequence[Mapping[str, Any]], origin: Origin, file: str
 ) -> _Tally:
@@ -194,8 +199,8 @@ def _restore_all(
     for item in items:
         try:
             is_new = restore(connection, item, origin)
-        except InvalidInputError as error:
-            tally.skipped.append(f"{file}: {error}")
+        except (InvalidInputError, *_MALFORMED) as error:
+            tally.skipped.append(f"{file}: {str(error)[:200]}")
             continue
         tally.n_added += is_new
         tally.n_known += not is_new
