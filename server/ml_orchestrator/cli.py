@@ -74,6 +74,7 @@ def _add_servers(commands: Commands) -> None:
     model.add_argument("--follow", type=float, metavar="SECONDS", help="follow the alias's moves")
     model.add_argument("--isolate", action="store_true", help="the model in a process of its own")
     model.add_argument("--allow-network", action="store_true", help="other machines may ask")
+    model.add_argument("--stop", action="store_true", help="stop the server that runs")
     model.set_defaults(run=_serve)
 
     step = commands.add_parser("step")  # not for people: the worker starts it
@@ -183,8 +184,12 @@ def _worker(_: argparse.Namespace, settings: Settings) -> int:
 
 def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     from ml_orchestrator.orchestration.model_server import ServeOptions, serve_model
-    from ml_orchestrator.serving.launch import ALREADY_SERVED
+    from ml_orchestrator.serving.launch import ALREADY_SERVED, stop_server
 
+    if arguments.stop:
+        stopped = stop_server(settings, arguments.model)
+        print(f"{'Stopped the' if stopped else 'There is no'} server of {arguments.model}.")
+        return 0
     options = ServeOptions(
         model=arguments.model,
         version=arguments.version,

@@ -45,11 +45,15 @@ def test_a_server_is_started_once_found_and_stopped(
     assert f"'iris' has a server already, at {address.url}" in capsys.readouterr().err
 
     process = psutil.Process(address.pid)
-    assert stop_server(stopped, MODEL)
+    stop = ["--home", str(stopped.home), "serve", "--model", MODEL, "--stop"]
+    with pytest.raises(SystemExit, match="0"):
+        main(stop)
     assert not process.is_running()
     assert not path.exists()
     assert find_server(stopped, MODEL) is None
-    assert not stop_server(stopped, MODEL)
+    with pytest.raises(SystemExit, match="0"):
+        main(stop)
+    assert capsys.readouterr().out == "Stopped the server of iris.\nThere is no server of iris.\n"
     with pytest.raises(UnavailableError, match="did not answer"):
         HttpServingControl(address).state()
 
