@@ -100,8 +100,7 @@ async def test_a_message_is_announced_read_and_acknowledged(tmp_path: Path) -> N
         done = await ask(client, "message_ack", agent=YOU, message_ids=[sent["message_id"]])
         after = await ask(client, "message_inbox", agent=YOU)
 
-    assert announced["n_unread_messages"] == 1
-    assert announced["urgent_messages"] == [sent["message_id"]]
+    assert announced["unread"] == {"n_unread": 1, "n_urgent": 1, "urgent": ["p99 doubled"]}
     (message,) = inbox["messages"]
     assert (message["content"], message["priority"]) == ("p99 doubled", "urgent")
     assert message["metadata"] == {"model_alias": "@champion"}

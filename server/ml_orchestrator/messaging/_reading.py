@@ -10,6 +10,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    bindparam,
     func,
     literal,
     null,
@@ -30,6 +31,24 @@ URGENT_RANK = 0
 MOST_URGENT_TOLD = 3
 BEGINNING = 80
 _SHOWN = (messages, readers.c.acknowledged_at, readers.c.rank)
+_IS_UNREAD = and_(
+    readers.c.agent == bindparam("agent"),
+    readers.c.acknowledged_at.is_(None),
+    or_(readers.c.expires_at.is_(None), readers.c.expires_at > bindparam("now")),
+)
+_IS_URGENT = readers.c.rank == literal(URGENT_RANK)
+_N_UNREAD = (
+    select(func.count().label("n_unread"), func.count().filter(_IS_URGENT).label("n_urgent"))
+    .where(_IS_UNREAD)
+    .select_from(readers)
+)  # asked with every result, so built once
+_URGENT = (
+    select(messages.c.content)
+    .join(readers, readers.c.message_seq == messages.c.seq)
+    .where(_IS_UNREAD, _IS_URGENT)
+    .order_by(readers.c.message_seq)
+    .limit(literal(MOST_URGENT_TOLD))
+)
 
 
 def page(
@@ -60,22 +79,12 @@ def count_unread(connection: Connection, agent: str, *, shipped: bool, now: str)
         broadcasts = page(
             connection, agent, limit=1_000, after=None, with_acknowledged=False, query=None, now=now
         )
-        urgent = [row for row in broadcasts if row.rank == URGENT_RANK]
-        return _unread(len(broadcasts), urgent, n_urgent=len(urgent))
-    mine = and_(readers.c.agent == agent, readers.c.acknowledged_at.is_(None), _is_live(now))
-    n_unread = connection.scalar(select(func.count()).select_from(readers).where(mine)) or 0
-    is_urgent = and_(mine, readers.c.rank == URGENT_RANK)
-    n_urgent = connection.scalar(select(func.count()).select_from(readers).where(is_urgent)) or 0
-    if not n_urgent:
-        return _unread(n_unread, (), n_urgent=0)
-    rows = connection.execute(
-        select(messages.c.content)
-        .join(readers, readers.c.message_seq == messages.c.seq)
-        .where(is_urgent)
-        .order_by(readers.c.message_seq)
-        .limit(MOST_URGENT_TOLD)
-    ).all()
-    return _unread(n_unread, rows, n_urgent=n_urgent)
+        pressing = [row for row in broadcasts if row.rank == URGENT_RANK]
+        return _unread(len(broadcasts), pressing, n_urgent=len(pressing))
+    who_and_when = {"agent": agent, "now": now}
+    counted = connection.execute(_N_UNREAD, who_and_when).one()
+    urgent = connection.execute(_URGENT, who_and_when).all() if counted.n_urgent else ()
+    return _unread(counted.n_unread, urgent, n_urgent=counted.n_urgent)
 
 
 def messages_of(connection: Connection, rows: Sequence[Row[Any]]) -> list[Message]:

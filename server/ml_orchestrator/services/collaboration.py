@@ -39,7 +39,6 @@ if TYPE_CHECKING:  # opened by its door
 
 __all__ = ["CollaborationService"]
 
-FIRST_MESSAGES = 20
 LOOK_S = 0.1
 TELL_S = 5.0
 OnWait = Callable[[float], Awaitable[None]]
@@ -64,14 +63,9 @@ class CollaborationService:
 
     async def brief(
         self, agent: str, task: str | None = None, *, limit: int
-    ) -> tuple[AgentMemory, Digest, SharedContext, Inbox]:
-        """Return what an agent should know before a task: memory, digest, context, messages."""
-
-        def read() -> tuple[AgentMemory, Digest, SharedContext, Inbox]:
-            known = self._memory().brief(agent, task, limit=limit)
-            return (*known, self._mailbox().inbox(agent, limit=FIRST_MESSAGES))
-
-        return await run_sync(read)
+    ) -> tuple[AgentMemory, Digest, SharedContext]:
+        """Return what an agent should know before a task: memory, digest and shared context."""
+        return await run_sync(lambda: self._memory().brief(agent, task, limit=limit))
 
     async def search_memory(
         self, query: str | None, filters: Filters, *, limit: int, cursor: str | None
@@ -183,8 +177,8 @@ class CollaborationService:
         agent: str,
         *,
         limit: int,
-        cursor: str | None,
-        with_acknowledged: bool,
+        cursor: str | None = None,
+        with_acknowledged: bool = False,
         query: str | None = None,
         wait_s: float = 0.0,
         on_wait: OnWait | None = None,

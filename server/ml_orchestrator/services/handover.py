@@ -1,11 +1,12 @@
 """What a subagent is told without asking: its memory, its messages, and to save before it stops."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ml_orchestrator.memory.models import Task
 from ml_orchestrator.memory.requests import Origin
-from ml_orchestrator.messaging.models import Inbox
+from ml_orchestrator.messaging.models import Message
 from ml_orchestrator.services.collaboration import CollaborationService
 from ml_orchestrator.services.handout import N_NEWEST, Handout, announce, hand_out
 from ml_orchestrator.text import cut
@@ -21,6 +22,7 @@ __all__ = [
 
 MAX_SESSIONS = 1_000
 MAX_URGENT = 100
+FIRST_MESSAGES = 20
 
 
 @dataclass(slots=True)
@@ -58,7 +60,8 @@ async def hand_over(collaboration: CollaborationService, session: AgentSession, 
     Raises:
         UnavailableError: the stores cannot be read; nothing counts as told.
     """
-    memory, digest, _, inbox = await collaboration.brief(agent, limit=N_NEWEST)
+    memory, digest, _ = await collaboration.brief(agent, limit=N_NEWEST)
+    inbox = await collaboration.inbox(agent, limit=FIRST_MESSAGES)
     session.has_memory = True
     return _tell(session, hand_out(memory, digest, inbox))
 
@@ -70,10 +73,8 @@ async def tell_news(collaboration: CollaborationService, session: AgentSession, 
     """
     if not session.has_memory:
         return await hand_over(collaboration, session, agent)
-    inbox = await _urgent(collaboration, agent)
-    news = [
-        m for m in inbox.messages if m.priority == "urgent" and m.message_id not in session.told
-    ]
+    urgent = await _urgent(collaboration, agent)
+    news = [message for message in urgent if message.message_id not in session.told]
     return _tell(session, announce(agent, news))
 
 
@@ -103,13 +104,13 @@ def ask_to_save(agent: str) -> str:
     )
 
 
-async def _urgent(collaboration: CollaborationService, agent: str) -> Inbox:
-    """Return the urgent messages first; only a small look when there is at most one."""
-    first = await collaboration.inbox(agent, limit=1, cursor=None, with_acknowledged=False)
-    if first.n_urgent <= 1:
-        return first
-    limit = min(first.n_urgent, MAX_URGENT)
-    return await collaboration.inbox(agent, limit=limit, cursor=None, with_acknowledged=False)
+async def _urgent(collaboration: CollaborationService, agent: str) -> Sequence[Message]:
+    """Return the urgent messages, up to 100; a count is enough when there are none."""
+    n_urgent = (await collaboration.unread(agent)).n_urgent
+    if not n_urgent:
+        return ()
+    inbox = await collaboration.inbox(agent, limit=min(n_urgent, MAX_URGENT))
+    return [message for message in inbox.messages if message.priority == "urgent"]
 
 
 def _tell(session: AgentSession, handout: Handout) -> str:

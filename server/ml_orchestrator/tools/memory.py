@@ -50,10 +50,6 @@ class LoadedMemory(Record):
     memory: AgentMemory
     digest: Digest
     shared_context: SharedContext
-    n_unread_messages: int
-    urgent_messages: Annotated[
-        list[str], Field(description="Ids of urgent unread messages, up to 20; read them first.")
-    ]
 
 
 @tool(title="Load memory", reads_only=True)
@@ -72,14 +68,8 @@ async def memory_load(
     ask), the newest tasks, insights and facts, how work with each colleague has gone, the shared
     context, and how many messages wait (message_inbox). memory_search finds older ones.
     """
-    memory, digest, context, inbox = await collaboration.brief(agent, task, limit=limit)
-    return LoadedMemory(
-        memory=memory,
-        digest=digest,
-        shared_context=context,
-        n_unread_messages=inbox.n_unread,
-        urgent_messages=[m.message_id for m in inbox.messages if m.priority == "urgent"],
-    )
+    memory, digest, context = await collaboration.brief(agent, task, limit=limit)
+    return LoadedMemory(memory=memory, digest=digest, shared_context=context)
 
 
 @tool(title="Save memory")
