@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -16,9 +16,16 @@ from ml_orchestrator.training.meta_features import SCALES, distance, meta_featur
 from ml_orchestrator.training.models import Task, TrainingSpec, TrainingSummary
 from ml_orchestrator.training.search import train
 from ml_orchestrator.training.splits import plan_split
+from ml_orchestrator.training.study import FinishedTrial
 from ml_orchestrator.training.table import prepare_table
 from ml_orchestrator.training.trainers import TRAINERS
-from ml_orchestrator.training.warm_start import FURTHEST, Experience, choose_starts, in_space
+from ml_orchestrator.training.warm_start import (
+    FURTHEST,
+    Experience,
+    choose_starts,
+    in_space,
+    starts_for,
+)
 
 ALL = tuple(TRAINERS)
 
@@ -127,7 +134,17 @@ def test_the_same_data_set_and_the_same_configuration_are_not_taken_twice() -> N
     assert starts(found, mine) == [("run-first", 0.0), ("run-other", 0.0)]
 
 
-def test_experiences_that_make_no_sense_cannot_break_a_search(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("trainer", "tried"),
+    [
+        ("forest", {"run-c": {"n_trees": 300, "feature_share": 0.3, "min_leaf_rows": 2}}),
+        ("linear", {}),  # what is left of b are the defaults
+        ("extra_trees", {}),
+    ],
+)
+def test_experiences_that_make_no_sense_cannot_break_a_search(
+    tmp_path: Path, trainer: str, tried: dict[str, Any]
+) -> None:
     nan = float("nan")
     hostile = [
         experience("a", {}, trainer="nonsense"),
@@ -135,7 +152,7 @@ def test_experiences_that_make_no_sense_cannot_break_a_search(tmp_path: Path) ->
         experience("c", {}, trainer="forest", params={"n_trees": 10**9, "feature_share": "x"}),
         experience("d", {}, trainer="extra_trees", params={}),
     ]
-    spec = TrainingSpec(source="t.csv", n_trials=5, n_folds=3, warm_start=True)
+    spec = TrainingSpec(source="t.csv", trainers=(trainer,), n_trials=2, n_folds=3, warm_start=True)
 
     summary = train(
         spec,
@@ -145,10 +162,30 @@ def test_experiences_that_make_no_sense_cannot_break_a_search(tmp_path: Path) ->
         recall=lambda _: hostile,
     ).summary
 
-    tried = {start.run_id: start.params for start in summary.warm_starts}
-    assert tried["run-c"] == {"n_trees": 300, "feature_share": 0.3, "min_leaf_rows": 2}
-    assert set(tried) == {"run-c"}  # what is left of b and d are the defaults
-    assert summary.n_failed == 0
+    assert {start.run_id: start.params for start in summary.warm_starts} == tried
+    assert (summary.n_trials, summary.n_failed) == (2, 0)
+
+
+def finished(index: int, trainer: str, *scores: float) -> FinishedTrial:
+    state: Literal["complete", "failed"] = "complete" if scores else "failed"
+    return FinishedTrial(index, state, {"trainer": trainer}, scores, 0.0, "")
+
+
+def test_only_the_family_whose_default_does_best_here_is_started_from() -> None:
+    found = [
+        experience("a", {}),
+        experience("b", {}, params={"penalty": 8.0}),
+        experience("c", {}, trainer="forest", params={"n_trees": 50}),
+    ]
+    known = choose_starts(found, {}, dataset_digest="mine", trainers=ALL)
+    defaults = [finished(0, "forest", 0.5, 0.7), finished(1, "linear", 0.4), finished(2, "knn")]
+
+    up, down = (
+        [start.run_id for start in starts_for(known, defaults, higher_is_better=higher)]
+        for higher in (True, False)
+    )
+    assert (up, down) == (["run-c"], ["run-a", "run-b"])
+    assert starts_for(known, [finished(0, "linear")], higher_is_better=True) == []
 
 
 @pytest.mark.parametrize("trainer", ALL)
@@ -212,7 +249,9 @@ def test_a_resumed_study_keeps_the_starts_it_began_with(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     meta = measured(planted(2), task="regression")
-    first = searched(tmp_path, planted(2), [experience("a", meta, params={"penalty": 30.0})])
+    found = [experience("a", meta, params={"penalty": 30.0})]
+    first = searched(tmp_path, planted(2), found, n_trials=2)
+    assert [start.run_id for start in first.warm_starts] == ["run-a"]
     later = [experience("b", meta, params={"penalty": 300.0})]
 
     again = searched(tmp_path, planted(2), later, n_trials=3)

@@ -21,6 +21,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.study import (
     FinishedTrial,
     Objective,
@@ -32,7 +33,7 @@ from ml_orchestrator.training.study import (
 __all__ = ["run_study"]
 
 JOURNAL = "study.journal"
-N_RANDOM = 5  # trials after the given ones before the sampler models the space
+N_RANDOM = 5  # trials after the first ones before the sampler models the space
 FIRST_PRUNED_FOLD = 1  # counted from 0: two folds are always run
 _TRIAL_STATES = {
     "complete": TrialState.COMPLETE,
@@ -231,9 +232,16 @@ class _Run:
             constant_liar=False,  # unfinished trials of a dead process must not count
         )
         waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        if index < len(self._plan.first) and not waiting:
-            self._study.enqueue_trial(dict(self._plan.first[index]))
+        given = self._given()
+        if index < len(given) and not waiting:
+            self._study.enqueue_trial(dict(given[index]))
         return self._study.ask()
+
+    def _given(self) -> Sequence[Params]:
+        """Return the points to try before any is drawn, as far as they are known."""
+        first = self._plan.first
+        tried = self._trials[: len(first)]
+        return [*first, *(self._plan.then(tried) if len(tried) == len(first) else ())]
 
     def _is_over(self) -> bool:
         return bool(self._trials) and self._elapsed_s() >= self._plan.timeout_s

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -38,7 +39,13 @@ from ml_orchestrator.training.splits import Split, plan_split
 from ml_orchestrator.training.study import Objective, StudyPlan, StudyProgress, StudyResult
 from ml_orchestrator.training.table import TrainingTable, check_head, prepare_table
 from ml_orchestrator.training.trainers import TRAINERS
-from ml_orchestrator.training.warm_start import Recall, choose_starts, kept_or_chosen
+from ml_orchestrator.training.warm_start import (
+    Recall,
+    Starts,
+    choose_starts,
+    kept_or_chosen,
+    starts_for,
+)
 
 __all__ = ["Report", "TrainedModel", "check", "check_part", "train"]
 
@@ -119,7 +126,8 @@ def train(
     split = plan_split(spec, table)
     with threadpool_limits(_n_threads(table), user_api="openmp"):
         meta = meta_features(table, split.train)
-        starts = _starts(spec, dataset, table, study_dir, names, meta=meta, recall=recall)
+        known = _starts(spec, dataset, table, study_dir, names, meta=meta, recall=recall)
+        starts = partial(starts_for, known, higher_is_better=table.metric.higher_is_better)
         result = run_study(
             _plan(spec, dataset, table, study_dir, names, starts=starts),
             Objective(_suggest_from(names), _evaluate_on(spec, table, split)),
@@ -129,7 +137,9 @@ def train(
         judged = _judge(spec, table, split, result)
     seconds = time.monotonic() - began_at
     summary = _summary(spec, dataset, judged, result, split=split, table=table, seconds=seconds)
-    summary = summary.model_copy(update={"meta_features": meta, "warm_starts": starts})
+    summary = summary.model_copy(
+        update={"meta_features": meta, "warm_starts": _tried(starts, result, len(names))}
+    )
     report(1.0, _last_words(summary), {"cv_score": summary.cv_score})
     plots = {
         "search": search_plot(result.trials, table.metric),
@@ -195,7 +205,7 @@ def _plan(
     study_dir: Path,
     names: list[str],
     *,
-    starts: Sequence[WarmStart],
+    starts: Starts,
 ) -> StudyPlan:
     question = spec.model_dump(exclude={"n_trials", "timeout_s", "source"})
     content = json.dumps({**question, "trainers": names, "digest": dataset.digest}, sort_keys=True)
@@ -206,10 +216,8 @@ def _plan(
         n_trials=spec.n_trials,
         timeout_s=spec.timeout_s,
         seed=spec.seed,
-        first=[
-            *(_full(name, TRAINERS[name].first_params) for name in names),
-            *(_full(start.trainer, start.params) for start in starts),
-        ],
+        first=[_full(name, TRAINERS[name].first_params) for name in names],
+        then=lambda tried: [_full(start.trainer, start.params) for start in starts(tried)],
     )
 
 
@@ -238,6 +246,12 @@ class _Scoped:
 
     def choice(self, name: str, options: Sequence[str]) -> str:
         return self.space.choice(f"{self.scope}.{name}", options)
+
+
+def _tried(starts: Starts, result: StudyResult, n_first: int) -> tuple[WarmStart, ...]:
+    """Return the starts that the search came to."""
+    n_others = max(0, len(result.trials) - n_first)
+    return tuple(starts(result.trials[:n_first]))[:n_others]
 
 
 def _suggest_from(names: list[str]) -> Callable[[ParamSpace], Params]:

@@ -25,7 +25,9 @@ class StudyPlan:
     """Where a study lives, what it optimises and when it ends.
 
     ``fingerprint`` names the question: a directory holds one study and refuses another's plan.
-    ``n_trials`` and ``timeout_s`` may grow between resumptions.
+    ``n_trials`` and ``timeout_s`` may grow between resumptions. The points of ``first`` are tried
+    first; once they are finished, ``then`` is asked with them for points to try next. It must
+    answer the same after a resumption.
     """
 
     directory: Path
@@ -35,6 +37,7 @@ class StudyPlan:
     timeout_s: float
     seed: int
     first: Sequence[Params] = ()
+    then: Callable[[Sequence["FinishedTrial"]], Sequence[Params]] = lambda _: ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,20 @@ from pydantic import TypeAdapter, ValidationError
 from ml_orchestrator.training.meta_features import distance
 from ml_orchestrator.training.models import Task, WarmStart
 from ml_orchestrator.training.space import Params, ParamSpace, ParamValue
+from ml_orchestrator.training.study import FinishedTrial
 from ml_orchestrator.training.trainers import TRAINERS
 
-__all__ = ["Experience", "Recall", "choose_starts", "in_space", "kept_or_chosen"]
+__all__ = [
+    "Experience",
+    "Recall",
+    "Starts",
+    "choose_starts",
+    "in_space",
+    "kept_or_chosen",
+    "starts_for",
+]
 
-N_STARTS = 3
+N_STARTS = 3  # of one trainer
 FURTHEST = 1.5  # beyond this distance data sets have too little in common
 FILE = "warm_start.json"
 _log = logging.getLogger(__name__)
@@ -37,6 +46,9 @@ class Experience:
 Recall = Callable[[Task], Sequence[Experience]]
 """Returns what earlier searches of the same kind of problem found, newest first."""
 
+Starts = Callable[[Sequence[FinishedTrial]], Sequence[WarmStart]]
+"""Returns what to try next, given how the defaults went."""
+
 
 def choose_starts(
     experiences: Sequence[Experience],
@@ -47,28 +59,52 @@ def choose_starts(
 ) -> tuple[WarmStart, ...]:
     """Return the best configurations of the most similar data sets, nearest first.
 
-    At most three, of different data sets and different from one another. The same data set is
-    left out: its own search, repeated with the same seed, shall give the same trials. An
-    experience that names an unknown or unwanted trainer is passed over.
+    At most three of each trainer, of different data sets and different from one another. The
+    same data set is left out: its own search, repeated with the same seed, shall give the same
+    trials. An experience that names an unknown or unwanted trainer is passed over.
     """
     ranked = sorted(
         ((distance(meta, e.meta_features), i) for i, e in enumerate(experiences)),
     )
+    near = [(gap, experiences[i]) for gap, i in ranked if gap <= FURTHEST]
+    return tuple(
+        start
+        for trainer in trainers
+        for start in _of_trainer(trainer, near, but_not=dataset_digest)
+    )
+
+
+def _of_trainer(
+    trainer: str, near: Sequence[tuple[float, Experience]], *, but_not: str
+) -> Iterable[WarmStart]:
     chosen: dict[str, WarmStart] = {}
-    for gap, i in ranked:
-        found = experiences[i]
-        if len(chosen) == N_STARTS or gap > FURTHEST:
+    for gap, found in near:
+        if len(chosen) == N_STARTS:
             break
-        if found.dataset_digest in {dataset_digest, *chosen} or found.trainer not in trainers:
+        if found.trainer != trainer or found.dataset_digest in {but_not, *chosen}:
             continue
-        params = in_space(found.trainer, found.params)
-        if params != TRAINERS[found.trainer].first_params and all(
-            (c.trainer, c.params) != (found.trainer, params) for c in chosen.values()
-        ):
+        params = in_space(trainer, found.params)
+        if params not in [TRAINERS[trainer].first_params, *(c.params for c in chosen.values())]:
             chosen[found.dataset_digest] = WarmStart(
-                run_id=found.run_id, distance=round(gap, 4), trainer=found.trainer, params=params
+                run_id=found.run_id, distance=round(gap, 4), trainer=trainer, params=params
             )
-    return tuple(chosen.values())
+    return chosen.values()
+
+
+def starts_for(
+    known: Sequence[WarmStart], defaults: Sequence[FinishedTrial], *, higher_is_better: bool
+) -> list[WarmStart]:
+    """Return the starts of the trainer whose default did best on this data.
+
+    Which family suits the data is seen from its own trials better than from other data sets;
+    how to tune a family is what those know.
+    """
+    sign = 1.0 if higher_is_better else -1.0
+    scored = [trial for trial in defaults if trial.state == "complete"]
+    if not scored:
+        return []
+    leader = max(scored, key=lambda trial: sign * trial.mean_score).params["trainer"]
+    return [start for start in known if start.trainer == leader]
 
 
 def kept_or_chosen(
