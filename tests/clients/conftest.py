@@ -23,17 +23,10 @@ def installed() -> None:
 @pytest.fixture
 def programs(installed: None, tmp_path: Path) -> Programs:
     """Programs with an empty home and an empty project of this test's own."""
-    return make_programs(tmp_path)
+    return Programs.fresh(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def shared_programs(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Programs:
     """Programs with a home and a project that the tests of one module share."""
-    return make_programs(tmp_path_factory.mktemp("client"))
-
-
-def make_programs(folder: Path) -> Programs:
-    home, project = folder / "home", folder / "project"
-    home.mkdir()
-    project.mkdir()
-    return Programs(home, project)
+    return Programs.fresh(tmp_path_factory.mktemp("client"))

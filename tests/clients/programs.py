@@ -35,6 +35,23 @@ class Programs:
     home: Path
     project: Path
 
+    @classmethod
+    def fresh(cls, folder: Path) -> "Programs":
+        """Return programs with a new home and a new project in a folder."""
+        home, project = folder / "home", folder / "project"
+        home.mkdir()
+        project.mkdir()
+        return cls(home, project)
+
+    def install(self, marketplace: Path, *options: str) -> None:
+        """Install our plug-in into Claude Code as a person does: from a marketplace."""
+        for arguments in (
+            ("marketplace", "add", str(marketplace)),
+            ("install", "ml-orchestrator@ml-orchestrator", *options),
+        ):
+            done = self.claude("plugin", *arguments)
+            assert done.status == 0, done.said
+
     def claude(
         self, *arguments: str, limit_s: float = 60, cwd: Path | None = None, **variables: str
     ) -> Finished:

@@ -1,46 +1,27 @@
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from mcp.client import Client
-from tests.clients.messages_api import Actor, Call, Request, Result, Script, serve
-from tests.clients.programs import ROOT, Finished, Programs
-from tests.plugin.lint_agents import PREFIX, read_agent, tools_of
+from tests.clients.messages_api import Script
+from tests.clients.programs import ROOT, Programs
+from tests.clients.sessions import (
+    AGENT,
+    NEVER_CALLED,
+    Session,
+    agent_file,
+    failing_with,
+    hold_session,
+    stored,
+    use,
+)
+from tests.plugin.lint_agents import PREFIX, tools_of
 
-from ml_orchestrator.app import build_server
-from ml_orchestrator.settings import Settings
 from ml_orchestrator.tools import TOOLS
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
 
-AGENT = "ml-orchestrator"
-AGENT_FILE = ROOT / "agents" / f"{AGENT}.md"
 MODEL = "tumours"
 N_WAITS = 20
-OFFLINE = {
-    "ANTHROPIC_API_KEY": "none-is-needed",
-    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-    # A script answers at once, a model in seconds: let the server connect first.
-    "MCP_CONNECTION_NONBLOCKING": "0",
-    "ML_ORCHESTRATOR_WORKER_IDLE_S": "2",
-}
-EVERY_TOOL = f"{PREFIX.removesuffix('__')},Agent"
-NEVER_CALLED = "DeferredToolPlaceholder"  # Claude Code 2.1.330 adds it to every request
-
-
-def use(tool: str, **arguments: Any) -> Call:
-    return Call(PREFIX + tool, arguments)
-
-
-def delegate() -> Script:
-    """Give everything to the subagent and report what it says."""
-    prompt = {"description": "ML work", "prompt": "Do it.", "run_in_background": False}
-    report = yield Call("Agent", {**prompt, "subagent_type": f"{AGENT}:{AGENT}"})
-    return f"The subagent reports: {report.text}"
 
 
 def remember_and_compare() -> Script:
@@ -95,62 +76,6 @@ def train_and_promote() -> Script:
     return f"Version {version} is the champion."
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A finished run of Claude Code, and what it asked of its model for whom."""
-
-    finished: Finished
-    main: Sequence[Request]
-    requests: Sequence[Request]
-
-    def results(self, tool: str) -> list[Result]:
-        """Return what the model got back from each call of a tool, in order."""
-        calls = self.requests[-1].exchanges
-        return [result for call, result in calls if call.tool == PREFIX + tool]
-
-
-def hold_session(
-    programs: Programs,
-    script: Any,
-    *,
-    limit_s: float,
-    allowed: str = EVERY_TOOL,
-    plugin: Path = ROOT,
-    **variables: str,
-) -> Session:
-    """Run Claude Code offline: it delegates to the subagent, which follows the script.
-
-    ``allowed`` names, with commas, what may be used without a person's consent.
-    """
-    opening = read_agent(AGENT_FILE.read_text()).body.splitlines()[0]
-    with serve(Actor("subagent", opening, script), Actor("main", "", delegate)) as api:
-        finished = programs.claude(
-            *(
-                "--plugin-dir",
-                str(plugin),
-                "-p",
-                "Please do the ML work.",
-                "--output-format",
-                "json",
-            ),
-            *("--allowedTools", allowed),
-            limit_s=limit_s,
-            ANTHROPIC_BASE_URL=api.url,
-            ANTHROPIC_API_KEY="none-is-needed",
-            CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
-            ML_ORCHESTRATOR_WORKER_IDLE_S="2",
-        )
-        return Session(finished, api.of("main"), api.of("subagent"))
-
-
-async def stored(programs: Programs, tool: str, agent: str) -> dict[str, Any]:
-    """Return what a reading tool says of an agent once the session is over."""
-    settings = Settings.read({}, project_dir=programs.project)
-    async with Client(build_server(settings)) as client:
-        result = await client.call_tool(tool, {"agent": agent})
-    return result.structured_content or {}
-
-
 @pytest.fixture(scope="module")
 def short_session(shared_programs: Programs) -> Session:
     """A session that remembers, compares and tells."""
@@ -169,18 +94,6 @@ def write_samples(folder: Path) -> None:
     for name, shift in (("reference", 0), ("current", 500)):
         rows = [f"{i % 97},{(i * 31) % 101 + shift}" for i in range(400)]
         (folder / f"{name}.csv").write_text("\n".join(["steady,shifted", *rows, ""]))
-
-
-@contextmanager
-def failing_with(session: Session) -> Iterator[None]:
-    """Show the subagent's conversation and what Claude Code said if something inside fails."""
-    try:
-        yield
-    except Exception as error:
-        for call, result in session.requests[-1].exchanges:
-            error.add_note(f"{call.tool}({json.dumps(call.arguments)})\n    {result.text[:1_000]}")
-        error.add_note(session.finished.said)
-        raise
 
 
 def test_the_plugin_passes_claude_codes_own_strict_validation(programs: Programs) -> None:
@@ -224,7 +137,7 @@ def test_the_first_request_of_the_subagent_has_exactly_the_tools_of_its_file(
 ) -> None:
     with failing_with(short_session):
         sent = set(short_session.requests[0].tools) - {NEVER_CALLED}
-        assert sent == set(tools_of(read_agent(AGENT_FILE.read_text())))
+        assert sent == set(tools_of(agent_file(AGENT)))
 
 
 @pytest.mark.parametrize("tool", sorted(TOOLS))
@@ -241,7 +154,7 @@ def test_the_model_gets_the_whole_schema_and_manual_of_each_tool(
 def test_the_prompt_of_the_subagent_is_the_file(short_session: Session) -> None:
     with failing_with(short_session):
         system = json.dumps(short_session.requests[0].body["system"], ensure_ascii=False)
-        for line in read_agent(AGENT_FILE.read_text()).body.splitlines():
+        for line in agent_file(AGENT).body.splitlines():
             assert json.dumps(line, ensure_ascii=False)[1:-1] in system
 
 
@@ -274,7 +187,7 @@ async def test_a_message_waits_for_the_colleague_it_was_sent_to(
 def test_the_report_of_the_subagent_reaches_the_person(short_session: Session) -> None:
     with failing_with(short_session):
         answer = json.loads(short_session.finished.out)
-        assert "The subagent reports:" in answer["result"]
+        assert f"{AGENT} reports:" in answer["result"]
         assert "Drifted: shifted." in answer["result"]
 
 

@@ -6,27 +6,27 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.clients.messages_api import Actor, Call, Script, serve
+from tests.clients.messages_api import Script, serve
 from tests.clients.programs import ROOT, Programs
+from tests.clients.sessions import (
+    AGENT,
+    NEVER_CALLED,
+    agent_file,
+    ask_claude,
+    main_thread,
+    subagent,
+    use,
+)
 from tests.launcher.small_plugin import SmallPlugin
-from tests.plugin.lint_agents import PREFIX, read_agent, tools_of
+from tests.plugin.lint_agents import PREFIX, tools_of
 
 from ml_orchestrator.tools import TOOLS
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
 
-AGENT = "ml-orchestrator"
-NEVER_CALLED = "DeferredToolPlaceholder"  # Claude Code 2.1.330 adds it to every request
-
-
-def delegate() -> Script:
-    prompt = {"description": "ML work", "prompt": "Do it.", "run_in_background": False}
-    report = yield Call("Agent", {**prompt, "subagent_type": f"{AGENT}:{AGENT}"})
-    return f"The subagent reports: {report.text}"
-
 
 def call_once() -> Script:
-    result = yield Call(f"{PREFIX}message_ack", {"agent": AGENT, "message_ids": ["one"]})
+    result = yield use("message_ack", agent=AGENT, message_ids=["one"])
     return f"It was {result.text}"
 
 
@@ -46,29 +46,19 @@ def marketplace(tmp_path: Path) -> SmallPlugin:
 def test_the_first_request_of_the_first_subagent_has_every_tool_and_its_first_call_is_answered(
     programs: Programs, marketplace: SmallPlugin
 ) -> None:
-    for arguments in (
-        ("plugin", "marketplace", "add", str(marketplace.root)),
-        ("plugin", "install", f"{AGENT}@{AGENT}"),
-    ):
-        done = programs.claude(*arguments)
-        assert done.status == 0, done.said
-    agent_file = (ROOT / "agents" / f"{AGENT}.md").read_text()
-    opening = read_agent(agent_file).body.splitlines()[0]
-    with serve(Actor("subagent", opening, call_once), Actor("main", "", delegate)) as api:
-        done = programs.claude(
-            *("-p", "Please do the ML work."),
-            *("--allowedTools", f"{PREFIX.removesuffix('__')},Agent"),
+    programs.install(marketplace.root)
+    with serve(subagent(AGENT, call_once), main_thread(AGENT)) as api:
+        done = ask_claude(
+            programs,
+            api,
             limit_s=180,
             PIP_NO_INDEX="1",
             PIP_FIND_LINKS=str(marketplace.wheels),
             PATH=f"{Path(sys.executable).parent}:{programs.environment()['PATH']}",
-            ANTHROPIC_BASE_URL=api.url,
-            ANTHROPIC_API_KEY="none-is-needed",
-            CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
         )
 
-    first, *_ = api.of("subagent")
-    assert set(first.tools) - {NEVER_CALLED} == set(tools_of(read_agent(agent_file)))
+    first, *_ = api.of(AGENT)
+    assert set(first.tools) - {NEVER_CALLED} == set(tools_of(agent_file(AGENT)))
     assert "message_ack in " in done.out, done.said
     (environment,) = (programs.home / ".claude" / "plugins" / "data").glob("*/env-*")
     assert str(environment) in done.out
@@ -79,12 +69,7 @@ def test_an_option_given_at_installation_reaches_the_launcher_and_its_secret_no_
 ) -> None:
     secret = "postgresql+psycopg://ml:not-for-files@127.0.0.1:1/ml"
     options = ("--config", "mode=read-only", "--config", f"database_url={secret}")
-    for arguments in (
-        ("plugin", "marketplace", "add", str(marketplace.root)),
-        ("plugin", "install", f"{AGENT}@{AGENT}", *options),
-    ):
-        done = programs.claude(*arguments)
-        assert done.status == 0, done.said
+    programs.install(marketplace.root, *options)
 
     done = programs.claude(
         *("-p", "x", "--output-format", "stream-json", "--verbose"),

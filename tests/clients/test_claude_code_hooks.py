@@ -9,14 +9,7 @@ from pathlib import Path
 import pytest
 from tests.clients.messages_api import Call, Request, Script
 from tests.clients.programs import ROOT, Programs, python
-from tests.clients.test_claude_code import (
-    AGENT,
-    Session,
-    failing_with,
-    hold_session,
-    stored,
-    use,
-)
+from tests.clients.sessions import AGENT, Session, failing_with, hold_session, stored, use
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
 
@@ -178,7 +171,6 @@ def test_memory_comes_with_a_later_request_when_the_server_was_still_starting(
         look_when_the_server_is_there,
         limit_s=120,
         plugin=late_plugin(plugin, gate),
-        MCP_CONNECTION_NONBLOCKING="1",
     )
 
     with failing_with(session):

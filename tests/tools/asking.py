@@ -1,11 +1,12 @@
-"""Calling a tool and reading what it answers or why it refuses."""
+"""Calling a tool and reading what it answers or why it refuses; reading a resource."""
 
+import json
 from typing import Any
 
 from mcp.client import Client
-from mcp.types import TextContent
+from mcp.types import TextContent, TextResourceContents
 
-__all__ = ["ask", "refusal"]
+__all__ = ["ask", "read", "refusal"]
 
 
 async def ask(client: Client, tool: str, /, **arguments: Any) -> dict[str, Any]:
@@ -14,6 +15,14 @@ async def ask(client: Client, tool: str, /, **arguments: Any) -> dict[str, Any]:
     assert not result.is_error, result.content
     content: dict[str, Any] | None = result.structured_content
     assert content is not None
+    return content
+
+
+async def read(client: Client, address: str) -> dict[str, Any]:
+    """Return the JSON content of a resource."""
+    (part,) = (await client.read_resource(address)).contents
+    assert isinstance(part, TextResourceContents)
+    content: dict[str, Any] = json.loads(part.text)
     return content
 
 

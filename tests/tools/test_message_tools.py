@@ -1,13 +1,11 @@
 """Waiting for messages, delegations, leases, letters and unread counts, through the client."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import anyio
 from mcp.client import Client
-from mcp.types import TextResourceContents
-from tests.tools.asking import ask, refusal
+from tests.tools.asking import ask, read, refusal
 
 from ml_orchestrator.app import build_server
 from ml_orchestrator.settings import Settings
@@ -17,13 +15,6 @@ ME, YOU = "ml-orchestrator", "performance-engineer"
 
 def server(tmp_path: Path, **given: Any) -> Any:
     return build_server(Settings.read({}, project_dir=tmp_path, **given))
-
-
-async def read(client: Client, address: str) -> dict[str, Any]:
-    (part,) = (await client.read_resource(address)).contents
-    assert isinstance(part, TextResourceContents)
-    found: dict[str, Any] = json.loads(part.text)
-    return found
 
 
 async def test_a_waiting_reader_gets_what_another_server_sends(tmp_path: Path) -> None:
