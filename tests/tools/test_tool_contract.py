@@ -205,6 +205,7 @@ async def test_two_servers_live_in_one_process(tmp_path: Path) -> None:
         ("message_inbox", {"agent": "a", "cursor": "1-" + "9" * 30}, "next_cursor"),
         ("message_inbox", {"agent": "a", "cursor": "é"}, "'cursor'"),
         ("registry_verify", {"model": "m", "version": 1.5}, "Argument 'version'"),
+        ("message_inbox", {"agent": "a", "query": "\ud800"}, "half a character"),
     ],
 )
 async def test_odd_values_are_refused_in_words(

@@ -12,6 +12,7 @@ from anyio.to_thread import run_sync
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import ToolManager
+from mcp.server.stdio import stdio_server
 from mcp.types import CallToolResult, InputRequiredResult
 from mcp.types import Tool as ListedTool
 
@@ -19,6 +20,7 @@ from ml_orchestrator.doors import Door
 from ml_orchestrator.services import Services
 from ml_orchestrator.services.handover import AgentSessions
 from ml_orchestrator.tools._tool import HIDDEN_TOOLS, ToolEntry
+from ml_orchestrator.tools._unreadable import answering
 
 __all__ = ["OrchestratorServer"]
 
@@ -51,6 +53,12 @@ class OrchestratorServer(MCPServer[Services]):
         """Call a tool by name."""
         await self._make_ready()
         return await super().call_tool(name, arguments, context)
+
+    async def run_stdio_async(self) -> None:
+        """Serve standard input and output; what cannot be read there is refused."""
+        below = self._lowlevel_server
+        async with stdio_server() as (heard, said), answering(heard, said) as messages:
+            await below.run(messages, said, below.create_initialization_options())
 
     async def _make_ready(self) -> None:
         if not self._ready.is_open:

@@ -29,6 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MAX_ARGUMENT_BYTES = 1_000_000
+MAX_DEPTH = 50  # lists and objects in each other; a client reads answers 200 deep at most
 MAX_FAULTS = 8
 COUNTING = ("message_", "hook_")  # these count by themselves, or speak to nobody
 
@@ -132,8 +133,9 @@ class StrictTool(Tool):
         context: Context[Any, Any],
         convert_result: bool = False,
     ) -> Any:
-        """Check size and rights, then run; the error text is for the model to act on."""
-        self._refuse_bulk(arguments)
+        """Check form and rights, then run; the error text is for the model to act on."""
+        for argument, value in arguments.items():
+            self._refuse_odd(argument, value)
         self._authorise(arguments, context)
         try:
             result = await super().run(arguments, context, convert_result)
@@ -165,14 +167,31 @@ class StrictTool(Tool):
         content = {**(result.structured_content or {}), UNREAD: unread.model_dump()}
         return result.model_copy(update={"structured_content": content})
 
-    def _refuse_bulk(self, arguments: dict[str, Any]) -> None:
-        for name, value in arguments.items():
-            size = len(json.dumps(value, default=str, ensure_ascii=False).encode())
-            if size > MAX_ARGUMENT_BYTES:
-                raise ToolError(
-                    f"Argument {name!r} of {self.name} has {size:,} bytes; at most "
-                    f"{MAX_ARGUMENT_BYTES:,} are taken. Put large data in a file and pass its path."
-                )
+    def _refuse_odd(self, argument: str, value: Any) -> None:
+        """Refuse what could not be stored and given back as JSON, or is too large to be."""
+        if _is_deeper(value, MAX_DEPTH):
+            raise ToolError(
+                f"Argument {argument!r} of {self.name} is nested more than {MAX_DEPTH} levels "
+                "deep. Make it flatter, or put it in a file and pass its path."
+            )
+        try:
+            text = json.dumps(value, default=str, ensure_ascii=False, allow_nan=False)
+            size = len(text.encode())
+        except UnicodeEncodeError as error:
+            raise ToolError(
+                f"Argument {argument!r} of {self.name} holds half a character (a lone surrogate). "
+                "Write it whole."
+            ) from error
+        except ValueError as error:
+            raise ToolError(
+                f"Argument {argument!r} of {self.name} holds a number that is not finite (NaN, "
+                "Infinity) or too large. Leave it out or write it as text."
+            ) from error
+        if size > MAX_ARGUMENT_BYTES:
+            raise ToolError(
+                f"Argument {argument!r} of {self.name} has {size:,} bytes; at most "
+                f"{MAX_ARGUMENT_BYTES:,} are taken. Put large data in a file and pass its path."
+            )
 
     def _authorise(self, arguments: dict[str, Any], context: Context[Any, Any]) -> None:
         if self.annotations is not None and self.annotations.read_only_hint:
@@ -184,6 +203,14 @@ class StrictTool(Tool):
                 services.security.authorise(agent, self.name)
             except OrchestratorError as error:
                 raise ToolError(str(error)) from error
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Say whether lists and objects are nested in each other at more than so many levels."""
+    if not isinstance(value, dict | list):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(part, levels - 1) for part in parts)
 
 
 class _StrictMetadata(FuncMetadata):
