@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCHMARKS := startup tool_latency memory messaging alias_moves serving drift warm_start
 
-.PHONY: help setup demo test check lint types contracts lock bench docs site clean
+.PHONY: help setup demo test check lint types contracts lock bench soak docs site clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,9 +41,15 @@ contracts: setup ## Import contract, agent files, size of tool definitions
 	$(BIN)/python tests/plugin/lint_agents.py
 	$(BIN)/python -m tests.plugin.tool_sizes
 
-bench: setup ## Run every benchmark, short
-	$(BIN)/python benchmarks/startup.py --quick
-	$(BIN)/python benchmarks/tool_latency.py --quick
+bench: setup ## Run every benchmark, short; peers are installed on first use
+	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --quick || exit 1; done
+
+soak: setup ## Run the fault and load programs for long (more than an hour)
+	$(BIN)/python -m tests.memory.soak
+	$(BIN)/python -m tests.messaging.soak
+	$(BIN)/python -m tests.serving.load
+	$(BIN)/python -m tests.orchestration.rollouts.soak_rollouts --rounds 1000
+	$(BIN)/python benchmarks/alias_moves.py
 
 lock: ## Renew the lock files (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 pyproject.toml -o requirements/core.lock
