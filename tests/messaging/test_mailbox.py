@@ -56,7 +56,8 @@ def test_reading_leaves_unread_and_acknowledging_is_per_reader(mailbox: Mailbox)
     done = mailbox.acknowledge(YOU, [message_id])
     again = mailbox.acknowledge(YOU, [message_id])
 
-    assert (done.acknowledged, done.already, done.n_unread) == ([message_id], [], 0)
+    assert (done.acknowledged, done.already) == ([message_id], [])
+    assert mailbox.unread(YOU).n_unread == 0
     assert (again.acknowledged, again.already) == ([], [message_id])
     assert contents(mailbox, THIRD) == ["all"]
     (kept,) = mailbox.inbox(YOU, with_acknowledged=True).messages

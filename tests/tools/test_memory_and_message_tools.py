@@ -104,7 +104,7 @@ async def test_a_message_is_announced_read_and_acknowledged(tmp_path: Path) -> N
     (message,) = inbox["messages"]
     assert (message["content"], message["priority"]) == ("p99 doubled", "urgent")
     assert message["metadata"] == {"model_alias": "@champion"}
-    assert (done["n_unread"], after["messages"]) == (0, [])
+    assert (done["unread"]["n_unread"], after["messages"]) == (0, [])
 
 
 async def test_metadata_that_is_too_large_is_refused(tmp_path: Path) -> None:

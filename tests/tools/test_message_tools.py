@@ -82,20 +82,30 @@ async def test_a_delegation_comes_back_and_both_remember_how_it_went(tmp_path: P
 
 async def test_every_result_that_names_an_agent_says_what_waits_for_it(tmp_path: Path) -> None:
     async with Client(server(tmp_path)) as client:
-        await ask(client, "message_send", agent=YOU, content="stop the roll-out", priority="urgent")
+        urgent = await ask(
+            client, "message_send", agent=YOU, content="stop the roll-out", priority="urgent"
+        )
         await ask(client, "message_send", agent=YOU, content="no hurry", target_agents=[ME])
+        answered = await ask(client, "message_send", agent=ME, content="?", target_agents=[YOU])
         loaded = await ask(client, "memory_load", agent=f"ml-orchestrator:{ME}")
         saved = await ask(
             client, "memory_save", agent=YOU, task={"task_description": "x", "outcome": "success"}
         )
+        done = await ask(client, "message_ack", agent=ME, message_ids=[urgent["message_id"]])
+        inbox = await ask(client, "message_inbox", agent=ME)
         listed = {tool.name: tool for tool in (await client.list_tools()).tools}
 
-    assert loaded["unread"] == {"n_unread": 2, "n_urgent": 1, "urgent": ["stop the roll-out"]}
-    assert saved["unread"] == {"n_unread": 0, "n_urgent": 0, "urgent": []}
-    schema = listed["memory_load"].output_schema
-    assert schema is not None
-    assert "unread" in schema["properties"]
-    assert "unread" not in schema.get("required", [])
+    waiting = {"n_unread": 2, "n_urgent": 1, "urgent": ["stop the roll-out"]}
+    assert answered["unread"] == loaded["unread"] == waiting
+    assert saved["unread"] == {"n_unread": 1, "n_urgent": 0, "urgent": []}
+    assert done["unread"] == {"n_unread": 1, "n_urgent": 0, "urgent": []}
+    assert inbox["n_unread"] == 1
+    for name, listed_tool in listed.items():
+        schema = listed_tool.output_schema
+        assert schema is not None
+        counts = {"unread", "n_unread"} & set(schema["properties"])
+        assert len(counts) == ("agent" in listed_tool.input_schema["properties"]), name
+        assert "unread" not in schema.get("required", [])
 
 
 async def test_a_lease_keeps_colleagues_away_until_it_is_given_back(tmp_path: Path) -> None:

@@ -166,7 +166,6 @@ class SqlMailbox:
                 agent=agent,
                 acknowledged=[row.id for row in fresh],
                 already=[row.id for row in rows if row.acknowledged_at is not None],
-                n_unread=self._count(connection, agent, now).n_unread,
             )
 
         return self._database.write(work)

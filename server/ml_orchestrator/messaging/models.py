@@ -100,7 +100,6 @@ class Acknowledged(Record):
     agent: str
     acknowledged: Annotated[list[str], Field(description="Acknowledged by this call.")]
     already: Annotated[list[str], Field(description="Had been acknowledged before.")]
-    n_unread: Annotated[int, Field(description="Still unread.")]
 
 
 class ThreadMessage(Record):

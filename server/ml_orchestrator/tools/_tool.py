@@ -31,7 +31,7 @@ R = TypeVar("R")
 MAX_ARGUMENT_BYTES = 1_000_000
 MAX_DEPTH = 50  # lists and objects in each other; a client reads answers 200 deep at most
 MAX_FAULTS = 8
-COUNTING = ("message_", "hook_")  # these count by themselves, or speak to nobody
+COUNTING = ("message_inbox", "hook_")  # it counts by itself, they speak to nobody
 
 
 @dataclass(frozen=True, slots=True)
