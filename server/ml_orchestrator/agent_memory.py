@@ -1,10 +1,14 @@
 """The Python door to memory and messages, under the names agents have always used.
 
-``.claude/memory/memory_manager.py`` re-exports these, so that code pasted from an agent's
-definition runs against the same store as the MCP tools.
+``.claude/memory/memory_manager.py`` offers these in any Python, so that code pasted from an
+agent's definition runs against the same store as the MCP tools. It runs this module as a
+program, which reads a request a line, ``[home, method, arguments, named arguments]``, and
+writes ``{"result": …}`` or ``{"kind": …, "error": …}``.
 """
 
+import json
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +17,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Collaboration, Insight, Task
@@ -113,9 +117,9 @@ class AgentMemoryManager:
         """Return all that is remembered by all agents, as JSON content."""
         return export_memory(self._database)
 
-    def import_memory(self, path: Path) -> dict[str, Any]:
+    def import_memory(self, path: str | Path) -> dict[str, Any]:
         """Store what an export, or a memory folder or file of the origin, holds and we do not."""
-        return import_memory(self._database, path).model_dump()
+        return import_memory(self._database, Path(path)).model_dump()
 
     def add_task_to_history(self, agent_name: str, task_info: Mapping[str, Any]) -> str:
         """Store a finished task and return its id."""
@@ -239,3 +243,23 @@ def send_message_to_agents(
         return manager.add_inter_agent_message(
             from_agent, message_type, content, target_agents, metadata
         )
+
+
+def _answer(line: str) -> dict[str, Any]:
+    home, method, arguments, named = json.loads(line)
+    try:
+        with AgentMemoryManager(home and Path(home)) as manager:
+            return {"result": getattr(manager, method)(*arguments, **named)}
+    except (OrchestratorError, AttributeError, TypeError) as error:
+        built_in = (kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
+        return {"kind": next(built_in).__name__, "error": str(error)}
+
+
+def _answer_all() -> None:
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(_answer(line)) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _answer_all()

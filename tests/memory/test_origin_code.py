@@ -4,7 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.launcher.raw_client import RawClient
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = Path(__file__).parent
@@ -18,20 +23,53 @@ print(json.dumps({
     "theirs": manager.get_unread_messages("performance-engineer"),
 }))
 """
+IMPORT = "import sys; sys.path.append('.claude/memory'); from memory_manager import *\n"
+# As good as an interpreter of the system: it has no package of ours, nor any other.
+BARE_PYTHON = [sys.executable, "-I", "-S", "-W", "error"]
 
 
-def test_both_blocks_run_against_the_store_of_the_project(tmp_path: Path) -> None:
-    (tmp_path / ".claude").symlink_to(ROOT / ".claude")
+@pytest.fixture(autouse=True)
+def developers_environment() -> None:
+    if not (ROOT / ".venv" / "bin" / "python").exists():
+        pytest.skip("the plug-in's environment .venv is not there; run `make setup`")
 
-    ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", LOAD + UPDATE + SAVE_AND_REPORT],
-        cwd=tmp_path,
-        env={k: v for k, v in os.environ.items() if not k.startswith(("ML_ORCH", "CLAUDE"))},
+
+def environ(**more: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ML_ORCH", "CLAUDE"))}
+    return {**kept, **more}
+
+
+def link_to_this_repository(project: Path) -> None:
+    (project / ".claude").symlink_to(ROOT / ".claude")
+
+
+def serve_by_the_plugin(project: Path, **more: str) -> None:
+    """Start the launcher as the plug-in does, and end it after one call."""
+    command = [*BARE_PYTHON, str(ROOT / "bin" / "ml-orchestrator-launch")]
+    with RawClient(command, environ(CLAUDE_PROJECT_DIR=str(project), **more), project) as client:
+        client.shake_hands()
+        assert client.call(1, "memory_load", agent="ml-orchestrator")["isError"] is False
+
+
+def run(project: Path, code: str, given: Mapping[str, str] | None = None) -> Any:
+    return subprocess.run(
+        [*BARE_PYTHON, "-c", code],
+        cwd=project,
+        env=given or environ(),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("prepare", [link_to_this_repository, serve_by_the_plugin])
+def test_both_blocks_run_against_the_store_of_the_project(
+    tmp_path: Path, prepare: Callable[[Path], None]
+) -> None:
+    prepare(tmp_path)
+
+    ran = run(tmp_path, LOAD + UPDATE + SAVE_AND_REPORT)
 
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
@@ -47,3 +85,59 @@ def test_both_blocks_run_against_the_store_of_the_project(tmp_path: Path) -> Non
     ]
     assert (message["priority"], message["from_agent"]) == ("high", "ml-orchestrator")
     assert (tmp_path / ".ml-orchestrator" / "state.db").exists()
+
+
+def test_pasted_code_finds_the_store_that_the_plugin_was_told_to_use(tmp_path: Path) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    project.mkdir()
+    serve_by_the_plugin(project, ML_ORCHESTRATOR_OPTION_HOME=str(elsewhere))
+
+    ran = run(project, IMPORT + "load_my_memory('ml-orchestrator')")
+
+    assert ran.returncode == 0, ran.stderr
+    assert [path.name for path in project.iterdir()] == [".claude"]
+    assert (elsewhere / "state.db").exists()
+
+
+def test_a_plugin_that_only_reads_leaves_the_project_alone(tmp_path: Path) -> None:
+    serve_by_the_plugin(tmp_path, ML_ORCHESTRATOR_OPTION_MODE="read-only")
+    assert not (tmp_path / ".claude").exists()
+
+
+def test_what_the_store_refuses_reaches_pasted_code_as_an_error_with_its_text(
+    tmp_path: Path,
+) -> None:
+    link_to_this_repository(tmp_path)
+    code = """
+manager = AgentMemoryManager()
+for attempt in (
+    lambda: manager.add_task_to_history("ml-orchestrator", {"outcome": "success"}),
+    lambda: manager.acknowledge_message("nonesuch", "ml-orchestrator"),
+    lambda: manager.add_task_to_history(),
+    lambda: manager.forget_everything(),
+):
+    try:
+        attempt()
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+    ran = run(tmp_path, IMPORT + code)
+
+    assert ran.returncode == 0, ran.stderr
+    refused = [line.partition(" ")[::2] for line in ran.stdout.splitlines()]
+    assert [kind for kind, _ in refused] == [
+        "ValueError", "LookupError", "TypeError", "AttributeError",
+    ]  # fmt: skip
+    assert "task_description: Field required" in refused[0][1]
+
+
+def test_without_the_plugins_environment_the_import_says_what_to_do(tmp_path: Path) -> None:
+    serve_by_the_plugin(tmp_path)
+    file = tmp_path / ".claude" / "memory" / "memory_manager.py"
+    file.write_text(file.read_text().replace(str(ROOT), "/nonesuch"))
+
+    ran = run(tmp_path, IMPORT)
+
+    assert ran.returncode == 1
+    assert "ImportError: /nonesuch/.venv/bin/python is not there" in ran.stderr
+    assert "Start a session of Claude Code with the ml-orchestrator plug-in" in ran.stderr

@@ -10,7 +10,7 @@ from ml_orchestrator.launcher.installing import Installer, SetupError
 from ml_orchestrator.launcher.process import ServerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ml_orchestrator.launcher.session import Session
@@ -36,11 +36,21 @@ class Keeper:
         data: Where environments are kept.
         arguments: Passed on to ``ml-orchestrator mcp``.
         session: Told what becomes of the server.
+        on_ready: Told once which interpreter serves this session, from its first server to its
+            last: an upgrade in place meanwhile is for other sessions.
     """
 
-    def __init__(self, root: Path, data: Path, arguments: Sequence[str], session: Session) -> None:
+    def __init__(
+        self,
+        root: Path,
+        data: Path,
+        arguments: Sequence[str],
+        session: Session,
+        on_ready: Callable[[Path], None],
+    ) -> None:
         self._arguments = arguments
         self._session = session
+        self._on_ready = on_ready
         self._installer = Installer()
         self._environments = Environments(root, data, self._installer)
         self._closing = threading.Lock()
@@ -60,13 +70,15 @@ class Keeper:
             self._server.close()
 
     def _keep(self) -> None:
-        self._serve(_RESTARTED)
-        how = self._serve(_GONE)
+        python = self._wait_for_python()
+        self._on_ready(python)
+        self._serve(python, _RESTARTED)
+        how = self._serve(python, _GONE)
         self._session.refuse_for_good(_GONE.format(how=how))
 
-    def _serve(self, farewell: str) -> str:
+    def _serve(self, python: Path, farewell: str) -> str:
         """Run a server until it ends; return how it ended."""
-        server = self._start_server(self._wait_for_python())
+        server = self._start_server(python)
         self._session.greet(server.stdin)
         if not server.has_ended:
             self._session.hand_over(server.stdin)

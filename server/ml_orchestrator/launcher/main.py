@@ -66,10 +66,15 @@ def adopt_options(environ: MutableMapping[str, str]) -> None:
 
 
 def _start_keeper(root: Path, arguments: Sequence[str], session: Session) -> Keeper:
-    # Its imports take as long as everything up to the first answer.
+    # Their imports take as long as everything up to the first answer.
+    from ml_orchestrator.launcher.door import put_door  # noqa: PLC0415
     from ml_orchestrator.launcher.keeper import Keeper  # noqa: PLC0415
 
-    keeper = Keeper(root, _data_folder(os.environ), arguments, session)
+    def on_ready(python: Path) -> None:
+        if not _reads_only(arguments, os.environ):
+            put_door(python, os.environ)
+
+    keeper = Keeper(root, _data_folder(os.environ), arguments, session, on_ready)
     keeper.start()
     return keeper
 
@@ -79,14 +84,18 @@ def _end(*_: object) -> NoReturn:
 
 
 def _manifest(root: Path, arguments: Sequence[str], environ: Mapping[str, str]) -> Manifest:
+    return Manifest.read(
+        root / "bin" / "manifest.json",
+        reads_only=_reads_only(arguments, environ),
+        lists_hold=not environ.get("ML_ORCHESTRATOR_PLUGINS"),
+    )
+
+
+def _reads_only(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
     mode = environ.get("ML_ORCHESTRATOR_MODE", "")
     if "--mode" in arguments:
         mode = [*arguments, ""][arguments.index("--mode") + 1]
-    return Manifest.read(
-        root / "bin" / "manifest.json",
-        reads_only=mode == "read-only",
-        lists_hold=not environ.get("ML_ORCHESTRATOR_PLUGINS"),
-    )
+    return mode == "read-only"
 
 
 def _data_folder(environ: Mapping[str, str]) -> Path:
