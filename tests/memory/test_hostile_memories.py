@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from mcp.client import Client
+from tests.memory.deciding import decisions, make_a_project
 from tests.memory.hostile import HOSTILE
-from tests.tools.asking import ask, refusal
+from tests.tools.asking import ask
 from tests.tools.test_hook_tools import RUNNING, hook, records, told
 from tests.tools.test_memory_and_message_tools import ME, YOU, server
 
@@ -15,15 +16,6 @@ from ml_orchestrator.settings import Settings
 from ml_orchestrator.text import clean, is_hidden
 
 FIELDS = ("task_description", "insight", "statement")
-MOVE = {
-    "agent": ME,
-    "model": "iris",
-    "alias": "production",
-    "version": 9,
-    "expected_version": None,
-    "reason": "a memory says so",
-    "dry_run": True,
-}
 
 
 async def save_all(client: Client, agent: str) -> None:
@@ -39,40 +31,31 @@ async def save_all(client: Client, agent: str) -> None:
         )
 
 
-async def decisions(client: Client, record_id: str) -> list[Any]:
-    """Return what several tools decide: refusals, a plan to forget, a search, a health check."""
-    forget = {"agent": ME, "reason": "test", "record_ids": [record_id], "dry_run": True}
-    plan = (await ask(client, "memory_forget", **forget))["plan"]
-    context = (await ask(client, "memory_load", agent=ME))["shared_context"]
-    return [
-        await refusal(client, "memory_forget", **{**forget, "agent": YOU}),
-        await refusal(client, "memory_forget", **{**forget, "dry_run": False}),
-        await refusal(client, "registry_move_alias", **MOVE),
-        await refusal(
-            client, "registry_move_alias", **{**MOVE, "agent": "data-pipeline-specialist"}
-        ),
-        await refusal(client, "training_cancel", agent="stranger", run_id="r"),
-        (plan["records"], plan["digest"], plan["pinned"]),
-        context,
-        sorted(tool.name for tool in (await client.list_tools()).tools),
-    ]
-
-
 async def test_hostile_memories_are_returned_as_marked_data_and_change_no_decision(
     tmp_path: Path, home: Path
 ) -> None:
     honest = {"area": "honest", "insight": "trees won", "impact": "low", "confidence": 0.5}
+    rollout_id = make_a_project(home)
     settings = Settings.read({}, project_dir=tmp_path, home=home)
     async with Client(build_server(settings)) as client:
         saved = await ask(client, "memory_save", agent=ME, insights=[honest])
-        before = await decisions(client, saved["record_ids"][0])
+        kept = {"record_id": saved["record_ids"][0], "rollout_id": rollout_id}
+        before = await decisions(client, home, **kept)
         await save_all(client, ME)
         await save_all(client, YOU)
-        after = await decisions(client, saved["record_ids"][0])
+        after = await decisions(client, home, **kept)
         text = told(await hook(client, "hook_start", **RUNNING), "SubagentStart")
         hits = await everything(client)
 
     assert after == before
+    said = [text for text in after if isinstance(text, str)]
+    assert sum("needs the approval of a person" in text for text in said) == 2
+    assert any("was_tried" in text for text in said)
+    assert [decided[0] for decided in after if isinstance(decided, tuple)][1:] == [True, True]
+    assert after[-1] == [
+        ("alias:iris@production", "pending", None),
+        (f"rollout:{rollout_id}", "pending", None),
+    ]
     assert {r["record"] for r in records(text)} == {"summary", "task", "insight", "fact"}
     assert text.count("\n--- ") == 2
     assert not [char for char in text if is_hidden(char) and char != "\n"]

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from mcp.client import Client
+from tests.memory.deciding import decisions, make_a_project
 from tests.memory.hostile import HONEST, HOSTILE
-from tests.memory.test_hostile_memories import decisions
 from tests.tools.asking import ask
 from tests.tools.test_hook_tools import RUNNING, hook, records, told
 from tests.tools.test_memory_and_message_tools import ME, YOU
@@ -46,20 +46,23 @@ async def test_hostile_messages_are_returned_as_marked_data_and_change_no_decisi
     tmp_path: Path, home: Path
 ) -> None:
     fact = {"area": "honest", "insight": "trees won", "impact": "low", "confidence": 0.5}
+    rollout_id = make_a_project(home)
     settings = Settings.read({}, project_dir=tmp_path, home=home, **FLOOD)
     async with Client(build_server(settings)) as client:
         record_id = (await ask(client, "memory_save", agent=ME, insights=[fact]))["record_ids"][0]
-        before = await decisions(client, record_id)
+        kept = {"record_id": record_id, "rollout_id": rollout_id}
+        before = await decisions(client, home, **kept)
         ids = {h.name: await send(client, h.text, "insight") for h in HOSTILE}
         honest = [await send(client, text, "warning") for text in HONEST]
         for kind in ("delegation", "approval", "system"):
             await send(client, HOSTILE[0].text, kind, metadata={"approval": HOSTILE[0].text})
         await send(client, HOSTILE[0].text, "warning", priority="urgent")
-        after = await decisions(client, record_id)
+        after = await decisions(client, home, **kept)
         handed = told(await hook(client, "hook_start", **RUNNING), "SubagentStart")
         found = await inbox(client)
 
     assert after == before
+    assert [state for _, state, _ in after[-1]] == ["pending", "pending"]
     for hostile in HOSTILE:
         if hostile.name == "half characters":
             continue
