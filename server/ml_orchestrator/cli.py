@@ -66,12 +66,13 @@ def _add_servers(commands: Commands) -> None:
 
     model = commands.add_parser("serve", help="answer predictions of a model over HTTP")
     model.add_argument("--model", required=True, help="name of the registered model")
-    which = model.add_mutually_exclusive_group()
-    which.add_argument("--version", type=int, help="which version")
-    which.add_argument("--alias", default="champion", help="the version of an alias (%(default)s)")
+    model.add_argument("--version", type=int, help="which version; it stays, unless with --alias")
+    model.add_argument("--alias", help="the alias to follow (default: champion)")
     model.add_argument("--host", default="127.0.0.1", help="address (default %(default)s)")
     model.add_argument("--port", type=int, default=0, help="port (default 0: any free one)")
-    model.add_argument("--follow", type=float, metavar="SECONDS", help="follow the alias's moves")
+    model.add_argument(
+        "--follow", type=float, metavar="SECONDS", help="look for moves (default 10)"
+    )
     model.add_argument("--isolate", action="store_true", help="the model in a process of its own")
     model.add_argument("--allow-network", action="store_true", help="other machines may ask")
     model.add_argument("--stop", action="store_true", help="stop the server that runs")

@@ -2,16 +2,22 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
-from tests.serving.http_server import http_server
+from tests.serving.http_server import asked, http_server
 from tests.serving.models import TAMPERED, make_slots, predicted
 
-from ml_orchestrator.errors import IntegrityViolationError, UnavailableError
+from ml_orchestrator.errors import ConflictError, IntegrityViolationError, UnavailableError
+from ml_orchestrator.serving.address import write_address
 from ml_orchestrator.serving.client import HttpServingControl
-from ml_orchestrator.serving.control import Traffic
-from ml_orchestrator.serving.follow import Follower
+from ml_orchestrator.serving.control import LoadedSlot, Traffic
+from ml_orchestrator.serving.follow import Follower, tell_server
+from ml_orchestrator.serving.rollout.actions import Rollout
+from ml_orchestrator.serving.rollout.models import Progress, RolloutSpec, RolloutState
 from ml_orchestrator.serving.slots import ModelSlots
 
 LIMIT_S = 30.0
@@ -97,6 +103,68 @@ def test_a_roll_out_at_work_is_left_in_peace(
     assert follower.look() == swapped
 
 
+def rollout(state: RolloutState, number: int = 1, **progress: Any) -> Rollout:
+    """A roll-out of version 2 after version 1."""
+    return Rollout(
+        id=f"rollout-{number}", model="model", alias="champion", version=2, from_version=1,
+        actor="ada", spec=RolloutSpec(), state=state, progress=Progress(**progress), epoch=1,
+        created_at="", updated_at="",
+    )  # fmt: skip
+
+
+def test_no_move_is_followed_while_a_roll_out_runs_and_others_moves_are_afterwards(
+    slots: ModelSlots, alias: Alias
+) -> None:
+    newest = [rollout("pending")]
+    follower = Follower(slots, alias.resolve, seen=1, newest_rollout=lambda: newest[0])
+    alias.version = 3
+    assert follower.look().blue == 3  # it has not begun yet
+
+    alias.version = 4
+    running: tuple[RolloutState, ...] = ("verifying", "loading", "baking", "paused", "rolling_back")
+    for state in running:
+        newest[0] = rollout(state)
+        assert follower.look().blue == 3
+    newest[0] = rollout("rolled_back")
+    assert follower.look().blue == 4
+
+
+def test_a_version_that_a_roll_out_went_back_from_is_not_followed_until_it_is_moved_anew(
+    slots: ModelSlots, alias: Alias
+) -> None:
+    newest = [rollout("rolled_back", alias_refusal="The registry refused it.")]
+    follower = Follower(slots, alias.resolve, seen=1, newest_rollout=lambda: newest[0])
+    alias.version = 2
+    assert follower.look().blue == follower.look().blue == 1
+    alias.version = 1
+    assert follower.look().blue == 1
+    alias.version = 2
+    assert follower.look().blue == 2
+
+
+def test_a_change_of_somebody_else_while_it_loads_is_not_swapped_in(
+    slots: ModelSlots, alias: Alias
+) -> None:
+    class Overtaken:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(slots, name)
+
+        def load_green(self, version: int) -> LoadedSlot:
+            loaded = slots.load_green(version)
+            slots.load_green(5)
+            return loaded
+
+    overtaken: Any = Overtaken()
+    alias.version = 2
+    with pytest.raises(ConflictError):
+        Follower(overtaken, alias.resolve, seen=1).look()
+    assert (slots.state().blue, slots.state().green) == (1, 5)
+
+
+def test_an_alias_that_was_removed_changes_nothing(slots: ModelSlots) -> None:
+    assert Follower(slots, lambda: None, seen=1).look().blue == 1
+
+
 def test_it_looks_by_itself_and_goes_on_after_a_failure(
     slots: ModelSlots, alias: Alias, follower: Follower
 ) -> None:
@@ -118,3 +186,22 @@ def test_the_operator_tells_it_to_look(tmp_path: Path, alias: Alias) -> None:
         with pytest.raises(IntegrityViolationError):
             HttpServingControl(address).follow()
         assert HttpServingControl(address).state().blue == 2
+
+
+def test_a_server_that_is_told_follows_and_one_that_cannot_is_no_failure(
+    tmp_path: Path, alias: Alias, caplog: pytest.LogCaptureFixture
+) -> None:
+    this = psutil.Process()
+    look = Follower(slots := make_slots(tmp_path), alias.resolve, seen=1).look
+    tell_server(tmp_path, "model")  # nobody is there
+    with http_server(slots, look=look) as there:
+        write_address(tmp_path, replace(there, pid=this.pid, started_at=this.create_time()))
+        alias.version = 2
+        tell_server(tmp_path, "model")
+        assert asked(there) == 2.0
+        alias.version = TAMPERED
+        tell_server(tmp_path, "model")
+        assert asked(there) == 2.0
+    tell_server(tmp_path, "model")
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len([text for text in warnings if "did not follow at once" in text]) == 2

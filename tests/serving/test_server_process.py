@@ -117,7 +117,7 @@ def test_a_server_that_cannot_start_says_why(stopped: Settings) -> None:
     [
         (["--model", "../x"], "'../x'"),
         (["--model", MODEL, "--host", "0.0.0.0"], "--allow-network"),
-        (["--model", MODEL, "--version", "1", "--follow", "1"], "cannot be used with --version"),
+        (["--model", MODEL, "--version", "1", "--follow", "1"], "name it by --alias"),
         (["--model", MODEL, "--follow", "0"], "--follow takes"),
         (["--model", MODEL, "--version", "77"], "77"),
         (["--model", MODEL, "--alias", "unset"], "No alias 'unset'"),

@@ -22,6 +22,8 @@ from tests.tools.asking import ask
 
 from ml_orchestrator.app import build_server
 from ml_orchestrator.orchestration.launch import worker_leases
+from ml_orchestrator.serving.client import HttpServingControl
+from ml_orchestrator.serving.control import ServingState
 from ml_orchestrator.serving.launch import find_server, stop_server
 from ml_orchestrator.settings import Settings
 
@@ -185,3 +187,53 @@ async def test_a_good_version_is_promoted_and_a_failing_one_goes_back_by_itself(
     assert [m["metadata"]["rollout_id"] for m in urgent] == [back["rollout_id"]]
     assert 0 < back["rollback_ms"] < LIMIT_S * 1e3
     print(back["rollback_ms"])
+
+
+def serving_state(settings: Settings) -> ServingState:
+    address = find_server(settings, "iris")
+    assert address is not None
+    return HttpServingControl(address).state()
+
+
+async def test_a_server_that_a_roll_out_started_follows_moves_but_none_against_a_roll_out(
+    home: Path,
+) -> None:
+    register(home)
+    settings = Settings.read({}, project_dir=home.parent, home=home, worker_idle_s=2.0)
+    held = {
+        "strategy": "canary", "steps": [{"percent": 50, "pause_s": None}, {"percent": 100}],
+        "gates": GATES[:1],
+    }  # fmt: skip
+
+    async def move(client: Client, version: Any, expected_version: int) -> int | None:
+        await ask(
+            client, "registry_move_alias", agent=ME, model="iris", alias="champion",
+            version=version, expected_version=expected_version, reason="by hand",
+        )  # fmt: skip
+        return serving_state(settings).blue
+
+    async with session(settings) as client:
+        first = asked(GOOD, None, spec={"gates": [], "bake_s": 0})
+        begun = await ask(client, "deployment_start", **first)
+        assert (await ended(client, begun["rollout"]["rollout_id"]))["state"] == "promoted"
+        assert await move(client, BETTER, GOOD) == BETTER
+        assert await move(client, "previous", BETTER) == GOOD
+
+        begun = await ask(client, "deployment_start", **asked(FRAGILE, GOOD, spec=held))
+        rollout_id = begun["rollout"]["rollout_id"]
+        waiting = await ask(client, "deployment_status", rollout=rollout_id, wait_s=50.0)
+        assert waiting["needs"] == "deployment_decide: resume or abort", waiting
+        assert await move(client, BETTER, GOOD) == GOOD
+        assert serving_state(settings).traffic.green_share == 0.5
+        await ask(
+            client, "deployment_decide", agent=ME, rollout_id=rollout_id, choice="resume",
+            reason="go on",
+        )  # fmt: skip
+        give_up_at = time.monotonic() + LIMIT_S
+        while (await ask(client, "deployment_status", rollout=rollout_id))["needs"] is not None:
+            assert time.monotonic() < give_up_at
+        back = await ended(client, rollout_id)
+        while serving_state(settings).blue != BETTER:
+            assert time.monotonic() < give_up_at, serving_state(settings)
+
+    assert (back["state"], back["reason"]) == ("rolled_back", "Somebody else moved @champion to 2.")

@@ -5,11 +5,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from ml_orchestrator.registry.approvals import Approvals
 from ml_orchestrator.registry.desk import RegistryDesk, open_desk
 from ml_orchestrator.registry.inspection import ModelPolicy
 from ml_orchestrator.registry.keys import Keyring
+from ml_orchestrator.serving.follow import tell_server
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
@@ -18,7 +20,7 @@ __all__ = ["open_approvals", "open_keyring", "open_registry", "registry_for_a_st
 
 
 def open_registry(settings: Settings, database: Database) -> RegistryDesk:
-    """Open the registry of a data directory on its state database."""
+    """Open the registry of a data directory; its moves are told to the model's server."""
     return open_desk(
         tracking_uri=settings.mlflow_tracking_uri,
         registry_uri=settings.mlflow_registry_uri,
@@ -29,6 +31,7 @@ def open_registry(settings: Settings, database: Database) -> RegistryDesk:
         now=lambda: datetime.now(UTC),
         signing_key=settings.signing_key,
         policy=ModelPolicy(trusted_types=EXTRA_TRUSTED_TYPES, allow_pickle=settings.allow_pickle),
+        moved=partial(tell_server, settings.home),
     )
 
 

@@ -10,7 +10,8 @@ from functools import partial
 import psutil
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.orchestration.desk import registry_for_a_step
+from ml_orchestrator.orchestration.desk import open_registry
+from ml_orchestrator.orchestration.rollouts.opening import open_journal
 from ml_orchestrator.registry.desk import RegistryDesk
 from ml_orchestrator.registry.names import check_model
 from ml_orchestrator.serving.address import (
@@ -28,23 +29,27 @@ from ml_orchestrator.serving.opening import in_process
 from ml_orchestrator.serving.server import bind, make_server
 from ml_orchestrator.serving.slots import ModelSlots
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 __all__ = ["ServeOptions", "serve_model"]
+
+FOLLOW_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
     """What to serve and where.
 
-    ``version`` None means the one that ``alias`` points to, which can then be followed: when
-    told, and every ``follow_s`` seconds if that is not None.
+    ``version`` None starts with the one that ``alias`` points to. The alias is followed when
+    the server is told, and every ``follow_s`` seconds, ``FOLLOW_S`` if that is None. A version
+    without an alias stays.
     """
 
     model: str
     version: int | None = None
-    alias: str = "champion"
+    alias: str | None = None
     host: str = "127.0.0.1"
     port: int = 0
     follow_s: float | None = None
@@ -68,13 +73,17 @@ def serve_model(
     prepare_home(settings.home)
     with ExitStack() as stack:
         stack.enter_context(only_server(settings.home, options.model))
-        desk = stack.enter_context(registry_for_a_step(settings))
-        first = options.version or desk.resolve(options.model, options.alias)
+        database = open_database(settings.state_url, settings.home)
+        stack.callback(database.close)
+        desk = open_registry(settings, database)
+        alias = options.alias or ("champion" if options.version is None else None)
+        seen = None if alias is None else desk.store.alias_version(options.model, alias)
+        first = options.version or desk.resolve(options.model, str(alias))
         metrics, leaving = Metrics(), Leaving()
         slots = _slots(settings, options, desk, metrics)
         stack.callback(slots.close)
         slots.start(first)
-        follower = _follower(options, desk, slots, first)
+        follower = None if alias is None else _follower(database, desk, slots, alias, seen)
         sock = stack.enter_context(bind(options.host, options.port))
         address = _address(options, sock.getsockname()[1])
         app = build_app(
@@ -85,8 +94,8 @@ def serve_model(
             leaving=leaving,
             look=None if follower is None else follower.look,
         )
-        if follower is not None and options.follow_s is not None:
-            stack.enter_context(follower.looking(options.follow_s))
+        if follower is not None:
+            stack.enter_context(follower.looking(options.follow_s or FOLLOW_S))
         stack.callback(remove_address, settings.home, address)
 
         def tell() -> None:
@@ -103,8 +112,8 @@ def _check(options: ServeOptions) -> None:
             f"--host {options.host} can be reached from the network, where everybody could ask "
             "for predictions. Say --allow-network if that is meant."
         )
-    if options.follow_s is not None and options.version is not None:
-        raise InvalidInputError("--follow follows an alias; it cannot be used with --version.")
+    if options.follow_s is not None and options.version is not None and options.alias is None:
+        raise InvalidInputError("--follow follows an alias; with --version, name it by --alias.")
     if options.follow_s is not None and not 0.05 <= options.follow_s <= 86_400:
         raise InvalidInputError("--follow takes between 0.05 and 86,400 seconds.")
 
@@ -127,11 +136,14 @@ def _slots(
 
 
 def _follower(
-    options: ServeOptions, desk: RegistryDesk, slots: ModelSlots, first: int
-) -> Follower | None:
-    if options.version is not None:
-        return None
-    return Follower(slots, lambda: desk.resolve(options.model, options.alias), seen=first)
+    database: Database, desk: RegistryDesk, slots: ModelSlots, alias: str, seen: int | None
+) -> Follower:
+    return Follower(
+        slots,
+        lambda: desk.store.alias_version(slots.model, alias),
+        seen=seen,
+        newest_rollout=partial(open_journal(database).latest, slots.model),
+    )
 
 
 def _address(options: ServeOptions, port: int) -> Address:

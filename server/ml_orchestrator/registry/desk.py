@@ -73,6 +73,7 @@ def open_desk(
     now: Callable[[], datetime],
     signing_key: Path | None = None,
     policy: ModelPolicy | None = None,
+    moved: Callable[[str], None] = lambda _: None,
 ) -> RegistryDesk:
     """Open the registry; the first time this creates MLflow's database and takes seconds.
 
@@ -86,6 +87,7 @@ def open_desk(
         now: The time, UTC.
         signing_key: A private key kept elsewhere; one in ``home``/keys if unset.
         policy: What a model may be made of.
+        moved: Told the model whose alias was moved; it must not fail.
     """
     store = MlflowRegistry(tracking_uri, registry_uri, home)
     keyring = Keyring(home, signing_key=signing_key)
@@ -107,6 +109,7 @@ def open_desk(
         approvals=approvals,
         upkeep=AliasUpkeep(store, journal, home=home, host=host, now=now),
         now=now,
+        moved=moved,
     )
     return RegistryDesk(
         store=store, vault=vault, mover=mover, policies=policies, approvals=approvals

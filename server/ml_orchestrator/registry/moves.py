@@ -51,6 +51,7 @@ class AliasMover:
         approvals: Approvals,
         upkeep: AliasUpkeep,
         now: Callable[[], datetime],
+        moved: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._registry = registry
         self._journal = journal
@@ -59,6 +60,7 @@ class AliasMover:
         self._approvals = approvals
         self._upkeep = upkeep
         self._now = now
+        self._moved = moved
 
     def plan(self, request: MoveRequest) -> MoveResult:
         """Return what the move would do; nothing is written.
@@ -115,7 +117,9 @@ class AliasMover:
                 return done
             standing = self._upkeep.refresh(request.model, request.alias).standing
             _require_still(request, standing.version)
-            return self._carry_out(request, looked_at or self._allowed(request), standing)
+            done = self._carry_out(request, looked_at or self._allowed(request), standing)
+        self._moved(request.model)
+        return done
 
     def history(self, model: str, alias: str, *, limit: int) -> AliasHistory:
         """Return the moves of one alias, newest first, those by other clients included."""

@@ -62,9 +62,9 @@ class HttpServingControl:
         """Return what each loaded version answered lately, blue first."""
         return STATS.validate_json(self._call("GET", f"stats?window_s={window_s!r}"))
 
-    def follow(self) -> ServingState:
+    def follow(self, *, timeout_s: float = LOAD_TIMEOUT_S) -> ServingState:
         """Tell the server that its alias has moved."""
-        answer = self._call("POST", "follow", timeout_s=LOAD_TIMEOUT_S)
+        answer = self._call("POST", "follow", timeout_s=timeout_s)
         return _parsed(ServingState, answer)
 
     def _call(

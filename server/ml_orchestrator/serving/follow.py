@@ -1,35 +1,53 @@
-"""Following an alias: when told, and by looking now and then."""
+"""Following an alias: when told, by looking now and then, and never against a roll-out."""
 
 import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
 
 from ml_orchestrator.errors import IntegrityViolationError, NotFoundError, OrchestratorError
+from ml_orchestrator.serving.address import find_address
+from ml_orchestrator.serving.client import HttpServingControl
 from ml_orchestrator.serving.control import ServingControl, ServingState
+from ml_orchestrator.serving.rollout.actions import Rollout
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "tell_server"]
 
+TELL_S = 5.0
 _log = logging.getLogger(__name__)
 
 
 class Follower:
     """Makes a server answer with the version an alias has moved to.
 
-    It acts on moves of the alias alone. A roll-out that makes a version answer before the
-    alias points to it is therefore left in peace, and so is traffic that is being shared. A
-    version that does not verify is refused once; the one before it keeps answering.
+    It acts on moves of the alias alone, and on none while a roll-out is at work: that one owns
+    the pointer, and what it wants of a move of its alias its own rules say. What others moved
+    meanwhile is followed afterwards, but no version that the roll-out went back from. A version
+    that does not verify is refused once; the one before it keeps answering.
 
     Args of the constructor:
         control: The server.
-        resolve: Looks up the version the alias points to.
+        resolve: Looks up the version the alias points to; None if it is unset.
         seen: The version that it pointed to when the server started.
+        newest_rollout: Looks up the newest roll-out of the model, if it ever had one.
     """
 
-    def __init__(self, control: ServingControl, resolve: Callable[[], int], *, seen: int) -> None:
+    def __init__(
+        self,
+        control: ServingControl,
+        resolve: Callable[[], int | None],
+        *,
+        seen: int | None,
+        newest_rollout: Callable[[], Rollout | None] = lambda: None,
+    ) -> None:
         self._control = control
         self._resolve = resolve
         self._seen = seen
+        self._newest_rollout = newest_rollout
+        self._settled = ""
         self._lock = threading.Lock()
 
     def look(self) -> ServingState:
@@ -40,9 +58,13 @@ class Follower:
             UnavailableError: the registry or the model cannot be reached; asked again next time.
         """
         with self._lock:
-            wanted = self._resolve()
             state = self._control.state()
-            if wanted == self._seen or state.traffic.mode != "single":
+            rollout = self._newest_rollout()  # first: it moves the alias only while it is at work
+            if state.traffic.mode != "single" or (rollout and _owns_the_pointer(rollout)):
+                return state
+            wanted = self._resolve()
+            self._settle(rollout, wanted)
+            if wanted == self._seen:
                 return state
             try:
                 self._go(wanted, state)
@@ -74,10 +96,36 @@ class Follower:
             over.set()
             thread.join()
 
-    def _go(self, wanted: int, state: ServingState) -> None:
-        if state.blue == wanted:
+    def _settle(self, rollout: Rollout | None, wanted: int | None) -> None:
+        """Take as seen, once, what a roll-out that went back had to leave on its own version."""
+        if rollout is None or rollout.id == self._settled:
             return
+        self._settled = rollout.id
+        if rollout.progress.alias_refusal is not None and wanted == rollout.version:
+            self._seen = wanted
+
+    def _go(self, wanted: int | None, state: ServingState) -> None:
+        if wanted is None or state.blue == wanted:
+            return
+        generation = state.generation
         if state.green != wanted:
-            self._control.load_green(wanted)
-        swapped = self._control.swap(expected_generation=self._control.state().generation)
+            generation = self._control.load_green(wanted).generation
+        swapped = self._control.swap(expected_generation=generation)
         _log.info("The alias moved: version %s answers", swapped.blue)
+
+
+def tell_server(home: Path, model: str) -> None:
+    """Let the running server of ``model`` look at once where its alias points.
+
+    It is told for the sake of speed alone, and would look by itself: so one that does not run,
+    answer or follow is no failure, and one that loads for long is not waited for.
+    """
+    try:
+        if (address := find_address(home, model)) is not None:
+            HttpServingControl(address, timeout_s=TELL_S).follow(timeout_s=TELL_S)
+    except (OrchestratorError, OSError, psutil.Error) as error:
+        _log.warning("The server of %s did not follow at once: %s", model, error)
+
+
+def _owns_the_pointer(rollout: Rollout) -> bool:
+    return not rollout.is_over and rollout.state != "pending"

@@ -36,6 +36,7 @@ def start_server(
     model: str,
     *,
     version: int | None = None,
+    alias: str | None = None,
     isolate: bool = False,
     ready_s: float = READY_S,
 ) -> Address:
@@ -44,8 +45,9 @@ def start_server(
     Args:
         settings: Which data directory.
         model: Name of the registered model.
-        version: What a new server starts with; None takes the one ``champion`` points to. A
+        version: What a new server starts with; None takes the one that ``alias`` points to. A
             server that runs already keeps what it has.
+        alias: What a new server follows; None is ``champion``, or nothing if a version is given.
         isolate: Whether a new server keeps its model in a process of its own.
         ready_s: How long a new server may take, in seconds.
 
@@ -55,7 +57,7 @@ def start_server(
     if (running := find_server(settings, model)) is not None:
         return running
     log = settings.home / "logs" / f"serving-{model}.log"
-    process = _spawn(settings, _arguments(model, version, isolate), log)
+    process = _spawn(settings, _arguments(model, version, alias, isolate), log)
     until = time.monotonic() + ready_s
     while time.monotonic() < until:
         if (running := find_server(settings, model)) is not None:
@@ -84,8 +86,9 @@ def stop_server(settings: Settings, model: str, *, wait_s: float = STOP_S) -> bo
     return True
 
 
-def _arguments(model: str, version: int | None, isolate: bool) -> list[str]:
+def _arguments(model: str, version: int | None, alias: str | None, isolate: bool) -> list[str]:
     named = [] if version is None else ["--version", str(version)]
+    named += [] if alias is None else ["--alias", alias]
     return ["serve", "--model", model, *named, *(["--isolate"] if isolate else [])]
 
 

@@ -290,6 +290,22 @@ def test_an_alias_that_somebody_else_moved_to_the_same_version_is_left_and_told(
     opened.close()
 
 
+def test_a_person_who_moves_the_alias_back_in_the_bake_ends_the_roll_out_without_complaint(
+    bench: Bench,
+) -> None:
+    rollout_id = bench.begin(**QUICK)
+    previous = MoveRequest(model=MODEL, alias=ALIAS, version="previous", expected_version=NEW,
+                           actor="ada", reason="by hand")  # fmt: skip
+    at(bench, "baking", lambda: bench.mover.move(previous))
+
+    ended = bench.run(rollout_id)
+
+    assert (ended.state, ended.progress.alias_refusal) == ("rolled_back", None)
+    assert_back(bench, rollout_id)
+    (message,) = bench.mailbox.inbox("ml-orchestrator").messages
+    assert message.content.endswith("Somebody else moved @stable to 1. Version 1 answers.")
+
+
 def test_who_cannot_be_told_does_not_keep_a_roll_out_from_its_end(tmp_path: Path) -> None:
     class Full:
         def tell(self, rollout: Any, ending: str) -> None:

@@ -39,4 +39,6 @@ def reach_server(settings: Settings, rollout: Rollout) -> ServingControl:
     if rollout.state == "rolling_back" or expected is None:
         expected = rollout.from_version
     version = rollout.version if expected is None else expected
-    return HttpServingControl(start_server(settings, rollout.model, version=version))
+    return HttpServingControl(
+        start_server(settings, rollout.model, version=version, alias=rollout.alias)
+    )

@@ -233,6 +233,9 @@ class RolloutRunner:
         if isinstance(error, ConflictError) and where == rollout.version and self._may_retry():
             self._wait(RETRY_S)  # it may be being moved at this moment
             return rollout
+        if where == rollout.from_version:
+            note = Note("alias", f"@{rollout.alias} was moved back to {where} by somebody else")
+            return self._journal.record(rollout, Turn("rolling_back", {"aliased": where}, (note,)))
         note = Note("alias", f"@{rollout.alias} stays at {where}: {error}")
         turn = Turn("rolling_back", {"alias_refusal": str(error)}, (note,))
         return self._journal.record(rollout, turn)

@@ -13,6 +13,7 @@ from ml_orchestrator.orchestration.rollouts.runner import RolloutRunner
 from ml_orchestrator.orchestration.rollouts.telling import CONCERNED, MailTeller
 from ml_orchestrator.orchestration.rollouts.watching import Watch
 from ml_orchestrator.orchestration.steps._base import StepContext
+from ml_orchestrator.serving.follow import tell_server
 from ml_orchestrator.serving.rollout.actions import Rollout
 from ml_orchestrator.storage.engine import Database, open_database
 
@@ -22,10 +23,16 @@ __all__ = ["roll_out"]
 def roll_out(
     context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return how it ended; everything on the way is in the roll-out's own record."""
-    database = open_database(context.settings.state_url, context.settings.home)
+    """Return how it ended; everything on the way is in the roll-out's own record.
+
+    Before and after it the server follows its alias, for others may have moved that.
+    """
+    home, rollout_id = context.settings.home, params["rollout_id"]
+    database = open_database(context.settings.state_url, home)
     try:
-        ended = _runner(context, database).run(params["rollout_id"])
+        tell_server(home, open_journal(database).get(rollout_id).model)
+        ended = _runner(context, database).run(rollout_id)
+        tell_server(home, ended.model)
     finally:
         database.close()
     return {"rollout_id": ended.id, "state": ended.state, "reason": ended.progress.reason}
