@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, null, or_, select
 
 from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.identity import canonical_agent
@@ -24,12 +24,16 @@ from ml_orchestrator.memory.models import Collaboration, Insight, Task
 from ml_orchestrator.memory.origin_files import to_domain_knowledge
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.transfer import export_memory, import_memory, restore
+from ml_orchestrator.messaging._reading import messages_of
 from ml_orchestrator.messaging._sql import SqlMailbox
-from ml_orchestrator.messaging.models import PRIORITIES
+from ml_orchestrator.messaging.models import PRIORITIES, Message
 from ml_orchestrator.records import Record
 from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database, timestamp
+from ml_orchestrator.storage.schema import memory_records as records
+from ml_orchestrator.storage.schema import message_recipients as readers
+from ml_orchestrator.storage.schema import messages
 
 __all__ = [
     "AgentMemoryManager",
@@ -49,6 +53,11 @@ _OPEN_CHOICES = {
     ("outcome", "success|partial|failure"): "partial",
     ("impact", "low|medium|high"): "low",
 }
+# Parts of the origin's shared context that stand beside its project_context.
+_CONTEXT_PARTS = (
+    "global_insights", "architectural_decisions", "performance_baselines", "context_evolution",
+)  # fmt: skip
+MAX_SHARED_MESSAGES, MAX_SHARED_INSIGHTS = 100, 20
 
 
 class AgentMemoryManager:
@@ -62,6 +71,7 @@ class AgentMemoryManager:
         settings = Settings.read(home=home)
         database = open_database(settings.state_url, settings.home)
         self._database = database
+        self._project_name = settings.project_dir.name
         self._memory = SqlMemoryStore(database, max_records=settings.memory_max_records)
         self._mailbox = SqlMailbox(database, shipped=SHIPPED_AGENTS)
 
@@ -188,8 +198,23 @@ class AgentMemoryManager:
         return sent.message_id
 
     def load_shared_context(self) -> dict[str, Any]:
-        """Return what all agents of the project share, with its revision."""
-        return self._memory.shared_context().model_dump()
+        """Return what all agents of the project share, in the origin's shape.
+
+        Messages and insights are the newest of all agents. What was stored under names of its
+        own stands in ``project_context``. The revision is in the result of ``memory_load``.
+        """
+        context = self._memory.shared_context()
+        content = {k: v for k, v in context.content.items() if k != "inter_agent_messages"}
+        parts = {name: content.pop(name) for name in _CONTEXT_PARTS if name in content}
+        known = content.pop("project_context", {})
+        project = known if isinstance(known, dict) else {"project_context": known}
+        return {
+            "last_updated": context.updated_at,
+            "project_context": {**_new_project(self._project_name), **content, **project},
+            "inter_agent_messages": self._database.read(_newest_messages),
+            "global_insights": self._database.read(_newest_insights),
+            **parts,
+        }
 
 
 def _only(entries: Sequence[Mapping[str, Any]], kind: type[Record]) -> list[dict[str, Any]]:
@@ -211,6 +236,72 @@ def _chosen(fields: Mapping[str, Any]) -> dict[str, Any]:
             _log.warning("%s was left as %r; stored as %r", name, template, value)
             chosen[name] = value
     return chosen
+
+
+def _new_project(name: str) -> dict[str, Any]:
+    return {
+        "project_name": name,
+        "current_phase": "development",
+        "active_objectives": [],
+        "system_health": {"overall_status": "unknown"},
+    }
+
+
+def _newest_messages(connection: Connection) -> list[dict[str, Any]]:
+    """Return the newest messages between agents in the origin's shape, newest first."""
+    rows = connection.execute(
+        select(messages, null().label("acknowledged_at"))
+        .where(or_(messages.c.expires_at.is_(None), messages.c.expires_at > timestamp()))
+        .order_by(messages.c.seq.desc())
+        .limit(MAX_SHARED_MESSAGES)
+    ).all()
+    acknowledged: dict[int, list[dict[str, Any]]] = {row.seq: [] for row in rows}
+    done = select(readers).where(
+        readers.c.message_seq.in_(acknowledged), readers.c.acknowledged_at.is_not(None)
+    )
+    for reader in connection.execute(done.order_by(readers.c.acknowledged_at)):
+        by = {"agent": reader.agent, "timestamp": reader.acknowledged_at}
+        acknowledged[reader.message_seq].append(by)
+    return [
+        _shared_message(message, acknowledged[row.seq])
+        for message, row in zip(messages_of(connection, rows), rows, strict=True)
+    ]
+
+
+def _shared_message(message: Message, acknowledged_by: Sequence[Mapping[str, Any]]) -> Any:
+    names = (
+        "message_id", "from_agent", "target_agents", "message_type", "content", "timestamp",
+    )  # fmt: skip
+    return {
+        **{name: getattr(message, name) for name in names},
+        "metadata": {"priority": message.priority, **message.metadata},
+        "acknowledged_by": list(acknowledged_by),
+    }
+
+
+def _newest_insights(connection: Connection) -> list[dict[str, Any]]:
+    """Return the newest insights of all agents in the origin's shape, newest first."""
+    is_live = or_(records.c.expires_at.is_(None), records.c.expires_at > timestamp())
+    rows = connection.execute(
+        select(records)
+        .where(records.c.kind == "insight", is_live)
+        .order_by(records.c.created_at.desc(), records.c.seq.desc())
+        .limit(MAX_SHARED_INSIGHTS)
+    )
+    return [_shared_insight(row, json.loads(row.payload)) for row in rows]
+
+
+def _shared_insight(row: Row[Any], insight: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "insight_id": row.id,
+        "category": insight["area"],
+        "insight": insight["insight"],
+        "contributing_agents": [row.agent],
+        "confidence": insight["confidence"],
+        "impact_assessment": insight["impact"],
+        "created_at": row.first_at or row.created_at,
+        "last_validated": row.created_at,
+    }
 
 
 def load_my_memory(agent_name: str) -> dict[str, Any]:

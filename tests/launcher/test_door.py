@@ -42,7 +42,7 @@ def test_an_empty_project_gets_the_file_and_git_does_not_see_it(project: Path) -
     assert facts_of(project) == {"PYTHON": str(PYTHON), "SETTINGS": {}, "SECRETS": ()}
     assert file_in(project).read_text().startswith("# Written by the ml-orchestrator plug-in")
     ignored = (project / ".claude" / "memory" / ".gitignore").read_text().splitlines()
-    assert ignored[1:] == ["/.gitignore", "/memory_manager.py"]
+    assert ignored[1:] == ["/.gitignore", "/__pycache__/", "/memory_manager.py"]
     assert {path.name for path in file_in(project).parent.iterdir()} == {
         ".gitignore",
         "memory_manager.py",

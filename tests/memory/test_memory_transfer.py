@@ -162,7 +162,10 @@ def test_the_origins_folder_is_read_whole_and_damaged_files_are_named(
     }
     (colleague,) = memory["collaboration_patterns"]["frequent_collaborators"]
     assert (colleague["collaboration_frequency"], colleague["success_rate"]) == (5, 0.8)
-    assert context["content"] == {"project_context": CONTEXT_FILE["project_context"]}
+    assert context["project_context"]["project_name"] == "p"
+    assert context["project_context"]["active_objectives"] == [{"objective": "ship"}]
+    (found,) = [i for i in context["global_insights"] if i["category"] == "performance"]
+    assert (found["insight"], found["confidence"]) == ("caching halves latency", 0.7)
 
 
 def test_an_export_is_written_and_read_by_command(

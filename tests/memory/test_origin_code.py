@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 from tests.launcher.raw_client import RawClient
 
+from ml_orchestrator.agent_memory import AgentMemoryManager
+from ml_orchestrator.memory._sql import SqlMemoryStore
+from ml_orchestrator.storage.engine import open_database
+
 ROOT = Path(__file__).parents[2]
 BLOCKS = Path(__file__).parent
 LOAD = (BLOCKS / "origin_load.txt").read_text(encoding="utf-8")
@@ -141,3 +145,74 @@ def test_without_the_plugins_environment_the_import_says_what_to_do(tmp_path: Pa
     assert ran.returncode == 1
     assert "ImportError: /nonesuch/.venv/bin/python is not there" in ran.stderr
     assert "Start a session of Claude Code with the ml-orchestrator plug-in" in ran.stderr
+
+
+def test_the_shared_context_of_a_new_project_has_the_origins_shape(tmp_path: Path) -> None:
+    link_to_this_repository(tmp_path)
+
+    ran = run(tmp_path, IMPORT + "import json; print(json.dumps(load_shared_context()))")
+
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == {
+        "last_updated": None,
+        "project_context": {
+            "project_name": tmp_path.name,
+            "current_phase": "development",
+            "active_objectives": [],
+            "system_health": {"overall_status": "unknown"},
+        },
+        "inter_agent_messages": [],
+        "global_insights": [],
+    }
+
+
+def test_the_shared_context_holds_what_agents_told_and_learnt(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+    content = {
+        "goal": "ship",
+        "project_context": {"current_phase": "launch"},
+        "performance_baselines": {"p99_ms": 80.5},
+    }
+    SqlMemoryStore(database).put_shared_context(content, expected_revision=0, actor="a")
+    database.close()
+    insight = {"area": "training", "insight": "it helps", "impact": "high", "confidence": 0.9}
+    with AgentMemoryManager(tmp_path) as manager:
+        for name in ("first", "second"):
+            manager.add_optimization_insight("ml-orchestrator", {**insight, "insight": name})
+        manager.add_inter_agent_message("ml-orchestrator", "insight", "to all", None, {"tags": []})
+        told = manager.add_inter_agent_message(
+            "ml-orchestrator", "warning", "slow", ["performance-engineer"], {"priority": "high"}
+        )
+        manager.acknowledge_message(told, "performance-engineer")
+        context = manager.load_shared_context()
+
+    known = ("last_updated", "project_context", "inter_agent_messages", "global_insights")
+    assert list(context) == [*known, "performance_baselines"]
+    assert context["project_context"]["goal"] == "ship"
+    assert context["project_context"]["current_phase"] == "launch"
+    assert [i["insight"] for i in context["global_insights"]] == ["second", "first"]
+    learnt = context["global_insights"][0]
+    assert learnt["created_at"] == learnt["last_validated"]
+    assert {k: v for k, v in learnt.items() if k not in ("insight_id", "created_at")} == {
+        "category": "training",
+        "insight": "second",
+        "contributing_agents": ["ml-orchestrator"],
+        "confidence": 0.9,
+        "impact_assessment": "high",
+        "last_validated": learnt["last_validated"],
+    }
+    newest, broadcast = context["inter_agent_messages"]
+    (done,) = newest["acknowledged_by"]
+    assert done["agent"] == "performance-engineer"
+    assert newest == {
+        "message_id": told,
+        "from_agent": "ml-orchestrator",
+        "target_agents": ["performance-engineer"],
+        "message_type": "warning",
+        "content": "slow",
+        "timestamp": newest["timestamp"],
+        "metadata": {"priority": "high"},
+        "acknowledged_by": [done],
+    }
+    assert (broadcast["target_agents"], broadcast["acknowledged_by"]) == ([], [])
+    assert broadcast["metadata"] == {"priority": "medium", "tags": []}

@@ -23,7 +23,7 @@ _MARK = b"# Written by the ml-orchestrator plug-in, and again when it changes. T
 _HEADER = _MARK.decode() + f"{SWITCH}=off, or a file of your own.\n"
 _IGNORED = (
     "# Written by the ml-orchestrator plug-in: memory_manager.py names places on this machine.\n"
-    "/.gitignore\n/memory_manager.py\n"
+    "/.gitignore\n/__pycache__/\n/memory_manager.py\n"
 )
 _PLACES = ("ML_ORCHESTRATOR_HOME", "ML_ORCHESTRATOR_PROJECT_DIR")
 _SECRETS = ("ML_ORCHESTRATOR_DATABASE_URL",)
