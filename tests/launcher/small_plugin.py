@@ -22,6 +22,8 @@ import tiny_need
 for line in sys.stdin:
     asked = json.loads(line)
     if asked.get("method") == "tools/call":
+        if asked["params"]["name"] == "crash":
+            sys.exit("crashed")
         text = f"{asked['params']['name']} in {sys.prefix}"
         result = {"content": [{"type": "text", "text": text}], "isError": False}
         acknowledged = {"agent": "any", "acknowledged": [text], "already": [], "n_unread": 0}

@@ -182,6 +182,32 @@ def test_an_upgrade_leaves_a_running_session_its_environment_and_removes_it_afte
     assert kept in after
 
 
+def test_after_an_upgrade_and_a_crash_a_session_goes_on_in_its_own_environment(
+    plugin: SmallPlugin,
+) -> None:
+    plugin.put_wheel()
+    with plugin.start() as client:
+        client.shake_hands()
+        before = text_of(client.call(1, "same"))
+        plugin.upgrade()
+        assert "It is being started again" in text_of(client.call(2, "crash"))
+        assert text_of(client.call(3, "same")) == before
+
+    assert len(plugin.environments) == 1
+
+
+def test_an_environment_that_was_removed_by_hand_is_built_again_after_a_crash(
+    plugin: SmallPlugin,
+) -> None:
+    plugin.put_wheel()
+    with plugin.start() as client:
+        client.shake_hands()
+        before = text_of(client.call(1, "same"))
+        shutil.rmtree(plugin.data)
+        client.call(2, "crash")
+        assert text_of(client.call(3, "same")) == before
+
+
 def test_an_environment_is_kept_while_a_process_of_it_lives_on_after_its_session(
     plugin: SmallPlugin,
 ) -> None:

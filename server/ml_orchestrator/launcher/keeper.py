@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,8 @@ class Keeper:
         data: Where environments are kept.
         arguments: Passed on to ``ml-orchestrator mcp``.
         session: Told what becomes of the server.
-        on_ready: Told once which interpreter serves this session, from its first server to its
-            last: an upgrade in place meanwhile is for other sessions.
+        on_ready: Told once which interpreter serves this session, also after a crash: an upgrade
+            in place meanwhile is for other sessions.
     """
 
     def __init__(
@@ -73,6 +74,8 @@ class Keeper:
         python = self._wait_for_python()
         self._on_ready(python)
         self._serve(python, _RESTARTED)
+        if not os.access(python, os.X_OK):  # somebody has removed it by hand
+            python = self._wait_for_python()
         how = self._serve(python, _GONE)
         self._session.refuse_for_good(_GONE.format(how=how))
 
