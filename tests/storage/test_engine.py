@@ -5,12 +5,24 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    insert,
+    select,
+    text,
+)
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage import engine as engine_module
+from ml_orchestrator.storage import migrations
 from ml_orchestrator.storage.engine import open_database
 from ml_orchestrator.storage.migrations import LATEST, add_missing_columns
+from ml_orchestrator.storage.schema import agents
 
 
 def url(home: Path) -> str:
@@ -29,13 +41,64 @@ def test_opening_twice_keeps_what_is_there(tmp_path: Path) -> None:
     second.close()
 
 
-def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    database = open_database(url(tmp_path), tmp_path)
-    database.write(lambda c: c.execute(text("insert into schema_version values (9999)")))
-    database.close()
+def add_ranks(connection: Connection) -> None:
+    connection.execute(text("create table ranks (name varchar(64) primary key)"))
+    connection.execute(text("alter table agents add column score integer not null default 7"))
 
-    with pytest.raises(UnavailableError, match=r"9999.*Upgrade ml-orchestrator"):
-        open_database(url(tmp_path), tmp_path)
+
+def open_as_the_next_release(
+    state_url: str, home: Path, monkeypatch: pytest.MonkeyPatch, *, additive: frozenset[int]
+) -> None:
+    """Migrate as a release would that has one migration more."""
+    with monkeypatch.context() as next_release:
+        next_release.setitem(migrations.MIGRATIONS, LATEST + 1, add_ranks)
+        next_release.setattr(migrations, "LATEST", LATEST + 1)
+        next_release.setattr(migrations, "ADDITIVE", additive)
+        open_database(state_url, home).close()
+
+
+def test_a_release_goes_on_with_a_database_that_is_one_additive_migration_ahead(
+    state_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = open_database(state_url, tmp_path)
+    open_as_the_next_release(
+        state_url, tmp_path, monkeypatch, additive=migrations.ADDITIVE | {LATEST + 1}
+    )
+    running.write(lambda c: c.execute(insert(agents).values(name="running", first_seen_at="t")))
+    started = open_database(state_url, tmp_path)
+    started.write(lambda c: c.execute(insert(agents).values(name="started", first_seen_at="t")))
+
+    for database in (running, started):
+        names = database.read(lambda c: c.scalars(select(agents.c.name)).all())
+        assert sorted(names) == ["running", "started"]
+        assert database.describe().endswith(f"schema {LATEST + 1}")
+        database.close()
+
+
+def test_a_database_that_is_a_breaking_migration_ahead_is_refused_with_what_to_do(
+    state_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_database(state_url, tmp_path).close()
+    open_as_the_next_release(state_url, tmp_path, monkeypatch, additive=migrations.ADDITIVE)
+
+    said = rf"has schema {LATEST + 1}.*knows up to {LATEST}\. Upgrade ml-orchestrator"
+    with pytest.raises(UnavailableError, match=said):
+        open_database(state_url, tmp_path)
+
+
+def test_a_database_from_before_oldest_readers_were_noted_is_migrated_and_refused_alike(
+    state_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = open_database(state_url, tmp_path)
+    database.write(
+        lambda c: c.execute(text("alter table schema_version drop column oldest_reader"))
+    )
+    database.close()
+    open_database(state_url, tmp_path).close()
+    open_as_the_next_release(state_url, tmp_path, monkeypatch, additive=migrations.ADDITIVE)
+
+    with pytest.raises(UnavailableError, match=f"knows up to {LATEST}"):
+        open_database(state_url, tmp_path)
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
-"""Numbered migrations of the state database, applied in order and once each."""
+"""Numbered migrations of the state database, applied in order and once each.
+
+Beside its number each one notes the oldest reader: the ``LATEST`` that a release must know to
+work with the database from then on. So a session goes on when a newer release migrates under it.
+"""
 
 from collections.abc import Callable
 
@@ -19,7 +23,6 @@ Migration = Callable[[Connection], None]
 def _first(connection: Connection) -> None:
     """Create memory, messages, the alias journal and run progress."""
     tables = [
-        schema.schema_version,
         schema.agents,
         schema.memory_records,
         schema.collaborations,
@@ -84,6 +87,9 @@ MIGRATIONS: dict[int, Migration] = {
     7: _experience,
 }
 LATEST = max(MIGRATIONS)
+# Those that a release need not know to read and write rightly: what they add is new tables,
+# indexes, and columns that are nullable or have a server default, and no rule hangs on them.
+ADDITIVE: frozenset[int] = frozenset({7})
 
 
 def migrate(engine: Engine) -> int:
@@ -93,23 +99,34 @@ def migrate(engine: Engine) -> int:
     openers do not migrate at once. Each migration commits together with its number: a killed
     process leaves a whole version.
 
+    A database that is ahead is left as it is.
+
     Raises:
-        UnavailableError: the database was written by a newer release.
+        UnavailableError: the database is ahead and needs a newer release.
     """
     with engine.begin() as connection:
-        found = _version(connection)
-    if found > LATEST:
+        found, oldest_reader = _version(connection)
+    if oldest_reader > LATEST:
         raise UnavailableError(
-            f"The state database has schema {found}, this release knows up to {LATEST}. "
+            f"The state database has schema {found}, which needs a release that knows schema "
+            f"{oldest_reader}; this one knows up to {LATEST}. "
             "Upgrade ml-orchestrator, or point ML_ORCHESTRATOR_HOME at another directory."
         )
     for number in sorted(number for number in MIGRATIONS if number > found):
         with engine.begin() as connection:
-            if _version(connection) >= number:  # another host got there first
-                continue
-            MIGRATIONS[number](connection)
-            connection.execute(insert(schema_version).values(version=number))
+            _apply(connection, number)
     return found
+
+
+def _apply(connection: Connection, number: int) -> None:
+    metadata.create_all(connection, tables=[schema_version])
+    add_missing_columns(connection, schema_version)
+    before, oldest_reader = _version(connection)
+    if before >= number:  # another host got there first
+        return
+    MIGRATIONS[number](connection)
+    row = {"version": number, "oldest_reader": oldest_reader if number in ADDITIVE else number}
+    connection.execute(insert(schema_version).values(row))
 
 
 def add_missing_columns(connection: Connection, table: Table) -> None:
@@ -123,8 +140,15 @@ def add_missing_columns(connection: Connection, table: Table) -> None:
             connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {spelled}")
 
 
-def _version(connection: Connection) -> int:
+def _version(connection: Connection) -> tuple[int, int]:
+    """Return the database's version and its oldest reader."""
     if not inspect(connection).has_table(schema_version.name):
-        return 0
-    numbers = connection.execute(select(schema_version.c.version)).scalars()
-    return max(numbers, default=0)
+        return 0, 0
+    columns = {column["name"] for column in inspect(connection).get_columns(schema_version.name)}
+    if "oldest_reader" not in columns:
+        versions = connection.execute(select(schema_version.c.version)).scalars()
+        return (version := max(versions, default=0)), version
+    row = connection.execute(
+        select(schema_version).order_by(schema_version.c.version.desc())
+    ).first()
+    return (row.version, row.oldest_reader or row.version) if row else (0, 0)

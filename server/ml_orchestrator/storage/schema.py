@@ -44,7 +44,12 @@ __all__ = [
 
 metadata = MetaData()
 
-schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+schema_version = Table(
+    "schema_version",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("oldest_reader", Integer),  # the newest version that a release must know to go on
+)
 
 agents = Table(
     "agents",
