@@ -2,7 +2,7 @@
 
 import itertools
 
-from tests.orchestration.rollouts.small_world import ALIAS, MODEL, NEW, OLD, Bench
+from tests.orchestration.rollouts.small_world import ACTOR, ALIAS, MODEL, NEW, OLD, Bench
 
 from ml_orchestrator.serving.rollout.models import FINAL
 
@@ -24,7 +24,11 @@ def violations(bench: Bench, rollout_id: str, expected_effects: list[str]) -> li
     aliases = [event for event in events if event.kind == "alias"]
     moves = [m for m in reversed(history.moves) if m.state != "abandoned"][1:]  # 1: found there
     effects = found["effects"]
-    messages = bench.mailbox.inbox("infrastructure-specialist").messages
+    n_pauses = sum(state.startswith("paused in") for state in states)
+    told = [
+        [message.metadata["state"] for message in bench.mailbox.inbox(agent).messages]
+        for agent in ("infrastructure-specialist", ACTOR)
+    ]
     wanted = {
         "it is over": rollout.is_over,
         "the pointer is where it ended": found["blue"] == kept,
@@ -41,7 +45,9 @@ def violations(bench: Bench, rollout_id: str, expected_effects: list[str]) -> li
         == sum(effect.startswith("alias") for effect in effects),
         "it began once": sum(state.startswith("pending") for state in states) == 1,
         "it ended once": sum(_is_ending(state) for state in states) == 1,
-        "it was told once": len(messages) == 1,
+        "its end and each pause were told once": all(
+            sorted(each) == sorted([rollout.state] + ["paused"] * n_pauses) for each in told
+        ),
         "switches are on record": len(pointers) >= sum(e.startswith("swap") for e in effects),
         "no intent is left open": all(move.state != "intended" for move in history.moves),
     }  # fmt: skip

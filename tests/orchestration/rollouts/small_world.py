@@ -42,6 +42,7 @@ from ml_orchestrator.serving.rollout.outcomes import SqlOutcomes
 from ml_orchestrator.storage.engine import open_database
 
 MODEL, ALIAS, OLD, NEW = "visits", "stable", 1, 2
+ACTOR = "release-engineer"
 GOOD: dict[str, Any] = {"n": 500, "error_rate": 0.0, "ms": 5.0, "shift": 0}
 MOST_EFFECTS = 50
 START = 1_800_000_000.0
@@ -267,7 +268,7 @@ class Bench:
             approvals=self.approvals,
         )  # fmt: skip
         self.desk = RolloutDesk(self.database, lambda: desk)
-        self.mailbox = SqlMailbox(self.database, shipped=CONCERNED)
+        self.mailbox = SqlMailbox(self.database, shipped=(*CONCERNED, ACTOR))
         self.journal = RolloutJournal(
             self.database, new_id=lambda: f"rollout-{uuid.uuid4().hex[:8]}", now=now
         )
@@ -301,7 +302,7 @@ class Bench:
             obstacles=(),
             digest="0" * 64,
         )
-        return self.journal.begin(plan, actor="ml-orchestrator", reason="a test", key=None)
+        return self.journal.begin(plan, actor=ACTOR, reason="a test", key=None)
 
     def run(self, rollout_id: str) -> Rollout:
         return self.runner.run(rollout_id)

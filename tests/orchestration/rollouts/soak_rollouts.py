@@ -32,6 +32,7 @@ CANARY = {
     "steps": [{"percent": 20, "pause_s": 20}, {"percent": 100}],
     "bake_s": 20.0,
 }
+QUIET = {"versions": {str(NEW): {"n": 3}}}
 SLOW = {"versions": {str(NEW): {"ms": 90.0}}}
 BREAKS = {"versions": {str(NEW): {"error_rate": 0.5}}}
 Scenario = tuple[Mapping[str, Any], Mapping[str, Any], str, list[str]]
@@ -45,6 +46,9 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                          ["load 2", "swap to 2", "alias 2", "swap to 1", "alias 1", "unload 2"]),
         "breaks_in_canary": (BREAKS, CANARY, "rolled_back",
                              ["load 2", "canary 0.2", "single 0", "unload 2"]),
+        "quiet_and_unattended": (QUIET, {"bake_s": 20.0, "pause_limit_s": 40.0}, "rolled_back",
+                                 ["load 2", "swap to 2", "alias 2", "swap to 1", "alias 1",
+                                  "unload 2"]),
         "dies_at_load": ({"dies_at_load": [NEW]}, {}, "rolled_back", []),
     }
 )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.orchestration.rollouts.small_world import (
+    ACTOR,
     ALIAS,
     MODEL,
     NEW,
@@ -167,6 +168,33 @@ def test_a_quiet_server_pauses_and_only_a_person_can_promote_past_that(tmp_path:
     bench.close()
 
 
+def test_who_is_concerned_hears_of_each_pause_why_and_what_to_do(tmp_path: Path) -> None:
+    bench = open_bench(tmp_path, versions={str(NEW): {"n": 3}})
+    rollout_id = bench.begin(pause_limit_s=90.0, **QUICK)
+    at(bench, "paused", lambda: decide(bench, rollout_id, "resume"))
+
+    bench.run(rollout_id)
+
+    for agent in ("infrastructure-specialist", "ml-orchestrator", ACTOR):
+        ending, *pauses = bench.mailbox.inbox(agent).messages
+        assert ending.metadata["state"] == "rolled_back"
+        assert [m.priority for m in pauses] == ["high", "high"]
+        for message in pauses:
+            assert "paused in baking" in message.content
+            assert "Gate error_rate cannot decide: no data: 3 requests" in message.content
+            assert "deployment_decide: resume measures anew" in message.content
+            assert "goes back after 90 s" in message.content
+    bench.close()
+
+
+def test_a_pause_for_a_person_names_the_command(bench: Bench) -> None:
+    bench.run(bench.begin(approval="before_promotion", pause_limit_s=5.0, **QUICK))
+
+    (approval,) = bench.approvals.recent()
+    _, paused = bench.mailbox.inbox(ACTOR).messages
+    assert f"Needed: A person: ml-orchestrator approve {approval.id}." in paused.content
+
+
 def test_a_quiet_server_that_gets_traffic_again_is_measured_anew_when_resumed(
     tmp_path: Path,
 ) -> None:
@@ -294,10 +322,14 @@ def test_a_person_who_moves_the_alias_back_in_the_bake_ends_the_roll_out_without
     bench: Bench,
 ) -> None:
     rollout_id = bench.begin(**QUICK)
-    previous = MoveRequest(model=MODEL, alias=ALIAS, version="previous", expected_version=NEW,
-                           actor="ada", reason="by hand")  # fmt: skip
-    at(bench, "baking", lambda: bench.mover.move(previous))
 
+    def move_back() -> None:
+        bench.mover.move(
+            MoveRequest(model=MODEL, alias=ALIAS, version="previous", expected_version=NEW,
+                        actor="ada", reason="by hand")
+        )  # fmt: skip
+
+    at(bench, "baking", move_back)
     ended = bench.run(rollout_id)
 
     assert (ended.state, ended.progress.alias_refusal) == ("rolled_back", None)

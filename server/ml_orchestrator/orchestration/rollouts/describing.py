@@ -15,7 +15,7 @@ from ml_orchestrator.serving.rollout.models import (
 )
 from ml_orchestrator.serving.rollout.phases import phases_of
 
-__all__ = ["plan_of", "status_of"]
+__all__ = ["needs_of", "plan_of", "status_of"]
 
 
 def plan_of(
@@ -54,7 +54,7 @@ def status_of(rollout: Rollout, events: tuple[RolloutEvent, ...]) -> RolloutStat
         phase=rollout.phase.describe() if is_watched else None,
         fraction=1.0 if rollout.is_over else progress.phase / len(phases),
         reason=progress.reason,
-        needs=_needs(rollout),
+        needs=needs_of(rollout),
         gates=tuple(_gate(gate, progress.tallies) for gate in rollout.phase.gates)
         if is_watched
         else (),
@@ -77,7 +77,8 @@ def _gate(gate: Gate, tallies: dict[str, Tally]) -> GateStatus:
     )
 
 
-def _needs(rollout: Rollout) -> str | None:
+def needs_of(rollout: Rollout) -> str | None:
+    """Return what a person or an agent must do now, if anything."""
     if rollout.state != "paused":
         return None
     if rollout.progress.paused_for == "approval":

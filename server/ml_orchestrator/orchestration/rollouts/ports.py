@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from ml_orchestrator.serving.rollout.actions import Rollout
+from ml_orchestrator.serving.rollout.models import RolloutState
 
 __all__ = ["AliasPort", "Answer", "ApprovalPort", "TellPort"]
 
@@ -31,9 +32,9 @@ class AliasPort(Protocol):
 
 
 class TellPort(Protocol):
-    """Telling the agents concerned how a roll-out ended."""
+    """Telling the agents concerned, its starter among them, that a roll-out ended or paused."""
 
-    def tell(self, rollout: Rollout, ending: str) -> None:
+    def tell(self, rollout: Rollout, state: RolloutState) -> None:
         """Send the message; sent again it stays one message."""
         ...
 

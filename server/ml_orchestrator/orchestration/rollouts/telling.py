@@ -1,40 +1,58 @@
-"""The word to the agents concerned when a roll-out has ended."""
+"""The word to the agents concerned when a roll-out has ended, or paused and needs somebody."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from ml_orchestrator.messaging.mailbox import Mailbox
+from ml_orchestrator.messaging.models import Priority
+from ml_orchestrator.orchestration.rollouts.describing import needs_of
 from ml_orchestrator.serving.rollout.actions import Rollout
+from ml_orchestrator.serving.rollout.models import RolloutState
 
 __all__ = ["CONCERNED", "MailTeller"]
 
 CONCERNED = ("infrastructure-specialist", "ml-orchestrator")
 SENDER = "roll-out"
+_PRIORITIES: Mapping[str, Priority] = MappingProxyType({"promoted": "medium", "paused": "high"})
 
 
 class MailTeller:
-    """Tells by message: urgently what went back, in passing what went well."""
+    """Tells by message: urgently what went back, in passing what went well.
+
+    The agent that started the roll-out is told, too; the mailbox must know it.
+    """
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
 
-    def tell(self, rollout: Rollout, ending: str) -> None:
+    def tell(self, rollout: Rollout, state: RolloutState) -> None:
         """Send the message; the key makes it one message, however often it is sent."""
-        is_well = ending == "promoted"
+        key = f"paused-{rollout.progress.n_pauses}" if state == "paused" else "ended"
         self._mailbox.send(
             SENDER,
-            message_type="insight" if is_well else "warning",
-            content=_content(rollout, ending),
-            target_agents=CONCERNED,
-            priority="medium" if is_well else "urgent",
+            message_type="insight" if state == "promoted" else "warning",
+            content=_paused(rollout) if state == "paused" else _ended(rollout, state),
+            target_agents=(*CONCERNED, rollout.actor),
+            priority=_PRIORITIES.get(state, "urgent"),
             metadata={
                 "rollout_id": rollout.id,
                 "model": rollout.model,
                 "model_alias": f"@{rollout.alias}",
-                "state": ending,
+                "state": state,
             },
-            idempotency_key=f"@{rollout.id}-ended",
+            idempotency_key=f"@{rollout.id}-{key}",
         )
 
 
-def _content(rollout: Rollout, ending: str) -> str:
+def _paused(rollout: Rollout) -> str:
+    return (
+        f"{rollout.model}: the roll-out of version {rollout.version} is paused in "
+        f"{rollout.progress.paused_in} (roll-out {rollout.id}): {rollout.progress.reason} Needed: "
+        f"{needs_of(rollout)}. Without that it goes back after {rollout.spec.pause_limit_s:g} s."
+    )
+
+
+def _ended(rollout: Rollout, ending: RolloutState) -> str:
     name, progress = f"{rollout.model}: version {rollout.version}", rollout.progress
     if ending == "promoted":
         return f"{name} was promoted; it answers and is @{rollout.alias} (roll-out {rollout.id})."

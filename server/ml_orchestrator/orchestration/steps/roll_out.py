@@ -30,15 +30,16 @@ def roll_out(
     home, rollout_id = context.settings.home, params["rollout_id"]
     database = open_database(context.settings.state_url, home)
     try:
-        tell_server(home, open_journal(database).get(rollout_id).model)
-        ended = _runner(context, database).run(rollout_id)
-        tell_server(home, ended.model)
+        rollout = open_journal(database).get(rollout_id)
+        tell_server(home, rollout.model)
+        ended = _runner(context, database, starter=rollout.actor).run(rollout_id)
+        tell_server(home, rollout.model)
     finally:
         database.close()
     return {"rollout_id": ended.id, "state": ended.state, "reason": ended.progress.reason}
 
 
-def _runner(context: StepContext, database: Database) -> RolloutRunner:
+def _runner(context: StepContext, database: Database, *, starter: str) -> RolloutRunner:
     settings = context.settings
     desk = open_registry(settings, database)
     return RolloutRunner(
@@ -46,7 +47,7 @@ def _runner(context: StepContext, database: Database) -> RolloutRunner:
         Watch(open_outcomes(database), now=time.time),
         open_serving=lambda rollout: reach_server(settings, rollout),
         aliases=RegistryAliases(desk),
-        teller=MailTeller(SqlMailbox(database, shipped=CONCERNED)),
+        teller=MailTeller(SqlMailbox(database, shipped=(*CONCERNED, starter))),
         approvals=RolloutApprovals(desk),
         now=time.time,
         wait=time.sleep,

@@ -181,7 +181,7 @@ class AskApproval:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Tell the agents concerned how it ended, then record ``then``."""
+    """Tell the agents concerned that it ended or paused, then record ``then``."""
 
     then: Turn
 

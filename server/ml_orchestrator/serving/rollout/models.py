@@ -131,6 +131,8 @@ class Progress(Record):
     paused_in: RolloutState | None = None
     paused_for: PausedFor | None = None
     paused_at: float | None = None
+    n_pauses: int = 0
+    n_pauses_told: int = 0
     approval_id: str | None = None
     approved_by: str | None = None
     is_switch_approved: Annotated[

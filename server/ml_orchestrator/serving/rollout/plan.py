@@ -50,8 +50,8 @@ def plan_next(rollout: Rollout, facts: Facts) -> Action:
         return take_in(rollout, facts, facts.decision)
     if rollout.state in _BEGINNING:
         return _BEGINNING[rollout.state]
-    if rollout.state == "paused" and _lasts_too_long(rollout, facts):
-        return go_back(rollout, facts.now, "Nobody ended the pause in time.")
+    if rollout.state == "paused" and (wanted := _of_any_pause(rollout, facts)):
+        return wanted
     if facts.serving is None:
         return _endure_silence(rollout, facts)
     return _plan_with(facts.serving, rollout, facts)
@@ -73,9 +73,25 @@ def _plan_with(serving: ServingState, rollout: Rollout, facts: Facts) -> Action:
     return _watch(rollout, facts, serving)
 
 
+def _of_any_pause(rollout: Rollout, facts: Facts) -> Turn | Tell | None:
+    """Return what a pause wants whether or not the server answers."""
+    if _lasts_too_long(rollout, facts):
+        return go_back(rollout, facts.now, "Nobody ended the pause in time.")
+    if _is_untold(rollout):
+        return Tell(Turn("paused", {"n_pauses_told": rollout.progress.n_pauses}))
+    return None
+
+
 def _lasts_too_long(rollout: Rollout, facts: Facts) -> bool:
     paused_at = rollout.progress.paused_at
     return paused_at is not None and facts.now - paused_at > rollout.spec.pause_limit_s
+
+
+def _is_untold(rollout: Rollout) -> bool:
+    """Whether the agents concerned know of this pause; they are to know what a person must do."""
+    progress = rollout.progress
+    is_asked = progress.paused_for != "approval" or progress.approval_id is not None
+    return is_asked and progress.n_pauses_told < progress.n_pauses
 
 
 def _endure_silence(rollout: Rollout, facts: Facts) -> Action:

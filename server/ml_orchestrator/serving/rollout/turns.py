@@ -98,6 +98,7 @@ def pause(rollout: Rollout, facts: Facts, paused_for: PausedFor, reason: str) ->
         "paused_in": rollout.state,
         "paused_for": paused_for,
         "paused_at": facts.now,
+        "n_pauses": rollout.progress.n_pauses + 1,
         "reason": reason,
     }
     return Turn("paused", changes, (Note("state", f"paused in {rollout.state}: {reason}"),))
