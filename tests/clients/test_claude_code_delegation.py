@@ -5,16 +5,15 @@ server would refuse: nobody delegates to itself or answers its own delegation.
 """
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.clients.messages_api import Call, Request, Script, serve
-from tests.clients.programs import ROOT, Programs
+from tests.clients.plugins import make_marketplace
+from tests.clients.programs import Programs
 from tests.clients.sessions import (
     AGENT,
     Session,
@@ -139,16 +138,6 @@ def delegation(
     assert len(turns) == 3, finished.said
     asking, hearing, working = turns
     return Delegation(colleague, programs, asking, working, hearing)
-
-
-def make_marketplace(folder: Path) -> Path:
-    """Copy what is published; the server runs in the environment of these tests."""
-    compiled = shutil.ignore_patterns("__pycache__")
-    for name in (".claude-plugin", "agents", "bin", "hooks", "server", "skills"):
-        shutil.copytree(ROOT / name, folder / name, ignore=compiled)
-    shutil.copy(ROOT / ".mcp.json", folder)
-    (folder / ".venv").symlink_to(ROOT / ".venv")
-    return folder
 
 
 def conversations(requests: Sequence[Request]) -> list[Sequence[Request]]:

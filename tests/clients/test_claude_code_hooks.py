@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.clients.messages_api import Call, Request, Script
-from tests.clients.programs import ROOT, Programs, python
+from tests.clients.plugins import changed_plugin
+from tests.clients.programs import Programs, python
 from tests.clients.sessions import AGENT, Session, failing_with, hold_session, stored, use
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
@@ -60,16 +61,6 @@ def stop_without_saving(project: Path) -> Callable[[], Script]:
     return script
 
 
-def late_plugin(folder: Path, gate: Path) -> Path:
-    """Make a copy of the plug-in whose server starts when the gate is there."""
-    for name in (".claude-plugin", "agents", "hooks"):
-        (folder / name).symlink_to(ROOT / name)
-    wait = f'until [ -e "{gate}" ]; do sleep 0.05; done; exec "{python()}" -m ml_orchestrator mcp'
-    server = {"command": "/bin/sh", "args": ["-c", wait]}
-    (folder / ".mcp.json").write_text(json.dumps({"mcpServers": {"ml": server}}))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def first(shared_programs: Programs) -> Session:
     """A session whose subagent acts under a colleague's name."""
@@ -81,6 +72,25 @@ def second(shared_programs: Programs, first: Session) -> Session:
     """A later session whose subagent gets a message and stops without having saved."""
     script = stop_without_saving(shared_programs.project)
     return hold_session(shared_programs, script, limit_s=120)
+
+
+@pytest.fixture(scope="module")
+def late(
+    shared_programs: Programs, second: Session, tmp_path_factory: pytest.TempPathFactory
+) -> Session:
+    """A session after these, whose server starts with the first call of the subagent."""
+    gate = (folder := tmp_path_factory.mktemp("late")) / "gate"
+
+    def act_when_the_server_is_there() -> Script:
+        gate.touch()
+        task = {"task_description": "Waited for the server", "outcome": "success"}
+        yield use("memory_save", agent=COLLEAGUE, task=task)  # waits until it is connected
+        yield Call("Glob", {"pattern": "*.csv"})
+        return LAST_WORDS
+
+    wait = f'until [ -e "{gate}" ]; do sleep 0.05; done; exec "$@"'
+    plugin = changed_plugin(folder / "plugin", before_server=("/bin/sh", "-c", wait, "sh"))
+    return hold_session(shared_programs, act_when_the_server_is_there, limit_s=120, plugin=plugin)
 
 
 def conversation(request: Request) -> str:
@@ -155,25 +165,15 @@ async def test_binding_a_name_does_not_give_permission(programs: Programs) -> No
 
 
 def test_memory_comes_with_a_later_request_when_the_server_was_still_starting(
-    shared_programs: Programs, second: Session, tmp_path: Path
+    late: Session,
 ) -> None:
-    gate = tmp_path / "gate"
-
-    def look_when_the_server_is_there() -> Script:
-        gate.touch()
-        yield use("message_inbox", agent=AGENT)  # waits until the server is connected
-        yield Call("Glob", {"pattern": "*.csv"})
-        return LAST_WORDS
-
-    (plugin := tmp_path / "plugin").mkdir()
-    session = hold_session(
-        shared_programs,
-        look_when_the_server_is_there,
-        limit_s=120,
-        plugin=late_plugin(plugin, gate),
-    )
-
-    with failing_with(session):
-        counts = [conversation(request).count(DONE) for request in session.requests]
+    with failing_with(late):
+        counts = [conversation(request).count(DONE) for request in late.requests]
         assert counts[0] == 0
         assert counts[-1] == 1
+
+
+def test_a_forged_name_is_replaced_also_when_the_server_was_still_starting(late: Session) -> None:
+    with failing_with(late):
+        (saved,) = late.results("memory_save")
+        assert saved.json()["agent_name"] == AGENT
