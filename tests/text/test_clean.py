@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.memory.hostile import HONEST, HOSTILE, Hostile
 
-from ml_orchestrator.text import FLAGS, clean, cleaning, hidden, suspicion
+from ml_orchestrator.text import FLAGS, clean, cleaning, hidden, nesting, suspicion
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 SPELLED = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
@@ -49,7 +49,7 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     assert clean(once).text == once
 
 
-@pytest.mark.parametrize("module", [cleaning, hidden, suspicion])
+@pytest.mark.parametrize("module", [cleaning, hidden, nesting, suspicion])
 def test_the_examples_hold(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 

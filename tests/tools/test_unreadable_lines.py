@@ -1,5 +1,6 @@
 """Lines that are no message, over real standard input and output: refused, never passed over."""
 
+import doctest
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,8 @@ import pytest
 from anyio.abc import ByteReceiveStream, ByteSendStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from tests.tools.test_stdio import LIMIT_S, server
+
+from ml_orchestrator.tools import _unreadable
 
 PARSE_ERROR, INVALID_REQUEST = -32700, -32600
 META = {
@@ -121,3 +124,7 @@ async def test_arguments_that_json_could_not_give_back_are_refused_by_the_tool(
         assert result["isError"]
         assert "Argument 'metadata' of message_send" in result["content"][0]["text"]
         assert complaint in result["content"][0]["text"]
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(_unreadable).failed == 0

@@ -14,6 +14,7 @@ from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.memory._rows import MODELS, Added, NewRecord, R, add, newest, survivor
 from ml_orchestrator.memory.digest import digest
 from ml_orchestrator.memory.forget_models import Forgetting, Forgotten
+from ml_orchestrator.memory.limits import check_context
 from ml_orchestrator.memory.models import (
     AgentMemory,
     Collaboration,
@@ -185,6 +186,7 @@ class SqlMemoryStore:
         self, content: dict[str, Any], *, expected_revision: int, actor: str
     ) -> SharedContext:
         """Replace the shared context by compare-and-set on its revision."""
+        check_context(content)
 
         def work(connection: Connection) -> SharedContext:
             found = _shared_context(connection)

@@ -107,6 +107,7 @@ class MemoryStore(Protocol):
         """Replace the shared context if its revision is still ``expected_revision``.
 
         Raises:
+            InvalidInputError: it is too large, too deep or no JSON.
             ConflictError: somebody else has changed it; the message names the revision.
         """
         ...

@@ -1,6 +1,7 @@
 """Memory as JSON: out of one store and into another, as often as wanted."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, insert, select, update
 from ml_orchestrator.errors import InvalidInputError, NotFoundError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.memory._rows import MODELS, NewRecord, add, id_of, survivor
+from ml_orchestrator.memory.limits import check_context, faults_of, refuse_beyond_limits
 from ml_orchestrator.memory.models import Remembered
 from ml_orchestrator.memory.origin_files import read_agent_file, read_context_file
 from ml_orchestrator.memory.requests import Origin
@@ -30,7 +32,10 @@ __all__ = ["Imported", "export_memory", "import_memory", "restore"]
 
 FORMAT = "ml-orchestrator-memory"
 STEP = 200  # records in one transaction, so that other writers get their turn
-_MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+_ID = re.compile("[a-z]-[0-9a-f]{24}")
+_LONGEST = {"tool": 32, "session": 80, "source": 200}  # characters
+_MOST = 1_000_000_000  # that something was counted
 _OWN_FIELDS = frozenset(Remembered.model_fields)
 
 
@@ -91,6 +96,7 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
     """
     kind, agent, payload = _checked(item)
     payload = cleaned(payload)[0]
+    refuse_beyond_limits(kind, payload)
     now = timestamp()
     id_ = id_of(kind, agent, payload, findable(kind, agent, payload).near_key)
     if survivor(connection, id_) is not None:
@@ -100,19 +106,15 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
         agent,
         payload,
         moment(item.get("at")) or now,
-        Origin(
-            item.get("tool", origin.tool),
-            item.get("session", origin.session),
-            item.get("source", origin.source),
-        ),
+        _origin(item, origin),
         is_pinned=bool(item.get("is_pinned", False)),
         expires_at=moment(item.get("expires_at")),
-        n_merged=max(1, int(item.get("n_merged", 1))),
+        n_merged=_number(item, "n_merged", least=1),
         first_at=moment(item.get("first_at")),
-        n_helped=max(0, int(item.get("n_helped", 0))),
-        n_misled=max(0, int(item.get("n_misled", 0))),
+        n_helped=_number(item, "n_helped"),
+        n_misled=_number(item, "n_misled"),
         flags=tuple(item.get("flags", ())),
-        merged_ids=frozenset(item.get("merged_ids", ())),
+        merged_ids=frozenset(id_ for id_ in item.get("merged_ids", ()) if _ID.fullmatch(id_)),
     )
     note_agent(connection, agent)
     added = add(connection, new, now=now)
@@ -219,9 +221,25 @@ def _checked(item: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
             {**item["payload"], "record_id": "", "saved_by": saved_by}
         )
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        faults = faults_of(error.errors())
         raise InvalidInputError(f"A {kind} cannot be stored: {faults}.") from error
     return kind, agent, found.model_dump(exclude=set(_OWN_FIELDS))
+
+
+def _origin(item: Mapping[str, Any], origin: Origin) -> Origin:
+    """Return where a record comes from; what names it is text of others, and short."""
+    named = {name: item.get(name, getattr(origin, name)) for name in _LONGEST}
+    for name, value in named.items():
+        if value is not None and not (isinstance(value, str) and len(value) <= _LONGEST[name]):
+            raise InvalidInputError(
+                f"A record has the {name} {str(value)[:80]!r}; text of at most {_LONGEST[name]} "
+                "characters is taken."
+            )
+    return Origin(**cleaned(named)[0])
+
+
+def _number(item: Mapping[str, Any], name: str, *, least: int = 0) -> int:
+    return min(max(least, int(item.get(name, least))), _MOST)
 
 
 def _note_merged(connection: Connection, new: NewRecord, became: str, now: str) -> None:
@@ -256,7 +274,7 @@ def _count_all(connection: Connection, cells: Sequence[Mapping[str, Any]]) -> No
 
 def _cells(cells: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for cell in cells:
-        successes, failures = (max(0, int(cell[name])) for name in ("successes", "failures"))
+        successes, failures = (_number(cell, name) for name in ("successes", "failures"))
         if successes + failures:
             yield {
                 "agent": canonical_agent(cell["agent"]),
@@ -271,6 +289,10 @@ def _cells(cells: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 def _take_context(connection: Connection, context: Mapping[str, Any]) -> list[str]:
     if connection.execute(select(context_table.c.id)).first() is not None:
         return ["The shared context was left as it is: there is one already."]
+    try:
+        check_context(context["content"])
+    except InvalidInputError as error:
+        return [f"The shared context was left out. {error}"]
     connection.execute(
         insert(context_table).values(
             id=1,

@@ -15,6 +15,7 @@ from ml_orchestrator.messaging._delegations import (
     note_delegation,
     open_delegations,
 )
+from ml_orchestrator.messaging._limits import check_message
 from ml_orchestrator.messaging._quotas import Quotas, check_quotas
 from ml_orchestrator.messaging._reading import count_unread, messages_of, page, parse_cursor
 from ml_orchestrator.messaging._threads import read_thread
@@ -69,6 +70,7 @@ class SqlMailbox:
         idempotency_key: str | None = None,
     ) -> SentMessage:
         """Store a message and its recipients in one transaction."""
+        check_message(message_type, content, metadata or {}, len(target_agents))
         shown, flags = cleaned({"content": content, "metadata": dict(metadata or {})})
         request: dict[str, Any] = {
             "from": from_agent,

@@ -48,7 +48,8 @@ class Mailbox(Protocol):
             NotFoundError: a recipient or the message replied to is unknown; the letter is kept
                 as a dead one.
             ConflictError: the key was used before for something else, or nothing open is closed.
-            InvalidInputError: a delegation has no single target, a result no outcome.
+            InvalidInputError: it is larger than a message may be, or of an odd type; a delegation
+                has no single target, a result no outcome.
             QuotaExceededError: the sender has written too much lately.
         """
         ...

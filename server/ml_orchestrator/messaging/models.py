@@ -8,8 +8,12 @@ from ml_orchestrator.records import Record
 
 __all__ = [
     "DELEGATION",
+    "MAX_CONTENT_CHARACTERS",
+    "MAX_METADATA_BYTES",
+    "MAX_TARGETS",
     "PRIORITIES",
     "RESULT",
+    "TYPE_PATTERN",
     "Acknowledged",
     "DeadLetter",
     "DeadLetters",
@@ -28,6 +32,8 @@ __all__ = [
 Priority = Literal["low", "medium", "high", "urgent"]
 PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "urgent")
 DELEGATION, RESULT = "delegation", "delegation_result"
+TYPE_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
+MAX_CONTENT_CHARACTERS, MAX_METADATA_BYTES, MAX_TARGETS = 20_000, 20_000, 50
 
 
 class Message(Record):

@@ -1,6 +1,16 @@
 """Stored text made safe to read: what hides is shown and named, nothing is taken away."""
 
 from ml_orchestrator.text.cleaning import FLAGS, CleanText, clean, cut
-from ml_orchestrator.text.hidden import is_hidden
+from ml_orchestrator.text.hidden import is_hidden, unspelled
+from ml_orchestrator.text.nesting import MAX_LEVELS, is_too_deep
 
-__all__ = ["FLAGS", "CleanText", "clean", "cut", "is_hidden"]
+__all__ = [
+    "FLAGS",
+    "MAX_LEVELS",
+    "CleanText",
+    "clean",
+    "cut",
+    "is_hidden",
+    "is_too_deep",
+    "unspelled",
+]

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-__all__ = ["is_hidden", "spell_hidden", "without_hidden"]
+__all__ = ["is_hidden", "spell_hidden", "unspelled", "without_hidden"]
 
 # Characters that Python calls printable and a reader does not see: fillers, joiners, selectors.
 _UNSEEN = re.compile(
@@ -13,6 +13,7 @@ _UNSEEN = re.compile(
 _REORDERING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _PLAIN = re.compile("[\t\n -~]*")
 _EMOJI = "\u203c-\u3299\U0001f000-\U0001faff"
+_SPELLED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 _JOINED_SCRIPTS = "\u0600-\u08ff\u0900-\u0dff"
 # Hidden characters with an honest use: the look of an emoji, emoji joined into one, and the
 # joiners that Persian and Indic words are spelled with.
@@ -52,6 +53,15 @@ def spell_hidden(text: str) -> tuple[str, frozenset[str]]:
             found.add(_kind(char))
             shown.append(_spell(ord(char)))
     return "".join(shown), frozenset(found)
+
+
+def unspelled(text: str) -> str:
+    r"""Return ``text`` with one mark for each character that was spelled out: as long as it was.
+
+    >>> unspelled(r"a\u200bb")
+    'a·b'
+    """
+    return _SPELLED.sub("·", text)
 
 
 def without_hidden(text: str) -> str:

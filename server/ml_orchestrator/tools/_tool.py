@@ -20,6 +20,7 @@ from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.services import Services
+from ml_orchestrator.text import MAX_LEVELS, is_too_deep
 from ml_orchestrator.tools._schema import UNREAD, optional_by_absence, terse, untitled, with_unread
 
 __all__ = ["HIDDEN_TOOLS", "TOOLS", "ToolEntry", "hidden_tool", "tool"]
@@ -29,7 +30,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MAX_ARGUMENT_BYTES = 1_000_000
-MAX_DEPTH = 50  # lists and objects in each other; a client reads answers 200 deep at most
 MAX_FAULTS = 8
 COUNTING = ("message_inbox", "hook_")  # it counts by itself, they speak to nobody
 
@@ -169,9 +169,9 @@ class StrictTool(Tool):
 
     def _refuse_odd(self, argument: str, value: Any) -> None:
         """Refuse what could not be stored and given back as JSON, or is too large to be."""
-        if _is_deeper(value, MAX_DEPTH):
+        if is_too_deep(value):
             raise ToolError(
-                f"Argument {argument!r} of {self.name} is nested more than {MAX_DEPTH} levels "
+                f"Argument {argument!r} of {self.name} is nested more than {MAX_LEVELS} levels "
                 "deep. Make it flatter, or put it in a file and pass its path."
             )
         try:
@@ -203,14 +203,6 @@ class StrictTool(Tool):
                 services.security.authorise(agent, self.name)
             except OrchestratorError as error:
                 raise ToolError(str(error)) from error
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    """Say whether lists and objects are nested in each other at more than so many levels."""
-    if not isinstance(value, dict | list):
-        return False
-    parts = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_is_deeper(part, levels - 1) for part in parts)
 
 
 class _StrictMetadata(FuncMetadata):

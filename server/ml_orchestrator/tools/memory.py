@@ -1,6 +1,5 @@
 """Memory tools."""
 
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 
@@ -39,7 +38,6 @@ __all__ = [
     "memory_search",
 ]
 
-MAX_CONTEXT_BYTES = 50_000
 OfAgent: TypeAlias = Annotated[AgentName | None, Field(description="Only of this agent.")]
 OfKind: TypeAlias = Annotated[Kind | None, Field(description="Only of this kind.")]
 
@@ -193,11 +191,6 @@ async def context_update(
     Read it with memory_load, change it, and send the whole of it back. If somebody else was
     faster nothing is changed, and the error names the revision to read.
     """
-    if len(json.dumps(content).encode()) > MAX_CONTEXT_BYTES:
-        raise InvalidInputError(
-            f"The context is larger than {MAX_CONTEXT_BYTES:,} bytes. Keep what everybody needs, "
-            "and put the rest into memory_save or a file."
-        )
     return await collaboration.update_context(
         content, expected_revision=expected_revision, actor=agent
     )

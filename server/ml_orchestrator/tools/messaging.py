@@ -1,14 +1,21 @@
 """Messaging tools."""
 
-import json
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
-from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.identity import AgentName
-from ml_orchestrator.messaging.models import Acknowledged, Inbox, Lease, Priority, SentMessage
+from ml_orchestrator.messaging.models import (
+    MAX_CONTENT_CHARACTERS,
+    MAX_TARGETS,
+    TYPE_PATTERN,
+    Acknowledged,
+    Inbox,
+    Lease,
+    Priority,
+    SentMessage,
+)
 from ml_orchestrator.services import Services
 from ml_orchestrator.tools._arguments import Agent, Cursor, IdempotencyKey, Page
 from ml_orchestrator.tools._services import Collaboration
@@ -16,24 +23,25 @@ from ml_orchestrator.tools._tool import tool
 
 __all__ = ["lease_set", "message_ack", "message_inbox", "message_send"]
 
-MAX_METADATA_BYTES = 20_000
-
 
 @tool(title="Send a message")
 async def message_send(
     agent: Agent,
-    content: Annotated[str, Field(min_length=1, max_length=20_000, description="What to say.")],
+    content: Annotated[
+        str, Field(min_length=1, max_length=MAX_CONTENT_CHARACTERS, description="What to say.")
+    ],
     collaboration: Collaboration,
     message_type: Annotated[
         str,
         Field(
-            pattern=r"^[a-z][a-z0-9_]{0,62}$",
+            pattern=TYPE_PATTERN,
             description="insight, warning, recommendation, context, delegation, "
             "delegation_result or your own.",
         ),
     ] = "insight",
     target_agents: Annotated[
-        list[AgentName], Field(max_length=50, description="Recipients; none: everybody.")
+        list[AgentName],
+        Field(max_length=MAX_TARGETS, description="Recipients; none: everybody."),
     ] = [],  # noqa: B006 never changed; pydantic copies it
     priority: Annotated[Priority, Field(description="How soon it should be read.")] = "medium",
     metadata: Annotated[dict[str, Any], Field(description="Such as model_alias or run_id.")] = {},  # noqa: B006
@@ -54,11 +62,6 @@ async def message_send(
     delegation hands work to one colleague; reply to it with delegation_result and
     metadata.outcome (success, partial, failure), which both agents remember.
     """
-    if len(json.dumps(metadata)) > MAX_METADATA_BYTES:
-        raise InvalidInputError(
-            f"metadata is larger than {MAX_METADATA_BYTES:,} bytes. Put long text in content, "
-            "or name a file or a run_id instead."
-        )
     return await collaboration.send(
         agent,
         message_type=message_type,

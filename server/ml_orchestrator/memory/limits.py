@@ -1,0 +1,65 @@
+"""What memory may hold, by whichever door it comes."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.memory.models import Insight, Knowledge, Task
+from ml_orchestrator.records import Record
+from ml_orchestrator.text import MAX_LEVELS, is_too_deep, unspelled
+
+__all__ = ["MAX_CONTEXT_BYTES", "check_context", "faults_of", "refuse_beyond_limits"]
+
+MAX_CONTEXT_BYTES = 50_000
+GIVEN: Mapping[str, type[Record]] = {"task": Task, "insight": Insight, "knowledge": Knowledge}
+_BEYOND = ("string_too_long", "too_long", "less_than_equal", "greater_than_equal")
+
+
+def check_context(content: Mapping[str, Any]) -> None:
+    """Refuse a shared context that is too large for everybody to read.
+
+    Raises:
+        InvalidInputError: the message says what to do instead.
+    """
+    if is_too_deep(content):
+        raise InvalidInputError(f"The context is nested more than {MAX_LEVELS} levels deep.")
+    try:
+        size = len(json.dumps(content, allow_nan=False).encode())
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"The context is no JSON: {error}.") from error
+    if size > MAX_CONTEXT_BYTES:
+        raise InvalidInputError(
+            f"The context is larger than {MAX_CONTEXT_BYTES:,} bytes. Keep what everybody needs, "
+            "and put the rest into memory_save or a file."
+        )
+
+
+def refuse_beyond_limits(kind: str, payload: Mapping[str, Any]) -> None:
+    """Refuse a payload with longer texts or lists, or larger numbers, than the tools take.
+
+    Stored text has its hidden characters spelled out; each counts as the one it stands for.
+
+    Raises:
+        InvalidInputError: the message names each field.
+    """
+    try:
+        GIVEN[kind].model_validate(_unspelled(payload))
+    except ValidationError as error:
+        if beyond := [fault for fault in error.errors() if fault["type"] in _BEYOND]:
+            raise InvalidInputError(f"A {kind} cannot be stored: {faults_of(beyond)}.") from error
+
+
+def faults_of(faults: Any) -> str:
+    """Return in one line what a validation found."""
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+
+
+def _unspelled(part: Any) -> Any:
+    if isinstance(part, str):
+        return unspelled(part)
+    if isinstance(part, Mapping):
+        return {key: _unspelled(value) for key, value in part.items()}
+    return [_unspelled(value) for value in part] if isinstance(part, list) else part
