@@ -189,6 +189,7 @@ def test_stats_tell_what_each_version_answered(served: Served) -> None:
     assert green.model_dump() == {
         "version": 2, "window_s": WINDOW_S, "n_requests": 0, "n_errors": 0,
         "p50_ms": None, "p95_ms": None, "p99_ms": None, "predictions": (),
+        "fault": None,
     }  # fmt: skip
 
 

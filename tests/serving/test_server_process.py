@@ -86,6 +86,9 @@ def test_an_isolated_model_that_dies_is_started_again_and_its_server_lives(
     (model,) = psutil.Process(address.pid).children()
     assert not any(name.startswith("ML_ORCHESTRATOR_") for name in model.environ())
 
+    (seen,) = HttpServingControl(address).stats(window_s=60)
+    assert seen.fault is None
+
     model.kill()
     model.wait(LIMIT_S)
     while send(address, "/ping").status != 200:
@@ -99,6 +102,8 @@ def test_an_isolated_model_that_dies_is_started_again_and_its_server_lives(
     again.wait(LIMIT_S)
     while send(address, "/ping").status == 200:
         pass
+    (seen,) = HttpServingControl(address).stats(window_s=60)
+    assert "stays ended" in str(seen.fault)
     reply = send(address, "/ping")
     assert (reply.status, "stays ended" in reply.json["message"]) == (503, True)
     assert send(address, "/invocations", body).status == 503

@@ -55,6 +55,9 @@ class SlotStats(Record):
     predictions: Annotated[
         tuple[Prediction, ...], Field(description="A uniform sample of what it answered.")
     ]
+    fault: Annotated[str | None, Field(description="Why it cannot answer now; null if it can.")] = (
+        None
+    )
 
 
 class ServingControl(Protocol):

@@ -72,9 +72,12 @@ class ModelProcess:
         """Its process id."""
         return self._process.pid
 
-    def listen(self, ended: Callable[[], None]) -> None:
-        """Hand answers out from now on, in a thread; call ``ended`` when it is gone."""
-        listen = partial(self._listen, ended)
+    def listen(self, failed: Callable[[], None], ended: Callable[[], None]) -> None:
+        """Hand answers out from now on, in a thread.
+
+        ``failed`` is called before the first request goes without, ``ended`` when it is gone.
+        """
+        listen = partial(self._listen, failed, ended)
         threading.Thread(target=listen, name="model-answers", daemon=True).start()
         threading.Thread(target=self._send, name="model-requests", daemon=True).start()
 
@@ -137,7 +140,7 @@ class ModelProcess:
             raise IntegrityViolationError(str(message[0]["error"]))
         return float(message[0]["load_ms"])
 
-    def _listen(self, ended: Callable[[], None]) -> None:
+    def _listen(self, failed: Callable[[], None], ended: Callable[[], None]) -> None:
         try:
             while (message := read_message(_pipe(self._process.stdout))) is not None:
                 header, body = message
@@ -147,9 +150,11 @@ class ModelProcess:
         except (ValueError, KeyError, TypeError, OSError):
             _log.exception("The model's process does not keep to the protocol; it is ended")
         finally:
-            self._bury(ended)
+            failed()
+            self._bury()
+            ended()
 
-    def _bury(self, ended: Callable[[], None]) -> None:
+    def _bury(self) -> None:
         """Answer what is left with 503, and see that the process is gone."""
         self._process.kill()  # it has closed its answers, or must not give more
         with self._lock:
@@ -161,7 +166,6 @@ class ModelProcess:
             done(_gone())
         self._process.wait()
         _pipe(self._process.stdout).close()
-        ended()
 
 
 class ProcessEngine:
@@ -172,9 +176,10 @@ class ProcessEngine:
         self._lock = threading.Lock()
         self._is_closed = False
         self._fault: str | None = None
+        self._stays_ended = False
         self._restarted_at = float("-inf")
         self._process = start()
-        self._process.listen(self._ended)
+        self._process.listen(self._failed, self._ended)
 
     @property
     def pid(self) -> int:
@@ -195,15 +200,19 @@ class ProcessEngine:
             self._is_closed = True
             self._process.close()
 
+    def _failed(self) -> None:
+        """Say so before anybody can notice. Runs in the listener's thread, as ``_ended`` does."""
+        self._stays_ended = time.monotonic() - self._restarted_at < MIN_LIFE_S
+        again = " twice within a minute; it stays ended" if self._stays_ended else ""
+        self._fault = f"The model's process ended{again or '; it is started again'}."
+
     def _ended(self) -> None:
-        """Start it again, unless that has just been tried. Runs in the listener's thread."""
+        """Start it again, unless that has just been tried."""
         with self._lock:
             if self._is_closed:
                 return
-            self._fault = "The model's process ended; it is started again."
-            _log.error("The model's process ended")
-            if time.monotonic() - self._restarted_at < MIN_LIFE_S:
-                self._fault = "The model's process ended twice within a minute; it stays ended."
+            _log.error(self._fault)
+            if self._stays_ended:
                 return
             self._restarted_at = time.monotonic()
         time.sleep(BACK_OFF_S)
@@ -218,8 +227,8 @@ class ProcessEngine:
             self._fault = f"The model's process could not be started again: {error}"
             _log.exception("The model's process could not be started again")
             return
-        self._process.listen(self._ended)
         self._fault = None
+        self._process.listen(self._failed, self._ended)
 
 
 def in_own_process(

@@ -64,9 +64,10 @@ class Slot:
         return True
 
     def stats(self, window_s: float) -> SlotStats:
-        """Return what it answered in the last ``window_s`` seconds."""
+        """Return what it answered in the last ``window_s`` seconds, and whether it can now."""
         with self._lock:
-            return self._window.stats(self.version, now_s=time.monotonic(), window_s=window_s)
+            seen = self._window.stats(self.version, now_s=time.monotonic(), window_s=window_s)
+        return seen.model_copy(update={"fault": self.opened.engine.fault()})
 
     def close(self, *, wait_s: float) -> None:
         """Take no more requests, wait for those in flight, then let the model go."""

@@ -175,6 +175,7 @@ class SmallServing:
             p95_ms=like["ms"] * 2 if n else None,
             p99_ms=like["ms"] * 3 if n else None,
             predictions=tuple(predictions[:n]),
+            fault=like.get("fault"),
         )
 
     def _answering(self) -> dict[str, Any]:

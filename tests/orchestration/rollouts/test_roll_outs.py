@@ -99,6 +99,27 @@ def test_a_bad_version_is_rolled_back_by_itself(
     bench.close()
 
 
+@pytest.mark.parametrize("state", ["green_ready", "baking"])
+def test_a_version_whose_process_ended_is_rolled_back_by_the_health_gate(
+    bench: Bench, state: str
+) -> None:
+    health = {"metric": "health", "succeeds_at_most": 0, "min_requests": 0, "interval_s": 2}
+    rollout_id = bench.begin(gates=[health], bake_s=60.0)
+
+    def die() -> None:
+        with bench.world.change() as content:
+            content["versions"] = {str(NEW): {"fault": "The model's process ended."}}
+
+    at(bench, state, die)
+    ended = bench.run(rollout_id)
+
+    assert (ended.state, ended.progress.reason) == (
+        "rolled_back", "Gate health failed: The model's process ended.",
+    )  # fmt: skip
+    assert ("swap to 2" in bench.effects()) == (state == "baking")
+    assert_back(bench, rollout_id)
+
+
 def test_a_version_that_dies_at_load_changes_nothing(tmp_path: Path) -> None:
     bench = open_bench(tmp_path, dies_at_load=[NEW])
     rollout_id = bench.begin(**QUICK)

@@ -48,6 +48,8 @@ def measure(gate: Gate, view: View) -> Measured:
 def _health(gate: Gate, view: View) -> Measured:
     if view.new is None:
         return Measured(value=1.0, detail="the version is not loaded")
+    if view.new.fault is not None:
+        return Measured(value=1.0, detail=view.new.fault)
     return Measured(value=0.0, detail="loaded and answering")
 
 
