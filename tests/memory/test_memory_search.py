@@ -167,14 +167,26 @@ def test_pages_follow_one_another_and_later_records_do_not_shift_them(
         store.search("fold", Filters(), cursor="3/0; DROP")
 
 
-def test_without_a_query_the_newest_come_first(store: SqlMemoryStore, agent: str) -> None:
-    for number in range(3):
-        store.save(agent, insights=[insight(f"plain {number}")])
+def test_without_a_query_the_newest_come_first_whatever_their_score(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    for number in range(5):
+        confidence = 1 - number / 10  # the older, the better it would rank
+        store.save(agent, insights=[insight(f"number {number}", confidence=confidence)])
+    mine = Filters(agent=agent)
 
-    found = store.search(None, Filters(agent=agent), limit=2)
+    first = store.search(None, mine, limit=2)
+    store.save(agent, insights=[insight("later than the first page")])
+    second = store.search(None, mine, limit=2, cursor=first.next_cursor)
+    third = store.search(None, mine, limit=2, cursor=second.next_cursor)
 
-    assert texts(found) == ["plain 2", "plain 1"]
-    assert (found.n_ranked, found.words) == (3, [])
+    assert texts(first) + texts(second) + texts(third) == [f"number {n}" for n in (4, 3, 2, 1, 0)]
+    assert (first.words, first.n_ranked, third.next_cursor) == ([], 5, None)
+    for hit in first.hits:
+        why = hit.why
+        assert (why.relevance, why.words) == (1.0, [])
+        product = why.relevance * why.recency * why.weight * why.usefulness
+        assert hit.score == pytest.approx(product, abs=1e-4)
 
 
 def test_a_digest_tells_what_worked_what_failed_and_whom_to_ask(

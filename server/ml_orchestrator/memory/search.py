@@ -73,7 +73,7 @@ def search(
     found: list[Ranked] = []
     if query is None or words:
         found = candidates(connection, words, filters, up_to=up_to, now=asked_at)
-        found.sort(key=lambda hit: (-hit.score, -hit.row.seq))
+        found.sort(key=_best_first if words else _newest_first)
     page = found[offset : offset + limit]
     end = offset + len(page)
     return FoundMemories(
@@ -82,6 +82,14 @@ def search(
         words=words,
         next_cursor=f"{end}/{up_to}/{asked_at}" if end < len(found) else None,
     )
+
+
+def _best_first(hit: Ranked) -> tuple[float, int]:
+    return -hit.score, -hit.row.seq
+
+
+def _newest_first(hit: Ranked) -> int:
+    return -hit.row.seq
 
 
 def candidates(

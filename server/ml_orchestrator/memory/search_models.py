@@ -42,7 +42,7 @@ class MemoryHit(Record):
 
 
 class FoundMemories(Record):
-    """What was found, best first."""
+    """What was found, best first; newest first if no words were looked for."""
 
     hits: list[MemoryHit]
     n_ranked: Annotated[int, Field(description="How many were ranked, at most 200.")]

@@ -119,7 +119,7 @@ async def memory_search(
     collaboration: Collaboration,
     query: Annotated[
         str | None,
-        Field(max_length=1_000, description="Words to look for; without any, the newest."),
+        Field(max_length=1_000, description="Words to look for; none: newest first."),
     ] = None,
     of_agent: OfAgent = None,
     kind: OfKind = None,
