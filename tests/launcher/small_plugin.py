@@ -16,7 +16,7 @@ __all__ = ["SmallPlugin"]
 ROOT = Path(__file__).resolve().parents[2]
 WHEEL = "tiny_need-1.0-py3-none-any.whl"
 SERVER = """\
-import json, sys
+import json, os, sys
 import tiny_need
 
 for line in sys.stdin:
@@ -24,6 +24,8 @@ for line in sys.stdin:
     if asked.get("method") == "tools/call":
         if asked["params"]["name"] == "crash":
             sys.exit("crashed")
+        if asked["params"]["name"] == "environ":
+            print(json.dumps(sorted(os.environ)), file=sys.stderr, flush=True)
         text = f"{asked['params']['name']} in {sys.prefix}"
         result = {"content": [{"type": "text", "text": text}], "isError": False}
         acknowledged = {"agent": "any", "acknowledged": [text], "already": [], "n_unread": 0}
@@ -39,6 +41,7 @@ for line in sys.stdin:
 UV = """\
 #!/bin/sh
 echo run >> "{folder}/uv-runs"
+/usr/bin/env > "{folder}/uv-environ"
 while [ -e "{folder}/uv-waits" ]; do /bin/sleep 0.05; done
 exit 1
 """

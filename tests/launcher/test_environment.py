@@ -1,5 +1,6 @@
 """The launcher builds what the server needs, whatever happens meanwhile."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -180,6 +181,26 @@ def test_an_upgrade_leaves_a_running_session_its_environment_and_removes_it_afte
 
     (kept,) = plugin.environments
     assert kept in after
+
+
+def test_installers_and_the_server_do_not_see_the_clients_keys(plugin: SmallPlugin) -> None:
+    plugin.put_wheel()
+    keys = ("ANTHROPIC_API_KEY", "CLAUDE_CODE_MESSAGING_TOKEN", "AWS_BEARER_TOKEN_BEDROCK")
+    own = ("CLAUDE_PROJECT_DIR", "CLAUDE_PLUGIN_ROOT", "ML_ORCHESTRATOR_LOG_LEVEL", "AWS_PROFILE")
+    nets = ("https_proxy", "NO_PROXY", "SSL_CERT_FILE", "UV_DEFAULT_INDEX", "LC_ALL")
+    environ = {**plugin.environ, **dict.fromkeys((*keys, *own, *nets), "C")}
+    with RawClient(plugin.command, environ, plugin.folder) as client:
+        client.shake_hands()
+        client.call(1, "environ")
+
+    seen = (plugin.folder / "uv-environ").read_text().splitlines()
+    by_installer = {line.partition("=")[0] for line in seen} - {"PWD", "SHLVL", "_", "OLDPWD"}
+    assert by_installer == {
+        "HOME", "PATH", "PIP_NO_INDEX", "PIP_FIND_LINKS", "PIP_CONFIG_FILE", *nets,
+    }  # fmt: skip
+    (said,) = [line for line in client.log if line.startswith("[")]
+    by_server = set(json.loads(said)) - {"LC_CTYPE"}  # Python's own, where the locale is C
+    assert by_server == environ.keys() - set(keys)
 
 
 def test_after_an_upgrade_and_a_crash_a_session_goes_on_in_its_own_environment(

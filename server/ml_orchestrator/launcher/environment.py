@@ -14,9 +14,9 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from ml_orchestrator.launcher.environs import installer_environment
 from ml_orchestrator.launcher.holds import hold, lock_exclusively, make_holdable, withdraw
 from ml_orchestrator.launcher.installing import Installer, SetupError, venv_python
-from ml_orchestrator.launcher.process import clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +113,7 @@ class Environments:
         (site_packages / f"{_PACKAGE}.pth").write_text(_HOLD, encoding="utf-8")
         subprocess.run(
             [venv_python(venv), "-m", "compileall", "-q", target],
-            env=clean_environment(os.environ),
+            env=installer_environment(os.environ),
             capture_output=True,
             check=False,
         )

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml_orchestrator.launcher.process import clean_environment
+from ml_orchestrator.launcher.environs import installer_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,12 +27,15 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 TICK_S = 1.0
 NEEDED_GB = 2
 LEAST_BYTES = 20_000_000  # less than this left when an installer gives up: that is why
+# Wheels only: building a package would run its code, and needs compilers.
+_AS_LOCKED = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r")
 _VERSIONS = f"{OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}"
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded|os error 28\b", re.IGNORECASE)
 _NO_NETWORK = re.compile(
     r"Failed to establish a new connection|name resolution|Connection (refused|reset)|dns error"
     r"|Network is unreachable|timed out|ProxyError|error sending request|No matching distribution"
-    r"|Failed to fetch|not found in the (package registry|provided package locations)",
+    r"|Failed to fetch|no usable wheels"
+    r"|not found in the (package registry|provided package locations)",
     re.IGNORECASE,
 )
 _CHECK = f"import sys, venv, ensurepip; sys.exit(not {OLDEST} <= sys.version_info[:2] <= {NEWEST})"
@@ -104,7 +107,7 @@ class Installer:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env=clean_environment(os.environ),
+            env=installer_environment(os.environ),
             pass_fds=[guard],
             start_new_session=True,
         )
@@ -149,13 +152,13 @@ def _ways(lock: Path, venv: Path) -> Iterator[list[list[str]]]:
         install = [uv, "pip", "install", "--python", target, "--compile-bytecode"]
         yield [
             [uv, "venv", "--quiet", "--python", wanted, str(venv)],
-            [*install, "--no-deps", "--require-hashes", "-r", str(lock)],
+            [*install, *_AS_LOCKED, str(lock)],
         ]
     if python := _suitable_python():
         pip = [target, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         yield [
             [python, "-I", "-m", "venv", str(venv)],
-            [*pip, "--progress-bar", "off", "--no-deps", "--require-hashes", "-r", str(lock)],
+            [*pip, "--progress-bar", "off", *_AS_LOCKED, str(lock)],
         ]
 
 
@@ -166,7 +169,11 @@ def _suitable_python() -> str | None:
     for python in filter(None, (sys.executable, *named)):
         with suppress(OSError, subprocess.TimeoutExpired):
             checked = subprocess.run(
-                [python, "-I", "-c", _CHECK], capture_output=True, timeout=30, check=False
+                [python, "-I", "-c", _CHECK],
+                env=installer_environment(os.environ),
+                capture_output=True,
+                timeout=30,
+                check=False,
             )
             if checked.returncode == 0:
                 return python
@@ -186,7 +193,10 @@ def _explain(program: str, said: str, *, n_bytes_free: int) -> str:
     if _NO_SPACE.search(said) or n_bytes_free < LEAST_BYTES:
         cause = f"the disk is full. About {NEEDED_GB} GB are needed: make room"
     elif _NO_NETWORK.search(said):
-        cause = "the package index cannot be reached, or has no such package. Go online"
+        cause = (
+            "the package index cannot be reached, or has nothing for this machine (all packages "
+            "have wheels for Linux with glibc on x86-64 and ARM, and for macOS on ARM). Go online"
+        )
     else:
         cause = "the installer failed. Repair what it names"
     return (

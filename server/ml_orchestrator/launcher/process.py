@@ -10,23 +10,16 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ml_orchestrator.launcher.environs import server_environment
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ml_orchestrator.launcher.session import Session
 
-__all__ = ["ServerProcess", "clean_environment"]
+__all__ = ["ServerProcess"]
 
 CLOSE_LIMIT_S = 10.0
-_MISLEADING = {
-    "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONEXECUTABLE",
-    "PYTHONPLATLIBDIR", "PYTHONSAFEPATH", "PYTHONINSPECT", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__",
-}  # fmt: skip
-
-
-def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without what would lead another interpreter astray."""
-    return {name: value for name, value in environ.items() if name not in _MISLEADING}
 
 
 class ServerProcess:
@@ -43,7 +36,7 @@ class ServerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=clean_environment(os.environ),
+            env=server_environment(os.environ),
         )
         assert self._process.stdin
         self.stdin = self._process.stdin
