@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tests.launcher.raw_client import LIMIT_S, RawClient
 from tests.launcher.small_plugin import SmallPlugin
+from uv import find_uv_bin
 
 from ml_orchestrator.launcher.holds import lock_exclusively
 from ml_orchestrator.launcher.installing import Installer, SetupError
@@ -61,6 +62,31 @@ def test_the_first_call_waits_for_the_installation_is_told_so_and_is_answered(
     reached = [n["params"]["progress"] for n in notifications]
     assert reached == sorted(reached)
     assert "Installing Python packages" in notifications[0]["params"]["message"]
+
+
+def test_with_uv_the_packages_are_installed_by_uv(plugin: SmallPlugin) -> None:
+    plugin.put_wheel()
+    uv = plugin.folder / "programs" / "uv"
+    uv.unlink()
+    uv.symlink_to(find_uv_bin())
+    (plugin.folder / "programs" / "python3").symlink_to(Path(sys.base_prefix) / "bin" / "python3")
+    offline = {
+        "UV_OFFLINE": "1",
+        "UV_FIND_LINKS": str(plugin.wheels),
+        "UV_CACHE_DIR": str(plugin.folder / "cache"),
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+    environ = {k: v for k, v in plugin.environ.items() if k != "PIP_FIND_LINKS"} | offline
+    with RawClient(plugin.command, environ, plugin.folder) as client:
+        client.shake_hands()
+        answer = text_of(client.call(1, "first"))
+
+    (environment,) = plugin.environments
+    venv = plugin.data / environment / "venv"
+    assert answer == f"first in {venv}"
+    assert "\nuv = " in (venv / "pyvenv.cfg").read_text()
+    assert [*venv.glob("lib/python3*/site-packages/tiny_need.py")]
+    assert not [*venv.glob("lib/python3*/site-packages/pip")]
 
 
 def test_an_installation_killed_half_way_is_done_again_by_the_next_start(
