@@ -61,6 +61,11 @@ class Request:
         return {tool["name"]: tool for tool in self.body.get("tools", [])}
 
     @property
+    def said(self) -> str:
+        """Every text of the conversation so far, the results of calls left out."""
+        return "\n".join(text for message in self.body["messages"] for text in _texts(message))
+
+    @property
     def exchanges(self) -> list[tuple[Call, Result]]:
         """The calls made so far in this conversation, with their results, oldest first."""
         blocks = [block for message in self.body["messages"] for block in _blocks(message)]
@@ -137,6 +142,13 @@ def _next_step(script: Script, exchanges: Sequence[tuple[Call, Result]]) -> Call
 def _blocks(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     content = message["content"]
     return content if isinstance(content, list) else []
+
+
+def _texts(message: Mapping[str, Any]) -> list[str]:
+    content = message["content"]
+    if isinstance(content, str):
+        return [content]
+    return [block["text"] for block in content if block["type"] == "text"]
 
 
 def _result(block: Mapping[str, Any]) -> Result:

@@ -6,7 +6,6 @@ from tests.clients.messages_api import Script
 from tests.clients.programs import ROOT, Programs
 from tests.clients.sessions import (
     AGENT,
-    NEVER_CALLED,
     Session,
     agent_file,
     failing_with,
@@ -14,7 +13,7 @@ from tests.clients.sessions import (
     stored,
     use,
 )
-from tests.plugin.lint_agents import PREFIX, tools_of
+from tests.plugin.lint_agents import PREFIX
 
 from ml_orchestrator.tools import TOOLS
 
@@ -130,14 +129,6 @@ def test_the_four_agents_are_offered_to_the_main_thread(short_session: Session) 
         text = json.dumps(short_session.main[0].body)
         for path in (ROOT / "agents").glob("*.md"):
             assert f"{AGENT}:{path.stem}" in text
-
-
-def test_the_first_request_of_the_subagent_has_exactly_the_tools_of_its_file(
-    short_session: Session,
-) -> None:
-    with failing_with(short_session):
-        sent = set(short_session.requests[0].tools) - {NEVER_CALLED}
-        assert sent == set(tools_of(agent_file(AGENT)))
 
 
 @pytest.mark.parametrize("tool", sorted(TOOLS))

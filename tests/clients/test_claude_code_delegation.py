@@ -148,20 +148,13 @@ def conversations(requests: Sequence[Request]) -> list[Sequence[Request]]:
 
 def handed(turn: Session, kind: str) -> list[dict[str, Any]]:
     """Return the records of a kind that the hooks laid into the first request of a turn."""
-    text = "".join(text_of(message["content"]) for message in turn.requests[0].body["messages"])
-    quoted = text.partition(BEGIN)[2].partition(END)[0]
+    quoted = turn.requests[0].said.partition(BEGIN)[2].partition(END)[0]
     records = [json.loads(line) for line in quoted.splitlines()]
     return [record for record in records if record["record"] == kind]
 
 
 def collaborators(loaded: Mapping[str, Any]) -> Any:
     return loaded["memory"]["collaboration_patterns"]["frequent_collaborators"]
-
-
-def text_of(content: str | Sequence[dict[str, Any]]) -> str:
-    if isinstance(content, str):
-        return content
-    return "".join(block.get("text", "") for block in content)
 
 
 def test_every_call_is_answered_and_every_report_reaches_the_person(

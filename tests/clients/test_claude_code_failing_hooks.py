@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.clients.go_between import calls, requests
-from tests.clients.messages_api import Call, Request, Result, Script
+from tests.clients.messages_api import Call, Result, Script
 from tests.clients.plugins import changed_plugin, go_between_command, shipped_hooks
 from tests.clients.programs import Programs
 from tests.clients.sessions import AGENT, Session, failing_with, hold_session, stored, use
@@ -97,10 +97,6 @@ def hooks_of(hooks: dict[str, Any], event: str) -> list[dict[str, Any]]:
     return [hook for matched in hooks["hooks"][event] for hook in matched["hooks"]]
 
 
-def conversation(request: Request) -> str:
-    return json.dumps(request.body["messages"], ensure_ascii=False)
-
-
 def assert_blocked(result: Result) -> None:
     assert result.is_error
     assert BLOCKED in result.text
@@ -136,7 +132,7 @@ def test_a_subagent_starts_without_memory_when_that_hook_hangs_and_is_told_at_it
         (start,) = [r for r in asked if r.get("params", {}).get("name") == "hook_start"]
         given_up = [r["params"]["requestId"] for r in asked if "cancelled" in r["method"]]
         assert given_up == [start["id"]]
-        told = [conversation(request).count(REPORT) for request in hanging.session.requests]
+        told = [request.said.count(REPORT) for request in hanging.session.requests]
         assert told[:2] == [0, 1]
         assert set(told[1:]) == {1}
 
