@@ -138,6 +138,41 @@ def test_beyond_the_limit_the_least_useful_of_the_oldest_go_and_the_rate_stays(
     assert "number 0" not in [h.text for h in store.search("number 0", Filters(agent=agent)).hits]
 
 
+def test_a_record_is_pinned_later_by_any_of_its_ids_and_let_go_again(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    ids = [store.save(agent, task=task(f"old {n}")).record_ids[0] for n in range(2)]
+    first, again = (store.save(agent, insights=[insight(t)]).record_ids[0] for t in ("A", "a!"))
+
+    pinned = store.save(agent, pin=[ids[0], first, "t-none"], unpin=["i-none", "t-none-either"])
+    for number in range(LIMIT):
+        store.save(agent, task=task(f"number {number}"))
+
+    memory = store.load(agent, limit=50)
+    assert pinned.unknown_records == ["t-none", "i-none", "t-none-either"]
+    assert [t.record_id for t in memory.task_history if t.is_pinned] == [ids[0]]
+    assert ids[1] not in {t.record_id for t in memory.task_history}
+    (kept,) = memory.optimization_insights
+    assert (kept.record_id, kept.is_pinned) == (again, True)
+
+    store.save(agent, unpin=[ids[0], first])
+    store.save(agent, task=task("one more"))
+    after = store.load(agent, limit=50)
+    assert ids[0] not in {t.record_id for t in after.task_history}
+    assert not after.optimization_insights[0].is_pinned
+
+
+def test_what_is_to_be_pinned_and_unpinned_at_once_is_refused(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    id_ = store.save(agent, task=task("x")).record_ids[0]
+
+    with pytest.raises(InvalidInputError, match=id_):
+        store.save(agent, task=task("y"), pin=[id_], unpin=[id_])
+
+    assert store.load(agent).n_tasks == 1
+
+
 def test_expired_records_are_not_shown_and_go_with_a_later_save(
     store: SqlMemoryStore, agent: str
 ) -> None:

@@ -35,6 +35,22 @@ async def test_what_a_colleague_learnt_is_found_and_ranks_higher_once_it_helped(
     assert after["next_cursor"] is not None
 
 
+async def test_records_are_pinned_later_and_let_go_and_unknown_ones_are_named(
+    tmp_path: Path,
+) -> None:
+    async with Client(server(tmp_path)) as client:
+        record_id = await save_insight(client, YOU, "keep this one")
+        pinned = await ask(client, "memory_save", agent=ME, pin=[record_id, "i-none"])
+        (kept,) = (await ask(client, "memory_search"))["hits"]
+        await ask(client, "memory_save", agent=ME, unpin=[record_id])
+        (let_go,) = (await ask(client, "memory_search"))["hits"]
+        both = await refusal(client, "memory_save", agent=ME, pin=[record_id], unpin=[record_id])
+
+    assert pinned["unknown_records"] == ["i-none"]
+    assert (kept["is_pinned"], let_go["is_pinned"]) == (True, False)
+    assert record_id in both
+
+
 async def test_naming_the_task_brings_what_is_known_about_it(tmp_path: Path) -> None:
     async with Client(server(tmp_path)) as client:
         for outcome in ("success", "failure"):

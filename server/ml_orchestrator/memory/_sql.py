@@ -55,6 +55,7 @@ _TOTALS = (
     .where(counts.c.agent == bindparam("agent"))
     .group_by(counts.c.kind)
 )
+_PIN = text("UPDATE memory_records SET is_pinned = :is_pinned WHERE id = :id")
 _USED = {
     helped: text(f"UPDATE memory_records SET {column} = {column} + 1 WHERE id = :id")  # noqa: S608
     for helped, column in ((True, "n_helped"), (False, "n_misled"))
@@ -70,8 +71,21 @@ class _Given:
     knowledge: Sequence[Knowledge]
     collaborations: Sequence[Collaboration]
     used_records: Sequence[UsedRecord]
+    pin: Sequence[str]
+    unpin: Sequence[str]
     is_pinned: bool
     expires_in_days: float | None
+
+    def check(self) -> None:
+        """Refuse nothing at all, and what contradicts itself."""
+        lists = (self.insights, self.knowledge, self.collaborations, self.used_records)
+        if self.task is None and not any((*lists, self.pin, self.unpin)):
+            raise InvalidInputError(
+                "Nothing to save. Give a task, insights, knowledge, collaborations, used_records, "
+                "pin or unpin; one of them is enough."
+            )
+        if both := sorted(set(self.pin) & set(self.unpin)):
+            raise InvalidInputError(f"To be pinned and unpinned at once: {', '.join(both)}.")
 
     def as_request(self, agent: str) -> dict[str, Any]:
         """Return all of it as JSON content."""
@@ -82,6 +96,8 @@ class _Given:
             **{name: [part.model_dump() for part in getattr(self, name)] for name in listed},
             "pinned": self.is_pinned,
             "expires_in_days": self.expires_in_days,
+            **({"pin": list(self.pin)} if self.pin else {}),  # keys of before have none
+            **({"unpin": list(self.unpin)} if self.unpin else {}),
         }
 
 
@@ -134,6 +150,8 @@ class SqlMemoryStore:
         knowledge: Sequence[Knowledge] = (),
         collaborations: Sequence[Collaboration] = (),
         used_records: Sequence[UsedRecord] = (),
+        pin: Sequence[str] = (),
+        unpin: Sequence[str] = (),
         pinned: bool = False,
         expires_in_days: float | None = None,
         idempotency_key: str | None = None,
@@ -141,13 +159,17 @@ class SqlMemoryStore:
     ) -> SavedMemory:
         """Store everything that is given in one transaction."""
         given = _Given(
-            task, insights, knowledge, collaborations, used_records, pinned, expires_in_days
+            task,
+            insights,
+            knowledge,
+            collaborations,
+            used_records,
+            pin,
+            unpin,
+            pinned,
+            expires_in_days,
         )
-        if task is None and not (insights or knowledge or collaborations or used_records):
-            raise InvalidInputError(
-                "Nothing to save. Give a task, insights, knowledge, collaborations or "
-                "used_records; one of them is enough."
-            )
+        given.check()
 
         def work(connection: Connection) -> dict[str, Any]:
             return once(
@@ -286,6 +308,8 @@ def _save(
             now=now,
         )
     unknown = [used.record_id for used in given.used_records if not _use(connection, used)]
+    unknown += [id_ for id_ in given.pin if not _pin(connection, id_, is_pinned=1)]
+    unknown += [id_ for id_ in given.unpin if not _pin(connection, id_, is_pinned=0)]
     tidy(connection, agent, {record.kind for record in new}, max_records=max_records, now=now)
     return {
         "agent_name": agent,
@@ -295,7 +319,7 @@ def _save(
         "n_collaborations_added": len(given.collaborations),
         "record_ids": [record.id for record in added],
         "n_merged": sum(record.was_merged for record in added),
-        "unknown_records": unknown,
+        "unknown_records": list(dict.fromkeys(unknown)),
         "flags": list(dict.fromkeys(flag for record in added for flag in record.flags)),
         "saved_at": now,
     }
@@ -327,6 +351,14 @@ def _use(connection: Connection, used: UsedRecord) -> bool:
     if (id_ := survivor(connection, used.record_id)) is None:
         return False
     connection.execute(_USED[used.helped], {"id": id_})
+    return True
+
+
+def _pin(connection: Connection, id_: str, *, is_pinned: int) -> bool:
+    """Pin or unpin a record, or the one it has become; say whether there is one."""
+    if (found := survivor(connection, id_)) is None:
+        return False
+    connection.execute(_PIN, {"id": found, "is_pinned": is_pinned})
     return True
 
 

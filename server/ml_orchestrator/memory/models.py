@@ -91,7 +91,7 @@ class UsedRecord(Record):
     """Whether a remembered record helped with the task."""
 
     record_id: Annotated[str, Field(min_length=1, max_length=64)]
-    helped: Annotated[bool, Field(description="false if it was wrong or misled.")]
+    helped: Annotated[bool, Field(description="false if it misled.")]
 
 
 class Collaboration(Record):
@@ -221,7 +221,8 @@ class SavedMemory(Record):
     ]
     n_merged: Annotated[int, Field(description="How many said what was known already.")]
     unknown_records: Annotated[
-        list[str], Field(description="Of used_records: ids that do not exist (any more).")
+        list[str],
+        Field(description="Of used_records, pin and unpin: ids that do not exist (any more)."),
     ]
     flags: Annotated[list[str], Field(description="What looks odd in what was stored.")]
     saved_at: str

@@ -89,7 +89,7 @@ def _best_first(hit: Ranked) -> tuple[float, int]:
 
 
 def _newest_first(hit: Ranked) -> int:
-    return -hit.row.seq
+    return -int(hit.row.seq)
 
 
 def candidates(

@@ -66,6 +66,8 @@ class MemoryStore(Protocol):
         knowledge: Sequence[Knowledge] = (),
         collaborations: Sequence[Collaboration] = (),
         used_records: Sequence[UsedRecord] = (),
+        pin: Sequence[str] = (),
+        unpin: Sequence[str] = (),
         pinned: bool = False,
         expires_in_days: float | None = None,
         idempotency_key: str | None = None,
@@ -73,10 +75,11 @@ class MemoryStore(Protocol):
     ) -> SavedMemory:
         """Store all of it or nothing; an insight or fact that is known already is merged.
 
+        ``pinned`` is about what is new; ``pin`` and ``unpin`` are ids of what is stored.
         Also removes a few records that have expired or are beyond the limit of their kind.
 
         Raises:
-            InvalidInputError: nothing was given.
+            InvalidInputError: nothing was given, or an id to be pinned and unpinned.
             ConflictError: the key was used before for something else, or the task is stored.
         """
         ...

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 OfAgent: TypeAlias = Annotated[AgentName | None, Field(description="Only of this agent.")]
+RecordIds: TypeAlias = list[Annotated[str, Field(min_length=1, max_length=64)]]
 OfKind: TypeAlias = Annotated[Kind | None, Field(description="Only of this kind.")]
 
 
@@ -87,9 +88,11 @@ async def memory_save(
     ] = [],  # noqa: B006
     used_records: Annotated[
         list[UsedRecord],
-        Field(max_length=20, description="Remembered records you relied on; ranks later searches."),
+        Field(max_length=20, description="Records you relied on; ranks later searches."),
     ] = [],  # noqa: B006
-    pinned: Annotated[bool, Field(description="Keep these whatever their age.")] = False,
+    pin: Annotated[RecordIds, Field(max_length=20, description="record_ids to keep.")] = [],  # noqa: B006
+    unpin: Annotated[RecordIds, Field(max_length=20, description="The reverse.")] = [],  # noqa: B006
+    pinned: Annotated[bool, Field(description="Keep what is new, too.")] = False,
     expires_in_days: Annotated[
         float | None, Field(gt=0, le=3_650, description="Forget these by then.")
     ] = None,
@@ -107,6 +110,8 @@ async def memory_save(
         knowledge=knowledge,
         collaborations=collaborations,
         used_records=used_records,
+        pin=pin,
+        unpin=unpin,
         pinned=pinned,
         expires_in_days=expires_in_days,
         idempotency_key=idempotency_key,
