@@ -95,19 +95,19 @@ def gadget(name: str, canary: Path, *, protocol: int) -> bytes:
 
 def _laughs_from_inside(_: Path) -> bytes:
     """Forty lists, each of which holds the one before ten times."""
-    body = b"]q\x00"
+    body = b"(]q\x00"
     for index in range(1, 40):
         body += b"](" + b"h" + bytes([index - 1]) + (b"h" + bytes([index - 1])) * 9
         body += b"eq" + bytes([index])
-    return b"\x80\x02" + body + b"."
+    return b"\x80\x02" + body + b"t."
 
 
 def _laughs_from_outside(_: Path) -> bytes:
     """The same, but each list is referred to while it is empty and filled afterwards."""
-    body = b"".join(b"]q" + bytes([index]) + b"0" for index in range(40))
+    body = b"(" + b"".join(b"]q" + bytes([index]) for index in range(40))
     for index in range(39):
-        body += b"h" + bytes([index]) + b"(" + (b"h" + bytes([index + 1])) * 10 + b"e0"
-    return b"\x80\x02" + body + b"h\x00."
+        body += b"h" + bytes([index]) + b"(" + (b"h" + bytes([index + 1])) * 10 + b"e"
+    return b"\x80\x02" + body + b"t."
 
 
 def _numpy(call: bytes, *, name: str = "_reconstruct") -> bytes:
@@ -149,13 +149,13 @@ TRICKS: dict[str, Made] = {
     "call-of-a-text": lambda _: b"\x80\x02X\x02\x00\x00\x00os)R.",
     "name-from-bytes": lambda _: b"\x80\x04C\x02osC\x06system\x93.",
     "name-from-a-tuple": lambda _: b"\x80\x04\x8c\x02os\x8c\x06system\x85\x93.",
-    "name-from-the-memo": lambda _: b"\x80\x04\x8c\x06system\x940\x8c\x02osh\x00\x93.",
+    "name-from-the-memo": lambda _: b"\x80\x04\x8c\x06system\x94\x8c\x02osh\x00\x93.",
     "array-of-no-end": lambda _: _numpy(
-        b"cnumpy\nndarray\n\x8a\x06\x00\x00\x00\x00\x00\x10\x85U\x01b\x87R"
+        b"cnumpy\nndarray\n\x8a\x06\x00\x00\x00\x00\x00\x10\x85C\x01b\x87R"
     ),
-    "array-of-another-kind": lambda _: _numpy(b"cbuiltins\nobject\nK\x00\x85U\x01b\x87R"),
+    "array-of-another-kind": lambda _: _numpy(b"cbuiltins\nobject\nK\x00\x85C\x01b\x87R"),
     "number-from-a-pointer": lambda _: _numpy(
-        b"cnumpy\ndtype\nX\x02\x00\x00\x00O8\x89\x88\x87RU\x08aaaaaaaa\x86R", name="scalar"
+        b"cnumpy\ndtype\nX\x02\x00\x00\x00O8\x89\x88\x87RC\x08aaaaaaaa\x86R", name="scalar"
     ),
     "bytes-of-no-end": lambda _: b"\x80\x02cbuiltins\nbytes\n\x8a\x05\x00\x00\x00\x00\x01\x85R.",
     "encoding": lambda _: b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x03\x00\x00\x00zip\x86R.",
@@ -185,8 +185,8 @@ TRICKS: dict[str, Made] = {
     "laughs-from-outside": _laughs_from_outside,
     "contains-itself": lambda _: b"\x80\x02]q\x00h\x00a.",
     "nested": lambda _: b"\x80\x02" + b"]" * 50_000 + b"a" * 49_999 + b".",
-    "endless-number": lambda _: b"\x80\x02\x8b\x00\x10\x00\x00" + b"\x01" * 4_096 + b".",
-    "announced-bytes": lambda _: b"\x80\x04\x8e" + struct.pack("<Q", 1 << 60) + b"x.",
+    "endless-number": lambda _: b"L" + b"1" * 4_000 + b"L\n.",
+    "announced-bytes": lambda _: b"\x80\x05\x96" + struct.pack("<Q", 1 << 60) + b"x.",
     "text-program": lambda _: b"import os; os.system('true')",
 }
 

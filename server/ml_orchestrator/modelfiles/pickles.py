@@ -30,21 +30,22 @@ MAX_NODES = 5_000_000
 MAX_DEPTH = 1_000
 MAX_INT_BITS = 4_096
 MAX_PROTOCOL = 5
-_REFUSED = frozenset(
-    {
-        "PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4", "INST", "OBJ", "NEWOBJ_EX",
-        "NEXT_BUFFER", "READONLY_BUFFER",
-    }
-)  # fmt: skip
-_TEXTS = frozenset(
-    {
-        "STRING", "BINSTRING", "SHORT_BINSTRING",
-        "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
-    }
-)  # fmt: skip
+_TEXTS = frozenset({"UNICODE", "SHORT_BINUNICODE", "BINUNICODE"})
 _PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 _GETS = frozenset({"GET", "BINGET", "LONG_BINGET"})
 _FILLS = frozenset({"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD"})
+_VALUES = frozenset(
+    {
+        "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1",
+        "FLOAT", "BINFLOAT", "SHORT_BINBYTES", "BINBYTES", "BYTEARRAY8",
+        "LIST", "EMPTY_LIST", "DICT", "EMPTY_DICT", "EMPTY_SET", "FROZENSET",
+        "TUPLE", "EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3",
+    }
+)  # fmt: skip
+_NAMED = frozenset({"GLOBAL", "STACK_GLOBAL", "REDUCE", "NEWOBJ"})
+_FRAMING = frozenset({"PROTO", "FRAME", "MARK", "MEMOIZE", "STOP"})
+# What Python 3 writes of a model; each other opcode, an unknown one included, is refused.
+_FOLLOWED = _TEXTS | _PUTS | _GETS | _FILLS | _VALUES | _NAMED | _FRAMING
 _FAULTS = (*DAMAGE, struct.error, pickle.UnpicklingError, ArithmeticError)
 
 
@@ -71,7 +72,7 @@ class _Machine:
     def step(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
         """Carry one opcode out, or refuse it."""
         name = opcode.name
-        if name in _REFUSED:
+        if name not in _FOLLOWED:
             raise _refused(f"uses {name}")
         if name == "PROTO" and argument > MAX_PROTOCOL:
             raise _refused(f"is of protocol {argument}")
@@ -83,8 +84,6 @@ class _Machine:
             self.stack.append(self._memo[int(argument)])
         elif name == "MEMOIZE":
             self._memo[len(self._memo)] = self._top()
-        elif name == "DUP":
-            self.stack.append(self._top())
         else:
             self._build(opcode, argument)
 
@@ -111,12 +110,11 @@ class _Machine:
         """Pop what ``opcode`` consumes: below the topmost mark, and above it."""
         before = list(opcode.stack_before)
         above: list[_Thing] = []
-        is_mark_popped = opcode.name == "POP" and self.stack[-1] is _MARK
-        if pickletools.markobject in before or is_mark_popped:
+        if pickletools.markobject in before:
             while self.stack[-1] is not _MARK:
                 above.append(self.stack.pop())
             self.stack.pop()
-            n_below = 0 if opcode.name == "POP" else before.index(pickletools.markobject)
+            n_below = before.index(pickletools.markobject)
         else:
             n_below = len(before)
         if n_below > len(self.stack):
