@@ -458,6 +458,30 @@ def test_a_plan_names_what_stands_in_its_way(bench: Bench) -> None:
         bench.desk.start(second, actor="ml-orchestrator", reason="why", key=None)
 
 
+def test_a_protected_alias_is_not_switched_without_a_gate_or_a_person(tmp_path: Path) -> None:
+    bench = open_bench(tmp_path)
+
+    def obstacles(expected_version: int | None = OLD, **spec: Any) -> tuple[str, ...]:
+        return bench.desk.plan(
+            MODEL, NEW, alias=ALIAS, expected_version=expected_version, spec=spec, actor="ada"
+        ).obstacles
+
+    assert obstacles(gates=[]) == ()  # this alias is not protected yet
+    (tmp_path / "policies.toml").write_text('[alias.stable]\ngates = ["is_verified"]\n')
+    (obstacle,) = obstacles(gates=[])
+    assert obstacle.startswith("gates: none would be watched and no person would approve")
+    assert obstacles() == obstacles(gates=[{"metric": "health"}]) == ()
+    assert obstacles(gates=[], approval="before_promotion") == ()
+
+    plan = partial(bench.desk.plan, MODEL, NEW, alias=ALIAS, expected_version=OLD, actor="ada")
+    with pytest.raises(ConflictError, match="@stable is protected by its policy; name a gate"):
+        bench.desk.start(plan(spec={"gates": []}), actor="ada", reason="why", key=None)
+    with bench.world.change() as content:
+        content["alias"] = None
+    assert obstacles(None, gates=[]) == ()  # nothing answers that could be worse off
+    bench.close()
+
+
 def test_a_specification_with_faults_is_refused_with_all_of_them() -> None:
     with pytest.raises(InvalidInputError) as caught:
         read_spec({"bake": 3, "gates": [{"metric": "mood"}]})

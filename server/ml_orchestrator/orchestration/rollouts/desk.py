@@ -14,6 +14,7 @@ from ml_orchestrator.registry.desk import RegistryDesk
 from ml_orchestrator.registry.models import MovePlan
 from ml_orchestrator.registry.moves import MoveRequest
 from ml_orchestrator.registry.names import check_model
+from ml_orchestrator.registry.policies import AliasPolicy
 from ml_orchestrator.serving.rollout.actions import Rollout
 from ml_orchestrator.serving.rollout.gates import Tally
 from ml_orchestrator.serving.rollout.models import (
@@ -28,6 +29,10 @@ from ml_orchestrator.storage.engine import Database
 __all__ = ["RolloutDesk", "read_spec"]
 
 MOST_OUTCOMES = 10_000
+_UNGUARDED = (
+    "gates: none would be watched and no person would approve the switch, and @{alias} is "
+    "protected by its policy; name a gate, or approval: before_promotion"
+)
 
 
 class RolloutDesk:
@@ -146,6 +151,9 @@ class RolloutDesk:
         latest = self._journal.latest(move.model)
         if latest is not None and not latest.is_over:
             found.append(f"roll-out {latest.id} is {latest.state}")
+        if move.from_version is not None and not spec.gates and spec.approval == "none":
+            policy = self._registry().policies.of(move.model, move.alias)
+            found += [_UNGUARDED.format(alias=move.alias)] if policy != AliasPolicy() else []
         return found
 
     def _approved(self, rollout: Rollout, actor: str) -> str | None:

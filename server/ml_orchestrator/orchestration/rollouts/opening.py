@@ -40,5 +40,11 @@ def reach_server(settings: Settings, rollout: Rollout) -> ServingControl:
         expected = rollout.from_version
     version = rollout.version if expected is None else expected
     return HttpServingControl(
-        start_server(settings, rollout.model, version=version, alias=rollout.alias)
+        start_server(
+            settings,
+            rollout.model,
+            version=version,
+            alias=rollout.alias,
+            isolate=rollout.spec.isolate,
+        )
     )

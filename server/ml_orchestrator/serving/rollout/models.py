@@ -85,6 +85,9 @@ class RolloutSpec(Record):
         Literal["none", "before_promotion"],
         Field(description="before_promotion: a person approves the switch."),
     ] = "none"
+    isolate: Annotated[
+        bool, Field(description="A server that is started keeps its models in own processes.")
+    ] = False
     pause_limit_s: Annotated[
         float, Field(gt=0, le=2_592_000, description="A pause nobody ends rolls back after this.")
     ] = 86_400.0
