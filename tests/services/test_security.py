@@ -1,5 +1,7 @@
 """Rights of agents on tools."""
 
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.orchestration.desk import open_approvals
 from ml_orchestrator.services import SecurityIntegrationService
+from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
 from ml_orchestrator.tools import TOOLS
@@ -22,6 +25,30 @@ def service(tmp_path: Path, **given: Any) -> SecurityIntegrationService:
         Settings.read({}, project_dir=tmp_path, **given),
         approvals=lambda: open_approvals(open_database(f"sqlite:///{tmp_path}/state.db", tmp_path)),
     )
+
+
+def rights(tmp_path: Path, agent: str) -> set[str]:
+    """Which changing tools an agent may use, as it is checked."""
+    allowed, security = set[str](), service(tmp_path)
+    for name in CHANGING:
+        with suppress(PermissionDeniedError):
+            security.authorise(agent, name)
+            allowed.add(name)
+    return allowed
+
+
+def test_the_documented_rights_are_those_that_are_checked(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs/security.md").read_text(encoding="utf-8")
+    (open_to_all,) = re.findall(r"^Reading is open to all, and so are (.+?)\.$", text, re.M | re.S)
+    rows = re.findall(r"^\| (`[a-z-]+`|anyone else) \| (.+) \|$", text, re.M)
+    documented = {agent.strip("`"): set(re.findall(r"`(\w+)`", said)) for agent, said in rows}
+
+    everybody = rights(tmp_path, "stranger")
+    assert set(re.findall(r"`(\w+)`", open_to_all)) == everybody
+    assert documented == {
+        "anyone else": set(),
+        **{agent: rights(tmp_path, agent) - everybody for agent in SHIPPED_AGENTS},
+    }
 
 
 @pytest.mark.parametrize("tool", CHANGING)
