@@ -32,7 +32,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from ml_orchestrator.errors import ConflictError
+from ml_orchestrator.errors import ConflictError, OrchestratorError
 from ml_orchestrator.registry.desk import RegistryDesk, open_desk
 from ml_orchestrator.registry.moves import MoveRequest
 from ml_orchestrator.storage.engine import open_database
@@ -153,8 +153,11 @@ def wait_for_line(descriptor: int) -> None:
         raise SystemExit("a fork did not get ready in time")
 
 
-def contend(home: Path, *, moves: int, processes: int) -> tuple[list[str], float]:
-    """Return the ids of acknowledged moves and the seconds they took."""
+def contend(home: Path, *, moves: int, processes: int) -> tuple[list[str], int, float]:
+    """Return the ids of acknowledged moves, how many failed, and the seconds they took.
+
+    A move that somebody else was faster than is no failure: it is refused and tried anew.
+    """
     gate = Gate()
 
     def work(send: Callable[[Any], None]) -> None:
@@ -162,12 +165,18 @@ def contend(home: Path, *, moves: int, processes: int) -> tuple[list[str], float
         gate.wait(send)
         done = 0
         while done < moves // processes:
-            if found := move_once(desk, "ours"):
+            try:
+                found = move_once(desk, "ours")
+            except (OrchestratorError, MlflowException, SQLAlchemyError) as error:
+                sys.stderr.write(f"{type(error).__name__}: {error}\n")
+                found = "failed"
+            if found is not None:
                 send(found)
                 done += 1
 
     lines, took_s = run_together(work, gate, processes)
-    return [line for line in lines if line != "ready"], took_s
+    acknowledged = [line for line in lines if line not in {"ready", "failed"}]
+    return acknowledged, lines.count("failed"), took_s
 
 
 def contend_bare(home: Path, *, moves: int, processes: int) -> tuple[int, int, float]:
@@ -286,7 +295,7 @@ def run_kills(home: Path, *, kills: int, seed: int) -> tuple[int, int]:
 def measure(home: Path, options: argparse.Namespace) -> list[Figure]:
     """Run both parts in ``home`` and return their figures."""
     prepare(home)
-    acknowledged, ours_s = contend(home, moves=options.moves, processes=options.processes)
+    acknowledged, n_failed, ours_s = contend(home, moves=options.moves, processes=options.processes)
     found = look(home, "ours")
     wrong = violations(found, acknowledged)
     for line in wrong:
@@ -298,12 +307,13 @@ def measure(home: Path, options: argparse.Namespace) -> list[Figure]:
     moved, failed, bare_s = contend_bare(home, moves=n_bare, processes=options.processes)
     kept = sum(to == following(before) for before, to in look(home, "bare")["log"])
     n_acknowledged, bad = run_kills(home, kills=options.kills, seed=options.seed)
-    n = len(acknowledged)
+    n = max(len(acknowledged), 1)
     return [
         Figure("contended: lost updates, per 1000 moves", "moves", 1000 * lost / n,
                1000 * (moved - kept) / max(moved, 1), "bare MLflow", 0.0, n),
-        Figure("contended: errors, per 1000 moves", "moves", 0.0,
-               1000 * failed / max(moved + failed, 1), "bare MLflow", None, n),
+        Figure("contended: errors, per 1000 moves", "moves",
+               1000 * n_failed / (n + n_failed), 1000 * failed / max(moved + failed, 1),
+               "bare MLflow", None, n + n_failed),
         Figure("contended: broken invariants", "", float(len(wrong)), None, None, None, n),
         Figure("contended: time per acknowledged move", "ms", 1000 * ours_s / n,
                1000 * bare_s / max(moved, 1), "bare MLflow", None, n),
@@ -315,7 +325,7 @@ def measure(home: Path, options: argparse.Namespace) -> list[Figure]:
 
 
 def main() -> int:
-    """Measure in a directory of its own; exit with 1 if anything was lost or broken."""
+    """Measure in a directory of its own; exit with 1 if any of ours was lost, broken or failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moves", type=int, default=10_000)
     parser.add_argument("--bare-moves", type=int, default=400, help="of bare MLflow, at most")
@@ -335,7 +345,7 @@ def main() -> int:
         if options.home is None:
             shutil.rmtree(home, ignore_errors=True)
     show(figures, as_json=options.json)
-    names = ("lost", "broken")
+    names = ("lost", "broken", "errors")
     return int(any(f.ours for f in figures if any(name in f.figure for name in names)))
 
 
