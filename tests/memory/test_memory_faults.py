@@ -1,5 +1,6 @@
-"""Memory when processes die, disks are full and folders cannot be written."""
+"""Memory and mailbox when processes die, disks are full and folders cannot be written."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,15 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from tests.conftest import new_postgres_url
+from tests.memory.faults import STORES, count, until_refused
 from tests.memory.soak import check, save_pair
 
-from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.memory._sql import SqlMemoryStore
-from ml_orchestrator.memory.models import Task
 from ml_orchestrator.storage.engine import open_database
 
 ROOT = Path(__file__).parents[2]
-AGENT = "ml-orchestrator"
 
 
 def run(module: str, *args: str | Path) -> "subprocess.CompletedProcess[str]":
@@ -71,47 +70,58 @@ def test_the_checker_names_what_is_broken(store: SqlMemoryStore, damage: str, fa
     assert [f for f in check(store.database, acknowledged, max_unreported=9) if fault in f]
 
 
-def fill(store: SqlMemoryStore) -> tuple[int, str]:
-    """Save until it is refused; return how many were acknowledged, and the refusal."""
-    for number in range(10_000):
-        try:
-            store.save(AGENT, task=Task(task_description=f"{number} " * 400, outcome="success"))
-        except UnavailableError as error:
-            return number, str(error)
-    raise AssertionError("the disk was never full")
+BOTH_STORES = pytest.mark.parametrize("kind", sorted(STORES))
 
 
-def test_a_full_disk_is_said_and_loses_nothing(store: SqlMemoryStore, tmp_path: Path) -> None:
+@BOTH_STORES
+def test_a_full_disk_is_said_and_loses_nothing(
+    store: SqlMemoryStore, tmp_path: Path, kind: str
+) -> None:
     pages = store.database.read(lambda c: c.scalar(text("PRAGMA page_count")))
     store.database.read(lambda c: c.execute(text(f"PRAGMA max_page_count = {pages + 60}")))
 
-    n, refusal = fill(store)
+    n, refusal = until_refused(store.database, STORES[kind])
     again = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
 
     assert "full" in refusal
     assert "Free some disk space" in refusal
     assert "Nothing was written" in refusal
-    assert SqlMemoryStore(again).load(AGENT).n_tasks == n > 3
+    assert count(again) == n > 3
     assert again.read(lambda c: c.scalar(text("PRAGMA integrity_check"))) == "ok"
     again.close()
 
 
-def test_a_file_that_may_not_grow_loses_nothing(tmp_path: Path) -> None:
-    ran = run("faults", "limited", tmp_path)
-
+def refused_and_left(fault: str, kind: str) -> tuple[list[str], int, int]:
+    """Return what a process under a fault was told, and how many it was promised and are there."""
+    ran = run("faults", fault, kind)
     assert ran.returncode == 0, ran.stderr
-    n, refusal = ran.stdout.splitlines()
-    again = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+    *refusals, last = ran.stdout.splitlines()
+    found = re.fullmatch(r"(\d+) acknowledged, (\d+) stored", last)
+    assert found is not None, last
+    return refusals, int(found[1]), int(found[2])
+
+
+@BOTH_STORES
+def test_a_file_that_may_not_grow_loses_nothing(kind: str) -> None:
+    (refusal,), n_acknowledged, n_stored = refused_and_left("limited", kind)
+
     assert "Nothing was written" in refusal
-    assert SqlMemoryStore(again).load(AGENT).n_tasks == int(n) > 3
-    again.close()
+    assert n_stored == n_acknowledged > 3
 
 
-def test_a_folder_that_cannot_be_written_is_named_and_keeps_what_it_has(tmp_path: Path) -> None:
-    ran = run("faults", "read-only")
+@BOTH_STORES
+def test_a_folder_that_cannot_be_written_is_named_and_keeps_what_it_has(kind: str) -> None:
+    (refusal,), n_acknowledged, n_stored = refused_and_left("read-only", kind)
 
-    assert ran.returncode == 0, ran.stderr
-    refusal, n_tasks = ran.stdout.splitlines()
     assert "is read-only" in refusal
     assert "ML_ORCHESTRATOR_HOME" in refusal
-    assert n_tasks == "1"
+    assert n_stored == n_acknowledged == 1
+
+
+@BOTH_STORES
+def test_a_folder_that_turns_read_only_is_named_and_keeps_what_it_acknowledged(kind: str) -> None:
+    (refusal,), n_acknowledged, n_stored = refused_and_left("turned-read-only", kind)
+
+    assert "attempt to write a readonly database" in refusal
+    assert "ML_ORCHESTRATOR_HOME" in refusal
+    assert n_stored == n_acknowledged == 2  # a connection that stands may still write
