@@ -1,8 +1,9 @@
 """Writers and readers on one mailbox, killed again and again; then every promise is checked.
 
-Run as ``python -m tests.messaging.soak [HOME] [--writers 8] [--rounds 200]``: in each round every
-process sends to the next one and acknowledges what it reads, and is killed by SIGKILL at a moment
-of its own. ``--url`` takes a Postgres address. Exits with 1 and says what was broken.
+Run as ``python -m tests.messaging.soak [HOME] [--writers 8] [--rounds 200] [--seconds 60]``: every
+process sends to the next one and acknowledges what it reads; first that many rounds in which each
+is killed by SIGKILL at a moment of its own, then that long without. ``--url`` takes a Postgres
+address. Exits with 1 and says what was broken.
 """
 
 import argparse
@@ -70,7 +71,7 @@ def work_on(soak: Soak, writer: int, start: int, told: int) -> None:
             tell(told, writer=writer, acknowledged=done.acknowledged)
 
 
-def soak_mailbox(soak: Soak, *, rounds: int) -> tuple[int, list[str]]:
+def soak_mailbox(soak: Soak, *, rounds: int, seconds: float) -> tuple[int, list[str]]:
     """Run and check; return how many deeds were reported, and what was broken."""
     rng = random.Random(soak.seed)
     deeds: list[Any] = []
@@ -78,9 +79,13 @@ def soak_mailbox(soak: Soak, *, rounds: int) -> tuple[int, list[str]]:
         limits = [rng.randint(1, MAX_DEEDS) for _ in range(soak.writers)]
         starts = [number * 1_000_000] * soak.writers
         deeds += run_round(partial(work_on, soak), starts, limits)
+    if seconds:
+        starts, limits = [rounds * 1_000_000] * soak.writers, [sys.maxsize] * soak.writers
+        deeds += run_round(partial(work_on, soak), starts, limits, seconds=seconds)
+    n_rounds = rounds + bool(seconds)
     database, box = soak.open()
     _read_the_rest(soak, box, deeds)
-    faults = list(check(database, deeds, rounds=rounds))
+    faults = list(check(database, deeds, rounds=n_rounds))
     database.close()
     return len(deeds), faults
 
@@ -126,12 +131,13 @@ def main() -> int:
     parser.add_argument("home", nargs="?", type=Path, help="data directory; a new one if unset")
     parser.add_argument("--writers", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--url", help="Postgres address; SQLite in HOME if unset")
     asked = parser.parse_args()
     home = asked.home or Path(tempfile.mkdtemp(prefix="ml-mailbox-"))
     soak = Soak(home, asked.url or f"sqlite:///{home / 'state.db'}", asked.writers, asked.seed)
-    n_deeds, faults = soak_mailbox(soak, rounds=asked.rounds)
+    n_deeds, faults = soak_mailbox(soak, rounds=asked.rounds, seconds=asked.seconds)
     for fault in faults:
         print(fault)
     print(f"{n_deeds} deeds reported, {asked.rounds} rounds, {len(faults)} promises broken")

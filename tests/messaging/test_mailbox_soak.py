@@ -11,7 +11,7 @@ from ml_orchestrator.storage.schema import message_recipients
 def test_no_acknowledged_message_is_lost_doubled_or_out_of_order(tmp_path: Path) -> None:
     soak = Soak(tmp_path, f"sqlite:///{tmp_path / 'state.db'}", writers=8, seed=1)
 
-    n_deeds, faults = soak_mailbox(soak, rounds=2)
+    n_deeds, faults = soak_mailbox(soak, rounds=2, seconds=0.5)
 
     assert faults == []
     assert n_deeds > 16
