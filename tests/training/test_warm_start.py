@@ -171,20 +171,23 @@ def finished(index: int, trainer: str, *scores: float) -> FinishedTrial:
     return FinishedTrial(index, state, {"trainer": trainer}, scores, 0.0, "")
 
 
-def test_only_the_family_whose_default_does_best_here_is_started_from() -> None:
+def test_starts_are_of_the_family_that_leads_here_or_from_nearly_the_same_data() -> None:
+    mine = measured(builtin("iris"))
+    alike = {**mine, "log10_rows": mine["log10_rows"] + 5.0}
     found = [
-        experience("a", {}),
-        experience("b", {}, params={"penalty": 8.0}),
-        experience("c", {}, trainer="forest", params={"n_trees": 50}),
+        experience("a", alike),
+        experience("b", alike, params={"penalty": 8.0}),
+        experience("c", alike, trainer="forest", params={"n_trees": 50}),
+        experience("grown", mine, trainer="extra_trees", params={"n_trees": 60}),
     ]
-    known = choose_starts(found, {}, dataset_digest="mine", trainers=ALL)
+    known = choose_starts(found, mine, dataset_digest="mine", trainers=ALL)
     defaults = [finished(0, "forest", 0.5, 0.7), finished(1, "linear", 0.4), finished(2, "knn")]
 
     up, down = (
         [start.run_id for start in starts_for(known, defaults, higher_is_better=higher)]
         for higher in (True, False)
     )
-    assert (up, down) == (["run-c"], ["run-a", "run-b"])
+    assert (set(up), set(down)) == ({"run-c", "run-grown"}, {"run-a", "run-b", "run-grown"})
     assert starts_for(known, [finished(0, "linear")], higher_is_better=True) == []
 
 

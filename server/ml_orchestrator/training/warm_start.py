@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 N_STARTS = 3  # of one trainer
+NEARLY_SAME = 0.3
 FURTHEST = 1.5  # beyond this distance data sets have too little in common
 FILE = "warm_start.json"
 _log = logging.getLogger(__name__)
@@ -94,17 +95,18 @@ def _of_trainer(
 def starts_for(
     known: Sequence[WarmStart], defaults: Sequence[FinishedTrial], *, higher_is_better: bool
 ) -> list[WarmStart]:
-    """Return the starts of the trainer whose default did best on this data.
+    """Return the starts of the trainer whose default did best here, and those of the same data.
 
     Which family suits the data is seen from its own trials better than from other data sets;
-    how to tune a family is what those know.
+    how to tune a family is what those know. Data nearly the same, such as the same table with
+    fewer rows, knows both.
     """
     sign = 1.0 if higher_is_better else -1.0
     scored = [trial for trial in defaults if trial.state == "complete"]
     if not scored:
         return []
     leader = max(scored, key=lambda trial: sign * trial.mean_score).params["trainer"]
-    return [start for start in known if start.trainer == leader]
+    return [start for start in known if start.trainer == leader or start.distance <= NEARLY_SAME]
 
 
 def kept_or_chosen(
