@@ -28,7 +28,7 @@ for line in sys.stdin:
             print(json.dumps(sorted(os.environ)), file=sys.stderr, flush=True)
         text = f"{asked['params']['name']} in {sys.prefix}"
         result = {"content": [{"type": "text", "text": text}], "isError": False}
-        acknowledged = {"agent": "any", "acknowledged": [text], "already": [], "n_unread": 0}
+        acknowledged = {"agent": "any", "acknowledged": [text], "already": []}
         result.update(structuredContent=acknowledged, resultType="complete")
     else:
         result = {}
