@@ -28,7 +28,7 @@ def server_process() -> psutil.Process:
     (server,) = [
         process
         for process in psutil.Process().children(recursive=True)
-        if process.cmdline()[1:] == ["-m", "ml_orchestrator", "mcp"]
+        if process.cmdline()[1:] == ["-P", "-m", "ml_orchestrator", "mcp"]
     ]
     return server
 
@@ -93,6 +93,14 @@ async def _call_into(client: Client, refused: list[str]) -> None:
     result = await client.call_tool("memory_load", {"agent": AGENT})
     assert result.is_error
     refused.append(text_of(result))
+
+
+async def test_files_of_the_project_are_no_modules_of_the_server(tmp_path: Path) -> None:
+    for name in ("anyio", "sqlalchemy", "ml_orchestrator"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('code of the project ran')")
+    with anyio.fail_after(LIMIT_S):
+        async with Client(launcher(tmp_path)) as client:
+            assert await n_tasks(client) == 0
 
 
 async def test_a_server_that_cannot_start_says_why_to_the_caller(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ CLOSE_LIMIT_S = 10.0
 
 
 class ServerProcess:
-    """One run of ``python -m ml_orchestrator mcp``; ``has_ended`` once nothing more comes from it.
+    """One run of ``ml_orchestrator mcp``; ``has_ended`` once nothing more comes from it.
 
     Raises:
         OSError: the interpreter cannot be started.
@@ -32,7 +32,8 @@ class ServerProcess:
     def __init__(self, python: str, arguments: Sequence[str], session: Session) -> None:
         self._session = session
         self._process = subprocess.Popen(
-            [python, "-m", "ml_orchestrator", "mcp", *arguments],
+            # -P: files of the project, which is the working directory, are no modules of ours.
+            [python, "-P", "-m", "ml_orchestrator", "mcp", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
