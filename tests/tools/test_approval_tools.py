@@ -20,7 +20,15 @@ from ml_orchestrator.app import build_server
 from ml_orchestrator.approving import require_person
 from ml_orchestrator.cli import main
 from ml_orchestrator.errors import PermissionDeniedError
+from ml_orchestrator.orchestration.desk import open_registry
+from ml_orchestrator.orchestration.rollouts.approving import RolloutApprovals
+from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
+from ml_orchestrator.orchestration.rollouts.opening import open_journal
+from ml_orchestrator.registry.desk import RegistryDesk
+from ml_orchestrator.serving.rollout.actions import Rollout, Turn
+from ml_orchestrator.serving.rollout.journal import RolloutJournal
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import open_database
 
 Era = Literal["legacy", "2026-07-28"]
 PROMOTION: dict[str, Any] = {
@@ -180,6 +188,107 @@ async def test_somebody_who_does_not_say_yes_decides_nothing(
     code = await run_sync(at_a_terminal, tried, wanted.id, "", monkeypatch)
     assert (code, "Nothing was decided" in capsys.readouterr().out) == (1, True)
     assert desk.approvals.find(wanted.id).state == "pending"
+
+
+class Paused:
+    """A roll-out of the champion that waits for somebody; no worker is there to go on."""
+
+    def __init__(self, home: Path) -> None:
+        database = open_database(f"sqlite:///{home / 'state.db'}", home)
+        settings = Settings.read({}, project_dir=home.parent, home=home)
+        self.desk: RegistryDesk = open_registry(settings, database)  # with a true clock
+        self.journal: RolloutJournal = open_journal(database)
+        rollouts = RolloutDesk(database, lambda: self.desk)
+        plan = rollouts.plan(
+            "iris", 2, alias="champion", expected_version=1, spec={}, actor="ml-orchestrator"
+        )
+        key = rollouts.start(plan, actor="ml-orchestrator", reason="a test", key=None)
+        self.rollout: Rollout = self.journal.take(key)
+
+    def pause(self, paused_for: str, **progress: Any) -> None:
+        given = {"phase": 1, "paused_in": "baking", "paused_for": paused_for, **progress}
+        self.rollout = self.journal.record(self.rollout, Turn("paused", given))
+
+    def wait_for_the_switch(self) -> str:
+        self.pause("approval")
+        approval_id = RolloutApprovals(self.desk).ask(self.rollout)
+        self.pause("approval", approval_id=approval_id)
+        return approval_id
+
+    async def promote(self, client: Client) -> tuple[bool, Any]:
+        result = await client.call_tool(
+            "deployment_decide",
+            {"agent": "ml-orchestrator", "rollout_id": self.rollout.id, "choice": "promote",
+             "reason": "labels come late"},
+        )  # fmt: skip
+        first = result.content[0]
+        assert isinstance(first, TextContent)
+        return bool(result.is_error), first.text
+
+
+@pytest.fixture
+def paused(tried: Path, monkeypatch: pytest.MonkeyPatch) -> Paused:
+    monkeypatch.setattr(
+        "ml_orchestrator.orchestration.launch.WorkerLauncher.ensure", lambda _: None
+    )
+    register_flowers(tried, make_desk(tried), n=2)
+    return Paused(tried)
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+async def test_a_person_who_is_asked_lets_gates_go(tried: Path, paused: Paused, mode: Era) -> None:
+    paused.pause("gate")
+    answer, asked = person("accept", approve=True)
+    async with session(tried, mode, answer) as client:
+        is_error, text = await paused.promote(client)
+
+    decision = paused.journal.decision(paused.rollout)
+    assert not is_error, text
+    assert len(asked) == 1
+    assert "although these gates have not passed: health, error_rate" in asked[0]
+    assert decision is not None
+    assert (decision.choice, decision.approved_by) == ("promote", f"{os_user()}, asked by mcp")
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+async def test_a_person_who_is_asked_approves_the_switch_that_waits_for_it(
+    tried: Path, paused: Paused, mode: Era
+) -> None:
+    approval_id = paused.wait_for_the_switch()
+    answer, asked = person("accept", approve=True)
+    async with session(tried, mode, answer) as client:
+        is_error, text = await paused.promote(client)
+
+    assert not is_error, text
+    assert len(asked) == 1
+    assert "let version 2 of 'iris' answer instead of version 1" in asked[0]
+    found = paused.desk.approvals.find(approval_id)
+    assert (found.state, found.decided_via) == ("approved", "elicitation")
+    assert paused.journal.decision(paused.rollout) is None  # the worker goes on by itself
+
+
+@pytest.mark.parametrize(("mode", "waits_for"), [("legacy", "gate"), ("2026-07-28", "approval")])
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (person("accept", approve=False)[0], "rejected this plan"),
+        (person("cancel")[0], "ml-orchestrator approve [0-9a-f]{12}` in a terminal"),
+        (None, "ml-orchestrator approve [0-9a-f]{12}` in a terminal"),
+    ],
+)
+async def test_without_a_yes_no_roll_out_is_promoted(
+    tried: Path, paused: Paused, mode: Era, waits_for: str, answer: ElicitationFnT | None, said: str
+) -> None:
+    if waits_for == "gate":
+        paused.pause("gate")
+    else:
+        paused.wait_for_the_switch()
+    async with session(tried, mode, answer) as client:
+        is_error, text = await paused.promote(client)
+
+    assert is_error
+    assert re.search(said, text)
+    assert paused.journal.decision(paused.rollout) is None
 
 
 @pytest.mark.parametrize(("is_terminal", "environ"), [(False, {}), (True, {"CLAUDECODE": "1"})])

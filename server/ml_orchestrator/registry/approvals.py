@@ -124,6 +124,21 @@ class Approvals:
             lambda connection: spend_approval(connection, subject=subject, digest=digest, at=at)
         )
 
+    def given(self, approval_id: str) -> Approval:
+        """Return an approval that a person gave, used or not.
+
+        Raises:
+            ApprovalRequiredError: nobody has decided yet.
+            ConflictError: it expired.
+            PermissionDeniedError: a person rejected it.
+            NotFoundError: no approval has this id.
+        """
+        found = self.find(approval_id)
+        if found.state == "expired":
+            raise ConflictError(f"Approval {approval_id} has expired; ask anew.")
+        _must_not_wait_or_be_rejected(found, found.subject)
+        return found
+
     def find(self, approval_id: str) -> Approval:
         """Return one approval.
 
@@ -148,7 +163,17 @@ class Approvals:
 
 def spend_approval(connection: Connection, *, subject: str, digest: str, at: str) -> Approval:
     """``Approvals.spend`` inside the caller's write transaction, so both happen or neither."""
-    found = _live(connection, subject, digest, at)
+    found = _must_not_wait_or_be_rejected(_live(connection, subject, digest, at), subject)
+    row = connection.execute(
+        update(approvals)
+        .where(_TABLE.id == found.id)
+        .values(state="used", used_at=at)
+        .returning(approvals)
+    )
+    return _approval(row.mappings().one(), at)
+
+
+def _must_not_wait_or_be_rejected(found: Approval | None, subject: str) -> Approval:
     if found is None or found.state == "pending":
         raise ApprovalRequiredError(_ask(found, subject), approval_id=found.id if found else None)
     if found.state == "rejected":
@@ -157,13 +182,7 @@ def spend_approval(connection: Connection, *, subject: str, digest: str, at: str
             f"{found.decided_by} rejected this plan (approval {found.id}){because} "
             "Make another plan, or talk to that person."
         )
-    row = connection.execute(
-        update(approvals)
-        .where(_TABLE.id == found.id)
-        .values(state="used", used_at=at)
-        .returning(approvals)
-    )
-    return _approval(row.mappings().one(), at)
+    return found
 
 
 def _request(connection: Connection, values: dict[str, Any]) -> Approval:

@@ -9,6 +9,7 @@ from anyio.to_thread import run_sync
 
 from ml_orchestrator.errors import ConflictError, NotFoundError
 from ml_orchestrator.orchestration.workflows import ROLL_OUT
+from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.serving.rollout.models import (
     Choice,
     RolloutPlan,
@@ -137,6 +138,17 @@ class RolloutService:
             return self._look(rollout_id)
 
         return await run_sync(act)
+
+    async def ask_approval(
+        self, rollout_id: str, choice: Choice, *, actor: str, idempotency_key: str | None
+    ) -> Approval | None:
+        """Return the approval that a decision needs, asked for now unless it was; None if none.
+
+        Raises what ``decide`` raises for one that makes no sense anyway.
+        """
+        return await run_sync(
+            lambda: self._desk().ask_approval(rollout_id, choice, actor=actor, key=idempotency_key)
+        )
 
     async def report_outcomes(self, model: str, outcomes: "Sequence[RequestOutcome]") -> "Reported":
         """Hand the truth about predictions in, for the gate on the task's own loss."""

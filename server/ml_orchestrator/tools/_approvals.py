@@ -20,9 +20,18 @@ from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.identity import person
 from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.services import SecurityIntegrationService, Services
-from ml_orchestrator.tools._services import Deployment
+from ml_orchestrator.serving.rollout.models import Choice
+from ml_orchestrator.tools._services import Deployment, Rollouts
 
-__all__ = ["MoveApproval", "MoveVerdict", "Verdict", "was_asked", "write_down"]
+__all__ = [
+    "MoveApproval",
+    "MoveVerdict",
+    "RolloutApproval",
+    "RolloutVerdict",
+    "Verdict",
+    "was_asked",
+    "write_down",
+]
 
 
 class Verdict(BaseModel):
@@ -111,6 +120,34 @@ async def _move_verdict(
 
 
 MoveVerdict: TypeAlias = Annotated[ElicitationResult[Verdict], Resolve(_move_verdict)]
+
+
+async def _rollout_approval(  # the arguments of deployment_decide, by name
+    rollouts: Rollouts,
+    agent: str,
+    rollout_id: str,
+    choice: Choice,
+    idempotency_key: str | None,
+) -> Approval | None:
+    """Return the approval that a decision needs; None if none, or it fails anyway."""
+    try:
+        return await rollouts.ask_approval(
+            rollout_id, choice, actor=agent, idempotency_key=idempotency_key
+        )
+    except OrchestratorError:  # the decision itself will say it
+        return None
+
+
+RolloutApproval: TypeAlias = Annotated[Approval | None, Resolve(_rollout_approval)]
+
+
+async def _rollout_verdict(
+    approval: RolloutApproval, context: Context[Services]
+) -> Elicit[Verdict] | None:
+    return None if approval is None else question(approval, context)
+
+
+RolloutVerdict: TypeAlias = Annotated[ElicitationResult[Verdict], Resolve(_rollout_verdict)]
 
 
 def _can_ask(context: Context[Services]) -> bool:

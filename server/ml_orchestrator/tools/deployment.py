@@ -7,9 +7,15 @@ from pydantic import Field
 
 from ml_orchestrator.services import Services
 from ml_orchestrator.serving.rollout.models import RolloutPlanned, RolloutStatus
+from ml_orchestrator.tools._approvals import (
+    RolloutApproval,
+    RolloutVerdict,
+    was_asked,
+    write_down,
+)
 from ml_orchestrator.tools._arguments import Agent, IdempotencyKey, ModelName, WaitS
 from ml_orchestrator.tools._progress import rollout_progress_to
-from ml_orchestrator.tools._services import Rollouts
+from ml_orchestrator.tools._services import Rollouts, Security
 from ml_orchestrator.tools._tool import tool
 
 __all__ = ["deployment_decide", "deployment_start", "deployment_status"]
@@ -101,13 +107,20 @@ async def deployment_decide(
     ],
     reason: Reason,
     rollouts: Rollouts,
+    security: Security,
+    approval: RolloutApproval,
+    verdict: RolloutVerdict,
+    context: Context[Services],
     idempotency_key: IdempotencyKey = None,
 ) -> RolloutStatus:
     """Pause, resume, abort, roll back or promote a running roll-out.
 
-    Promotion past a gate that has not passed needs a person: the error names the command. What
-    is over is changed by another deployment_start.
+    Promotion past a gate that has not passed, or of a switch that waits for it, needs a person:
+    they are asked, or the error names the command. What is over is changed by another
+    deployment_start.
     """
+    if approval is not None and was_asked(verdict):
+        await write_down(approval, verdict, security=security, context=context)
     return await rollouts.decide(
         rollout_id, choice, actor=agent, reason=reason, idempotency_key=idempotency_key
     )

@@ -11,7 +11,7 @@ from ml_orchestrator.orchestration.rollouts.approving import subject_of
 from ml_orchestrator.orchestration.rollouts.describing import plan_of, status_of
 from ml_orchestrator.orchestration.rollouts.opening import open_journal, open_outcomes
 from ml_orchestrator.registry.desk import RegistryDesk
-from ml_orchestrator.registry.models import MovePlan
+from ml_orchestrator.registry.models import Approval, MovePlan
 from ml_orchestrator.registry.moves import MoveRequest
 from ml_orchestrator.registry.names import check_model
 from ml_orchestrator.registry.policies import AliasPolicy
@@ -124,17 +124,42 @@ class RolloutDesk:
     ) -> None:
         """Hand a decision to the worker.
 
+        Promotion while the switch itself waits for a person hands nothing on: with the person's
+        approval the worker goes on by itself.
+
         Raises:
             ConflictError: it makes no sense in this state.
-            ApprovalRequiredError: promotion past a gate that did not pass needs a person.
+            ApprovalRequiredError: promotion past a gate that did not pass, or of a switch that
+                waits for it, needs a person.
+            PermissionDeniedError: a person rejected it.
         """
         rollout, approved_by = self._journal.get(rollout_id), None
         if key is None or not self._journal.has_decided(key, actor=actor):
             _refuse_what_makes_no_sense(rollout, choice)
+            if choice == "promote" and (waiting := _switch_approval(rollout)):
+                self._registry().approvals.given(waiting)
+                return
             approved_by = self._approved(rollout, actor) if choice == "promote" else None
         self._journal.decide(
             rollout_id, choice, actor=actor, reason=reason, approved_by=approved_by, key=key
         )
+
+    def ask_approval(
+        self, rollout_id: str, choice: Choice, *, actor: str, key: str | None
+    ) -> Approval | None:
+        """Return the approval that a decision needs, asked for now unless it was; None if none.
+
+        Raises what ``decide`` raises for one that makes no sense anyway.
+        """
+        rollout = self._journal.get(rollout_id)
+        is_known = key is not None and self._journal.has_decided(key, actor=actor)
+        is_late = rollout.is_over or rollout.state == "rolling_back"
+        if choice != "promote" or is_known or is_late:
+            return None
+        _refuse_what_makes_no_sense(rollout, choice)
+        if waiting := _switch_approval(rollout):
+            return self._registry().approvals.find(waiting)
+        return self._asked_to_let_go(rollout, actor)
 
     def report(self, model: str, outcomes: Sequence[RequestOutcome]) -> Reported:
         """Store what came of predictions, for the gate on the task's own loss."""
@@ -158,6 +183,14 @@ class RolloutDesk:
 
     def _approved(self, rollout: Rollout, actor: str) -> str | None:
         """Return the person who approves that gates are left out; None if none is left out."""
+        asked = self._asked_to_let_go(rollout, actor)
+        if asked is None:
+            return None
+        spent = self._registry().approvals.spend(subject=asked.subject, digest=asked.digest)
+        return spent.decided_by
+
+    def _asked_to_let_go(self, rollout: Rollout, actor: str) -> Approval | None:
+        """Return the approval that leaves out what has not passed; None if all has."""
         undecided = [
             gate.metric
             for gate in rollout.phase.gates
@@ -171,9 +204,9 @@ class RolloutDesk:
             f"{', '.join(undecided)}."
         )
         digest = hashlib.sha256(plan.encode()).hexdigest()  # the gates, too: no others are let go
-        subject, approvals = subject_of(rollout.id), self._registry().approvals
-        approvals.request(subject=subject, digest=digest, summary=plan, requested_by=actor)
-        return approvals.spend(subject=subject, digest=digest).decided_by
+        return self._registry().approvals.request(
+            subject=subject_of(rollout.id), digest=digest, summary=plan, requested_by=actor
+        )
 
 
 def read_spec(given: Mapping[str, Any]) -> RolloutSpec:
@@ -191,6 +224,13 @@ def read_spec(given: Mapping[str, Any]) -> RolloutSpec:
         )
         known = ", ".join(RolloutSpec.model_fields)
         raise InvalidInputError(f"The roll-out cannot start: {faults}. Fields: {known}.") from error
+
+
+def _switch_approval(rollout: Rollout) -> str | None:
+    """Return the approval of the switch that a roll-out waits for, if it does."""
+    progress = rollout.progress
+    is_waiting = rollout.state == "paused" and progress.paused_for == "approval"
+    return progress.approval_id if is_waiting else None
 
 
 def _refuse_what_makes_no_sense(rollout: Rollout, choice: Choice) -> None:
