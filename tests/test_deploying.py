@@ -1,15 +1,23 @@
 """``ml-orchestrator deploy``: what a person sees and hands in."""
 
+import io
 import json
-from collections.abc import Iterator
+import os
+import pty
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.registry.flowers import make_desk, register_flowers
+from tests.registry.flowers import iris, make_desk, register_flowers, train
 
 from ml_orchestrator.cli import main
 from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
+from ml_orchestrator.orchestration.rollouts.opening import open_journal
+from ml_orchestrator.serving.rollout.actions import Note, Turn
 from ml_orchestrator.storage.engine import open_database
 
 
@@ -79,3 +87,101 @@ def test_an_agent_without_the_right_and_a_spec_that_is_none_are_refused(
     assert "may not use deployment_start" in capsys.readouterr().err
     assert run(home, *start, "--spec", "[1]") == 1
     assert "--spec is a JSON object; found '[1]'" in capsys.readouterr().err
+
+
+def watched(home: Path, monkeypatch: pytest.MonkeyPatch, opened: tuple[int, int], act: Any) -> Any:
+    """Run ``status --watch``; act at its first picture; return its code and all it showed."""
+    (reading, writing), shown = opened, bytearray()
+
+    def read() -> None:
+        has_acted = False
+        with suppress(OSError):  # a terminal whose other side is closed
+            while part := os.read(reading, 65_536):
+                shown.extend(part)
+                if not has_acted and b"a test" in shown:
+                    has_acted = True
+                    act()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with os.fdopen(writing, "w", encoding="utf-8") as output, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", output)
+        code = run(home, "status", "iris", "--watch")
+    reader.join()
+    os.close(reading)
+    return code, shown.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("open_output", "before_each"), [(pty.openpty, "\033[H\033[2J"), (os.pipe, "")]
+)
+def test_watching_shows_each_picture_until_the_end_in_place_on_a_terminal(
+    home: Path,
+    rollouts: RolloutDesk,
+    monkeypatch: pytest.MonkeyPatch,
+    open_output: Callable[[], tuple[int, int]],
+    before_each: str,
+) -> None:
+    plan = rollouts.plan("iris", 1, alias="champion", expected_version=None, spec={}, actor="ada")
+    rollout_id = rollouts.start(plan, actor="ada", reason="a test", key=None)
+    database = open_database(f"sqlite:///{home / 'state.db'}", home)
+    journal = open_journal(database)
+
+    def end() -> None:
+        turn = Turn("aborted", {"reason": "enough"}, (Note("state", "aborted: enough"),))
+        journal.record(journal.take(rollout_id), turn)
+
+    code, shown = watched(home, monkeypatch, open_output(), end)
+
+    assert code == 1
+    pictures = shown.split(before_each or "\n\n")[1 if before_each else 0 :]
+    first, last = (picture.splitlines() for picture in pictures)
+    assert first[0] == f"{rollout_id}  pending  [{'.' * 20}]"
+    assert last[0] == f"{rollout_id}  aborted  [{'#' * 20}]"
+    assert last[-1].endswith("state    aborted: enough")
+    database.close()
+
+
+def test_rows_are_predicted_as_by_model_predict(
+    home: Path,
+    rollouts: RolloutDesk,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frame = iris()[0].iloc[::50]
+    own = train(c=2.0).predict(frame).tolist()
+    file = tmp_path / "rows.json"
+    file.write_text(json.dumps(frame.to_dict(orient="records")))
+
+    assert run(home, "predict", "iris", str(file), "--version", "2") == 0
+    assert capsys.readouterr().out.splitlines() == own
+    monkeypatch.setattr(sys, "stdin", io.StringIO(file.read_text()))
+    assert run(home, "predict", "iris", "-", "--version", "2", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["version"], answer["predictions"]) == (2, own)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[", "holds no rows as JSON"),
+        ("[]", "must hold a JSON list of 1 to 1000 rows"),
+        ("[1]", "must hold a JSON list of 1 to 1000 rows"),
+        ('[{"colour": 1}]', "colour"),
+    ],
+)
+def test_what_are_no_rows_of_the_model_is_refused(
+    home: Path,
+    rollouts: RolloutDesk,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: str,
+    said: str,
+) -> None:
+    file = tmp_path / "rows.json"
+    file.write_text(content)
+    assert run(home, "predict", "iris", str(file), "--version", "1") == 1
+    assert said in capsys.readouterr().err
+    assert run(home, "predict", "iris", str(tmp_path / "none.json")) == 1
+    assert "none.json holds no rows as JSON" in capsys.readouterr().err

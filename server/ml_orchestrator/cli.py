@@ -126,11 +126,16 @@ def _add_deploy(commands: Commands) -> None:
     outcomes.add_argument("model")
     outcomes.add_argument("file", type=Path, help="JSON lines; see docs/deployment.md")
 
+    predict = acts.add_parser("predict", help="ask a verified version, without a server")
+    predict.add_argument("model")
+    predict.add_argument("rows", help="JSON list of rows {column: value}: a file, or - for stdin")
+    predict.add_argument("--version", default="champion", help="number or alias (%(default)s)")
+
     for act in (start, decide):
         act.add_argument(
             "--agent", default="infrastructure-specialist", help="who acts (%(default)s)"
         )
-    for act in (start, status, decide, outcomes):
+    for act in (start, status, decide, outcomes, predict):
         act.add_argument("--json", action="store_true", help="print the record as JSON")
     deploy.set_defaults(run=_deploy)
 

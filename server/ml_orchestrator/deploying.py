@@ -1,4 +1,4 @@
-"""Roll-outs in a terminal: ``ml-orchestrator deploy start|status|decide|outcomes``."""
+"""Roll-outs in a terminal: ``ml-orchestrator deploy start|status|decide|…``."""
 
 import argparse
 import json
@@ -22,6 +22,7 @@ from ml_orchestrator.settings import Settings
 __all__ = ["run_deploy"]
 
 WATCH_S = 2.0
+MOST_ROWS = 1_000
 T = TypeVar("T", bound=Record)
 
 
@@ -93,11 +94,19 @@ async def _outcomes(services: Services, given: argparse.Namespace) -> int:
     return 0
 
 
+async def _predict(services: Services, given: argparse.Namespace) -> int:
+    answer = await services.deployment.predict(given.model, given.version, _rows(given.rows))
+    shown = _plain([str(prediction) for prediction in answer.predictions])
+    print(answer.model_dump_json() if given.json else shown)
+    return 0
+
+
 _ACTS: dict[str, Callable[[Services, argparse.Namespace], Awaitable[int]]] = {
     "start": _start,
     "status": _status,
     "decide": _decide,
     "outcomes": _outcomes,
+    "predict": _predict,
 }
 
 
@@ -112,6 +121,20 @@ def _spec(text: str) -> dict[str, Any]:
     if not isinstance(spec, dict):
         raise InvalidInputError(f"--spec is a JSON object; found {text[:80]!r}.")
     return spec
+
+
+def _rows(file: str) -> list[dict[str, Any]]:
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        rows = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"{file} holds no rows as JSON: {error}.") from error
+    is_rows = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+    if not is_rows or not 1 <= len(rows) <= MOST_ROWS:
+        raise InvalidInputError(
+            f"{file} must hold a JSON list of 1 to {MOST_ROWS} rows, each {{column: value}}."
+        )
+    return list(rows)
 
 
 def _line(kind: type[T], number: int, text: str) -> T:
