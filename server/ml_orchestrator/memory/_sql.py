@@ -42,6 +42,7 @@ from ml_orchestrator.storage.memory_rows import cleaned
 from ml_orchestrator.storage.schema import collaborations as pairs
 from ml_orchestrator.storage.schema import memory_counts as counts
 from ml_orchestrator.storage.schema import shared_context as context_table
+from ml_orchestrator.text import clean
 
 __all__ = ["SqlMemoryStore"]
 
@@ -313,7 +314,7 @@ def _save(
     tidy(connection, agent, {record.kind for record in new}, max_records=max_records, now=now)
     return {
         "agent_name": agent,
-        "task_id": new[0].payload["task_id"] if given.task else None,
+        "task_id": clean(new[0].payload["task_id"]).text if given.task else None,
         "n_insights_added": len(given.insights),
         "n_knowledge_added": len(given.knowledge),
         "n_collaborations_added": len(given.collaborations),

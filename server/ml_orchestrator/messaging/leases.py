@@ -41,7 +41,7 @@ class LeaseBook:
             ConflictError: another agent holds it or one that overlaps (the message says who and
                 until when), or there is nothing to give back.
         """
-        if not _RESOURCE.fullmatch(resource):
+        if not _RESOURCE.fullmatch(resource) or clean(resource).text != resource:
             raise InvalidInputError(
                 f"Resource {resource[:80]!r} is not KIND:NAME with a kind of {', '.join(KINDS)}, "
                 "such as model:churn, alias:churn@champion or file:data/*.csv."

@@ -21,6 +21,7 @@ from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.services import Services
 from ml_orchestrator.text import MAX_LEVELS, is_too_deep
+from ml_orchestrator.text.hidden import spell_hidden
 from ml_orchestrator.tools._schema import UNREAD, optional_by_absence, terse, untitled, with_unread
 
 __all__ = ["HIDDEN_TOOLS", "TOOLS", "ToolEntry", "hidden_tool", "tool"]
@@ -119,7 +120,8 @@ def _guarded(handler: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
         try:
             return await handler(*args, **kwargs)
         except OrchestratorError as error:
-            raise ToolError(str(error)) from error
+            shown, _ = spell_hidden(str(error))  # it may repeat what the caller wrote
+            raise ToolError(shown) from error
 
     return guarded
 
