@@ -64,6 +64,21 @@ def test_the_first_call_waits_for_the_installation_is_told_so_and_is_answered(
     assert "Installing Python packages" in notifications[0]["params"]["message"]
 
 
+def test_once_the_environment_is_ready_the_project_has_a_file_that_names_it(
+    plugin: SmallPlugin,
+) -> None:
+    plugin.put_wheel()
+    project = plugin.folder / "project"
+    project.mkdir()
+    file = project / ".claude" / "memory" / "memory_manager.py"
+    environ = {**plugin.environ, "CLAUDE_PROJECT_DIR": str(project)}
+    with RawClient(plugin.command, environ, plugin.folder) as client:
+        client.shake_hands()
+        python = text_of(client.call(1, "first")).removeprefix("first in ") + "/bin/python"
+
+    assert f"PYTHON = {python!r}" in file.read_text().splitlines()
+
+
 def test_with_uv_the_packages_are_installed_by_uv(plugin: SmallPlugin) -> None:
     plugin.put_wheel()
     uv = plugin.folder / "programs" / "uv"
