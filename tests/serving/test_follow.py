@@ -8,10 +8,12 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.registry.flowers import ask, make_desk, register_flowers
 from tests.serving.http_server import asked, http_server
 from tests.serving.models import TAMPERED, make_slots, predicted
 
 from ml_orchestrator.errors import ConflictError, IntegrityViolationError, UnavailableError
+from ml_orchestrator.orchestration.desk import open_registry
 from ml_orchestrator.serving.address import write_address
 from ml_orchestrator.serving.client import HttpServingControl
 from ml_orchestrator.serving.control import LoadedSlot, Traffic
@@ -19,6 +21,8 @@ from ml_orchestrator.serving.follow import Follower, tell_server
 from ml_orchestrator.serving.rollout.actions import Rollout
 from ml_orchestrator.serving.rollout.models import Progress, RolloutSpec, RolloutState
 from ml_orchestrator.serving.slots import ModelSlots
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import open_database
 
 LIMIT_S = 30.0
 
@@ -205,3 +209,21 @@ def test_a_server_that_is_told_follows_and_one_that_cannot_is_no_failure(
     tell_server(tmp_path, "model")
     warnings = [record.getMessage() for record in caplog.records]
     assert len([text for text in warnings if "did not follow at once" in text]) == 2
+
+
+def test_each_move_of_the_registry_tells_the_running_server(home: Path, tmp_path: Path) -> None:
+    register_flowers(home, make_desk(home), n=2)
+    settings = Settings.read({}, project_dir=tmp_path, home=home)
+    database = open_database(settings.state_url, home)
+    desk, this = open_registry(settings, database), psutil.Process()
+    desk.mover.move(ask(1, None, alias="champion"))  # nobody is there
+    slots = make_slots(tmp_path)
+    follower = Follower(slots, lambda: desk.store.alias_version("iris", "champion"), seen=1)
+    with http_server(slots, look=follower.look) as there:
+        here = replace(there, model="iris", pid=this.pid, started_at=this.create_time())
+        write_address(home, here)
+        desk.mover.move(ask(2, 1, alias="champion"))
+        assert asked(there) == 2.0
+        desk.mover.move(ask("previous", 2, alias="champion"))
+        assert asked(there) == 1.0
+    database.close()

@@ -3,12 +3,14 @@
 import os
 import signal
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.registry.flowers import ask, make_desk
 from tests.serving.http_server import send
 from tests.serving.load import Tally, join, question, start_clients, swap_under_load
 
@@ -56,6 +58,18 @@ def test_a_server_is_started_once_found_and_stopped(
     assert capsys.readouterr().out == "Stopped the server of iris.\nThere is no server of iris.\n"
     with pytest.raises(UnavailableError, match="did not answer"):
         HttpServingControl(address).state()
+
+
+def test_a_move_that_nobody_told_of_is_found_by_looking(stopped: Settings) -> None:
+    control = HttpServingControl(start_server(stopped, MODEL))
+    desk = make_desk(stopped.home)  # tells nobody, as another MLflow client
+    desk.mover.move(ask(2, 1, alias="champion"))
+    try:
+        give_up_at = time.monotonic() + LIMIT_S
+        while control.state().blue != 2:
+            assert time.monotonic() < give_up_at
+    finally:
+        desk.mover.move(ask(1, 2, alias="champion"))
 
 
 def test_no_request_fails_while_versions_are_swapped_and_the_server_told_to_go(
