@@ -88,6 +88,45 @@ def test_the_same_finding_is_kept_once_with_its_history(store: SqlMemoryStore, a
     assert newest.n_merged == 1
 
 
+def test_a_hit_names_what_was_merged_into_it_and_where_that_came_from(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    saved = [
+        store.save(
+            agent,
+            insights=[insight(f"Caching halves latency{'!' * n}")],
+            origin=Origin(tool=f"tool-{n}", session=f"session-{n}", source=f"source-{n}"),
+        )
+        for n in range(5)
+    ]
+
+    (hit,) = store.search("caching", Filters(agent=agent)).hits
+
+    assert (hit.record_id, hit.n_merged) == (saved[4].record_ids[0], 5)
+    assert hit.first_at == saved[0].saved_at
+    assert [earlier.model_dump() for earlier in hit.merged] == [
+        {
+            "record_id": saved[n].record_ids[0],
+            "at": saved[n].saved_at,
+            "session": f"session-{n}",
+            "tool": f"tool-{n}",
+            "source": f"source-{n}",
+        }
+        for n in (3, 2, 1)
+    ]
+
+
+def test_of_a_forgotten_record_the_source_is_not_kept(store: SqlMemoryStore, agent: str) -> None:
+    origin = Origin(tool="memory_save", source="agent")
+    id_ = store.save(agent, task=task("private"), origin=origin).record_ids[0]
+    chosen = Selection(record_ids=[id_])
+    digest = store.plan_forgetting(chosen).digest
+    store.forget(chosen, digest=digest, actor=agent, reason="a test")
+
+    query = select(memory_past.c.tool, memory_past.c.source).where(memory_past.c.id == id_)
+    assert store.database.read(lambda c: c.execute(query).one()) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -190,6 +190,8 @@ def remove(
             removed_at=now,
             removed_by=by,
             reason=reason,
+            tool=row.tool if how == "merged" else None,
+            source=row.source if how == "merged" else None,
         )
     )
 
@@ -268,6 +270,8 @@ def _absorb(
             how="merged",
             created_at=values["created_at"],
             session=values["session"],
+            tool=values["tool"],
+            source=values["source"],
             removed_at=now,
             removed_by=standing.agent,
         )

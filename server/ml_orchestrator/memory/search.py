@@ -16,8 +16,9 @@ from sqlalchemy import Connection, Row, func, select, text
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.memory.ranking import recency, relevances, usefulness, weight
 from ml_orchestrator.memory.requests import Filters
-from ml_orchestrator.memory.search_models import FoundMemories, MemoryHit, Why
+from ml_orchestrator.memory.search_models import Earlier, FoundMemories, MemoryHit, Why
 from ml_orchestrator.storage.memory_rows import agent_word, kind_word
+from ml_orchestrator.storage.schema import memory_past as past
 from ml_orchestrator.storage.schema import memory_records as records
 from ml_orchestrator.text import cut
 from ml_orchestrator.text.words import query_words
@@ -28,6 +29,7 @@ MAX_RANKED = 200
 ENOUGH = 20  # records with every word, so that those with some are not looked for
 MAX_EACH = 50  # records that one word, or two, bring
 MAX_TEXT_CHARACTERS = 600
+MAX_MERGED_SHOWN = 3
 _CURSOR = re.compile(r"(\d{1,6})/(\d{1,18})/([0-9T:.+-]{20,40})")
 _EQUAL = ("agent", "kind", "outcome", "area")
 _Wanted: TypeAlias = tuple[list[str], dict[str, Any]]
@@ -76,8 +78,9 @@ def search(
         found.sort(key=_best_first if words else _newest_first)
     page = found[offset : offset + limit]
     end = offset + len(page)
+    merged = _merged_into(connection, [hit.row.id for hit in page if hit.row.n_merged > 1])
     return FoundMemories(
-        hits=[_hit(ranked) for ranked in page],
+        hits=[_hit(ranked, merged.get(ranked.row.id, [])) for ranked in page],
         n_ranked=len(found),
         words=words,
         next_cursor=f"{end}/{up_to}/{asked_at}" if end < len(found) else None,
@@ -185,7 +188,28 @@ def text_of(ranked: Ranked, limit: int) -> str:
     return cut(str(ranked.payload[TEXTS[ranked.row.kind]]), limit)
 
 
-def _hit(ranked: Ranked) -> MemoryHit:
+def _merged_into(connection: Connection, ids: Sequence[str]) -> dict[str, list[Earlier]]:
+    """Return the latest records that became each of ``ids``."""
+    found: dict[str, list[Earlier]] = {}
+    if not ids:
+        return found
+    query = select(past).where(past.c.became.in_(ids), past.c.how == "merged")
+    for row in connection.execute(query.order_by(past.c.created_at.desc(), past.c.id)):
+        earlier = found.setdefault(row.became, [])
+        if len(earlier) < MAX_MERGED_SHOWN:
+            earlier.append(
+                Earlier(
+                    record_id=row.id,
+                    at=row.created_at,
+                    session=row.session,
+                    tool=row.tool,
+                    source=row.source,
+                )
+            )
+    return found
+
+
+def _hit(ranked: Ranked, merged: list[Earlier]) -> MemoryHit:
     row, payload = ranked.row, ranked.payload
     return MemoryHit(
         record_id=row.id,
@@ -202,6 +226,8 @@ def _hit(ranked: Ranked) -> MemoryHit:
         flags=json.loads(row.flags) if row.flags else [],
         is_pinned=bool(row.is_pinned),
         n_merged=row.n_merged,
+        first_at=row.first_at,
+        merged=merged,
         score=round(ranked.score, 4),
         why=Why(
             relevance=ranked.relevance,

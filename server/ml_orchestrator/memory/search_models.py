@@ -7,7 +7,7 @@ from pydantic import Field
 from ml_orchestrator.memory.models import Impact, Kind, Outcome
 from ml_orchestrator.records import Record
 
-__all__ = ["Adviser", "Digest", "FoundMemories", "Lesson", "MemoryHit", "Rate", "Why"]
+__all__ = ["Adviser", "Digest", "Earlier", "FoundMemories", "Lesson", "MemoryHit", "Rate", "Why"]
 
 
 class Why(Record):
@@ -18,6 +18,16 @@ class Why(Record):
     weight: Annotated[float, Field(description="Impact x confidence; 0.5 for tasks.")]
     usefulness: Annotated[float, Field(description="Beta mean of helped and not; 0.5 unknown.")]
     words: Annotated[list[str], Field(description="Words of the query that were found.")]
+
+
+class Earlier(Record):
+    """A record that said the same before, and where it came from."""
+
+    record_id: str
+    at: str
+    session: str | None
+    tool: str | None
+    source: str | None
 
 
 class MemoryHit(Record):
@@ -37,6 +47,8 @@ class MemoryHit(Record):
     flags: list[str]
     is_pinned: bool
     n_merged: int
+    first_at: Annotated[str | None, Field(description="When it was first noted.")]
+    merged: Annotated[list[Earlier], Field(description="What said the same before, the latest 3.")]
     score: float
     why: Why
 

@@ -60,6 +60,11 @@ def _experience(connection: Connection) -> None:
     metadata.create_all(connection, tables=[schema.search_experience])
 
 
+def _origins_of_merged(connection: Connection) -> None:
+    """Let what is known of a merged record hold the tool and the source it came from."""
+    add_missing_columns(connection, schema.memory_past)
+
+
 def _second(connection: Connection) -> None:
     """Give memory its search, provenance, retention and counters; index what is stored."""
     records = schema.memory_records
@@ -85,11 +90,12 @@ MIGRATIONS: dict[int, Migration] = {
     4: _approvals,
     6: _roll_outs,
     7: _experience,
+    8: _origins_of_merged,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
-ADDITIVE: frozenset[int] = frozenset({7})
+ADDITIVE: frozenset[int] = frozenset({7, 8})
 
 
 def migrate(engine: Engine) -> int:

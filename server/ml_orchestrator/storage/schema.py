@@ -114,6 +114,9 @@ memory_past = Table(  # records that are no longer there: what became of them
     Column("removed_at", String(32), nullable=False),
     Column("removed_by", String(64), nullable=False),
     Column("reason", Text),
+    # from here on migration 8; of merged records alone
+    Column("tool", String(32)),
+    Column("source", String(200)),
 )
 
 collaborations = Table(
