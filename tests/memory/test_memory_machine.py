@@ -94,6 +94,15 @@ class MemoryMachine(RuleBasedStateMachine):
         known.n_helped += 1
         assert saved.unknown_records == []
 
+    @precondition(lambda self: self.known)
+    @rule(data=st.data(), is_pinned=st.booleans())
+    def pin_or_unpin(self, data: st.DataObject, is_pinned: bool) -> None:
+        known = data.draw(st.sampled_from(self.known))
+        id_ = data.draw(st.sampled_from(known.ids))
+        ids: dict[str, Any] = {"pin" if is_pinned else "unpin": [id_]}
+        assert self.store.save(known.agent, **ids).unknown_records == []
+        known.is_pinned = is_pinned
+
     @precondition(lambda self: any(known.kind != "task" for known in self.known))
     @rule(data=st.data(), is_used=st.booleans())
     def say_it_again(self, data: st.DataObject, is_used: bool) -> None:

@@ -1,19 +1,25 @@
 """Any order of sending, reading, acknowledging and waiting leaves what a plain list would."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from sqlalchemy import select
 
+from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.messaging._quotas import Quotas
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.messaging.models import PRIORITIES, Priority
 from ml_orchestrator.storage.engine import open_database
+from ml_orchestrator.storage.schema import collaborations
 
 AGENTS = ("ml-orchestrator", "performance-engineer", "newcomer")
 SHIPPED = AGENTS[:2]
@@ -27,6 +33,10 @@ class Letter:
     targets: tuple[str, ...]
     rank: int
     expires_at: datetime | None
+    thread: str
+    key: str | None = None
+    task: str | None = None  # of a delegation
+    outcome: str | None = None
     done: set[str] = field(default_factory=set)
 
 
@@ -56,18 +66,81 @@ class MailboxMachine(RuleBasedStateMachine):
     )
     def send(self, sender: str, to: set[str], priority: Priority, lasts_s: float | None) -> None:
         self.known.add(sender)
-        targets = tuple(sorted(to & self.known))
+        self.post(sender, tuple(sorted(to & self.known)), priority=priority, lasts_s=lasts_s)
+
+    def post(
+        self,
+        sender: str,
+        targets: tuple[str, ...],
+        *,
+        priority: Priority = "medium",
+        lasts_s: float | None = None,
+        answers: Letter | None = None,
+        key: str | None = None,
+        task: str | None = None,
+        outcome: str | None = None,
+    ) -> Letter:
+        kind = "delegation" if task else "delegation_result" if outcome else "insight"
+        details = {"task_type": task, "outcome": outcome}
+        self.known.add(sender)
         sent = self.box.send(
             sender,
-            message_type="insight",
+            message_type=kind,
             content=f"letter {len(self.letters)}",
             target_agents=targets,
             priority=priority,
+            metadata={name: value for name, value in details.items() if value},
+            reply_to=answers.id if answers else None,
             expires_in_s=lasts_s,
+            idempotency_key=key,
         )
         until = None if lasts_s is None else self.now + timedelta(seconds=lasts_s)
         rank = len(PRIORITIES) - 1 - PRIORITIES.index(priority)
-        self.letters.append(Letter(sent.message_id, sender, targets, rank, until))
+        thread = answers.thread if answers else sent.message_id
+        letter = Letter(sent.message_id, sender, targets, rank, until, thread, key, task)
+        self.letters.append(letter)
+        assert sent.thread_id == thread
+        return letter
+
+    @precondition(lambda self: self.letters)
+    @rule(sender=st.sampled_from(AGENTS), data=st.data())
+    def reply(self, sender: str, data: st.DataObject) -> None:
+        self.post(sender, (), answers=data.draw(st.sampled_from(self.letters)))
+
+    @rule(sender=st.sampled_from(AGENTS))
+    def send_with_a_key_and_once_more(self, sender: str) -> None:
+        letter = self.post(sender, (), key=f"key-{len(self.letters)}")
+        content = f"letter {len(self.letters) - 1}"
+        again: dict[str, Any] = {"message_type": "insight", "idempotency_key": letter.key}
+        assert self.box.send(sender, content=content, **again).message_id == letter.id
+        with pytest.raises(ConflictError, match="was used before"):
+            self.box.send(sender, content="other", **again)
+
+    @rule(sender=st.sampled_from(AGENTS), to=st.sampled_from(SHIPPED))
+    def delegate(self, sender: str, to: str) -> None:
+        if sender != to:
+            self.post(sender, (to,), task="tuning")
+
+    @precondition(lambda self: any(letter.task for letter in self.letters))
+    @rule(data=st.data(), outcome=st.sampled_from(["success", "partial", "failure"]))
+    def settle(self, data: st.DataObject, outcome: str) -> None:
+        work = data.draw(st.sampled_from([letter for letter in self.letters if letter.task]))
+        (worker,) = work.targets
+        if work.outcome is None:
+            self.post(worker, (work.sender,), answers=work, outcome=outcome)
+            work.outcome = outcome
+            return
+        open_here = [other for other in self.open_for(worker) if other.thread == work.thread]
+        if len(open_here) != 1:  # otherwise the thread's only open one is meant
+            with pytest.raises(ConflictError, match="are open for"):
+                self.post(worker, (work.sender,), answers=work, outcome=outcome)
+
+    def open_for(self, agent: str) -> list[Letter]:
+        return [
+            letter
+            for letter in self.letters
+            if letter.task and letter.outcome is None and agent in letter.targets
+        ]
 
     @rule(agent=st.sampled_from(AGENTS), n=st.integers(1, 3))
     def acknowledge_the_first(self, agent: str, n: int) -> None:
@@ -85,6 +158,32 @@ class MailboxMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 6, 60]))
     def wait(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
+
+    @invariant()
+    def open_delegations_are_those_without_a_result(self) -> None:
+        for agent in AGENTS:
+            mine = [
+                letter.id
+                for letter in self.letters
+                if letter.task and letter.outcome is None
+                if agent in (letter.sender, *letter.targets)
+            ]
+            found = self.box.inbox(agent, limit=1).open_delegations
+            assert [work.message_id for work in found] == mine[:20]
+
+    @invariant()
+    def every_work_that_ended_is_counted_once_for_both(self) -> None:
+        ended = [letter for letter in self.letters if letter.outcome]
+        counted: Counter[tuple[str, str, bool]] = Counter()
+        for work in ended:
+            pair = (work.sender, *work.targets)
+            for one, other in (pair, pair[::-1]):
+                counted[one, other, work.outcome == "success"] += 1
+        found: Counter[tuple[str, str, bool]] = Counter()
+        for row in self.database.read(lambda c: c.execute(select(collaborations)).all()):
+            found[row.agent, row.collaborator, True] += row.successes
+            found[row.agent, row.collaborator, False] += row.failures
+        assert +found == counted
 
     @invariant()
     def every_inbox_is_what_the_model_says(self) -> None:
@@ -117,6 +216,6 @@ class MailboxMachine(RuleBasedStateMachine):
 
 
 MailboxMachine.TestCase.settings = settings(
-    derandomize=True, max_examples=6, stateful_step_count=15, deadline=None
+    derandomize=True, max_examples=8, stateful_step_count=20, deadline=None
 )
 TestMailbox = MailboxMachine.TestCase
