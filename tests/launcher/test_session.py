@@ -10,7 +10,7 @@ from tests.launcher.raw_client import HANDSHAKE, MODERN
 
 from ml_orchestrator.launcher.manifest import Manifest
 from ml_orchestrator.launcher.session import Session
-from ml_orchestrator.launcher.wire import Output
+from ml_orchestrator.launcher.wire import Output, parse
 
 MANIFEST = Path(__file__).resolve().parents[2] / "bin" / "manifest.json"
 
@@ -202,3 +202,7 @@ def test_progress_goes_to_the_calls_that_asked_for_it(session: Session, client: 
     (told,) = client.messages
     assert told["method"] == "notifications/progress"
     assert (told["params"]["progressToken"], told["params"]["message"]) == (0, "half way")
+
+
+def test_a_line_that_is_nested_too_deep_is_left_to_the_server() -> None:
+    assert parse(b'{"id": 1, "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}") == {}

@@ -111,6 +111,8 @@ def test_filters_narrow_by_agent_kind_outcome_area_and_time(
     assert said(kind="task", outcome="success") == []
     assert said(outcome="failure") == ["tune the ranker"]
     assert said(area="search") == ["tune depth"]
+    store.save(f"{agent}-c", insights=[insight("tune rate", area="ra\u200bte")])  # stored clean
+    assert said(agent=f"{agent}-c", area="ra\u200bte") == ["tune rate"]
     assert len(said(since=middle)) == 3
     assert said(until=middle) == []
 

@@ -1,10 +1,12 @@
 """Waiting for messages, delegations, leases, letters and unread counts, through the client."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import anyio
 from mcp.client import Client
+from mcp.types import TextContent
 from tests.tools.asking import ask, read, refusal
 
 from ml_orchestrator.app import build_server
@@ -93,6 +95,7 @@ async def test_every_result_that_names_an_agent_says_what_waits_for_it(tmp_path:
         )
         done = await ask(client, "message_ack", agent=ME, message_ids=[urgent["message_id"]])
         inbox = await ask(client, "message_inbox", agent=ME)
+        raw = await client.call_tool("memory_load", {"agent": ME})
         listed = {tool.name: tool for tool in (await client.list_tools()).tools}
 
     waiting = {"n_unread": 2, "n_urgent": 1, "urgent": ["stop the roll-out"]}
@@ -100,6 +103,9 @@ async def test_every_result_that_names_an_agent_says_what_waits_for_it(tmp_path:
     assert saved["unread"] == {"n_unread": 1, "n_urgent": 0, "urgent": []}
     assert done["unread"] == {"n_unread": 1, "n_urgent": 0, "urgent": []}
     assert inbox["n_unread"] == 1
+    last = raw.content[-1]  # for a client that reads the text alone
+    assert isinstance(last, TextContent)
+    assert json.loads(last.text) == {"unread": {"n_unread": 1, "n_urgent": 0, "urgent": []}}
     for name, listed_tool in listed.items():
         schema = listed_tool.output_schema
         assert schema is not None

@@ -56,7 +56,7 @@ def parse(line: bytes) -> Message:
     """Return the message of a line; empty where it is no object, for the server to judge."""
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested too deep
         return {}
     return message if isinstance(message, dict) else {}
 

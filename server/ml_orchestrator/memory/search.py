@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, Row, bindparam, func, literal, select, text
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.memory.ranking import recency, relevances, usefulness, weight
 from ml_orchestrator.memory.requests import Filters
 from ml_orchestrator.memory.search_models import Earlier, FoundMemories, MemoryHit, Why
-from ml_orchestrator.storage.memory_rows import agent_word, kind_word
+from ml_orchestrator.storage.memory_rows import agent_word, cleaned, kind_word
 from ml_orchestrator.storage.schema import memory_past as past
 from ml_orchestrator.storage.schema import memory_records as records
 from ml_orchestrator.text import cut
@@ -30,6 +30,12 @@ ENOUGH = 20  # records with every word, so that those with some are not looked f
 MAX_EACH = 50  # records that one word, or two, bring
 MAX_TEXT_CHARACTERS = 600
 MAX_MERGED_SHOWN = 3
+_MERGED = (
+    select(past)
+    .where(past.c.became == bindparam("became"), past.c.how == literal("merged"))
+    .order_by(past.c.created_at.desc(), past.c.id)
+    .limit(literal(MAX_MERGED_SHOWN))
+)
 _CURSOR = re.compile(r"(\d{1,6})/(\d{1,18})/([0-9T:.+-]{20,40})")
 _EQUAL = ("agent", "kind", "outcome", "area")
 _Wanted: TypeAlias = tuple[list[str], dict[str, Any]]
@@ -169,6 +175,7 @@ def _conditions(filters: Filters, up_to: int, now: str) -> _Wanted:
     }
     conditions += [condition for condition, value in given.items() if value is not None]
     values = {name.partition(":")[2]: v for name, v in given.items() if v is not None}
+    values = cleaned(values)[0]  # what is stored is, too
     return conditions, {**values, "up_to": up_to, "now": now}
 
 
@@ -190,23 +197,21 @@ def text_of(ranked: Ranked, limit: int) -> str:
 
 def _merged_into(connection: Connection, ids: Sequence[str]) -> dict[str, list[Earlier]]:
     """Return the latest records that became each of ``ids``."""
-    found: dict[str, list[Earlier]] = {}
-    if not ids:
-        return found
-    query = select(past).where(past.c.became.in_(ids), past.c.how == "merged")
-    for row in connection.execute(query.order_by(past.c.created_at.desc(), past.c.id)):
-        earlier = found.setdefault(row.became, [])
-        if len(earlier) < MAX_MERGED_SHOWN:
-            earlier.append(
-                Earlier(
-                    record_id=row.id,
-                    at=row.created_at,
-                    session=row.session,
-                    tool=row.tool,
-                    source=row.source,
-                )
-            )
-    return found
+    return {id_: _latest_merged(connection, id_) for id_ in ids}
+
+
+def _latest_merged(connection: Connection, id_: str) -> list[Earlier]:
+    rows = connection.execute(_MERGED, {"became": id_})
+    return [
+        Earlier(
+            record_id=row.id,
+            at=row.created_at,
+            session=row.session,
+            tool=row.tool,
+            source=row.source,
+        )
+        for row in rows
+    ]
 
 
 def _hit(ranked: Ranked, merged: list[Earlier]) -> MemoryHit:

@@ -13,7 +13,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
-from mcp.types import CallToolResult, ToolAnnotations
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ConfigDict, ValidationError
 
 from ml_orchestrator.catalog import Catalog
@@ -166,8 +166,13 @@ class StrictTool(Tool):
         except OrchestratorError:
             _log.warning("Unread messages could not be counted", exc_info=True)
             return result
-        content = {**(result.structured_content or {}), UNREAD: unread.model_dump()}
-        return result.model_copy(update={"structured_content": content})
+        told = {UNREAD: unread.model_dump()}
+        changed: dict[str, Any] = {
+            "structured_content": {**(result.structured_content or {}), **told}
+        }
+        if unread.n_unread:  # for clients that read the text alone
+            changed["content"] = [*result.content, TextContent(type="text", text=json.dumps(told))]
+        return result.model_copy(update=changed)
 
     def _refuse_odd(self, argument: str, value: Any) -> None:
         """Refuse what could not be stored and given back as JSON, or is too large to be."""
