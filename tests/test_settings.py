@@ -1,5 +1,7 @@
 """Settings: where they come from, and what a child process sees of them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,21 @@ def test_a_child_sees_no_key_and_the_login_only_of_a_server_that_is_used(tmp_pat
     )
     assert child_environment(remote, environ)["MLFLOW_TRACKING_TOKEN"] == "t"
     assert "ANTHROPIC_API_KEY" not in child_environment(remote, environ)
+
+
+def test_files_of_the_data_directory_are_no_modules_of_a_child(tmp_path: Path) -> None:
+    (tmp_path / "pydantic.py").write_text("raise SystemExit('the file of the project was run')")
+    settings = Settings.read({}, project_dir=tmp_path, home=tmp_path)
+    ran = subprocess.run(
+        [sys.executable, "-m", "ml_orchestrator", "--version"],
+        cwd=tmp_path,
+        env=child_environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_the_password_of_a_database_shows_as_stars_and_reaches_a_child(tmp_path: Path) -> None:

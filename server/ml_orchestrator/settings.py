@@ -235,7 +235,8 @@ def child_environment(
     """Return the environment of a child process: ours, scrubbed, plus the settings.
 
     Only names known to be harmless pass, so keys and tokens of the client stay here; the login
-    of an MLflow server passes if one is used.
+    of an MLflow server passes if one is used. Files in the working directory, which may have
+    come with a project, are no modules of it.
     """
     environ = os.environ if environ is None else environ
     uses_server = settings.mlflow_tracking_uri.startswith(("http://", "https://"))
@@ -245,4 +246,4 @@ def child_environment(
         for name, value in environ.items()
         if name in names or name.startswith(_CHILD_PREFIXES)
     }
-    return {**kept, **settings.to_environment()}
+    return {**kept, **settings.to_environment(), "PYTHONSAFEPATH": "1"}

@@ -219,7 +219,7 @@ class Paused:
         result = await client.call_tool(
             "deployment_decide",
             {"agent": "ml-orchestrator", "rollout_id": self.rollout.id, "choice": "promote",
-             "reason": "labels come late"},
+             "reason": "labels come late", "idempotency_key": "once"},
         )  # fmt: skip
         first = result.content[0]
         assert isinstance(first, TextContent)
@@ -265,6 +265,24 @@ async def test_a_person_who_is_asked_approves_the_switch_that_waits_for_it(
     found = paused.desk.approvals.find(approval_id)
     assert (found.state, found.decided_via) == ("approved", "elicitation")
     assert paused.journal.decision(paused.rollout) is None  # the worker goes on by itself
+
+
+async def test_a_promotion_of_the_waiting_switch_sent_again_in_the_bake_is_no_second_one(
+    tried: Path, paused: Paused
+) -> None:
+    approval_id = paused.wait_for_the_switch()
+    paused.desk.approvals.decide(approval_id, "approved", decided_by="ada", via="terminal")
+    async with session(tried, "legacy", None) as client:
+        first = await paused.promote(client)
+        paused.rollout = paused.journal.record(paused.rollout, Turn("baking", {}))
+        again = await paused.promote(client)
+
+    assert (first[0], again[0]) == (False, False), again
+    assert paused.journal.decision(paused.rollout) is None
+    decided = [e for e in paused.journal.events(paused.rollout.id) if e.kind == "decision"]
+    assert [(e.actor, e.detail) for e in decided] == [
+        ("ml-orchestrator", "promote: labels come late")
+    ]
 
 
 @pytest.mark.parametrize(("mode", "waits_for"), [("legacy", "gate"), ("2026-07-28", "approval")])

@@ -91,7 +91,17 @@ async def test_a_line_that_cannot_be_read_is_refused_under_its_id_and_the_next_o
             await client.say(client.call(4, "9" * 5_000)),
             await client.say('{"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": [1]}'),
         ]
-        for nobodys in ("", "{", "[1]", '{"jsonrpc": "2.0", "method": 7}', nested(9_000)):
+        half = r'{"jsonrpc": "2.0", "id": "\ud800", "method": "ping"}'
+        cut_off = '{"a": "' + r"\"" * 500_000
+        for nobodys in (
+            "",
+            "{",
+            "[1]",
+            '{"jsonrpc": "2.0", "method": 7}',
+            nested(9_000),
+            half,
+            cut_off,
+        ):
             await client.tell(nobodys)
         served = await client.say(client.call(6, nested(40)))
 

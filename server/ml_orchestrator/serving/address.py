@@ -53,9 +53,9 @@ def find_address(home: Path, model: str) -> Address | None:
     try:
         content = json.loads(_path(home, model).read_text(encoding="utf-8"))
         address = Address(**content)
+        return address if address.is_alive else None
     except (FileNotFoundError, ValueError, TypeError):
         return None
-    return address if address.is_alive else None
 
 
 def remove_address(home: Path, address: Address) -> None:

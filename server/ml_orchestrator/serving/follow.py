@@ -8,7 +8,12 @@ from pathlib import Path
 
 import psutil
 
-from ml_orchestrator.errors import IntegrityViolationError, NotFoundError, OrchestratorError
+from ml_orchestrator.errors import (
+    IntegrityViolationError,
+    InvalidInputError,
+    NotFoundError,
+    OrchestratorError,
+)
 from ml_orchestrator.serving.address import find_address
 from ml_orchestrator.serving.client import HttpServingControl
 from ml_orchestrator.serving.control import ServingControl, ServingState
@@ -17,6 +22,7 @@ from ml_orchestrator.serving.rollout.actions import Rollout
 __all__ = ["Follower", "tell_server"]
 
 TELL_S = 5.0
+SELDOM_S = 300.0  # between looks that fail: a version may take long to load and then not do so
 _log = logging.getLogger(__name__)
 
 
@@ -76,17 +82,21 @@ class Follower:
 
     @contextmanager
     def looking(self, every_s: float) -> Iterator[None]:
-        """Look every so many seconds, in a thread of its own."""
+        """Look every so many seconds, in a thread of its own; less often while that fails."""
         over = threading.Event()
 
         def keep_looking() -> None:
-            while not over.wait(every_s):
+            pause_s = every_s
+            while not over.wait(pause_s):
                 try:
                     self.look()
+                    pause_s = every_s
+                    continue
                 except OrchestratorError as error:
                     _log.warning("The alias was not followed: %s", error)
                 except Exception:  # noqa: BLE001 the thread goes on, and says so
                     _log.exception("The alias could not be looked at; tried again")
+                pause_s = max(every_s, min(2 * pause_s, SELDOM_S))
 
         thread = threading.Thread(target=keep_looking, name="follow-alias", daemon=True)
         thread.start()
@@ -123,6 +133,8 @@ def tell_server(home: Path, model: str) -> None:
     try:
         if (address := find_address(home, model)) is not None:
             HttpServingControl(address, timeout_s=TELL_S).follow(timeout_s=TELL_S)
+    except InvalidInputError as error:  # it follows no alias
+        _log.info("The server of %s was told of a move: %s", model, error)
     except (OrchestratorError, OSError, psutil.Error) as error:
         _log.warning("The server of %s did not follow at once: %s", model, error)
 

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 Heard: TypeAlias = SessionMessage | Exception
 Id: TypeAlias = str | int | None
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|$)|[\[\]{}]', re.DOTALL)  # a text may be cut off
 _ID = re.compile(r'\s*:\s*("(?:[^"\\]|\\.)*"|-?\d{1,18})\s*[,}]')
 _HINT = (
     "Nothing was done. Nest values less deeply, write whole characters and numbers of usual size; "
@@ -99,4 +99,6 @@ def id_in(line: str) -> Id:
 
 def _id_of(message: Mapping[str, Any]) -> Id:
     id_ = message.get("id")
+    if isinstance(id_, str) and any("\ud800" <= character <= "\udfff" for character in id_):
+        return None  # half a character cannot be said back
     return id_ if isinstance(id_, str | int) and not isinstance(id_, bool) else None

@@ -138,6 +138,7 @@ class RolloutDesk:
             _refuse_what_makes_no_sense(rollout, choice)
             if choice == "promote" and (waiting := _switch_approval(rollout)):
                 self._registry().approvals.given(waiting)
+                self._journal.note_decision(rollout_id, choice, actor=actor, reason=reason, key=key)
                 return
             approved_by = self._approved(rollout, actor) if choice == "promote" else None
         self._journal.decide(

@@ -148,12 +148,41 @@ class RolloutJournal:
             ConflictError: it is over or going back already, or the key was used before for
                 something else.
         """
+        handed_on = {"choice": choice, "approved_by": approved_by}
+        self._decide(rollout_id, choice, handed_on, actor=actor, reason=reason, key=key)
+
+    def note_decision(
+        self,
+        rollout_id: str,
+        choice: Choice,
+        *,
+        actor: str,
+        reason: str,
+        key: str | None = None,
+    ) -> None:
+        """Record a decision that the worker does not wait for, so that sent again it is none.
+
+        Raises:
+            ConflictError: as for ``decide``.
+        """
+        self._decide(rollout_id, choice, {}, actor=actor, reason=reason, key=key)
+
+    def _decide(
+        self,
+        rollout_id: str,
+        choice: Choice,
+        handed_on: Mapping[str, str | None],
+        *,
+        actor: str,
+        reason: str,
+        key: str | None,
+    ) -> None:
         request = {"rollout": rollout_id, "choice": choice, "reason": reason}
 
         def act(connection: Connection) -> dict[str, Any]:
             _refuse_late(_get(connection, rollout_id))
             note = Note("decision", f"{choice}: {reason}", actor)
-            self._append(connection, rollout_id, (note,), choice=choice, approved_by=approved_by)
+            self._append(connection, rollout_id, (note,), **handed_on)
             return {}
 
         def work(connection: Connection) -> dict[str, Any]:
