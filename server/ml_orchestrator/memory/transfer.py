@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -169,7 +169,7 @@ def _import_file(database: Database, file: Path, tally: _Tally) -> None:
     content = json.loads(file.read_text(encoding="utf-8"))
     origin = Origin(tool="import", source=f"import of {file.name}"[:200])
     if content.get("format") == FORMAT:
-        items, counted = content["records"], content["collaborations"]
+        items, counted = content["records"], content.get("collaborations", [])
         context = content.get("shared_context")
     elif "inter_agent_messages" in content or "project_context" in content:
         items, context, notes = read_context_file(content)
@@ -185,7 +185,7 @@ def _import_file(database: Database, file: Path, tally: _Tally) -> None:
         tally.n_added += done.n_added
         tally.n_known += done.n_known
         tally.skipped += done.skipped
-    database.write(lambda connection: _count_all(connection, counted))
+    tally.skipped += database.write(partial(_count_all, cells=counted, file=file.name))
     if context is not None:
         tally.notes += database.write(lambda connection: _take_context(connection, context))
 
@@ -257,33 +257,46 @@ def _note_merged(connection: Connection, new: NewRecord, became: str, now: str) 
         )
 
 
-def _count_all(connection: Connection, cells: Sequence[Mapping[str, Any]]) -> None:
-    for cell in _cells(cells):
-        here = [pairs.c[name] == cell[name] for name in ("agent", "collaborator", "task_type")]
-        known = connection.execute(select(pairs).where(*here)).first()
-        if known is None:
-            connection.execute(insert(pairs).values(cell))
+def _count_all(connection: Connection, cells: object, file: str) -> list[str]:
+    """Count what agents did together; return what was skipped, each with its place."""
+    if not isinstance(cells, list):
+        return [f"{file}: The collaborations are no list."]
+    skipped = []
+    for place, cell in enumerate(cells):
+        try:
+            counted = _cell(cell)
+        except (InvalidInputError, *_MALFORMED) as error:
+            said = str(error) if isinstance(error, InvalidInputError) else repr(error)
+            skipped.append(f"{file}: collaborations[{place}]: {said[:200]}")
             continue
-        larger = {
-            "successes": max(cell["successes"], known.successes),
-            "failures": max(cell["failures"], known.failures),
-            "last_at": max(cell["last_at"], known.last_at),
-        }
-        connection.execute(update(pairs).where(*here).values(larger))
+        if counted["successes"] + counted["failures"]:
+            _count(connection, counted)
+    return skipped
 
 
-def _cells(cells: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    for cell in cells:
-        successes, failures = (_number(cell, name) for name in ("successes", "failures"))
-        if successes + failures:
-            yield {
-                "agent": canonical_agent(cell["agent"]),
-                "collaborator": canonical_agent(cell["collaborator"]),
-                "task_type": cleaned(str(cell["task_type"]))[0][:128],
-                "successes": successes,
-                "failures": failures,
-                "last_at": moment(cell.get("last_at")) or timestamp(),
-            }
+def _cell(cell: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "agent": canonical_agent(cell["agent"]),
+        "collaborator": canonical_agent(cell["collaborator"]),
+        "task_type": cleaned(str(cell["task_type"]))[0][:128],
+        "successes": _number(cell, "successes"),
+        "failures": _number(cell, "failures"),
+        "last_at": moment(cell.get("last_at")) or timestamp(),
+    }
+
+
+def _count(connection: Connection, cell: Mapping[str, Any]) -> None:
+    here = [pairs.c[name] == cell[name] for name in ("agent", "collaborator", "task_type")]
+    known = connection.execute(select(pairs).where(*here)).first()
+    if known is None:
+        connection.execute(insert(pairs).values(cell))
+        return
+    larger = {
+        "successes": max(cell["successes"], known.successes),
+        "failures": max(cell["failures"], known.failures),
+        "last_at": max(cell["last_at"], known.last_at),
+    }
+    connection.execute(update(pairs).where(*here).values(larger))
 
 
 def _take_context(connection: Connection, context: Mapping[str, Any]) -> list[str]:
