@@ -1,10 +1,11 @@
 """What is kept, merged, marked and forgotten, the same on both databases."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.memory._sql import SqlMemoryStore
@@ -13,6 +14,7 @@ from ml_orchestrator.memory.requests import Filters, Origin, Selection
 from ml_orchestrator.memory.transfer import export_memory, import_memory
 from ml_orchestrator.storage.agents import known_agents
 from ml_orchestrator.storage.engine import open_database
+from ml_orchestrator.storage.memory_rows import record_id
 from ml_orchestrator.storage.schema import memory_past, memory_records
 
 LIMIT = 30  # of the shared store
@@ -116,15 +118,60 @@ def test_a_hit_names_what_was_merged_into_it_and_where_that_came_from(
     ]
 
 
+def traces(store: SqlMemoryStore, ids: Sequence[str]) -> list[tuple[str | None, ...]]:
+    """What is kept of where records that are gone came from: how, session, tool, source."""
+    past = memory_past.c
+    query = select(past.how, past.session, past.tool, past.source).where(past.id.in_(ids))
+    return sorted(tuple(row) for row in store.database.read(lambda c: c.execute(query).all()))
+
+
 def test_of_a_forgotten_record_the_source_is_not_kept(store: SqlMemoryStore, agent: str) -> None:
-    origin = Origin(tool="memory_save", source="agent")
-    id_ = store.save(agent, task=task("private"), origin=origin).record_ids[0]
-    chosen = Selection(record_ids=[id_])
+    origin = Origin(tool="memory_save", session="private session", source="agent")
+    ids = [
+        store.save(agent, insights=[insight(f"private{'!' * n}")], origin=origin).record_ids[0]
+        for n in range(3)
+    ]
+    other = [
+        store.save(agent, insights=[insight(f"common{'!' * n}")], origin=origin).record_ids[0]
+        for n in range(2)
+    ]
+    first_of_all = record_id("insight", agent, "as an import of earlier releases left it")
+    known = {"how": "merged", "created_at": "t", "removed_at": "t", "removed_by": agent}
+    row = {**known, "id": first_of_all, "became": ids[0], "session": "s", "tool": "t"}
+    store.database.write(lambda c: c.execute(insert(memory_past).values(row)))
+    chosen = Selection(record_ids=[ids[2]])
     digest = store.plan_forgetting(chosen).digest
     store.forget(chosen, digest=digest, actor=agent, reason="a test")
 
-    query = select(memory_past.c.tool, memory_past.c.source).where(memory_past.c.id == id_)
-    assert store.database.read(lambda c: c.execute(query).one()) == (None, None)
+    nothing = (None, None, None)
+    assert traces(store, [first_of_all, *ids]) == [("forgotten", *nothing)] + 3 * [
+        ("merged", *nothing)
+    ]
+    assert traces(store, other) == [("merged", "private session", "memory_save", "agent")]
+    assert became(store, ids[0]) == ("merged", ids[2])
+
+
+def test_of_records_that_expire_or_are_too_much_the_source_is_not_kept_either(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    origin = Origin(tool="memory_save", session="private session", source="agent")
+    ids = []
+    for n in range(2):
+        saved = store.save(
+            agent,
+            task=task(f"step {n}"),
+            insights=[insight(f"private{'!' * n}")],
+            expires_in_days=1,
+            origin=origin,
+        )
+        ids += saved.record_ids
+    past = update(memory_records).where(memory_records.c.id.in_(ids)).values(expires_at="2026")
+    store.database.write(lambda c: c.execute(past))
+    many = [store.save(agent, task=task(f"t {n}"), origin=origin) for n in range(LIMIT + 1)]
+
+    gone = traces(store, [*ids, *(id_ for saved in many for id_ in saved.record_ids)])
+    nothing = (None, None, None)
+    assert gone == [("expired", *nothing)] * 3 + [("limit", *nothing), ("merged", *nothing)]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,11 @@ _ADD = text(  # both databases spell it so
     f"VALUES (:{', :'.join(_COLUMNS)}) ON CONFLICT (id) DO NOTHING RETURNING seq"
 )
 _BY_ID = select(records).where(records.c.id == bindparam("id"))
+_FORGET_ORIGINS = text(  # UNION ends at what it has seen, also in a circle that an import made
+    "WITH RECURSIVE gone (id) AS (SELECT CAST(:id AS VARCHAR(64)) UNION SELECT memory_past.id "
+    "FROM memory_past JOIN gone ON memory_past.became = gone.id) UPDATE memory_past "
+    "SET session = NULL, tool = NULL, source = NULL WHERE id IN (SELECT id FROM gone)"
+)
 _SAME = (
     select(records)
     .where(
@@ -171,7 +176,11 @@ def remove(
     became: str | None = None,
     reason: str | None = None,
 ) -> None:
-    """Take a record out of everything but ``memory_past``, which says what became of it."""
+    """Take a record out of everything but ``memory_past``, which says what became of it.
+
+    Where it came from, and where those that it took the place of did, is kept only if it was
+    merged, for the record that goes on.
+    """
     remove_from_search(connection, row.seq, row.words)
     connection.execute(delete(records).where(records.c.seq == row.seq))
     removed = int(how in {"expired", "limit"})
@@ -190,10 +199,12 @@ def remove(
             removed_at=now,
             removed_by=by,
             reason=reason,
-            tool=row.tool if how == "merged" else None,
-            source=row.source if how == "merged" else None,
+            tool=row.tool,
+            source=row.source,
         )
     )
+    if how != "merged":
+        connection.execute(_FORGET_ORIGINS, {"id": row.id})
 
 
 def id_of(kind: str, agent: str, payload: Mapping[str, Any], key: str) -> str:
