@@ -79,7 +79,42 @@ def test_once_the_environment_is_ready_the_project_has_a_file_that_names_it(
     assert f"PYTHON = {python!r}" in file.read_text().splitlines()
 
 
-def test_with_uv_the_packages_are_installed_by_uv(plugin: SmallPlugin) -> None:
+@pytest.fixture
+def hostile_project(tmp_path: Path) -> Path:
+    """Return a folder whose files leave a trace if an installer uses them."""
+    project = tmp_path / "hostile"
+    project.mkdir()
+    trace = "open(__file__ + '.used', 'w').close()\n"
+    for name in ("compileall", "email", "ensurepip", "pip", "tiny_need", "venv", "zipfile"):
+        (project / f"{name}.py").write_text(trace)
+    (project / "uv").write_text('#!/bin/sh\n: > "$0.used"\nexit 1\n')
+    (project / "uv").chmod(0o755)
+    (project / "uv.toml").write_text("uv refuses to run where this is read")
+    (project / "pyproject.toml").write_text("[tool.uv.pip]\nno-index = 'nor here'\n")
+    return project
+
+
+def test_files_of_the_project_are_not_used_by_installers(
+    plugin: SmallPlugin, hostile_project: Path
+) -> None:
+    plugin.put_wheel()
+    environ = {
+        **plugin.environ,
+        "PATH": f".::{plugin.environ['PATH']}",
+        "CLAUDE_PLUGIN_DATA": "../data",
+    }
+    with RawClient(plugin.command, environ, hostile_project) as client:
+        client.shake_hands()
+        answer = text_of(client.call(1, "first"))
+
+    assert answer.startswith(f"first in {plugin.folder}")
+    assert [path.name for path in hostile_project.glob("*.used")] == []
+    assert runs(plugin) == 1  # of the uv that PATH names by its whole path
+
+
+def test_with_uv_the_packages_are_installed_by_uv_whatever_the_project_has_for_it(
+    plugin: SmallPlugin, hostile_project: Path
+) -> None:
     plugin.put_wheel()
     uv = plugin.folder / "programs" / "uv"
     uv.unlink()
@@ -92,7 +127,7 @@ def test_with_uv_the_packages_are_installed_by_uv(plugin: SmallPlugin) -> None:
         "UV_PYTHON_DOWNLOADS": "never",
     }
     environ = {k: v for k, v in plugin.environ.items() if k != "PIP_FIND_LINKS"} | offline
-    with RawClient(plugin.command, environ, plugin.folder) as client:
+    with RawClient(plugin.command, environ, hostile_project) as client:
         client.shake_hands()
         answer = text_of(client.call(1, "first"))
 

@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING
 
 from ml_orchestrator.launcher.environs import installer_environment
 from ml_orchestrator.launcher.holds import hold, lock_exclusively, make_holdable, withdraw
-from ml_orchestrator.launcher.installing import Installer, SetupError, venv_python
+from ml_orchestrator.launcher.installing import (
+    NOBODYS_FOLDER,
+    Installer,
+    SetupError,
+    venv_python,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +41,7 @@ class Environments:
 
     def __init__(self, root: Path, data: Path, installer: Installer) -> None:
         self._root = root
-        self._data = data
+        self._data = data.absolute()
         self._installer = installer
         self._lock = root / "requirements" / "core.lock"
         self._package = root / "server" / _PACKAGE
@@ -112,7 +117,8 @@ class Environments:
         shutil.copytree(self._package, target, ignore=shutil.ignore_patterns("__pycache__"))
         (site_packages / f"{_PACKAGE}.pth").write_text(_HOLD, encoding="utf-8")
         subprocess.run(
-            [venv_python(venv), "-m", "compileall", "-q", target],
+            [venv_python(venv), "-I", "-m", "compileall", "-q", target],
+            cwd=NOBODYS_FOLDER,
             env=installer_environment(os.environ),
             capture_output=True,
             check=False,

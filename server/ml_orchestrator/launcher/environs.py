@@ -17,7 +17,7 @@ _MISLEADING = {
 # The client's own: how it reaches its model, and its sessions.
 _OF_THE_CLIENT = ("ANTHROPIC_", "CLAUDE_CODE_", "AWS_BEARER_TOKEN_BEDROCK")
 
-# What it takes to find programs, to reach a package index and to write; code of packages may run.
+# What it takes to find programs, to reach a package index and to write.
 _FOR_INSTALLERS = {
     "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "TZ", "LANG", "LANGUAGE",
     "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
     Report = Callable[[str], None]
 
-__all__ = ["Installer", "SetupError", "venv_python"]
+__all__ = ["NOBODYS_FOLDER", "Installer", "SetupError", "venv_python"]
+
+# Where installers run. The client's working directory is the project, whose modules, uv.toml or
+# .python-version they would use; of a folder further down they read the parents, too.
+NOBODYS_FOLDER = "/"
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 TICK_S = 1.0
@@ -61,7 +65,7 @@ class Installer:
         """Make ``venv`` and install the packages of ``lock`` into it, hashes checked.
 
         Args:
-            lock: A requirements file with a hash for every package.
+            lock: A requirements file with a hash for every package; absolute, as is ``venv``.
             venv: Where; nothing may be there.
             guard: A descriptor the programs keep open: whoever locks it waits for them too.
             report: Told what is being done, about every second.
@@ -102,6 +106,7 @@ class Installer:
             raise SetupError("The session has ended.")
         self._running = subprocess.Popen(
             command,
+            cwd=NOBODYS_FOLDER,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -147,7 +152,7 @@ def _n_packages(lock: Path) -> int:
 def _ways(lock: Path, venv: Path) -> Iterator[list[list[str]]]:
     """Yield the commands of each way to install that this machine has, best first."""
     target = str(venv_python(venv))
-    if uv := shutil.which("uv"):
+    if uv := _program("uv"):
         wanted = f">={OLDEST[0]}.{OLDEST[1]},<{NEWEST[0]}.{NEWEST[1] + 1}"
         install = [uv, "pip", "install", "--python", target, "--compile-bytecode"]
         yield [
@@ -155,7 +160,7 @@ def _ways(lock: Path, venv: Path) -> Iterator[list[list[str]]]:
             [*install, *_AS_LOCKED, str(lock)],
         ]
     if python := _suitable_python():
-        pip = [target, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        pip = [target, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         yield [
             [python, "-I", "-m", "venv", str(venv)],
             [*pip, "--progress-bar", "off", *_AS_LOCKED, str(lock)],
@@ -165,11 +170,12 @@ def _ways(lock: Path, venv: Path) -> Iterator[list[list[str]]]:
 def _suitable_python() -> str | None:
     """Return an interpreter of a supported version that can make environments."""
     minors = range(NEWEST[1], OLDEST[1] - 1, -1)
-    named = (shutil.which(name) for name in (*(f"python3.{m}" for m in minors), "python3"))
+    named = (_program(name) for name in (*(f"python3.{m}" for m in minors), "python3"))
     for python in filter(None, (sys.executable, *named)):
         with suppress(OSError, subprocess.TimeoutExpired):
             checked = subprocess.run(
                 [python, "-I", "-c", _CHECK],
+                cwd=NOBODYS_FOLDER,
                 env=installer_environment(os.environ),
                 capture_output=True,
                 timeout=30,
@@ -178,6 +184,12 @@ def _suitable_python() -> str | None:
             if checked.returncode == 0:
                 return python
     return None
+
+
+def _program(name: str) -> str | None:
+    """Find a program on PATH, but for its relative entries: they lie in the project."""
+    folders = (folder for folder in os.get_exec_path() if Path(folder).is_absolute())
+    return shutil.which(name, path=os.pathsep.join(folders))
 
 
 def _no_python() -> str:
