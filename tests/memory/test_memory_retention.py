@@ -337,6 +337,73 @@ def test_an_export_read_back_gives_the_same_memory_and_twice_changes_nothing(
     other.database.close()
 
 
+def test_where_merged_records_came_from_is_exported_and_read_back(
+    store: SqlMemoryStore, agent: str, tmp_path: Path
+) -> None:
+    for n in range(3):
+        origin = Origin(tool=f"tool-{n}", session=f"session-{n}", source=f"source-{n}")
+        store.save(agent, insights=[insight(f"Caching halves{'!' * n}")], origin=origin)
+    file = tmp_path / "memory.json"
+    file.write_text(json.dumps(export_memory(store.database)), encoding="utf-8")
+    other = SqlMemoryStore(open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path))
+
+    import_memory(other.database, file)
+
+    (here,), (there,) = (s.search("caching", Filters(agent=agent)).hits for s in (store, other))
+    assert [earlier.session for earlier in there.merged] == ["session-1", "session-0"]
+    assert there.merged == here.merged
+    exports = [export_memory(s.database)["records"] for s in (store, other)]
+    one, again = ([item for item in items if item["agent"] == agent] for items in exports)
+    assert again == one
+    other.database.close()
+
+
+@pytest.mark.parametrize("name", ["merged_ids", "merged"])
+def test_ids_of_merged_records_alone_as_earlier_releases_exported_them_are_read(
+    store: SqlMemoryStore, agent: str, tmp_path: Path, name: str
+) -> None:
+    ids = [store.save(agent, insights=[insight(f"same{'!' * n}")]).record_ids[0] for n in range(2)]
+    content = export_memory(store.database)
+    for record in content["records"]:
+        record[name] = [earlier["id"] for earlier in record.pop("merged")]
+    file = tmp_path / "memory.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    other = SqlMemoryStore(open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path))
+
+    done = import_memory(other.database, file)
+
+    (hit,) = other.search("same", Filters(agent=agent)).hits
+    assert (done.skipped, hit.record_id) == ([], ids[1])
+    nothing = {"session": None, "tool": None, "source": None}
+    assert [e.model_dump() for e in hit.merged] == [
+        {"record_id": ids[0], "at": hit.at, **nothing}  # when it was is not known
+    ]
+    other.database.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [({"source": "x" * 201}, "source"), ({"session": ["s"]}, "session"), ({"id": 7}, "string")],
+)
+def test_a_merged_record_with_an_origin_no_tool_would_give_is_named(
+    store: SqlMemoryStore, agent: str, tmp_path: Path, wrong: dict[str, object], complaint: str
+) -> None:
+    for n in range(2):
+        store.save(agent, insights=[insight(f"same{'!' * n}")])
+    content = export_memory(store.database)
+    mine = [record for record in content["records"] if record["agent"] == agent]
+    mine[0]["merged"][0].update(wrong)
+    file = tmp_path / "memory.json"
+    file.write_text(json.dumps({**content, "records": mine}), encoding="utf-8")
+    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+
+    done = import_memory(database, file)
+
+    assert (done.n_added, len(done.skipped)) == (0, 1)
+    assert complaint in done.skipped[0]
+    database.close()
+
+
 def test_a_damaged_record_of_an_export_is_named_and_the_others_are_taken(
     store: SqlMemoryStore, agent: str, tmp_path: Path
 ) -> None:

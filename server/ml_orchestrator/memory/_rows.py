@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, text, update
@@ -32,6 +32,7 @@ __all__ = [
     "MODELS",
     "Added",
     "NewRecord",
+    "Predecessor",
     "R",
     "add",
     "find",
@@ -85,6 +86,15 @@ _NEWEST = (
 
 
 @dataclass(frozen=True, slots=True)
+class Predecessor:
+    """A record that an imported one took the place of, and where that came from."""
+
+    id: str
+    at: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class NewRecord:
     """A record that is about to be stored."""
 
@@ -100,7 +110,7 @@ class NewRecord:
     n_helped: int = 0
     n_misled: int = 0
     flags: tuple[str, ...] = ()  # of text that was cleaned before
-    merged_ids: frozenset[str] = frozenset()  # records it stands for, if it was imported
+    merged: Mapping[str, Predecessor] = field(default_factory=dict)  # by id, if it was imported
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +162,7 @@ def add(connection: Connection, new: NewRecord, *, now: str) -> Added:
         _absorb(connection, earlier, values, now=now)
         return Added(earlier.id, True, flags)
     if earlier is not None:
-        if earlier.id not in new.merged_ids:  # otherwise it is counted already
+        if earlier.id not in new.merged:  # otherwise it is counted already
             values = _merged(values, earlier)
         remove(connection, earlier, how="merged", by=new.agent, now=now, became=id_)
     seq = connection.scalar(_ADD, values)

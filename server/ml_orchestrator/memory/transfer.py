@@ -13,11 +13,11 @@ from sqlalchemy import Connection, insert, select, update
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError
 from ml_orchestrator.identity import canonical_agent
-from ml_orchestrator.memory._rows import MODELS, NewRecord, add, id_of, survivor
+from ml_orchestrator.memory._rows import MODELS, NewRecord, Predecessor, add, id_of, survivor
 from ml_orchestrator.memory.limits import check_context, faults_of, refuse_beyond_limits
 from ml_orchestrator.memory.models import Remembered
 from ml_orchestrator.memory.origin_files import read_agent_file, read_context_file
-from ml_orchestrator.memory.requests import Origin
+from ml_orchestrator.memory.requests import UNKNOWN, Origin
 from ml_orchestrator.memory.times import moment
 from ml_orchestrator.records import Record
 from ml_orchestrator.storage.agents import note_agent
@@ -34,6 +34,7 @@ FORMAT = "ml-orchestrator-memory"
 STEP = 200  # records in one transaction, so that other writers get their turn
 _MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _ID = re.compile("[a-z]-[0-9a-f]{24}")
+_ORIGIN = ("session", "tool", "source")
 _LONGEST = {"tool": 32, "session": 80, "source": 200}  # characters
 _MOST = 1_000_000_000  # that something was counted
 _OWN_FIELDS = frozenset(Remembered.model_fields)
@@ -98,6 +99,7 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
     payload = cleaned(payload)[0]
     refuse_beyond_limits(kind, payload)
     now = timestamp()
+    at = moment(item.get("at")) or now
     id_ = id_of(kind, agent, payload, findable(kind, agent, payload).near_key)
     if survivor(connection, id_) is not None:
         return False
@@ -105,7 +107,7 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
         kind,
         agent,
         payload,
-        moment(item.get("at")) or now,
+        at,
         _origin(item, origin),
         is_pinned=bool(item.get("is_pinned", False)),
         expires_at=moment(item.get("expires_at")),
@@ -114,7 +116,7 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
         n_helped=_number(item, "n_helped"),
         n_misled=_number(item, "n_misled"),
         flags=tuple(item.get("flags", ())),
-        merged_ids=frozenset(id_ for id_ in item.get("merged_ids", ()) if _ID.fullmatch(id_)),
+        merged=_merged(item, at),
     )
     note_agent(connection, agent)
     added = add(connection, new, now=now)
@@ -123,9 +125,11 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
 
 
 def _export(connection: Connection) -> dict[str, Any]:
-    merged: dict[str, list[str]] = {}
-    for row in connection.execute(select(past.c.id, past.c.became).where(past.c.how == "merged")):
-        merged.setdefault(row.became, []).append(row.id)
+    merged: dict[str, list[dict[str, Any]]] = {}
+    ended = select(past).where(past.c.how == "merged").order_by(past.c.created_at, past.c.id)
+    for row in connection.execute(ended):
+        origin = {name: getattr(row, name) for name in _ORIGIN}
+        merged.setdefault(row.became, []).append({"id": row.id, "at": row.created_at, **origin})
     rows = connection.execute(select(records).order_by(records.c.created_at, records.c.seq))
     context = connection.execute(select(context_table)).mappings().first()
     return {
@@ -148,8 +152,10 @@ def _export(connection: Connection) -> dict[str, Any]:
     }
 
 
-def _exported(row: Mapping[str, Any], merged: Mapping[str, list[str]]) -> dict[str, Any]:
-    names = ("session", "tool", "source", "expires_at", "n_merged", "first_at")
+def _exported(
+    row: Mapping[str, Any], merged: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, Any]:
+    names = (*_ORIGIN, "expires_at", "n_merged", "first_at")
     return {
         "id": row["id"],
         "kind": row["kind"],
@@ -161,7 +167,7 @@ def _exported(row: Mapping[str, Any], merged: Mapping[str, list[str]]) -> dict[s
         "is_pinned": bool(row["is_pinned"]),
         "n_helped": row["n_helped"],
         "n_misled": row["n_misled"],
-        "merged_ids": sorted(merged.get(row["id"], [])),
+        "merged": list(merged.get(row["id"], [])),
     }
 
 
@@ -242,15 +248,34 @@ def _number(item: Mapping[str, Any], name: str, *, least: int = 0) -> int:
     return min(max(least, int(item.get(name, least))), _MOST)
 
 
+def _merged(item: Mapping[str, Any], at: str) -> dict[str, Predecessor]:
+    """Return by their ids the records that one took the place of.
+
+    Exports of earlier releases have ``merged_ids`` alone: then the time is not known, only that
+    it is not after ``at``.
+    """
+    found = {}
+    for entry in item.get("merged", item.get("merged_ids", ())):
+        known = {"id": entry} if isinstance(entry, str) else entry
+        if _ID.fullmatch(id_ := known["id"]):
+            when = moment(known.get("at")) or at
+            found[id_] = Predecessor(id_, when, _origin(known, UNKNOWN))
+    return found
+
+
 def _note_merged(connection: Connection, new: NewRecord, became: str, now: str) -> None:
-    known = set(connection.scalars(select(past.c.id).where(past.c.id.in_(new.merged_ids))))
-    for id_ in sorted(new.merged_ids - known - {became}):
+    known = set(connection.scalars(select(past.c.id).where(past.c.id.in_(new.merged))))
+    for id_ in sorted(new.merged.keys() - known - {became}):
+        before = new.merged[id_]
         connection.execute(
             insert(past).values(
                 id=id_,
                 became=became,
                 how="merged",
-                created_at=new.at,
+                created_at=before.at,
+                session=before.origin.session,
+                tool=before.origin.tool,
+                source=before.origin.source,
                 removed_at=now,
                 removed_by=new.agent,
             )
