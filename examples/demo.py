@@ -122,7 +122,7 @@ async def walk_all(client: Client, paths: dict[str, Path]) -> list[Path]:
     walk = Walk(client)
     say(1, "Load memory: what do we know already?")
     memory = await walk.call("memory_load", agent=ME)
-    print(f"   {memory['memory']['n_tasks']} tasks, {memory['n_unread_messages']} unread messages")
+    print(f"   {memory['memory']['n_tasks']} tasks, {memory['unread']['n_unread']} unread messages")
 
     say(2, "Profile the survey")
     profile = await walk.call(
@@ -183,11 +183,11 @@ async def walk_all(client: Client, paths: dict[str, Path]) -> list[Path]:
         named = ", ".join(drift["drifted_columns"]) or "none"
         print(
             f"   {reference} -> {current}: {drift['n_drifted']} of {drift['n_columns']} "
-            f"columns drifted: {named}"
+            f"columns drifted: {named}; as a whole: {'yes' if drift['is_drifted'] else 'no'}"
         )
 
     say(9, "Roll back, and tell colleagues")
-    await move(walk, "champion", "previous", 2, "drift between plans: back until it is understood")
+    await move(walk, "champion", "previous", 2, "columns differ: back until they are understood")
     await walk.call(
         "message_send",
         agent=ME,
@@ -205,7 +205,7 @@ async def walk_all(client: Client, paths: dict[str, Path]) -> list[Path]:
         "memory_save",
         agent=ME,
         task={
-            "task_description": f"Trained and promoted {MODEL}, then rolled back on drift",
+            "task_description": f"Trained and promoted {MODEL}, then rolled back: columns drifted",
             "outcome": "partial",
             "key_insights": ["More rows helped more than more trials"],
         },

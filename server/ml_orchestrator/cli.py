@@ -3,6 +3,7 @@
 import argparse
 import gc
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -214,15 +215,23 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _say_where(model: str, url: str, version: int) -> None:
+def _say_where(model: str, url: str, version: int, example: bytes) -> None:
     """Tell a person how to ask the server; programs read the address file."""
+    body = shlex.quote(_one_row(example))
     print(
         f"Version {version} of {model} answers at {url}/invocations, for example:\n"
-        f"  curl {url}/invocations -H 'Content-Type: application/json' "
-        '-d \'{"dataframe_records": [{"column": 1}]}\'\n'
+        f"  curl {url}/invocations -H 'Content-Type: application/json' -d {body}\n"
         f"Also {url}/ping, /version and /metrics. Ctrl-C stops it.",
         flush=True,
     )
+
+
+def _one_row(example: bytes) -> str:
+    """Return a body with the first row of an example; as it is where it has no rows."""
+    content = json.loads(example or b"{}")
+    if isinstance(split := content.get("dataframe_split"), dict):
+        content["dataframe_split"] = {"columns": split["columns"], "data": split["data"][:1]}
+    return json.dumps(content)
 
 
 def _step(arguments: argparse.Namespace, _: Settings) -> int:

@@ -176,10 +176,21 @@ def test_one_row_may_come_as_plain_values(any_kind: Served) -> None:
         assert any_kind.post(body).json == {"predictions": any_kind.own[:1]}
 
 
-def test_an_optional_column_may_be_left_out(served: Served) -> None:
-    frame = served.frame.assign(a=math.nan)
-    reply = served.post({"dataframe_records": records(frame.drop(columns="a"))})
-    assert reply.json == {"predictions": served.model.predict(frame).tolist()}
+@pytest.mark.parametrize("form", [CSV, *(form for form in FORMS if not form.endswith("of lists"))])
+def test_a_column_may_be_without_values_but_not_without_its_name(served: Served, form: str) -> None:
+    empty = served.frame.assign(a=math.nan)
+    mistyped = empty.rename(columns={"a": "A"})
+    bodies = [
+        frame.to_csv(index=False).encode() if form == CSV else FORMS[form](frame)
+        for frame in (empty, mistyped)
+    ]
+    content_type = [CSV] if form == CSV else []
+    good, bad = (served.post(body, *content_type) for body in bodies)
+
+    assert good.json == {"predictions": served.model.predict(empty).tolist()}
+    assert bad.status == 400
+    assert "missing inputs a; send null" in bad.json["message"]
+    assert "does not know A" in bad.json["message"]
 
 
 def changed(column: str, value: Any) -> Any:

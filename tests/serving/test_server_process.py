@@ -1,6 +1,7 @@
 """Model servers as processes: started, found, loaded, stopped, killed."""
 
 import os
+import shlex
 import signal
 import stat
 import time
@@ -45,6 +46,10 @@ def test_a_server_is_started_once_found_and_stopped(
         main(["--home", str(stopped.home), "serve", "--model", MODEL])
     assert ended.value.code == 3
     assert f"'iris' has a server already, at {address.url}" in capsys.readouterr().err
+
+    log = (stopped.home / "logs" / "serving-iris.log").read_text(encoding="utf-8")
+    (example,) = (line for line in log.splitlines() if line.startswith("  curl"))
+    assert send(address, "/invocations", shlex.split(example)[-1].encode()).status == 200
 
     process = psutil.Process(address.pid)
     stop = ["--home", str(stopped.home), "serve", "--model", MODEL, "--stop"]

@@ -58,9 +58,11 @@ class ServeOptions:
 
 
 def serve_model(
-    settings: Settings, options: ServeOptions, *, on_ready: Callable[[str, int], None]
+    settings: Settings, options: ServeOptions, *, on_ready: Callable[[str, int, bytes], None]
 ) -> None:
-    """Serve until SIGTERM or SIGINT; ``on_ready`` is told the address and the first version.
+    """Serve until SIGTERM or SIGINT.
+
+    ``on_ready`` is told the address, the first version and a body in JSON that it answers.
 
     Raises:
         ConflictError: the model has a server in this data directory already.
@@ -100,7 +102,7 @@ def serve_model(
 
         def tell() -> None:
             write_address(settings.home, address)
-            on_ready(address.url, first)
+            on_ready(address.url, first, slots.example())
 
         make_server(app, leaving=leaving, on_ready=tell).run(sockets=[sock])
 

@@ -92,7 +92,7 @@ def warmed(engine: Engine, requests: Sequence[Request], *, version: int, load_s:
     Raises:
         UnavailableError: it fails at an example.
     """
-    began = time.perf_counter()
+    began, example = time.perf_counter(), b""
     for request in requests:
         outcome = ask(engine, request, timeout_s=WARM_UP_S)
         if outcome.is_error:
@@ -100,6 +100,7 @@ def warmed(engine: Engine, requests: Sequence[Request], *, version: int, load_s:
             said = outcome.body.decode(errors="replace")[:300]
             raise UnavailableError(f"Version {version} loads but fails at its example: {said}")
         if outcome.status == 200:
+            example = request.body
             break
     warm_s = time.perf_counter() - began
-    return Opened(engine=engine, load_ms=load_s * 1e3, warm_ms=warm_s * 1e3)
+    return Opened(engine, load_ms=load_s * 1e3, warm_ms=warm_s * 1e3, example=example)

@@ -2,8 +2,9 @@
 
 JSON with ``dataframe_split``, ``dataframe_records``, ``instances`` or ``inputs``; CSV; Parquet.
 As in MLflow 3.17, columns that the model does not know are left out and ``params`` are
-ignored, since none of our models declares any. Stricter than there: a value of the wrong type,
-NaN and Infinity are refused, and no message repeats the body.
+ignored, since none of our models declares any. Stricter than there: every column is named, null
+where a value is missing; a value of the wrong type, NaN and Infinity are refused; and no message
+repeats the body.
 """
 
 import csv
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.serving.engine import Request
-from ml_orchestrator.serving.signature import Column, check_rows
+from ml_orchestrator.serving.signature import Column, check_names, check_rows
 from ml_orchestrator.serving.table import Table, from_columns, from_rows
 
 __all__ = ["UnsupportedMediaError", "read_table"]
@@ -115,7 +116,7 @@ def _records(content: Any, columns: Sequence[Column]) -> Table:
     check_rows(len(content))
     if not all(isinstance(row, dict) for row in content):
         raise InvalidInputError("dataframe_records must hold dictionaries only.")
-    _check_present(set().union(*content), columns)
+    check_names(set().union(*content), columns)
     return from_columns(
         {column.name: [row.get(column.name) for row in content] for column in columns}, columns
     )
@@ -135,8 +136,8 @@ def _tensor(content: Any, columns: Sequence[Column]) -> Table:
 
 
 def _by_column(content: Mapping[str, Any], columns: Sequence[Column]) -> Table:
-    _check_present(content.keys(), columns)
-    known = {c.name: content[c.name] for c in columns if c.name in content}
+    check_names(content.keys(), columns)
+    known = {column.name: content[column.name] for column in columns}
     if not any(isinstance(values, list) for values in known.values()):
         known = {name: [value] for name, value in known.items()}  # one row
     if not all(isinstance(values, list) for values in known.values()):
@@ -146,14 +147,7 @@ def _by_column(content: Mapping[str, Any], columns: Sequence[Column]) -> Table:
         raise InvalidInputError("The columns differ in length.")
     (n_rows,) = lengths
     check_rows(n_rows)
-    absent = [None] * n_rows
-    return from_columns({c.name: known.get(c.name, absent) for c in columns}, columns)
-
-
-def _check_present(names: "set[str] | Any", columns: Sequence[Column]) -> None:
-    missing = [c.name for c in columns if c.is_required and c.name not in names]
-    if missing:
-        raise InvalidInputError(f"Model is missing inputs {_some(missing)}.")
+    return from_columns(known, columns)
 
 
 def _read_csv(body: bytes, columns: Sequence[Column]) -> Table:
@@ -168,13 +162,11 @@ def _read_csv(body: bytes, columns: Sequence[Column]) -> Table:
     check_rows(len(rows))
     if any(len(row) != len(header) for row in rows):
         raise InvalidInputError(f"A line of the CSV has not {len(header)} fields.")
-    _check_present(header, columns)
+    check_names(header, columns)
     texts = dict(zip(header, zip(*rows, strict=True), strict=True))
     return _by_column(
-        {c.name: [_from_text(t, c.kind) for t in texts[c.name]] for c in columns
-         if c.name in texts},
-        columns,
-    )  # fmt: skip
+        {c.name: [_from_text(text, c.kind) for text in texts[c.name]] for c in columns}, columns
+    )
 
 
 def _from_text(text: str, kind: str) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import NoneType
@@ -16,6 +16,7 @@ from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError
 __all__ = [
     "MAX_ROWS",
     "Column",
+    "check_names",
     "check_rows",
     "make_frame",
     "parse_columns",
@@ -96,6 +97,21 @@ def to_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> pd
     for index, row in enumerate(rows):
         _check_names(index, row, known, required)
     return make_frame([to_array([row[c.name] for row in rows], c) for c in columns], columns)
+
+
+def check_names(given: Collection[str], columns: Sequence[Column]) -> None:
+    """Raise ``InvalidInputError`` unless every column is among the names that are given.
+
+    A column that may miss values is named all the same: a mistyped name would else pass for one.
+    """
+    missing = [column.name for column in columns if column.name not in given]
+    if missing:
+        unknown = sorted(str(name)[:80] for name in set(given) - {c.name for c in columns})
+        besides = f" It does not know {', '.join(unknown[:10])}." if unknown else ""
+        raise InvalidInputError(
+            f"Model is missing inputs {', '.join(sorted(missing)[:10])}; send null where a value "
+            f"is missing.{besides}"
+        )
 
 
 def check_rows(n_rows: int) -> None:

@@ -28,6 +28,7 @@ class Opened:
     engine: Engine
     load_ms: float
     warm_ms: float
+    example: bytes = b""  # a body in JSON that it answers
 
 
 class Slot:
@@ -269,6 +270,11 @@ class ModelSlots:
             slot = self._opened(version)
             self._change(("start", version), blue=slot)
             return _loaded(slot, self._view)
+
+    def example(self) -> bytes:
+        """Return a body in JSON that the first version answers; empty if none is known."""
+        blue = self._view.blue
+        return b"" if blue is None else blue.opened.example
 
     def close(self) -> None:
         """Finish what is in flight and let both versions go."""

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.serving.signature import Column, check_rows, make_frame, to_array
+from ml_orchestrator.serving.signature import Column, check_names, check_rows, make_frame, to_array
 
 __all__ = ["Table", "concatenated", "from_columns", "from_rows", "to_model_frame"]
 
@@ -89,17 +89,8 @@ def to_model_frame(table: Table, columns: Sequence[Column], index: "pd.Index[Any
 
 def _picked(rows: list[list[Any]], names: list[str], columns: Sequence[Column]) -> Table:
     place = {name: position for position, name in enumerate(names)}
-    missing = [c.name for c in columns if c.is_required and c.name not in place]
-    if missing:
-        raise InvalidInputError(f"Model is missing inputs {', '.join(missing[:10])}.")
-    absent = [None] * len(rows)
-    return from_columns(
-        {
-            c.name: [row[place[c.name]] for row in rows] if c.name in place else absent
-            for c in columns
-        },
-        columns,
-    )
+    check_names(names, columns)
+    return from_columns({c.name: [row[place[c.name]] for row in rows] for c in columns}, columns)
 
 
 def _are_names(names: Any) -> bool:

@@ -1,0 +1,32 @@
+"""The README's first command, run as a person would."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LIMIT_S = 600.0
+
+
+def test_the_demo_walks_the_whole_main_job(tmp_path: Path) -> None:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "demo.py")],
+        cwd=tmp_path,
+        env={**kept, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr[-3_000:]
+    chapters = re.findall(r'say\(\d+, "([^"]+)"\)', (ROOT / "examples" / "demo.py").read_text())
+    assert [chapter for chapter in chapters if chapter not in ran.stdout] == []
+    *_, last = re.findall(r"^   (version \d+: .*)$", ran.stdout, re.MULTILINE)
+    assert last == "version 1: @champion"
+    pictures = [Path(line.strip()) for line in ran.stdout.splitlines() if ".png" in line]
+    assert pictures
+    assert all((tmp_path / path).stat().st_size > 0 for path in pictures)
