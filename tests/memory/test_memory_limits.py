@@ -97,6 +97,33 @@ def test_text_that_grew_as_hidden_characters_were_spelled_out_is_imported_again(
     other.close()
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        r"\x41",  # A, which nobody spells out
+        r"\x0a",  # a line end, which stays
+        r"\u00e9",
+        r"\u2003",  # a wide space
+        r"\u0000",  # hidden, but spelled \x00
+        r"\U0000200b",
+        r"\U00110000",  # beyond all characters
+    ],
+)
+def test_escapes_that_no_cleaner_writes_count_with_each_of_their_characters(
+    database: Database, tmp_path: Path, typed: str
+) -> None:
+    n = 4_000 // len(typed)
+    texts = [typed * n, typed * (n + 1)]
+    given = [record("insight", {**INSIGHT, "insight": text}) for text in texts]
+
+    done = import_memory(database, write_export(tmp_path / "export.json", *given))
+
+    assert (done.n_added, len(done.skipped)) == (1, 1)
+    assert "insight: String should have at most 4000 characters" in done.skipped[0]
+    (kept,) = SqlMemoryStore(database).load(ME).optimization_insights
+    assert kept.insight == texts[0]
+
+
 def test_a_file_nested_too_deep_is_named_and_the_others_are_read(
     database: Database, tmp_path: Path
 ) -> None:

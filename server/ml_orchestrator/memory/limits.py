@@ -40,7 +40,9 @@ def check_context(content: Mapping[str, Any]) -> None:
 def refuse_beyond_limits(kind: str, payload: Mapping[str, Any]) -> None:
     """Refuse a payload with longer texts or lists, or larger numbers, than the tools take.
 
-    Stored text has its hidden characters spelled out; each counts as the one it stands for.
+    Stored text has its hidden characters spelled out; each counts as the one it stands for, also
+    where a writer typed such a spelling, which looks the same. So the rule is not exact: a text
+    of nothing but these may be up to ten times as long as the tools take.
 
     Raises:
         InvalidInputError: the message names each field.

@@ -1,6 +1,7 @@
 """Characters that a reader does not see, and how they are spelled out."""
 
 import re
+import sys
 import unicodedata
 
 __all__ = ["is_hidden", "spell_hidden", "unspelled", "without_hidden"]
@@ -56,12 +57,22 @@ def spell_hidden(text: str) -> tuple[str, frozenset[str]]:
 
 
 def unspelled(text: str) -> str:
-    r"""Return ``text`` with one mark for each character that was spelled out: as long as it was.
+    r"""Return ``text`` with one mark for each hidden character that is spelled out in it.
 
-    >>> unspelled(r"a\u200bb")
-    'a·b'
+    It is as long as the text was before ``spell_hidden``, if nobody typed such a spelling out:
+    ``\u200b`` of a writer looks like that of the cleaner. Spellings of characters that are seen,
+    or as the cleaner does not write them, are text.
+
+    >>> unspelled(r"a\u200bb \x41 \U0000200b")
+    'a·b \\x41 \\U0000200b'
     """
-    return _SPELLED.sub("·", text)
+    return _SPELLED.sub(_mark, text)
+
+
+def _mark(spelled: re.Match[str]) -> str:
+    number = int(spelled[0][2:], 16)
+    is_ours = number <= sys.maxunicode and _spell(number) == spelled[0]
+    return "·" if is_ours and _must_be_spelled(chr(number)) else spelled[0]
 
 
 def without_hidden(text: str) -> str:
