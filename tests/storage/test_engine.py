@@ -86,6 +86,29 @@ def test_a_database_that_is_a_breaking_migration_ahead_is_refused_with_what_to_d
         open_database(state_url, tmp_path)
 
 
+def test_a_running_process_goes_on_under_a_breaking_migration_and_is_refused_at_its_next_start(
+    state_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = open_database(state_url, tmp_path)
+    open_as_the_next_release(state_url, tmp_path, monkeypatch, additive=migrations.ADDITIVE)
+
+    running.write(lambda c: c.execute(insert(agents).values(name="running", first_seen_at="t")))
+
+    assert running.read(lambda c: c.scalars(select(agents.c.name)).all()) == ["running"]
+    running.close()
+    with pytest.raises(UnavailableError, match=f"knows up to {LATEST}"):
+        open_database(state_url, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "document", ["CHANGELOG.md", "docs/decisions/0023-migrations-note-their-oldest-reader.md"]
+)
+def test_what_is_said_of_newer_releases_says_when_older_ones_are_refused(document: str) -> None:
+    said = (Path(__file__).parents[2] / document).read_text(encoding="utf-8")
+
+    assert "refused at its next start" in " ".join(said.split())
+
+
 def test_a_database_from_before_oldest_readers_were_noted_is_migrated_and_refused_alike(
     state_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

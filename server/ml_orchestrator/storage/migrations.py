@@ -1,7 +1,8 @@
 """Numbered migrations of the state database, applied in order and once each.
 
 Beside its number each one notes the oldest reader: the ``LATEST`` that a release must know to
-work with the database from then on. So a session goes on when a newer release migrates under it.
+open the database from then on. So a session goes on when a newer release migrates under it. A
+process looks when it opens the database, not at each write: one that has it open is not cut off.
 """
 
 from collections.abc import Callable
