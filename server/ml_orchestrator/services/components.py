@@ -82,7 +82,9 @@ async def _probe(component: Component) -> ComponentHealth:
             detail = await run_sync(component.probe, abandon_on_cancel=True)
         state = "started"
     except TimeoutError:
-        detail = f"no answer within {PROBE_LIMIT_S:.0f} s"
+        detail = (
+            f"no answer within {PROBE_LIMIT_S:.0f} s; ask again if it is the first start or busy"
+        )
     except OrchestratorError as error:
         detail = str(error)
     except Exception:  # noqa: BLE001 a probe's defect must not take the report down
