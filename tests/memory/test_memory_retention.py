@@ -427,6 +427,41 @@ def test_a_damaged_record_of_an_export_is_named_and_the_others_are_taken(
     database.close()
 
 
+def test_what_was_forgotten_and_said_anew_is_merged_with_an_older_export(
+    store: SqlMemoryStore, agent: str, tmp_path: Path
+) -> None:
+    (id_,) = store.save(agent, insights=[insight("same")]).record_ids
+    file = tmp_path / "memory.json"
+    file.write_text(json.dumps(export_memory(store.database)), encoding="utf-8")
+    chosen = Selection(record_ids=[id_])
+    planned = store.plan_forgetting(chosen)
+    store.forget(chosen, digest=planned.digest, actor=agent, reason="a test")
+    store.save(agent, insights=[insight("Same!")])
+
+    done = import_memory(store.database, file)
+
+    assert done.skipped == []
+    (found,) = store.load(agent).optimization_insights
+    assert (found.insight, found.n_merged) == ("Same!", 2)
+
+
+def test_a_shared_context_that_is_no_object_is_left_out_and_named(tmp_path: Path) -> None:
+    context = {"content": [1], "updated_by": "\u200bme"}
+    content = {"format": "ml-orchestrator-memory", "records": [], "collaborations": []}
+    file = tmp_path / "memory.json"
+    file.write_text(json.dumps({**content, "shared_context": context}), encoding="utf-8")
+    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+
+    refused = import_memory(database, file)
+    file.write_text(json.dumps({**content, "shared_context": {**context, "content": {"a": 1}}}))
+    import_memory(database, file)
+
+    assert refused.notes == ["The shared context was left out. Its content is no JSON object."]
+    kept = SqlMemoryStore(database).shared_context()
+    assert (kept.content, kept.updated_by) == ({"a": 1}, "\\u200bme")
+    database.close()
+
+
 def revision(store: SqlMemoryStore) -> int:
     return store.shared_context().revision
 

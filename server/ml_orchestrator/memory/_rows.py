@@ -284,6 +284,7 @@ def _absorb(
     columns = ("is_pinned", "expires_at", "n_merged", "first_at", "n_helped", "n_misled")
     changed = {name: kept[name] for name in columns}
     connection.execute(update(records).where(records.c.seq == standing.seq).values(changed))
+    connection.execute(delete(past).where(past.c.id == values["id"]))  # it was forgotten once
     connection.execute(
         insert(past).values(
             id=values["id"],

@@ -327,17 +327,21 @@ def _count(connection: Connection, cell: Mapping[str, Any]) -> None:
 def _take_context(connection: Connection, context: Mapping[str, Any]) -> list[str]:
     if connection.execute(select(context_table.c.id)).first() is not None:
         return ["The shared context was left as it is: there is one already."]
+    content = context["content"]
+    if not isinstance(content, Mapping):
+        return ["The shared context was left out. Its content is no JSON object."]
     try:
-        check_context(context["content"])
+        check_context(content)
     except InvalidInputError as error:
         return [f"The shared context was left out. {error}"]
+    author = cleaned({"updated_by": str(context.get("updated_by") or "import")[:64]})[0]
     connection.execute(
         insert(context_table).values(
             id=1,
             revision=1,
-            payload=json.dumps(cleaned(context["content"])[0]),
+            payload=json.dumps(cleaned(content)[0]),
             updated_at=moment(context.get("updated_at")) or timestamp(),
-            updated_by=str(context.get("updated_by") or "import")[:64],
+            updated_by=author["updated_by"][:64],
         )
     )
     return []
