@@ -135,6 +135,98 @@ for attempt in (
     assert "task_description: Field required" in refused[0][1]
 
 
+# Another process has the store for itself, so that what pasted code sends has to wait.
+HELD = """
+import sqlite3
+load_my_memory("ml-orchestrator")
+other = sqlite3.connect(".ml-orchestrator/state.db")
+other.execute("BEGIN IMMEDIATE")
+def send():
+    send_message_to_agents("ml-orchestrator", "insight", "late", ["performance-engineer"])
+"""
+
+
+def test_after_a_call_was_interrupted_the_next_one_gets_its_own_answer(tmp_path: Path) -> None:
+    link_to_this_repository(tmp_path)
+    code = """
+import signal
+def interrupt(*_):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 0.3)
+try:
+    send()
+except KeyboardInterrupt:
+    print("interrupted")
+other.rollback()
+print(load_my_memory("performance-engineer")["agent_name"])
+print(AgentMemoryManager().get_unread_messages("performance-engineer"))
+"""
+    ran = run(tmp_path, IMPORT + HELD + code)
+
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == ["interrupted", "performance-engineer", "[]"]
+    assert ran.stderr == ""
+
+
+def test_a_fork_has_a_helper_of_its_own_while_that_of_its_parent_is_busy(tmp_path: Path) -> None:
+    link_to_this_repository(tmp_path)
+    code = """
+import memory_manager, os, threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 on: a fork beside threads
+sender = threading.Thread(target=send)
+sender.start()
+while not memory_manager._helper._lock.locked():
+    pass
+child = os.fork()
+if child:
+    print(os.waitpid(child, 0)[1])
+    other.rollback()
+    sender.join()
+else:
+    print(AgentMemoryManager("elsewhere").load_agent_memory("ml-orchestrator")["agent_name"])
+"""
+    ran = run(tmp_path, IMPORT + HELD + code)
+
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == ["ml-orchestrator", "0"]
+    assert ran.stderr == ""
+
+
+def test_a_program_ends_though_forks_of_it_live_on(tmp_path: Path) -> None:
+    link_to_this_repository(tmp_path)
+    code = """
+load_my_memory("ml-orchestrator")
+pool = multiprocessing.get_context("fork").Pool(2)  # one of them asks, the other never does
+print(pool.apply(load_my_memory, ["performance-engineer"])["agent_name"])
+"""
+    # What is imported first tidies up last: the pool is there until our helper has ended.
+    ran = run(tmp_path, "import multiprocessing.pool\n" + IMPORT + code)
+
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == "performance-engineer\n"
+
+
+def test_a_program_ends_though_a_fork_that_python_did_not_see_lives_on(tmp_path: Path) -> None:
+    link_to_this_repository(tmp_path)
+    forks = """
+import atexit, ctypes, os, signal
+forks = []
+atexit.register(lambda: [os.kill(fork, signal.SIGKILL) for fork in forks])
+"""
+    code = """
+load_my_memory("ml-orchestrator")
+libc = ctypes.CDLL(None)
+forks.append(libc.fork())
+if forks == [0]:
+    libc.alarm(100)
+    libc.pause()
+"""
+    ran = run(tmp_path, forks + IMPORT + code)
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 def test_without_the_plugins_environment_the_import_says_what_to_do(tmp_path: Path) -> None:
     serve_by_the_plugin(tmp_path)
     file = tmp_path / ".claude" / "memory" / "memory_manager.py"

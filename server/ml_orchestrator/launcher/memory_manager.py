@@ -12,8 +12,9 @@ import json
 import os
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ SETTINGS: Mapping[str, str] = {}  # what the plug-in's server was told
 SECRETS: Sequence[str] = ()  # what it was told besides, and does not stand here
 
 _PROJECT = Path(__file__).absolute().parents[2]
+_PART_BYTES = 65_536
+_END_LIMIT_S = 2.0  # a process that nobody asks ends at once, unless others hold its input open
 _ERRORS = {error.__name__: error for error in (AttributeError, LookupError, TypeError, ValueError)}
 
 if not os.access(PYTHON, os.X_OK):
@@ -52,48 +55,82 @@ class _Helper:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
-        self._owner = 0
+        self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, *request: Any) -> Any:
-        line = json.dumps(request) + "\n"
+        line = json.dumps(request).encode() + b"\n"
         with self._lock:
             process = self._running()
-            assert process.stdin
-            assert process.stdout
             try:
-                process.stdin.write(line)
-                process.stdin.flush()
-            except OSError:
-                said = ""
-            else:
-                said = process.stdout.readline()
-        if not said:
-            raise RuntimeError(f"{PYTHON} ended before it had answered; see standard error.")
-        answer = json.loads(said)
+                answer = json.loads(_exchange(process, line))
+            except BaseException:
+                self._process = None  # it may answer yet, and the next to ask would get that
+                _end(process, limit_s=0)
+                raise
         return answer["result"] if "result" in answer else _refuse(**answer)
 
-    def _running(self) -> subprocess.Popen[str]:
-        """Return this process's helper; a fork gets its own."""
-        if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
-            self._owner = os.getpid()
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
                 [PYTHON, "-I", "-m", "ml_orchestrator.agent_memory"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={"CLAUDE_PROJECT_DIR": str(_PROJECT), **SETTINGS, **os.environ},
-                encoding="utf-8",
+                bufsize=0,  # buffers have locks and content, which a fork would inherit
             )
         return self._process
 
+    def forget(self) -> None:
+        """Leave the process to the parent, in a fork, where it and the lock may be in use."""
+        self._lock = threading.Lock()
+        process, self._process = self._process, None
+        if process is not None:
+            process.returncode = 0  # it is no child of this process, which so does not wait for it
+            _close(process.stdin, process.stdout)
+
     def close(self) -> None:
         """End it, as it ends by itself when its input does."""
-        if self._process is not None and self._owner == os.getpid():
-            self._process.communicate()
+        process, self._process = self._process, None
+        if process is not None:
+            _end(process, limit_s=_END_LIMIT_S)
+
+
+def _exchange(process: subprocess.Popen[bytes], line: bytes) -> bytes:
+    """Return the line that answers a line."""
+    assert process.stdin
+    assert process.stdout
+    with suppress(BrokenPipeError):
+        while line:
+            line = line[process.stdin.write(line) :]
+    said = bytearray()
+    while not said.endswith(b"\n"):
+        part = process.stdout.read(_PART_BYTES)
+        if not part:
+            raise RuntimeError(f"{PYTHON} ended before it had answered; see standard error.")
+        said += part
+    return bytes(said)
+
+
+def _end(process: subprocess.Popen[bytes], *, limit_s: float) -> None:
+    """Close the input of a process; kill it if it has not ended by then."""
+    _close(process.stdin)
+    try:
+        process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    _close(process.stdout)
+
+
+def _close(*streams: IO[bytes] | None) -> None:
+    for stream in streams:
+        if stream is not None:
+            stream.close()
 
 
 _helper = _Helper()
 atexit.register(_helper.close)
+os.register_at_fork(after_in_child=_helper.forget)
 
 
 class AgentMemoryManager:
