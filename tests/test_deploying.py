@@ -112,15 +112,12 @@ def watched(home: Path, monkeypatch: pytest.MonkeyPatch, opened: tuple[int, int]
     return code, shown.decode().replace("\r\n", "\n")
 
 
-@pytest.mark.parametrize(
-    ("open_output", "before_each"), [(pty.openpty, "\033[H\033[2J"), (os.pipe, "")]
-)
-def test_watching_shows_each_picture_until_the_end_in_place_on_a_terminal(
+@pytest.mark.parametrize("open_output", [pty.openpty, os.pipe])
+def test_watching_draws_in_place_on_a_terminal_and_elsewhere_adds_what_is_new(
     home: Path,
     rollouts: RolloutDesk,
     monkeypatch: pytest.MonkeyPatch,
     open_output: Callable[[], tuple[int, int]],
-    before_each: str,
 ) -> None:
     plan = rollouts.plan("iris", 1, alias="champion", expected_version=None, spec={}, actor="ada")
     rollout_id = rollouts.start(plan, actor="ada", reason="a test", key=None)
@@ -134,11 +131,33 @@ def test_watching_shows_each_picture_until_the_end_in_place_on_a_terminal(
     code, shown = watched(home, monkeypatch, open_output(), end)
 
     assert code == 1
-    pictures = shown.split(before_each or "\n\n")[1 if before_each else 0 :]
-    first, last = (picture.splitlines() for picture in pictures)
-    assert first[0] == f"{rollout_id}  pending  [{'.' * 20}]"
-    assert last[0] == f"{rollout_id}  aborted  [{'#' * 20}]"
-    assert last[-1].endswith("state    aborted: enough")
+    begins = f"{rollout_id}  pending  [{'.' * 20}]"
+    ends = f"{rollout_id}  aborted  [{'#' * 20}]"
+    if open_output is os.pipe:
+        lines = shown.splitlines()
+        assert lines[0] == begins
+        assert lines[-4].endswith("state    aborted: enough")
+        assert lines[-3] == ends
+    else:
+        first, last = (picture.splitlines() for picture in shown.split("\033[H\033[2J")[1:])
+        assert (first[0], last[0]) == (begins, ends)
+        assert last[-1].endswith("state    aborted: enough")
+    database.close()
+
+
+def test_watching_ends_when_somebody_is_needed_and_says_for_what(
+    home: Path, rollouts: RolloutDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = rollouts.plan("iris", 1, alias="champion", expected_version=None, spec={}, actor="ada")
+    rollout_id = rollouts.start(plan, actor="ada", reason="a test", key=None)
+    database = open_database(f"sqlite:///{home / 'state.db'}", home)
+    journal = open_journal(database)
+    paused = Turn("paused", {"paused_in": "baking", "paused_for": "gate", "reason": "no data"})
+    journal.record(journal.take(rollout_id), paused)
+
+    assert run(home, "status", "iris", "--watch") == 2
+
+    assert "needs: " in capsys.readouterr().out
     database.close()
 
 

@@ -116,7 +116,11 @@ def _add_deploy(commands: Commands) -> None:
 
     status = acts.add_parser("status", help="where a roll-out is")
     status.add_argument("rollout", help="its id, or a model's name for the newest")
-    status.add_argument("--watch", action="store_true", help="follow it to its end")
+    status.add_argument(
+        "--watch",
+        action="store_true",
+        help="follow it to its end, or until it needs somebody (exit 2)",
+    )
 
     decide = acts.add_parser("decide", help="pause, resume, abort, roll back or promote")
     decide.add_argument("rollout")

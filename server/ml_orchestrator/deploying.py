@@ -15,13 +15,14 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.records import Record
 from ml_orchestrator.services import Services
-from ml_orchestrator.serving.rollout.models import RolloutPlan, RolloutStatus
+from ml_orchestrator.serving.rollout.models import RolloutEvent, RolloutPlan, RolloutStatus
 from ml_orchestrator.serving.rollout.outcomes import RequestOutcome
 from ml_orchestrator.settings import Settings
 
 __all__ = ["run_deploy"]
 
 WATCH_S = 2.0
+NEEDS_SOMEBODY = 2  # exit code of watching
 MOST_ROWS = 1_000
 T = TypeVar("T", bound=Record)
 
@@ -59,17 +60,18 @@ async def _start(services: Services, given: argparse.Namespace) -> int:
 async def _status(services: Services, given: argparse.Namespace) -> int:
     if not given.watch:
         return _told(await services.rollouts.status(given.rollout), as_json=given.json)
-    last = ""
+    show, seen = _redraw if sys.stdout.isatty() else _append, None
     while True:
         status = await services.rollouts.status(given.rollout, wait_s=WATCH_S)
-        shown = status.model_dump_json() if given.json else _lines(status)
-        if shown != last:
-            _refresh(shown, is_first=not last)
-            last = shown
+        if given.json:
+            _append_json(status, seen)
+        else:
+            show(status, seen)
         if status.is_over:
             return _code(status)
-        if status.needs is not None:  # the wait above returns at once then
-            await anyio.sleep(WATCH_S)
+        if status.needs is not None:
+            return NEEDS_SOMEBODY
+        seen = status
 
 
 async def _decide(services: Services, given: argparse.Namespace) -> int:
@@ -157,12 +159,27 @@ def _code(status: RolloutStatus) -> int:
     return 0 if status.state == "promoted" else 1
 
 
-def _refresh(shown: str, *, is_first: bool) -> None:
-    """Show the newest picture: in place on a terminal, one after the other elsewhere."""
-    if sys.stdout.isatty():
-        print("\033[H\033[2J" + shown, flush=True)
-    else:
-        print(shown if is_first else f"\n{shown}", flush=True)
+def _redraw(status: RolloutStatus, seen: RolloutStatus | None) -> None:
+    """Show the newest picture in place, on a terminal."""
+    if status != seen:
+        print("\033[H\033[2J" + _lines(status), flush=True)
+
+
+def _append(status: RolloutStatus, seen: RolloutStatus | None) -> None:
+    """Show the whole picture first, then what is new."""
+    if seen is None:
+        print(_lines(status), flush=True)
+        return
+    news = [_event(event) for event in status.events if event not in seen.events]
+    news += _head(status) if status.state != seen.state else []
+    if news:
+        print(_plain(news), flush=True)
+
+
+def _append_json(status: RolloutStatus, seen: RolloutStatus | None) -> None:
+    """Show a line of JSON for each change but those of a gate's numbers."""
+    if seen is None or (status.state, status.events) != (seen.state, seen.events):
+        print(status.model_dump_json(), flush=True)
 
 
 def _plan(plan: RolloutPlan) -> str:
@@ -174,6 +191,14 @@ def _plan(plan: RolloutPlan) -> str:
 
 def _lines(status: RolloutStatus) -> str:
     """Return a roll-out as a terminal shows it; text of others cannot move its cursor."""
+    gates = [
+        f"  gate {gate.metric:<18} {gate.verdict:<12} {gate.n_measured:>4}  {gate.last_detail}"
+        for gate in status.gates
+    ]
+    return _plain([*_head(status), *gates, *map(_event, status.events)])
+
+
+def _head(status: RolloutStatus) -> list[str]:
     done = round(status.fraction * 20)
     lines = [
         f"{status.rollout_id}  {status.state}  [{'#' * done}{'.' * (20 - done)}]",
@@ -181,13 +206,11 @@ def _lines(status: RolloutStatus) -> str:
         f"{status.strategy}{f', {status.phase}' if status.phase else ''}",
     ]
     lines += [f"  why: {status.reason}"] if status.reason else []
-    lines += [f"  needs: {status.needs}"] if status.needs else []
-    lines += [
-        f"  gate {gate.metric:<18} {gate.verdict:<12} {gate.n_measured:>4}  {gate.last_detail}"
-        for gate in status.gates
-    ]
-    lines += [f"  {event.at[11:19]}  {event.kind:<8} {event.detail}" for event in status.events]
-    return _plain(lines)
+    return lines + ([f"  needs: {status.needs}"] if status.needs else [])
+
+
+def _event(event: RolloutEvent) -> str:
+    return f"  {event.at[11:19]}  {event.kind:<8} {event.detail}"
 
 
 def _plain(lines: list[str]) -> str:
