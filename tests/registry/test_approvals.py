@@ -122,6 +122,34 @@ def test_what_is_not_used_in_time_expires(approvals: Approvals, clock: Clock) ->
     assert plan(approvals).expires_at == clock.now + timedelta(hours=24)
 
 
+def test_what_is_withdrawn_waits_no_more_and_says_why_when_it_is_decided(
+    approvals: Approvals, clock: Clock
+) -> None:
+    pending, approved, other = (plan(approvals, digest) for digest in ("d1", "d2", "d3"))
+    approve(approvals, approved.id)
+    subject, because = pending.subject, "withdrawn: it is over"
+    approvals.withdraw("alias:iris@champion", states=("pending",), because=because)
+    approvals.withdraw(subject, states=("pending",), because=because, naming="1 to %")
+    assert approvals.pending() == (pending, other)
+
+    for _ in range(2):
+        approvals.withdraw(subject, states=("pending",), because=because, naming="1 to 2")
+        clock.now += timedelta(minutes=1)
+
+    assert approvals.pending() == ()
+    assert approvals.find(pending.id) == pending.model_copy(
+        update={"state": "expired", "reason": because, "expires_at": pending.requested_at}
+    )
+    with pytest.raises(ConflictError, match=r"is expired \(withdrawn: it is over\)"):
+        approve(approvals, pending.id)
+    assert plan(approvals).id != pending.id
+    assert approvals.find(approved.id).state == "approved"
+    approvals.withdraw(subject, states=("pending", "approved"), because=because)
+    assert (approvals.find(approved.id).state, approvals.find(approved.id).reason) == (
+        "expired", "ok",
+    )  # fmt: skip
+
+
 def test_unknown_ids_name_what_is_pending(approvals: Approvals) -> None:
     asked = plan(approvals)
     with pytest.raises(NotFoundError, match=f"No approval 'x'; pending: {asked.id}"):

@@ -5,11 +5,11 @@ Whoever plans something that needs a person calls ``request`` and later ``spend`
 person gave to an elicitation. No stored text and no argument of a tool can become an approval.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, RowMapping, and_, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
 
 from ml_orchestrator.errors import (
     ApprovalRequiredError,
@@ -22,20 +22,22 @@ from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import approvals
 
-__all__ = ["APPROVAL_LIFETIME", "Approvals", "spend_approval"]
+__all__ = ["APPROVAL_LIFETIME", "Approvals", "UnusedState", "spend_approval"]
 
 APPROVAL_LIFETIME = timedelta(hours=24)
 ID_LENGTH = 12
 MAX_TEXT = 4_000
 MAX_LISTED = 100
 _TABLE = approvals.c
+UnusedState = Literal["pending", "approved"]
 
 
 class Approvals:
     """Every approval that was asked for, in the state database. Thread- and process-safe.
 
     An approval is *pending* until a person decides, then *approved* or *rejected*, and *used*
-    once spent. One that is neither used nor rejected by ``expires_at`` is *expired*.
+    once spent. One that is neither used nor rejected by ``expires_at`` is *expired*, as is one that
+    was withdrawn, whose ``reason`` then says why.
     """
 
     def __init__(
@@ -99,8 +101,9 @@ class Approvals:
         def act(connection: Connection) -> Approval:
             found = _found(connection, approval_id, at)
             if found.state != "pending":
+                why = f" ({found.reason})" if found.reason else ""
                 raise ConflictError(
-                    f"Approval {approval_id} is {found.state}; it can be decided once."
+                    f"Approval {approval_id} is {found.state}{why}; it can be decided once."
                 )
             row = connection.execute(
                 update(approvals)
@@ -123,6 +126,35 @@ class Approvals:
         return self._database.write(
             lambda connection: spend_approval(connection, subject=subject, digest=digest, at=at)
         )
+
+    def withdraw(
+        self,
+        subject: str,
+        *,
+        states: Sequence[UnusedState],
+        because: str,
+        naming: str = "",
+    ) -> None:
+        """Let what is asked of a person expire now, since there is nothing left to approve.
+
+        Args:
+            subject: What they are about, as it was requested.
+            states: Which ones; done again, nothing changes.
+            because: Why; kept as the reason where a person gave none.
+            naming: Only those whose summary contains this.
+        """
+        at = timestamp(self._now())
+        withdrawn = (
+            update(approvals)
+            .where(
+                _TABLE.subject == subject,
+                _TABLE.state.in_(states),
+                _TABLE.expires_at > at,
+                _TABLE.summary.contains(naming, autoescape=True),
+            )
+            .values(expires_at=at, decision_reason=func.coalesce(_TABLE.decision_reason, because))
+        )
+        self._database.write(lambda connection: connection.execute(withdrawn))
 
     def given(self, approval_id: str) -> Approval:
         """Return an approval that a person gave, used or not.

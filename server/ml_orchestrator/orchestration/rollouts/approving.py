@@ -4,9 +4,12 @@ import hashlib
 
 from ml_orchestrator.orchestration.rollouts.aliases import forward_request
 from ml_orchestrator.orchestration.rollouts.ports import Answer
+from ml_orchestrator.registry.approvals import UnusedState
 from ml_orchestrator.registry.desk import RegistryDesk
+from ml_orchestrator.registry.journal import move_subject
 from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.serving.rollout.actions import Rollout
+from ml_orchestrator.serving.rollout.models import RolloutState
 
 __all__ = ["RolloutApprovals", "subject_of"]
 
@@ -33,6 +36,24 @@ class RolloutApprovals:
             return Answer("pending")
         is_granted = found.state in {"approved", "used"}
         return Answer("granted" if is_granted else "denied", found.decided_by)
+
+    def withdraw(self, rollout: Rollout, ending: RolloutState) -> None:
+        """Let what it asked for expire: of one that went back also what was approved, not used.
+
+        An approval of the alias's move is found by the reason given for it, so that one that
+        somebody else asked for stays, and one asked for right before a crash does not.
+        """
+        approvals = self._desk.approvals
+        unused: tuple[UnusedState, ...] = ("pending", "approved")
+        states = unused[:1] if ending == "promoted" else unused
+        because = f"withdrawn: roll-out {rollout.id} was {ending.replace('_', ' ')}"
+        approvals.withdraw(subject_of(rollout.id), states=states, because=because)
+        approvals.withdraw(
+            move_subject(rollout.model, rollout.alias),
+            states=states,
+            because=because,
+            naming=forward_request(rollout).reason,
+        )
 
     def _ask_for_the_switch(self, rollout: Rollout) -> Approval:
         old = "nothing" if rollout.from_version is None else f"version {rollout.from_version}"

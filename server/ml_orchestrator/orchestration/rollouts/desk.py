@@ -136,11 +136,12 @@ class RolloutDesk:
         rollout, approved_by = self._journal.get(rollout_id), None
         if key is None or not self._journal.has_decided(key, actor=actor):
             _refuse_what_makes_no_sense(rollout, choice)
-            if choice == "promote" and (waiting := _switch_approval(rollout)):
+            is_promotion = choice == "promote" and not _is_late(rollout)
+            if is_promotion and (waiting := _switch_approval(rollout)):
                 self._registry().approvals.given(waiting)
                 self._journal.note_decision(rollout_id, choice, actor=actor, reason=reason, key=key)
                 return
-            approved_by = self._approved(rollout, actor) if choice == "promote" else None
+            approved_by = self._approved(rollout, actor) if is_promotion else None
         self._journal.decide(
             rollout_id, choice, actor=actor, reason=reason, approved_by=approved_by, key=key
         )
@@ -154,8 +155,7 @@ class RolloutDesk:
         """
         rollout = self._journal.get(rollout_id)
         is_known = key is not None and self._journal.has_decided(key, actor=actor)
-        is_late = rollout.is_over or rollout.state == "rolling_back"
-        if choice != "promote" or is_known or is_late:
+        if choice != "promote" or is_known or _is_late(rollout):
             return None
         _refuse_what_makes_no_sense(rollout, choice)
         if waiting := _switch_approval(rollout):
@@ -232,6 +232,11 @@ def _switch_approval(rollout: Rollout) -> str | None:
     progress = rollout.progress
     is_waiting = rollout.state == "paused" and progress.paused_for == "approval"
     return progress.approval_id if is_waiting else None
+
+
+def _is_late(rollout: Rollout) -> bool:
+    """Say whether nothing is left to decide; the journal refuses it, and nobody is asked."""
+    return rollout.is_over or rollout.state == "rolling_back"
 
 
 def _refuse_what_makes_no_sense(rollout: Rollout, choice: Choice) -> None:

@@ -57,3 +57,7 @@ class ApprovalPort(Protocol):
     def answer(self, approval_id: str) -> Answer:
         """Return what became of it."""
         ...
+
+    def withdraw(self, rollout: Rollout, ending: RolloutState) -> None:
+        """Ask nobody any more, since the roll-out ends; done again, nothing changes."""
+        ...

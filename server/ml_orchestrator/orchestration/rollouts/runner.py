@@ -17,6 +17,7 @@ from ml_orchestrator.serving.control import ServingControl, ServingState
 from ml_orchestrator.serving.rollout import actions as do
 from ml_orchestrator.serving.rollout.actions import Facts, Note, Rollout, Turn
 from ml_orchestrator.serving.rollout.journal import RolloutJournal
+from ml_orchestrator.serving.rollout.models import FINAL
 from ml_orchestrator.serving.rollout.plan import plan_next
 from ml_orchestrator.serving.rollout.turns import go_back
 
@@ -164,7 +165,13 @@ class RolloutRunner:
                 return action
 
     def _told(self, rollout: Rollout, then: Turn) -> Turn:
-        """Tell; what refuses the message for good does not keep the roll-out from its end."""
+        """Tell; what refuses the message for good does not keep the roll-out from its end.
+
+        What its end leaves no use for is withdrawn before the end is recorded, so that a worker
+        that dies in between is followed by one that does it.
+        """
+        if then.state in FINAL:
+            self._approvals.withdraw(rollout, then.state)
         try:
             self._teller.tell(rollout, then.state)
         except UnavailableError:
