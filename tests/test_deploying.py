@@ -156,8 +156,10 @@ def test_watching_ends_when_somebody_is_needed_and_says_for_what(
     journal.record(journal.take(rollout_id), paused)
 
     assert run(home, "status", "iris", "--watch") == 2
-
     assert "needs: " in capsys.readouterr().out
+
+    assert run(home, "decide", rollout_id, "resume", "--reason", "labels came") == 0
+    assert "needs: " not in capsys.readouterr().out  # the worker has it
     database.close()
 
 

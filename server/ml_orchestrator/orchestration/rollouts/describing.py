@@ -39,8 +39,10 @@ def plan_of(
     )
 
 
-def status_of(rollout: Rollout, events: tuple[RolloutEvent, ...]) -> RolloutStatus:
-    """Return where a roll-out is."""
+def status_of(
+    rollout: Rollout, events: tuple[RolloutEvent, ...], *, is_decided: bool
+) -> RolloutStatus:
+    """Return where a roll-out is; it needs nothing while a decision waits for the worker."""
     progress, phases = rollout.progress, rollout.phases
     is_watched = rollout.state in ("green_ready", "canary", "shadow", "baking", "paused")
     return RolloutStatus(
@@ -54,7 +56,7 @@ def status_of(rollout: Rollout, events: tuple[RolloutEvent, ...]) -> RolloutStat
         phase=rollout.phase.describe() if is_watched else None,
         fraction=1.0 if rollout.is_over else progress.phase / len(phases),
         reason=progress.reason,
-        needs=needs_of(rollout),
+        needs=None if is_decided else needs_of(rollout),
         gates=tuple(_gate(gate, progress.tallies) for gate in rollout.phase.gates)
         if is_watched
         else (),

@@ -103,7 +103,11 @@ class RolloutDesk:
             NotFoundError: there is none of this id.
         """
         rollout = self._journal.get(rollout_id)
-        return status_of(rollout, self._journal.events(rollout_id, limit=n_events))
+        return status_of(
+            rollout,
+            self._journal.events(rollout_id, limit=n_events),
+            is_decided=self._journal.decision(rollout) is not None,
+        )
 
     def latest(self, model: str) -> str:
         """Return the id of the newest roll-out of a model.
