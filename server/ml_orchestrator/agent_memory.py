@@ -15,25 +15,21 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, null, or_, select
+from sqlalchemy import Connection
 
 from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.memory._sql import SqlMemoryStore
-from ml_orchestrator.memory.models import Collaboration, Insight, Task
+from ml_orchestrator.memory.models import Collaboration, Insight, StoredInsight, Task
 from ml_orchestrator.memory.origin_files import to_domain_knowledge
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.transfer import export_memory, import_memory, restore
-from ml_orchestrator.messaging._reading import messages_of
 from ml_orchestrator.messaging._sql import SqlMailbox
-from ml_orchestrator.messaging.models import PRIORITIES, Message
+from ml_orchestrator.messaging.models import PRIORITIES, ThreadMessage
 from ml_orchestrator.records import Record
 from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database, timestamp
-from ml_orchestrator.storage.schema import memory_records as records
-from ml_orchestrator.storage.schema import message_recipients as readers
-from ml_orchestrator.storage.schema import messages
 
 __all__ = [
     "AgentMemoryManager",
@@ -211,8 +207,13 @@ class AgentMemoryManager:
         return {
             "last_updated": context.updated_at,
             "project_context": {**_new_project(self._project_name), **content, **project},
-            "inter_agent_messages": self._database.read(_newest_messages),
-            "global_insights": self._database.read(_newest_insights),
+            "inter_agent_messages": [
+                _shared_message(shown) for shown in self._mailbox.newest(limit=MAX_SHARED_MESSAGES)
+            ],
+            "global_insights": [
+                _shared_insight(insight)
+                for insight in self._memory.newest_insights(limit=MAX_SHARED_INSIGHTS)
+            ],
             **parts,
         }
 
@@ -247,60 +248,28 @@ def _new_project(name: str) -> dict[str, Any]:
     }
 
 
-def _newest_messages(connection: Connection) -> list[dict[str, Any]]:
-    """Return the newest messages between agents in the origin's shape, newest first."""
-    rows = connection.execute(
-        select(messages, null().label("acknowledged_at"))
-        .where(or_(messages.c.expires_at.is_(None), messages.c.expires_at > timestamp()))
-        .order_by(messages.c.seq.desc())
-        .limit(MAX_SHARED_MESSAGES)
-    ).all()
-    acknowledged: dict[int, list[dict[str, Any]]] = {row.seq: [] for row in rows}
-    done = select(readers).where(
-        readers.c.message_seq.in_(acknowledged), readers.c.acknowledged_at.is_not(None)
-    )
-    for reader in connection.execute(done.order_by(readers.c.acknowledged_at)):
-        by = {"agent": reader.agent, "timestamp": reader.acknowledged_at}
-        acknowledged[reader.message_seq].append(by)
-    return [
-        _shared_message(message, acknowledged[row.seq])
-        for message, row in zip(messages_of(connection, rows), rows, strict=True)
-    ]
-
-
-def _shared_message(message: Message, acknowledged_by: Sequence[Mapping[str, Any]]) -> Any:
+def _shared_message(shown: ThreadMessage) -> dict[str, Any]:
+    message, done = shown.message, sorted(shown.acknowledged_by.items(), key=lambda item: item[1])
     names = (
         "message_id", "from_agent", "target_agents", "message_type", "content", "timestamp",
     )  # fmt: skip
     return {
         **{name: getattr(message, name) for name in names},
         "metadata": {"priority": message.priority, **message.metadata},
-        "acknowledged_by": list(acknowledged_by),
+        "acknowledged_by": [{"agent": agent, "timestamp": at} for agent, at in done],
     }
 
 
-def _newest_insights(connection: Connection) -> list[dict[str, Any]]:
-    """Return the newest insights of all agents in the origin's shape, newest first."""
-    is_live = or_(records.c.expires_at.is_(None), records.c.expires_at > timestamp())
-    rows = connection.execute(
-        select(records)
-        .where(records.c.kind == "insight", is_live)
-        .order_by(records.c.created_at.desc(), records.c.seq.desc())
-        .limit(MAX_SHARED_INSIGHTS)
-    )
-    return [_shared_insight(row, json.loads(row.payload)) for row in rows]
-
-
-def _shared_insight(row: Row[Any], insight: Mapping[str, Any]) -> dict[str, Any]:
+def _shared_insight(insight: StoredInsight) -> dict[str, Any]:
     return {
-        "insight_id": row.id,
-        "category": insight["area"],
-        "insight": insight["insight"],
-        "contributing_agents": [row.agent],
-        "confidence": insight["confidence"],
-        "impact_assessment": insight["impact"],
-        "created_at": row.first_at or row.created_at,
-        "last_validated": row.created_at,
+        "insight_id": insight.record_id,
+        "category": insight.area,
+        "insight": insight.insight,
+        "contributing_agents": [insight.saved_by.agent],
+        "confidence": insight.confidence,
+        "impact_assessment": insight.impact,
+        "created_at": insight.first_at or insight.saved_by.at,
+        "last_validated": insight.saved_by.at,
     }
 
 

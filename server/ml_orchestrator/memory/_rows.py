@@ -73,16 +73,16 @@ _SAME = (
     )
     .limit(1)
 )
-_NEWEST = (
+_NEWEST_OF_ALL = (
     select(records)
     .where(
-        records.c.agent == bindparam("agent"),
         records.c.kind == bindparam("kind"),
         records.c.expires_at.is_(None) | (records.c.expires_at > bindparam("now")),
     )
     .order_by(records.c.created_at.desc(), records.c.seq.desc())
     .limit(bindparam("limit"))
 )
+_NEWEST = _NEWEST_OF_ALL.where(records.c.agent == bindparam("agent"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +239,15 @@ def survivor(connection: Connection, id_: str) -> str | None:
 
 
 def newest(
-    connection: Connection, agent: str, kind: str, model: type[R], *, limit: int, now: str
+    connection: Connection, agent: str | None, kind: str, model: type[R], *, limit: int, now: str
 ) -> list[R]:
-    """Return the newest records of a kind."""
-    asked = {"agent": agent, "kind": kind, "limit": limit, "now": now}
-    return [read(row, model) for row in connection.execute(_NEWEST, asked)]
+    """Return the newest records of a kind, of all agents if none is named."""
+    asked: dict[str, Any] = {"kind": kind, "limit": limit, "now": now}
+    if agent is None:
+        rows = connection.execute(_NEWEST_OF_ALL, asked)
+    else:
+        rows = connection.execute(_NEWEST, {**asked, "agent": agent})
+    return [read(row, model) for row in rows]
 
 
 def read(row: Row[Any], model: type[R]) -> R:

@@ -201,6 +201,12 @@ class SqlMemoryStore:
         n_records, n_agents = self.database.read(lambda c: c.execute(query).one())
         return f"{n_records or 0} records of {n_agents} agents"
 
+    def newest_insights(self, *, limit: int) -> list[StoredInsight]:
+        """Return the newest insights of all agents, newest first."""
+        return self.database.read(
+            lambda c: newest(c, None, "insight", StoredInsight, limit=limit, now=timestamp())
+        )
+
     def shared_context(self) -> SharedContext:
         """Return the context all agents share."""
         return self.database.read(_shared_context)

@@ -1,6 +1,5 @@
 """What memory may hold, by whichever door it comes."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +8,7 @@ from pydantic import ValidationError
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.memory.models import Insight, Knowledge, Task
 from ml_orchestrator.records import Record
-from ml_orchestrator.text import MAX_LEVELS, is_too_deep, unspelled
+from ml_orchestrator.text import json_bytes, unspelled
 
 __all__ = ["MAX_CONTEXT_BYTES", "check_context", "faults_of", "refuse_beyond_limits"]
 
@@ -24,13 +23,7 @@ def check_context(content: Mapping[str, Any]) -> None:
     Raises:
         InvalidInputError: the message says what to do instead.
     """
-    if is_too_deep(content):
-        raise InvalidInputError(f"The context is nested more than {MAX_LEVELS} levels deep.")
-    try:
-        size = len(json.dumps(content, allow_nan=False).encode())
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"The context is no JSON: {error}.") from error
-    if size > MAX_CONTEXT_BYTES:
+    if json_bytes(content, "The context") > MAX_CONTEXT_BYTES:
         raise InvalidInputError(
             f"The context is larger than {MAX_CONTEXT_BYTES:,} bytes. Keep what everybody needs, "
             "and put the rest into memory_save or a file."

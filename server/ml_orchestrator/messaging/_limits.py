@@ -1,6 +1,5 @@
 """What a message may hold, by whichever door it comes."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +11,11 @@ from ml_orchestrator.messaging.models import (
     MAX_TARGETS,
     TYPE_PATTERN,
 )
-from ml_orchestrator.text import MAX_LEVELS, is_too_deep
+from ml_orchestrator.text import json_bytes
 
 __all__ = ["check_message"]
 
-_TYPE = re.compile(TYPE_PATTERN.removesuffix("$"))
+_TYPE = re.compile(TYPE_PATTERN)
 
 
 def check_message(
@@ -45,15 +44,7 @@ def check_message(
 
 
 def _check_metadata(metadata: Mapping[str, Any]) -> None:
-    if is_too_deep(metadata):
-        raise InvalidInputError(
-            f"metadata is nested more than {MAX_LEVELS} levels deep. Nothing was sent."
-        )
-    try:
-        size = len(json.dumps(metadata, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"metadata is no JSON: {error}. Nothing was sent.") from error
-    if size > MAX_METADATA_BYTES:
+    if json_bytes(metadata, "metadata", hint=" Nothing was sent.") > MAX_METADATA_BYTES:
         raise InvalidInputError(
             f"metadata is larger than {MAX_METADATA_BYTES:,} bytes. Put long text in content, "
             "or name a file or a run_id instead."

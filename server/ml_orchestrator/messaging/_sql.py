@@ -18,7 +18,7 @@ from ml_orchestrator.messaging._delegations import (
 from ml_orchestrator.messaging._limits import check_message
 from ml_orchestrator.messaging._quotas import Quotas, check_quotas
 from ml_orchestrator.messaging._reading import count_unread, messages_of, page, parse_cursor
-from ml_orchestrator.messaging._threads import read_thread
+from ml_orchestrator.messaging._threads import read_newest, read_thread
 from ml_orchestrator.messaging.models import (
     PRIORITIES,
     Acknowledged,
@@ -27,6 +27,7 @@ from ml_orchestrator.messaging.models import (
     Priority,
     SentMessage,
     Thread,
+    ThreadMessage,
     Unread,
 )
 from ml_orchestrator.storage.agents import known_agents, note_agent
@@ -175,6 +176,11 @@ class SqlMailbox:
     def thread(self, thread_id: str) -> Thread:
         """Return a thread in order, with who has acknowledged what."""
         return self._database.read(lambda connection: read_thread(connection, thread_id))
+
+    def newest(self, *, limit: int) -> list[ThreadMessage]:
+        """Return the newest live messages of all agents, newest first, with their readers."""
+        now = timestamp(self._now())
+        return self._database.read(lambda c: read_newest(c, limit=limit, now=now))
 
     def dead_letters(self, agent: str) -> DeadLetters:
         """Return what ``agent`` sent and nobody got, newest first."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, null, select
+from sqlalchemy import Connection, Row, func, null, or_, select
 
 from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.messaging._reading import to_message
@@ -10,7 +10,7 @@ from ml_orchestrator.messaging.models import Thread, ThreadMessage
 from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
 
-__all__ = ["read_thread"]
+__all__ = ["read_newest", "read_thread"]
 
 MOST_SHOWN = 200
 
@@ -35,6 +35,17 @@ def read_thread(connection: Connection, thread_id: str) -> Thread:
     ).all()
     shown = [_with_readers(connection, row) for row in reversed(rows)]
     return Thread(thread_id=thread_id, messages=shown, n_messages=total)
+
+
+def read_newest(connection: Connection, *, limit: int, now: str) -> list[ThreadMessage]:
+    """Return the newest live messages between agents, newest first."""
+    rows = connection.execute(
+        select(messages, null().label("acknowledged_at"))
+        .where(or_(messages.c.expires_at.is_(None), messages.c.expires_at > now))
+        .order_by(messages.c.seq.desc())
+        .limit(limit)
+    ).all()
+    return [_with_readers(connection, row) for row in rows]
 
 
 def _with_readers(connection: Connection, row: Row[Any]) -> ThreadMessage:

@@ -2,7 +2,7 @@
 
 from ml_orchestrator.text.cleaning import FLAGS, CleanText, clean, cut
 from ml_orchestrator.text.hidden import is_hidden, unspelled
-from ml_orchestrator.text.nesting import MAX_LEVELS, is_too_deep
+from ml_orchestrator.text.nesting import MAX_LEVELS, is_too_deep, json_bytes
 
 __all__ = [
     "FLAGS",
@@ -12,5 +12,6 @@ __all__ = [
     "cut",
     "is_hidden",
     "is_too_deep",
+    "json_bytes",
     "unspelled",
 ]
