@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from ml_orchestrator.datasets.leakage import find_leakage
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training._optuna import run_study
+from ml_orchestrator.training.families import full, local, suggest_from
 from ml_orchestrator.training.holdout import (
     baseline_scores,
     fit,
@@ -34,7 +35,7 @@ from ml_orchestrator.training.models import (
 )
 from ml_orchestrator.training.plots import holdout_plots, importance_plot, search_plot
 from ml_orchestrator.training.preprocessing import build_pipeline
-from ml_orchestrator.training.space import Params, ParamSpace
+from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.splits import Split, plan_split
 from ml_orchestrator.training.study import Objective, StudyPlan, StudyProgress, StudyResult
 from ml_orchestrator.training.table import TrainingTable, check_head, prepare_table
@@ -130,7 +131,7 @@ def train(
         starts = partial(starts_for, known, higher_is_better=table.metric.higher_is_better)
         result = run_study(
             _plan(spec, dataset, table, study_dir, names, starts=starts),
-            Objective(_suggest_from(names), _evaluate_on(spec, table, split)),
+            Objective(suggest_from(names), _evaluate_on(spec, table, split)),
             on_progress=lambda progress: _report_search(report, table.metric.name, progress),
         )
         report(SEARCH_ENDS, "Fitting the best and judging it on held-out rows.", {})
@@ -161,7 +162,7 @@ class _Judged:
 
 
 def _judge(spec: TrainingSpec, table: TrainingTable, split: Split, result: StudyResult) -> _Judged:
-    pipeline = fit(_pipeline(spec, table, _local(result.best.params)), table, split.train)
+    pipeline = fit(_pipeline(spec, table, local(result.best.params)), table, split.train)
     features = table.features.iloc[split.test]
     importances = permutation_importances(
         pipeline, table, split.test, metric=table.metric, seed=spec.seed
@@ -216,50 +217,15 @@ def _plan(
         n_trials=spec.n_trials,
         timeout_s=spec.timeout_s,
         seed=spec.seed,
-        first=[_full(name, TRAINERS[name].first_params) for name in names],
-        then=lambda tried: [_full(start.trainer, start.params) for start in starts(tried)],
+        first=[full(name, TRAINERS[name].first_params) for name in names],
+        then=lambda tried: [full(start.trainer, start.params) for start in starts(tried)],
     )
-
-
-def _full(trainer: str, params: Params) -> Params:
-    """Return the parameters as the study knows them: with their trainer, under its name."""
-    return {"trainer": trainer, **{f"{trainer}.{name}": value for name, value in params.items()}}
-
-
-def _local(params: Params) -> Params:
-    """Undo ``_full``, but for the trainer."""
-    return {name.rpartition(".")[2]: value for name, value in params.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class _Scoped:
-    """A space whose names carry their trainer's."""
-
-    space: ParamSpace
-    scope: str
-
-    def real(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        return self.space.real(f"{self.scope}.{name}", low, high, log=log)
-
-    def integer(self, name: str, low: int, high: int, *, log: bool = False) -> int:
-        return self.space.integer(f"{self.scope}.{name}", low, high, log=log)
-
-    def choice(self, name: str, options: Sequence[str]) -> str:
-        return self.space.choice(f"{self.scope}.{name}", options)
 
 
 def _tried(starts: Starts, result: StudyResult, n_first: int) -> tuple[WarmStart, ...]:
     """Return the starts that the search came to."""
     n_others = max(0, len(result.trials) - n_first)
     return tuple(starts(result.trials[:n_first]))[:n_others]
-
-
-def _suggest_from(names: list[str]) -> Callable[[ParamSpace], Params]:
-    def suggest(space: ParamSpace) -> Params:
-        name = space.choice("trainer", names)
-        return {"trainer": name, **TRAINERS[name].suggest(_Scoped(space, name))}
-
-    return suggest
 
 
 def _evaluate_on(
@@ -322,7 +288,7 @@ def _summary(
 ) -> TrainingSummary:
     metrics = standard_metrics(table.metric)
     groups = None if table.groups is None else table.groups[split.test]
-    params = _local(result.best.params)
+    params = local(result.best.params)
     states = [trial.state for trial in result.trials]
     return TrainingSummary(
         task=table.task,

@@ -1,0 +1,46 @@
+"""One search space over several families of models: each parameter under its trainer's name."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ml_orchestrator.training.space import Params, ParamSpace
+from ml_orchestrator.training.trainers import TRAINERS
+
+__all__ = ["full", "local", "suggest_from"]
+
+
+def full(trainer: str, params: Params) -> Params:
+    """Return the parameters as the study knows them: with their trainer, under its name."""
+    return {"trainer": trainer, **{f"{trainer}.{name}": value for name, value in params.items()}}
+
+
+def local(params: Params) -> Params:
+    """Undo ``full``, but for the trainer."""
+    return {name.rpartition(".")[2]: value for name, value in params.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Scoped:
+    """A space whose names carry their trainer's."""
+
+    space: ParamSpace
+    scope: str
+
+    def real(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        return self.space.real(f"{self.scope}.{name}", low, high, log=log)
+
+    def integer(self, name: str, low: int, high: int, *, log: bool = False) -> int:
+        return self.space.integer(f"{self.scope}.{name}", low, high, log=log)
+
+    def choice(self, name: str, options: Sequence[str]) -> str:
+        return self.space.choice(f"{self.scope}.{name}", options)
+
+
+def suggest_from(names: list[str]) -> Callable[[ParamSpace], Params]:
+    """Return what asks a space for one of the trainers, then for its parameters."""
+
+    def suggest(space: ParamSpace) -> Params:
+        name = space.choice("trainer", names)
+        return {"trainer": name, **TRAINERS[name].suggest(_Scoped(space, name))}
+
+    return suggest
