@@ -201,6 +201,13 @@ def exceeded(seen: Mapping[str, Any], limits: Mapping[str, float]) -> list[str]:
     return [name for name, most in limits.items() if not seen.get(name, math.inf) <= most]
 
 
+def judged(seen: Mapping[str, Any], limits: Mapping[str, float]) -> int:
+    """Print a line of JSON with what was seen, and return the exit code: 1 beyond a limit."""
+    broken = exceeded(seen, limits)
+    print(json.dumps({**seen, "limits": limits, "exceeded": broken}))
+    return int(bool(broken))
+
+
 def load_again(control: ServingControl) -> float:
     """Load the version that does not answer, afresh, and return how long that took, in ms."""
     state = control.unload_green(expected_generation=control.state().generation)
@@ -254,9 +261,7 @@ def main() -> int:
     finally:
         stop_server(settings, "iris")
         shutil.rmtree(folder, ignore_errors=True)
-    broken = exceeded(seen, LIMITS)
-    print(json.dumps({**seen, "limits": LIMITS, "exceeded": broken}))
-    return int(bool(broken))
+    return judged(seen, LIMITS)
 
 
 if __name__ == "__main__":
