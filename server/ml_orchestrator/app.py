@@ -81,10 +81,10 @@ class Doors:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.database: Door[Database] = Door(self._database)
-        self.memory: Door[MemoryStore] = Door(self._memory)
-        self.mailbox: Door[Mailbox] = Door(self._mailbox)
-        self.leases: Door[LeaseBook] = Door(self._leases)
+        self.database: Door[Database] = Door(self._database, is_light=True)
+        self.memory: Door[MemoryStore] = Door(self._memory, is_light=True)
+        self.mailbox: Door[Mailbox] = Door(self._mailbox, is_light=True)
+        self.leases: Door[LeaseBook] = Door(self._leases, is_light=True)
         self.registry: Door[RegistryDesk] = Door(self._registry)
         self.keyring: Door[Keyring] = Door(self._keyring)
         self.approvals: Door[Approvals] = Door(self._approvals)
@@ -93,7 +93,7 @@ class Doors:
         self.rollouts: Door[RolloutDesk] = Door(self._rollouts)
         self.models: Door[ModelCache] = Door(self._models)
         self.runs: Door[RunClient] = Door(self._runs)
-        self.progress: Door[ProgressStore] = Door(self._progress)
+        self.progress: Door[ProgressStore] = Door(self._progress, is_light=True)
         self.inspector: Door[DataInspector] = Door(self._inspector)
         self.probe_training: Door[Callable[[], str]] = Door(self._probe_training)
         self.probe_drift_tests: Door[Callable[[], str]] = Door(self._probe_drift_tests)

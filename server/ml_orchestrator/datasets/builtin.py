@@ -3,7 +3,6 @@
 The libraries are imported when a data set is loaded, so that listing the names is free.
 """
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ import polars as pl
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.datasets.generated import customer_churn, daily_demand, friedman1
 from ml_orchestrator.datasets.models import Task
+from ml_orchestrator.doors import import_alone
 from ml_orchestrator.errors import UnavailableError
 
 __all__ = ["BUILTIN_DATASETS", "BuiltinDataset"]
@@ -36,7 +36,7 @@ BUILTIN_DATASETS: Catalog[BuiltinDataset] = Catalog("built-in data set")
 
 def _statsmodels(name: str) -> ModuleType:
     try:
-        return importlib.import_module(f"statsmodels.datasets.{name}")
+        return import_alone(f"statsmodels.datasets.{name}")
     except ImportError as error:
         raise UnavailableError(
             f"The data set {name!r} comes with statsmodels, which is not installed. "
@@ -45,7 +45,7 @@ def _statsmodels(name: str) -> ModuleType:
 
 
 def _from_sklearn(name: str, target: str) -> pl.DataFrame:
-    datasets = importlib.import_module("sklearn.datasets")
+    datasets = import_alone("sklearn.datasets")
     bunch: Any = getattr(datasets, f"load_{name}")()
     names = [_plain_name(n) for n in bunch.feature_names]
     frame = pl.DataFrame(bunch.data, schema=names, orient="row")

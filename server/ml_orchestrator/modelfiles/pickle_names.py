@@ -4,7 +4,6 @@ Everything else is refused. A name on this list is a promise that building the t
 the arguments, runs no code of the file's choosing and takes no memory beyond the file's own.
 """
 
-import importlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +14,7 @@ from numpy._core.numeric import _frombuffer  # type: ignore[attr-defined]
 from numpy.random import _pickle, bit_generator
 from numpy.random.bit_generator import SeedSequence
 
+from ml_orchestrator.doors import import_alone
 from ml_orchestrator.errors import IntegrityViolationError
 
 __all__ = ["CALLABLES", "CLASSES", "NAMES", "canonical_name", "resolve"]
@@ -215,4 +215,4 @@ def resolve(module: str, name: str) -> Any:
     if guarded := _GUARDED.get(full):
         return guarded
     place, _, attribute = full.partition(" ")
-    return getattr(importlib.import_module(place), attribute)
+    return getattr(import_alone(place), attribute)

@@ -1,7 +1,8 @@
 """Functions named as ``module:function``, like Python entry points, imported when needed."""
 
-import importlib
 from typing import Any
+
+from ml_orchestrator.doors import import_alone
 
 __all__ = ["resolve"]
 
@@ -9,4 +10,4 @@ __all__ = ["resolve"]
 def resolve(target: str) -> Any:
     """Import and return what ``target`` names."""
     module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)
+    return getattr(import_alone(module), name)

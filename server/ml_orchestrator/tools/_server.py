@@ -37,7 +37,7 @@ class OrchestratorServer(MCPServer[Services]):
         self.agent_sessions = AgentSessions()
         self.session_id = uuid.uuid4().hex[:12]
         self._entries = tuple(entries)
-        self._ready = Door(self._add_entries)
+        self._ready = Door(self._add_entries, is_light=True)
 
     async def list_tools(self) -> list[ListedTool]:
         """List every tool that is not hidden."""
