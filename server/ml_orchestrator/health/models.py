@@ -138,6 +138,9 @@ class DriftReport(Record):
     unchecked_columns: Annotated[
         tuple[str, ...], Field(description="Columns that were given and not compared.")
     ] = ()
+    notices: Annotated[
+        tuple[str, ...], Field(description="What to know of how this came about.")
+    ] = ()
     together: Annotated[
         TogetherDrift | None, Field(description="Columns tested together, if that was asked for.")
     ] = None

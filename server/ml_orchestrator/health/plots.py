@@ -2,8 +2,6 @@
 
 import io
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +12,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.drift._base import Columns
 from ml_orchestrator.health.drift.choice import Pair
 from ml_orchestrator.health.models import ColumnDrift, DriftReport
 from ml_orchestrator.numerics.binning import category_counts
@@ -31,8 +30,8 @@ LONGEST_LABEL = 18
 
 def drift_plot(
     report: DriftReport,
-    reference: Mapping[str, NDArray[Any]],
-    current: Mapping[str, NDArray[Any]],
+    reference: Columns,
+    current: Columns,
     *,
     max_columns: int = 12,
 ) -> bytes:
@@ -64,9 +63,7 @@ def drift_plot(
     return _png(figure)
 
 
-def _pair(
-    column: str, reference: Mapping[str, NDArray[Any]], current: Mapping[str, NDArray[Any]]
-) -> Pair:
+def _pair(column: str, reference: Columns, current: Columns) -> Pair:
     for side, table in (("reference", reference), ("current", current)):
         if column not in table:
             raise InvalidInputError(

@@ -4,13 +4,14 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.drift import DRIFT_TESTS, Measurement
+from ml_orchestrator.health.drift._base import Columns
 from ml_orchestrator.health.drift.choice import Pair, choose_test, measure
 from ml_orchestrator.health.drift.description import category_changes, describe, numeric_change
 from ml_orchestrator.health.models import ColumnDrift, Correction, DriftReport
@@ -21,7 +22,6 @@ __all__ = ["AUTO", "check_drift"]
 AUTO = "auto"
 LARGE = 200_000  # values from which threads pay
 T = TypeVar("T")
-Table = Mapping[str, NDArray[Any]]
 
 _CORRECTIONS: dict[Correction, Callable[[ArrayLike], NDArray[np.float64]]] = {
     "benjamini_hochberg": benjamini_hochberg,
@@ -31,8 +31,8 @@ _CORRECTIONS: dict[Correction, Callable[[ArrayLike], NDArray[np.float64]]] = {
 
 
 def check_drift(
-    reference: Table,
-    current: Table,
+    reference: Columns,
+    current: Columns,
     *,
     tests: Mapping[str, str] | str = AUTO,
     alpha: float = 0.05,
@@ -50,7 +50,8 @@ def check_drift(
     Args:
         reference: column name to array of shape ``(n_reference,)``. Integers and floats are
             numeric (NaN and infinities are missing), everything else is categorical (None and
-            NaN are missing). Missing values are left out and their share is reported.
+            NaN are missing). Missing values are left out and their share is reported. The
+            samples of a `Baseline` may stand here too.
         current: the same columns, shape ``(n_current,)``. Further ones are listed as unchecked.
         tests: ``"auto"``, the name of one test for all columns, or test names by column; columns
             left out of the mapping are chosen for as by ``"auto"`` (see `choose_test`).
@@ -87,7 +88,7 @@ def check_drift(
     )
 
 
-def _is_large(reference: Table, current: Table, names: Sequence[str]) -> bool:
+def _is_large(reference: Columns, current: Columns, names: Sequence[str]) -> bool:
     return sum(reference[name].size + current[name].size for name in names) >= LARGE
 
 
@@ -110,7 +111,7 @@ def _check_options(alpha: float, correction: str, share_threshold: float) -> Non
 
 
 def _checked_columns(
-    reference: Table, current: Table, columns: Sequence[str] | None
+    reference: Columns, current: Columns, columns: Sequence[str] | None
 ) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(reference if columns is None else columns))
     if not names:

@@ -1,9 +1,9 @@
 """What a drift test is given, gives back and promises."""
 
 import math
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from ml_orchestrator.numerics.samples import SortedSample
 
 __all__ = [
     "DRIFT_TESTS",
+    "Columns",
     "DriftTest",
     "Measurement",
     "Sample",
@@ -29,6 +30,7 @@ SMALLEST_SOUND_COUNT = 5
 LARGEST_NUMBER = 1e150  # its square is still a number
 
 Side = Literal["reference", "current"]
+Columns: TypeAlias = "Mapping[str, NDArray[Any] | Sample]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ class Sample:
     n_rows: int
 
     @classmethod
-    def read(cls, column: str, side: Side, array: NDArray[Any]) -> "Sample":
-        """Take a column as it comes from a table.
+    def read(cls, column: str, side: Side, array: "NDArray[Any] | Sample") -> "Sample":
+        """Take a column as it comes from a table; one that was taken before stays as it is.
 
         Integers and floats are numeric, everything else is categorical. None, NaN and infinities
         are missing.
@@ -56,6 +58,8 @@ class Sample:
                 categories or numbers beyond 1e150, or nothing is left of it; the message names
                 the column and the side.
         """
+        if isinstance(array, Sample):
+            return array
         if array.ndim != 1:
             raise InvalidInputError(
                 f"Column {column!r} of the {side} sample must be one-dimensional; found shape "
@@ -74,6 +78,11 @@ class Sample:
     def as_categories(self) -> "Sample":
         """Return the same values, each distinct one a category."""
         return Sample(self.column, "categorical", self.values.astype(object), self.n_rows)
+
+    @property
+    def size(self) -> int:
+        """Rows, the missing ones too; as of an array."""
+        return self.n_rows
 
     @property
     def numbers(self) -> SortedSample:

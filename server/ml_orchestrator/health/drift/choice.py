@@ -1,14 +1,11 @@
 """Which test fits which column."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.drift._base import DRIFT_TESTS, Measurement, Sample
+from ml_orchestrator.health.drift._base import DRIFT_TESTS, Columns, Measurement, Sample
 from ml_orchestrator.numerics.binning import distinct_of_sorted
 
 __all__ = ["Pair", "choose_test", "measure"]
@@ -26,9 +23,7 @@ class Pair:
     current: Sample
 
     @classmethod
-    def read(
-        cls, column: str, reference: Mapping[str, NDArray[Any]], current: Mapping[str, NDArray[Any]]
-    ) -> "Pair":
+    def read(cls, column: str, reference: Columns, current: Columns) -> "Pair":
         """Take a column from both tables.
 
         Raises:

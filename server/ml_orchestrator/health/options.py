@@ -1,0 +1,39 @@
+"""What a drift check is asked for, and what is kept of a reference."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from ml_orchestrator.health.models import Correction
+from ml_orchestrator.records import Record
+
+__all__ = ["BASELINE_PREFIX", "BaselineSaved", "DriftOptions", "InlineTable"]
+
+BASELINE_PREFIX = "baseline:"
+InlineTable: TypeAlias = Mapping[str, Sequence[float | str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class DriftOptions:
+    """How two samples are compared; `check_drift` and `check_together` say what each means."""
+
+    columns: Sequence[str] | None = None
+    test: str = "auto"
+    alpha: float = 0.05
+    correction: Correction = "benjamini_hochberg"
+    share_threshold: float = 0.5
+    together: str | None = None
+    with_plot: bool = False
+
+
+class BaselineSaved(Record):
+    """A reference that was prepared and kept."""
+
+    name: Annotated[str, Field(description="Its name.")]
+    reference: Annotated[str, Field(description="Give this as reference to drift_check.")]
+    n_rows: Annotated[int, Field(ge=1, description="Rows it was made from.")]
+    n_columns: Annotated[int, Field(ge=1, description="Columns with a value.")]
+    size_bytes: Annotated[int, Field(ge=1, description="Size of its file.")]
+    notices: Annotated[tuple[str, ...], Field(description="What to know, one sentence each.")] = ()
