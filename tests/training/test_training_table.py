@@ -25,7 +25,7 @@ def replaced(**columns: object) -> pl.DataFrame:
         (FRAME, {"target": "yy"}, "Did you mean 'y'?"),
         (FRAME, {"time_column": "absent"}, "to use as time column"),
         (FRAME, {"group_column": "absent"}, "to use as group column"),
-        (FRAME, {"trainers": ("forrest",)}, "known: extra_trees, forest, histogram_boosting"),
+        (FRAME, {"trainers": ("forrest",)}, "known: elastic_net, extra_trees, forest"),
         (FRAME, {"metric": "f2"}, "No metric 'f2' for classification with 2 classes; known"),
         (FRAME, {"metric": "rmse"}, "known: accuracy"),
         (FRAME, {"task": "regression"}, "use task classification"),

@@ -18,7 +18,7 @@ from ml_orchestrator.training.search import train
 from ml_orchestrator.training.splits import plan_split
 from ml_orchestrator.training.study import FinishedTrial
 from ml_orchestrator.training.table import prepare_table
-from ml_orchestrator.training.trainers import TRAINERS
+from ml_orchestrator.training.trainers import TRAINERS, Problem
 from ml_orchestrator.training.warm_start import (
     FURTHEST,
     Experience,
@@ -28,6 +28,8 @@ from ml_orchestrator.training.warm_start import (
 )
 
 ALL = tuple(TRAINERS)
+EVEN = Problem("classification", n_classes=2)
+UNEVEN = Problem("classification", n_classes=2, is_imbalanced=True)
 
 
 def builtin(name: str) -> Dataset:
@@ -52,7 +54,7 @@ def experience(name: str, meta: Mapping[str, float], **given: Any) -> Experience
 
 
 def starts(found: Sequence[Experience], meta: Mapping[str, float]) -> list[tuple[str, float]]:
-    chosen = choose_starts(found, meta, dataset_digest="mine", trainers=ALL)
+    chosen = choose_starts(found, meta, dataset_digest="mine", trainers=ALL, problem=EVEN)
     return [(start.run_id, start.distance) for start in chosen]
 
 
@@ -180,7 +182,7 @@ def test_starts_are_of_the_family_that_leads_here_or_from_nearly_the_same_data()
         experience("c", alike, trainer="forest", params={"n_trees": 50}),
         experience("grown", mine, trainer="extra_trees", params={"n_trees": 60}),
     ]
-    known = choose_starts(found, mine, dataset_digest="mine", trainers=ALL)
+    known = choose_starts(found, mine, dataset_digest="mine", trainers=ALL, problem=EVEN)
     defaults = [finished(0, "forest", 0.5, 0.7), finished(1, "linear", 0.4), finished(2, "knn")]
 
     up, down = (
@@ -194,7 +196,7 @@ def test_starts_are_of_the_family_that_leads_here_or_from_nearly_the_same_data()
 @pytest.mark.parametrize("trainer", ALL)
 def test_a_point_of_the_space_stays_as_it_is(trainer: str) -> None:
     first = TRAINERS[trainer].first_params
-    assert in_space(trainer, first) == pytest.approx(first)
+    assert in_space(trainer, first, UNEVEN) == pytest.approx(first)
 
 
 def planted(seed: int) -> Dataset:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ml_orchestrator.health.drift import DRIFT_TESTS
 from ml_orchestrator.health.report import check_drift
-from ml_orchestrator.training.trainers import TRAINERS
+from ml_orchestrator.training.trainers import TRAINERS, Problem
 
 __all__ = ["probe_drift_tests", "probe_training"]
 
@@ -16,8 +16,9 @@ def probe_training() -> str:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(N_ROWS, 2))
     labels = (features[:, 0] > 0).astype(int)
+    problem = Problem("classification", n_classes=2)
     for trainer in TRAINERS.values():
-        estimator = trainer.build("classification", trainer.first_params, seed=0, n_jobs=None)
+        estimator = trainer.build(problem, trainer.first_params, seed=0, n_jobs=None)
         estimator.fit(features, labels).predict(features)
     return f"{', '.join(TRAINERS)} fit"
 

@@ -3,10 +3,28 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.space import Params, ParamSpace
+from ml_orchestrator.training.trainer import Problem
 from ml_orchestrator.training.trainers import TRAINERS
 
-__all__ = ["full", "local", "suggest_from"]
+__all__ = ["full", "local", "suggest_from", "usable"]
+
+
+def usable(names: Sequence[str], problem: Problem) -> list[str]:
+    """Return the trainers that fit the problem, in the order given.
+
+    Raises:
+        InvalidInputError: none does.
+    """
+    fitting = [name for name in names if TRAINERS[name].fits(problem)]
+    if not fitting:
+        able = ", ".join(name for name, trainer in TRAINERS.items() if trainer.fits(problem))
+        asked = problem.task if problem.quantile is None else f"quantile {problem.quantile:g}"
+        raise InvalidInputError(
+            f"None of the trainers {', '.join(names)} can do {asked}; these can: {able}."
+        )
+    return fitting
 
 
 def full(trainer: str, params: Params) -> Params:
@@ -36,11 +54,11 @@ class _Scoped:
         return self.space.choice(f"{self.scope}.{name}", options)
 
 
-def suggest_from(names: list[str]) -> Callable[[ParamSpace], Params]:
+def suggest_from(names: list[str], problem: Problem) -> Callable[[ParamSpace], Params]:
     """Return what asks a space for one of the trainers, then for its parameters."""
 
     def suggest(space: ParamSpace) -> Params:
         name = space.choice("trainer", names)
-        return {"trainer": name, **TRAINERS[name].suggest(_Scoped(space, name))}
+        return {"trainer": name, **TRAINERS[name].suggest(_Scoped(space, name), problem)}
 
     return suggest

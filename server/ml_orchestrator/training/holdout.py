@@ -25,15 +25,16 @@ N_TOP = 15
 def fit(pipeline: Pipeline, table: TrainingTable, rows: Rows) -> Pipeline:
     """Return the pipeline, fitted on the given rows and set to predict on one core.
 
-    A linear solver that stops short of its tolerance says so in a warning; the score says how
-    good the result is, so the warning is not passed on. One core because threads add up the
-    trees in any order, and the last bits of a probability would differ between runs.
+    A solver that stops short of its tolerance says so in a warning; the score says how good the
+    result is, so the warning is not passed on. One core because threads add up the trees in any
+    order, and the last bits of a probability would differ between runs.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", LinAlgWarning)
         pipeline.fit(table.features.iloc[rows], table.labels[rows])
     model = pipeline.named_steps["model"]
+        warnings.filterwarnings("ignore", message="Got `batch_size`")  # fewer rows than a batch
     if "n_jobs" in model.get_params():
         model.set_params(n_jobs=None)
     return pipeline

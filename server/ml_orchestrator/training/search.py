@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +16,7 @@ from ml_orchestrator.datasets.leakage import find_leakage
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training._optuna import run_study
-from ml_orchestrator.training.families import full, local, suggest_from
+from ml_orchestrator.training.families import full, local, suggest_from, usable
 from ml_orchestrator.training.holdout import (
     baseline_scores,
     fit,
@@ -35,6 +34,7 @@ from ml_orchestrator.training.models import (
 )
 from ml_orchestrator.training.plots import holdout_plots, importance_plot, search_plot
 from ml_orchestrator.training.preprocessing import build_pipeline
+from ml_orchestrator.training.requirements import pip_requirements
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.splits import Split, plan_split
 from ml_orchestrator.training.study import Objective, StudyPlan, StudyProgress, StudyResult
@@ -57,7 +57,6 @@ CHEAP_FIRST = ("linear", "histogram_boosting", "forest", "extra_trees")
 MANY_CELLS = 50_000  # table cells from which threads pay for trees
 N_EXAMPLE_ROWS = 5
 NOTABLE_SHARE_CHANGE = 0.05
-LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "skops")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +80,10 @@ def check(spec: TrainingSpec, dataset: Dataset) -> None:
     Raises:
         InvalidInputError: the data or the spec cannot be used.
     """
-    _trainer_names(spec)
-    plan_split(spec, prepare_table(spec, dataset))
+    names = _trainer_names(spec)
+    table = prepare_table(spec, dataset)
+    usable(names, table.problem)
+    plan_split(spec, table)
 
 
 def check_part(spec: TrainingSpec, head: Dataset) -> None:
@@ -124,6 +125,7 @@ def train(
     names = _trainer_names(spec)
     report(0.0, f"Checking {spec.source}.", {})
     table = prepare_table(spec, dataset)
+    names = usable(names, table.problem)
     split = plan_split(spec, table)
     with threadpool_limits(_n_threads(table), user_api="openmp"):
         meta = meta_features(table, split.train)
@@ -131,7 +133,7 @@ def train(
         starts = partial(starts_for, known, higher_is_better=table.metric.higher_is_better)
         result = run_study(
             _plan(spec, dataset, table, study_dir, names, starts=starts),
-            Objective(suggest_from(names), _evaluate_on(spec, table, split)),
+            Objective(suggest_from(names, table.problem), _evaluate_on(spec, table, split)),
             on_progress=lambda progress: _report_search(report, table.metric.name, progress),
         )
         report(SEARCH_ENDS, "Fitting the best and judging it on held-out rows.", {})
@@ -148,7 +150,7 @@ def train(
         "importances": importance_plot(judged.importances, table.metric),
     }
     return TrainedModel(
-        judged.pipeline, summary, _input_example(table), plots, _pip_requirements(table)
+        judged.pipeline, summary, _input_example(table), plots, pip_requirements(judged.pipeline)
     )
 
 
@@ -194,7 +196,11 @@ def _starts(
     return kept_or_chosen(
         study_dir,
         lambda: choose_starts(
-            recall(table.task), meta, dataset_digest=dataset.digest, trainers=names
+            recall(table.task),
+            meta,
+            dataset_digest=dataset.digest,
+            trainers=names,
+            problem=table.problem,
         ),
     )
 
@@ -243,7 +249,7 @@ def _evaluate_on(
 def _pipeline(spec: TrainingSpec, table: TrainingTable, params: Params) -> Pipeline:
     trainer = TRAINERS[str(params["trainer"])]
     n_jobs = None if _n_threads(table) == 1 else -1
-    estimator = trainer.build(table.task, params, seed=spec.seed, n_jobs=n_jobs)
+    estimator = trainer.build(table.problem, params, seed=spec.seed, n_jobs=n_jobs)
     return build_pipeline(table.kinds, trainer.needs, estimator)
 
 
@@ -360,8 +366,3 @@ def _input_example(table: TrainingTable) -> pd.DataFrame:
         texts = [None if pd.isna(moment) else moment.isoformat() for moment in example[name]]
         example[name] = pd.Series(texts, index=example.index, dtype=object)
     return example
-
-
-def _pip_requirements(table: TrainingTable) -> list[str]:
-    needed = [*LIBRARIES, *(["ml-orchestrator-mcp"] if table.kinds.temporal else [])]
-    return [f"{name}=={version(name)}" for name in needed]

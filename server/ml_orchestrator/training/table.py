@@ -21,10 +21,12 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.metrics import METRICS, Metric, pick_metric
 from ml_orchestrator.training.models import Task, TrainingSpec
 from ml_orchestrator.training.preprocessing import FeatureKinds
+from ml_orchestrator.training.trainer import Problem
 
 __all__ = ["TrainingTable", "check_head", "prepare_table"]
 
 MAX_CLASSES = 100
+IMBALANCED = 0.4  # of an equal share of the rows
 MAX_INTEGER = 2**53  # up to here a float holds every integer
 
 
@@ -49,6 +51,19 @@ class TrainingTable:
     times: NDArray[np.float64] | None
     groups: NDArray[np.int64] | None
     warnings: tuple[str, ...]
+
+    @property
+    def problem(self) -> Problem:
+        """What the model families are told of it."""
+        n_classes = len(self.classes)
+        counts = np.bincount(self.codes) if n_classes else np.zeros(1)
+        return Problem(
+            task=self.task,
+            n_classes=n_classes,
+            is_imbalanced=n_classes > 0
+            and bool(counts.min() * n_classes < IMBALANCED * len(self.codes)),
+            is_ordered=self.times is not None,
+        )
 
 
 def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:

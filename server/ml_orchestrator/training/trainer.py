@@ -7,7 +7,23 @@ from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.training.models import Task
 from ml_orchestrator.training.space import Params, ParamSpace
 
-__all__ = ["TRAINERS", "Needs", "Trainer"]
+__all__ = ["TRAINERS", "Needs", "Problem", "Trainer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a family is told of the problem before it is asked for a model.
+
+    ``is_imbalanced``: the rarest class has less than 40 % of an equal share of the rows.
+    ``is_ordered``: later rows are predicted from earlier ones. ``quantile``: what to predict of
+    a number, between 0 and 1; None is its mean.
+    """
+
+    task: Task
+    n_classes: int = 0
+    is_imbalanced: bool = False
+    is_ordered: bool = False
+    quantile: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +40,8 @@ class Trainer(Protocol):
 
     ``build`` is deterministic in its arguments, and what it builds can be saved by skops with
     ``training.trusted_types``. ``first_params`` lies inside the space that ``suggest`` asks for,
-    under the same names, and is tried before the search starts.
+    under the same names, and is tried before the search starts; it may name parameters that a
+    problem does not ask for.
     """
 
     @property
@@ -37,11 +54,15 @@ class Trainer(Protocol):
         """Sound defaults that are quick to fit."""
         ...
 
-    def suggest(self, space: ParamSpace) -> Params:
+    def fits(self, problem: Problem) -> bool:
+        """Return whether the family can be used on such a problem at all."""
+        ...
+
+    def suggest(self, space: ParamSpace, problem: Problem) -> Params:
         """Return one point of the search space."""
         ...
 
-    def build(self, task: Task, params: Params, *, seed: int, n_jobs: int | None) -> Any:
+    def build(self, problem: Problem, params: Params, *, seed: int, n_jobs: int | None) -> Any:
         """Return an unfitted scikit-learn estimator."""
         ...
 

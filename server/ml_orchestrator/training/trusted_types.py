@@ -1,7 +1,7 @@
 """Types in a saved pipeline that skops does not trust by itself.
 
-None of them runs code on loading: a tree's arrays, the description of a number format, and
-our own reader of dates.
+None of them runs code on loading: the arrays of trees, a measure of distance, a solver's state,
+the description of a number format, and our own readers of columns.
 """
 
 __all__ = ["EXTRA_TRUSTED_TYPES", "LIBRARY_TYPES"]
@@ -9,6 +9,10 @@ __all__ = ["EXTRA_TRUSTED_TYPES", "LIBRARY_TYPES"]
 LIBRARY_TYPES = (
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.metrics._dist_metrics.ManhattanDistance64",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",
 )
 EXTRA_TRUSTED_TYPES = (*LIBRARY_TYPES, "ml_orchestrator.training.dates.DateParts")

@@ -13,6 +13,7 @@ from ml_orchestrator.training.meta_features import distance
 from ml_orchestrator.training.models import Task, WarmStart
 from ml_orchestrator.training.space import Params, ParamSpace, ParamValue
 from ml_orchestrator.training.study import FinishedTrial
+from ml_orchestrator.training.trainer import Problem
 from ml_orchestrator.training.trainers import TRAINERS
 
 __all__ = [
@@ -57,6 +58,7 @@ def choose_starts(
     *,
     dataset_digest: str,
     trainers: Sequence[str],
+    problem: Problem,
 ) -> tuple[WarmStart, ...]:
     """Return the best configurations of the most similar data sets, nearest first.
 
@@ -71,21 +73,26 @@ def choose_starts(
     return tuple(
         start
         for trainer in trainers
-        for start in _of_trainer(trainer, near, but_not=dataset_digest)
+        for start in _of_trainer(trainer, near, but_not=dataset_digest, problem=problem)
     )
 
 
 def _of_trainer(
-    trainer: str, near: Sequence[tuple[float, Experience]], *, but_not: str
+    trainer: str,
+    near: Sequence[tuple[float, Experience]],
+    *,
+    but_not: str,
+    problem: Problem,
 ) -> Iterable[WarmStart]:
     chosen: dict[str, WarmStart] = {}
+    defaults = in_space(trainer, TRAINERS[trainer].first_params, problem) if near else {}
     for gap, found in near:
         if len(chosen) == N_STARTS:
             break
         if found.trainer != trainer or found.dataset_digest in {but_not, *chosen}:
             continue
-        params = in_space(trainer, found.params)
-        if params not in [TRAINERS[trainer].first_params, *(c.params for c in chosen.values())]:
+        params = in_space(trainer, found.params, problem)
+        if params not in [defaults, *(c.params for c in chosen.values())]:
             chosen[found.dataset_digest] = WarmStart(
                 run_id=found.run_id, distance=round(gap, 4), trainer=trainer, params=params
             )
@@ -131,14 +138,14 @@ def kept_or_chosen(
     return starts
 
 
-def in_space(trainer: str, params: Mapping[str, ParamValue]) -> Params:
-    """Return ``params`` inside today's search space of ``trainer``.
+def in_space(trainer: str, params: Mapping[str, ParamValue], problem: Problem) -> Params:
+    """Return ``params`` inside today's search space of ``trainer`` for ``problem``.
 
     What lies outside is moved to the nearest end; what is missing or no number takes the
     trainer's first value.
     """
     entry = TRAINERS[trainer]
-    return entry.suggest(_Fitting(params, entry.first_params))
+    return entry.suggest(_Fitting(params, entry.first_params), problem)
 
 
 class _Fitting(ParamSpace):

@@ -1,17 +1,26 @@
 """Model families; importing the package fills the catalogue."""
 
-from ml_orchestrator.training.trainer import TRAINERS, Needs, Trainer
+from ml_orchestrator.training.trainer import TRAINERS, Needs, Problem, Trainer
+from ml_orchestrator.training.trainers.elastic_net import ElasticNet
 from ml_orchestrator.training.trainers.extra_trees import ExtraTrees
 from ml_orchestrator.training.trainers.forest import Forest
 from ml_orchestrator.training.trainers.histogram_boosting import HistogramBoosting
 from ml_orchestrator.training.trainers.linear import Linear
+from ml_orchestrator.training.trainers.naive_bayes import NaiveBayes
+from ml_orchestrator.training.trainers.nearest import Nearest
+from ml_orchestrator.training.trainers.neural_net import NeuralNet
 
 __all__ = [
     "TRAINERS",
+    "ElasticNet",
     "ExtraTrees",
     "Forest",
     "HistogramBoosting",
     "Linear",
+    "NaiveBayes",
+    "Nearest",
     "Needs",
+    "NeuralNet",
+    "Problem",
     "Trainer",
 ]

@@ -1,0 +1,50 @@
+"""Nearest neighbours."""
+
+from typing import Any
+
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+from ml_orchestrator.training.space import Params, ParamSpace
+from ml_orchestrator.training.trainer import TRAINERS, Needs, Problem
+
+__all__ = ["Nearest"]
+
+POWERS = {"euclidean": 2, "manhattan": 1}
+
+
+class Nearest:
+    """Predicts what the most similar rows had; cannot weigh rows or classes."""
+
+    needs = Needs(categories="one_hot", scales=True, imputes=True)
+    first_params: Params = {  # noqa: RUF012 never changed
+        "n_neighbours": 15,
+        "weights": "distance",
+        "distance": "euclidean",
+    }
+
+    def fits(self, problem: Problem) -> bool:
+        """Return whether classes or a mean are wanted."""
+        return problem.quantile is None
+
+    def suggest(self, space: ParamSpace, problem: Problem) -> Params:
+        """Return how many neighbours, how they count and what is near."""
+        return {
+            "n_neighbours": space.integer("n_neighbours", 1, 60, log=True),
+            "weights": space.choice("weights", ["distance", "uniform"]),
+            "distance": space.choice("distance", list(POWERS)),
+        }
+
+    def build(self, problem: Problem, params: Params, *, seed: int, n_jobs: int | None) -> Any:
+        """Return the estimator; a tree, as distances by products differ in their last bits."""
+        is_class = problem.task == "classification"
+        family = KNeighborsClassifier if is_class else KNeighborsRegressor
+        return family(
+            n_neighbors=params["n_neighbours"],
+            weights=params["weights"],
+            p=POWERS[str(params["distance"])],
+            algorithm="kd_tree",
+            n_jobs=n_jobs,
+        )
+
+
+TRAINERS.register("nearest")(Nearest())
