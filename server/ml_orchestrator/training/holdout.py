@@ -32,9 +32,9 @@ def fit(pipeline: Pipeline, table: TrainingTable, rows: Rows) -> Pipeline:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", LinAlgWarning)
+        warnings.filterwarnings("ignore", message="Got `batch_size`")  # fewer rows than a batch
         pipeline.fit(table.features.iloc[rows], table.labels[rows])
     model = pipeline.named_steps["model"]
-        warnings.filterwarnings("ignore", message="Got `batch_size`")  # fewer rows than a batch
     if "n_jobs" in model.get_params():
         model.set_params(n_jobs=None)
     return pipeline
