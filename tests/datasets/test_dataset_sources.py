@@ -92,11 +92,12 @@ def test_the_head_is_the_first_rows_of_the_whole(root: Path, suffix: str) -> Non
     frame = pl.DataFrame({"a": range(50), "b": [f"b{i}" for i in range(50)]})
     write: dict[str, Any] = {"csv": frame.write_csv, "jsonl": frame.write_ndjson}
     write |= {"parquet": frame.write_parquet, "arrow": frame.write_ipc}
-    write[suffix](root / f"t.{suffix}")
+    name = f"t[1]*.{suffix}"  # no pattern
+    write[suffix](root / name)
 
-    head = load_head(f"t.{suffix}", roots=[root], max_bytes=MAX_BYTES, n_rows=7).frame
+    head = load_head(name, roots=[root], n_rows=7).frame
 
-    assert head.equals(load(f"t.{suffix}", root).frame.head(7))
+    assert head.equals(load(name, root).frame.head(7))
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
@@ -156,7 +157,6 @@ def test_rare_types_become_the_few_that_training_knows(root: Path) -> None:
         ("garbage.jsonl", InvalidInputError, "one object a line"),
         ("garbage.arrow", InvalidInputError, "cannot be read as arrow"),
         ("torn.parquet", InvalidInputError, "cannot be read as parquet"),
-        ("large.csv", InvalidInputError, "more than the allowed 1,000,000"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_reason(
@@ -183,7 +183,6 @@ def _fill(root: Path) -> None:
     (root / "binary.csv").write_bytes(b"a,b\n1,\x00\x01\x02\n")
     (root / "latin.csv").write_bytes(b"name\nJos\xe9\n")
     (root / "model.pkl").write_bytes(b"x")
-    (root / "large.csv").write_text("a\n" + "1\n" * 500_001)
     pl.DataFrame({"a": range(1_000)}).write_parquet(root / "torn.parquet")
     whole = (root / "torn.parquet").read_bytes()
     (root / "torn.parquet").write_bytes(whole[: len(whole) // 2])

@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,9 +13,10 @@ import polars as pl
 
 from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["parse", "parse_head"]
+__all__ = ["TEXT_LINES", "parse", "parse_head", "reading", "separator_of"]
 
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
+TEXT_LINES = (".jsonl", ".ndjson")
 HEAD_BYTES = 1_000_000  # of a text whose header and first bytes are looked at
 SEPARATORS = (",", ";", "\t", "|")
 Read: TypeAlias = "Callable[[Path | io.BytesIO, str, int | None], pl.DataFrame]"
@@ -27,7 +29,7 @@ def parse(path: Path, content: bytes) -> pl.DataFrame:
         InvalidInputError: it is not such a table; the message says what the reader found.
     """
     entry = _format(path)
-    with _readable(path, entry):
+    with reading(path):
         return entry.read(io.BytesIO(content), _hint(path, entry, content), None)
 
 
@@ -38,12 +40,18 @@ def parse_head(path: Path, n_rows: int) -> pl.DataFrame:
         InvalidInputError: its head is not such a table.
     """
     entry = _format(path)
-    with _readable(path, entry):
-        start = b""
-        if entry.is_text:
-            with path.open("rb") as file:
-                start = file.read(HEAD_BYTES)
-        return entry.read(path, _hint(path, entry, start), n_rows)
+    with reading(path):
+        return entry.read(path, _hint(path, entry, _start(path, entry)), n_rows)
+
+
+def separator_of(path: Path) -> str:
+    """Return what separates the values of a CSV file; nothing for other formats.
+
+    Raises:
+        InvalidInputError: its header repeats a name, or it is not text.
+    """
+    entry = _format(path)
+    return _hint(path, entry, _start(path, entry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +65,23 @@ def _format(path: Path) -> _Format:
     return _FORMATS[path.suffix.lower()]
 
 
+def _start(path: Path, entry: _Format) -> bytes:
+    if not entry.is_text:
+        return b""
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
 @contextmanager
-def _readable(path: Path, entry: _Format) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
+    """Raise InvalidInputError with what the reader found where a file is no such table."""
     try:
         yield
     except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
         reason = str(error).strip().splitlines()
         raise InvalidInputError(
             f"{path.name} cannot be read as {path.suffix[1:]}: {reason[0] if reason else error!r}. "
-            f"Check that it is not cut off{entry.advice}."
+            f"Check that it is not cut off{_format(path).advice}."
         ) from error
 
 
@@ -94,19 +110,25 @@ def _read_csv(source: Path | io.BytesIO, separator: str, n_rows: int | None) -> 
         infer_schema_length=n_rows,
         n_rows=n_rows,
         null_values=MISSING,
+        glob=False,
     )
 
 
 def _read_json_lines(source: Path | io.BytesIO, _: str, n_rows: int | None) -> pl.DataFrame:
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            source = io.BytesIO(b"".join(islice(file, n_rows)))
     frame = pl.read_ndjson(source, infer_schema_length=n_rows, n_rows=n_rows)
     return frame.select([_with_dates(column) for column in frame.get_columns()])
 
 
 def _read_parquet(source: Path | io.BytesIO, _: str, n_rows: int | None) -> pl.DataFrame:
-    return pl.read_parquet(source, n_rows=n_rows)
+    return pl.read_parquet(source, n_rows=n_rows, glob=False)
 
 
 def _read_arrow(source: Path | io.BytesIO, _: str, n_rows: int | None) -> pl.DataFrame:
+    if isinstance(source, Path):
+        return pl.scan_ipc(source, n_rows=n_rows, glob=False).collect()
     return pl.read_ipc(source, n_rows=n_rows)
 
 

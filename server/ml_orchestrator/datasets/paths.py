@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError, PathNotAllowedError
 
-__all__ = ["SUFFIXES", "check_size", "read_allowed_file", "resolve_allowed"]
+__all__ = ["SUFFIXES", "read_allowed_file", "resolve_allowed"]
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather")
 MAX_PATH_CHARS = 4_096
@@ -46,7 +46,7 @@ def read_allowed_file(path: Path, *, max_bytes: int) -> bytes:
     """Return the content of a resolved file of at most ``max_bytes``.
 
     Raises:
-        InvalidInputError: too large, empty or unreadable.
+        InvalidInputError: it grew beyond that meanwhile, or is empty or unreadable.
     """
     try:
         with path.open("rb") as file:
@@ -54,19 +54,13 @@ def read_allowed_file(path: Path, *, max_bytes: int) -> bytes:
     except OSError as error:
         raise InvalidInputError(f"Cannot read {path.name}: {error.strerror}.") from error
     if len(content) > max_bytes:
-        check_size(path, max(len(content), path.stat().st_size), max_bytes=max_bytes)
+        raise InvalidInputError(
+            f"{path.name} has more than {max_bytes:,} bytes now; it grew while it was read. "
+            "Write it elsewhere and move it into place, then ask again."
+        )
     if not content:
         raise InvalidInputError(f"{path.name} is empty: rows are needed.")
     return content
-
-
-def check_size(path: Path, size_bytes: int, *, max_bytes: int) -> None:
-    """Raise InvalidInputError if a file is larger than ``max_bytes``."""
-    if size_bytes > max_bytes:
-        raise InvalidInputError(
-            f"{path.name} has {size_bytes:,} bytes, more than the allowed {max_bytes:,}. "
-            "Sample it, or raise ML_ORCHESTRATOR_MAX_DATA_BYTES."
-        )
 
 
 def _check_text(source: str) -> None:

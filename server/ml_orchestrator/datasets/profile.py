@@ -68,7 +68,8 @@ def profile_dataset(
         **about_target,
     )
     cut = _cut_warnings(profile) if columns is None else []
-    return profile.model_copy(update={"warnings": (*cut, *_warnings(profile, found))})
+    warnings = (*dataset.notices, *cut, *_warnings(profile, found))
+    return profile.model_copy(update={"warnings": warnings})
 
 
 def _shown(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ml_orchestrator.datasets.builtin import BUILTIN_DATASETS, BuiltinDataset
 from ml_orchestrator.datasets.formats import parse, parse_head
 from ml_orchestrator.datasets.kinds import normalise
-from ml_orchestrator.datasets.paths import check_size, read_allowed_file, resolve_allowed
+from ml_orchestrator.datasets.paths import read_allowed_file, resolve_allowed
+from ml_orchestrator.datasets.sampling import draw_sample
 from ml_orchestrator.errors import InvalidInputError
 
 __all__ = [
@@ -34,7 +35,8 @@ BUILTIN_PREFIX = "builtin:"
 class Dataset:
     """A table, where it came from and the SHA-256 of its content (hexadecimal).
 
-    The digest is over the bytes of the file, or the canonical content of a built-in.
+    The digest is over the bytes of the file, or the canonical content of a built-in; ``notices``
+    say what a reader must know of how the table was made, one sentence each.
     """
 
     source: str
@@ -42,6 +44,7 @@ class Dataset:
     digest: str
     description: str
     default_target: str | None
+    notices: tuple[str, ...] = ()
 
 
 def load_dataset(source: str, *, roots: Sequence[Path], max_bytes: int) -> Dataset:
@@ -50,17 +53,20 @@ def load_dataset(source: str, *, roots: Sequence[Path], max_bytes: int) -> Datas
     Args:
         source: relative paths start at the first root; no address is ever fetched.
         roots: folders that files may be read from, links followed first.
-        max_bytes: largest file that is read.
+        max_bytes: largest file that is read whole; of a larger one as many rows are drawn as
+            make up this much of it, and a notice says so.
 
     Raises:
         NotFoundError: no such built-in or file.
         PathNotAllowedError: the path leaves the roots.
-        InvalidInputError: unreadable, too large, without rows or without columns.
+        InvalidInputError: unreadable, without rows or without columns.
         UnavailableError: a built-in needs a library that is not installed.
     """
     if source.startswith(BUILTIN_PREFIX):
         return _load_builtin(source)
     path = resolve_allowed(source, roots)
+    if path.stat().st_size > max_bytes:
+        return _load_sample(source, path, max_bytes)
     content = read_allowed_file(path, max_bytes=max_bytes)
     frame = normalise(parse(path, content))
     _check_shape(source, frame)
@@ -81,7 +87,7 @@ def file_size_bytes(source: str, *, roots: Sequence[Path]) -> int:
     return resolve_allowed(source, roots).stat().st_size
 
 
-def load_head(source: str, *, roots: Sequence[Path], max_bytes: int, n_rows: int) -> Dataset:
+def load_head(source: str, *, roots: Sequence[Path], n_rows: int) -> Dataset:
     """Return the first rows of a file, read without the rest; the digest is empty.
 
     Types are those of these rows: later ones may turn whole numbers into others, or into text.
@@ -89,7 +95,6 @@ def load_head(source: str, *, roots: Sequence[Path], max_bytes: int, n_rows: int
     Args:
         source: path of a data file.
         roots: as for `load_dataset`.
-        max_bytes: largest file that is accepted, though only its head is read.
         n_rows: rows at most.
 
     Raises:
@@ -97,7 +102,6 @@ def load_head(source: str, *, roots: Sequence[Path], max_bytes: int, n_rows: int
             head shows it.
     """
     path = resolve_allowed(source, roots)
-    check_size(path, path.stat().st_size, max_bytes=max_bytes)
     frame = normalise(parse_head(path, n_rows))
     _check_shape(source, frame)
     return Dataset(source, frame, "", f"Head of file {path.name}.", None)
@@ -126,6 +130,17 @@ def _as_array(column: pl.Series) -> NDArray[Any]:
         return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     texts = [None if value is None else str(value) for value in column.to_list()]
     return np.array(texts, dtype=object)
+
+
+def _load_sample(source: str, path: Path, max_bytes: int) -> Dataset:
+    sample = draw_sample(path, max_bytes=max_bytes)
+    frame = normalise(sample.frame)
+    _check_shape(source, frame)
+    notice = (
+        f"{path.name} is larger than {max_bytes:,} bytes (ML_ORCHESTRATOR_MAX_DATA_BYTES): "
+        f"{frame.height:,} of its {sample.n_rows:,} rows, drawn at random, are used."
+    )
+    return Dataset(source, frame, sample.digest, f"File {path.name}.", None, (notice,))
 
 
 def _load_builtin(source: str) -> Dataset:

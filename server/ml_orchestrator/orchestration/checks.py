@@ -35,10 +35,9 @@ def check_training(settings: Settings, params: Mapping[str, Any]) -> None:
 
 
 def _load(settings: Settings, source: str) -> Dataset:
-    roots, max_bytes = settings.roots, settings.max_data_bytes
     if _is_large(settings, source):
-        return load_head(source, roots=roots, max_bytes=max_bytes, n_rows=HEAD_ROWS)
-    return load_dataset(source, roots=roots, max_bytes=max_bytes)
+        return load_head(source, roots=settings.roots, n_rows=HEAD_ROWS)
+    return load_dataset(source, roots=settings.roots, max_bytes=settings.max_data_bytes)
 
 
 def _is_large(settings: Settings, source: str) -> bool:

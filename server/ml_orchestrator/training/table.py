@@ -91,7 +91,7 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
         kinds=kinds,
         times=_times(spec, frame),
         groups=_groups(spec, frame),
-        warnings=(*warnings, *dropped),
+        warnings=(*dataset.notices, *warnings, *dropped),
     )
 
 

@@ -1,0 +1,129 @@
+"""A sample of a file that is too large to be read whole, in memory that does not grow with it."""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ml_orchestrator.datasets.formats import TEXT_LINES, parse, reading, separator_of
+from ml_orchestrator.errors import InvalidInputError
+
+__all__ = ["Sample", "draw_sample"]
+
+Rows = NDArray[np.int64]
+Choose = Callable[[int], Rows]
+
+SEED = 0
+BATCH_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Rows drawn from a file, in the file's order.
+
+    ``digest`` is the SHA-256 of the whole file (hexadecimal), ``n_rows`` the rows it has.
+    """
+
+    frame: pl.DataFrame
+    digest: str
+    n_rows: int
+
+
+def draw_sample(path: Path, *, max_bytes: int) -> Sample:
+    """Return as many rows of a file as make up ``max_bytes`` of it, each row as likely.
+
+    The file is read three times, in pieces: for its digest, to count its rows and to take those
+    drawn. The same file gives the same rows. Types are read from the rows drawn.
+
+    Args:
+        path: a resolved data file that is larger than ``max_bytes``.
+        max_bytes: share of the file that is kept, in bytes of the file.
+
+    Raises:
+        InvalidInputError: it is not a table, or it changed while it was read.
+    """
+    before = path.stat()
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    take = _take_lines if path.suffix.lower() in TEXT_LINES else _take_rows
+    with reading(path):
+        frame, n_rows = take(path, lambda n: _drawn(n, min(1.0, max_bytes / before.st_size)))
+    after = path.stat()
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise InvalidInputError(
+            f"{path.name} changed while it was read. Write it elsewhere and move it into place, "
+            "then ask again."
+        )
+    return Sample(frame, digest, n_rows)
+
+
+def _drawn(n_rows: int, share: float) -> Rows:
+    """Return the sorted numbers of the rows that are kept, at least one if there is one."""
+    n_kept = min(n_rows, max(1, round(n_rows * share)))
+    rows = np.random.default_rng(SEED).choice(n_rows, size=n_kept, replace=False)
+    return np.sort(rows)
+
+
+def _take_lines(path: Path, choose: Choose) -> tuple[pl.DataFrame, int]:
+    """Take lines of a text with one object a line; blank ones are no rows."""
+    with path.open("rb") as file:
+        n_rows = sum(1 for line in file if line.strip())
+    wanted = iter(choose(n_rows).tolist())
+    kept, row, following = io.BytesIO(), 0, next(wanted, None)
+    with path.open("rb") as file:
+        for line in file:
+            if following is None:
+                break
+            if not line.strip():
+                continue
+            if row == following:
+                kept.write(line.rstrip(b"\r\n") + b"\n")
+                following = next(wanted, None)
+            row += 1
+    return parse(path, kept.getvalue()), n_rows
+
+
+def _take_rows(path: Path, choose: Choose) -> tuple[pl.DataFrame, int]:
+    """Take rows of a table; those of a CSV become text again, so that types are read as usual.
+
+    Rows are copied out of their batch at once: a selection of texts would keep it in memory.
+    """
+    separator = separator_of(path)
+    table = _scan(path, separator)
+    n_rows = int(table.select(pl.len()).collect(engine="streaming").item())
+    kept = _selected(table, choose(n_rows))
+    if not separator:
+        return pl.concat([_copy(rows) for rows in kept]), n_rows
+    text = io.StringIO()
+    for number, rows in enumerate(kept):
+        text.write(rows.write_csv(separator=separator, include_header=number == 0))
+    return parse(path, text.getvalue().encode()), n_rows
+
+
+def _selected(table: pl.LazyFrame, chosen: Rows) -> Iterator[pl.DataFrame]:
+    """Yield the chosen rows of one batch after another, of no row first."""
+    yield table.clear().collect()
+    begin = 0
+    for batch in table.collect_batches(chunk_size=BATCH_ROWS, lazy=True, engine="streaming"):
+        first, last = np.searchsorted(chosen, (begin, begin + batch.height))
+        yield batch[chosen[first:last] - begin]
+        begin += batch.height
+
+
+def _copy(rows: pl.DataFrame) -> pl.DataFrame:
+    buffer = rows.write_ipc(None)
+    buffer.seek(0)
+    return pl.read_ipc(buffer)
+
+
+def _scan(path: Path, separator: str) -> pl.LazyFrame:
+    if separator:
+        return pl.scan_csv(path, separator=separator, infer_schema=False, glob=False)
+    if path.suffix.lower() == ".parquet":
+        return pl.scan_parquet(path, glob=False)
+    return pl.scan_ipc(path, glob=False)
