@@ -1,0 +1,131 @@
+"""Columns read as a person says, where their values do not tell."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import polars as pl
+
+from ml_orchestrator.datasets.profile import check_column
+from ml_orchestrator.errors import InvalidInputError
+
+__all__ = ["ColumnType", "retyped"]
+
+ColumnType = Literal["numeric", "categorical", "boolean", "temporal", "ignore"]
+TRUE = ("true", "t", "yes", "y", "1", "1.0")
+FALSE = ("false", "f", "no", "n", "0", "0.0")
+MAX_SHOWN_CHARS = 60
+_ZONED = "%Y-%m-%d %H:%M:%S%.f%z"
+_PLAIN = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+
+
+def retyped(frame: pl.DataFrame, types: Mapping[str, ColumnType]) -> pl.DataFrame:
+    """Return a normalised frame with some columns read as another type, or without them.
+
+    Args:
+        frame: the table as it was read.
+        types: column names to types. ``numeric``: text is read as numbers. ``categorical``:
+            numbers and times become labels, whole numbers without a point. ``boolean``: 1 and 0
+            or the words true, yes, t, y and false, no, f, n, in any case. ``temporal``: text
+            is read as ISO 8601 dates or times, zoned ones in UTC. ``ignore``: the column is
+            left out.
+
+    Raises:
+        InvalidInputError: no such column, no other column is left, or a value cannot be read
+            so; the message names the column, the row (1 is the first) and the value.
+    """
+    for name in types:
+        check_column(frame, name, "a column of another type")
+    kept = [
+        _READ[types[column.name]](column) if column.name in types else column
+        for column in frame.get_columns()
+        if types.get(column.name) != "ignore"
+    ]
+    if not kept:
+        raise InvalidInputError("Every column is to be ignored; leave at least one.")
+    return pl.DataFrame(kept)
+
+
+def _numeric(column: pl.Series) -> pl.Series:
+    if column.dtype.is_numeric():
+        return column
+    if column.dtype == pl.Boolean:
+        return column.cast(pl.Float64)
+    texts = _texts(column, "numeric").str.strip_chars()
+    return _all_read(column, texts.cast(pl.Float64, strict=False).fill_nan(None), "numeric")
+
+
+def _categorical(column: pl.Series) -> pl.Series:
+    if column.dtype.is_nested() or column.dtype == pl.Binary:
+        raise _cannot(column, "categorical")
+    if column.dtype.is_float() and _are_whole(column):
+        column = column.cast(pl.Int64)
+    return column.cast(pl.String)
+
+
+def _boolean(column: pl.Series) -> pl.Series:
+    if column.dtype == pl.Boolean:
+        return column
+    is_text = column.dtype == pl.String
+    if not is_text and not column.dtype.is_numeric():
+        raise _cannot(column, "boolean")
+    words = column.cast(pl.String).str.strip_chars().str.to_lowercase()
+    known = words.replace_strict(
+        [*TRUE, *FALSE],
+        [True] * len(TRUE) + [False] * len(FALSE),
+        default=None,
+        return_dtype=pl.Boolean,
+    )
+    return _all_read(column, known, "boolean")
+
+
+def _temporal(column: pl.Series) -> pl.Series:
+    if column.dtype.is_temporal():
+        return column
+    texts = _texts(column, "temporal").str.strip_chars()
+    dates = texts.str.to_date("%Y-%m-%d", strict=False)
+    if dates.null_count() == column.null_count():
+        return dates
+    texts = texts.str.replace("T", " ").str.replace("Z$", "+00:00")
+    times = texts.str.to_datetime(_ZONED, strict=False, time_zone="UTC").dt.replace_time_zone(None)
+    for form in _PLAIN:
+        times = times.fill_null(texts.str.to_datetime(form, strict=False, time_unit="us"))
+    return _all_read(column, times, "temporal")
+
+
+def _texts(column: pl.Series, wanted: str) -> pl.Series:
+    if column.dtype != pl.String:
+        raise _cannot(column, wanted)
+    return column
+
+
+def _cannot(column: pl.Series, wanted: str) -> InvalidInputError:
+    advice = " Times are written as ISO 8601 text." if wanted == "temporal" else ""
+    return InvalidInputError(
+        f"Column {column.name!r} is {column.dtype}, which cannot be read as {wanted}.{advice}"
+    )
+
+
+def _all_read(column: pl.Series, read: pl.Series, wanted: str) -> pl.Series:
+    """Return what was read, unless a value was lost."""
+    lost = (read.is_null() & column.is_not_null()).arg_true()
+    if len(lost):
+        row = int(lost[0])
+        raise InvalidInputError(
+            f"Column {column.name!r} cannot be read as {wanted}: row {row + 1} of "
+            f"{len(column):,} holds {str(column[row])[:MAX_SHOWN_CHARS]!r}, and "
+            f"{len(lost) - 1:,} other rows hold such values. Mend them or choose another type."
+        )
+    return read.alias(column.name)
+
+
+def _are_whole(column: pl.Series) -> bool:
+    values = column.drop_nulls()
+    return bool((values.is_finite() & (values.abs() < 2**53) & (values == values.round())).all())
+
+
+_READ: Mapping[str, Callable[[pl.Series], pl.Series]] = {
+    "numeric": _numeric,
+    "categorical": _categorical,
+    "boolean": _boolean,
+    "temporal": _temporal,
+}
