@@ -12,12 +12,14 @@ __all__ = [
     "ColumnProfile",
     "DatasetProfile",
     "LeakageSuspect",
+    "SplitKind",
     "Task",
 ]
 
 ColumnKind = Literal[
     "numeric", "boolean", "temporal", "categorical", "text", "empty", "unsupported"
 ]
+SplitKind = Literal["random", "time", "group"]
 Task = Literal["classification", "regression"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -109,6 +111,14 @@ class DatasetProfile(Record):
         dict[str, float],
         Field(description="Share of each class, largest first; empty for regression."),
     ] = {}
+    suggested_split: Annotated[
+        SplitKind,
+        Field(description="How to hold rows out; training takes time_column or group_column."),
+    ] = "random"
+    split_column: Annotated[
+        str | None, Field(description="The column that orders or groups the rows.")
+    ] = None
+    split_evidence: Annotated[str, Field(description="What was seen, in words.")] = ""
     leakage_suspects: Annotated[
         tuple[LeakageSuspect, ...],
         Field(description="Columns that alone predict the target nearly perfectly."),

@@ -10,6 +10,7 @@ from ml_orchestrator.datasets.kinds import suggest_metric, suggest_task
 from ml_orchestrator.datasets.leakage import find_leakage
 from ml_orchestrator.datasets.models import ColumnProfile, DatasetProfile, LeakageSuspect, Task
 from ml_orchestrator.datasets.sources import Dataset
+from ml_orchestrator.datasets.split_hints import suggest_split
 from ml_orchestrator.errors import InvalidInputError
 
 __all__ = ["check_column", "profile_dataset"]
@@ -52,6 +53,7 @@ def profile_dataset(
     found = tuple(profile_column(column) for column in frame.get_columns())
     shown = _shown(found, target, max_columns) if columns is None else _named(found, columns)
     about_target = _about_target(frame, target) if target is not None else {}
+    hint = suggest_split(frame, target)
     profile = DatasetProfile(
         source=dataset.source,
         description=dataset.description,
@@ -65,6 +67,9 @@ def profile_dataset(
         empty_columns=tuple(c.name for c in found if c.kind == "empty"),
         id_like_columns=tuple(c.name for c in found if c.is_id_like and c.name != target),
         target=target,
+        suggested_split=hint.kind,
+        split_column=hint.column,
+        split_evidence=hint.evidence,
         **about_target,
     )
     cut = _cut_warnings(profile) if columns is None else []

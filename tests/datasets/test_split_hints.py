@@ -1,0 +1,57 @@
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from ml_orchestrator.datasets.profile import profile_dataset
+from ml_orchestrator.datasets.sources import load_dataset
+from ml_orchestrator.datasets.split_hints import suggest_split
+
+DAYS = [date(2024, 1, 1) + timedelta(days=i) for i in range(60)]
+SHUFFLED = DAYS[::2] + DAYS[1::2]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("day", DAYS, "time"),
+        ("day", DAYS[::-1], "time"),
+        ("day", [day for day in DAYS[:30] for _ in range(2)], "time"),
+        ("born", SHUFFLED, "random"),
+        ("day", [*DAYS[:-1], None], "random"),
+        ("day", [DAYS[0]] * 30 + [DAYS[1]] * 30, "random"),
+        ("patient_id", [i // 4 for i in range(60)], "group"),
+        ("customerId", [f"c{i % 12}" for i in range(60)], "group"),
+        ("store", ["s" + str(i % 6) for i in range(60)], "group"),
+        ("id", list(range(60)), "random"),
+        ("session", [i % 3 for i in range(60)], "random"),
+        ("humid", [i % 12 for i in range(60)], "random"),
+        ("user", [i % 12 + 0.5 for i in range(60)], "random"),
+    ],
+)
+def test_rows_that_belong_together_are_recognised(name: str, values: list[Any], kind: str) -> None:
+    hint = suggest_split(pl.DataFrame({"x": [i * 0.1 for i in range(60)], name: values}), None)
+
+    assert hint.kind == kind
+    assert hint.column == (None if kind == "random" else name)
+
+
+def test_time_comes_before_groups() -> None:
+    frame = pl.DataFrame({"store": ["s" + str(i % 6) for i in range(60)], "day": DAYS})
+    assert suggest_split(frame, None).column == "day"
+
+
+def test_the_target_neither_orders_nor_groups() -> None:
+    assert suggest_split(pl.DataFrame({"day": DAYS}), "day").kind == "random"
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "column"),
+    [("daily_demand", "time", "date"), ("iris", "random", None)],
+)
+def test_the_profile_says_how_to_hold_rows_out(source: str, kind: str, column: str | None) -> None:
+    profile = profile_dataset(load_dataset(f"builtin:{source}", roots=[], max_bytes=1), None)
+
+    assert (profile.suggested_split, profile.split_column) == (kind, column)
+    assert profile.split_evidence
