@@ -92,6 +92,14 @@ def test_a_move_of_another_client_is_recorded_and_can_be_rolled_back(place: Plac
     assert steps(desk, alias) == [(None, 1, "applied"), (1, 2, "observed"), (2, 1, "applied")]
 
 
+def test_a_rollback_of_a_first_move_unsets_the_alias(place: Place) -> None:
+    desk, alias = place.desk, "first"
+    desk.mover.move(ask(1, None, alias=alias))
+    desk.mover.move(ask("previous", 1, alias=alias))
+    assert steps(desk, alias) == [(None, 1, "applied"), (1, None, "applied")]
+    assert alias not in place.other.get_registered_model("iris").aliases
+
+
 def test_an_alias_that_appeared_elsewhere_enters_the_history(place: Place) -> None:
     place.other.set_registered_model_alias("iris", "elsewhere", "2")
     assert steps(place.desk, "elsewhere") == [(None, 2, "observed")]

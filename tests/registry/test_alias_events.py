@@ -202,7 +202,7 @@ def test_a_client_that_writes_between_look_and_move_wins_and_is_recorded(
         return move_alias(*args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(desk.store, "move_alias", after_another_client)
-    with pytest.raises(ConflictError, match="It points to None"):
+    with pytest.raises(ConflictError, match="Now it is at: unset"):
         desk.mover.move(ask(2, 1))
     assert steps(desk) == [(None, 1, "applied"), (1, 2, "abandoned"), (1, None, "observed")]
 

@@ -1,3 +1,4 @@
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -74,10 +75,49 @@ def test_previous_rolls_back_and_forth(desk: RegistryDesk) -> None:
     ]
 
 
-def test_without_a_previous_version_a_rollback_says_so(desk: RegistryDesk) -> None:
+def test_a_rollback_of_a_first_move_leaves_the_alias_unset_and_is_kept(desk: RegistryDesk) -> None:
     desk.mover.move(ask(1, None))
-    with pytest.raises(NotFoundError, match="no previous version"):
-        desk.mover.move(ask("previous", 1))
+    with pytest.raises(ConflictError, match="points to version 1"):
+        desk.mover.move(ask("previous", None))
+
+    back = desk.mover.move(ask("previous", 1))
+    forth = desk.mover.plan(ask("previous", None)).plan
+
+    assert (back.plan.to_version, back.plan.is_rollback, back.previous_version) == (None, True, 1)
+    assert (forth.to_version, forth.is_rollback) == (1, False)
+    assert desk.store.alias_version("iris", "stable") is None
+    assert steps(desk) == [(None, 1, "applied"), (1, None, "applied")]
+
+
+def test_without_a_history_a_rollback_says_so(desk: RegistryDesk, home: Path) -> None:
+    with pytest.raises(NotFoundError, match="not on record where @stable of 'iris' pointed"):
+        desk.mover.move(ask("previous", None))
+
+
+def test_of_an_alias_that_was_found_set_nobody_knows_where_it_pointed_before(
+    desk: RegistryDesk, home: Path
+) -> None:
+    """Its log begins after it was set, as where an old MLflow database is taken over."""
+    with sqlite3.connect(home / "mlflow.db") as database:
+        database.execute("DROP TRIGGER ml_orchestrator_alias_insert")
+    client = MlflowClient(mlflow_uri(home), mlflow_uri(home))
+    client.set_registered_model_alias("iris", "stable", "1")
+
+    with pytest.raises(NotFoundError, match="or null to remove it"):
+        desk.mover.plan(ask("previous", 1))
+    removal = desk.mover.plan(ask(None, 1)).plan
+
+    assert steps(desk) == [(None, 1, "observed")]
+    assert not removal.is_rollback
+
+
+def test_a_first_move_of_another_client_can_be_rolled_back(desk: RegistryDesk, home: Path) -> None:
+    client = MlflowClient(mlflow_uri(home), mlflow_uri(home))
+    client.set_registered_model_alias("iris", "champion", "2")
+
+    assert desk.mover.move(ask("previous", 2, alias="champion")).plan.is_rollback
+
+    assert steps(desk, "champion") == [(None, 2, "observed"), (2, None, "applied")]
 
 
 def test_an_alias_can_be_removed_and_the_removal_is_kept(desk: RegistryDesk) -> None:

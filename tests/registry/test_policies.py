@@ -8,6 +8,7 @@ from ml_orchestrator.registry.aliases import ALIAS_RULES
 from ml_orchestrator.registry.desk import RegistryDesk
 from ml_orchestrator.registry.models import AliasMove
 from ml_orchestrator.registry.policies import AliasPolicy, EnvironmentPolicy, PolicyBook
+from ml_orchestrator.registry.store import ENVIRONMENT_TAG
 
 FILE = """
 [alias.production]
@@ -126,6 +127,32 @@ def test_a_rollback_needs_neither_person_nor_pause_and_the_way_forth_again_does(
     assert (back.plan.is_rollback, back.plan.needs_approval) == (True, False)
     forth = desk.mover.plan(ask("previous", 1)).plan
     assert (forth.is_rollback, forth.needs_approval) == (False, True)
+
+
+def test_a_first_version_is_taken_off_production_again_as_any_rollback(
+    desk: RegistryDesk, home: Path
+) -> None:
+    """Neither a person nor a pause is in the way, unless the policy wants a person always."""
+    desk.mover.move(ask(1, None, alias="challenger"))
+    wanted = desk.mover.ask_approval(ask(1, None, alias="production"))
+    assert wanted is not None
+    desk.approvals.decide(wanted.id, "approved", decided_by="ada", via="terminal")
+    desk.mover.move(ask(1, None, alias="production"))
+
+    (home / "policies.toml").write_text('[alias.production]\napproval = "always"\n')
+    always = desk.mover.plan(ask("previous", 1, alias="production")).plan
+    (home / "policies.toml").unlink()
+    back = desk.mover.move(ask("previous", 1, alias="production", reason="it fails"))
+    again = desk.mover.plan(ask(1, None, alias="production")).plan
+
+    assert (always.is_rollback, always.needs_approval) == (True, True)
+    assert (back.plan.needs_approval, back.plan.allowed, back.plan.to_version) == (
+        False, True, None,
+    )  # fmt: skip
+    last = desk.mover.history("iris", "production", limit=1).moves[0]
+    assert (last.from_version, last.to_version, last.reason) == (1, None, "it fails")
+    assert (again.is_rollback, again.needs_approval) == (False, True)
+    assert desk.store.version("iris", 1).tags[ENVIRONMENT_TAG] == "none"
 
 
 def tick_until_moved(desk: RegistryDesk, version: int, expected: int | None) -> AliasMove:

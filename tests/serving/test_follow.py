@@ -31,11 +31,11 @@ class Alias:
     """An alias that the test moves."""
 
     def __init__(self) -> None:
-        self.version = 1
+        self.version: int | None = 1
         self.is_reachable = True
         self.looked = threading.Semaphore(0)
 
-    def resolve(self) -> int:
+    def resolve(self) -> int | None:
         self.looked.release()
         if not self.is_reachable:
             raise UnavailableError("The registry is away.")
@@ -80,6 +80,16 @@ def test_a_version_that_does_not_verify_is_refused_once_and_the_old_one_answers(
     assert predicted(slots) == 1.0
     alias.version = 3
     assert follower.look().blue == 3
+
+
+def test_where_the_alias_is_removed_the_version_that_answers_keeps_answering(
+    alias: Alias, follower: Follower, caplog: pytest.LogCaptureFixture
+) -> None:
+    alias.version = None
+    assert (follower.look().blue, follower.look().blue) == (1, 1)
+    assert caplog.messages == ["The alias was removed; version 1 keeps answering"]
+    alias.version = 2
+    assert follower.look().blue == 2
 
 
 def test_a_registry_that_is_away_is_asked_again(alias: Alias, follower: Follower) -> None:

@@ -94,7 +94,10 @@ async def test_a_person_who_says_yes_is_asked_once_and_named_in_the_history(
     assert not is_error, done
     assert done["move"]["approved_by"] == f"{os_user()}, asked by mcp"
     assert len(asked) == 1
-    assert r"from None to 1. ml-orchestrator gives as reason: 'best on\nheld-out rows'" in asked[0]
+    assert (
+        r"from unset to version 1. ml-orchestrator gives as reason: 'best on\nheld-out rows'"
+        in asked[0]
+    )
     content = page.structured_content
     assert content is not None
     assert content["moves"][0] == done["move"]
@@ -167,7 +170,7 @@ async def test_what_a_person_approved_in_a_terminal_goes_through_once(
         is_error, done = await call(client)
 
     assert (code, is_error) == (0, False), done
-    assert "@production of 'iris' from None to 1" in capsys.readouterr().out
+    assert "@production of 'iris' from unset to version 1" in capsys.readouterr().out
     assert done["move"]["approved_by"] == os_user()
     assert await run_sync(run_cli, tried, "approvals") == 0
     assert capsys.readouterr().out == "Nothing waits for approval.\n"

@@ -82,15 +82,24 @@ class Standing:
         return None if self.last is None else self.last.move.to_version
 
     def previous(self, current_version: int | None) -> int | None:
-        """Return where the alias pointed before it came to ``current_version``."""
+        """Return where the alias pointed before it came to ``current_version``; None: unset.
+
+        ``has_previous`` says whether that is on record.
+        """
         if self.last is None:
             return None
         move = self.last.move
         return move.from_version if move.to_version == current_version else move.to_version
 
+    def has_previous(self, current_version: int | None) -> bool:
+        """Say whether it is on record where the alias pointed before ``current_version``."""
+        if self.last is None:
+            return False
+        return self.last.is_start_known or self.version != current_version
+
     def is_rollback(self, *, current_version: int | None, to_version: int | None) -> bool:
         """Say whether going to ``to_version`` undoes the last move, if that was none itself."""
-        if self.last is None or to_version is None or self.version != current_version:
+        if self.last is None or self.version != current_version or not self.last.is_start_known:
             return False
         was_rollback = self.last.plan is not None and self.last.plan.is_rollback
         return self.last.move.from_version == to_version and not was_rollback
@@ -104,6 +113,16 @@ class Entry:
     plan: MovePlan | None
     request_digest: str | None
     host: str
+    event_seq: int | None
+
+    @property
+    def is_start_known(self) -> bool:
+        """Whether it is certain where the move began.
+
+        An alias that a look found set for the first time may have been moved before that.
+        """
+        is_found = self.move.state == "observed" and self.event_seq is None
+        return self.move.from_version is not None or not is_found
 
 
 class AliasJournal:
@@ -306,4 +325,10 @@ def _entry(row: RowMapping) -> Entry:
         approved_by=row["approved_by"],
     )
     plan = row["plan"] and MovePlan.model_validate_json(row["plan"])
-    return Entry(move=move, plan=plan, request_digest=row["request_digest"], host=row["host"])
+    return Entry(
+        move=move,
+        plan=plan,
+        request_digest=row["request_digest"],
+        host=row["host"],
+        event_seq=row["event_seq"],
+    )

@@ -131,7 +131,8 @@ class AliasHistory(Record):
     alias: Annotated[str, Field(description="The alias, without @.")]
     current_version: Annotated[int | None, Field(description="Where it points now.")]
     previous_version: Annotated[
-        int | None, Field(description="Where 'previous' would take it; null if nowhere.")
+        int | None,
+        Field(description="Where 'previous' would take it; null: unset, or not on record."),
     ]
     moves: Annotated[tuple[AliasMove, ...], Field(description="Moves, newest first.")]
 

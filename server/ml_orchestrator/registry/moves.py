@@ -63,15 +63,16 @@ class AliasMover:
         self._moved = moved
 
     def plan(self, request: MoveRequest) -> MoveResult:
-        """Return what the move would do; nothing is written.
+        """Return what the move would do; nothing is moved.
 
         Raises:
             ConflictError: ``expected_version`` is stale.
             NotFoundError: no such model, version, alias or previous version.
         """
-        current = self._registry.alias_version(request.model, request.alias)
-        plan = plan_move(self._look(request, current), expected_version=request.expected_version)
-        return MoveResult(plan=plan, move=None, previous_version=current)
+        if request.version == "previous":  # what others did must be on record first
+            self._upkeep.catch_up(request.model, request.alias)
+        plan = self._planned(request)
+        return MoveResult(plan=plan, move=None, previous_version=plan.from_version)
 
     def ask_approval(self, request: MoveRequest) -> Approval | None:
         """Return the approval that this move needs, asked for now unless it was; None if none.
@@ -84,7 +85,7 @@ class AliasMover:
         self._upkeep.catch_up(request.model, request.alias)
         if self._done_before(request):
             return None
-        plan = self.plan(request).plan
+        plan = self._planned(request)
         _must_be_allowed(plan)
         return self._ask(request, plan) if plan.needs_approval else None
 
@@ -104,7 +105,8 @@ class AliasMover:
             NotFoundError: no such model, version, alias or previous version.
         """
         # A retry must find the move that a crash left open, and a rollback what it undoes.
-        if request.idempotency_key is not None or self.may_need_approval(request):
+        is_back = request.version == "previous"
+        if is_back or request.idempotency_key is not None or self.may_need_approval(request):
             self._upkeep.catch_up(request.model, request.alias)
         if done := self._done_before(request):
             return done
@@ -146,11 +148,15 @@ class AliasMover:
 
     def _allowed(self, request: MoveRequest) -> MovePlan:
         """Return the plan if every rule lets it pass; a person is asked if one must be."""
-        plan = self.plan(request).plan
+        plan = self._planned(request)
         _must_be_allowed(plan)
         if plan.needs_approval:
             self._ask(request, plan)
         return plan
+
+    def _planned(self, request: MoveRequest) -> MovePlan:
+        current = self._registry.alias_version(request.model, request.alias)
+        return plan_move(self._look(request, current), expected_version=request.expected_version)
 
     def _give_up_early(self, request: MoveRequest) -> Callable[[], None]:
         """Return what a waiting move does: it leaves the queue once it cannot succeed any more.
@@ -191,7 +197,8 @@ class AliasMover:
         )
 
     def _ask(self, request: MoveRequest, plan: MovePlan) -> Approval:
-        change = f"@{plan.alias} of {plan.model!r} from {plan.from_version} to {plan.to_version}"
+        old, new = _shown(plan.from_version), _shown(plan.to_version)
+        change = f"@{plan.alias} of {plan.model!r} from {old} to {new}"
         evidence = f" Evidence: {request.evidence!r}." if request.evidence else ""
         return self._approvals.request(
             subject=move_subject(plan.model, plan.alias),
@@ -232,10 +239,10 @@ class AliasMover:
     def _overtaken(self, move: AliasMove) -> ConflictError:
         self._journal.settle(move, "abandoned")
         found = self._upkeep.refresh(move.model, move.alias).standing.version
+        deleted = "" if move.to_version is None else f" or deleted version {move.to_version}"
         return ConflictError(
             f"@{move.alias} of {move.model!r} was not moved: at the same moment another MLflow "
-            f"client changed it or deleted version {move.to_version}. It points to {found}. Look "
-            "again, then retry."
+            f"client changed it{deleted}. Now it is at: {_shown(found)}. Look again, then retry."
         )
 
     def _done_before(self, request: MoveRequest) -> MoveResult | None:
@@ -257,13 +264,16 @@ class AliasMover:
 def _resolve(request: MoveRequest, standing: Standing, current: int | None) -> int | None:
     if request.version != "previous":
         return request.version
-    previous = standing.previous(current)
-    if previous is None:
+    if not standing.has_previous(current):
         raise NotFoundError(
-            f"@{request.alias} of {request.model!r} has no previous version on record; "
-            "name the version to move it to."
+            f"It is not on record where @{request.alias} of {request.model!r} pointed before; name "
+            "the version to move it to, or null to remove it."
         )
-    return previous
+    return standing.previous(current)
+
+
+def _shown(version: int | None) -> str:
+    return "unset" if version is None else f"version {version}"
 
 
 def _require_still(request: MoveRequest, current: int | None) -> None:

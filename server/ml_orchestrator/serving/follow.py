@@ -32,7 +32,8 @@ class Follower:
     It acts on moves of the alias alone, and on none while a roll-out is at work: that one owns
     the pointer, and what it wants of a move of its alias its own rules say. What others moved
     meanwhile is followed afterwards, but no version that the roll-out went back from. A version
-    that does not verify is refused once; the one before it keeps answering.
+    that does not verify is refused once; the one before it keeps answering. So does the one that
+    answers when the alias is removed: there is no other to follow.
 
     Args of the constructor:
         control: The server.
@@ -115,7 +116,10 @@ class Follower:
             self._seen = wanted
 
     def _go(self, wanted: int | None, state: ServingState) -> None:
-        if wanted is None or state.blue == wanted:
+        if wanted is None:
+            _log.warning("The alias was removed; version %s keeps answering", state.blue)
+            return
+        if state.blue == wanted:
             return
         generation = state.generation
         if state.green != wanted:

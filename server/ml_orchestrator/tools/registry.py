@@ -46,7 +46,8 @@ async def registry_move_alias(
     version: Annotated[
         Version | Literal["previous"] | None,
         Field(
-            description="Where it shall point; previous rolls its last move back; null removes it."
+            description="Where it shall point; previous rolls its last move back (a first one: to "
+            "unset); null removes it."
         ),
     ],
     expected_version: Annotated[

@@ -25,6 +25,7 @@ __all__ = ["RolloutRunner"]
 
 RETRY_S = 0.2
 CONFLICT_LIMIT_S = 30.0
+MAX_SILENCE = 500
 _REFUSALS = (ConflictError, NotFoundError, PermissionDeniedError, IntegrityViolationError)
 _log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class RolloutRunner:
         self._report = report
         self._reached: ServingControl | None = None
         self._conflict_since: float | None = None
+        self._silence: str | None = None
 
     def run(self, rollout_id: str) -> Rollout:
         """Return the roll-out once it is over.
@@ -97,6 +99,7 @@ class RolloutRunner:
             decision=self._journal.decision(rollout),
             approval="none" if answer is None else answer.state,
             approved_by=None if answer is None else answer.person,
+            silence=self._silence,
         )
 
     def _state(self, rollout: Rollout) -> ServingState | None:
@@ -104,7 +107,7 @@ class RolloutRunner:
             return self._serving(rollout).state()
         except UnavailableError as error:
             _log.warning("The model server gave no answer: %s", error)
-            self._reached = None
+            self._reached, self._silence = None, str(error)[:MAX_SILENCE]
             return None
 
     def _serving(self, rollout: Rollout) -> ServingControl:
@@ -241,7 +244,8 @@ class RolloutRunner:
             self._wait(RETRY_S)  # it may be being moved at this moment
             return rollout
         if where == rollout.from_version:
-            note = Note("alias", f"@{rollout.alias} was moved back to {where} by somebody else")
+            what = "was removed" if where is None else f"was moved back to {where}"
+            note = Note("alias", f"@{rollout.alias} {what} by somebody else")
             return self._journal.record(rollout, Turn("rolling_back", {"aliased": where}, (note,)))
         note = Note("alias", f"@{rollout.alias} stays at {where}: {error}")
         turn = Turn("rolling_back", {"alias_refusal": str(error)}, (note,))

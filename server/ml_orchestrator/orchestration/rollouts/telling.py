@@ -8,6 +8,7 @@ from ml_orchestrator.messaging.models import Priority
 from ml_orchestrator.orchestration.rollouts.describing import needs_of
 from ml_orchestrator.serving.rollout.actions import Rollout
 from ml_orchestrator.serving.rollout.models import RolloutState
+from ml_orchestrator.serving.rollout.way_back import what_is_left
 
 __all__ = ["CONCERNED", "MailTeller"]
 
@@ -57,16 +58,9 @@ def _ended(rollout: Rollout, ending: RolloutState) -> str:
     if ending == "promoted":
         return f"{name} was promoted; it answers and is @{rollout.alias} (roll-out {rollout.id})."
     parts = [f"{name} was {ending.replace('_', ' ')} (roll-out {rollout.id}): {progress.reason}"]
-    parts.append(_what_answers(rollout))
+    parts.append(what_is_left(rollout))
     if progress.alias_refusal is not None:
         parts.append(f"@{rollout.alias} could NOT be moved back: {progress.alias_refusal}")
+    elif rollout.from_version is None and progress.aliased is None:
+        parts.append(f"@{rollout.alias} is unset.")
     return " ".join(parts)
-
-
-def _what_answers(rollout: Rollout) -> str:
-    progress, old = rollout.progress, rollout.from_version
-    if progress.pointer_refusal is not None:
-        return f"The old version could NOT be brought back: {progress.pointer_refusal}"
-    if old is None:
-        return "There was no version before it."
-    return f"Version {old} answers."

@@ -86,7 +86,8 @@ class Decision:
 class Facts:
     """The world at one moment, as far as it was looked at.
 
-    ``serving`` is None if the server did not answer; ``alias_version`` is where the alias points.
+    ``serving`` is None if the server did not answer, ``silence`` what was heard instead;
+    ``alias_version`` is where the alias points.
     """
 
     now: float
@@ -95,6 +96,7 @@ class Facts:
     decision: Decision | None = None
     approval: Literal["none", "pending", "granted", "denied"] = "none"
     approved_by: str | None = None
+    silence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

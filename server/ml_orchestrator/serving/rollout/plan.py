@@ -99,7 +99,9 @@ def _endure_silence(rollout: Rollout, facts: Facts) -> Action:
     if since is None:
         return Turn(rollout.state, {"unreachable_since": facts.now})
     if facts.now - since > limit_s:
-        return go_back(rollout, facts.now, f"The model server gave no answer for {limit_s:g} s.")
+        why = f": {facts.silence}" if facts.silence else "."
+        reason = f"The model server gave no answer for {limit_s:g} s{why}"
+        return go_back(rollout, facts.now, reason)
     return Wait(LOOK_S)
 
 
@@ -109,8 +111,7 @@ def _load(rollout: Rollout, facts: Facts, serving: ServingState) -> Action:
     if old is None and serving.blue == new:  # a server that was started for the first version
         return enter(rollout, facts, len(rollout.phases) - 1, {})
     if serving.blue != old:
-        found = f"The server answers with version {serving.blue}, @{rollout.alias} was at {old}."
-        return go_back(rollout, facts.now, found)
+        return go_back(rollout, facts.now, _unexpected(rollout, serving))
     if serving.traffic != ALONE:
         return SetTraffic(ALONE, serving.generation)
     if serving.green != new:
@@ -118,6 +119,14 @@ def _load(rollout: Rollout, facts: Facts, serving: ServingState) -> Action:
     if rollout.progress.pointer != old:
         return Turn("loading", {"pointer": old})
     return enter(rollout, facts, 0, {"pointer": old})
+
+
+def _unexpected(rollout: Rollout, serving: ServingState) -> str:
+    found = f"The server answers with version {serving.blue}, and @{rollout.alias} "
+    if rollout.from_version is not None:
+        return f"{found}was at {rollout.from_version}."
+    stop = f"ml-orchestrator serve --model {rollout.model} --stop"
+    return f"{found}was unset. Stop that server (`{stop}`), then start again."
 
 
 def _watch(rollout: Rollout, facts: Facts, serving: ServingState) -> Action:

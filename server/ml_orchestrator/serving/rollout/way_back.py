@@ -18,7 +18,7 @@ from ml_orchestrator.serving.rollout.actions import (
 from ml_orchestrator.serving.rollout.phases import ALONE
 from ml_orchestrator.serving.rollout.turns import forward
 
-__all__ = ["plan_way_back"]
+__all__ = ["plan_way_back", "what_is_left"]
 
 RETRY_S = 0.5
 
@@ -28,8 +28,11 @@ def plan_way_back(rollout: Rollout, facts: Facts) -> Action:
 
     A server that does not answer is waited for up to ``unreachable_limit_s``; then the alias
     goes back without it, so that a new server comes up with the old version. The roll-out is not
-    over before the server has answered, or ``pause_limit_s`` has passed.
+    over before the server has answered, or ``pause_limit_s`` has passed. A first version has no
+    other to bring back: only the alias is taken off, whether or not the server answers.
     """
+    if facts.serving is None and rollout.from_version is None:
+        return _alias_back(rollout, facts) or _end(rollout)
     if facts.serving is None:
         return _without_server(rollout, facts)
     if wanted := _pointer_back(rollout, facts, facts.serving) or _alias_back(rollout, facts):
@@ -89,9 +92,9 @@ def _alias_back(rollout: Rollout, facts: Facts) -> Action | None:
         return forward(rollout) if where == rollout.version else None
     if progress.aliased != rollout.version:
         return None
-    shown = "nothing" if old is None else f"version {old}"
     if where in (rollout.version, old):
-        note = Note("alias", f"@{rollout.alias} points to {shown}")
+        stands = "is unset" if old is None else f"points to version {old}"
+        note = Note("alias", f"@{rollout.alias} {stands}")
         then = Turn("rolling_back", {"aliased": old}, (note,))
         return MoveAlias("back", then)
     note = Note("alias", f"@{rollout.alias} was moved by somebody else to {where}")
@@ -105,6 +108,20 @@ def _is_at_the_switch(rollout: Rollout) -> bool:
 
 def _end(rollout: Rollout) -> Tell:
     outcome = rollout.progress.outcome or "rolled_back"
-    left = "" if rollout.from_version is not None else "; there was no version before it"
+    left = "" if rollout.from_version is not None else f" {what_is_left(rollout)}"
     note = Note("state", f"{outcome}: {rollout.progress.reason}{left}")
     return Tell(Turn(outcome, {}, (note,)))
+
+
+def what_is_left(rollout: Rollout) -> str:
+    """Return who answers after the way back, in a sentence."""
+    progress, old = rollout.progress, rollout.from_version
+    if old is None:
+        return (
+            f"There was no version before it to bring back: a server that runs keeps answering "
+            f"with version {rollout.version} until `ml-orchestrator serve --model {rollout.model} "
+            "--stop`."
+        )
+    if progress.pointer_refusal is not None:
+        return f"The old version could NOT be brought back: {progress.pointer_refusal}"
+    return f"Version {old} answers."

@@ -1,0 +1,42 @@
+"""What tests of roll-outs do in the small world, and look for at the end."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.orchestration.rollouts.small_world import MODEL, OLD, Bench
+
+QUICK: dict[str, Any] = {"bake_s": 60.0}
+CANARY: dict[str, Any] = {
+    "strategy": "canary",
+    "steps": [{"percent": 10, "pause_s": 60}, {"percent": 50, "pause_s": 60}, {"percent": 100}],
+    "bake_s": 60.0,
+}
+
+
+def assert_back(bench: Bench, rollout_id: str) -> None:
+    """The old version answers alone and has the alias; both were told."""
+    found = bench.world.read()
+    assert (found["blue"], found["green"], found["alias"]) == (OLD, None, OLD)
+    assert found["traffic"]["mode"] == "single"
+    inbox = bench.mailbox.inbox("infrastructure-specialist")
+    (message,) = inbox.messages
+    assert message.priority == "urgent"
+    assert message.metadata["rollout_id"] == rollout_id
+
+
+def at(bench: Bench, moment: str, act: Callable[[], None]) -> None:
+    """Act once, as soon as the roll-out waits in the state ``moment``."""
+    done: list[bool] = []
+
+    def look() -> None:
+        (rollout,) = [bench.journal.latest(MODEL)]
+        assert rollout is not None
+        if not done and rollout.state == moment:
+            done.append(True)
+            act()
+
+    bench.on_wait = look
+
+
+def decide(bench: Bench, rollout_id: str, choice: Any) -> None:
+    bench.desk.decide(rollout_id, choice, actor="ml-orchestrator", reason="why", key=None)
