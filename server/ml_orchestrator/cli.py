@@ -3,6 +3,7 @@
 import argparse
 import gc
 import json
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from ml_orchestrator import __version__
 from ml_orchestrator.errors import ConflictError, InvalidInputError, OrchestratorError
 from ml_orchestrator.logs import log_to_stderr
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.telemetry.process import exporting
 
 __all__ = ["main"]
 
@@ -176,20 +178,22 @@ def _mcp(arguments: argparse.Namespace, settings: Settings) -> int:
     gc.disable()  # while modules are loaded there is nothing to collect and much to walk through
     from ml_orchestrator.app import build_server, serve_http
 
-    server = build_server(settings, warm_up=True)
-    gc.freeze()
-    gc.enable()
-    if arguments.transport == "stdio":
-        server.run("stdio")
-    else:
-        serve_http(server, arguments.host, arguments.port)
+    with exporting("server", os.environ):
+        server = build_server(settings, warm_up=True)
+        gc.freeze()
+        gc.enable()
+        if arguments.transport == "stdio":
+            server.run("stdio")
+        else:
+            serve_http(server, arguments.host, arguments.port)
     return 0
 
 
 def _worker(_: argparse.Namespace, settings: Settings) -> int:
     from ml_orchestrator.orchestration.worker import run_worker
 
-    run_worker(settings)
+    with exporting("worker", os.environ):
+        run_worker(settings)
     return 0
 
 
@@ -212,7 +216,8 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
         allow_network=arguments.allow_network,
     )
     try:
-        serve_model(settings, options, on_ready=partial(_say_where, arguments.model))
+        with exporting("serving", os.environ):
+            serve_model(settings, options, on_ready=partial(_say_where, arguments.model))
     except ConflictError as error:
         print(f"ml-orchestrator: {error}", file=sys.stderr)
         return ALREADY_SERVED
@@ -241,7 +246,8 @@ def _one_row(example: bytes) -> str:
 def _step(arguments: argparse.Namespace, _: Settings) -> int:
     from ml_orchestrator.orchestration.worker import run_step_child
 
-    return run_step_child(arguments.rest)
+    with exporting("step", os.environ):
+        return run_step_child(arguments.rest)
 
 
 def _keys(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.telemetry.switch import read_switch
 
 __all__ = ["Mode", "Settings", "child_environment"]
 
@@ -30,11 +31,17 @@ _CHILD_NAMES = {
     "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONPATH", "PYTHONHASHSEED",
     "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
 }  # fmt: skip
-# What it takes to reach an MLflow server; passed on only if one is used.
+# What it takes to reach an MLflow server, or a collector of telemetry; passed on only if one is
+# used. The headers of OTEL_EXPORTER_OTLP_ are a login, too.
+_PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
 _SERVER_NAMES = {
-    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", *_PROXIES,
 }  # fmt: skip
+_TELEMETRY_NAMES = {"OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"}
+_TELEMETRY_PREFIXES = (
+    "OTEL_EXPORTER_OTLP_", "OTEL_TRACES_", "OTEL_METRICS_", "OTEL_METRIC_EXPORT_", "OTEL_BSP_",
+    "OTEL_SPAN_", "OTEL_ATTRIBUTE_",
+)  # fmt: skip
 _CHILD_PREFIXES = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "POLARS_", "MPL", "XDG_")
 
 
@@ -235,15 +242,17 @@ def child_environment(
     """Return the environment of a child process: ours, scrubbed, plus the settings.
 
     Only names known to be harmless pass, so keys and tokens of the client stay here; the login
-    of an MLflow server passes if one is used. Files in the working directory, which may have
-    come with a project, are no modules of it.
+    of an MLflow server or of a collector of telemetry passes if one is used. Files in the
+    working directory, which may have come with a project, are no modules of it.
     """
     environ = os.environ if environ is None else environ
     uses_server = settings.mlflow_tracking_uri.startswith(("http://", "https://"))
     names = _CHILD_NAMES | _SERVER_NAMES if uses_server else _CHILD_NAMES
+    prefixes: tuple[str, ...] = _CHILD_PREFIXES
+    if read_switch(environ).is_on:
+        names = names | _TELEMETRY_NAMES | _PROXIES
+        prefixes = prefixes + _TELEMETRY_PREFIXES
     kept = {
-        name: value
-        for name, value in environ.items()
-        if name in names or name.startswith(_CHILD_PREFIXES)
+        name: value for name, value in environ.items() if name in names or name.startswith(prefixes)
     }
     return {**kept, **settings.to_environment(), "PYTHONSAFEPATH": "1"}

@@ -10,15 +10,19 @@ import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from functools import wraps
+from itertools import product
 from typing import Any, ParamSpec, TypeVar
 
 from dbos import (
     DBOS,
     DBOSClient,
     DBOSPortableJSONSerializer,
+    EnqueueOptions,
     StepOptions,
     WorkflowStatus,
 )
+from opentelemetry import context as otel
+from opentelemetry.trace import get_current_span
 from sqlalchemy.exc import SQLAlchemyError
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
@@ -33,8 +37,18 @@ from ml_orchestrator.storage.creation import sqlite_file, with_whole_file
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.storage.locks import exclusive
+from ml_orchestrator.telemetry.spans import is_tracing
 
-__all__ = ["RunClient", "adopt", "has_work", "launch", "poll_every", "prepare", "shut_down"]
+__all__ = [
+    "RunClient",
+    "adopt",
+    "has_work",
+    "launch",
+    "poll_every",
+    "prepare",
+    "queue_depths",
+    "shut_down",
+]
 
 APPLICATION = "ml-orchestrator"
 P = ParamSpec("P")
@@ -44,6 +58,7 @@ PLAN_VERSION = "1"
 WORKFLOW = "run"
 # Runs at once by queue. A roll-out mostly waits, and training must not make it wait longer.
 QUEUES = {"runs": 2, "rollouts": 4}
+_UNFINISHED = {"ENQUEUED": "queued", "PENDING": "running"}
 # Each take-over of a run counts as one; a run that kills its worker ends some time.
 MAX_RECOVERY_ATTEMPTS = 50
 
@@ -118,6 +133,14 @@ class RunClient:
         return f"{len(unfinished)} unfinished runs, {worker}"
 
     @_typed
+    def depths(self) -> dict[tuple[str, str], int]:
+        """Return how many runs there are by queue and state (queued, running)."""
+        rows = self._client.list_workflows(
+            name=WORKFLOW, status=list(_UNFINISHED), load_input=False, load_output=False
+        )
+        return _depths(rows)
+
+    @_typed
     def wake(self) -> None:
         """See to it that a worker runs."""
         self._launcher.ensure()
@@ -138,15 +161,15 @@ class RunClient:
             "steps": [node.step for node in workflow.nodes],
             "requested_at": timestamp(),  # DBOS keeps whole seconds on SQLite
         }
-        self._client.enqueue(
-            {
-                "workflow_name": WORKFLOW,
-                "queue_name": workflow.queue,
-                "workflow_id": run_id,
-                "app_version": PLAN_VERSION,
-            },
-            plan,
-        )
+        options: EnqueueOptions = {
+            "workflow_name": WORKFLOW,
+            "queue_name": workflow.queue,
+            "workflow_id": run_id,
+            "app_version": PLAN_VERSION,
+        }
+        if is_tracing():  # the run's spans will belong to the trace of this call
+            options["otel_context"] = otel.get_current()
+        self._client.enqueue(options, plan)
         found = self._row(run_id)
         if plan_of(found) | {"requested_at": plan["requested_at"]} != plan:
             raise ConflictError(
@@ -234,6 +257,9 @@ def launch(executor_id: str, settings: Settings, execute: Execute) -> None:
             "run_migrations": False,
             "serializer": DBOSPortableJSONSerializer(),
             "log_level": "WARNING",
+            # A span for each run and step, sent by the provider that this process has.
+            "enable_otlp": is_tracing(),
+            "otel_attribute_format": "semconv",
         }
     )
     _register(execute)
@@ -245,6 +271,7 @@ def _register(execute: Execute) -> None:
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERY_ATTEMPTS)
     async def run(plan: dict[str, Any]) -> dict[str, Any]:
         workflow = WORKFLOWS[plan["workflow"]]
+        get_current_span().update_name(f"run {workflow.name}")
         outputs: dict[str, dict[str, Any]] = {}
         result: dict[str, Any] = {}
         for name in plan["steps"]:
@@ -281,6 +308,22 @@ def has_work() -> bool:
         load_output=False,
     )
     return bool(unfinished)
+
+
+def queue_depths() -> dict[tuple[str, str], int]:
+    """Return how many runs there are by queue and state, as seen by a worker."""
+    rows = DBOS.list_workflows(
+        name=WORKFLOW, status=list(_UNFINISHED), load_input=False, load_output=False
+    )
+    return _depths(rows)
+
+
+def _depths(rows: Sequence[WorkflowStatus]) -> dict[tuple[str, str], int]:
+    found = dict.fromkeys(product(QUEUES, _UNFINISHED.values()), 0)
+    for row in rows:
+        key = str(row.queue_name), _UNFINISHED[row.status]
+        found[key] = found.get(key, 0) + 1
+    return found
 
 
 def poll_every(seconds: float) -> None:

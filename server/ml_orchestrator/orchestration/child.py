@@ -24,6 +24,8 @@ from ml_orchestrator.orchestration.progress import ProgressStore, Reporter
 from ml_orchestrator.orchestration.steps._base import load_plugins, run_folder
 from ml_orchestrator.settings import Settings, child_environment
 from ml_orchestrator.storage.engine import open_database
+from ml_orchestrator.telemetry.context import carried, carrier
+from ml_orchestrator.telemetry.spans import span
 
 __all__ = ["run_in_child", "run_step_child"]
 
@@ -65,6 +67,7 @@ async def _run_process(settings: Settings, job: Job) -> int:
             "actor": job.actor,
             "params": job.params,
             "inputs": job.inputs,
+            "trace": carrier(),
         }
         process.stdin.write(json.dumps(request).encode() + b"\n")
         return await process.wait()
@@ -84,11 +87,13 @@ def run_step_child(argv: Sequence[str]) -> int:
     request = json.loads(sys.stdin.readline())
     threading.Thread(target=_die_with_worker, daemon=True).start()
     settings = Settings.read(request.pop("settings"))
+    trace = request.pop("trace")
     job = Job(run_id=run_id, step=step, **request)
     folder = run_folder(settings, job.run_id)
     # The child of a killed worker may need a moment to die; two must never share a study.
     with FileLock(folder / "step.lock", timeout=PREDECESSOR_WAIT_S):
-        answer = _answer(settings, job)
+        with carried(trace), span(f"step {job.step}", run_id=job.run_id):
+            answer = _answer(settings, job)
         _write_whole(_answer_file(settings, job), json.dumps(answer))
     return 0 if "output" in answer else 1
 

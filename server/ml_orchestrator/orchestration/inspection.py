@@ -11,6 +11,7 @@ from ml_orchestrator.datasets.plots import profile_plot
 from ml_orchestrator.datasets.profile import profile_dataset
 from ml_orchestrator.datasets.sources import BUILTIN_DATASETS, columns_as_arrays, load_dataset
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.counting import count_report
 from ml_orchestrator.health.models import Correction, DriftReport
 from ml_orchestrator.health.plots import drift_plot
 from ml_orchestrator.health.report import check_drift
@@ -74,6 +75,7 @@ class DataInspector:
             compared = sorted(column.column for column in report.columns)
             joint = check_together(before, after, test=together, alpha=alpha, columns=compared)
             report = report.model_copy(update={"together": joint})
+        count_report(report)
         return report, [drift_plot(report, before, after)] if with_plot else []
 
     def _arrays(self, sample: str | Columns) -> Arrays:

@@ -21,6 +21,7 @@ from ml_orchestrator.serving.address import (
     write_address,
 )
 from ml_orchestrator.serving.app import Leaving, Limits, build_app
+from ml_orchestrator.serving.engine import Outcome
 from ml_orchestrator.serving.follow import Follower
 from ml_orchestrator.serving.guard import LOOPBACK, Access
 from ml_orchestrator.serving.isolated import in_own_process
@@ -31,6 +32,7 @@ from ml_orchestrator.serving.slots import ModelSlots
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.storage.home import prepare_home
+from ml_orchestrator.telemetry.measures import count_predictions
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 __all__ = ["ServeOptions", "serve_model"]
@@ -133,8 +135,14 @@ def _slots(
         open_version,
         seed=secrets.randbits(64),
         generation=int(time.time() * 1e3),
-        observe=metrics.observe,
+        observe=partial(_observe, options.model, metrics),
     )
+
+
+def _observe(model: str, metrics: Metrics, version: int, outcome: Outcome, took_s: float) -> None:
+    metrics.observe(version, outcome, took_s)
+    n_rows = outcome.n_rows
+    count_predictions(took_s, model=model, version=version, n_rows=n_rows, code=outcome.status)
 
 
 def _follower(

@@ -24,6 +24,7 @@ from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.storage.home import prepare_home
+from ml_orchestrator.telemetry.measures import watch_queue
 
 __all__ = ["run_step_child", "run_worker"]
 
@@ -89,6 +90,7 @@ def _work(settings: Settings, leases: Leases) -> None:
     _dbos.prepare(settings)
     database = open_database(settings.state_url, settings.home)
     _dbos.launch(tenure.executor_id, settings, _executor(settings, database))
+    watch_queue(_dbos.queue_depths)
     _dbos.adopt(dead)
     for name in dead:
         leases.forget(name)

@@ -33,6 +33,7 @@ from ml_orchestrator.messaging.models import (
     Thread,
     Unread,
 )
+from ml_orchestrator.telemetry.spans import traced
 
 if TYPE_CHECKING:  # opened by its door
     from ml_orchestrator.messaging.leases import LeaseBook
@@ -44,6 +45,7 @@ TELL_S = 5.0
 OnWait = Callable[[float], Awaitable[None]]
 
 
+@traced
 class CollaborationService:
     """Owns what agents know and tell; everything it returns is data, never instructions."""
 

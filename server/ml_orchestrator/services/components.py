@@ -11,6 +11,7 @@ from anyio.to_thread import run_sync
 
 from ml_orchestrator.errors import NotFoundError, OrchestratorError
 from ml_orchestrator.health.status import ComponentHealth, ComponentState
+from ml_orchestrator.telemetry.spans import traced
 
 __all__ = ["Component", "ComponentManager"]
 
@@ -33,6 +34,7 @@ class Component:
     requires: tuple[str, ...] = ()
 
 
+@traced
 class ComponentManager:
     """Knows every component and probes them in the order of what they need.
 

@@ -1,5 +1,6 @@
 """Versions, aliases and predictions: registering, moving, verifying and answering."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -16,6 +17,8 @@ from ml_orchestrator.registry.models import (
     VerifyReport,
 )
 from ml_orchestrator.serving.models import PredictionSet
+from ml_orchestrator.telemetry.measures import count_predictions
+from ml_orchestrator.telemetry.spans import traced
 
 if TYPE_CHECKING:  # heavy: opened by the doors
     from ml_orchestrator.registry.desk import RegistryDesk
@@ -36,6 +39,7 @@ class Answerer(Protocol):
         """Return what a loaded model says about ``rows``."""
 
 
+@traced
 class DeploymentPipelineService:
     """Moves aliases by compare-and-set with history, and loads only what was verified.
 
@@ -207,7 +211,10 @@ class DeploymentPipelineService:
         digest = desk.store.manifest_digest(model, number)
         checkout = partial(desk.vault.checkout, model, number)
         held = self._models().get(model, number, digest, checkout)
+        began_at = time.perf_counter()
         answers = self._answer()(held.model, rows)
+        took_s = time.perf_counter() - began_at
+        count_predictions(took_s, model=model, version=number, n_rows=len(rows), code=200)
         return PredictionSet(
             model=model,
             version=number,

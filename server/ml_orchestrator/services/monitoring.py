@@ -11,6 +11,7 @@ from ml_orchestrator.datasets.models import DatasetProfile
 from ml_orchestrator.health.models import Correction, DriftReport
 from ml_orchestrator.health.status import ComponentHealth, HealthReport, overall
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.telemetry.spans import traced
 
 if TYPE_CHECKING:
     from ml_orchestrator.orchestration.inspection import DataInspector
@@ -29,6 +30,7 @@ class Prober(Protocol):
         ...
 
 
+@traced
 class MonitoringCoordinator:
     """Answers how the system is and whether data have changed."""
 

@@ -16,6 +16,7 @@ from ml_orchestrator.serving.rollout.models import (
     RolloutPlanned,
     RolloutStatus,
 )
+from ml_orchestrator.telemetry.spans import traced
 
 if TYPE_CHECKING:  # heavy: opened by the doors
     from ml_orchestrator.orchestration._dbos import RunClient
@@ -30,6 +31,7 @@ LATE_EVERY_S = 60.0
 OnRollout = Callable[[RolloutStatus], Awaitable[None]]
 
 
+@traced
 class RolloutService:
     """Brings versions before users step by step, and back by itself if they are worse.
 

@@ -14,6 +14,7 @@ from ml_orchestrator.orchestration.models import RunList, RunProgress, RunStatus
 from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.telemetry.spans import traced
 
 if TYPE_CHECKING:
     from ml_orchestrator.orchestration._dbos import RunClient
@@ -26,6 +27,7 @@ _log = logging.getLogger(__name__)
 OnProgress = Callable[[RunStatus], Awaitable[None]]
 
 
+@traced
 class WorkflowOrchestrator:
     """Owns runs. They execute in a detached worker and survive this process.
 

@@ -22,9 +22,10 @@ from ml_orchestrator.serving.admin import admin_routes
 from ml_orchestrator.serving.control import ServingState
 from ml_orchestrator.serving.engine import Outcome, Request
 from ml_orchestrator.serving.guard import Access, Guard
-from ml_orchestrator.serving.metrics import CONTENT_TYPE, Metrics
+from ml_orchestrator.serving.metrics import Metrics
 from ml_orchestrator.serving.refusals import refusal
 from ml_orchestrator.serving.slots import ModelSlots
+from ml_orchestrator.telemetry.prometheus import CONTENT_TYPE
 
 __all__ = ["Leaving", "Limits", "build_app"]
 

@@ -238,7 +238,7 @@ def in_own_process(
     environment = {
         name: value
         for name, value in child_environment(settings).items()
-        if not name.startswith((PREFIX, "MLFLOW_"))
+        if not name.startswith((PREFIX, "MLFLOW_", "OTEL_"))
     }
 
     def open_version(version: int) -> Opened:

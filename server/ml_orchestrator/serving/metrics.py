@@ -1,20 +1,15 @@
-"""What a model server counts, in Prometheus' text format (version 0.0.4).
-
-The format is a line per number; a client library would bring a registry of its own and global
-state for the sake of these.
-"""
+"""What a model server counts, in Prometheus' text format."""
 
 import threading
-from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 
 from ml_orchestrator.serving.engine import Outcome
 from ml_orchestrator.serving.slots import ModelSlots
+from ml_orchestrator.telemetry.prometheus import Histogram, head
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
+__all__ = ["Metrics"]
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -25,8 +20,7 @@ class Metrics:
         self._lock = threading.Lock()
         self._answers: Counter[tuple[int, int]] = Counter()
         self._rows: Counter[int] = Counter()
-        self._latencies: Counter[tuple[int, int]] = Counter()
-        self._seconds: defaultdict[int, float] = defaultdict(float)
+        self._latencies = Histogram(BOUNDS_S)
         self._refusals: Counter[int] = Counter()
 
     def observe(self, version: int, outcome: Outcome, took_s: float) -> None:
@@ -34,8 +28,7 @@ class Metrics:
         with self._lock:
             self._answers[version, outcome.status] += 1
             self._rows[version] += outcome.n_rows
-            self._latencies[version, bisect_left(BOUNDS_S, took_s)] += 1
-            self._seconds[version] += took_s
+            self._latencies.observe(took_s, (("version", str(version)),))
 
     def refuse(self, status: int) -> None:
         """Count a request that no version got to see."""
@@ -48,55 +41,40 @@ class Metrics:
             return "\n".join([*self._counted(), *_of_slots(slots), ""])
 
     def _counted(self) -> Iterator[str]:
-        yield from _head("ml_serving_requests_total", "counter", "Answers, by version and status.")
+        yield from head("ml_serving_requests_total", "counter", "Answers, by version and status.")
         for (version, status), n in sorted(self._answers.items()):
             yield f'ml_serving_requests_total{{version="{version}",code="{status}"}} {n}'
-        yield from _head("ml_serving_errors_total", "counter", "Answers with 5xx, by version.")
-        for version in sorted(self._seconds):
+        yield from head("ml_serving_errors_total", "counter", "Answers with 5xx, by version.")
+        for version in sorted({version for version, _ in self._answers}):
             n = sum(k for (v, s), k in self._answers.items() if v == version and s >= 500)
             yield f'ml_serving_errors_total{{version="{version}"}} {n}'
-        yield from _head("ml_serving_rows_total", "counter", "Rows predicted, by version.")
+        yield from head("ml_serving_rows_total", "counter", "Rows predicted, by version.")
         for version, n in sorted(self._rows.items()):
             yield f'ml_serving_rows_total{{version="{version}"}} {n}'
-        yield from _head(
+        yield from head(
             "ml_serving_refused_total", "counter", "Requests that no version got to see."
         )
         for status, n in sorted(self._refusals.items()):
             yield f'ml_serving_refused_total{{code="{status}"}} {n}'
-        yield from self._histograms()
-
-    def _histograms(self) -> Iterator[str]:
-        name = "ml_serving_latency_seconds"
-        yield from _head(name, "histogram", "From a request read to its answer, by version.")
-        for version in sorted(self._seconds):
-            seen = 0
-            for place, bound in enumerate(BOUNDS_S):
-                seen += self._latencies[version, place]
-                yield f'{name}_bucket{{version="{version}",le="{bound}"}} {seen}'
-            total = seen + self._latencies[version, len(BOUNDS_S)]
-            yield f'{name}_bucket{{version="{version}",le="+Inf"}} {total}'
-            yield f'{name}_sum{{version="{version}"}} {self._seconds[version]}'
-            yield f'{name}_count{{version="{version}"}} {total}'
+        yield from self._latencies.lines(
+            "ml_serving_latency_seconds", "From a request read to its answer, by version."
+        )
 
 
 def _of_slots(slots: ModelSlots) -> Iterator[str]:
     state = slots.state()
-    yield from _head("ml_serving_ready", "gauge", "1 if requests can be answered now.")
+    yield from head("ml_serving_ready", "gauge", "1 if requests can be answered now.")
     yield f"ml_serving_ready {int(slots.fault() is None)}"
-    yield from _head("ml_serving_loaded", "gauge", "Which version is in which slot.")
+    yield from head("ml_serving_loaded", "gauge", "Which version is in which slot.")
     for slot, version in (("blue", state.blue), ("green", state.green)):
         if version is not None:
             yield f'ml_serving_loaded{{slot="{slot}",version="{version}"}} 1'
-    yield from _head("ml_serving_swaps_total", "counter", "Swaps of the two slots.")
+    yield from head("ml_serving_swaps_total", "counter", "Swaps of the two slots.")
     yield f"ml_serving_swaps_total {slots.n_swaps}"
-    yield from _head("ml_serving_last_flip_seconds", "gauge", "How long the last swap took.")
+    yield from head("ml_serving_last_flip_seconds", "gauge", "How long the last swap took.")
     yield f"ml_serving_last_flip_seconds {slots.last_flip_s:.9f}"
-    yield from _head(
+    yield from head(
         "ml_serving_shadows_dropped_total", "counter", "Copies dropped since green was busy."
     )
     for version, n in sorted(slots.n_shadows_dropped.items()):
         yield f'ml_serving_shadows_dropped_total{{version="{version}"}} {n}'
-
-
-def _head(name: str, kind: str, text: str) -> tuple[str, str]:
-    return f"# HELP {name} {text}", f"# TYPE {name} {kind}"

@@ -9,6 +9,7 @@ from ml_orchestrator.tools import messaging as messaging
 from ml_orchestrator.tools import registry as registry
 from ml_orchestrator.tools import training as training
 from ml_orchestrator.tools import workflow as workflow
+from ml_orchestrator.tools._metering import add_metrics
 from ml_orchestrator.tools._server import OrchestratorServer
 from ml_orchestrator.tools._tool import TOOLS
 from ml_orchestrator.tools.completions import add_completions
@@ -21,6 +22,7 @@ __all__ = [
     "OrchestratorServer",
     "ResourceWatch",
     "add_completions",
+    "add_metrics",
     "add_prompts",
     "add_resources",
     "reader_of_changes",

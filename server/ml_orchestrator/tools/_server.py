@@ -19,6 +19,8 @@ from mcp.types import Tool as ListedTool
 from ml_orchestrator.doors import Door
 from ml_orchestrator.services import Services
 from ml_orchestrator.services.handover import AgentSessions
+from ml_orchestrator.tools._metering import CallMeter
+from ml_orchestrator.tools._stdio import standard_streams
 from ml_orchestrator.tools._tool import HIDDEN_TOOLS, ToolEntry
 from ml_orchestrator.tools._unreadable import answering
 
@@ -29,11 +31,14 @@ class OrchestratorServer(MCPServer[Services]):
     """An ``MCPServer`` whose tools of ours are built on first use, in a worker thread.
 
     Hidden tools can be called but are not listed; ``agent_sessions`` is what they remember of
-    the subagents of this server's clients, ``session_id`` what tells this server from others.
+    the subagents of this server's clients, ``session_id`` what tells this server from others,
+    ``calls`` counts its requests.
     """
 
     def __init__(self, name: str, *, entries: Iterable[ToolEntry], **options: Any) -> None:
         super().__init__(name, **options)
+        self.calls = CallMeter()
+        self.middleware.insert(1, self.calls.timed)  # just below the span of mcp
         self.agent_sessions = AgentSessions()
         self.session_id = uuid.uuid4().hex[:12]
         self._entries = tuple(entries)

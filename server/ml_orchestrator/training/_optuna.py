@@ -21,6 +21,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.telemetry.measures import count_trial
+from ml_orchestrator.telemetry.spans import span
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.study import (
     FinishedTrial,
@@ -177,6 +179,15 @@ class _Run:
         return StudyResult(tuple(self._trials), best, "trials" if is_whole else "time")
 
     def _run_trial(self, index: int) -> None:
+        n_before = len(self._trials)
+        with span("trial", **{"trial.number": index}) as opened:
+            self._try(index)
+            if len(self._trials) > n_before:  # it was not cut off by the time limit
+                last = self._trials[-1]
+                opened.set_attribute("ml_orchestrator.trial.state", last.state)
+                count_trial(last.seconds, state=last.state)
+
+    def _try(self, index: int) -> None:
         trial = self._ask(index)
         began_at = self._clock()
         scores: list[float] = []

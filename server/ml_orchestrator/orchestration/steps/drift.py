@@ -6,6 +6,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.sources import columns_as_arrays, load_dataset
+from ml_orchestrator.health.counting import count_report
 from ml_orchestrator.health.report import check_drift
 from ml_orchestrator.orchestration.steps._base import StepContext
 
@@ -23,6 +24,7 @@ def compare(
         alpha=params["alpha"],
         share_threshold=params["share_threshold"],
     )
+    count_report(report)
     drift = {
         "is_drifted": report.is_drifted,
         "drifted_columns": list(report.drifted_columns),

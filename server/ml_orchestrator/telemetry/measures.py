@@ -1,0 +1,120 @@
+"""What is counted, under the names of the semantic conventions where there are any.
+
+``mcp.server.operation.duration`` and its attributes are those of the conventions for MCP
+(status: development); the rest is ours and begins with ``ml_orchestrator.``. Values of
+attributes come from small sets, so that their number stays bounded.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from opentelemetry.metrics import CallbackOptions, Observation, get_meter
+
+from ml_orchestrator import __version__
+
+__all__ = [
+    "CALL_BOUNDS_S",
+    "count_calls",
+    "count_drift",
+    "count_predictions",
+    "count_trial",
+    "watch_queue",
+]
+
+CALL_BOUNDS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_SCORES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, 5.0)
+
+_meter = get_meter("ml-orchestrator", __version__)
+_calls = _meter.create_histogram(
+    "mcp.server.operation.duration",
+    unit="s",
+    description="From an MCP request received to its result.",
+    explicit_bucket_boundaries_advisory=CALL_BOUNDS_S,
+)
+_trials = _meter.create_counter(
+    "ml_orchestrator.trials", unit="{trial}", description="Trials of hyperparameter searches."
+)
+_trial_durations = _meter.create_histogram(
+    "ml_orchestrator.trial.duration",
+    unit="s",
+    description="How long a trial took, all its folds together.",
+    explicit_bucket_boundaries_advisory=CALL_BOUNDS_S,
+)
+_rows = _meter.create_counter(
+    "ml_orchestrator.predictions", unit="{row}", description="Rows predicted."
+)
+_prediction_durations = _meter.create_histogram(
+    "ml_orchestrator.prediction.duration",
+    unit="s",
+    description="From a request for predictions to its answer.",
+    explicit_bucket_boundaries_advisory=(0.001, 0.0025, 0.005, *CALL_BOUNDS_S),
+)
+_drift_checks = _meter.create_counter(
+    "ml_orchestrator.drift.checks", unit="{check}", description="Comparisons of two samples."
+)
+_drift_scores = _meter.create_histogram(
+    "ml_orchestrator.drift.score",
+    unit="1",
+    description="Scores of columns, by the test that gave them.",
+    explicit_bucket_boundaries_advisory=_SCORES,
+)
+_drift_share = _meter.create_histogram(
+    "ml_orchestrator.drift.share",
+    unit="1",
+    description="Share of the compared columns that drifted.",
+    explicit_bucket_boundaries_advisory=(0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+)
+
+
+def count_calls(took_s: float, attributes: Mapping[str, str]) -> None:
+    """Count an answered MCP request, with the attributes of the conventions."""
+    _calls.record(took_s, attributes)
+
+
+def count_trial(took_s: float, *, state: str) -> None:
+    """Count a trial that is over: complete, pruned or failed."""
+    attributes = {"ml_orchestrator.trial.state": state}
+    _trials.add(1, attributes)
+    _trial_durations.record(took_s, attributes)
+
+
+def count_predictions(took_s: float, *, model: str, version: int, n_rows: int, code: int) -> None:
+    """Count an answer of a model; ``code`` is the status over HTTP, or what it would be."""
+    attributes: dict[str, str | int] = {
+        "ml_orchestrator.model.name": model,
+        "ml_orchestrator.model.version": version,
+    }
+    _rows.add(n_rows, attributes)
+    _prediction_durations.record(took_s, {**attributes, "http.response.status_code": code})
+
+
+def count_drift(
+    scores: Iterable[tuple[str, float, bool]], *, is_drifted: bool, share_drifted: float
+) -> None:
+    """Count a comparison: of each column its test, its score and whether it drifted."""
+    _drift_checks.add(1, {"ml_orchestrator.drift.is_drifted": is_drifted})
+    _drift_share.record(share_drifted)
+    for test, score, has_drifted in scores:
+        _drift_scores.record(
+            score,
+            {
+                "ml_orchestrator.drift.test": test,
+                "ml_orchestrator.drift.is_drifted": has_drifted,
+            },
+        )
+
+
+def watch_queue(depths: Callable[[], Mapping[tuple[str, str], int]]) -> None:
+    """Report, whenever metrics are collected, how many runs are in each queue and state."""
+
+    def observe(_: CallbackOptions) -> Iterable[Observation]:
+        for (queue, state), n_runs in depths().items():
+            yield Observation(
+                n_runs, {"ml_orchestrator.queue.name": queue, "ml_orchestrator.run.state": state}
+            )
+
+    _meter.create_observable_gauge(
+        "ml_orchestrator.queue.depth",
+        callbacks=[observe],
+        unit="{run}",
+        description="Runs that wait or go on, by queue.",
+    )
