@@ -18,6 +18,7 @@ from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.messaging import _dead_letters
 from ml_orchestrator.messaging._quotas import Quotas
 from ml_orchestrator.messaging._sql import SqlMailbox
+from ml_orchestrator.storage import migrations
 from ml_orchestrator.storage.engine import Database, open_database
 
 ME, YOU, THIRD = "ml-orchestrator", "performance-engineer", "infrastructure-specialist"
@@ -266,8 +267,76 @@ def test_what_an_inbox_asks_is_answered_from_indexes(box: SqlMailbox, database: 
 
     steps = database.read(plan)
     assert len(asked) >= 6
-    assert [step for step in steps if step.startswith("SCAN")] == []
+    assert {step for step in steps if step.startswith("SCAN")} <= {"SCAN CONSTANT ROW"}
+    assert [step for step in steps if "TEMP B-TREE FOR RIGHT PART" in step] == []
     assert any("COVERING INDEX ix_recipient_inbox" in step for step in steps)
+    assert any("INDEX ix_recipient_expiring (agent=? AND expires_at>?)" in step for step in steps)
+
+
+def test_the_database_keeps_the_count_of_what_is_unread_whoever_writes(
+    box: SqlMailbox, database: Database, clock: Clock
+) -> None:
+    for priority in ("urgent", "low", "urgent", "medium"):
+        send(box, YOU, priority=priority)
+    clock.pass_s(61)  # beyond what quotas look at
+    send(box, YOU, expires_in_s=10)
+    send(box)
+    changes = (
+        "UPDATE message_recipients SET acknowledged_at = 'x' WHERE message_seq IN (1, 5)",
+        "UPDATE message_recipients SET acknowledged_at = NULL WHERE message_seq = 1",
+        "UPDATE message_recipients SET rank = 0 WHERE message_seq = 2",
+        "DELETE FROM message_recipients WHERE message_seq = 3",
+        "UPDATE message_recipients SET expires_at = NULL WHERE message_seq = 5",
+        "UPDATE message_recipients SET expires_at = '2020' WHERE message_seq = 4",
+    )
+    counts = []
+    for change in changes:
+        run(database, change)
+        counts.append(database.read(_kept_and_counted))
+
+    assert [kept for kept, _ in counts] == [counted for _, counted in counts]
+    assert counts[-1][0] == {YOU: (3, 2), THIRD: (1, 0)}
+
+
+def test_counts_come_to_a_database_of_the_release_before(
+    state_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as release_before:
+        for number in [number for number in migrations.MIGRATIONS if number > 8]:
+            release_before.delitem(migrations.MIGRATIONS, number)
+        database = open_database(state_url, tmp_path)
+        add = "INSERT INTO messages (seq, id, thread_id, from_agent, type, priority, is_broadcast, "
+        add += "content, metadata_json, created_at) VALUES "
+        row = "({n}, 'm{n}', 'm{n}', 'a', 'insight', 1, 0, 'x', '{{}}', '2026')"
+        to_reader = "INSERT INTO message_recipients (message_seq, agent, rank) VALUES ({n}, 'b', 0)"
+        for n in (1, 2):
+            for statement in (add + row.format(n=n), to_reader.format(n=n)):
+                run(database, statement)
+        run(database, "UPDATE message_recipients SET acknowledged_at = 'x' WHERE message_seq = 1")
+        database.close()
+
+    database = open_database(state_url, tmp_path)
+
+    assert database.read(_kept_and_counted)[0] == {"b": (1, 1)}
+    database.close()
+
+
+def run(database: Database, statement: str) -> None:
+    database.write(lambda connection: connection.exec_driver_sql(statement))
+
+
+def _kept_and_counted(connection: Connection) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the counts that are kept, and the same counted row by row."""
+    kept = connection.exec_driver_sql("SELECT agent, n, n_urgent FROM unread_counts")
+    rows = connection.exec_driver_sql(
+        "SELECT agent, rank FROM message_recipients "
+        "WHERE acknowledged_at IS NULL AND expires_at IS NULL"
+    ).all()
+    counted = {
+        agent: (sum(r.agent == agent for r in rows), sum(r == (agent, 0) for r in rows))
+        for agent in {r.agent for r in rows}
+    }
+    return {row.agent: (row.n, row.n_urgent) for row in kept if row.n}, counted
 
 
 def _task() -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select
 
 from ml_orchestrator.messaging.models import DeadLetter
 from ml_orchestrator.storage.schema import dead_letters as table
@@ -14,6 +14,23 @@ __all__ = ["bury_strangers", "count_dead", "dead_of"]
 
 MOST_KEPT = 100  # of one sender
 MOST_SHOWN = 50
+_EXPIRED = (
+    select(messages, readers.c.agent)
+    .join(readers, readers.c.message_seq == messages.c.seq)
+    .where(
+        messages.c.from_agent == bindparam("agent"),
+        messages.c.ack_wanted == literal(1),
+        messages.c.expires_at <= bindparam("now"),
+        readers.c.acknowledged_at.is_(None),
+    )
+)
+_N_DEAD = select(
+    select(func.count())
+    .select_from(table)
+    .where(table.c.from_agent == bindparam("agent"))
+    .scalar_subquery()
+    + _EXPIRED.with_only_columns(func.count()).scalar_subquery()
+)
 
 
 def bury_strangers(
@@ -36,9 +53,7 @@ def bury_strangers(
 
 def count_dead(connection: Connection, agent: str, *, now: str) -> int:
     """Return how many letters of ``agent`` reached nobody."""
-    kept = select(func.count()).select_from(table).where(table.c.from_agent == agent)
-    expired = _expired(agent, now).with_only_columns(func.count())
-    return int(connection.scalar(kept) or 0) + int(connection.scalar(expired) or 0)
+    return int(connection.execute(_N_DEAD, {"agent": agent, "now": now}).scalar_one())
 
 
 def dead_of(connection: Connection, agent: str, *, now: str) -> list[DeadLetter]:
@@ -50,7 +65,7 @@ def dead_of(connection: Connection, agent: str, *, now: str) -> list[DeadLetter]
         .limit(MOST_SHOWN)
     )
     unread = connection.execute(
-        _expired(agent, now).order_by(messages.c.seq.desc()).limit(MOST_SHOWN)
+        _EXPIRED.order_by(messages.c.seq.desc()).limit(MOST_SHOWN), {"agent": agent, "now": now}
     )
     letters = [_letter(row, row.to_agent, row.reason) for row in kept]
     letters += [_letter(row, row.agent, "it expired before it was acknowledged") for row in unread]
@@ -64,19 +79,6 @@ def _letter(row: Any, to_agent: str, reason: str) -> DeadLetter:
         content=row.content,
         reason=reason,
         timestamp=row.created_at,
-    )
-
-
-def _expired(agent: str, now: str) -> Any:
-    return (
-        select(messages, readers.c.agent)
-        .join(readers, readers.c.message_seq == messages.c.seq)
-        .where(
-            messages.c.from_agent == agent,
-            messages.c.ack_wanted == 1,
-            messages.c.expires_at <= now,
-            readers.c.acknowledged_at.is_(None),
-        )
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, literal, or_, select, update
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.messaging.models import DELEGATION, RESULT, OpenDelegation
@@ -15,6 +15,16 @@ __all__ = ["check_delegation", "note_delegation", "open_delegations"]
 OUTCOMES = ("success", "partial", "failure")
 MOST_SHOWN = 20
 USUAL_TASK = "delegation"
+_OPEN = (
+    select(table)
+    .where(
+        or_(table.c.to_agent == bindparam("agent"), table.c.from_agent == bindparam("agent")),
+        table.c.outcome.is_(None),
+        or_(table.c.expires_at.is_(None), table.c.expires_at > bindparam("now")),
+    )
+    .order_by(table.c.message_seq)
+    .limit(literal(MOST_SHOWN))
+)
 
 
 def check_delegation(request: Mapping[str, Any]) -> None:
@@ -54,16 +64,7 @@ def note_delegation(
 
 def open_delegations(connection: Connection, agent: str, *, now: str) -> list[OpenDelegation]:
     """Return work that waits for ``agent`` or that it waits for, oldest first, 20 at most."""
-    rows = connection.execute(
-        select(table)
-        .where(
-            or_(table.c.to_agent == agent, table.c.from_agent == agent),
-            table.c.outcome.is_(None),
-            or_(table.c.expires_at.is_(None), table.c.expires_at > now),
-        )
-        .order_by(table.c.message_seq)
-        .limit(MOST_SHOWN)
-    )
+    rows = connection.execute(_OPEN, {"agent": agent, "now": now})
     return [
         OpenDelegation(
             message_id=row.message_id,

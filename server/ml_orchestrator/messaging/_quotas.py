@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, bindparam, func, literal, select
 
 from ml_orchestrator.errors import QuotaExceededError
 from ml_orchestrator.messaging.models import PRIORITIES
@@ -17,6 +17,29 @@ __all__ = ["Quotas", "check_quotas"]
 
 WINDOW = timedelta(seconds=60)
 URGENT = PRIORITIES.index("urgent")
+_SENT = select(
+    func.count().label("n"),
+    func.min(messages.c.created_at).label("first_at"),
+    func.count().filter(messages.c.priority == literal(URGENT)).label("n_urgent"),
+    func.min(messages.c.created_at)
+    .filter(messages.c.priority == literal(URGENT))
+    .label("first_urgent_at"),
+).where(messages.c.from_agent == bindparam("sender"), messages.c.created_at > bindparam("since"))
+_TO_READERS = (
+    select(
+        readers.c.agent,
+        func.count().label("n"),
+        func.min(messages.c.created_at).label("first_at"),
+    )
+    .join(messages, messages.c.seq == readers.c.message_seq)
+    .where(
+        messages.c.from_agent == bindparam("sender"),
+        messages.c.created_at > bindparam("since"),
+        readers.c.agent.in_(bindparam("readers", expanding=True)),
+    )
+    .group_by(readers.c.agent)
+    .order_by(readers.c.agent)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +59,20 @@ def check_quotas(
     Raises:
         QuotaExceededError: the message says which quota, and when sending is possible again.
     """
-    sender, since = request["from"], timestamp(now - WINDOW)
-    sent = select(func.count(), func.min(messages.c.created_at)).where(
-        messages.c.from_agent == sender, messages.c.created_at > since
-    )
-    _check(connection, sent, quotas.per_sender, f"messages of {sender}", now)
+    sender = request["from"]
+    asked = {"sender": sender, "since": timestamp(now - WINDOW)}
+    sent = connection.execute(_SENT, asked).one()
+    _check(sent.n, sent.first_at, quotas.per_sender, f"messages of {sender}", now)
     if request["priority"] == "urgent":
-        urgent = sent.where(messages.c.priority == URGENT)
-        _check(connection, urgent, quotas.urgent, f"urgent messages of {sender}", now)
-    for reader in request["to"]:
-        to_reader = sent.where(
-            select(readers.c.agent)
-            .where(readers.c.message_seq == messages.c.seq, readers.c.agent == reader)
-            .exists()
-        )
-        _check(connection, to_reader, quotas.per_pair, f"messages of {sender} to {reader}", now)
+        what = f"urgent messages of {sender}"
+        _check(sent.n_urgent, sent.first_urgent_at, quotas.urgent, what, now)
+    if sent.n >= quotas.per_pair and request["to"]:  # otherwise no reader can have had so many
+        for row in connection.execute(_TO_READERS, {**asked, "readers": request["to"]}):
+            what = f"messages of {sender} to {row.agent}"
+            _check(row.n, row.first_at, quotas.per_pair, what, now)
 
 
-def _check(
-    connection: Connection, query: "Select[int, Any]", quota: int, what: str, now: datetime
-) -> None:
-    n_sent, first_at = connection.execute(query).one()
+def _check(n_sent: int, first_at: str, quota: int, what: str, now: datetime) -> None:
     if n_sent < quota:
         return
     free_at = datetime.fromisoformat(first_at) + WINDOW

@@ -9,13 +9,14 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    and_,
     bindparam,
     func,
     literal,
     null,
     or_,
     select,
+    text,
+    tuple_,
 )
 
 from ml_orchestrator.errors import InvalidInputError
@@ -31,23 +32,74 @@ URGENT_RANK = 0
 MOST_URGENT_TOLD = 3
 BEGINNING = 80
 _SHOWN = (messages, readers.c.acknowledged_at, readers.c.rank)
-_IS_UNREAD = and_(
-    readers.c.agent == bindparam("agent"),
-    readers.c.acknowledged_at.is_(None),
-    or_(readers.c.expires_at.is_(None), readers.c.expires_at > bindparam("now")),
+# What has no end is counted by the database; what has one is looked up by its end.
+_N_UNREAD = text(
+    "SELECT coalesce((SELECT n FROM unread_counts WHERE agent = :agent), 0) + "
+    "(SELECT count(*) FROM message_recipients WHERE agent = :agent AND acknowledged_at IS NULL "
+    "AND expires_at > :now) AS n_unread, "
+    "coalesce((SELECT n_urgent FROM unread_counts WHERE agent = :agent), 0) + "
+    "(SELECT count(*) FROM message_recipients WHERE agent = :agent AND acknowledged_at IS NULL "
+    "AND expires_at > :now AND rank = 0) AS n_urgent"
 )
-_IS_URGENT = readers.c.rank == literal(URGENT_RANK)
-_N_UNREAD = (
-    select(func.count().label("n_unread"), func.count().filter(_IS_URGENT).label("n_urgent"))
-    .where(_IS_UNREAD)
-    .select_from(readers)
-)  # asked with every result, so built once
 _URGENT = (
     select(messages.c.content)
     .join(readers, readers.c.message_seq == messages.c.seq)
-    .where(_IS_UNREAD, _IS_URGENT)
+    .where(
+        readers.c.agent == bindparam("agent"),
+        readers.c.acknowledged_at.is_(None),
+        or_(readers.c.expires_at.is_(None), readers.c.expires_at > bindparam("now")),
+        readers.c.rank == literal(URGENT_RANK),
+    )
     .order_by(readers.c.message_seq)
     .limit(literal(MOST_URGENT_TOLD))
+)
+_TARGETS = (
+    select(readers.c.message_seq, readers.c.agent)
+    .where(readers.c.message_seq.in_(bindparam("seqs", expanding=True)))
+    .order_by(readers.c.agent)
+)
+_HAS_ROWS = select(readers.c.agent).where(readers.c.agent == bindparam("agent")).limit(literal(1))
+
+
+def _pages(
+    found: Select[Any], rank: ColumnElement[int], seq: ColumnElement[int]
+) -> dict[tuple[bool, bool], Select[Any]]:
+    """Return the query of a page by whether it shows acknowledged ones and has one before it.
+
+    Built once. Sorted by columns of one table, so that its index is read in order and only as
+    far as the page goes.
+    """
+    found = found.order_by(rank, seq).limit(bindparam("limit"))
+    after = tuple_(rank, seq) > tuple_(bindparam("after_rank"), bindparam("after_seq"))
+    return {
+        (with_acknowledged, is_next): found.where(
+            *(() if with_acknowledged else (found.selected_columns["acknowledged_at"].is_(None),)),
+            *((after,) if is_next else ()),
+        )
+        for with_acknowledged in (False, True)
+        for is_next in (False, True)
+    }
+
+
+_PAGES = _pages(
+    select(*_SHOWN)
+    .join(readers, readers.c.message_seq == messages.c.seq)
+    .where(
+        readers.c.agent == bindparam("agent"),
+        or_(readers.c.expires_at.is_(None), readers.c.expires_at > bindparam("now")),
+    ),
+    readers.c.rank,
+    readers.c.message_seq,
+)
+_RANK = literal(len(PRIORITIES) - 1) - messages.c.priority
+_PAGES_OF_STRANGERS = _pages(  # nobody knew them, so only what was sent to all
+    select(messages, null().label("acknowledged_at"), _RANK.label("rank")).where(
+        messages.c.is_broadcast == literal(1),
+        messages.c.from_agent != bindparam("agent"),
+        or_(messages.c.expires_at.is_(None), messages.c.expires_at > bindparam("now")),
+    ),
+    _RANK,
+    messages.c.seq,
 )
 
 
@@ -60,24 +112,31 @@ def page(
     with_acknowledged: bool,
     query: str | None,
     now: str,
+    shipped: bool,
 ) -> Sequence[Row[Any]]:
     """Return up to ``limit`` rows, most urgent first, then oldest first."""
-    found = _addressed(connection, agent, now=now)
-    rank, seq = found.selected_columns["rank"], found.selected_columns["seq"]
-    if not with_acknowledged:
-        found = found.where(found.selected_columns["acknowledged_at"].is_(None))
-    if query:
-        found = found.where(_holds(query))
+    asked: dict[str, Any] = {"agent": agent, "now": now, "limit": limit}
     if after is not None:
-        found = found.where(or_(rank > after[0], and_(rank == after[0], seq > after[1])))
-    return connection.execute(found.order_by(rank, seq).limit(limit)).all()
+        asked |= {"after_rank": after[0], "after_seq": after[1]}
+    is_reader = shipped or _is_reader(connection, agent)
+    found = (_PAGES if is_reader else _PAGES_OF_STRANGERS)[with_acknowledged, after is not None]
+    if query:
+        found = found.where(func.lower(messages.c.content).contains(query.lower(), autoescape=True))
+    return connection.execute(found, asked).all()
 
 
 def count_unread(connection: Connection, agent: str, *, shipped: bool, now: str) -> Unread:
     """Count what is unread, and say how the most urgent ones begin."""
     if not shipped and not is_known_agent(connection, agent):
         broadcasts = page(
-            connection, agent, limit=1_000, after=None, with_acknowledged=False, query=None, now=now
+            connection,
+            agent,
+            limit=1_000,
+            after=None,
+            with_acknowledged=False,
+            query=None,
+            now=now,
+            shipped=False,
         )
         pressing = [row for row in broadcasts if row.rank == URGENT_RANK]
         return _unread(len(broadcasts), pressing, n_urgent=len(pressing))
@@ -91,10 +150,7 @@ def messages_of(connection: Connection, rows: Sequence[Row[Any]]) -> list[Messag
     """Return rows as messages, each with its targets."""
     targets: dict[int, list[str]] = {row.seq: [] for row in rows if not row.is_broadcast}
     if targets:
-        found = select(readers.c.message_seq, readers.c.agent).where(
-            readers.c.message_seq.in_(targets)
-        )
-        for reader in connection.execute(found.order_by(readers.c.agent)):
+        for reader in connection.execute(_TARGETS, {"seqs": list(targets)}):
             targets[reader.message_seq].append(reader.agent)
     return [to_message(row, targets.get(row.seq, [])) for row in rows]
 
@@ -135,27 +191,10 @@ def parse_cursor(cursor: str | None) -> tuple[int, int] | None:
     return int(rank), int(seq)
 
 
-def _addressed(connection: Connection, agent: str, *, now: str) -> Select[Any]:
-    """Select what was sent to ``agent`` and is live; to a stranger, what was sent to all."""
-    mine = and_(readers.c.message_seq == messages.c.seq, readers.c.agent == agent)
-    has_rows = connection.execute(
-        select(readers.c.agent).where(readers.c.agent == agent).limit(1)
-    ).first()
-    if has_rows or is_known_agent(connection, agent):
-        return select(*_SHOWN).join(readers, mine).where(_is_live(now))
-    rank = (literal(len(PRIORITIES) - 1) - messages.c.priority).label("rank")
-    is_live = or_(messages.c.expires_at.is_(None), messages.c.expires_at > now)
-    return select(messages, null().label("acknowledged_at"), rank).where(
-        messages.c.is_broadcast == 1, messages.c.from_agent != agent, is_live
-    )
-
-
-def _is_live(now: str) -> ColumnElement[bool]:
-    return or_(readers.c.expires_at.is_(None), readers.c.expires_at > now)
-
-
-def _holds(query: str) -> ColumnElement[bool]:
-    return func.lower(messages.c.content).contains(query.lower(), autoescape=True)
+def _is_reader(connection: Connection, agent: str) -> bool:
+    """Whether anything was sent to ``agent`` by name or as one that was known."""
+    has_rows = connection.execute(_HAS_ROWS, {"agent": agent}).first() is not None
+    return has_rows or is_known_agent(connection, agent)
 
 
 def _unread(n_unread: int, rows: Sequence[Row[Any]], *, n_urgent: int) -> Unread:

@@ -30,7 +30,7 @@ from ml_orchestrator.messaging.models import (
     ThreadMessage,
     Unread,
 )
-from ml_orchestrator.storage.agents import known_agents, note_agent
+from ml_orchestrator.storage.agents import note_agent, seen_agents, welcome
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.idempotency import once
 from ml_orchestrator.storage.memory_rows import cleaned
@@ -38,6 +38,9 @@ from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
 
 __all__ = ["SqlMailbox"]
+
+_ADD = insert(messages).returning(messages.c.seq)
+_ADD_READERS = insert(readers)
 
 
 class SqlMailbox:
@@ -87,16 +90,18 @@ class SqlMailbox:
 
         def work(connection: Connection) -> dict[str, Any]:
             now = timestamp(self._now())
-            note_agent(connection, from_agent, now=now)
-            if strangers := self._strangers(connection, request["to"]):
+            if from_agent not in (seen := seen_agents(connection)):
+                welcome(connection, from_agent, now=now)
+            known = sorted({*self._shipped, *seen, from_agent})
+            if strangers := [name for name in request["to"] if name not in known]:
                 bury_strangers(connection, request, strangers, now=now)
-                return {"strangers": strangers, "known": self._known(connection)}
+                return {"strangers": strangers, "known": known}
             return once(
                 connection,
                 scope=f"message_send/{from_agent}",
                 key=idempotency_key,
                 request=request,
-                act=lambda: self._store(connection, request, flags),
+                act=lambda: self._store(connection, request, flags, known),
             )
 
         answer = self._database.write(work)
@@ -125,6 +130,7 @@ class SqlMailbox:
                 with_acknowledged=with_acknowledged,
                 query=query,
                 now=now,
+                shipped=agent in self._shipped,
             )
             unread = self._count(connection, agent, now)
             shown = rows[:limit]
@@ -196,26 +202,21 @@ class SqlMailbox:
     def _count(self, connection: Connection, agent: str, now: str) -> Unread:
         return count_unread(connection, agent, shipped=agent in self._shipped, now=now)
 
-    def _known(self, connection: Connection) -> list[str]:
-        return known_agents(connection, self._shipped)
-
-    def _strangers(self, connection: Connection, names: Sequence[str]) -> list[str]:
-        known = set(self._known(connection)) if names else set()
-        return [name for name in names if name not in known]
-
     def _store(
-        self, connection: Connection, request: Mapping[str, Any], flags: Sequence[str]
+        self,
+        connection: Connection,
+        request: Mapping[str, Any],
+        flags: Sequence[str],
+        known: Sequence[str],
     ) -> dict[str, Any]:
         now = self._now()
         thread_id = _thread_of(connection, request["reply_to"])
         check_quotas(connection, self._quotas, request, now=now)
         message = _row(request, flags, now=now, thread_id=thread_id)
-        stored = connection.execute(insert(messages).values(message))
-        seq = stored.inserted_primary_key.seq  # type: ignore[union-attr]  # a plain insert has one
-        everybody = (name for name in self._known(connection) if name != request["from"])
-        targets = request["to"] or list(everybody)
+        seq = connection.execute(_ADD, message).scalar_one()
+        targets = request["to"] or [name for name in known if name != request["from"]]
         if targets:
-            connection.execute(insert(readers), [_reader(message, seq, agent) for agent in targets])
+            connection.execute(_ADD_READERS, [_reader(message, seq, agent) for agent in targets])
         note_delegation(connection, request, {**message, "seq": seq})
         return {
             "message_id": message["id"],

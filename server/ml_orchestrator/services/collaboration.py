@@ -1,12 +1,13 @@
 """Memory and messages: how agents remember and reach one another."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 from anyio.to_thread import run_sync
 
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.memory.forget_models import Forgotten
 from ml_orchestrator.memory.models import (
     AgentMemory,
@@ -33,6 +34,7 @@ from ml_orchestrator.messaging.models import (
     Thread,
     Unread,
 )
+from ml_orchestrator.services.unread_note import UnreadNote
 from ml_orchestrator.telemetry.spans import traced
 
 if TYPE_CHECKING:  # opened by its door
@@ -43,6 +45,7 @@ __all__ = ["CollaborationService"]
 LOOK_S = 0.1
 TELL_S = 5.0
 OnWait = Callable[[float], Awaitable[None]]
+T = TypeVar("T")
 
 
 @traced
@@ -67,7 +70,7 @@ class CollaborationService:
         self, agent: str, task: str | None = None, *, limit: int
     ) -> tuple[AgentMemory, Digest, SharedContext]:
         """Return what an agent should know before a task: memory, digest and shared context."""
-        return await run_sync(lambda: self._memory().brief(agent, task, limit=limit))
+        return await self._act(agent, lambda: self._memory().brief(agent, task, limit=limit))
 
     async def search_memory(
         self, query: str | None, filters: Filters, *, limit: int, cursor: str | None
@@ -131,7 +134,8 @@ class CollaborationService:
         origin: Origin = UNKNOWN,
     ) -> SavedMemory:
         """Store what was done and learnt, all or nothing."""
-        return await run_sync(
+        return await self._act(
+            agent,
             lambda: self._memory().save(
                 agent,
                 task=task,
@@ -145,7 +149,7 @@ class CollaborationService:
                 expires_in_days=expires_in_days,
                 idempotency_key=idempotency_key,
                 origin=origin,
-            )
+            ),
         )
 
     async def send(
@@ -163,7 +167,8 @@ class CollaborationService:
         idempotency_key: str | None,
     ) -> SentMessage:
         """Send a message to named agents, or to everybody when none is named."""
-        return await run_sync(
+        return await self._act(
+            agent,
             lambda: self._mailbox().send(
                 agent,
                 message_type=message_type,
@@ -175,7 +180,7 @@ class CollaborationService:
                 ack_wanted=ack_wanted,
                 expires_in_s=expires_in_s,
                 idempotency_key=idempotency_key,
-            )
+            ),
         )
 
     async def inbox(
@@ -244,4 +249,17 @@ class CollaborationService:
 
     async def acknowledge(self, agent: str, message_ids: Sequence[str]) -> Acknowledged:
         """Mark messages as dealt with."""
-        return await run_sync(lambda: self._mailbox().acknowledge(agent, message_ids))
+        return await self._act(agent, lambda: self._mailbox().acknowledge(agent, message_ids))
+
+    async def _act(self, agent: str, act: Callable[[], T]) -> T:
+        """Do something for ``agent`` in a thread, and count there what waits for it, if asked."""
+        note = UnreadNote.of_this_call()
+
+        def work() -> T:
+            result = act()
+            if note is not None and note.agent == agent:
+                with suppress(OrchestratorError):  # whoever asked counts again, and says so
+                    note.unread = self._mailbox().unread(agent)
+            return result
+
+        return await run_sync(work)

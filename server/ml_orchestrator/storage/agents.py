@@ -8,17 +8,23 @@ from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.message_rows import add_live_broadcasts
 from ml_orchestrator.storage.schema import agents
 
-__all__ = ["is_known_agent", "known_agents", "note_agent"]
+__all__ = ["is_known_agent", "known_agents", "note_agent", "seen_agents", "welcome"]
 
+_SEEN = select(agents.c.name)
+_WELCOME = insert(agents)
 _IS_KNOWN = select(agents.c.name).where(agents.c.name == bindparam("name"))
 
 
 def note_agent(connection: Connection, name: str, *, now: str | None = None) -> None:
     """Remember that ``name`` takes part, and give it what was sent to everybody, once."""
     if not is_known_agent(connection, name):
-        now = now or timestamp()
-        connection.execute(insert(agents).values(name=name, first_seen_at=now))
-        add_live_broadcasts(connection, name, now=now)
+        welcome(connection, name, now=now or timestamp())
+
+
+def welcome(connection: Connection, name: str, *, now: str) -> None:
+    """Take in an agent that was not seen before, and give it what was sent to everybody."""
+    connection.execute(_WELCOME, {"name": name, "first_seen_at": now})
+    add_live_broadcasts(connection, name, now=now)
 
 
 def is_known_agent(connection: Connection, name: str) -> bool:
@@ -28,4 +34,9 @@ def is_known_agent(connection: Connection, name: str) -> bool:
 
 def known_agents(connection: Connection, shipped: Iterable[str] = ()) -> list[str]:
     """Return the names of the shipped agents and of those seen so far, sorted."""
-    return sorted({*shipped, *connection.execute(select(agents.c.name)).scalars()})
+    return sorted({*shipped, *seen_agents(connection)})
+
+
+def seen_agents(connection: Connection) -> set[str]:
+    """Return the names of the agents seen so far."""
+    return set(connection.execute(_SEEN).scalars())

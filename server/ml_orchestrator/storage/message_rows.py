@@ -1,8 +1,8 @@
-"""Rows of readers: who has a message to read, known before anybody looks."""
+"""Rows of readers: who has a message to read, known and counted before anybody looks."""
 
 from sqlalchemy import Connection, text
 
-__all__ = ["add_live_broadcasts", "complete_readers"]
+__all__ = ["add_live_broadcasts", "complete_readers", "keep_unread_counts"]
 
 _RANKS = text(
     "UPDATE message_recipients SET "
@@ -25,11 +25,62 @@ _LIVE = text(
     "WHERE r.message_seq = m.seq AND r.agent = CAST(:agent AS VARCHAR(64)))"
 )
 
+_COUNT_ALL = text(
+    "INSERT INTO unread_counts (agent, n, n_urgent) "
+    "SELECT agent, count(*), count(*) FILTER (WHERE rank = 0) FROM message_recipients "
+    "WHERE acknowledged_at IS NULL AND expires_at IS NULL GROUP BY agent"
+)
+# A row counts while it is unread and has no end. What an update takes away and brings is counted
+# apart, so any change of a row leaves the counts true.
+_SQLITE_TRIGGER = (
+    "CREATE TRIGGER {name} AFTER {event} ON message_recipients "
+    "WHEN {row}.acknowledged_at IS NULL AND {row}.expires_at IS NULL BEGIN {act}; END"
+)
+_SQLITE_ADD = (
+    "INSERT INTO unread_counts (agent, n, n_urgent) VALUES (NEW.agent, 1, NEW.rank = 0) "
+    "ON CONFLICT (agent) DO UPDATE SET n = n + 1, n_urgent = n_urgent + excluded.n_urgent"
+)
+_SQLITE_TAKE = (
+    "UPDATE unread_counts SET n = n - 1, n_urgent = n_urgent - (OLD.rank = 0) "
+    "WHERE agent = OLD.agent"
+)
+_TRIGGERS = {
+    "sqlite": tuple(
+        _SQLITE_TRIGGER.format(name=name, event=event, row=row, act=act)
+        for name, event, row, act in (
+            ("unread_added", "INSERT", "NEW", _SQLITE_ADD),
+            ("unread_taken", "DELETE", "OLD", _SQLITE_TAKE),
+            ("unread_changed_from", "UPDATE", "OLD", _SQLITE_TAKE),
+            ("unread_changed_to", "UPDATE", "NEW", _SQLITE_ADD),
+        )
+    ),
+    "postgresql": (
+        "CREATE FUNCTION count_unread() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF TG_OP <> 'INSERT' AND OLD.acknowledged_at IS NULL AND OLD.expires_at IS NULL THEN "
+        "UPDATE unread_counts SET n = n - 1, n_urgent = n_urgent - (OLD.rank = 0)::int "
+        "WHERE agent = OLD.agent; END IF; "
+        "IF TG_OP <> 'DELETE' AND NEW.acknowledged_at IS NULL AND NEW.expires_at IS NULL THEN "
+        "INSERT INTO unread_counts AS kept (agent, n, n_urgent) "
+        "VALUES (NEW.agent, 1, (NEW.rank = 0)::int) ON CONFLICT (agent) DO UPDATE "
+        "SET n = kept.n + 1, n_urgent = kept.n_urgent + excluded.n_urgent; END IF; "
+        "RETURN NULL; END $$",
+        "CREATE TRIGGER unread_changed AFTER INSERT OR UPDATE OR DELETE ON message_recipients "
+        "FOR EACH ROW EXECUTE FUNCTION count_unread()",
+    ),
+}
+
 
 def complete_readers(connection: Connection) -> None:
     """Bring rows of an earlier release to today's form."""
     connection.execute(_RANKS)
     connection.execute(_BROADCASTS)
+
+
+def keep_unread_counts(connection: Connection) -> None:
+    """Count what is unread, and let the database go on counting."""
+    connection.execute(_COUNT_ALL)
+    for statement in _TRIGGERS[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
 
 
 def add_live_broadcasts(connection: Connection, agent: str, *, now: str) -> None:

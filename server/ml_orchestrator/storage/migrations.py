@@ -13,7 +13,7 @@ from sqlalchemy.schema import CreateTable
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage import schema
 from ml_orchestrator.storage.memory_rows import complete_rows, create_search_index
-from ml_orchestrator.storage.message_rows import complete_readers
+from ml_orchestrator.storage.message_rows import complete_readers, keep_unread_counts
 from ml_orchestrator.storage.schema import metadata, schema_version
 
 __all__ = ["LATEST", "add_missing_columns", "migrate"]
@@ -66,6 +66,14 @@ def _origins_of_merged(connection: Connection) -> None:
     add_missing_columns(connection, schema.memory_past)
 
 
+def _unread_counts(connection: Connection) -> None:
+    """Let the database keep how many messages are unread."""
+    metadata.create_all(connection, tables=[schema.unread_counts])
+    for index in schema.message_recipients.indexes:
+        index.create(connection, checkfirst=True)
+    keep_unread_counts(connection)
+
+
 def _second(connection: Connection) -> None:
     """Give memory its search, provenance, retention and counters; index what is stored."""
     records = schema.memory_records
@@ -92,11 +100,13 @@ MIGRATIONS: dict[int, Migration] = {
     6: _roll_outs,
     7: _experience,
     8: _origins_of_merged,
+    9: _unread_counts,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
-ADDITIVE: frozenset[int] = frozenset({7, 8})
+# What 9 counts is kept by triggers, so by the writes of older releases, too.
+ADDITIVE: frozenset[int] = frozenset({7, 8, 9})
 
 
 def migrate(engine: Engine) -> int:

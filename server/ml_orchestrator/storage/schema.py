@@ -40,6 +40,7 @@ __all__ = [
     "schema_version",
     "search_experience",
     "shared_context",
+    "unread_counts",
 ]
 
 metadata = MetaData()
@@ -173,6 +174,24 @@ message_recipients = Table(
     Column("rank", Integer, server_default="2"),  # 0 urgent .. 3 low
     Column("expires_at", String(32)),
     Index("ix_recipient_inbox", "agent", "acknowledged_at", "rank", "message_seq", "expires_at"),
+    Index(  # migration 9: unread ones that have an end
+        "ix_recipient_expiring",
+        "agent",
+        "expires_at",
+        "rank",
+        sqlite_where=text("acknowledged_at IS NULL AND expires_at IS NOT NULL"),
+        postgresql_where=text("acknowledged_at IS NULL AND expires_at IS NOT NULL"),
+    ),
+)
+
+# How many are unread and have no end. Triggers keep it, so it is true whoever writes, also a
+# release that does not know it; it is committed with what it counts.
+unread_counts = Table(
+    "unread_counts",
+    metadata,
+    Column("agent", String(64), primary_key=True),
+    Column("n", Integer, nullable=False),
+    Column("n_urgent", Integer, nullable=False),
 )
 
 delegations = Table(

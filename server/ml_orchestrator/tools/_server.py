@@ -12,7 +12,6 @@ from anyio.to_thread import run_sync
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import ToolManager
-from mcp.server.stdio import stdio_server
 from mcp.types import CallToolResult, InputRequiredResult
 from mcp.types import Tool as ListedTool
 
@@ -62,7 +61,7 @@ class OrchestratorServer(MCPServer[Services]):
     async def run_stdio_async(self) -> None:
         """Serve standard input and output; what cannot be read there is refused."""
         below = self._lowlevel_server
-        async with stdio_server() as (heard, said), answering(heard, said) as messages:
+        async with standard_streams() as (heard, said), answering(heard, said) as messages:
             await below.run(messages, said, below.create_initialization_options())
 
     async def _make_ready(self) -> None:

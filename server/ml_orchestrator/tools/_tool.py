@@ -20,6 +20,7 @@ from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.services import Services
+from ml_orchestrator.services.unread_note import UnreadNote
 from ml_orchestrator.text import MAX_LEVELS, is_too_deep
 from ml_orchestrator.text.hidden import spell_hidden
 from ml_orchestrator.tools._schema import UNREAD, optional_by_absence, terse, untitled, with_unread
@@ -140,8 +141,10 @@ class StrictTool(Tool):
             self._refuse_odd(argument, value)
         self._authorise(arguments, context)
         try:
-            result = await super().run(arguments, context, convert_result)
-            return await self._with_unread(result, arguments, context)
+            note = UnreadNote(_acting(arguments))
+            with note.taken():
+                result = await super().run(arguments, context, convert_result)
+            return await self._with_unread(result, note, context)
         except UnexpectedToolError:
             raise
         except ToolError as error:
@@ -152,9 +155,7 @@ class StrictTool(Tool):
                 raise cause from cause.__cause__
             raise
 
-    async def _with_unread(
-        self, result: Any, arguments: dict[str, Any], context: Context[Any, Any]
-    ) -> Any:
+    async def _with_unread(self, result: Any, note: UnreadNote, context: Context[Any, Any]) -> Any:
         """Add what waits for the acting agent, since no client wakes an agent for it."""
         schema = self.fn_metadata.output_schema or {}
         has_place = UNREAD in schema.get("properties", {})
@@ -162,7 +163,7 @@ class StrictTool(Tool):
             return result
         services: Services = context.request_context.lifespan_context
         try:
-            unread = await services.collaboration.unread(canonical_agent(arguments["agent"]))
+            unread = note.unread or await services.collaboration.unread(note.agent)
         except OrchestratorError:
             _log.warning("Unread messages could not be counted", exc_info=True)
             return result
@@ -217,6 +218,15 @@ class _StrictMetadata(FuncMetadata):
         """Validate as strict JSON: a time may be text, a number may not."""
         text = json.dumps(arguments_to_validate)
         return self.arg_model.model_validate_json(text).model_dump_one_level()
+
+
+def _acting(arguments: dict[str, Any]) -> str:
+    """Return who calls; a name of a wrong form is refused before anybody needs it."""
+    agent = arguments.get("agent")
+    try:
+        return canonical_agent(agent) if isinstance(agent, str) else ""
+    except OrchestratorError:
+        return ""
 
 
 def _strict(metadata: FuncMetadata) -> FuncMetadata:

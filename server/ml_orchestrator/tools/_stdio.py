@@ -1,0 +1,110 @@
+"""Standard input and output as lines, without a thread in between.
+
+mcp 2.3 reads and writes each line in a worker thread, three of them a call, and handing over to
+a thread costs more than most of our tools do. Here the event loop itself waits for the
+descriptors. It is never held up: it reads what has come and writes what there is room for.
+"""
+
+import os
+import select
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, cast
+
+import anyio
+from anyio.to_thread import run_sync
+from mcp.server.stdio import stdio_server
+
+__all__ = ["Lines", "LinesOut", "standard_streams"]
+
+CHUNK_BYTES = 65_536
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+
+class Lines:
+    """Lines that come from a descriptor, as text; bytes that are no UTF-8 are replaced."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._can_be_waited_for = True
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        """Give each line as it is complete, and at the end what is left."""
+        parts: list[bytes] = []
+        while chunk := await self._read():
+            *ended, rest = chunk.split(b"\n")
+            for line in ended:
+                yield b"".join([*parts, line]).decode(errors="replace")
+                parts.clear()
+            parts.append(rest)
+        if left := b"".join(parts):
+            yield left.decode(errors="replace")
+
+    async def _read(self) -> bytes:
+        """Return what has come; nothing at the end. A file is always there, so a thread reads."""
+        if self._can_be_waited_for:
+            try:
+                await anyio.wait_readable(self._descriptor)
+            except PermissionError:  # epoll takes no plain files
+                self._can_be_waited_for = False
+            else:
+                return os.read(self._descriptor, CHUNK_BYTES)
+        return await run_sync(os.read, self._descriptor, CHUNK_BYTES, abandon_on_cancel=True)
+
+
+class LinesOut:
+    """Text on its way to a descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+        self._unwritten = bytearray()
+
+    async def write(self, text: str) -> None:
+        """Take text; ``flush`` sends it."""
+        self._unwritten += text.encode()
+
+    async def flush(self) -> None:
+        """Send what was taken; wait, without holding up others, while the reader has enough.
+
+        Of a pipe that is ready so many bytes are taken at once without waiting (POSIX).
+        """
+        while self._unwritten:
+            if not self._poll.poll(0):
+                await anyio.wait_writable(self._descriptor)
+            n_written = os.write(self._descriptor, self._unwritten[: select.PIPE_BUF])
+            del self._unwritten[:n_written]
+
+
+@asynccontextmanager
+async def standard_streams() -> AsyncIterator[tuple[Any, Any]]:
+    """Give the messages that come by standard input, and the way to answer by standard output.
+
+    Meanwhile descriptor 0 is empty and descriptor 1 is standard error, so that neither a
+    ``print`` nor a process that we start can get between the lines.
+    """
+    if sys.platform == "win32":  # there a pipe cannot be waited for
+        async with stdio_server() as streams:
+            yield streams
+        return
+    with _claimed(STDIN, os.devnull) as heard, _claimed(STDOUT, None) as said:
+        lines = cast("anyio.AsyncFile[str]", Lines(heard))
+        out = cast("anyio.AsyncFile[str]", LinesOut(said))
+        async with stdio_server(lines, out) as streams:
+            yield streams
+
+
+@contextmanager
+def _claimed(descriptor: int, instead: str | None) -> Iterator[int]:
+    """Give a standard stream under another number, and put a file, or standard error, there."""
+    own = os.dup(descriptor)
+    other = os.dup(STDERR) if instead is None else os.open(instead, os.O_RDONLY)
+    os.dup2(other, descriptor)
+    os.close(other)
+    try:
+        yield own
+    finally:
+        os.dup2(own, descriptor)
+        os.close(own)

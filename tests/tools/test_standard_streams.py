@@ -1,0 +1,85 @@
+"""Lines over descriptors: whole, in order, and never in the way of others."""
+
+import os
+import select
+import threading
+from pathlib import Path
+
+import anyio
+import pytest
+
+from ml_orchestrator.tools._stdio import CHUNK_BYTES, Lines, LinesOut
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def test_lines_come_whole_however_they_were_cut(tmp_path: Path) -> None:
+    long = "é" * CHUNK_BYTES
+    written = f"one\n{long}\r\n\nlast".encode()
+    reading, writing = os.pipe()
+
+    def feed() -> None:
+        for place in range(0, len(written), 4_099):  # cuts through characters
+            os.write(writing, written[place : place + 4_099])
+        os.close(writing)
+
+    writer = threading.Thread(target=feed)
+    writer.start()
+    found = [line async for line in Lines(reading)]
+    writer.join()
+    os.close(reading)
+
+    assert found == ["one", f"{long}\r", "", "last"]
+    (tmp_path / "file").write_bytes(written)
+    with (tmp_path / "file").open("rb") as file:  # which epoll does not take
+        assert [line async for line in Lines(file.fileno())] == found
+
+
+async def test_what_is_no_utf8_is_replaced_and_an_empty_end_is_no_line() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"\xff\n")
+    os.close(writing)
+
+    assert [line async for line in Lines(reading)] == ["\ufffd"]
+    os.close(reading)
+
+
+async def test_others_go_on_while_the_reader_of_a_long_answer_takes_its_time() -> None:
+    reading, writing = os.pipe()
+    out, text = LinesOut(writing), "x" * 300_000  # more than a pipe holds
+    got: list[bytes] = []
+
+    async with anyio.create_task_group() as tasks:
+
+        async def answer() -> None:
+            await out.write(text)
+            await out.flush()
+            os.close(writing)
+
+        tasks.start_soon(answer)
+        while not select.select([reading], [], [], 0)[0]:
+            await anyio.lowlevel.checkpoint()
+        for _ in range(10):  # the pipe is full, and this task still gets its turn
+            await anyio.lowlevel.checkpoint()
+        while part := os.read(reading, 65_536):
+            got.append(part)
+            await anyio.wait_readable(reading)
+    os.close(reading)
+
+    assert b"".join(got).decode() == text
+
+
+async def test_a_reader_that_is_gone_ends_the_writing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    out = LinesOut(writing)
+    await out.write("x")
+
+    with pytest.raises(BrokenPipeError):
+        await out.flush()
+    os.close(writing)
