@@ -1,5 +1,6 @@
 """What a fitted pipeline is worth on rows it never saw."""
 
+import time
 import warnings
 from typing import Any
 
@@ -18,6 +19,7 @@ from ml_orchestrator.training.table import TrainingTable
 __all__ = ["baseline_scores", "fit", "permutation_importances", "predict"]
 
 MAX_ROWS = 1_000
+FEW_ROWS = 100
 MAX_PREDICTIONS = 150  # over all columns and repeats
 N_TOP = 15
 
@@ -43,7 +45,8 @@ def fit(pipeline: Pipeline, table: TrainingTable, rows: Rows) -> Pipeline:
 def predict(model: Any, features: Any, table: TrainingTable, rows: Rows) -> Predictions:
     """Return the model's predictions for ``features``, a row for each of ``rows``, and the truth.
 
-    A class that the model has not seen gets probability 0.
+    A class that the model has not seen gets probability 0. Predicted is the most probable class,
+    or by the model's own ``threshold`` where it has one.
     """
     truth = table.codes[rows]
     if table.task == "regression":
@@ -51,7 +54,10 @@ def predict(model: Any, features: Any, table: TrainingTable, rows: Rows) -> Pred
     probabilities = np.zeros((len(rows), len(table.classes)))
     known = np.searchsorted(np.unique(table.labels), model.classes_)
     probabilities[:, known] = model.predict_proba(features)
-    return Predictions(truth, probabilities.argmax(axis=1), probabilities)
+    threshold = getattr(model, "threshold", None)
+    if threshold is None:
+        return Predictions(truth, probabilities.argmax(axis=1), probabilities)
+    return Predictions(truth, (probabilities[:, 1] >= threshold).astype(np.int64), probabilities)
 
 
 def baseline_scores(
@@ -68,17 +74,29 @@ def baseline_scores(
 
 
 def permutation_importances(
-    pipeline: Pipeline, table: TrainingTable, test: Rows, *, metric: Metric, seed: int
+    pipeline: Any,
+    table: TrainingTable,
+    test: Rows,
+    *,
+    metric: Metric,
+    seed: int,
+    within_s: float = float("inf"),
 ) -> tuple[Importance, ...]:
     """Return how much worse the metric gets when one raw column is shuffled, worst first.
 
     Measured on at most 1,000 held-out rows, one to five shuffles a column; 15 at most are kept.
+    Where that would take longer than ``within_s``, judged by one prediction, with fewer shuffles
+    and, if need be, of 100 rows; where even that would, there are none.
     """
     rng = np.random.default_rng(seed)
     rows = test if len(test) <= MAX_ROWS else rng.choice(test, MAX_ROWS, replace=False)
     names = table.kinds.names
-    features = table.features.iloc[rows]
     n_repeats = int(np.clip(MAX_PREDICTIONS // len(names), 1, 5))
+    if np.isfinite(within_s):
+        rows, n_repeats = _affordable(pipeline, table, rows, n_repeats, within_s)
+    if n_repeats == 0:
+        return ()
+    features = table.features.iloc[rows]
     sign = 1.0 if metric.higher_is_better else -1.0
     intact = metric.compute(predict(pipeline, features, table, rows))
 
@@ -96,3 +114,17 @@ def permutation_importances(
         if np.isfinite(drops).all()
     ]
     return tuple(sorted(found, key=lambda importance: -importance.loss)[:N_TOP])
+
+
+def _affordable(
+    model: Any, table: TrainingTable, rows: Rows, n_repeats: int, within_s: float
+) -> tuple[Rows, int]:
+    """Return how many rows and shuffles there is time for; 0 shuffles if not even for one."""
+    for part in (rows, rows[:FEW_ROWS]):
+        began_at = time.perf_counter()
+        predict(model, table.features.iloc[part], table, part)
+        each_s = time.perf_counter() - began_at
+        n_fitting = int(within_s / (each_s * len(table.kinds.names)))
+        if n_fitting >= 1:
+            return part, min(n_repeats, n_fitting)
+    return rows, 0

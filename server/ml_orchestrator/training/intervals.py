@@ -1,5 +1,6 @@
 """How sure a held-out score is, by resampling its rows."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,14 @@ from numpy.typing import NDArray
 from ml_orchestrator.training.metrics import Metric, Predictions
 from ml_orchestrator.training.models import Interval
 
-__all__ = ["holdout_intervals"]
+__all__ = ["Resample", "cluster_numbers", "holdout_intervals", "resampling"]
 
 LEVEL = 0.95
 N_RESAMPLES = 500
 MAX_DRAWN_ROWS = 5_000_000  # resamples times rows, which bounds the time
+
+Resample = Callable[[np.random.Generator], NDArray[np.int64]]
+"""Draws as many rows, or clusters of rows, as there are, repeats allowed."""
 
 
 def holdout_intervals(
@@ -32,12 +36,11 @@ def holdout_intervals(
     Reference: B. Efron, R. Tibshirani, An introduction to the bootstrap, 1993.
     """
     rng = np.random.default_rng(seed)
-    clusters = _clusters(len(given.truth), groups, is_ordered=is_ordered)
+    draw = resampling(len(given.truth), groups, is_ordered=is_ordered)
     n_resamples = int(np.clip(MAX_DRAWN_ROWS // len(given.truth), 50, N_RESAMPLES))
     draws: dict[str, list[float]] = {metric.name: [] for metric in metrics}
     for _ in range(n_resamples):
-        chosen = rng.integers(0, len(clusters), len(clusters))
-        resample = given.take(np.concatenate([clusters[i] for i in chosen]))
+        resample = given.take(draw(rng))
         for metric in metrics:
             draws[metric.name].append(metric.compute(resample))
     estimates = {metric.name: metric.compute(given) for metric in metrics}
@@ -46,6 +49,31 @@ def holdout_intervals(
         for name, estimate in estimates.items()
         if np.isfinite(estimate)
     }
+
+
+def resampling(n_rows: int, groups: NDArray[Any] | None, *, is_ordered: bool) -> Resample:
+    """Return what draws rows anew: groups and blocks of neighbours in time as wholes."""
+    clusters = _clusters(n_rows, groups, is_ordered=is_ordered)
+    one_each = np.concatenate(clusters) if len(clusters) == n_rows else None
+
+    def draw(rng: np.random.Generator) -> NDArray[np.int64]:
+        chosen = rng.integers(0, len(clusters), len(clusters))
+        if one_each is not None:
+            rows: NDArray[np.int64] = one_each[chosen]
+            return rows
+        return np.concatenate([clusters[i] for i in chosen])
+
+    return draw
+
+
+def cluster_numbers(
+    n_rows: int, groups: NDArray[Any] | None, *, is_ordered: bool
+) -> NDArray[np.int64]:
+    """Return for each row the number of what it is drawn with, from 0."""
+    numbers = np.empty(n_rows, dtype=np.int64)
+    for number, rows in enumerate(_clusters(n_rows, groups, is_ordered=is_ordered)):
+        numbers[rows] = number
+    return numbers
 
 
 def _clusters(

@@ -45,13 +45,17 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A named measure; ``compute`` gives NaN where the rows do not define it."""
+    """A named measure; ``compute`` gives NaN where the rows do not define it.
+
+    ``is_of_decisions``: it looks at predicted classes, which depend on a threshold.
+    """
 
     name: str
     task: Task
     higher_is_better: bool
     compute: Callable[[Predictions], float]
     for_two_classes: bool = False
+    is_of_decisions: bool = False
 
 
 METRICS: Catalog[Metric] = Catalog("metric")
@@ -60,10 +64,10 @@ _Measure = Callable[[Predictions], float]
 
 
 def _file(
-    name: str, task: Task, *, higher: bool, two: bool = False
+    name: str, task: Task, *, higher: bool, two: bool = False, decides: bool = False
 ) -> Callable[[_Measure], _Measure]:
     def register(compute: _Measure) -> _Measure:
-        METRICS.register(name)(Metric(name, task, higher, compute, two))
+        METRICS.register(name)(Metric(name, task, higher, compute, two, decides))
         return compute
 
     return register
@@ -102,13 +106,13 @@ def _confusion(given: Predictions) -> NDArray[np.float64]:
     return counts.astype(float)
 
 
-@_file("accuracy", "classification", higher=True)
+@_file("accuracy", "classification", higher=True, decides=True)
 def accuracy(given: Predictions) -> float:
     """Return the share of rows whose class is right."""
     return float(np.mean(given.truth == given.predicted))
 
 
-@_file("balanced_accuracy", "classification", higher=True)
+@_file("balanced_accuracy", "classification", higher=True, decides=True)
 def balanced_accuracy(given: Predictions) -> float:
     """Return the mean over the classes present of the share found."""
     table = _confusion(given)
@@ -117,7 +121,7 @@ def balanced_accuracy(given: Predictions) -> float:
     return float(np.mean(np.diag(table)[is_present] / n_true[is_present]))
 
 
-@_file("f1_macro", "classification", higher=True)
+@_file("f1_macro", "classification", higher=True, decides=True)
 def f1_macro(given: Predictions) -> float:
     """Return the mean F1 over the classes that occur or are predicted."""
     table = _confusion(given)

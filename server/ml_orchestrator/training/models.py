@@ -9,6 +9,9 @@ from ml_orchestrator.records import Record
 __all__ = [
     "Importance",
     "Interval",
+    "Member",
+    "Refinement",
+    "Slice",
     "StoppedBy",
     "Task",
     "TrainingSpec",
@@ -71,6 +74,13 @@ class TrainingSpec(Record):
         bool,
         Field(description="After the defaults, try what did best on similar data sets here."),
     ] = False
+    refine: Annotated[
+        bool,
+        Field(
+            description="Average the best models, calibrate and move the threshold, each only "
+            "where that helps out of fold beyond noise."
+        ),
+    ] = True
 
 
 class WarmStart(Record):
@@ -103,6 +113,44 @@ class Importance(Record):
         Field(description="How much worse the metric is when the column is shuffled; 0 is none."),
     ]
     std: Annotated[float, Field(ge=0, description="Standard deviation over the shuffles.")]
+
+
+class Member(Record):
+    """One of the models whose answers are averaged."""
+
+    trainer: Annotated[str, Field(description="Model family.")]
+    params: Annotated[dict[str, int | float | str], Field(description="Its hyperparameters.")]
+    weight: Annotated[float, Field(gt=0, le=1, description="Its share of the average.")]
+    cv_score: Annotated[float, Field(description="Its own score in cross-validation.")]
+
+
+class Refinement(Record):
+    """A change to the best trial's answers: measured out of fold, used only beyond noise."""
+
+    step: Annotated[
+        Literal["average", "calibration", "threshold"],
+        Field(description="average of several models, calibration of probabilities, threshold."),
+    ]
+    is_used: Annotated[bool, Field(description="Whether the model has it.")]
+    metric: Annotated[str, Field(description="What the gain is measured in.")]
+    gain: Annotated[float, Field(description="How much better, cross-fitted; below 0 is worse.")]
+    low: Annotated[float, Field(description="Lower end of its 90 % bootstrap interval.")]
+    high: Annotated[float, Field(description="Upper end.")]
+
+
+class Slice(Record):
+    """A part of the held-out rows on which the model does worse than on the rest."""
+
+    column: Annotated[str, Field(description="Raw column.")]
+    value: Annotated[str, Field(description="Its value, or the range of a quarter of the rows.")]
+    loss: Annotated[float, Field(description="Share of wrong classes, or mean absolute error.")]
+    excess: Annotated[
+        Interval,
+        Field(description="By how much more than on the rest; 95 % for all parts together."),
+    ]
+    p_adjusted: Annotated[
+        float, Field(ge=0, le=1, description="Chance of such a part without cause (Holm).")
+    ]
 
 
 class TrainingSummary(Record):
@@ -151,6 +199,21 @@ class TrainingSummary(Record):
     warm_starts: Annotated[
         tuple[WarmStart, ...], Field(description="What was tried early, from similar data sets.")
     ] = ()
+    members: Annotated[
+        tuple[Member, ...], Field(description="What the model averages; one is the best trial.")
+    ] = ()
+    threshold: Annotated[
+        float | None,
+        Field(description="Probability from which the second class is predicted; null is 0.5."),
+    ] = None
+    refinements: Annotated[
+        tuple[Refinement, ...],
+        Field(description="What was tried on the best trial's answers, and whether it helped."),
+    ] = ()
+    slices: Annotated[
+        tuple[Slice, ...], Field(description="Held-out parts where the model is worst, at most 5.")
+    ] = ()
+    n_slices: Annotated[int, Field(ge=0, description="Parts that were looked at.")] = 0
     warnings: Annotated[
         tuple[str, ...], Field(description="What to keep in mind, one sentence each.")
     ]

@@ -7,37 +7,31 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from ml_orchestrator.datasets.leakage import find_leakage
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training._optuna import run_study
-from ml_orchestrator.training.families import full, local, suggest_from, usable
-from ml_orchestrator.training.holdout import (
-    baseline_scores,
-    fit,
-    permutation_importances,
-    predict,
-)
-from ml_orchestrator.training.intervals import holdout_intervals
+from ml_orchestrator.training.card import model_card
+from ml_orchestrator.training.families import full, suggest_from, usable
+from ml_orchestrator.training.holdout import fit, predict
+from ml_orchestrator.training.judging import Build, judge, make_model
 from ml_orchestrator.training.meta_features import meta_features
-from ml_orchestrator.training.metrics import Predictions, standard_metrics
-from ml_orchestrator.training.models import (
-    Importance,
-    TrainingSpec,
-    TrainingSummary,
-    WarmStart,
-)
+from ml_orchestrator.training.metrics import Predictions
+from ml_orchestrator.training.models import TrainingSpec, TrainingSummary, WarmStart
+from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers, Timing, mean_score
 from ml_orchestrator.training.plots import holdout_plots, importance_plot, search_plot
 from ml_orchestrator.training.preprocessing import build_pipeline
+from ml_orchestrator.training.refining import plain, refine
 from ml_orchestrator.training.requirements import pip_requirements
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.splits import Split, plan_split
 from ml_orchestrator.training.study import Objective, StudyPlan, StudyProgress, StudyResult
+from ml_orchestrator.training.summary import last_words, summarise
 from ml_orchestrator.training.table import TrainingTable, check_head, prepare_table
 from ml_orchestrator.training.trainers import TRAINERS
 from ml_orchestrator.training.warm_start import (
@@ -56,22 +50,23 @@ SEARCH_STARTS, SEARCH_ENDS = 0.05, 0.85
 CHEAP_FIRST = ("linear", "histogram_boosting", "forest", "extra_trees")
 MANY_CELLS = 50_000  # table cells from which threads pay for trees
 N_EXAMPLE_ROWS = 5
-NOTABLE_SHARE_CHANGE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
     """A fitted pipeline that takes raw rows, with what is known about it.
 
-    ``input_example`` holds up to five raw feature rows as a caller would send them (times as
-    ISO 8601 text); ``plots`` are PNGs by name.
+    Where that helps, ``pipeline`` is a blend of several (``training.blend``). ``input_example``
+    holds up to five raw feature rows as a caller would send them (times as ISO 8601 text);
+    ``plots`` are PNGs by name and ``card`` is a model card in Markdown.
     """
 
-    pipeline: Pipeline
+    pipeline: Any
     summary: TrainingSummary
     input_example: pd.DataFrame
     plots: dict[str, bytes]
     pip_requirements: list[str]
+    card: str
 
 
 def check(spec: TrainingSpec, dataset: Dataset) -> None:
@@ -127,49 +122,50 @@ def train(
     table = prepare_table(spec, dataset)
     names = usable(names, table.problem)
     split = plan_split(spec, table)
+    build = partial(_pipeline, spec, table)
     with threadpool_limits(_n_threads(table), user_api="openmp"):
         meta = meta_features(table, split.train)
         known = _starts(spec, dataset, table, study_dir, names, meta=meta, recall=recall)
         starts = partial(starts_for, known, higher_is_better=table.metric.higher_is_better)
+        plan = _plan(spec, dataset, table, study_dir, names, starts=starts)
+        files = AnswerFiles(study_dir, higher_is_better=table.metric.higher_is_better)
         result = run_study(
-            _plan(spec, dataset, table, study_dir, names, starts=starts),
-            Objective(suggest_from(names, table.problem), _evaluate_on(spec, table, split)),
+            plan,
+            Objective(suggest_from(names, table.problem), _evaluate_on(table, split, build, files)),
             on_progress=lambda progress: _report_search(report, table.metric.name, progress),
         )
         report(SEARCH_ENDS, "Fitting the best and judging it on held-out rows.", {})
-        judged = _judge(spec, table, split, result)
-    seconds = time.monotonic() - began_at
-    summary = _summary(spec, dataset, judged, result, split=split, table=table, seconds=seconds)
-    summary = summary.model_copy(
-        update={"meta_features": meta, "warm_starts": _tried(starts, result, len(names))}
+        recipe = plain(result)
+        if spec.refine:
+            recipe = refine(result, files, table, split, affordable=len, seed=spec.seed)
+        model = make_model(recipe, build, table, split)
+        judged = judge(model, table, split, seed=spec.seed, importances_s=float("inf"))
+    summary = summarise(
+        spec,
+        dataset,
+        judged,
+        result,
+        recipe,
+        split=split,
+        table=table,
+        meta=meta,
+        warm_starts=_tried(starts, result, len(names)),
     )
-    report(1.0, _last_words(summary), {"cv_score": summary.cv_score})
     plots = {
         "search": search_plot(result.trials, table.metric),
         **holdout_plots(judged.predictions, table.classes),
         "importances": importance_plot(judged.importances, table.metric),
     }
+    summary = summary.model_copy(update={"seconds": time.monotonic() - began_at})
+    report(1.0, last_words(summary), {"cv_score": summary.cv_score})
     return TrainedModel(
-        judged.pipeline, summary, _input_example(table), plots, pip_requirements(judged.pipeline)
+        pipeline=model,
+        summary=summary,
+        input_example=_input_example(table),
+        plots=plots,
+        pip_requirements=pip_requirements(model),
+        card=model_card(spec, summary, about=dataset.description),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """The chosen model, fitted, and what it does on the held-out rows."""
-
-    pipeline: Pipeline
-    predictions: Predictions
-    importances: tuple[Importance, ...]
-
-
-def _judge(spec: TrainingSpec, table: TrainingTable, split: Split, result: StudyResult) -> _Judged:
-    pipeline = fit(_pipeline(spec, table, local(result.best.params)), table, split.train)
-    features = table.features.iloc[split.test]
-    importances = permutation_importances(
-        pipeline, table, split.test, metric=table.metric, seed=spec.seed
-    )
-    return _Judged(pipeline, predict(pipeline, features, table, split.test), importances)
 
 
 def _trainer_names(spec: TrainingSpec) -> list[str]:
@@ -235,13 +231,24 @@ def _tried(starts: Starts, result: StudyResult, n_first: int) -> tuple[WarmStart
 
 
 def _evaluate_on(
-    spec: TrainingSpec, table: TrainingTable, split: Split
+    table: TrainingTable, split: Split, build: Build, files: AnswerFiles
 ) -> Callable[[Params], Iterator[float]]:
+    """Return what scores parameters fold by fold, and keeps the answers once all are there."""
+
     def evaluate(params: Params) -> Iterator[float]:
+        answers: list[Predictions] = []
+        fit_s = predict_s = 0.0
         for fit_rows, score_rows in split.folds:
-            pipeline = fit(_pipeline(spec, table, params), table, fit_rows)
-            given = predict(pipeline, table.features.iloc[score_rows], table, score_rows)
-            yield table.metric.compute(given)
+            began_at = time.perf_counter()
+            pipeline = fit(build(params), table, fit_rows)
+            fitted_at = time.perf_counter()
+            answers.append(predict(pipeline, table.features.iloc[score_rows], table, score_rows))
+            fit_s += fitted_at - began_at
+            predict_s += time.perf_counter() - fitted_at
+            yield table.metric.compute(answers[-1])
+        timing = Timing(fit_s, predict_s / sum(len(score) for _, score in split.folds))
+        score = mean_score(Answers(tuple(answers)), table.metric)
+        files.keep(params, answers, score=score, timing=timing)
 
     return evaluate
 
@@ -280,84 +287,6 @@ def _report_search(report: Report, metric: str, progress: StudyProgress) -> None
         f"at most {progress.eta_s:.0f} s left."
     )
     report(fraction, message, numbers)
-
-
-def _summary(
-    spec: TrainingSpec,
-    dataset: Dataset,
-    judged: _Judged,
-    result: StudyResult,
-    *,
-    split: Split,
-    table: TrainingTable,
-    seconds: float,
-) -> TrainingSummary:
-    metrics = standard_metrics(table.metric)
-    groups = None if table.groups is None else table.groups[split.test]
-    params = local(result.best.params)
-    states = [trial.state for trial in result.trials]
-    return TrainingSummary(
-        task=table.task,
-        target=table.target,
-        metric=table.metric.name,
-        higher_is_better=table.metric.higher_is_better,
-        trainer=str(params.pop("trainer")),
-        params=params,
-        cv_score=result.best.mean_score,
-        cv_fold_scores=result.best.scores,
-        holdout=holdout_intervals(
-            metrics,
-            judged.predictions,
-            groups=groups,
-            is_ordered=table.times is not None,
-            seed=spec.seed,
-        ),
-        baseline=baseline_scores(metrics, table, split.train, split.test),
-        n_rows_train=len(split.train),
-        n_rows_test=len(split.test),
-        n_trials=len(states),
-        n_complete=states.count("complete"),
-        n_pruned=states.count("pruned"),
-        n_failed=states.count("failed"),
-        stopped_by=result.stopped_by,
-        features=table.kinds.names,
-        importances=judged.importances,
-        classes=table.classes,
-        dataset_digest=dataset.digest,
-        seed=spec.seed,
-        meta_features={},
-        warnings=(
-            *table.warnings,
-            *_share_warnings(spec, split),
-            *_leakage_warnings(table, split),
-        ),
-        seconds=seconds,
-    )
-
-
-def _share_warnings(spec: TrainingSpec, split: Split) -> list[str]:
-    share = len(split.test) / (len(split.train) + len(split.test))
-    if abs(share - spec.test_fraction) <= NOTABLE_SHARE_CHANGE:
-        return []
-    return [
-        f"{share:.1%} of the rows are held out, not the {spec.test_fraction:.1%} asked for: "
-        "groups and equal times are not divided."
-    ]
-
-
-def _leakage_warnings(table: TrainingTable, split: Split) -> list[str]:
-    suspects = find_leakage(table.frame[split.train], table.target, table.task)
-    return [f"{suspect.column!r} may leak. {suspect.evidence}" for suspect in suspects]
-
-
-def _last_words(summary: TrainingSummary) -> str:
-    held_out = summary.holdout.get(summary.metric)
-    if held_out is None:
-        return f"Done: {summary.trainer}."
-    return (
-        f"Done: {summary.trainer} reaches {summary.metric} {held_out.estimate:.4f} "
-        f"({held_out.low:.4f} to {held_out.high:.4f}) on {held_out.n:,} held-out rows."
-    )
 
 
 def _input_example(table: TrainingTable) -> pd.DataFrame:

@@ -11,8 +11,15 @@ LIBRARY_TYPES = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.metrics._dist_metrics.EuclideanDistance64",
     "sklearn.metrics._dist_metrics.ManhattanDistance64",
+    "sklearn.model_selection._split.KFold",
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",
 )
-EXTRA_TRUSTED_TYPES = (*LIBRARY_TYPES, "ml_orchestrator.training.dates.DateParts")
+EXTRA_TRUSTED_TYPES = (
+    *LIBRARY_TYPES,
+    "ml_orchestrator.training.blend.BlendedClassifier",
+    "ml_orchestrator.training.blend.BlendedRegressor",
+    "ml_orchestrator.training.dates.DateParts",
+    "ml_orchestrator.training.text_features.TextTopics",
+)

@@ -15,17 +15,19 @@ from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 __all__ = ["SavedModel", "load_trained", "save_trained"]
 
 PIPELINE, EXAMPLE, ABOUT, PLOTS = "pipeline.skops", "example.parquet", "about.json", "plots"
+CARD = "model_card.md"
 
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """What the registry needs of a trained model; plots are PNG by name."""
+    """What the registry needs of a trained model; plots are PNG by name, the card is Markdown."""
 
     pipeline: Any
     summary: TrainingSummary
     input_example: pd.DataFrame
     plots: dict[str, bytes]
     pip_requirements: tuple[str, ...]
+    card: str
 
 
 def save_trained(folder: Path, trained: TrainedModel) -> None:
@@ -35,6 +37,7 @@ def save_trained(folder: Path, trained: TrainedModel) -> None:
     (folder / PLOTS).mkdir(exist_ok=True)
     for name, picture in trained.plots.items():
         (folder / PLOTS / f"{name}.png").write_bytes(picture)
+    (folder / CARD).write_text(trained.card, encoding="utf-8")
     about = {
         "summary": trained.summary.model_dump(mode="json"),
         "pip_requirements": list(trained.pip_requirements),
@@ -51,4 +54,5 @@ def load_trained(folder: Path) -> SavedModel:
         input_example=pd.read_parquet(folder / EXAMPLE),
         plots={path.stem: path.read_bytes() for path in sorted((folder / PLOTS).glob("*.png"))},
         pip_requirements=tuple(about["pip_requirements"]),
+        card=(folder / CARD).read_text(encoding="utf-8"),
     )

@@ -48,6 +48,7 @@ def _log(context: StepContext, params: Mapping[str, Any], saved: SavedModel) -> 
         },
         artifacts={
             "summary.json": saved.summary.model_dump_json(indent=2).encode(),
+            "model_card.md": saved.card.encode(),
             **{f"plots/{name}.png": picture for name, picture in saved.plots.items()},
         },
         model=saved.pipeline,

@@ -1,0 +1,124 @@
+"""What each trial said about rows it was not fitted on, kept for what is decided after a search.
+
+A trial's answers are one file in the study's directory, named by its parameters and written
+before the trial counts as finished. So a resumed search knows what the first process knew.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_orchestrator.training.metrics import Metric, Predictions
+from ml_orchestrator.training.space import Params
+
+__all__ = ["AnswerFiles", "Answers", "Timing", "mean_score"]
+
+FOLDER = "out_of_fold"
+MOST_NUMBERS = 2_000_000  # of one trial; 16 MB
+N_KEPT = 12  # files; the worst go first
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a trial's folds took, in s: fitting all of them, and predicting, a row."""
+
+    fit_s: float
+    predict_row_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Out-of-fold predictions of one configuration, one ``Predictions`` a fold, in order."""
+
+    folds: tuple[Predictions, ...]
+
+    def take(self, rows: Sequence[NDArray[np.int64]]) -> "Answers":
+        """Return the given rows of each fold, repeats allowed."""
+        pairs = zip(self.folds, rows, strict=True)
+        return replace(self, folds=tuple(fold.take(chosen) for fold, chosen in pairs))
+
+
+def mean_score(answers: Answers, metric: Metric) -> float:
+    """Return the mean of the folds' scores, as a search scores a trial."""
+    return float(np.mean([metric.compute(fold) for fold in answers.folds]))
+
+
+class AnswerFiles:
+    """The files of one study; those of the 12 best scores remain."""
+
+    def __init__(self, study_dir: Path, *, higher_is_better: bool) -> None:
+        self._folder = study_dir / FOLDER
+        self._sign = 1.0 if higher_is_better else -1.0
+        self._scores = {path: _about(path)["score"] for path in self._folder.glob("*.npz")}
+
+    def keep(
+        self, params: Params, folds: Sequence[Predictions], *, score: float, timing: Timing
+    ) -> None:
+        """Write one trial's answers over any of the same parameters.
+
+        Left out are answers of more than two million numbers: what is decided from them is not
+        worth so much disk and memory. Their times are kept.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        given = [_numbers(fold) for fold in folds]
+        arrays = given if sum(part.size for part in given) <= MOST_NUMBERS else []
+        about = {
+            "score": score,
+            "timing": [timing.fit_s, timing.predict_row_s],
+            "n_folds": len(arrays),
+        }
+        path, draft = self._path(params), self._folder / "writing.draft"
+        with draft.open("wb") as file:
+            parts: dict[str, Any] = {f"fold_{i}": part for i, part in enumerate(arrays)}
+            np.savez(file, about=np.array(json.dumps(about)), **parts)
+        draft.replace(path)
+        self._scores[path] = score
+        self._forget_worst()
+
+    def load(self, params: Params, truth: Sequence[NDArray[Any]]) -> Answers | None:
+        """Return what was kept beside the truth of each fold's rows; None if nothing was."""
+        path = self._path(params)
+        if path not in self._scores or _about(path)["n_folds"] != len(truth):
+            return None
+        with np.load(path, allow_pickle=False) as file:
+            parts = [file[f"fold_{number}"] for number in range(len(truth))]
+        return Answers(tuple(map(_predictions, truth, parts)))
+
+    def timing(self, params: Params) -> Timing | None:
+        """Return how long the trial with these parameters took; None if it was not kept."""
+        path = self._path(params)
+        return Timing(*_about(path)["timing"]) if path in self._scores else None
+
+    def _forget_worst(self) -> None:
+        ranked = sorted(self._scores, key=lambda path: (-self._sign * self._scores[path], path))
+        for path in ranked[N_KEPT:]:
+            path.unlink(missing_ok=True)
+            del self._scores[path]
+
+    def _path(self, params: Params) -> Path:
+        content = json.dumps(params, sort_keys=True)
+        return self._folder / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.npz"
+
+
+def _about(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as file:
+        about: dict[str, Any] = json.loads(str(file["about"]))
+        return about
+
+
+def _numbers(given: Predictions) -> NDArray[np.float64]:
+    if given.probabilities.shape[1]:
+        return given.probabilities
+    return np.asarray(given.predicted, dtype=np.float64)
+
+
+def _predictions(truth: NDArray[Any], numbers: NDArray[np.float64]) -> Predictions:
+    if numbers.ndim == 1:
+        return Predictions(truth, numbers, np.empty((len(truth), 0)))
+    return Predictions(truth, numbers.argmax(axis=1), numbers)

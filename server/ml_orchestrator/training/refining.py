@@ -1,0 +1,214 @@
+"""What becomes of a search's trials: which are averaged, and what is done to their answers.
+
+Each step (average, calibration, threshold) is chosen on out-of-fold answers and judged by
+cross-fitting: on each fold, with what the other folds chose. It is used only if the gain is
+above 0 with its whole 90 % bootstrap interval. Held-out rows are not looked at.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_orchestrator.training.decisions import (
+    bent,
+    best_bend,
+    best_threshold,
+    cross_decided,
+    decided,
+)
+from ml_orchestrator.training.ensemble import average, cross_selected, select_weights
+from ml_orchestrator.training.families import local
+from ml_orchestrator.training.gains import Gain, gain
+from ml_orchestrator.training.metrics import METRICS, Metric
+from ml_orchestrator.training.models import Refinement
+from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers
+from ml_orchestrator.training.splits import Split
+from ml_orchestrator.training.study import FinishedTrial, StudyResult
+from ml_orchestrator.training.table import TrainingTable
+
+__all__ = ["Recipe", "plain", "refine"]
+
+N_CANDIDATES = 8
+MAX_MEMBERS = 5
+MOST_ROWS = 20_000  # out-of-fold rows that decisions are made from
+MIN_ROWS = 100  # fewer say nothing of a threshold or a calibration
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to make the model: trials and their weights, then bend and threshold.
+
+    ``scale`` 1, ``shift`` 0 and ``threshold`` None leave the answers alone.
+    """
+
+    members: tuple[tuple[FinishedTrial, float], ...]
+    scale: float = 1.0
+    shift: float = 0.0
+    threshold: float | None = None
+    refinements: tuple[Refinement, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one trial's pipeline as it is."""
+        return len(self.members) == 1 and not self.is_bent and self.threshold is None
+
+    @property
+    def is_bent(self) -> bool:
+        """Whether probabilities are changed."""
+        return (self.scale, self.shift) != (1.0, 0.0)
+
+
+def plain(result: StudyResult) -> Recipe:
+    """Return the recipe that takes the best trial as it is."""
+    return Recipe(((result.best, 1.0),))
+
+
+def refine(
+    result: StudyResult,
+    files: AnswerFiles,
+    table: TrainingTable,
+    split: Split,
+    *,
+    affordable: Callable[[Sequence[FinishedTrial]], int],
+    seed: int,
+) -> Recipe:
+    """Return the recipe that out-of-fold answers speak for.
+
+    Args:
+        result: the finished search.
+        files: the answers of its best trials.
+        table: the table that was searched on.
+        split: its folds.
+        affordable: told the candidates, best first; returns how many there is time to fit.
+        seed: of resampling, and of the rows that are looked at where there are many.
+    """
+    rows = _looked_at(split, seed)
+    candidates = _candidates(result, files, table, split, rows)
+    if not candidates:
+        return plain(result)
+    judge = _Judge(table, split, rows, seed)
+    trials, answers = [trial for trial, _ in candidates], [given for _, given in candidates]
+    n_members = max(1, min(MAX_MEMBERS, affordable(trials)))
+    weights, refinements = _blended(answers, judge, n_members)
+    members = tuple((t, float(w)) for t, w in zip(trials, weights, strict=True) if w > 0)
+    recipe = Recipe(members, refinements=tuple(refinements))
+    if table.task == "regression" or sum(map(len, rows)) < MIN_ROWS:
+        return recipe
+    return _decided(recipe, average(answers, weights), judge)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Compares answers to the same rows."""
+
+    table: TrainingTable
+    split: Split
+    rows: list[NDArray[np.int64]]
+    seed: int
+
+    def gain(self, before: Answers, after: Answers, metric: Metric | None = None) -> Gain:
+        groups = self.table.groups
+        return gain(
+            before,
+            after,
+            metric=metric or self.table.metric,
+            groups=None
+            if groups is None
+            else [groups[s[r]] for (_, s), r in zip(self.split.folds, self.rows, strict=True)],
+            is_ordered=self.table.times is not None,
+            seed=self.seed,
+        )
+
+
+def _looked_at(split: Split, seed: int) -> list[NDArray[np.int64]]:
+    """Return which rows of each fold are looked at: all, or a share of each, in order."""
+    rng = np.random.default_rng(seed)
+    sizes = [len(score) for _, score in split.folds]
+    share = min(1.0, MOST_ROWS / sum(sizes))
+    if share == 1.0:
+        return [np.arange(size) for size in sizes]
+    return [np.sort(rng.choice(size, int(size * share), replace=False)) for size in sizes]
+
+
+def _candidates(
+    result: StudyResult,
+    files: AnswerFiles,
+    table: TrainingTable,
+    split: Split,
+    rows: list[NDArray[np.int64]],
+) -> list[tuple[FinishedTrial, Answers]]:
+    """Return the best complete trials with their answers, best first; none without the best."""
+    sign = 1.0 if table.metric.higher_is_better else -1.0
+    complete = [trial for trial in result.trials if trial.state == "complete"]
+    ranked = sorted(complete, key=lambda trial: (-sign * trial.mean_score, trial.index))
+    truth = [table.codes[score] for _, score in split.folds]
+    found: list[tuple[FinishedTrial, Answers]] = []
+    for trial in ranked:
+        if any(trial.params == other.params for other, _ in found):
+            continue
+        answers = files.load(local(trial.params), truth)
+        if answers is not None:
+            found.append((trial, answers.take(rows)))
+        elif trial is ranked[0]:
+            return []
+        if len(found) == N_CANDIDATES:
+            break
+    return found
+
+
+def _blended(
+    answers: list[Answers], judge: _Judge, n_members: int
+) -> tuple[NDArray[np.float64], list[Refinement]]:
+    alone = np.eye(len(answers))[0]
+    if len(answers) == 1 or n_members == 1:
+        return alone, []
+    metric = judge.table.metric
+    honest = cross_selected(answers, metric, max_members=n_members)
+    found = judge.gain(answers[0], honest)
+    weights = select_weights(answers, metric, max_members=n_members)
+    is_used = found.is_real and (weights > 0).sum() > 1
+    note = _refinement("average", found, metric, is_used=is_used)
+    return (weights if is_used else alone), [note]
+
+
+def _decided(recipe: Recipe, answers: Answers, judge: _Judge) -> Recipe:
+    recipe, answers = _calibrated(recipe, answers, judge)
+    metric = judge.table.metric
+    if len(judge.table.classes) != 2 or not metric.is_of_decisions:
+        return recipe
+    find = partial(best_threshold, metric=metric)
+    found = judge.gain(answers, cross_decided(answers, find, decided))
+    note = _refinement("threshold", found, metric, is_used=found.is_real)
+    threshold = find(answers) if found.is_real else None
+    return _with(recipe, note, threshold=threshold)
+
+
+def _calibrated(recipe: Recipe, answers: Answers, judge: _Judge) -> tuple[Recipe, Answers]:
+    honest = cross_decided(answers, best_bend, bent)
+    found = judge.gain(answers, honest, METRICS["log_loss"])
+    does_harm = judge.gain(answers, honest).high < 0
+    is_used = found.is_real and not does_harm
+    note = _refinement("calibration", found, METRICS["log_loss"], is_used=is_used)
+    if not is_used:
+        return _with(recipe, note), answers
+    scale, shift = best_bend(answers)
+    return _with(recipe, note, scale=scale, shift=shift), bent(answers, (scale, shift))
+
+
+def _with(recipe: Recipe, note: Refinement, **changes: Any) -> Recipe:
+    return replace(recipe, refinements=(*recipe.refinements, note), **changes)
+
+
+def _refinement(step: Any, found: Gain, metric: Metric, *, is_used: bool) -> Refinement:
+    return Refinement(
+        step=step,
+        is_used=is_used,
+        metric=metric.name,
+        gain=found.estimate,
+        low=found.low,
+        high=found.high,
+    )

@@ -1,0 +1,133 @@
+"""What a training tells of itself, put together."""
+
+from collections.abc import Mapping, Sequence
+
+from ml_orchestrator.datasets.leakage import find_leakage
+from ml_orchestrator.datasets.sources import Dataset
+from ml_orchestrator.training.families import local
+from ml_orchestrator.training.holdout import baseline_scores
+from ml_orchestrator.training.intervals import holdout_intervals
+from ml_orchestrator.training.judging import Judged
+from ml_orchestrator.training.metrics import standard_metrics
+from ml_orchestrator.training.models import Member, TrainingSpec, TrainingSummary, WarmStart
+from ml_orchestrator.training.refining import Recipe
+from ml_orchestrator.training.splits import Split
+from ml_orchestrator.training.study import FinishedTrial, StudyResult
+from ml_orchestrator.training.table import TrainingTable
+
+__all__ = ["last_words", "summarise"]
+
+NOTABLE_SHARE_CHANGE = 0.05
+SURE = 0.05  # adjusted p value of a part that is worse
+
+
+def summarise(
+    spec: TrainingSpec,
+    dataset: Dataset,
+    judged: Judged,
+    result: StudyResult,
+    recipe: Recipe,
+    *,
+    split: Split,
+    table: TrainingTable,
+    meta: Mapping[str, float],
+    warm_starts: Sequence[WarmStart],
+) -> TrainingSummary:
+    """Return the summary; its ``seconds`` are 0, for whoever knows them to fill in."""
+    metrics = standard_metrics(table.metric)
+    groups = None if table.groups is None else table.groups[split.test]
+    best = _member(result.best, 1.0)
+    states = [trial.state for trial in result.trials]
+    return TrainingSummary(
+        task=table.task,
+        target=table.target,
+        metric=table.metric.name,
+        higher_is_better=table.metric.higher_is_better,
+        trainer=best.trainer,
+        params=best.params,
+        cv_score=result.best.mean_score,
+        cv_fold_scores=result.best.scores,
+        holdout=holdout_intervals(
+            metrics,
+            judged.predictions,
+            groups=groups,
+            is_ordered=table.times is not None,
+            seed=spec.seed,
+        ),
+        baseline=baseline_scores(metrics, table, split.train, split.test),
+        n_rows_train=len(split.train),
+        n_rows_test=len(split.test),
+        n_trials=len(states),
+        n_complete=states.count("complete"),
+        n_pruned=states.count("pruned"),
+        n_failed=states.count("failed"),
+        stopped_by=result.stopped_by,
+        features=table.kinds.names,
+        importances=judged.importances,
+        classes=table.classes,
+        dataset_digest=dataset.digest,
+        seed=spec.seed,
+        meta_features=dict(meta),
+        warm_starts=tuple(warm_starts),
+        members=tuple(_member(trial, weight) for trial, weight in recipe.members),
+        threshold=recipe.threshold,
+        refinements=recipe.refinements,
+        slices=judged.slices,
+        n_slices=judged.n_slices,
+        warnings=(
+            *table.warnings,
+            *_share_warnings(spec, split),
+            *_leakage_warnings(table, split),
+            *_slice_warnings(judged),
+        ),
+        seconds=0.0,
+    )
+
+
+def last_words(summary: TrainingSummary) -> str:
+    """Return one sentence on what came out."""
+    what = summary.trainer
+    if len(summary.members) > 1:
+        what = f"{summary.trainer} and {len(summary.members) - 1} more"
+    held_out = summary.holdout.get(summary.metric)
+    if held_out is None:
+        return f"Done: {what}."
+    return (
+        f"Done: {what} reaches {summary.metric} {held_out.estimate:.4f} "
+        f"({held_out.low:.4f} to {held_out.high:.4f}) on {held_out.n:,} held-out rows."
+    )
+
+
+def _member(trial: FinishedTrial, weight: float) -> Member:
+    params = local(trial.params)
+    return Member(
+        trainer=str(params.pop("trainer")),
+        params=params,
+        weight=weight,
+        cv_score=trial.mean_score,
+    )
+
+
+def _share_warnings(spec: TrainingSpec, split: Split) -> list[str]:
+    share = len(split.test) / (len(split.train) + len(split.test))
+    if abs(share - spec.test_fraction) <= NOTABLE_SHARE_CHANGE:
+        return []
+    return [
+        f"{share:.1%} of the rows are held out, not the {spec.test_fraction:.1%} asked for: "
+        "groups and equal times are not divided."
+    ]
+
+
+def _leakage_warnings(table: TrainingTable, split: Split) -> list[str]:
+    suspects = find_leakage(table.frame[split.train], table.target, table.task)
+    return [f"{suspect.column!r} may leak. {suspect.evidence}" for suspect in suspects]
+
+
+def _slice_warnings(judged: Judged) -> list[str]:
+    return [
+        f"Worse where {part.column!r} is {part.value}: loss {part.loss:.3g}, "
+        f"{part.excess.estimate:.3g} above the rest ({part.excess.low:.3g} to "
+        f"{part.excess.high:.3g}, {part.excess.n} held-out rows)."
+        for part in judged.slices
+        if part.p_adjusted < SURE
+    ]
