@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -41,11 +42,18 @@ def arguments(description: str | None) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def in_turns(subjects: Mapping[str, Callable[[], float]], *, rounds: int) -> dict[str, list[float]]:
-    """Measure every subject once per round, so that a noisy machine is fair to all."""
+def in_turns(
+    subjects: Mapping[str, Callable[[], float]], *, rounds: int, pause_s: float = 0.0
+) -> dict[str, list[float]]:
+    """Measure every subject once per round, so that a noisy machine is fair to all.
+
+    ``pause_s`` before each measurement lets the one before end: a server that has answered may
+    still collect its garbage, and the next one measured would pay for it.
+    """
     found: dict[str, list[float]] = {name: [] for name in subjects}
     for _ in range(rounds):
         for name, measure in subjects.items():
+            time.sleep(pause_s)
             found[name].append(measure())
     return found
 

@@ -29,6 +29,7 @@ SIZES = (100, 1_000, 10_000, 50_000)
 LIMIT_MS = 2.0  # what a save and a load may take
 IN_FLIGHT = 8
 WARM_UP_CALLS = 50
+PAUSE_S = 0.1
 QUANTILES = (("p50", 0.5), ("p99", 0.99))
 WORDS = tuple(
     "model train depth tree boost forest auc recall drift column feature target leak batch "  # noqa: SIM905
@@ -168,7 +169,7 @@ def latencies(folder: Path, parts: Sequence[Subject], size: int, n: int) -> list
                 subject.name: partial(measure, server, subject)
                 for server, subject in zip(servers, parts, strict=True)
             }
-            found = in_turns(measures, rounds=n)
+            found = in_turns(measures, rounds=n, pause_s=PAUSE_S)
             figures += [_figure(act, label, share, size, found) for label, share in QUANTILES]
     return figures
 
@@ -243,7 +244,7 @@ def main() -> None:
     """Measure in turns at each size, then what is lost."""
     options = arguments(__doc__)
     sizes = (100, 1_000, 10_000) if options.quick else SIZES
-    n, n_saves = (60, 100) if options.quick else (400, 200)
+    n, n_saves = (60, 100) if options.quick else (200, 200)
     parts, figures = subjects(), []
     with tempfile.TemporaryDirectory() as name:
         folder, filled = Path(name), 0

@@ -30,6 +30,7 @@ QUICK_SIZES = (200, 2_000)
 SEND_GOAL = 1 / 50
 N_SERVERS = 8
 WARM_UP_CALLS = 50
+PAUSE_S = 0.1
 _MESSAGE = (
     "INSERT INTO messages (id, thread_id, from_agent, type, priority, is_broadcast, content, "
     "metadata_json, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -109,7 +110,7 @@ def latencies(server: Pipelined, peer: Peer | None, size: int, n: int) -> list[F
     }
     if peer is not None:
         acts |= {"peer send": lambda: peer.send_ms(size), "peer inbox": peer.inbox_ms}
-    found = in_turns(acts, rounds=n)
+    found = in_turns(acts, rounds=n, pause_s=PAUSE_S)
     return [
         Figure(
             f"{act} {label} at {size:,}",
