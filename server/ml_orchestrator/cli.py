@@ -170,8 +170,13 @@ def _add_for_people(commands: Commands) -> None:
     approve.add_argument("--reason", help="why; kept with the decision")
     approve.set_defaults(run=_approve)
 
-    doctor = commands.add_parser("health", help="probe every component and say how it is")
-    doctor.set_defaults(run=_health)
+    health = commands.add_parser("health", help="probe every component and say how it is")
+    health.set_defaults(run=_health)
+
+    doctor = commands.add_parser("doctor", help="find faults of this installation; changes nothing")
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    doctor.add_argument("--port", type=int, help="a port that --transport http is meant to use")
+    doctor.set_defaults(run=_doctor)
 
 
 def _mcp(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -319,6 +324,12 @@ def _health(_: argparse.Namespace, settings: Settings) -> int:
         print(f"{part.state:<11} tier {part.tier}  {part.name:<22} {part.detail}{took}")
     print(f"\n{report.status}: {report.data_directory}, version {report.version}, {report.mode}")
     return 0 if report.status == "healthy" else 1
+
+
+def _doctor(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.doctoring.rounds import doctor
+
+    return doctor(settings, port=arguments.port, as_json=arguments.json)
 
 
 def _approvals(arguments: argparse.Namespace, settings: Settings) -> int:

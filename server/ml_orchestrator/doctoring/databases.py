@@ -1,0 +1,108 @@
+"""Can the databases be opened, read and locked, and does this release know their schema?"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+
+from ml_orchestrator.doctoring.findings import Finding, Patient, fault, fine
+
+__all__ = ["check_databases", "check_schema"]
+
+FILES = ("state.db", "workflows.db", "mlflow.db", "leases.db")
+LOCK_WAIT_S = 1.0
+CHECKED_BYTES = 200_000_000  # larger files are opened, but not read through
+
+
+def check_databases(patient: Patient) -> Iterator[Finding]:
+    """Look at each file: is it a whole database, and can somebody write to it?"""
+    found = [path for name in FILES if (path := patient.home / name).exists()]
+    for path in found:
+        yield from _look_into(path)
+    if not found:
+        yield fine("databases", "None yet; they are made on first use.")
+
+
+def _look_into(path: Path) -> Iterator[Finding]:
+    try:
+        with closing(_opened(path)) as connection:
+            if path.stat().st_size <= CHECKED_BYTES:
+                (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+                if said != "ok":
+                    raise sqlite3.DatabaseError(said)
+            connection.execute("BEGIN IMMEDIATE")  # what a writer does first; nothing is written
+            connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        yield _unusable(path, error)
+    except sqlite3.DatabaseError as error:
+        do = (
+            f"Stop all sessions and the worker, move {path} away and put a backup in its place. "
+            "Without one, `sqlite3 FILE .recover` saves what can be read."
+        )
+        yield fault("databases", f"{path.name} is damaged: {error}.", do)
+    else:
+        yield fine("databases", f"{path.name} is whole and can be written.")
+
+
+def _unusable(path: Path, error: sqlite3.OperationalError) -> Finding:
+    if "locked" not in str(error):
+        do = "Look at its owner and permissions, and at the disk."
+        return fault("databases", f"{path.name} cannot be opened: {error}.", do)
+    holders = ", ".join(_holders(path)) or "a process of another user or machine"
+    said = f"{path.name} has been locked for more than {LOCK_WAIT_S:g} s; it is open in: {holders}."
+    do = "Wait for what is at work there; a process that hangs must be ended (kill NUMBER)."
+    return fault("databases", said, do)
+
+
+def _holders(path: Path) -> Iterator[str]:
+    for process in psutil.process_iter(["pid", "name"]):
+        try:
+            if any(file.path == str(path) for file in process.open_files()):
+                yield f"{process.info['name']} {process.pid}"
+        except psutil.Error:
+            continue  # ended, or somebody else's
+
+
+def check_schema(patient: Patient) -> Iterator[Finding]:
+    """Look at whether this release may go on with the state database."""
+    path = patient.home / "state.db"
+    if patient.settings.database_url is not None or not path.exists():
+        return
+    from ml_orchestrator.storage.migrations import LATEST  # noqa: PLC0415 SQLAlchemy is large
+
+    try:
+        with closing(_opened(path)) as connection:
+            found, oldest_reader = _version(connection)
+    except sqlite3.DatabaseError:
+        return  # the check of the files has said so
+    if oldest_reader > LATEST:
+        said = (
+            f"state.db has schema {found}, which needs a release that knows {oldest_reader}; "
+            f"this one knows up to {LATEST}."
+        )
+        do = "Upgrade ml-orchestrator (claude plugin update, or pip), or use another directory."
+        yield fault("schema", said, do)
+    elif found < LATEST:
+        yield fine("schema", f"state.db has schema {found}; the next start brings it to {LATEST}.")
+    else:
+        yield fine("schema", f"state.db has schema {found}, which this release knows.")
+
+
+def _version(connection: sqlite3.Connection) -> tuple[int, int]:
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(schema_version)")}
+    if not columns:
+        return 0, 0
+    reader = "oldest_reader" if "oldest_reader" in columns else "version"
+    row = connection.execute(
+        f"SELECT version, coalesce({reader}, version) FROM schema_version "  # noqa: S608 one of two
+        "ORDER BY version DESC LIMIT 1"
+    ).fetchone()
+    return row or (0, 0)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode=rw", uri=True, timeout=LOCK_WAIT_S, isolation_level=None
+    )

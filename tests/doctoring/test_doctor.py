@@ -1,0 +1,442 @@
+"""The doctor, on installations that were broken on purpose."""
+
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from ml_orchestrator.cli import main
+from ml_orchestrator.doctoring import directory, installation, processes, rounds
+from ml_orchestrator.doctoring.findings import Finding, Patient
+from ml_orchestrator.doctoring.rounds import examined
+from ml_orchestrator.orchestration.desk import open_keyring
+from ml_orchestrator.orchestration.leases import Leases
+from ml_orchestrator.serving.address import Address, write_address
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import open_database
+from ml_orchestrator.storage.home import prepare_home
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A data directory with a state database."""
+    made = Settings.read({}, project_dir=tmp_path)
+    prepare_home(made.home)
+    open_database(made.state_url, made.home).close()
+    return made
+
+
+def patient(settings: Settings, *, port: int | None = None, **environ: str) -> Patient:
+    return Patient(settings, {"HOME": str(settings.project_dir), "PATH": "/none", **environ}, port)
+
+
+def look(check: str, seen: Patient) -> list[Finding]:
+    return list(examined(seen, [check]))
+
+
+def the_fault(check: str, seen: Patient) -> Finding:
+    """Return the one fault; every fault says what to do."""
+    (found,) = [each for each in look(check, seen) if each.state == "fault"]
+    assert found.do
+    return found
+
+
+def test_a_sound_installation_has_no_faults_and_is_not_changed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(settings.project_dir))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    before = _contents(settings.home)
+    with pytest.raises(SystemExit) as ended:
+        main(["--home", str(settings.home), "doctor", "--json", "--port", str(port)])
+
+    told = json.loads(capsys.readouterr().out)
+    assert (ended.value.code, told["is_well"]) == (0, True), told
+    assert _contents(settings.home) == before
+    checks = {each["check"] for each in told["findings"]}
+    assert {"python", "packages", "data directory", "databases", "schema", "worker"} <= checks
+
+
+def test_a_fault_is_told_with_what_to_do_and_by_the_exit_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "home").write_text("")
+    with pytest.raises(SystemExit) as ended:
+        main(["--home", str(tmp_path / "home"), "doctor"])
+
+    said = capsys.readouterr().out
+    assert ended.value.code == 1
+    assert f"FAULT  data directory: {tmp_path / 'home'} is a file.\n       -> Move it" in said
+
+
+def test_another_python_is_a_fault(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 10, 4))
+    found = the_fault("installation:check_python", patient(settings))
+    assert (found.said[:13], found.do[:27]) == ("Python 3.10.4", "Install Python 3.11 to 3.13")
+
+
+def test_missing_packages_and_those_of_another_release_are_named(tmp_path: Path) -> None:
+    """A copy of this environment (by links) without one package, and with two others aged."""
+    ours = Path(json.__file__).parents[1]
+    packages = Path(pytest.__file__).parents[1]
+    copy = tmp_path / "packages"
+    copy.mkdir()
+    aged = {"optuna": "4.0.0", "ml_orchestrator_mcp": "0.0.1"}
+    for path in packages.iterdir():
+        name, _, version = path.name.removesuffix(".dist-info").partition("-")
+        if name == "skops":
+            continue
+        if name in aged and path.name.endswith(".dist-info"):
+            shutil.copytree(path, copy / f"{name}-{aged[name]}.dist-info")
+            metadata = copy / f"{name}-{aged[name]}.dist-info" / "METADATA"
+            text = metadata.read_text(encoding="utf-8")
+            new = text.replace(f"\nVersion: {version}", f"\nVersion: {aged[name]}")
+            metadata.write_text(new, encoding="utf-8")
+        else:
+            (copy / path.name).symlink_to(path)
+    server = Path(installation.__file__).parents[2]
+    code = (
+        f"import sys; sys.path[:] = {[str(server), str(copy), str(ours), *_standard()]!r}\n"
+        "from ml_orchestrator.cli import main; main(['doctor', '--json'])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        cwd=tmp_path, env={"HOME": str(tmp_path)}, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    found = json.loads(ran.stdout)["findings"]
+    said = " ".join(f["said"] for f in found if (f["check"], f["state"]) == ("packages", "fault"))
+    assert ran.returncode == 1
+    assert "Not installed: skops." in said
+    assert "optuna 4.0.0 instead of" in said
+    assert "the environment was made for 0.0.1" in said
+
+
+def _standard() -> list[str]:
+    return [path for path in sys.path if path and "site-packages" not in path]
+
+
+def test_what_the_settings_ask_for_and_is_not_there_is_named(tmp_path: Path) -> None:
+    asks = Settings.read({"ML_ORCHESTRATOR_PLUGINS": "no_such_module"}, project_dir=tmp_path)
+    found = the_fault("installation:check_extras", patient(asks))
+    assert "no_such_module" in found.said
+
+
+def test_telemetry_that_cannot_be_spoken_is_a_note(settings: Settings) -> None:
+    seen = patient(
+        settings, OTEL_EXPORTER_OTLP_ENDPOINT="http://c:1", OTEL_EXPORTER_OTLP_PROTOCOL="grpc"
+    )
+    assert {each.state for each in look("installation:check_extras", seen)} == {"note"}
+
+
+def test_a_directory_that_cannot_be_written_is_a_fault(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    assert "cannot be written" in the_fault("directory:check_directory", patient(settings)).said
+
+
+def test_a_full_disk_is_a_fault(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "LOW_SPACE_BYTES", 10**18)
+    assert "are free" in the_fault("directory:check_directory", patient(settings)).said
+
+
+def test_a_directory_open_to_others_is_a_fault(settings: Settings) -> None:
+    settings.home.chmod(0o755)
+    found = the_fault("directory:check_directory", patient(settings))
+    assert (found.do, "0755" in found.said) == (f"chmod 700 {settings.home}", True)
+
+
+def test_a_network_file_system_is_a_fault(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/sda / ext4 rw 0 0\nfiler:/x {tmp_path} nfs4 rw 0 0\n")
+    monkeypatch.setattr(directory, "MOUNTS", mounts)
+    found = the_fault("directory:check_file_system", patient(settings))
+    assert "nfs4" in found.said
+    assert "ML_ORCHESTRATOR_DATABASE_URL" in found.do
+
+
+def test_keys_and_tokens_that_others_can_read_are_faults(settings: Settings) -> None:
+    open_keyring(settings).sign(b"content")
+    key = settings.home / "keys" / "signing.pem"
+    assert [each.state for each in look("directory:check_keys", patient(settings))] == ["ok"]
+    key.chmod(0o644)
+    assert the_fault("directory:check_keys", patient(settings)).do == f"chmod 600 {key}"
+
+
+def test_a_configured_key_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    asks = Settings.read({"ML_ORCHESTRATOR_SIGNING_KEY": "/no/key.pem"}, project_dir=tmp_path)
+    assert "/no/key.pem" in the_fault("directory:check_keys", patient(asks)).said
+
+
+def test_a_locked_database_is_a_fault_that_names_who_has_it_open(settings: Settings) -> None:
+    path = settings.home / "state.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        found = the_fault("databases:check_databases", patient(settings))
+    assert f"{psutil.Process().pid}" in found.said
+
+
+def test_a_damaged_database_is_a_fault(settings: Settings) -> None:
+    (settings.home / "state.db").write_bytes(b"no database at all" * 100)
+    assert "is damaged" in the_fault("databases:check_databases", patient(settings)).said
+
+
+def test_a_schema_that_needs_a_newer_release_is_a_fault(settings: Settings) -> None:
+    with closing(sqlite3.connect(settings.home / "state.db")) as connection, connection:
+        connection.execute("INSERT INTO schema_version VALUES (999, 998)")
+    found = the_fault("databases:check_schema", patient(settings))
+    assert "schema 999, which needs a release that knows 998" in found.said
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_a_worker_that_hangs_and_one_that_died_are_faults(
+    settings: Settings, is_running: bool
+) -> None:
+    with subprocess.Popen(["sleep", "60"]) as worker:
+        started_at = psutil.Process(worker.pid).create_time()
+        _lease(settings, worker.pid, started_at, renewed_at=time.time() - 100)
+        if not is_running:
+            worker.kill()
+            worker.wait()
+        found = the_fault("processes:check_worker", patient(settings))
+        worker.kill()
+    assert ("it hangs" if is_running else "died") in found.said
+
+
+def test_a_worker_that_renews_its_lease_is_well(settings: Settings) -> None:
+    this = psutil.Process()
+    _lease(settings, this.pid, this.create_time(), renewed_at=time.time())
+    assert [each.state for each in look("processes:check_worker", patient(settings))] == ["ok"]
+
+
+def _lease(settings: Settings, pid: int, started_at: float, *, renewed_at: float) -> None:
+    path = settings.home / "leases.db"
+    Leases(path, ttl_s=5).all()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        row = ("e", socket.gethostname(), pid, started_at, renewed_at, 1)
+        connection.execute("INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def test_the_file_of_a_dead_model_server_is_a_fault(settings: Settings) -> None:
+    address = _address(settings, "http://127.0.0.1:9", started_at=1.0)
+    found = the_fault("processes:check_servers", patient(settings))
+    assert "ended without tidying up" in found.said
+    assert str(address) in found.do
+
+
+def test_a_model_server_that_does_not_answer_is_a_fault(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "ANSWER_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        _address(settings, url, started_at=psutil.Process().create_time())
+        found = the_fault("processes:check_servers", patient(settings))
+    assert "does not answer" in found.said
+
+
+def test_a_model_server_that_answers_is_well_and_one_that_is_not_ready_is_not(
+    settings: Settings,
+) -> None:
+    for status, state in ((200, "ok"), (503, "fault")):
+        with answering(status) as url:
+            _address(settings, url, started_at=psutil.Process().create_time())
+            (found,) = look("processes:check_servers", patient(settings))
+        assert found.state == state
+
+
+def _address(settings: Settings, url: str, *, started_at: float) -> Path:
+    path = settings.home / "serving" / "ranker.json"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    pid = psutil.Process().pid
+    write_address(settings.home, Address("ranker", url, pid, started_at, "token"))
+    return path
+
+
+def test_a_port_that_is_taken_is_a_fault_if_it_is_meant(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "ANSWER_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert str(port + 1) in the_fault("processes:check_port", patient(settings, port=port)).do
+        monkeypatch.setattr(processes, "DEFAULT_PORT", port)
+        (unasked,) = look("processes:check_port", patient(settings))
+    assert unasked.state == "note"
+
+
+@contextmanager
+def answering(status: int, *, ahead_s: float = 0.0) -> Iterator[str]:
+    """Serve on a free port, with a clock of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response_only(status)
+            self.send_header("Date", formatdate(time.time() + ahead_s, usegmt=True))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def remote(tmp_path: Path, url: str) -> Patient:
+    return patient(Settings.read({"MLFLOW_TRACKING_URI": url}, project_dir=tmp_path))
+
+
+def test_an_mlflow_server_that_is_not_there_is_a_fault_and_its_login_is_not_told(
+    tmp_path: Path,
+) -> None:
+    found = the_fault("servers:check_mlflow", remote(tmp_path, "http://me:secret@127.0.0.1:9"))
+    assert "http://127.0.0.1:9 cannot be reached" in found.said
+    assert "secret" not in str(found)
+
+
+def test_an_mlflow_server_that_wants_a_login_is_a_fault(tmp_path: Path) -> None:
+    with answering(401) as url:
+        assert (
+            "MLFLOW_TRACKING_TOKEN" in the_fault("servers:check_mlflow", remote(tmp_path, url)).do
+        )
+
+
+@pytest.mark.parametrize(("ahead_s", "n_faults"), [(0.0, 0), (600.0, 1), (-600.0, 1)])
+def test_clocks_that_disagree_are_a_fault(tmp_path: Path, ahead_s: float, n_faults: int) -> None:
+    with answering(200, ahead_s=ahead_s) as url:
+        found = look("servers:check_mlflow", remote(tmp_path, url))
+    assert [each.check for each in found if each.state == "fault"] == ["clock"] * n_faults
+
+
+def test_a_collector_that_is_not_there_is_a_fault(settings: Settings) -> None:
+    seen = patient(settings, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    assert "OTEL_SDK_DISABLED" in the_fault("servers:check_collector", seen).do
+    with answering(404) as url:
+        answered = look(
+            "servers:check_collector",
+            patient(settings, OTEL_TRACES_EXPORTER="otlp", OTEL_EXPORTER_OTLP_ENDPOINT=url),
+        )
+    assert [each.state for each in answered] == ["ok"]
+
+
+def test_a_postgres_that_is_not_there_is_a_fault_and_its_password_is_not_told(
+    tmp_path: Path,
+) -> None:
+    url = "postgresql+psycopg://me:secret@127.0.0.1:9/ml"
+    asks = Settings.read({"ML_ORCHESTRATOR_DATABASE_URL": url}, project_dir=tmp_path)
+    found = the_fault("servers:check_postgres", patient(asks))
+    assert "postgresql://127.0.0.1:9/ml cannot be used" in found.said
+    assert "secret" not in str(found)
+
+
+@pytest.mark.parametrize("broken", ["nothing", "missing", "disabled", "gone", "half"])
+def test_what_claude_code_knows_of_the_plug_in_is_looked_at(
+    settings: Settings, tmp_path: Path, broken: str
+) -> None:
+    key, place = "ml-orchestrator@market", tmp_path / "cache" / "ml-orchestrator" / "0.1.0"
+    claude = tmp_path / ".claude"
+    environment = claude / "plugins" / "data" / "ml-orchestrator-market" / "env-1"
+    (environment / "venv" / "bin").mkdir(parents=True)
+    (environment / "venv" / "bin" / "python").touch()
+    for name in (".claude-plugin/plugin.json", ".mcp.json", "bin/ml-orchestrator-launch"):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        if broken != "gone":
+            (place / name).touch()
+    if broken != "half":
+        (environment / "complete").touch()
+    plugins = {} if broken == "missing" else {key: [{"installPath": str(place)}]}
+    _write(claude / "plugins" / "installed_plugins.json", {"plugins": plugins})
+    _write(claude / "settings.json", {"enabledPlugins": {key: broken != "disabled"}})
+
+    found = look("plugin:check_plugin", patient(settings))
+    states = {each.check: each.state for each in found}
+    assert (
+        states
+        == {
+            "nothing": {"claude code": "ok", "plug-in environment": "ok"},
+            "missing": {"claude code": "note", "plug-in environment": "ok"},
+            "disabled": {"claude code": "fault", "plug-in environment": "ok"},
+            "gone": {"claude code": "fault", "plug-in environment": "ok"},
+            "half": {"claude code": "ok", "plug-in environment": "fault"},
+        }[broken]
+    )
+
+
+def _write(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_a_check_that_hangs_or_breaks_takes_no_other_down(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go = threading.Event()
+
+    def hangs(_: Patient) -> Iterator[Finding]:
+        let_go.wait(60)
+        yield from ()
+
+    def breaks(_: Patient) -> Iterator[Finding]:
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr(rounds, "LIMIT_S", 0.2)
+    monkeypatch.setattr(directory, "check_directory", hangs)
+    monkeypatch.setattr(directory, "check_keys", breaks)
+    checks = ["directory:check_directory", "directory:check_keys", "installation:check_python"]
+    found = list(examined(patient(settings), checks))
+    let_go.set()
+
+    assert [(each.check, each.state) for each in found] == [
+        ("directory", "fault"),
+        ("keys", "fault"),
+        ("python", "ok"),
+    ]
+
+
+def test_nothing_heavy_is_imported_before_the_cheap_checks_have_spoken(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from ml_orchestrator.doctoring.findings import Patient\n"
+        "from ml_orchestrator.doctoring.rounds import CHECKS, examined\n"
+        "from ml_orchestrator.settings import Settings\n"
+        "checks = CHECKS[:5]\n"
+        "n = len(list(examined(Patient(Settings.read({}), {'PATH': '', 'HOME': '.'}), checks)))\n"
+        "assert n >= 4, n\n"
+        "heavy = {'mcp', 'mlflow', 'sqlalchemy', 'numpy', 'psycopg', 'dbos', 'sklearn'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert ran.stdout == "[]\n"
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
