@@ -50,6 +50,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a socket was opened")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)  # a name may mean another host each time
 
 
 @asynccontextmanager
@@ -125,6 +126,36 @@ def test_a_hostile_source_of_another_client_is_not_followed(
         report = shared_desk.vault.verify("foreign", int(made.version))
         findings = {check.name for check in report.checks if not check.ok}
         assert {"has_manifest", "has_safe_files"} <= findings, source
+
+
+SOURCE_TAGS = [
+    "mlflow.source", "mlflow.source.name", "mlflow.source.type", "mlflow.source.git.repoURL",
+    "mlflow.source.git.commit", "mlflow.log-model.history",
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("no_network")
+async def test_what_tags_say_of_a_source_is_read_by_nobody(home: Path) -> None:
+    """Any client may overwrite them: of a run, of a version, and MLflow's own among them."""
+    desk = make_desk(home)
+    register_flowers(home, desk)
+    other = MlflowClient(mlflow_uri(home), mlflow_uri(home))
+    before = desk.vault.verify("iris", 1)
+    run_id = desk.store.version("iris", 1).run_id
+    assert run_id is not None
+    for source in (*HOSTILE_SOURCES[:20], "git+https://evil.test/x.git", "$(touch pwned)"):
+        for name in SOURCE_TAGS:
+            other.set_tag(run_id, name, source)
+            other.set_model_version_tag("iris", "1", name, source)
+        assert desk.vault.verify("iris", 1) == before
+    async with session(home) as client:
+        row = {"sepal length (cm)": 1.0, "sepal width (cm)": 1.0, "petal length (cm)": 1.0,
+               "petal width (cm)": 1.0}  # fmt: skip
+        answer = await client.call_tool(
+            "model_predict", {"model": "iris", "version": 1, "rows": [row]}
+        )
+    assert not answer.is_error, answer.content
+    assert not list(home.parent.rglob("pwned"))
 
 
 ODD_WORDS = [

@@ -5,7 +5,8 @@ import pytest
 
 from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError
 from ml_orchestrator.registry.names import check_alias, check_model, check_run_id
-from ml_orchestrator.registry.sources import local_path, logged_model_id, run_artifact
+from ml_orchestrator.registry.sources import logged_model_id, run_artifact
+from ml_orchestrator.storage.artifacts import local_path
 
 HOSTILE_NAMES = [
     "", "m\n", "\nm", "a\0b", "../x", "..", ".", "a/b", "a\\b", "-rf", "a b", "a%2fb", "<img>",
@@ -30,6 +31,7 @@ HOSTILE_SOURCES = [
     "http://127.0.0.1/", "http://[::1]/", "http://0x7f.1/", "gs://b/x", "hdfs://h/x", "$(touch x)",
     "`touch x`", "a;touch x", "a|touch x", "/proc/self/environ", "file:///etc\x00/x", "/etc\n",
     "-rf",
+    "http://rebind.test/", "http://localhost.rebind.test:5000/m", "mlflow-artifacts://rebind.test/m",
     "{root}/a\\..\\..", "file://{root}/x?y", "file://{root}/x#y", "{root}-other/x",
 ]  # fmt: skip
 

@@ -14,16 +14,16 @@ from urllib.parse import unquote, urlsplit
 import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
-from ml_orchestrator.errors import InvalidInputError, UnavailableError
+from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError, UnavailableError
 from ml_orchestrator.lifecycle.models import LoggedModel
 from ml_orchestrator.lifecycle.signature import mlflow_type, signature_columns
+from ml_orchestrator.storage.artifacts import artifact_place, is_server
 from ml_orchestrator.storage.creation import with_whole_file
 from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.storage.locks import exclusive
+from ml_orchestrator.storage.mlflow_defaults import mlflow_defaults
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # ours goes to stderr, structured
+os.environ.update(mlflow_defaults(os.environ))
 
 import mlflow.sklearn
 from mlflow import MlflowClient
@@ -54,8 +54,9 @@ class MlflowTracker:
 
     def __init__(self, tracking_uri: str, home: Path) -> None:
         self._home = home
-        is_server = urlsplit(tracking_uri).scheme in {"http", "https"}
-        self._artifact_location = None if is_server else (home / "mlartifacts").as_uri()
+        self._tracking_uri = tracking_uri
+        root = (home / "mlartifacts").as_uri()
+        self._artifact_location = None if is_server(tracking_uri) else root
         prepare_home(home)
         with _translated():
             with_whole_file(tracking_uri, doing="creating MLflow's database", build=_open)
@@ -99,6 +100,8 @@ class MlflowTracker:
 
         Raises:
             InvalidInputError: a name, a metric or a column cannot be logged.
+            IntegrityViolationError: MLflow would have the files written elsewhere than to itself
+                or the artifact root; none is.
             UnavailableError: MLflow cannot serve now.
         """
         _check(orchestrator_run_id, experiment, model_name, metrics, artifacts)
@@ -107,13 +110,16 @@ class MlflowTracker:
             experiment_id = self._experiment(experiment)
             if done := self._finished(experiment_id, orchestrator_run_id):
                 return self._logged(done)
-            run_id = self._client.create_run(
+            run = self._client.create_run(
                 experiment_id, tags={**tags, RUN_TAG: orchestrator_run_id}
-            ).info.run_id
+            )
+            run_id = run.info.run_id
             try:
                 entry = self._client.create_logged_model(
                     experiment_id, name=model_name, source_run_id=run_id
                 )
+                for location in (run.info.artifact_uri, entry.artifact_location):
+                    self._place(location)
                 self._log_numbers(entry, run_id, params, metrics)
                 self._log_files(run_id, artifacts)
                 self._log_model(
@@ -126,7 +132,7 @@ class MlflowTracker:
                     skops_trusted_types=list(trusted_types),
                 )
                 self._client.set_tag(run_id, MODEL_TAG, entry.model_id)
-            except _FAULTS:
+            except (*_FAULTS, IntegrityViolationError):
                 self._client.set_terminated(run_id, "FAILED")
                 raise
             self._client.set_terminated(run_id, "FINISHED")
@@ -153,7 +159,7 @@ class MlflowTracker:
 
     def _logged(self, run: Run) -> LoggedModel:
         model_id = run.data.tags[MODEL_TAG]
-        location = urlsplit(self._client.get_logged_model(model_id).artifact_location)
+        location = urlsplit(self._place(self._client.get_logged_model(model_id).artifact_location))
         is_local = location.scheme == "file"
         return LoggedModel(
             run_id=run.info.run_id,
@@ -161,6 +167,11 @@ class MlflowTracker:
             source_uri=f"models:/{model_id}",
             directory=Path(unquote(location.path)) if is_local else None,
         )
+
+    def _place(self, location: str) -> str:
+        """Return where files may be written, or refuse what MLflow says of it."""
+        root = self._home / "mlartifacts"
+        return artifact_place(location, root=root, tracking_uri=self._tracking_uri)
 
     def _log_numbers(
         self,

@@ -1,8 +1,7 @@
-"""MLflow as the record of versions and aliases; the one module of the registry that imports it."""
+"""MLflow as the record of versions and aliases."""
 
+import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,13 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ml_orchestrator.errors import (
     ConflictError,
-    IntegrityViolationError,
     InvalidInputError,
     NotFoundError,
+    OrchestratorError,
     UnavailableError,
 )
+from ml_orchestrator.registry._mlflow_files import copy_files, fetch_files
 from ml_orchestrator.registry.alias_table import AliasState, alias_table
-from ml_orchestrator.registry.integrity import list_files
 from ml_orchestrator.registry.models import ModelSummary, ModelVersion
 from ml_orchestrator.registry.names import (
     check_alias,
@@ -26,17 +25,17 @@ from ml_orchestrator.registry.names import (
     check_run_id,
     check_version,
 )
-from ml_orchestrator.registry.sources import is_server, local_path, logged_model_id, run_artifact
+from ml_orchestrator.registry.sources import logged_model_id, run_artifact
 from ml_orchestrator.registry.store import DIGEST_TAG
+from ml_orchestrator.storage.artifacts import artifact_place, local_path
 from ml_orchestrator.storage.creation import sqlite_file, with_whole_file
 from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.storage.locks import exclusive
+from ml_orchestrator.storage.mlflow_defaults import mlflow_defaults
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # ours goes to stderr, structured
+os.environ.update(mlflow_defaults(os.environ))
 
-import mlflow.artifacts
+from google.protobuf.json_format import ParseError  # type: ignore[import-untyped]
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
@@ -45,9 +44,13 @@ from mlflow.exceptions import MlflowException
 
 __all__ = ["MlflowRegistry"]
 
-MAX_MODEL_BYTES = 10_000_000_000
 MAX_NAMED = 20
 MAX_EVENT = 2**62  # later than any
+# What an answer of another shape than MLflow's own leads to while it is read.
+_ODD_ANSWERS = (
+    ParseError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
+_log = logging.getLogger(__name__)
 
 
 class MlflowRegistry:
@@ -57,7 +60,6 @@ class MlflowRegistry:
     """
 
     def __init__(self, tracking_uri: str, registry_uri: str, home: Path) -> None:
-        self._is_server = is_server(tracking_uri)
         self._tracking_uri = tracking_uri
         self._root = home / "mlartifacts"
         prepare_home(home)
@@ -107,12 +109,14 @@ class MlflowRegistry:
                 max_results=limit, order_by=["name ASC"], page_token=cursor
             )
             # A search leaves aliases out (3.17), so each model is fetched.
-            full = [self._client.get_registered_model(found.name) for found in page]
+            full = [self._client.get_registered_model(found.name) for found in page[:limit]]
             return tuple(self._summary(found) for found in full), _cursor(page.token)
 
     def model(self, name: str) -> ModelSummary:
         """Return one model and its aliases."""
-        return self._summary(self._registered(name))
+        found = self._registered(name)
+        with _translated():
+            return self._summary(found)
 
     def versions(
         self, model: str, *, limit: int, cursor: str | None
@@ -126,12 +130,15 @@ class MlflowRegistry:
                 order_by=["version_number DESC"],
                 page_token=cursor,
             )
-            return tuple(self._version(found, aliases) for found in page), _cursor(page.token)
+            whole = tuple(self._version(found, aliases) for found in page[:limit])
+            return whole, _cursor(page.token)
 
     def version(self, model: str, version: int) -> ModelVersion:
         """Return one version."""
         aliases = self._registered(model).aliases
-        return self._version(self._found_version(model, version), aliases)
+        found = self._found_version(model, version)
+        with _translated():
+            return self._version(found, aliases)
 
     def manifest_digest(self, model: str, version: int) -> str | None:
         """Return the digest that one version is tagged with, in a single question."""
@@ -152,7 +159,8 @@ class MlflowRegistry:
                 if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                     raise
         version = self._registered(model).aliases.get(alias)
-        return None if version is None else int(version)
+        with _translated():
+            return None if version is None else int(version)
 
     def set_alias(self, model: str, alias: str, version: int) -> None:
         """Point ``alias`` to ``version``, whatever it pointed to before."""
@@ -236,19 +244,11 @@ class MlflowRegistry:
         location = self._location(source)
         destination.mkdir(mode=0o700, parents=True)
         if location.startswith("mlflow-artifacts:"):
-            self._fetch(location, destination)
-        else:
-            _copy(local_path(location, self._root), destination)
-        return destination
-
-    def _fetch(self, location: str, destination: Path) -> None:
-        with tempfile.TemporaryDirectory(dir=destination.parent) as name:
             with _translated():
-                # MLflow 3.17 makes a folder of the address's last part below ``dst_path``.
-                fetched = mlflow.artifacts.download_artifacts(
-                    artifact_uri=location, dst_path=name, tracking_uri=self._tracking_uri
-                )
-            _copy(Path(fetched), destination)
+                fetch_files(location, destination, tracking_uri=self._tracking_uri)
+        else:
+            copy_files(local_path(location, self._root), destination)
+        return destination
 
     def _location(self, source: str) -> str:
         """Return where the files of ``source`` lie, once that place is known to be ours."""
@@ -259,9 +259,7 @@ class MlflowRegistry:
                 location = f"{self._client.get_run(found[0]).info.artifact_uri}/{found[1]}"
             else:
                 location = source
-        if self._is_server and location.startswith("mlflow-artifacts:/") and ".." not in location:
-            return str(location)
-        return local_path(location, self._root).as_uri()
+        return artifact_place(location, root=self._root, tracking_uri=self._tracking_uri)
 
     def _create_model(self, model: str) -> None:
         try:
@@ -274,7 +272,9 @@ class MlflowRegistry:
         check_model(name)
         with _translated():
             try:
-                return self._client.get_registered_model(name)
+                found = self._client.get_registered_model(name)
+                _must_be_about(name, found.name)
+                return found
             except MlflowException as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
@@ -287,7 +287,9 @@ class MlflowRegistry:
         check_version(version)
         with _translated():
             try:
-                return self._client.get_model_version(model, str(version))
+                found = self._client.get_model_version(model, str(version))
+                _must_be_about(f"{model}/{version}", f"{found.name}/{found.version}")
+                return found
             except MlflowException as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
@@ -338,17 +340,9 @@ class MlflowRegistry:
             return None
 
 
-def _copy(source: Path, destination: Path) -> None:
-    files = list_files(source)
-    size_bytes = sum(path.lstat().st_size for path in files)
-    if size_bytes > MAX_MODEL_BYTES:
-        raise IntegrityViolationError(
-            f"The model has {size_bytes} bytes; at most {MAX_MODEL_BYTES} are copied."
-        )
-    for path in files:
-        target = destination / path.relative_to(source)
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.copyfile(path, target, follow_symlinks=False)
+def _must_be_about(asked: str, answered: str) -> None:
+    if asked != answered:
+        raise UnavailableError(f"MLflow was asked for {asked!r} and answered {answered[:80]!r}.")
 
 
 def _cursor(token: str | bytes | None) -> str | None:
@@ -365,6 +359,8 @@ def _translated() -> Iterator[None]:
     """Turn what MLflow and its database raise into errors of ours."""
     try:
         yield
+    except OrchestratorError:
+        raise
     except MlflowException as error:
         raise _typed(error) from error
     except SQLAlchemyError as error:
@@ -372,10 +368,22 @@ def _translated() -> Iterator[None]:
         raise UnavailableError(
             f"MLflow's database refused ({type(error).__name__}). Nothing was written; try again."
         ) from error
+    except OSError as error:
+        raise UnavailableError(f"MLflow cannot be reached: {_line(error)}.") from error
+    except _ODD_ANSWERS as error:
+        _log.warning("MLflow gave an answer that cannot be read", exc_info=True)
+        raise UnavailableError(
+            f"MLflow gave an answer that cannot be read ({type(error).__name__}: {_line(error)}). "
+            "Is a server of MLflow 3 at that address?"
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")[:200]
 
 
 def _typed(error: MlflowException) -> Exception:
-    message = str(error.message).splitlines()[0][:300]
+    message = next(iter(str(error.message).splitlines()), "no reason given")[:300]
     if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}:
         return NotFoundError(f"MLflow found nothing: {message}")
     if error.error_code == "RESOURCE_ALREADY_EXISTS":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ml_orchestrator.errors import ConflictError, NotFoundError
+from ml_orchestrator.errors import ConflictError, NotFoundError, UnavailableError
 from ml_orchestrator.registry.alias_table import AliasState
 from ml_orchestrator.registry.journal import AliasJournal, Entry, Observed, Standing
 from ml_orchestrator.registry.models import AliasMove, ModelSummary, ReconcileReport
@@ -20,6 +20,7 @@ __all__ = ["AliasUpkeep", "Truth"]
 
 LOCK_WAIT_S = 30.0
 LOCK_POLL_S = 0.002
+MAX_PAGES = 1_000
 # A move takes milliseconds; an intent of another host that is older belongs to a dead process.
 FOREIGN_INTENT_AGE = timedelta(seconds=60)
 
@@ -177,12 +178,13 @@ class AliasUpkeep:
     def _live_aliases(self) -> frozenset[tuple[str, str]]:
         found: set[tuple[str, str]] = set()
         cursor: str | None = None
-        while True:
+        for _ in range(MAX_PAGES):
             models, cursor = self._registry.models(limit=100, cursor=cursor)
             for model in filter(lambda found: is_model(found.model), models):
                 found |= {(model.model, alias) for alias in _usable(model)}
             if cursor is None:
                 return frozenset(found)
+        raise UnavailableError(f"MLflow lists models without end; {MAX_PAGES} pages were read.")
 
 
 def _unseen(model: str, alias: str, standing: Standing, state: AliasState) -> list[Observed]:
