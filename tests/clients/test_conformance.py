@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.clients.programs import PACKAGES, ROOT, Programs
+from tests.clients.programs import PACKAGES, ROOT, Finished, Programs
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("conformance")]
 
@@ -109,11 +110,27 @@ def real_statuses(shared_programs: Programs) -> dict[str, dict[str, set[str]]]:
     with serving(shared_programs, *command) as url:
         for revision in REVISIONS:
             folder = f"real-{revision}"
-            shared_programs.conformance(
-                "server", "--url", url, "--requirements", revision, "-o", folder
-            )
+            run_suite(shared_programs, url, revision, folder)
             found[revision] = statuses(shared_programs.project / folder)
     return found
+
+
+def run_suite(programs: Programs, url: str, revision: str, folder: str) -> Finished:
+    """Run the suite, and once more if an answer got lost.
+
+    Once in some hundred runs (mcp 2.3, loaded machine) a request of the server to the client does
+    not arrive, and the scenario waits until its time is up. Run by itself, 90 times out of 90
+    it passed.
+    """
+    for attempt in range(2):
+        results = programs.project / folder
+        shutil.rmtree(results, ignore_errors=True)
+        done = programs.conformance(
+            "server", "--url", url, "--requirements", revision, "-o", folder
+        )
+        if attempt or "Scenario timed out" not in done.out:
+            break
+    return done
 
 
 def statuses(folder: Path) -> dict[str, set[str]]:
@@ -130,9 +147,7 @@ def statuses(folder: Path) -> dict[str, set[str]]:
 def test_a_server_of_our_factory_meets_every_requirement_of_the_revision(
     shared_programs: Programs, fixture_url: str, revision: str
 ) -> None:
-    done = shared_programs.conformance(
-        "server", "--url", fixture_url, "--requirements", revision, "-o", revision
-    )
+    done = run_suite(shared_programs, fixture_url, revision, revision)
     assert done.status == 0, done.said
     required = yaml.safe_load((REQUIREMENTS / f"{revision}.yaml").read_text())["server"]
     found = statuses(shared_programs.project / revision)
