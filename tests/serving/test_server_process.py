@@ -22,7 +22,7 @@ from ml_orchestrator.serving.client import HttpServingControl
 from ml_orchestrator.serving.launch import find_server, start_server, stop_server
 from ml_orchestrator.settings import Settings
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 MODEL = "iris"
 
 

@@ -28,7 +28,7 @@ from ml_orchestrator.serving.control import ServingState
 from ml_orchestrator.serving.launch import find_server, stop_server
 from ml_orchestrator.settings import Settings
 
-ME, OPS, LIMIT_S = "ml-orchestrator", "infrastructure-specialist", 60.0
+ME, OPS, LIMIT_S = "ml-orchestrator", "infrastructure-specialist", 180.0
 QUICK = {"interval_s": 0.3, "initial_delay_s": 0.3, "count": 2, "window_s": 5, "min_requests": 5}
 GATES = [
     {"metric": "health", "succeeds_at_most": 0, **QUICK, "min_requests": 0},
