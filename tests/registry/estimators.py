@@ -1,4 +1,4 @@
-"""Seventeen ordinary scikit-learn estimators, small, fitted on one table."""
+"""Ordinary scikit-learn estimators, small, fitted on one table."""
 
 import functools
 import warnings
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import (
     AdaBoostClassifier,
     ExtraTreesRegressor,
@@ -17,12 +17,19 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import ElasticNet, LinearRegression, LogisticRegression, SGDClassifier
+from sklearn.linear_model import (
+    ElasticNet,
+    LinearRegression,
+    LogisticRegression,
+    QuantileRegressor,
+    SGDClassifier,
+)
+from sklearn.model_selection import KFold
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -52,6 +59,14 @@ ESTIMATORS: dict[str, Any] = {
     "AdaBoostClassifier": AdaBoostClassifier(n_estimators=3, random_state=0),
     "IsolationForest": IsolationForest(n_estimators=3, random_state=0),
     "MLPClassifier": MLPClassifier((4,), max_iter=20, random_state=0),
+    "KNeighborsRegressor": KNeighborsRegressor(p=1, algorithm="kd_tree"),
+    "QuantileRegressor": QuantileRegressor(quantile=0.8, alpha=0.01),
+    "MLPRegressor, scaled target": TransformedTargetRegressor(
+        MLPRegressor(hidden_layer_sizes=(4,), max_iter=20, random_state=0), transformer=StandardScaler()
+    ),
+    "TargetEncoder": make_pipeline(
+        TargetEncoder(cv=KFold(5, shuffle=True, random_state=0)), LogisticRegression()
+    ),
     "Pipeline": _PREPARED,
 }
 

@@ -6,13 +6,22 @@ import polars as pl
 
 from ml_orchestrator.datasets.models import ColumnKind, Task
 
-__all__ = ["column_kind", "is_id_like", "normalise", "suggest_metric", "suggest_task"]
+__all__ = [
+    "column_kind",
+    "is_id_like",
+    "normalise",
+    "reads_as_text",
+    "suggest_metric",
+    "suggest_task",
+]
 
 MAX_CLASSES = 20
 MAX_CLASS_SHARE = 0.05  # distinct values per row, above which whole numbers are quantities
 MIN_ROWS_FOR_ID = 20
 TEXT_SHARE = 0.5  # distinct values per row, above which text is free text
 MIN_TEXT_VALUES = 50
+FEW_WORDS = 3  # on average, below which text is names or codes
+N_LOOKED_AT = 1_000
 
 
 def normalise(frame: pl.DataFrame) -> pl.DataFrame:
@@ -65,13 +74,20 @@ def _text_kind(column: pl.Series) -> Literal["categorical", "text"]:
 def is_id_like(column: pl.Series) -> bool:
     """Return whether a column only numbers or names its rows.
 
-    True for text that never repeats and for whole numbers that count up without a gap.
+    True for names that never repeat and for whole numbers that count up without a gap; not for
+    text of several words.
     """
     values = column.drop_nulls()
     is_candidate = values.dtype == pl.String or values.dtype.is_integer()
     if not is_candidate or len(values) < MIN_ROWS_FOR_ID or values.n_unique() < len(values):
         return False
-    return values.dtype == pl.String or _counts_up(values)
+    return not reads_as_text(values) if values.dtype == pl.String else _counts_up(values)
+
+
+def reads_as_text(column: pl.Series) -> bool:
+    """Return whether the text in a column has three words or more on average."""
+    words = column.drop_nulls().head(N_LOOKED_AT).str.count_matches(r"\w+")
+    return len(words) > 0 and float(words.mean()) >= FEW_WORDS  # type: ignore[arg-type]
 
 
 def _counts_up(values: pl.Series) -> bool:

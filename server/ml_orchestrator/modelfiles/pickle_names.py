@@ -36,6 +36,7 @@ CLASSES = frozenset(
         "HalfMultinomialLoss HalfPoissonLoss HalfSquaredError HuberLoss PinballLoss",
         "cluster._kmeans": "KMeans",
         "compose._column_transformer": "ColumnTransformer",
+        "compose._target": "TransformedTargetRegressor",
         "decomposition._pca": "PCA",
         "decomposition._truncated_svd": "TruncatedSVD",
         "dummy": "DummyClassifier DummyRegressor",
@@ -52,8 +53,10 @@ CLASSES = frozenset(
         "linear_model._base": "LinearRegression",
         "linear_model._coordinate_descent": "ElasticNet Lasso",
         "linear_model._logistic": "LogisticRegression",
+        "linear_model._quantile": "QuantileRegressor",
         "linear_model._ridge": "Ridge RidgeClassifier",
         "linear_model._stochastic_gradient": "SGDClassifier SGDRegressor",
+        "model_selection._split": "KFold",
         "naive_bayes": "BernoulliNB GaussianNB MultinomialNB",
         "neighbors._classification": "KNeighborsClassifier",
         "neighbors._regression": "KNeighborsRegressor",
@@ -63,6 +66,7 @@ CLASSES = frozenset(
         "preprocessing._data": "MaxAbsScaler MinMaxScaler RobustScaler StandardScaler",
         "preprocessing._encoders": "OneHotEncoder OrdinalEncoder",
         "preprocessing._label": "LabelBinarizer LabelEncoder",
+        "preprocessing._target_encoder": "TargetEncoder",
         "svm._classes": "LinearSVC LinearSVR SVC SVR",
         "tree._classes": "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier "
         "ExtraTreeRegressor",
@@ -96,6 +100,7 @@ _VALUES = frozenset(
         "numpy.random._pcg64 PCG64DXSM", "numpy.random._philox Philox", "numpy.random._sfc64 SFC64",
         "numpy.random.bit_generator SeedSequence",
         "sklearn.metrics._dist_metrics EuclideanDistance64",
+        "sklearn.metrics._dist_metrics ManhattanDistance64",
         "sklearn.neighbors._kd_tree KDTree",
     }
 )  # fmt: skip

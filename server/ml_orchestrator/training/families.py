@@ -8,7 +8,19 @@ from ml_orchestrator.training.space import Params, ParamSpace
 from ml_orchestrator.training.trainer import Problem
 from ml_orchestrator.training.trainers import TRAINERS
 
-__all__ = ["full", "local", "suggest_from", "usable"]
+__all__ = ["full", "local", "suggest_from", "unknown_trainer", "usable"]
+
+OPTIONAL = ("lightgbm",)  # each by the extra of its name
+
+
+def unknown_trainer(name: str) -> InvalidInputError:
+    """Return the error for a trainer that is not in the catalogue; one may be missing an extra."""
+    how = (
+        f" It is there once its extra is: pip install 'ml-orchestrator-mcp[{name}]'."
+        if name in OPTIONAL
+        else ""
+    )
+    return InvalidInputError(f"No trainer {name!r}; known: {', '.join(TRAINERS)}.{how}")
 
 
 def usable(names: Sequence[str], problem: Problem) -> list[str]:

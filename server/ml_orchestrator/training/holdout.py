@@ -25,7 +25,7 @@ N_TOP = 15
 
 
 def fit(pipeline: Pipeline, table: TrainingTable, rows: Rows) -> Pipeline:
-    """Return the pipeline, fitted on the given rows and set to predict on one core.
+    """Return the pipeline, fitted on the given rows, as it is saved and set to predict on one core.
 
     A solver that stops short of its tolerance says so in a warning; the score says how good the
     result is, so the warning is not passed on. One core because threads add up the trees in any
@@ -37,6 +37,9 @@ def fit(pipeline: Pipeline, table: TrainingTable, rows: Rows) -> Pipeline:
         warnings.filterwarnings("ignore", message="Got `batch_size`")  # fewer rows than a batch
         pipeline.fit(table.features.iloc[rows], table.labels[rows])
     model = pipeline.named_steps["model"]
+    if hasattr(model, "as_saved"):
+        model = model.as_saved()
+        pipeline.steps[-1] = ("model", model)
     if "n_jobs" in model.get_params():
         model.set_params(n_jobs=None)
     return pipeline

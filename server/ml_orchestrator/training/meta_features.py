@@ -111,6 +111,8 @@ def _numbers(table: TrainingTable, rows: Rows, drawn: Rows) -> Matrix:
     if coded:
         texts = frame[coded[:MOST_COLUMNS]].astype("string").fillna("").to_numpy(dtype=object)
         parts.append(OrdinalEncoder().fit_transform(texts))
+    if not parts:  # free text alone
+        return np.zeros((len(drawn), 0))
     values = np.clip(np.column_stack(parts), -LARGEST_NUMBER, LARGEST_NUMBER)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a column may have no value here

@@ -14,10 +14,9 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from ml_orchestrator.datasets.sources import Dataset
-from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training._optuna import run_study
 from ml_orchestrator.training.card import model_card
-from ml_orchestrator.training.families import full, suggest_from, usable
+from ml_orchestrator.training.families import full, suggest_from, unknown_trainer, usable
 from ml_orchestrator.training.holdout import fit, predict
 from ml_orchestrator.training.judging import Build, judge, make_model
 from ml_orchestrator.training.meta_features import meta_features
@@ -171,7 +170,7 @@ def train(
 def _trainer_names(spec: TrainingSpec) -> list[str]:
     unknown = [name for name in spec.trainers if name not in TRAINERS]
     if unknown:
-        raise InvalidInputError(f"No trainer {unknown[0]!r}; known: {', '.join(TRAINERS)}.")
+        raise unknown_trainer(unknown[0])
     chosen = spec.trainers or tuple(TRAINERS)
     cheap = [name for name in CHEAP_FIRST if name in chosen]
     return [*cheap, *sorted(set(chosen) - set(cheap))]

@@ -1,6 +1,6 @@
 """The checked table a training works on; everything unusable is refused here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ml_orchestrator.datasets.kinds import (
     column_kind,
     is_id_like,
+    reads_as_text,
     suggest_metric,
     suggest_task,
 )
@@ -20,13 +21,15 @@ from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.metrics import METRICS, Metric, pick_metric
 from ml_orchestrator.training.models import Task, TrainingSpec
-from ml_orchestrator.training.preprocessing import FeatureKinds
+from ml_orchestrator.training.preprocessing import MAX_ONE_HOT, FeatureKinds
 from ml_orchestrator.training.trainer import Problem
 
 __all__ = ["TrainingTable", "check_head", "prepare_table"]
 
 MAX_CLASSES = 100
 IMBALANCED = 0.4  # of an equal share of the rows
+MIN_ROWS_TO_ENCODE = 200  # below, means of the target by category say too little
+MAX_CLASSES_TO_ENCODE = 10  # a column becomes one for each class
 MAX_INTEGER = 2**53  # up to here a float holds every integer
 
 
@@ -76,7 +79,7 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
     target = _target_name(spec, dataset)
     frame, warnings = _complete_rows(spec, dataset.frame, target)
     task = _task(spec, frame[target])
-    kinds, dropped = _feature_kinds(spec, frame, target)
+    kinds, dropped = _feature_kinds(spec, frame, target, task)
     labels, codes, classes = _labels(frame[target], task)
     metric_name = spec.metric or suggest_metric(task, len(classes))
     return TrainingTable(
@@ -186,7 +189,7 @@ def _task(spec: TrainingSpec, target: pl.Series) -> Task:
 
 
 def _feature_kinds(
-    spec: TrainingSpec, frame: pl.DataFrame, target: str
+    spec: TrainingSpec, frame: pl.DataFrame, target: str, task: Task
 ) -> tuple[FeatureKinds, list[str]]:
     by_kind: dict[ColumnKind, list[str]] = {}
     dropped: list[str] = []
@@ -196,13 +199,33 @@ def _feature_kinds(
         if reason := _useless(column):
             dropped.append(f"Column {column.name!r} was left out: {reason}.")
         else:
-            kind = column_kind(column)
-            by_kind.setdefault("categorical" if kind == "text" else kind, []).append(column.name)
+            by_kind.setdefault(_read_as(column), []).append(column.name)
     if not by_kind:
         reasons = " ".join(dropped) or "There is no column beside the target."
         raise InvalidInputError(f"No usable feature for target {target!r}. {reasons}")
-    chosen = {k: tuple(by_kind.get(k, ())) for k in ("numeric", "boolean", "categorical")}
-    return FeatureKinds(**chosen, temporal=tuple(by_kind.get("temporal", ()))), dropped
+    kinds = FeatureKinds(
+        numeric=tuple(by_kind.get("numeric", ())),
+        boolean=tuple(by_kind.get("boolean", ())),
+        categorical=tuple(by_kind.get("categorical", ())),
+        temporal=tuple(by_kind.get("temporal", ())),
+        text=tuple(by_kind.get("text", ())),
+    )
+    return replace(kinds, many_valued=_many_valued(frame, kinds, target, task)), dropped
+
+
+def _read_as(column: pl.Series) -> ColumnKind:
+    """Return the kind; text is what has several words, all other is names of categories."""
+    kind = column_kind(column)
+    return "categorical" if kind == "text" and not reads_as_text(column) else kind
+
+
+def _many_valued(
+    frame: pl.DataFrame, kinds: FeatureKinds, target: str, task: Task
+) -> tuple[str, ...]:
+    n_classes = frame[target].n_unique() if task == "classification" else 1
+    if frame.height < MIN_ROWS_TO_ENCODE or n_classes > MAX_CLASSES_TO_ENCODE:
+        return ()
+    return tuple(name for name in kinds.categorical if frame[name].n_unique() > MAX_ONE_HOT)
 
 
 def _useless(column: pl.Series) -> str:

@@ -28,11 +28,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """How a family wants its columns."""
+    """How a family wants its columns; see ``DateParts`` for dates."""
 
     categories: Literal["one_hot", "ordinal"]
     scales: bool
     imputes: bool
+    dates: Literal["parts", "waves"] = "parts"
 
 
 class Trainer(Protocol):

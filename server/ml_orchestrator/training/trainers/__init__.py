@@ -5,6 +5,7 @@ from ml_orchestrator.training.trainers.elastic_net import ElasticNet
 from ml_orchestrator.training.trainers.extra_trees import ExtraTrees
 from ml_orchestrator.training.trainers.forest import Forest
 from ml_orchestrator.training.trainers.histogram_boosting import HistogramBoosting
+from ml_orchestrator.training.trainers.light_gbm import LightGbm
 from ml_orchestrator.training.trainers.linear import Linear
 from ml_orchestrator.training.trainers.naive_bayes import NaiveBayes
 from ml_orchestrator.training.trainers.nearest import Nearest
@@ -16,6 +17,7 @@ __all__ = [
     "ExtraTrees",
     "Forest",
     "HistogramBoosting",
+    "LightGbm",
     "Linear",
     "NaiveBayes",
     "Nearest",

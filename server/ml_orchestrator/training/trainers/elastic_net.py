@@ -22,7 +22,7 @@ class ElasticNet:
     The target is scaled, so that a penalty means the same in any unit.
     """
 
-    needs = Needs(categories="one_hot", scales=True, imputes=True)
+    needs = Needs(categories="one_hot", scales=True, imputes=True, dates="waves")
     first_params: Params = {  # noqa: RUF012 never changed
         "penalty": 3.0,
         "l1_share": 0.5,

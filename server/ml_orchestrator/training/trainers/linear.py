@@ -19,7 +19,7 @@ class Linear:
     For a quantile by an absolute one (R. Koenker, G. Bassett, 1978).
     """
 
-    needs = Needs(categories="one_hot", scales=True, imputes=True)
+    needs = Needs(categories="one_hot", scales=True, imputes=True, dates="waves")
     first_params: Params = {"penalty": 1.0, "class_weight": "none"}  # noqa: RUF012 never changed
 
     def fits(self, problem: Problem) -> bool:

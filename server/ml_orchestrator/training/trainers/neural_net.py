@@ -17,7 +17,7 @@ BATCH_ROWS = 64
 class NeuralNet:
     """Fully connected layers trained by Adam until a tenth of the rows no longer gains."""
 
-    needs = Needs(categories="one_hot", scales=True, imputes=True)
+    needs = Needs(categories="one_hot", scales=True, imputes=True, dates="waves")
     first_params: Params = {  # noqa: RUF012 never changed
         "n_layers": 1,
         "width": 64,
