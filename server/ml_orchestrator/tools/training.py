@@ -34,7 +34,8 @@ async def training_start(
         list[str],
         Field(
             max_length=10,
-            description="linear, forest, extra_trees, histogram_boosting; empty for all.",
+            description="linear, elastic_net, nearest, naive_bayes, neural_net, forest, "
+            "extra_trees, histogram_boosting, lightgbm; empty for all.",
         ),
     ] = [],  # noqa: B006 never changed; pydantic copies it
     metric: Annotated[
