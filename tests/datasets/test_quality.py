@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml_orchestrator.datasets.quality import QualityReport, check_quality, expect
+from ml_orchestrator.datasets.models import QualityReport
+from ml_orchestrator.datasets.quality import check_quality, expect
 from ml_orchestrator.errors import InvalidInputError
 
 NOW = datetime(2026, 3, 1)

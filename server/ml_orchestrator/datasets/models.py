@@ -12,6 +12,9 @@ __all__ = [
     "ColumnProfile",
     "DatasetProfile",
     "LeakageSuspect",
+    "QualityCheck",
+    "QualityFinding",
+    "QualityReport",
     "SplitKind",
     "Task",
 ]
@@ -20,6 +23,9 @@ ColumnKind = Literal[
     "numeric", "boolean", "temporal", "categorical", "text", "empty", "unsupported"
 ]
 SplitKind = Literal["random", "time", "group"]
+QualityCheck = Literal[
+    "schema", "nulls", "range", "categories", "duplicates", "volume", "freshness"
+]
 Task = Literal["classification", "regression"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -81,6 +87,28 @@ class LeakageSuspect(Record):
     evidence: Annotated[str, Field(description="What was measured, in words.")]
 
 
+class QualityFinding(Record):
+    """One thing that is not as it was."""
+
+    check: Annotated[QualityCheck, Field(description="What kind of check found it.")]
+    column: Annotated[str | None, Field(description="Where; null for the table as a whole.")]
+    severity: Annotated[
+        Literal["error", "warning"],
+        Field(description="error: what reads the data may fail or be wrong; warning: look at it."),
+    ]
+    summary: Annotated[str, Field(description="What was expected and what was found.")]
+
+
+class QualityReport(Record):
+    """Whether a table is like the one that a baseline was made from."""
+
+    is_ok: Annotated[bool, Field(description="Whether nothing of severity error was found.")]
+    findings: Annotated[
+        tuple[QualityFinding, ...], Field(description="What was found, errors first.")
+    ]
+    summary: Annotated[str, Field(description="The outcome in one sentence.")]
+
+
 class DatasetProfile(Record):
     """What a data set holds, what is wrong with it and what it could be used for."""
 
@@ -123,6 +151,9 @@ class DatasetProfile(Record):
         tuple[LeakageSuspect, ...],
         Field(description="Columns that alone predict the target nearly perfectly."),
     ] = ()
+    quality: Annotated[
+        QualityReport | None, Field(description="Held against the baseline, if one was named.")
+    ] = None
     warnings: Annotated[
         tuple[str, ...], Field(description="What to look at before training, one sentence each.")
     ] = ()

@@ -6,22 +6,19 @@ value or a new category, so a finding needs more of them than 999 such samples i
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import polars as pl
-from pydantic import Field
 from scipy.stats import betabinom, norm
 
 from ml_orchestrator.datasets.kinds import column_kind
-from ml_orchestrator.datasets.models import ColumnKind
+from ml_orchestrator.datasets.models import ColumnKind, QualityCheck, QualityFinding, QualityReport
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.records import Record
 
 __all__ = [
     "ColumnExpectation",
     "Expectations",
-    "QualityFinding",
-    "QualityReport",
     "check_quality",
     "expect",
 ]
@@ -30,7 +27,6 @@ SURE = 0.999
 LEAST_RISE = 0.01  # of a share, below which nobody cares
 MOST_CATEGORIES = 1_000
 VOLUME_FACTOR = 2.0
-Check = Literal["schema", "nulls", "range", "categories", "duplicates", "volume", "freshness"]
 
 
 class ColumnExpectation(Record):
@@ -52,28 +48,6 @@ class Expectations(Record):
     n_rows: int
     duplicate_share: float
     columns: tuple[ColumnExpectation, ...]
-
-
-class QualityFinding(Record):
-    """One thing that is not as it was."""
-
-    check: Annotated[Check, Field(description="What kind of check found it.")]
-    column: Annotated[str | None, Field(description="Where; null for the table as a whole.")]
-    severity: Annotated[
-        Literal["error", "warning"],
-        Field(description="error: what reads the data may fail or be wrong; warning: look at it."),
-    ]
-    summary: Annotated[str, Field(description="What was expected and what was found.")]
-
-
-class QualityReport(Record):
-    """Whether a table is like the one that a baseline was made from."""
-
-    is_ok: Annotated[bool, Field(description="Whether nothing of severity error was found.")]
-    findings: Annotated[
-        tuple[QualityFinding, ...], Field(description="What was found, errors first.")
-    ]
-    summary: Annotated[str, Field(description="The outcome in one sentence.")]
 
 
 def expect(frame: pl.DataFrame) -> Expectations:
@@ -200,7 +174,7 @@ def _in_column(
                 column.name,
                 "warning",
                 f"{outside:,} of {len(values):,} values outside {before.minimum:g} to "
-                f"{before.maximum:g}; now from {values.min():g} to {values.max():g}.",
+                f"{before.maximum:g}; now from {_number(values.min())} to {_number(values.max())}.",
             )
     if before.categories is not None and len(values):
         new = values.filter(~values.is_in(list(before.categories)))
@@ -259,12 +233,16 @@ def _by_chance(n: int, n_rare: int, n_before: int) -> int:
     return int(betabinom.ppf(SURE, n, n_rare, max(1, n_before + 1 - n_rare)))
 
 
+def _number(value: Any) -> str:
+    return f"{float(value):g}"
+
+
 def _duplicates(frame: pl.DataFrame) -> int:
     plain = [column for column in frame.get_columns() if not column.dtype.is_nested()]
     return frame.height - pl.DataFrame(plain).n_unique() if plain else 0
 
 
 def _finding(
-    check: Check, column: str | None, severity: Literal["error", "warning"], summary: str
+    check: QualityCheck, column: str | None, severity: Literal["error", "warning"], summary: str
 ) -> QualityFinding:
     return QualityFinding(check=check, column=column, severity=severity, summary=summary)

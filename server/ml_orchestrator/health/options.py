@@ -9,7 +9,13 @@ from pydantic import Field
 from ml_orchestrator.health.models import Correction
 from ml_orchestrator.records import Record
 
-__all__ = ["BASELINE_PREFIX", "BaselineSaved", "DriftOptions", "InlineTable"]
+__all__ = [
+    "BASELINE_PREFIX",
+    "BaselineSaved",
+    "DriftOptions",
+    "InlineTable",
+    "PerformanceOptions",
+]
 
 BASELINE_PREFIX = "baseline:"
 InlineTable: TypeAlias = Mapping[str, Sequence[float | str | None]]
@@ -25,6 +31,19 @@ class DriftOptions:
     correction: Correction = "benjamini_hochberg"
     share_threshold: float = 0.5
     together: str | None = None
+    with_plot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceOptions:
+    """Where predictions stand in a table; `read_predictions` and `cut` say what each means."""
+
+    target: str
+    prediction: str | None = None
+    probabilities: Mapping[str, str] | None = None
+    time_column: str | None = None
+    chunk: str | None = None
+    alpha: float = 0.05
     with_plot: bool = False
 
 

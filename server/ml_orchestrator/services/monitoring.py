@@ -1,14 +1,21 @@
 """Health, drift and data quality."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from anyio.to_thread import run_sync
 
 from ml_orchestrator import __version__
-from ml_orchestrator.datasets.models import DatasetProfile
-from ml_orchestrator.health.models import Correction, DriftReport
+from ml_orchestrator.datasets.models import DatasetProfile, QualityReport
+from ml_orchestrator.health.models import DriftReport
+from ml_orchestrator.health.options import (
+    BaselineSaved,
+    DriftOptions,
+    InlineTable,
+    PerformanceOptions,
+)
+from ml_orchestrator.health.performance.models import PerformanceReport
 from ml_orchestrator.health.status import ComponentHealth, HealthReport, overall
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry.spans import traced
@@ -19,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Detail", "MonitoringCoordinator"]
 
 Detail = Literal["concise", "detailed"]
-Sample = str | Mapping[str, Sequence[float | str | None]]
 
 
 class Prober(Protocol):
@@ -69,30 +75,36 @@ class MonitoringCoordinator:
             lambda: self._inspector().profile(source, target, columns=columns, with_plot=with_plot)
         )
 
+    async def quality(
+        self, source: str, baseline: str, *, max_age_hours: float | None
+    ) -> QualityReport:
+        """Hold a data set against what a baseline lets expect."""
+        return await run_sync(
+            lambda: self._inspector().comparisons.quality(
+                source, baseline, max_age_hours=max_age_hours
+            )
+        )
+
     async def drift(
-        self,
-        reference: Sample,
-        current: Sample,
-        *,
-        columns: Sequence[str] | None,
-        test: str,
-        alpha: float,
-        correction: Correction,
-        share_threshold: float,
-        together: str | None,
-        with_plot: bool,
+        self, reference: str | InlineTable, current: str | InlineTable, options: DriftOptions
     ) -> tuple[DriftReport, list[bytes]]:
         """Compare two samples by column, and together; return the report and, if wanted, a PNG."""
         return await run_sync(
-            lambda: self._inspector().drift(
-                reference,
-                current,
-                columns=columns,
-                test=test,
-                alpha=alpha,
-                correction=correction,
-                share_threshold=share_threshold,
-                together=together,
-                with_plot=with_plot,
-            )
+            lambda: self._inspector().comparisons.check(reference, current, options)
+        )
+
+    async def performance(
+        self, reference: str, current: str, options: PerformanceOptions
+    ) -> tuple[PerformanceReport, list[bytes]]:
+        """Judge a model over time; return the report and, if wanted, a PNG."""
+        return await run_sync(
+            lambda: self._inspector().comparisons.performance(reference, current, options)
+        )
+
+    async def save_baseline(
+        self, name: str, source: str, *, columns: Sequence[str] | None
+    ) -> BaselineSaved:
+        """Keep a data set as a reference."""
+        return await run_sync(
+            lambda: self._inspector().comparisons.save_baseline(name, source, columns=columns)
         )

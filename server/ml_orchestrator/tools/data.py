@@ -29,6 +29,13 @@ async def dataset_profile(
             description="Describe these in detail; the first 100 if left out.",
         ),
     ] = None,
+    baseline: Annotated[
+        str | None,
+        Field(max_length=80, description="Check the quality against this saved baseline."),
+    ] = None,
+    max_age_hours: Annotated[
+        float | None, Field(gt=0, description="With baseline: newest row at most so old.")
+    ] = None,
     with_plot: Annotated[bool, Field(description="Add a picture of the columns.")] = False,
 ) -> Annotated[CallToolResult, DatasetProfile]:
     """Describe a data set before training on it.
@@ -40,4 +47,7 @@ async def dataset_profile(
     profile, pictures = await monitoring.profile(
         source, target, columns=columns, with_plot=with_plot
     )
+    if baseline is not None:
+        quality = await monitoring.quality(source, baseline, max_age_hours=max_age_hours)
+        profile = profile.model_copy(update={"quality": quality})
     return with_pictures(profile, *pictures)

@@ -6,19 +6,31 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from ml_orchestrator.health.models import Correction, DriftReport
+from ml_orchestrator.health.options import BaselineSaved, DriftOptions, PerformanceOptions
+from ml_orchestrator.health.performance.models import PerformanceReport
 from ml_orchestrator.health.status import HealthReport
-from ml_orchestrator.tools._arguments import Source
+from ml_orchestrator.tools._arguments import Agent, Source
 from ml_orchestrator.tools._images import with_pictures
 from ml_orchestrator.tools._services import Monitoring
 from ml_orchestrator.tools._tool import tool
 
-__all__ = ["drift_check", "health_get"]
+__all__ = ["baseline_save", "drift_check", "health_get", "performance_check"]
 
 InlineColumns: TypeAlias = Annotated[
     dict[str, list[float | str | None]],
     Field(min_length=1, max_length=200, description="Column name to values; null is missing."),
 ]
-_SAMPLE = "What to compare with: a CSV or Parquet file, builtin:NAME, or column name to values."
+TimeColumn: TypeAlias = Annotated[
+    str | None, Field(max_length=200, description="When rows were; else as they stand.")
+]
+ChunkSize: TypeAlias = Annotated[
+    str | None,
+    Field(
+        pattern="^[1-9][0-9]{0,8}(rows|h|d|w|mo)$",
+        description="Such as 500rows, 6h, 1d, 1w, 1mo; else ten parts.",
+    ),
+]
+_SAMPLE = "What to compare with: a data file, builtin:NAME, baseline:NAME, or column to values."
 Test = Literal[
     "auto",
     "ks",
@@ -75,9 +87,7 @@ async def drift_check(
     Decides for the data set too, with its reason. A rise in missing values is reported, not
     tested. It does not say whether the model suffers: measure that when labels arrive.
     """
-    report, pictures = await monitoring.drift(
-        reference,
-        current,
+    options = DriftOptions(
         columns=columns,
         test=test,
         alpha=alpha,
@@ -86,7 +96,62 @@ async def drift_check(
         together=together,
         with_plot=with_plot,
     )
+    report, pictures = await monitoring.drift(reference, current, options)
     return with_pictures(report, *pictures)
+
+
+@tool(title="Check performance", reads_only=True)
+async def performance_check(
+    reference: Annotated[
+        Source, Field(description="File of predictions with labels, not those of the training.")
+    ],
+    current: Annotated[Source, Field(description="File of later predictions; labels may lack.")],
+    target: Annotated[str, Field(max_length=200, description="Column of the label.")],
+    monitoring: Monitoring,
+    prediction: Annotated[
+        str | None,
+        Field(max_length=200, description="Column of the prediction; else the likeliest class."),
+    ] = None,
+    probabilities: Annotated[
+        dict[str, str] | None,
+        Field(min_length=1, max_length=100, description="Class to column of its probability."),
+    ] = None,
+    time_column: TimeColumn = None,
+    chunk: ChunkSize = None,
+    with_plot: Annotated[bool, Field(description="Add a picture over time.")] = False,
+) -> Annotated[CallToolResult, PerformanceReport]:
+    """Say whether a model became worse and since when: by labels, and without them by an estimate.
+
+    Estimates (CBPE of classes, DLE of numbers) see shifted inputs, not concept drift; where labels
+    exist, the report says how far they agree.
+    """
+    options = PerformanceOptions(
+        target=target,
+        prediction=prediction,
+        probabilities=probabilities,
+        time_column=time_column,
+        chunk=chunk,
+        with_plot=with_plot,
+    )
+    report, pictures = await monitoring.performance(reference, current, options)
+    return with_pictures(report, *pictures)
+
+
+@tool(title="Save a baseline")
+async def baseline_save(
+    agent: Agent,
+    name: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Name.")],
+    source: Source,
+    monitoring: Monitoring,
+    columns: Annotated[
+        list[str] | None, Field(min_length=1, max_length=500, description="Only these columns.")
+    ] = None,
+) -> BaselineSaved:
+    """Keep a data set, prepared, as the reference of later drift_check and dataset_profile.
+
+    Give it as baseline:NAME. It never changes: a name in use is refused for other data.
+    """
+    return await monitoring.save_baseline(name, source, columns=columns)
 
 
 @tool(title="Get health", reads_only=True)

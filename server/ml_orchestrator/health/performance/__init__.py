@@ -1,0 +1,1 @@
+"""How well a model does: measured where labels exist, estimated where they do not."""

@@ -1,0 +1,225 @@
+"""The performance of a model over time: measured, estimated, and judged."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.stats import norm
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.chunks import Chunk, Timeline, cut
+from ml_orchestrator.health.performance.cbpe import ConfidenceEstimator
+from ml_orchestrator.health.performance.dle import LossEstimator
+from ml_orchestrator.health.performance.models import (
+    MetricOverTime,
+    PerformanceChunk,
+    PerformanceReport,
+    Range,
+    Score,
+)
+from ml_orchestrator.health.performance.predictions import Predicted
+from ml_orchestrator.health.performance.scoring import (
+    HIGHER_IS_BETTER,
+    measured,
+    spread_at,
+    with_interval,
+)
+
+__all__ = ["check_performance"]
+
+LEAST_LABELLED = 30  # rows of a chunk, from which it is measured
+Intervals = Mapping[str, tuple[float, float, float]]
+
+
+class _Estimator(Protocol):
+    @property
+    def assumption(self) -> str: ...
+
+    def estimate(self, current: Predicted) -> Intervals: ...
+
+
+def check_performance(
+    reference: Predicted,
+    current: Predicted,
+    *,
+    timeline: Timeline | None = None,
+    chunk: str | None = None,
+    alpha: float = 0.05,
+    seed: int = 0,
+) -> PerformanceReport:
+    """Judge a model chunk by chunk: by labels where there are enough, else by an estimate.
+
+    A chunk with at least 30 labelled rows is measured; every chunk is estimated too, if the model
+    gives probabilities or predicts numbers. A chunk is worse when its score lies beyond a limit
+    taken from the reference: the score there, less what chance explains in a chunk of that size,
+    so that over all chunks of a model as good as before the chance of any alarm is about
+    ``alpha``, for each metric.
+
+    Args:
+        reference: with labels; rows that the model was not trained on.
+        current: earliest first unless there is a timeline; labels may be absent.
+        timeline: when each current row was.
+        chunk: as for `cut`.
+        alpha: between 0 and 1.
+        seed: of resamples, folds and draws; the same seed gives the same report.
+
+    Raises:
+        InvalidInputError: an option is out of range, or the reference has too few labels.
+    """
+    if not 0 < alpha < 1:
+        raise InvalidInputError(f"alpha must lie between 0 and 1; found {alpha}.")
+    level = measured(reference)
+    if int(reference.is_labelled.sum()) < LEAST_LABELLED:
+        raise InvalidInputError(
+            f"The reference has {int(reference.is_labelled.sum())} rows with a label; "
+            f"{LEAST_LABELLED} are needed to know how good the model was."
+        )
+    estimator = _estimator(reference, seed)
+    parts = cut(len(current.predicted), timeline, chunk)
+    judge = _Judge(reference, level, parts, alpha=alpha, seed=seed)
+    chunks = [_judged(part, current.take(part.rows), estimator, judge, seed) for part in parts]
+    metrics = {name: _over_time(name, chunks, judge) for name in judge.level}
+    return _report(reference, metrics, chunks, estimator)
+
+
+def _estimator(reference: Predicted, seed: int) -> ConfidenceEstimator | LossEstimator | None:
+    if reference.task == "regression":
+        return LossEstimator(reference, seed=seed)
+    return ConfidenceEstimator(reference, seed=seed) if len(reference.probabilities) else None
+
+
+class _Judge:
+    """Knows how bad a score of so many rows may be by chance."""
+
+    def __init__(
+        self,
+        reference: Predicted,
+        level: Mapping[str, float],
+        parts: Sequence[Chunk],
+        *,
+        alpha: float,
+        seed: int,
+    ) -> None:
+        self.level = level
+        self.usual_rows = int(np.median([part.rows.size for part in parts]))
+        self._spread = spread_at(reference, self.usual_rows, np.random.default_rng(seed))
+        self._z = float(norm.isf(alpha / len(parts)))
+
+    def limit(self, name: str, n_rows: int) -> float:
+        """Return the worst score that chance explains in ``n_rows`` rows."""
+        spread = self._spread.get(name, 0.0) * (self.usual_rows / n_rows) ** 0.5
+        sign = -1 if HIGHER_IS_BETTER[name] else 1
+        return float(self.level[name] + sign * self._z * spread)
+
+    def is_worse(self, name: str, value: float, n_rows: int) -> bool:
+        limit = self.limit(name, n_rows)
+        return value < limit if HIGHER_IS_BETTER[name] else value > limit
+
+
+def _judged(
+    part: Chunk, rows: Predicted, estimator: _Estimator | None, judge: _Judge, seed: int
+) -> PerformanceChunk:
+    n_rows, n_labelled = part.rows.size, int(rows.is_labelled.sum())
+    known: Intervals = {}
+    if n_labelled >= LEAST_LABELLED:
+        known = with_interval(rows, np.random.default_rng(seed))
+    guessed: Intervals = {} if estimator is None else estimator.estimate(rows)
+    scores = {}
+    for name in judge.level:
+        realised, estimated = _range(known, name), _range(guessed, name)
+        best, n = (realised, n_labelled) if realised else (estimated, n_rows)
+        if best is not None:
+            is_worse = judge.is_worse(name, best.value, n)
+            scores[name] = Score(realised=realised, estimated=estimated, is_worse=is_worse)
+    return PerformanceChunk(
+        start=part.start, end=part.end, n_rows=n_rows, n_labelled=n_labelled, scores=scores
+    )
+
+
+def _range(found: Intervals, name: str) -> Range | None:
+    if name not in found:
+        return None
+    value, low, high = found[name]
+    return Range(value=value, low=low, high=high)
+
+
+def _over_time(name: str, chunks: Sequence[PerformanceChunk], judge: _Judge) -> MetricOverTime:
+    worse = [chunk for chunk in chunks if name in chunk.scores and chunk.scores[name].is_worse]
+    scores = [chunk.scores[name] for chunk in chunks if name in chunk.scores]
+    both = [(s.estimated, s.realised) for s in scores if s.estimated and s.realised]
+    more: dict[str, Any] = {}
+    if both:
+        more = {
+            "estimate_gap": float(np.mean([abs(e.value - r.value) for e, r in both])),
+            "coverage": float(np.mean([e.low <= r.value <= e.high for e, r in both])),
+        }
+    return MetricOverTime(
+        higher_is_better=HIGHER_IS_BETTER[name],
+        reference=judge.level[name],
+        limit=judge.limit(name, judge.usual_rows),
+        n_worse=len(worse),
+        worse_since=worse[0].start if worse else None,
+        **more,
+    )
+
+
+def _report(
+    reference: Predicted,
+    metrics: Mapping[str, MetricOverTime],
+    chunks: Sequence[PerformanceChunk],
+    estimator: ConfidenceEstimator | LossEstimator | None,
+) -> PerformanceReport:
+    name, main = next(iter(metrics.items()))
+    if all(name not in chunk.scores for chunk in chunks):
+        raise InvalidInputError(
+            f"No chunk has {LEAST_LABELLED} labels, and without probabilities nothing can be "
+            "estimated. Name the columns of the probabilities, or wait for labels."
+        )
+    is_measured = any(chunk.scores[name].realised for chunk in chunks if name in chunk.scores)
+    method = {"ConfidenceEstimator": "cbpe", "LossEstimator": "dle"}.get(type(estimator).__name__)
+    return PerformanceReport.model_validate(
+        {
+            "is_worse": main.n_worse > 0,
+            "since": main.worse_since,
+            "task": reference.task,
+            "method": method or "none",
+            "metrics": dict(metrics),
+            "chunks": tuple(chunks),
+            "assumption": estimator.assumption if estimator else None,
+            "next_steps": _next_steps(main, is_measured=is_measured),
+            "summary": _summary(name, main, len(chunks), is_measured=is_measured),
+        }
+    )
+
+
+def _summary(name: str, main: MetricOverTime, n_chunks: int, *, is_measured: bool) -> str:
+    basis = "measured where labels exist" if is_measured else "estimated without labels"
+    if not main.n_worse:
+        return (
+            f"No chunk of {n_chunks} is worse: {name}, {basis}, stays within chance of the "
+            f"reference's {main.reference:.4g}."
+        )
+    return (
+        f"Worse since {main.worse_since}: {name}, {basis}, is beyond {main.limit:.4g} in "
+        f"{main.n_worse} of {n_chunks} chunks; the reference has {main.reference:.4g}."
+    )
+
+
+def _next_steps(main: MetricOverTime, *, is_measured: bool) -> tuple[str, ...]:
+    steps = []
+    if main.coverage is not None and main.coverage < 0.8:
+        steps.append(
+            f"Labels contradict the estimates ({main.coverage:.0%} of chunks inside the interval): "
+            "the relation of inputs and target changed. Trust labels only, and retrain on new ones."
+        )
+    if main.n_worse and not is_measured:
+        steps.append("Get labels for rows of a worse chunk: the estimate rests on an assumption.")
+    if main.n_worse:
+        steps += [
+            f"Compare the rows since {main.worse_since} with the reference (drift_check) and look "
+            "for a fault in the data first.",
+            "If the data are right, train on them and roll the new version out behind a gate.",
+        ]
+    elif not is_measured:
+        steps.append("Measure when labels arrive; an estimate cannot see concept drift.")
+    return tuple(steps)

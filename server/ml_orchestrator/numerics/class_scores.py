@@ -1,0 +1,138 @@
+"""What class predictions are worth: known labels, expected ones, and ones drawn at random."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+__all__ = ["drawn_scores", "expected_scores", "realised_scores"]
+
+DRAWS_AT_ONCE = 16
+Scores = Mapping[str, float]
+Codes = NDArray[np.int64]
+Matrix = NDArray[np.float64]
+
+
+def realised_scores(truth: Codes, predicted: Codes, scores: Matrix) -> Scores:
+    """Return accuracy, f1_macro and roc_auc; of two classes also precision and recall.
+
+    A score that the rows do not define is NaN. F1 is the mean over the classes that occur or are
+    predicted, the area the mean of each class against the rest; precision and recall are of the
+    second class.
+
+    Args:
+        truth: codes from 0, shape ``(n,)``.
+        predicted: codes, shape ``(n,)``.
+        scores: what rows are ranked by for each class, shape ``(n, n_classes)``; without rows of
+            its own, shape ``(0, n_classes)``, there is no area.
+
+    >>> scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]])
+    >>> realised_scores(np.array([0, 1, 0]), np.array([0, 1, 1]), scores)["roc_auc"]
+    1.0
+    """
+    n_classes = scores.shape[1]
+    found = _of_confusion(_confusion(truth, predicted, n_classes))
+    if len(scores):
+        found["roc_auc"] = _mean_area(
+            _area(rankdata(scores[:, c]), truth == c) for c in _ranked(n_classes)
+        )
+    return found
+
+
+def expected_scores(probabilities: Matrix, predicted: Codes, scores: Matrix) -> Scores:
+    """Return the same scores for labels that are known by their probabilities only.
+
+    The confusion matrix is the expected one: a row predicted as j adds its probability of each
+    class i to cell (i, j). The area is the expected number of rightly ordered pairs of different
+    rows over the expected number of pairs.
+
+    Args:
+        probabilities: of each class, rows summing to 1, shape ``(n, n_classes)``.
+        predicted: codes, shape ``(n,)``.
+        scores: what the model ranks by, same shape as ``probabilities``.
+
+    References:
+        J. Białek, J. Perrakis, "Estimating model performance under covariate shift without
+        labels", arXiv:2401.08348 (2024).
+    """
+    n_classes = probabilities.shape[1]
+    confusion = np.zeros((n_classes, n_classes))
+    np.add.at(confusion.T, predicted, probabilities)
+    found = _of_confusion(confusion)
+    found["roc_auc"] = _mean_area(
+        _expected_area(scores[:, c], probabilities[:, c]) for c in _ranked(n_classes)
+    )
+    return found
+
+
+def drawn_scores(
+    probabilities: Matrix,
+    predicted: Codes,
+    scores: Matrix,
+    *,
+    n_draws: int,
+    rng: np.random.Generator,
+) -> Iterator[Scores]:
+    """Yield the scores of labels drawn from their probabilities, ``n_draws`` times."""
+    n_classes = probabilities.shape[1]
+    limits = np.cumsum(probabilities, axis=1)[:, :-1]
+    ranks = {c: rankdata(scores[:, c]) for c in _ranked(n_classes)}
+    for start in range(0, n_draws, DRAWS_AT_ONCE):
+        uniform = rng.random((min(DRAWS_AT_ONCE, n_draws - start), len(predicted)))
+        for row in uniform:
+            truth = (row[:, None] >= limits).sum(axis=1)
+            found = _of_confusion(_confusion(truth, predicted, n_classes))
+            found["roc_auc"] = _mean_area(_area(ranks[c], truth == c) for c in ranks)
+            yield found
+
+
+def _ranked(n_classes: int) -> range:
+    return range(1, 2) if n_classes == 2 else range(n_classes)
+
+
+def _confusion(truth: Codes, predicted: Codes, n_classes: int) -> Matrix:
+    counts = np.bincount(truth * n_classes + predicted, minlength=n_classes**2)
+    return counts.reshape(n_classes, n_classes).astype(np.float64)
+
+
+def _of_confusion(table: Matrix) -> dict[str, float]:
+    """Return the scores of a confusion matrix, counts or expected ones; rows are the truth."""
+    right, true, said = np.diag(table), table.sum(axis=1), table.sum(axis=0)
+    occurs = true + said > 0
+    found = {
+        "accuracy": _ratio(right.sum(), table.sum()),
+        "f1_macro": float(np.mean(2 * right[occurs] / (true + said)[occurs])),
+    }
+    if len(table) == 2:
+        found["precision"] = _ratio(right[1], said[1])
+        found["recall"] = _ratio(right[1], true[1])
+    return found
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole > 0 else float("nan")
+
+
+def _area(ranks: Matrix, is_positive: NDArray[np.bool_]) -> float:
+    n_positive = int(np.count_nonzero(is_positive))
+    n_pairs = n_positive * (len(ranks) - n_positive)
+    if not n_pairs:
+        return float("nan")
+    return float(ranks[is_positive].sum() - n_positive * (n_positive + 1) / 2) / n_pairs
+
+
+def _expected_area(scores: Matrix, chance: Matrix) -> float:
+    order = np.argsort(scores, kind="stable")
+    values, p = scores[order], chance[order]
+    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+    positive, negative = np.add.reduceat(p, starts), np.add.reduceat(1 - p, starts)
+    below = np.cumsum(negative) - negative
+    with_itself = float(np.sum(p * (1 - p)))  # a row is no pair
+    ordered = float(np.sum(positive * (below + negative / 2))) - with_itself / 2
+    return _ratio(ordered, float(p.sum() * (1 - p).sum()) - with_itself)
+
+
+def _mean_area(areas: Iterator[float]) -> float:
+    defined = [area for area in areas if not np.isnan(area)]
+    return float(np.mean(defined)) if defined else float("nan")

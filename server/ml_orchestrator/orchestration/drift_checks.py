@@ -1,0 +1,205 @@
+"""Samples named by their source, compared: the work behind the tools for drift."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_orchestrator.datasets.models import QualityReport
+from ml_orchestrator.datasets.quality import Expectations, check_quality, expect
+from ml_orchestrator.datasets.sources import Dataset, columns_as_arrays, load_dataset
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.baseline import prepare_baseline
+from ml_orchestrator.health.baseline_store import BaselineStore
+from ml_orchestrator.health.chunks import Timeline
+from ml_orchestrator.health.counting import count_report
+from ml_orchestrator.health.drift._base import Columns
+from ml_orchestrator.health.models import DriftReport
+from ml_orchestrator.health.options import (
+    BASELINE_PREFIX,
+    BaselineSaved,
+    DriftOptions,
+    InlineTable,
+    PerformanceOptions,
+)
+from ml_orchestrator.health.performance.check import check_performance
+from ml_orchestrator.health.performance.models import PerformanceReport
+from ml_orchestrator.health.performance.plot import performance_plot
+from ml_orchestrator.health.performance.predictions import read_predictions
+from ml_orchestrator.health.plots import drift_plot
+from ml_orchestrator.health.report import check_drift
+from ml_orchestrator.health.together import check_together
+from ml_orchestrator.settings import Settings
+
+__all__ = ["DriftChecker"]
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One side of a comparison: columns for tests of one, rows for tests of all together."""
+
+    columns: Columns
+    rows: Arrays
+    notices: tuple[str, ...] = ()
+
+
+class DriftChecker:
+    """Reads samples inside the allowed roots, compares them, and keeps baselines."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._baselines = BaselineStore(settings.home)
+
+    def check(
+        self, reference: str | InlineTable, current: str | InlineTable, options: DriftOptions
+    ) -> tuple[DriftReport, list[bytes]]:
+        """Return what changed between two samples and, if wanted, a PNG.
+
+        Raises:
+            OrchestratorError: a sample cannot be read or compared; the message says which.
+        """
+        before, after = self._side(reference), self._side(current)
+        report = check_drift(
+            before.columns,
+            after.columns,
+            tests=options.test,
+            alpha=options.alpha,
+            correction=options.correction,
+            share_threshold=options.share_threshold,
+            columns=options.columns,
+        )
+        compared = sorted(column.column for column in report.columns)
+        if options.together is not None:
+            joint = check_together(
+                before.rows,
+                after.rows,
+                test=options.together,
+                alpha=options.alpha,
+                columns=compared,
+            )
+            report = report.model_copy(update={"together": joint})
+        if notices := (*before.notices, *after.notices):
+            report = report.model_copy(update={"notices": notices})
+        count_report(report)
+        pictures = [drift_plot(report, before.columns, after.columns)] if options.with_plot else []
+        return report, pictures
+
+    def performance(
+        self, reference: str, current: str, options: PerformanceOptions
+    ) -> tuple[PerformanceReport, list[bytes]]:
+        """Judge a model by the predictions in two files and, if wanted, draw a PNG.
+
+        Raises:
+            OrchestratorError: a file cannot be read, or does not hold what was named.
+        """
+        before, now = self._load(reference), self._load(current)
+        timeline = _timeline(now, options.time_column)
+        columns: dict[str, Any] = {
+            "target": options.target,
+            "prediction": options.prediction,
+            "probabilities": options.probabilities,
+            "leave_out": () if options.time_column is None else (options.time_column,),
+        }
+        known = read_predictions(columns_as_arrays(before.frame), side="reference", **columns)
+        given = read_predictions(
+            columns_as_arrays(now.frame), side="current", classes=known.classes, **columns
+        )
+        report = check_performance(
+            known, given, timeline=timeline, chunk=options.chunk, alpha=options.alpha
+        )
+        if notices := (*before.notices, *now.notices):
+            report = report.model_copy(update={"notices": notices})
+        return report, [performance_plot(report)] if options.with_plot else []
+
+    def save_baseline(
+        self, name: str, source: str, *, columns: Sequence[str] | None
+    ) -> BaselineSaved:
+        """Prepare a data set as a reference and keep it.
+
+        Raises:
+            ConflictError: the name is taken by other data.
+            OrchestratorError: the data cannot be read, or not be kept.
+        """
+        dataset = self._load(source)
+        frame = dataset.frame
+        if columns is not None:
+            if absent := [column for column in columns if column not in frame.columns]:
+                raise InvalidInputError(
+                    f"{source!r} has no column {absent[0]!r}; it has {', '.join(frame.columns)}."
+                )
+            frame = frame.select(columns)
+        facts = {"expectations": expect(frame).model_dump(mode="json"), "digest": dataset.digest}
+        baseline = prepare_baseline(columns_as_arrays(frame), source=source, facts=facts)
+        size_bytes = self._baselines.save(name, baseline)
+        return BaselineSaved(
+            name=name,
+            reference=f"{BASELINE_PREFIX}{name}",
+            n_rows=baseline.n_rows,
+            n_columns=len(baseline.samples),
+            size_bytes=size_bytes,
+            notices=dataset.notices,
+        )
+
+    def quality(self, source: str, baseline: str, *, max_age_hours: float | None) -> QualityReport:
+        """Hold a data set against what a baseline lets expect.
+
+        Raises:
+            NotFoundError: no such baseline.
+            OrchestratorError: the data or the baseline cannot be read.
+        """
+        kept = self._baselines.load(baseline.removeprefix(BASELINE_PREFIX))
+        return check_quality(
+            self._load(source).frame,
+            Expectations.model_validate(kept.facts["expectations"]),
+            now=datetime.now(UTC).replace(tzinfo=None),
+            max_age_hours=max_age_hours,
+        )
+
+    def _load(self, source: str) -> Dataset:
+        settings = self._settings
+        return load_dataset(source, roots=settings.roots, max_bytes=settings.max_data_bytes)
+
+    def _side(self, sample: str | InlineTable) -> _Side:
+        if not isinstance(sample, str):
+            arrays = {name: _array(name, values) for name, values in sample.items()}
+            return _Side(arrays, arrays)
+        if sample.startswith(BASELINE_PREFIX):
+            kept = self._baselines.load(sample.removeprefix(BASELINE_PREFIX))
+            return _Side(kept.samples, kept.rows)
+        dataset = self._load(sample)
+        arrays = columns_as_arrays(dataset.frame)
+        return _Side(arrays, arrays, dataset.notices)
+
+
+def _timeline(dataset: Dataset, column: str | None) -> Timeline | None:
+    """Return when each row was, or None if no column says so."""
+    if column is None:
+        return None
+    if column not in dataset.frame.columns:
+        raise InvalidInputError(
+            f"{dataset.source!r} has no column {column!r}; it has "
+            f"{', '.join(dataset.frame.columns)}."
+        )
+    values = columns_as_arrays(dataset.frame.select(column))[column]
+    if values.dtype == object:
+        raise InvalidInputError(
+            f"Column {column!r} holds text such as {values[0]!r}; a time column holds dates, "
+            "times or numbers. Write dates as 2026-01-31 or 2026-01-31T12:00:00."
+        )
+    return Timeline(values, is_time=dataset.frame[column].dtype.is_temporal())
+
+
+def _array(name: str, values: Sequence[float | str | None]) -> NDArray[Any]:
+    """Return numbers as float64 with NaN for missing, text as objects with None for missing."""
+    if any(isinstance(value, str) for value in values):
+        if any(isinstance(value, int | float) for value in values):
+            raise InvalidInputError(
+                f"Column {name!r} mixes text and numbers. Give all numbers, or all text."
+            )
+        return np.array(values, dtype=object)
+    return np.array([np.nan if value is None else float(value) for value in values])

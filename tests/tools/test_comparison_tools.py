@@ -1,0 +1,112 @@
+"""Baselines, data quality and performance, through the client."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from mcp.client import Client
+from mcp.types import ImageContent, TextContent
+from scipy.special import expit
+
+from ml_orchestrator.app import build_server
+from ml_orchestrator.settings import Settings
+from tests.tools.asking import ask, refusal
+
+ME = "data-pipeline-specialist"
+
+
+def client(tmp_path: Path) -> Any:
+    return Client(build_server(Settings.read({}, project_dir=tmp_path)))
+
+
+def visits(path: Path, seed: int, *, shift: float = 0.0, n: int = 600) -> None:
+    rng = np.random.default_rng(seed)
+    frame = pl.DataFrame(
+        {"age": rng.normal(40 + shift, 10, n), "city": rng.choice(["Rome", "Oslo"], n)}
+    )
+    frame.write_csv(path)
+
+
+async def test_a_baseline_is_kept_compared_with_and_held_against(tmp_path: Path) -> None:
+    visits(tmp_path / "then.csv", 1)
+    visits(tmp_path / "now.csv", 2, shift=60, n=300)
+    async with client(tmp_path) as c:
+        saved = await ask(c, "baseline_save", agent=ME, name="visits", source="then.csv")
+        (tmp_path / "then.csv").unlink()
+        drift = await ask(c, "drift_check", reference=saved["reference"], current="now.csv")
+        joint = await ask(
+            c, "drift_check", reference=saved["reference"], current="now.csv", together="mmd"
+        )
+        profile = await ask(c, "dataset_profile", source="now.csv", baseline="visits")
+
+    assert (saved["reference"], saved["n_rows"], saved["n_columns"]) == ("baseline:visits", 600, 2)
+    assert drift["drifted_columns"] == ["age"]
+    assert joint["together"]["is_drifted"]
+    assert [(f["check"], f["column"]) for f in profile["quality"]["findings"]] == [("range", "age")]
+
+
+async def test_a_baseline_never_changes_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    visits(tmp_path / "then.csv", 1)
+    visits(tmp_path / "now.csv", 2)
+    async with client(tmp_path) as c:
+        await ask(c, "baseline_save", agent=ME, name="visits", source="then.csv")
+        taken = await refusal(c, "baseline_save", agent=ME, name="visits", source="now.csv")
+        denied = await refusal(
+            c, "baseline_save", agent="performance-engineer", name="other", source="now.csv"
+        )
+        unknown = await refusal(c, "drift_check", reference="baseline:visit", current="now.csv")
+        kept = tmp_path / ".ml-orchestrator" / "baselines" / "visits.baseline"
+        kept.write_bytes(kept.read_bytes()[:-1] + b"x")
+        damaged = await refusal(c, "drift_check", reference="baseline:visits", current="now.csv")
+
+    assert "such as visits-2" in taken
+    assert "baseline_save" in denied
+    assert "known: visits" in unknown
+    assert "damaged" in damaged
+
+
+def predictions(path: Path, seed: int, *, slope: float, n: int, with_labels: bool = True) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n)
+    frame = pl.DataFrame(
+        {
+            "day": pl.Series([i // 400 for i in range(n)]).cast(pl.Int32).cast(pl.Date),
+            "bought": np.where(rng.uniform(size=n) < expit(slope * x), "yes", "no"),
+            "p": expit(2 * x),
+            "x": x,
+        }
+    )
+    (frame if with_labels else frame.drop("bought")).write_parquet(path)
+
+
+@pytest.mark.parametrize("with_labels", [True, False])
+async def test_a_model_that_became_worse_is_seen_by_labels_alone(
+    tmp_path: Path, with_labels: bool
+) -> None:
+    predictions(tmp_path / "then.parquet", 1, slope=2, n=2_000)
+    predictions(tmp_path / "now.parquet", 2, slope=0, n=1_200, with_labels=with_labels)
+    arguments = {
+        "reference": "then.parquet",
+        "current": "now.parquet",
+        "target": "bought",
+        "probabilities": {"yes": "p"},
+        "time_column": "day",
+        "chunk": "1d",
+        "with_plot": True,
+    }
+    async with client(tmp_path) as c:
+        result = await c.call_tool("performance_check", arguments)
+        wrong = await refusal(c, "performance_check", **{**arguments, "time_column": "dya"})
+
+    assert not result.is_error, result.content
+    report = result.structured_content
+    assert report is not None
+    assert (report["is_worse"], report["since"]) == (
+        (with_labels, "1970-01-01" if with_labels else None)
+    )
+    assert [chunk["n_rows"] for chunk in report["chunks"]] == [400, 400, 400]
+    assert "concept drift" in report["assumption"]
+    assert [type(part) for part in result.content] == [TextContent, ImageContent]
+    assert "'dya'" in wrong
