@@ -321,7 +321,10 @@ def _health(_: argparse.Namespace, settings: Settings) -> int:
     report = anyio.run(build_services(settings).monitoring.health, "detailed")
     for part in report.components:
         took = "" if part.probe_ms is None else f"  ({part.probe_ms:.0f} ms)"
-        print(f"{part.state:<11} tier {part.tier}  {part.name:<22} {part.detail}{took}")
+        print(f"{part.state:<11} {part.kind:<9}  {part.name:<26} {part.detail}{took}")
+    for process in report.processes:
+        state = "ready" if process.is_ready else "live" if process.is_live else "dead"
+        print(f"{state:<11} process    {process.name:<26} {process.reason} ({process.pid})")
     print(f"\n{report.status}: {report.data_directory}, version {report.version}, {report.mode}")
     return 0 if report.status == "healthy" else 1
 

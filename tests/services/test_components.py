@@ -50,6 +50,26 @@ async def test_a_failing_component_is_isolated_and_stops_those_that_need_it() ->
     }
 
 
+async def test_a_service_is_as_well_as_what_it_needs() -> None:
+    opened = Component("memory", 2, lambda: "ok")
+    unused = Component("registry", 1, lambda: "ok", is_open=lambda: False)
+    found = await states(
+        opened,
+        unused,
+        Component("broken", 5, failing),
+        Component("A", 2, None, requires=("memory",)),
+        Component("B", 1, None, requires=("memory", "registry")),
+        Component("C", 1, None, requires=("memory", "registry", "broken")),
+        open_all=False,
+    )
+
+    assert [found[name] for name in "ABC"] == [
+        ("started", "works: memory"),
+        ("discovered", "not used yet: registry"),
+        ("stopped", "needs broken"),
+    ]
+
+
 async def test_a_defect_in_a_probe_stays_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     found = await states(Component("odd", 1, defective))
 

@@ -1,6 +1,5 @@
 """Are worker and model servers well, and is what they left behind true?"""
 
-import http.client
 import json
 import socket
 import sqlite3
@@ -8,11 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ml_orchestrator.doctoring.findings import Finding, Patient, fault, fine, note
 from ml_orchestrator.orchestration.leases import Lease, is_running
 from ml_orchestrator.serving.address import Address
+from ml_orchestrator.serving.asking import ask_status
 
 __all__ = ["DEFAULT_PORT", "check_port", "check_servers", "check_worker"]
 
@@ -72,7 +71,7 @@ def _about_server(path: Path) -> Finding:
         said = f"The server of {address.model} (process {address.pid}) ended without tidying up."
         return fault("model server", said, f"rm {path}; start it again with {again}")
     began_at = time.perf_counter()
-    status = _status(address.url, "/ping")
+    status = ask_status(address.url, "/ping", timeout_s=ANSWER_S)
     if status == 200:
         took_ms = (time.perf_counter() - began_at) * 1e3
         return fine("model server", f"{address.model} answers at {address.url} ({took_ms:.0f} ms).")
@@ -86,12 +85,16 @@ def check_port(patient: Patient) -> Iterator[Finding]:
     port = DEFAULT_PORT if patient.port is None else patient.port
     if _is_free(port):
         yield fine("port", f"Port {port} is free for --transport http.")
-    elif _status(f"http://127.0.0.1:{port}", "/metrics") == 200:
+    elif _is_ours(port):
         yield fine("port", f"A server like ours answers on port {port} already.")
     else:
         said = f"Port {port} is used by another program."
         do = f"For --transport http, take another: --port {port + 1}"
         yield note("port", said, do) if patient.port is None else fault("port", said, do)
+
+
+def _is_ours(port: int) -> bool:
+    return ask_status(f"http://127.0.0.1:{port}", "/metrics", timeout_s=ANSWER_S) == 200
 
 
 def _is_free(port: int) -> bool:
@@ -102,15 +105,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _status(url: str, path: str) -> int | None:
-    where = urlsplit(url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=ANSWER_S)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()

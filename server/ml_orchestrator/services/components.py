@@ -10,7 +10,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from ml_orchestrator.errors import NotFoundError, OrchestratorError
-from ml_orchestrator.health.status import ComponentHealth, ComponentState
+from ml_orchestrator.health.status import ComponentHealth, ComponentState, Kind
 from ml_orchestrator.telemetry.spans import traced
 
 __all__ = ["Component", "ComponentManager"]
@@ -24,14 +24,16 @@ class Component:
     """A part of the system that can be probed.
 
     ``probe`` returns one line about what it saw or raises; it may open what it needs, which
-    can take seconds. ``is_open`` tells whether probing now is cheap.
+    can take seconds. None: it is as well as what it requires. ``is_open`` tells whether probing
+    now is cheap.
     """
 
     name: str
     tier: int
-    probe: Callable[[], str]
+    probe: Callable[[], str] | None
     is_open: Callable[[], bool] = field(default=lambda: True)
     requires: tuple[str, ...] = ()
+    kind: Kind = "component"
 
 
 @traced
@@ -71,17 +73,26 @@ class ComponentManager:
         broken = [n for n in component.requires if found[n].state in ("degraded", "stopped")]
         if broken:
             return _health(component, "stopped", f"needs {', '.join(broken)}")
+        if component.probe is None:
+            return _as_its_parts(component, found)
         if not (open_all or component.is_open()):
             return _health(component, "discovered", "not used yet; detail=detailed probes it")
-        return await _probe(component)
+        return await _probe(component, component.probe)
 
 
-async def _probe(component: Component) -> ComponentHealth:
+def _as_its_parts(component: Component, found: dict[str, ComponentHealth]) -> ComponentHealth:
+    unused = [name for name in component.requires if found[name].state == "discovered"]
+    if unused:
+        return _health(component, "discovered", f"not used yet: {', '.join(unused)}")
+    return _health(component, "started", f"works: {', '.join(component.requires)}")
+
+
+async def _probe(component: Component, probe: Callable[[], str]) -> ComponentHealth:
     started = time.perf_counter()
     state: ComponentState = "degraded"
     try:
         with anyio.fail_after(PROBE_LIMIT_S):
-            detail = await run_sync(component.probe, abandon_on_cancel=True)
+            detail = await run_sync(probe, abandon_on_cancel=True)
         state = "started"
     except TimeoutError:
         detail = (
@@ -100,6 +111,7 @@ def _health(
 ) -> ComponentHealth:
     return ComponentHealth(
         name=component.name,
+        kind=component.kind,
         tier=component.tier,
         state=state,
         detail=detail,

@@ -1,5 +1,7 @@
 """Health, drift and data quality."""
 
+import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -16,7 +18,7 @@ from ml_orchestrator.health.options import (
     PerformanceOptions,
 )
 from ml_orchestrator.health.performance.models import PerformanceReport
-from ml_orchestrator.health.status import ComponentHealth, HealthReport, overall
+from ml_orchestrator.health.status import ComponentHealth, HealthReport, ProcessHealth, overall
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry.spans import traced
 
@@ -36,6 +38,14 @@ class Prober(Protocol):
         ...
 
 
+class Looker(Protocol):
+    """Looks at the processes beside this one; ``look_at_processes`` is one."""
+
+    def __call__(self, settings: Settings) -> list[ProcessHealth]:
+        """Return how each worker and model server is."""
+        ...
+
+
 @traced
 class MonitoringCoordinator:
     """Answers how the system is and whether data have changed."""
@@ -46,17 +56,23 @@ class MonitoringCoordinator:
         *,
         probe: Prober,
         inspector: Callable[[], "DataInspector"],
+        look: Callable[[], Looker],
     ) -> None:
         self._settings = settings
         self._probe = probe
         self._inspector = inspector
+        self._look = look
 
     async def health(self, detail: Detail) -> HealthReport:
         """Probe what is in use, or with ``detailed`` everything."""
+        began_at = time.perf_counter()
         components = await self._probe(open_all=detail == "detailed")
+        this = _this_server(components, began_at)
+        processes = [this, *await run_sync(lambda: self._look()(self._settings))]
         return HealthReport(
-            status=overall(components),
+            status=overall(components, processes),
             components=components,
+            processes=processes,
             mode=self._settings.mode,
             data_directory=str(self._settings.home),
             version=__version__,
@@ -108,3 +124,17 @@ class MonitoringCoordinator:
         return await run_sync(
             lambda: self._inspector().comparisons.save_baseline(name, source, columns=columns)
         )
+
+
+def _this_server(components: Sequence[ComponentHealth], began_at: float) -> ProcessHealth:
+    status = overall(components)
+    unwell = [f"{c.name}: {c.detail}" for c in components if c.state == "degraded"]
+    reason = "it answers" if status == "healthy" else "not everything was probed"
+    return ProcessHealth(
+        name="server",
+        pid=os.getpid(),
+        is_live=True,
+        is_ready={"healthy": True, "degraded": False, "unknown": None}[status],
+        reason="; ".join(unwell) or reason,
+        probe_ms=round((time.perf_counter() - began_at) * 1e3, 2),
+    )

@@ -14,7 +14,14 @@ from filelock import FileLock, Timeout
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 
-__all__ = ["Address", "find_address", "only_server", "remove_address", "write_address"]
+__all__ = [
+    "Address",
+    "find_address",
+    "only_server",
+    "read_addresses",
+    "remove_address",
+    "write_address",
+]
 
 SAME_START_S = 0.05
 
@@ -48,14 +55,23 @@ def write_address(home: Path, address: Address) -> None:
     Path(draft).replace(path)
 
 
-def find_address(home: Path, model: str) -> Address | None:
-    """Return the running server of a model; the file of a dead one counts for nothing."""
+def read_addresses(home: Path) -> list[Address]:
+    """Return what the files say, dead servers too; a file that cannot be read is left out."""
+    found = (_read(path) for path in sorted(home.glob("serving/*.json")))
+    return [address for address in found if address is not None]
+
+
+def _read(path: Path) -> Address | None:
     try:
-        content = json.loads(_path(home, model).read_text(encoding="utf-8"))
-        address = Address(**content)
-        return address if address.is_alive else None
+        return Address(**json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
+
+
+def find_address(home: Path, model: str) -> Address | None:
+    """Return the running server of a model; the file of a dead one counts for nothing."""
+    address = _read(_path(home, model))
+    return address if address is not None and address.is_alive else None
 
 
 def remove_address(home: Path, address: Address) -> None:

@@ -1,6 +1,5 @@
 """Model servers that outlive whoever starts them: start, find, stop."""
 
-import http.client
 import logging
 import subprocess
 import sys
@@ -8,12 +7,12 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.serving.address import Address, find_address
+from ml_orchestrator.serving.asking import ask_status
 from ml_orchestrator.settings import Settings, child_environment
 
 __all__ = ["ALREADY_SERVED", "find_server", "start_server", "stop_server"]
@@ -122,15 +121,7 @@ def _other(
 
 
 def _answers(address: Address) -> bool:
-    where = urlsplit(address.url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=2.0)
-    try:
-        connection.request("GET", "/live")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    return ask_status(address.url, "/live", timeout_s=2.0) == 200
 
 
 def _end(pid: int, wait_s: float) -> None:

@@ -162,8 +162,9 @@ async def health_get(
         Field(description="concise probes what is in use; detailed opens and probes all."),
     ] = "concise",
 ) -> HealthReport:
-    """Say whether services, stores and worker work, with the reason where one does not.
+    """Say whether services, components, stores, worker and model servers are live and ready.
 
-    What has not been probed is reported as unknown, never as healthy.
+    Each comes with its reason and how long its probe took. What has not been probed is
+    reported as unknown, never as healthy.
     """
     return await monitoring.health(detail)

@@ -1,0 +1,75 @@
+"""How the processes beside the server are: the worker and the model servers."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from ml_orchestrator.health.status import ProcessHealth
+from ml_orchestrator.orchestration.launch import worker_leases
+from ml_orchestrator.orchestration.leases import Lease, Leases, is_running
+from ml_orchestrator.serving.address import Address, read_addresses
+from ml_orchestrator.serving.asking import ask_status
+from ml_orchestrator.settings import Settings
+
+__all__ = ["look_at_processes"]
+
+ANSWER_S = 1.0
+MAX_SERVERS = 20  # all together are asked within 40 s, at worst
+
+
+def look_at_processes(settings: Settings) -> list[ProcessHealth]:
+    """Return how each worker and model server of the data directory is.
+
+    A process is live if it shows signs of life, and ready if work may be sent to it. None at
+    all is fine: each is started when it is wanted.
+    """
+    return [*_workers(settings), *_model_servers(settings)]
+
+
+def _workers(settings: Settings) -> Iterator[ProcessHealth]:
+    if (settings.home / "leases.db").exists():
+        leases = worker_leases(settings)
+        yield from (_worker(lease, leases) for lease in leases.all() if lease.is_live)
+
+
+def _worker(lease: Lease, leases: Leases) -> ProcessHealth:
+    silent_s = time.time() - lease.renewed_at
+    reason = f"its lease was renewed {silent_s:.1f} s ago"
+    is_live = not leases.is_silent(lease)
+    if lease.is_here and not is_running(lease):
+        is_live, reason = False, "it died; the next worker takes over its runs"
+    elif not is_live:
+        reason = f"it has not renewed its lease for {silent_s:.0f} s; the next worker replaces it"
+    return ProcessHealth(
+        name="worker", pid=lease.pid, is_live=is_live, is_ready=is_live, reason=reason
+    )
+
+
+def _model_servers(settings: Settings) -> Iterator[ProcessHealth]:
+    for address in read_addresses(settings.home)[:MAX_SERVERS]:
+        yield _model_server(address)
+
+
+def _model_server(address: Address) -> ProcessHealth:
+    is_live, is_ready, probe_ms = False, False, None
+    if not address.is_alive:
+        reason = "it ended without tidying up; serve starts it again"
+    else:
+        is_live = ask_status(address.url, "/live", timeout_s=ANSWER_S) == 200
+        status, probe_ms = _timed(lambda: ask_status(address.url, "/ping", timeout_s=ANSWER_S))
+        is_ready = is_live and status == 200
+        said = "nothing" if status is None else str(status)
+        reason = f"it answers at {address.url}" if is_ready else f"/ping answers {said}"
+    return ProcessHealth(
+        name=f"serving {address.model}",
+        pid=address.pid,
+        is_live=is_live,
+        is_ready=is_ready,
+        reason=reason,
+        probe_ms=probe_ms,
+    )
+
+
+def _timed(ask: Callable[[], int | None]) -> tuple[int | None, float]:
+    began_at = time.perf_counter()
+    status = ask()
+    return status, round((time.perf_counter() - began_at) * 1e3, 2)
