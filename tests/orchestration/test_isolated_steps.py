@@ -31,3 +31,9 @@ async def test_a_child_that_dies_without_an_answer_fails_its_step(tmp_path: Path
 
     with pytest.raises(StepFailedError, match=r"'tiny-die' ended without an answer \(signal 9\)"):
         await run_in_child(settings, Job("run-1", "tiny", "tiny-die", "tester", {}, {}))
+
+
+async def test_a_step_that_can_go_on_is_started_again_when_it_was_killed(tmp_path: Path) -> None:
+    job = Job("run-1", "tiny", "tiny-die-once", "tester", {}, {})
+
+    assert await run_in_child(_settings(tmp_path), job) == {"went_on": True}

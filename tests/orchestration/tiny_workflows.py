@@ -90,12 +90,23 @@ def die(
     return {}
 
 
+def die_once(
+    context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    mark = context.folder / "died"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"went_on": True}
+
+
 _HERE = __name__
 STEPS.register("tiny-double")(Step(f"{_HERE}:double"))
 STEPS.register("tiny-gate")(Step(f"{_HERE}:wait_at_gate", isolated=True))
 STEPS.register("tiny-finish")(Step(f"{_HERE}:finish"))
 STEPS.register("tiny-refuse")(Step(f"{_HERE}:refuse", isolated=True))
 STEPS.register("tiny-die")(Step(f"{_HERE}:die", isolated=True))
+STEPS.register("tiny-die-once")(Step(f"{_HERE}:die_once", isolated=True, restarts=1))
 STEPS.register("tiny-break")(Step(f"{_HERE}:break_down"))
 
 WORKFLOWS.register("tiny")(

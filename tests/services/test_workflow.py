@@ -79,6 +79,34 @@ async def test_without_waiting_the_status_comes_at_once_and_a_cancelled_run_stay
     assert cancelled.state == after.state == "cancelled"
 
 
+async def test_a_training_that_is_ended_early_registers_the_best_so_far(
+    orchestrator: WorkflowOrchestrator, tmp_path: Path
+) -> None:
+    params = {
+        "source": "builtin:iris",
+        "model": "early",
+        "trainers": ["naive_bayes"],
+        "n_trials": 1_000,
+        "n_folds": 2,
+        "timeout_s": 600,
+    }
+    other = {"ledger": str(tmp_path / "ledger"), "gate": str(tmp_path / "never")}
+    tiny_id = (await orchestrator.start("tiny", other, actor="tester")).run_id
+    run_id = (await orchestrator.start("train", params, actor="tester")).run_id
+
+    await orchestrator.finish_early(run_id, actor="tester")
+    with anyio.fail_after(4 * WAIT_S):
+        status = await orchestrator.status(run_id, wait_s=1_000)
+
+    assert status.state == "succeeded", status.error
+    assert status.result is not None
+    assert status.result["summary"]["stopped_by"] == "request"
+    assert status.result["version"] == 1
+    for run, state in ((tiny_id, "tiny"), (run_id, "succeeded")):
+        with pytest.raises(ConflictError, match=f"{state}.*has no search that could end early"):
+            await orchestrator.finish_early(run, actor="tester")
+
+
 async def test_the_same_key_returns_the_same_run_for_the_same_request_only(
     orchestrator: WorkflowOrchestrator, tmp_path: Path
 ) -> None:

@@ -38,7 +38,9 @@ def evaluate(params: Params) -> Iterator[float]:
 
 def plan(directory: Path) -> StudyPlan:
     first: list[Params] = [{"kind": "a", "a.x": 0.9}, {"kind": "b", "b.x": 0.5}]
-    return StudyPlan(directory, "toy", True, N_TRIALS, 1e6, seed=3, first=first)
+    return StudyPlan(
+        directory, "toy", True, N_TRIALS, 1e6, seed=3, first=first, family="kind", families="ab"
+    )
 
 
 def run(directory: Path) -> StudyResult:

@@ -8,6 +8,7 @@ the worker was killed is found by the next worker and nothing is computed twice.
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ from filelock import FileLock
 
 from ml_orchestrator.orchestration.execution import Job, StepFailedError, perform
 from ml_orchestrator.orchestration.progress import ProgressStore, Reporter
-from ml_orchestrator.orchestration.steps._base import load_plugins, run_folder
+from ml_orchestrator.orchestration.steps._base import STEPS, load_plugins, run_folder
 from ml_orchestrator.settings import Settings, child_environment
 from ml_orchestrator.storage.engine import open_database
 from ml_orchestrator.telemetry.context import carried, carrier
@@ -30,6 +31,7 @@ from ml_orchestrator.telemetry.spans import span
 __all__ = ["run_in_child", "run_step_child"]
 
 PREDECESSOR_WAIT_S = 30.0
+_log = logging.getLogger(__name__)
 STDERR = 2
 
 
@@ -42,6 +44,11 @@ async def run_in_child(settings: Settings, job: Job) -> dict[str, Any]:
     answer = _answer_file(settings, job)
     if not answer.exists():
         code = await _run_process(settings, job)
+        for _ in range(STEPS[job.step].restarts):
+            if answer.exists() or code != -signal.SIGKILL:
+                break
+            _log.warning("Step %s of run %s was killed and goes on", job.step, job.run_id)
+            code = await _run_process(settings, job)
         if not answer.exists():
             raise StepFailedError(
                 f"The process of step {job.step!r} ended without an answer ({_ending(code)}). "

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.to_thread import run_sync
 
+from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.orchestration.models import RunList, RunProgress, RunStatus
+from ml_orchestrator.orchestration.steps._base import STOP_FILE
 from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.settings import Settings
@@ -107,6 +109,34 @@ class WorkflowOrchestrator:
         """
         status = await run_sync(lambda: self._client().cancel(run_id))
         _log.info("Run %s was cancelled by %s", run_id, actor)
+        return status
+
+    async def finish_early(self, run_id: str, *, actor: str) -> RunStatus:
+        """Let a training end at its next fold with the best model so far, and return its status.
+
+        Its search goes on to the first complete trial if there is none yet; the steps after it
+        follow as always. A second time changes nothing.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it is over, or its search is, or it is no training.
+        """
+
+        def ask() -> RunStatus:
+            status = self._client().status(run_id)
+            waiting = {step.name for step in status.steps if step.state in ("pending", "running")}
+            if status.is_over or "search" not in waiting:
+                raise ConflictError(
+                    f"Run {run_id} ({status.workflow}, {status.state}) has no search that could "
+                    "end early. training_status shows what it has."
+                )
+            folder = self._settings.home / "runs" / status.run_id
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / STOP_FILE).touch()
+            return status
+
+        status = await run_sync(ask)
+        _log.info("Run %s was asked by %s to end with the best so far", run_id, actor)
         return status
 
     async def runs(self, *, limit: int = 20, cursor: str | None = None) -> RunList:

@@ -44,7 +44,7 @@ async def training_start(
     ] = None,
     n_trials: Annotated[int, Field(ge=1, le=1_000, description="Trials of the search.")] = 30,
     timeout_s: Annotated[
-        float, Field(ge=1, le=86_400, description="Time limit of the search.")
+        float, Field(ge=1, le=86_400, description="Time for all of it, the last fit included.")
     ] = 120.0,
     n_folds: Annotated[int, Field(ge=2, le=20, description="Cross-validation folds.")] = 5,
     test_fraction: Annotated[
@@ -69,6 +69,18 @@ async def training_start(
     warm_start: Annotated[
         bool, Field(description="After the defaults, try what did best on similar data here.")
     ] = False,
+    sampler: Annotated[
+        Literal["tpe", "gp", "cmaes", "random"],
+        Field(description="How parameters are drawn; gp needs torch, cmaes needs cmaes."),
+    ] = "tpe",
+    allocation: Annotated[
+        Literal["bandit", "density", "halving", "uniform"],
+        Field(description="How trials are spent on families."),
+    ] = "bandit",
+    refine: Annotated[
+        bool,
+        Field(description="Average, calibrate, move the threshold where it helps beyond noise."),
+    ] = True,
     alias: Annotated[
         Literal["challenger"] | None,
         Field(description="null leaves aliases alone."),
@@ -97,6 +109,9 @@ async def training_start(
         "time_column": time_column,
         "group_column": group_column,
         "warm_start": warm_start,
+        "sampler": sampler,
+        "allocation": allocation,
+        "refine": refine,
     }
     return await workflow.start("train", params, actor=agent, idempotency_key=idempotency_key)
 
@@ -120,9 +135,19 @@ async def training_status(
 
 
 @tool(title="Cancel training", destroys=True)
-async def training_cancel(agent: Agent, run_id: RunId, workflow: Workflow) -> RunStatus:
+async def training_cancel(
+    agent: Agent,
+    run_id: RunId,
+    workflow: Workflow,
+    keep_best: Annotated[
+        bool,
+        Field(description="End the search at its next fold and register the best so far."),
+    ] = False,
+) -> RunStatus:
     """Stop a training run; its search is killed and finished trials stay on disk.
 
-    A run that is registering or promoting already finishes that step: its version stays.
+    With keep_best it ends early instead, with a model: follow it with training_status. A run
+    that is registering or promoting already finishes that step: its version stays.
     """
-    return await workflow.cancel(run_id, actor=agent)
+    stop = workflow.finish_early if keep_best else workflow.cancel
+    return await stop(run_id, actor=agent)

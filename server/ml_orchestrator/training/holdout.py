@@ -16,7 +16,7 @@ from ml_orchestrator.training.models import Importance
 from ml_orchestrator.training.splits import Rows
 from ml_orchestrator.training.table import TrainingTable
 
-__all__ = ["baseline_scores", "fit", "permutation_importances", "predict"]
+__all__ = ["baseline_scores", "fit", "n_shuffles", "permutation_importances", "predict"]
 
 MAX_ROWS = 1_000
 FEW_ROWS = 100
@@ -94,7 +94,7 @@ def permutation_importances(
     rng = np.random.default_rng(seed)
     rows = test if len(test) <= MAX_ROWS else rng.choice(test, MAX_ROWS, replace=False)
     names = table.kinds.names
-    n_repeats = int(np.clip(MAX_PREDICTIONS // len(names), 1, 5))
+    n_repeats = n_shuffles(len(names))
     if np.isfinite(within_s):
         rows, n_repeats = _affordable(pipeline, table, rows, n_repeats, within_s)
     if n_repeats == 0:
@@ -117,6 +117,11 @@ def permutation_importances(
         if np.isfinite(drops).all()
     ]
     return tuple(sorted(found, key=lambda importance: -importance.loss)[:N_TOP])
+
+
+def n_shuffles(n_columns: int) -> int:
+    """Return how often each column is shuffled if there is time."""
+    return int(np.clip(MAX_PREDICTIONS // n_columns, 1, 5))
 
 
 def _affordable(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ml_orchestrator.training.metrics import Metric, Predictions
 from ml_orchestrator.training.models import Interval
 
-__all__ = ["Resample", "cluster_numbers", "holdout_intervals", "resampling"]
+__all__ = ["Resample", "cluster_numbers", "holdout_intervals", "n_resamples", "resampling"]
 
 LEVEL = 0.95
 N_RESAMPLES = 500
@@ -37,9 +37,8 @@ def holdout_intervals(
     """
     rng = np.random.default_rng(seed)
     draw = resampling(len(given.truth), groups, is_ordered=is_ordered)
-    n_resamples = int(np.clip(MAX_DRAWN_ROWS // len(given.truth), 50, N_RESAMPLES))
     draws: dict[str, list[float]] = {metric.name: [] for metric in metrics}
-    for _ in range(n_resamples):
+    for _ in range(n_resamples(len(given.truth))):
         resample = given.take(draw(rng))
         for metric in metrics:
             draws[metric.name].append(metric.compute(resample))
@@ -64,6 +63,11 @@ def resampling(n_rows: int, groups: NDArray[Any] | None, *, is_ordered: bool) ->
         return np.concatenate([clusters[i] for i in chosen])
 
     return draw
+
+
+def n_resamples(n_rows: int) -> int:
+    """Return how often so many rows are drawn anew."""
+    return int(np.clip(MAX_DRAWN_ROWS // n_rows, 50, N_RESAMPLES))
 
 
 def cluster_numbers(

@@ -11,6 +11,7 @@ __all__ = [
     "Interval",
     "Member",
     "Refinement",
+    "Sampler",
     "Slice",
     "StoppedBy",
     "Task",
@@ -20,7 +21,8 @@ __all__ = [
 ]
 
 Task = Literal["classification", "regression"]
-StoppedBy = Literal["trials", "time"]
+StoppedBy = Literal["trials", "time", "request"]
+Sampler = Literal["tpe", "gp", "cmaes", "random"]
 
 
 class TrainingSpec(Record):
@@ -43,7 +45,10 @@ class TrainingSpec(Record):
     timeout_s: Annotated[
         float,
         Field(
-            ge=1, le=86_400, description="Time budget of the search, in s; one trial always ends."
+            ge=1,
+            le=86_400,
+            description="Time budget of the training, the last fit included, in s; one trial "
+            "always ends.",
         ),
     ] = 120.0
     n_folds: Annotated[int, Field(ge=2, le=20, description="Cross-validation folds.")] = 5
@@ -74,6 +79,17 @@ class TrainingSpec(Record):
         bool,
         Field(description="After the defaults, try what did best on similar data sets here."),
     ] = False
+    sampler: Annotated[
+        Sampler,
+        Field(
+            description="How a family's parameters are drawn: tpe, gp (needs torch), cmaes (needs "
+            "cmaes) or random."
+        ),
+    ] = "tpe"
+    allocation: Annotated[
+        Literal["bandit", "density", "halving", "uniform"],
+        Field(description="How trials are spent on families: bandit spends them where it pays."),
+    ] = "bandit"
     refine: Annotated[
         bool,
         Field(

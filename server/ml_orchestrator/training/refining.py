@@ -30,11 +30,11 @@ from ml_orchestrator.training.splits import Split
 from ml_orchestrator.training.study import FinishedTrial, StudyResult
 from ml_orchestrator.training.table import TrainingTable
 
-__all__ = ["Recipe", "plain", "refine"]
+__all__ = ["MAX_MEMBERS", "Recipe", "n_comparisons", "n_looked_at", "plain", "refine"]
 
 N_CANDIDATES = 8
 MAX_MEMBERS = 5
-MOST_ROWS = 20_000  # out-of-fold rows that decisions are made from
+MOST_ROWS = 8_000  # out-of-fold rows that decisions are made from
 MIN_ROWS = 100  # fewer say nothing of a threshold or a calibration
 
 
@@ -65,6 +65,16 @@ class Recipe:
 def plain(result: StudyResult) -> Recipe:
     """Return the recipe that takes the best trial as it is."""
     return Recipe(((result.best, 1.0),))
+
+
+def n_looked_at(n_rows: int) -> int:
+    """Return how many of so many out-of-fold rows decisions are made from."""
+    return min(n_rows, MOST_ROWS)
+
+
+def n_comparisons(n_folds: int) -> int:
+    """Return about how often ``refine`` computes the metric on all the rows it looks at."""
+    return 80 * (n_folds + 1) + 1_000
 
 
 def refine(
@@ -128,7 +138,7 @@ def _looked_at(split: Split, seed: int) -> list[NDArray[np.int64]]:
     """Return which rows of each fold are looked at: all, or a share of each, in order."""
     rng = np.random.default_rng(seed)
     sizes = [len(score) for _, score in split.folds]
-    share = min(1.0, MOST_ROWS / sum(sizes))
+    share = n_looked_at(sum(sizes)) / sum(sizes)
     if share == 1.0:
         return [np.arange(size) for size in sizes]
     return [np.sort(rng.choice(size, int(size * share), replace=False)) for size in sizes]

@@ -3,34 +3,31 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from ml_orchestrator.datasets.sources import Dataset
-from ml_orchestrator.training._optuna import run_study
+from ml_orchestrator.training._optuna import check_sampler, run_study
+from ml_orchestrator.training.budget import Budget
 from ml_orchestrator.training.card import model_card
 from ml_orchestrator.training.families import full, suggest_from, unknown_trainer, usable
-from ml_orchestrator.training.holdout import fit, predict
-from ml_orchestrator.training.judging import Build, judge, make_model
+from ml_orchestrator.training.judging import judge, make_model
 from ml_orchestrator.training.meta_features import meta_features
-from ml_orchestrator.training.metrics import Predictions
 from ml_orchestrator.training.models import TrainingSpec, TrainingSummary, WarmStart
-from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers, Timing, mean_score
+from ml_orchestrator.training.out_of_fold import AnswerFiles
 from ml_orchestrator.training.plots import holdout_plots, importance_plot, search_plot
-from ml_orchestrator.training.preprocessing import build_pipeline
 from ml_orchestrator.training.refining import plain, refine
 from ml_orchestrator.training.requirements import pip_requirements
-from ml_orchestrator.training.space import Params
-from ml_orchestrator.training.splits import Split, plan_split
+from ml_orchestrator.training.scoring import evaluate_on, n_threads, pipeline_of
+from ml_orchestrator.training.splits import plan_split
 from ml_orchestrator.training.study import Objective, StudyPlan, StudyProgress, StudyResult
-from ml_orchestrator.training.summary import last_words, summarise
+from ml_orchestrator.training.summary import last_words, leakage_warnings, summarise
 from ml_orchestrator.training.table import TrainingTable, check_head, prepare_table
 from ml_orchestrator.training.trainers import TRAINERS
 from ml_orchestrator.training.warm_start import (
@@ -47,7 +44,6 @@ Report = Callable[[float, str, Mapping[str, float]], None]
 
 SEARCH_STARTS, SEARCH_ENDS = 0.05, 0.85
 CHEAP_FIRST = ("linear", "histogram_boosting", "forest", "extra_trees")
-MANY_CELLS = 50_000  # table cells from which threads pay for trees
 N_EXAMPLE_ROWS = 5
 
 
@@ -75,6 +71,7 @@ def check(spec: TrainingSpec, dataset: Dataset) -> None:
         InvalidInputError: the data or the spec cannot be used.
     """
     names = _trainer_names(spec)
+    check_sampler(spec.sampler)
     table = prepare_table(spec, dataset)
     usable(names, table.problem)
     plan_split(spec, table)
@@ -87,6 +84,7 @@ def check_part(spec: TrainingSpec, head: Dataset) -> None:
         InvalidInputError: the data or the spec cannot be used.
     """
     _trainer_names(spec)
+    check_sampler(spec.sampler)
     check_head(spec, head)
 
 
@@ -97,6 +95,7 @@ def train(
     study_dir: Path,
     report: Report,
     recall: Recall = lambda _: (),
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> TrainedModel:
     """Search, fit and judge a model; resumes a search that was killed on the same ``study_dir``.
 
@@ -110,6 +109,8 @@ def train(
         report: told a fraction from 0 to 1, a sentence and numbers after every fold; what it
             raises stops the training and is passed on.
         recall: asked once, at the first run of a study, for what earlier searches found.
+        is_stopped: asked after every fold; once it is true, the search ends with the best so
+            far, or with its first complete trial if there is none yet.
 
     Raises:
         InvalidInputError: the data or the spec cannot be used; nothing was written.
@@ -121,24 +122,34 @@ def train(
     table = prepare_table(spec, dataset)
     names = usable(names, table.problem)
     split = plan_split(spec, table)
-    build = partial(_pipeline, spec, table)
-    with threadpool_limits(_n_threads(table), user_api="openmp"):
+    build = partial(pipeline_of, spec, table)
+    with threadpool_limits(n_threads(table), user_api="openmp"):
         meta = meta_features(table, split.train)
         known = _starts(spec, dataset, table, study_dir, names, meta=meta, recall=recall)
         starts = partial(starts_for, known, higher_is_better=table.metric.higher_is_better)
-        plan = _plan(spec, dataset, table, study_dir, names, starts=starts)
+        leaks = leakage_warnings(table, split)
         files = AnswerFiles(study_dir, higher_is_better=table.metric.higher_is_better)
+        budget = Budget(spec.timeout_s, table, split, files, refines=spec.refine, began_at=began_at)
+        plan = replace(
+            _plan(spec, dataset, table, study_dir, names, starts=starts),
+            timeout_s=budget.left_s,
+            reserve_s=budget.reserve_s,
+        )
         result = run_study(
             plan,
-            Objective(suggest_from(names, table.problem), _evaluate_on(table, split, build, files)),
+            Objective(suggest_from(names, table.problem), evaluate_on(table, split, build, files)),
             on_progress=lambda progress: _report_search(report, table.metric.name, progress),
+            is_stopped=is_stopped,
         )
+        has_time = result.stopped_by == "trials"
         report(SEARCH_ENDS, "Fitting the best and judging it on held-out rows.", {})
         recipe = plain(result)
         if spec.refine:
-            recipe = refine(result, files, table, split, affordable=len, seed=spec.seed)
+            affordable = len if has_time else budget.affordable
+            recipe = refine(result, files, table, split, affordable=affordable, seed=spec.seed)
         model = make_model(recipe, build, table, split)
-        judged = judge(model, table, split, seed=spec.seed, importances_s=float("inf"))
+        shuffling_s = float("inf") if has_time else budget.importances_s()
+        judged = judge(model, table, split, seed=spec.seed, importances_s=shuffling_s)
     summary = summarise(
         spec,
         dataset,
@@ -148,6 +159,7 @@ def train(
         split=split,
         table=table,
         meta=meta,
+        leaks=leaks,
         warm_starts=_tried(starts, result, len(names)),
     )
     plots = {
@@ -209,7 +221,7 @@ def _plan(
     *,
     starts: Starts,
 ) -> StudyPlan:
-    question = spec.model_dump(exclude={"n_trials", "timeout_s", "source"})
+    question = spec.model_dump(exclude={"n_trials", "timeout_s", "source", "refine"})
     content = json.dumps({**question, "trainers": names, "digest": dataset.digest}, sort_keys=True)
     return StudyPlan(
         directory=study_dir,
@@ -220,6 +232,11 @@ def _plan(
         seed=spec.seed,
         first=[full(name, TRAINERS[name].first_params) for name in names],
         then=lambda tried: [full(start.trainer, start.params) for start in starts(tried)],
+        family="trainer",
+        families=names,
+        allocation=spec.allocation,
+        sampler=spec.sampler,
+        n_folds=spec.n_folds,
     )
 
 
@@ -227,41 +244,6 @@ def _tried(starts: Starts, result: StudyResult, n_first: int) -> tuple[WarmStart
     """Return the starts that the search came to."""
     n_others = max(0, len(result.trials) - n_first)
     return tuple(starts(result.trials[:n_first]))[:n_others]
-
-
-def _evaluate_on(
-    table: TrainingTable, split: Split, build: Build, files: AnswerFiles
-) -> Callable[[Params], Iterator[float]]:
-    """Return what scores parameters fold by fold, and keeps the answers once all are there."""
-
-    def evaluate(params: Params) -> Iterator[float]:
-        answers: list[Predictions] = []
-        fit_s = predict_s = 0.0
-        for fit_rows, score_rows in split.folds:
-            began_at = time.perf_counter()
-            pipeline = fit(build(params), table, fit_rows)
-            fitted_at = time.perf_counter()
-            answers.append(predict(pipeline, table.features.iloc[score_rows], table, score_rows))
-            fit_s += fitted_at - began_at
-            predict_s += time.perf_counter() - fitted_at
-            yield table.metric.compute(answers[-1])
-        timing = Timing(fit_s, predict_s / sum(len(score) for _, score in split.folds))
-        score = mean_score(Answers(tuple(answers)), table.metric)
-        files.keep(params, answers, score=score, timing=timing)
-
-    return evaluate
-
-
-def _pipeline(spec: TrainingSpec, table: TrainingTable, params: Params) -> Pipeline:
-    trainer = TRAINERS[str(params["trainer"])]
-    n_jobs = None if _n_threads(table) == 1 else -1
-    estimator = trainer.build(table.problem, params, seed=spec.seed, n_jobs=n_jobs)
-    return build_pipeline(table.kinds, trainer.needs, estimator)
-
-
-def _n_threads(table: TrainingTable) -> int | None:
-    """Return 1 where threads would wait for one another longer than they work; None is all."""
-    return 1 if table.features.size < MANY_CELLS else None
 
 
 def _report_search(report: Report, metric: str, progress: StudyProgress) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ml_orchestrator.training.models import StoppedBy
+from ml_orchestrator.training.models import Sampler, StoppedBy
 from ml_orchestrator.training.space import Params, ParamSpace
 
 __all__ = [
@@ -28,6 +28,12 @@ class StudyPlan:
     ``n_trials`` and ``timeout_s`` may grow between resumptions. The points of ``first`` are tried
     first; once they are finished, ``then`` is asked with them for points to try next. It must
     answer the same after a resumption.
+
+    ``families`` are the values of the parameter ``family``, of which ``allocation`` chooses one
+    for each trial; the rest of its parameters are drawn by ``sampler``, which sees the trials of
+    this family. Without families there is one space. ``n_folds`` is how many scores a trial
+    yields, if that is known: then no trial is begun that is not expected to end in time.
+    ``reserve_s`` is asked how much of the time is needed after the search.
     """
 
     directory: Path
@@ -38,6 +44,12 @@ class StudyPlan:
     seed: int
     first: Sequence[Params] = ()
     then: Callable[[Sequence["FinishedTrial"]], Sequence[Params]] = lambda _: ()
+    family: str = ""
+    families: Sequence[str] = ()
+    allocation: str = "bandit"
+    sampler: Sampler = "tpe"
+    n_folds: int | None = None
+    reserve_s: Callable[[Sequence["FinishedTrial"]], float] = lambda _: 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +100,12 @@ class StudyProgress:
 
 @dataclass(frozen=True, slots=True)
 class StudyResult:
-    """All finished trials in order, the best complete one, and what ended the search."""
+    """All finished trials in order, the best complete one, and what ended the search.
+
+    ``elapsed_s`` counts what earlier processes spent on finished trials.
+    """
 
     trials: tuple[FinishedTrial, ...]
     best: FinishedTrial
     stopped_by: StoppedBy
+    elapsed_s: float = 0.0

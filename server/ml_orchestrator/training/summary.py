@@ -15,7 +15,7 @@ from ml_orchestrator.training.splits import Split
 from ml_orchestrator.training.study import FinishedTrial, StudyResult
 from ml_orchestrator.training.table import TrainingTable
 
-__all__ = ["last_words", "summarise"]
+__all__ = ["last_words", "leakage_warnings", "summarise"]
 
 NOTABLE_SHARE_CHANGE = 0.05
 SURE = 0.05  # adjusted p value of a part that is worse
@@ -31,6 +31,7 @@ def summarise(
     split: Split,
     table: TrainingTable,
     meta: Mapping[str, float],
+    leaks: Sequence[str],
     warm_starts: Sequence[WarmStart],
 ) -> TrainingSummary:
     """Return the summary; its ``seconds`` are 0, for whoever knows them to fill in."""
@@ -77,7 +78,7 @@ def summarise(
         warnings=(
             *table.warnings,
             *_share_warnings(spec, split),
-            *_leakage_warnings(table, split),
+            *leaks,
             *_slice_warnings(judged),
         ),
         seconds=0.0,
@@ -118,7 +119,8 @@ def _share_warnings(spec: TrainingSpec, split: Split) -> list[str]:
     ]
 
 
-def _leakage_warnings(table: TrainingTable, split: Split) -> list[str]:
+def leakage_warnings(table: TrainingTable, split: Split) -> list[str]:
+    """Return a sentence for each column that may give the target away; training rows only."""
     suspects = find_leakage(table.frame[split.train], table.target, table.task)
     return [f"{suspect.column!r} may leak. {suspect.evidence}" for suspect in suspects]
 

@@ -12,6 +12,7 @@ from ml_orchestrator.settings import Settings
 
 __all__ = [
     "STEPS",
+    "STOP_FILE",
     "Report",
     "Step",
     "StepContext",
@@ -19,6 +20,8 @@ __all__ = [
     "load_plugins",
     "run_folder",
 ]
+
+STOP_FILE = "stop"  # in a run's folder: its search shall end with the best so far
 
 
 class Report(Protocol):
@@ -59,11 +62,14 @@ class Step:
     effects must be idempotent for one ``run_id``.
 
     An isolated step has a process of its own, which cancelling kills; another step runs in a
-    thread of the worker and, when cancelled, ends by itself with its result dropped.
+    thread of the worker and, when cancelled, ends by itself with its result dropped. If that
+    process is killed from outside, such as for want of memory, it is started again up to
+    ``restarts`` times: for a step that goes on where it was.
     """
 
     target: str
     isolated: bool = False
+    restarts: int = 0
 
     def load(self) -> StepFunction:
         """Import the function."""

@@ -10,7 +10,7 @@ from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.experience import ExperienceStore, SearchFound
 from ml_orchestrator.memory.models import Insight
-from ml_orchestrator.orchestration.steps._base import StepContext
+from ml_orchestrator.orchestration.steps._base import STOP_FILE, StepContext
 from ml_orchestrator.orchestration.steps._trained import save_trained
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.training.models import Interval, Task, TrainingSpec, TrainingSummary
@@ -40,6 +40,7 @@ def search(
             study_dir=context.folder / "study",
             report=context.report,
             recall=lambda task: _recalled(experience, task),
+            is_stopped=(context.folder / STOP_FILE).exists,
         )
         save_trained(context.folder, trained)
         _remember(context, database, experience, spec.source, trained.summary)

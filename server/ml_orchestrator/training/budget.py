@@ -1,0 +1,125 @@
+"""How much of a training's time its end will take, so that the search stops early enough.
+
+After the search come decisions on out-of-fold answers, the last fit, and the look at the held-out
+rows. What each takes is forecast from what was measured: folds that were fitted, rows that were
+predicted, and the metrics on as many rows.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ml_orchestrator.training.families import local
+from ml_orchestrator.training.holdout import n_shuffles
+from ml_orchestrator.training.intervals import n_resamples
+from ml_orchestrator.training.metrics import Metric, Predictions, standard_metrics
+from ml_orchestrator.training.out_of_fold import AnswerFiles
+from ml_orchestrator.training.refining import MAX_MEMBERS, n_comparisons, n_looked_at
+from ml_orchestrator.training.splits import Rows, Split
+from ml_orchestrator.training.study import FinishedTrial
+from ml_orchestrator.training.table import TrainingTable
+
+__all__ = ["Budget"]
+
+MEMBERS_SHARE = 0.2  # of the time, for the last fit of more than the best
+IMPORTANCES_SHARE = 0.05  # of the time, at most
+LEAST_SHARE = 0.02  # of the time, for the same, even when it is over
+PICTURES_S = 0.8
+SHUFFLE_S = 0.006  # of one prediction, beside its rows
+SAFETY = 1.2
+
+
+class Budget:
+    """The time of one training, from ``began_at`` on."""
+
+    def __init__(
+        self,
+        timeout_s: float,
+        table: TrainingTable,
+        split: Split,
+        files: AnswerFiles,
+        *,
+        refines: bool,
+        began_at: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._table = table
+        self._split = split
+        self._files = files
+        self._refines = refines
+        self._began_at = began_at
+        self._clock = clock
+        fitted = float(np.mean([len(rows) for rows, _ in split.folds]))
+        self._growth = len(split.train) / fitted
+        self._looking_s = self._judging_s() + (self._deciding_s() if refines else 0.0)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the time is over; below 0 afterwards."""
+        return self._timeout_s - (self._clock() - self._began_at)
+
+    def reserve_s(self, trials: Sequence[FinishedTrial]) -> float:
+        """Return the seconds that are needed once the search is over, at most half of all."""
+        ranked = self._ranked(trials)
+        if not ranked:
+            return 0.0
+        best_s, *others_s = [self._fit_s(trial) for trial in ranked[:MAX_MEMBERS]]
+        others = min(sum(others_s), MEMBERS_SHARE * self._timeout_s) if self._refines else 0.0
+        needed = SAFETY * (best_s + others) + self._importances_s(ranked[0]) + self._looking_s
+        return min(needed, self._timeout_s / 2)
+
+    def affordable(self, trials: Sequence[FinishedTrial]) -> int:
+        """Return how many of these, in order, can still be fitted, at least 1."""
+        left_s = self.left_s - self._looking_s - self._importances_s(trials[0])
+        total_s = SAFETY * np.cumsum([self._fit_s(trial) for trial in trials])
+        return max(1, int((total_s <= left_s).sum()))
+
+    def importances_s(self) -> float:
+        """Return the seconds that shuffling columns may take now."""
+        return max(LEAST_SHARE * self._timeout_s, self.left_s - self._judging_s())
+
+    def _ranked(self, trials: Sequence[FinishedTrial]) -> list[FinishedTrial]:
+        sign = -1.0 if self._table.metric.higher_is_better else 1.0
+        complete = [trial for trial in trials if trial.state == "complete"]
+        return sorted(complete, key=lambda trial: sign * trial.mean_score)
+
+    def _fit_s(self, trial: FinishedTrial) -> float:
+        timing = self._files.timing(local(trial.params))
+        whole = trial.seconds if timing is None else timing.fit_s
+        return whole / len(self._split.folds) * self._growth
+
+    def _importances_s(self, trial: FinishedTrial) -> float:
+        timing = self._files.timing(local(trial.params))
+        n_rows, n_columns = len(self._split.test), len(self._table.kinds.names)
+        row_s = 0.0 if timing is None else timing.predict_row_s
+        each_s = SHUFFLE_S + row_s * min(n_rows, 1_000)
+        return min(each_s * n_shuffles(n_columns) * n_columns, IMPORTANCES_SHARE * self._timeout_s)
+
+    def _judging_s(self) -> float:
+        rows = self._split.test
+        metrics = standard_metrics(self._table.metric)
+        each_s = sum(_seconds(metric, self._table, rows) for metric in metrics)
+        return PICTURES_S + each_s * n_resamples(len(rows))
+
+    def _deciding_s(self) -> float:
+        scored = np.concatenate([score for _, score in self._split.folds])
+        rows = scored[: n_looked_at(len(scored))]
+        n_folds = len(self._split.folds)
+        return _seconds(self._table.metric, self._table, rows) * n_comparisons(n_folds)
+
+
+def _seconds(metric: Metric, table: TrainingTable, rows: Rows) -> float:
+    """Return how long the metric takes on so many rows; the rows' own values are not looked at."""
+    n_classes = len(table.classes)
+    rng = np.random.default_rng(0)
+    if n_classes:
+        truth = rng.integers(0, n_classes, len(rows))
+        given = Predictions(truth, truth, rng.dirichlet(np.ones(n_classes), len(rows)))
+    else:
+        values = rng.normal(size=len(rows))
+        given = Predictions(values, values, np.empty((len(rows), 0)))
+    began_at = time.perf_counter()
+    metric.compute(given)
+    return time.perf_counter() - began_at
