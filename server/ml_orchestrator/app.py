@@ -11,6 +11,8 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -52,6 +54,7 @@ from ml_orchestrator.tools import (
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 if TYPE_CHECKING:
+    from ml_orchestrator.memory.meaning import Meaning
     from ml_orchestrator.messaging.leases import LeaseBook
     from ml_orchestrator.orchestration._dbos import RunClient
     from ml_orchestrator.orchestration.inspection import DataInspector
@@ -143,7 +146,17 @@ class Doors:
     def _memory(self) -> MemoryStore:
         from ml_orchestrator.memory._sql import SqlMemoryStore
 
-        return SqlMemoryStore(self.database(), max_records=self._settings.memory_max_records)
+        folder = self._settings.memory_embeddings
+        return SqlMemoryStore(
+            self.database(),
+            max_records=self._settings.memory_max_records,
+            meaning=None if folder is None else Door(partial(self._meaning, folder)),
+        )
+
+    def _meaning(self, folder: Path) -> "Meaning":
+        from ml_orchestrator.memory._vectors import open_meaning
+
+        return open_meaning(self.database(), folder.expanduser())
 
     def _mailbox(self) -> Mailbox:
         from ml_orchestrator.messaging._quotas import Quotas

@@ -94,7 +94,11 @@ class Settings(BaseModel):
         ),
     ] = False
     max_data_bytes: Annotated[
-        int, Field(ge=1_000, description="Largest data file that is read, in bytes.")
+        int,
+        Field(
+            ge=1_000,
+            description="Largest data file that is read whole, in bytes; larger ones are sampled.",
+        ),
     ] = 2_000_000_000
     memory_max_records: Annotated[
         int,
@@ -105,6 +109,13 @@ class Settings(BaseModel):
             "useful go.",
         ),
     ] = 100_000
+    memory_embeddings: Annotated[
+        Path | None,
+        Field(
+            description="Folder of a model2vec model, so that memory_search also finds what is "
+            "worded otherwise; needs the extra embeddings. None: by words alone."
+        ),
+    ] = None
     messages_per_minute: Annotated[
         int, Field(ge=1, le=1_000_000, description="Messages one agent may send within 60 s.")
     ] = 600

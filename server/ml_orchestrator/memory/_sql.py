@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from ml_orchestrator.memory._rows import MODELS, Added, NewRecord, R, add, newes
 from ml_orchestrator.memory.digest import digest
 from ml_orchestrator.memory.forget_models import Forgetting, Forgotten
 from ml_orchestrator.memory.limits import check_context
+from ml_orchestrator.memory.meaning import Meaning
 from ml_orchestrator.memory.models import (
     AgentMemory,
     Collaboration,
@@ -105,17 +106,26 @@ class _Given:
 class SqlMemoryStore:
     """A ``MemoryStore`` on SQLite or Postgres."""
 
-    def __init__(self, database: Database, *, max_records: int = MAX_RECORDS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        max_records: int = MAX_RECORDS,
+        meaning: Callable[[], Meaning] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.database = database
         self._max_records = max_records
+        self._meaning = meaning
+        self._now = now
 
     def load(self, agent: str, *, limit: int = 50) -> AgentMemory:
         """Return one agent's memory, newest first."""
-        return self.database.read(lambda connection: _load(connection, agent, limit))
+        return self.database.read(lambda c: _load(c, agent, limit, now=self._time()))
 
     def digest(self, agent: str, task: str | None = None) -> Digest:
         """Return what memory says about a task, or in general."""
-        return self.database.read(lambda c: digest(c, agent, task, now=timestamp()))
+        return self.database.read(lambda c: digest(c, agent, task, now=self._time()))
 
     def brief(
         self, agent: str, task: str | None, *, limit: int
@@ -123,8 +133,9 @@ class SqlMemoryStore:
         """Return memory, digest and shared context of one moment."""
 
         def work(connection: Connection) -> tuple[AgentMemory, Digest, SharedContext]:
-            memory = _load(connection, agent, limit)
-            known = digest(connection, agent, task, now=timestamp())
+            now = self._time()
+            memory = _load(connection, agent, limit, now=now)
+            known = digest(connection, agent, task, now=now)
             return memory, known, _shared_context(connection)
 
         return self.database.read(work)
@@ -138,8 +149,19 @@ class SqlMemoryStore:
         cursor: str | None = None,
     ) -> FoundMemories:
         """Return one page of what fits, best first."""
+        meaning = None if self._meaning is None or query is None else self._meaning()
+        if meaning is not None and cursor is None:
+            meaning.prepare()
         return self.database.read(
-            lambda c: search(c, query, filters, limit=limit, cursor=cursor, now=timestamp())
+            lambda c: search(
+                c,
+                query,
+                filters,
+                limit=limit,
+                cursor=cursor,
+                now=self._time(),
+                meaning=meaning,
+            )
         )
 
     def save(
@@ -178,7 +200,9 @@ class SqlMemoryStore:
                 scope=f"memory_save/{agent}",
                 key=idempotency_key,
                 request=given.as_request(agent) if idempotency_key else {},
-                act=lambda: _save(connection, agent, given, origin, self._max_records),
+                act=lambda: _save(
+                    connection, agent, given, origin, self._max_records, now=self._time()
+                ),
             )
 
         return SavedMemory.model_validate(self.database.write(work))
@@ -191,7 +215,12 @@ class SqlMemoryStore:
         """Forget what was planned."""
         return self.database.write(
             lambda connection: carry_out(
-                connection, selection, digest=digest, actor=actor, reason=reason, now=timestamp()
+                connection,
+                selection,
+                digest=digest,
+                actor=actor,
+                reason=reason,
+                now=self._time(),
             )
         )
 
@@ -204,7 +233,7 @@ class SqlMemoryStore:
     def newest_insights(self, *, limit: int) -> list[StoredInsight]:
         """Return the newest insights of all agents, newest first."""
         return self.database.read(
-            lambda c: newest(c, None, "insight", StoredInsight, limit=limit, now=timestamp())
+            lambda c: newest(c, None, "insight", StoredInsight, limit=limit, now=self._time())
         )
 
     def shared_context(self) -> SharedContext:
@@ -227,7 +256,7 @@ class SqlMemoryStore:
             values = {
                 "revision": expected_revision + 1,
                 "payload": json.dumps(cleaned(content)[0]),
-                "updated_at": timestamp(),
+                "updated_at": self._time(),
                 "updated_by": actor,
             }
             is_first = expected_revision == 0
@@ -240,9 +269,11 @@ class SqlMemoryStore:
 
         return self.database.write(work)
 
+    def _time(self) -> str:
+        return timestamp(self._now())
 
-def _load(connection: Connection, agent: str, limit: int) -> AgentMemory:
-    now = timestamp()
+
+def _load(connection: Connection, agent: str, limit: int, *, now: str) -> AgentMemory:
     totals = {row.kind: row for row in connection.execute(_TOTALS, {"agent": agent})}
     n = {kind: int(totals[kind].n) if kind in totals else 0 for kind in MODELS}
 
@@ -288,10 +319,15 @@ def _collaborator(name: str, rows: Sequence[Row[Any]]) -> Collaborator:
 
 
 def _save(
-    connection: Connection, agent: str, given: _Given, origin: Origin, max_records: int
+    connection: Connection,
+    agent: str,
+    given: _Given,
+    origin: Origin,
+    max_records: int,
+    *,
+    now: str,
 ) -> dict[str, Any]:
-    now = timestamp()
-    note_agent(connection, agent)
+    note_agent(connection, agent, now=now)
     new = [
         NewRecord(
             kind,

@@ -6,14 +6,15 @@ reaches it.
 
 import json
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, bindparam, func, literal, select, text
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.memory.meaning import Meaning, fused
 from ml_orchestrator.memory.ranking import recency, relevances, usefulness, weight
 from ml_orchestrator.memory.requests import Filters
 from ml_orchestrator.memory.search_models import Earlier, FoundMemories, MemoryHit, Why
@@ -23,7 +24,7 @@ from ml_orchestrator.storage.schema import memory_records as records
 from ml_orchestrator.text import cut
 from ml_orchestrator.text.words import query_words
 
-__all__ = ["TEXTS", "Ranked", "candidates", "search", "text_of"]
+__all__ = ["TEXTS", "Ranked", "candidates", "meant", "search", "text_of"]
 
 MAX_RANKED = 200
 ENOUGH = 20  # records with every word, so that those with some are not looked for
@@ -53,6 +54,7 @@ class Ranked:
     weight: float
     usefulness: float
     words: Sequence[str]
+    similarity: float | None = None
 
     @property
     def score(self) -> float:
@@ -68,6 +70,7 @@ def search(
     limit: int,
     cursor: str | None,
     now: str,
+    meaning: Meaning | None = None,
 ) -> FoundMemories:
     """Return one page of the records that fit, best first; without a query, the newest.
 
@@ -81,6 +84,9 @@ def search(
     found: list[Ranked] = []
     if query is None or words:
         found = candidates(connection, words, filters, up_to=up_to, now=asked_at)
+        if meaning is not None and query is not None:
+            near = meaning.nearest(connection, query, *_conditions(filters, up_to, asked_at))
+            found = _with_near(connection, found, near, words=words, now=asked_at)
         found.sort(key=_best_first if words else _newest_first)
     page = found[offset : offset + limit]
     end = offset + len(page)
@@ -122,6 +128,33 @@ def candidates(
     best = sorted(held, key=lambda seq: (-shares[seq], -seq))[:MAX_RANKED]
     rows = connection.execute(select(records).where(records.c.seq.in_(best)))
     return [_ranked(row, held[row.seq], shares[row.seq], words=words, now=now) for row in rows]
+
+
+def _with_near(
+    connection: Connection,
+    found: Sequence[Ranked],
+    near: Mapping[int, float],
+    *,
+    words: Sequence[str],
+    now: str,
+) -> list[Ranked]:
+    """Return what holds the words and what means the same; relevance is both ranks, fused."""
+    by_words = sorted(found, key=lambda hit: (-hit.relevance, -hit.row.seq))
+    known = {hit.row.seq: hit for hit in by_words}
+    together = fused(list(known), sorted(near, key=lambda seq: (-near[seq], -seq)))
+    best = sorted(together, key=lambda seq: (-together[seq], -seq))[:MAX_RANKED]
+    other = [seq for seq in best if seq not in known]
+    held = _words_of(connection, other)
+    for row in connection.execute(select(records).where(records.c.seq.in_(other))):
+        known[row.seq] = _ranked(row, held[row.seq], 0.0, words=words, now=now)
+    return [
+        replace(
+            known[seq],
+            relevance=round(together[seq], 4),
+            similarity=round(near[seq], 4) if seq in near else None,
+        )
+        for seq in best
+    ]
 
 
 def _newest(
@@ -195,6 +228,12 @@ def text_of(ranked: Ranked, limit: int) -> str:
     return cut(str(ranked.payload[TEXTS[ranked.row.kind]]), limit)
 
 
+def meant(kind: str, payload: Mapping[str, Any]) -> str:
+    """Return the text of a record that its meaning is taken from."""
+    said = [payload.get("area") or payload.get("subject") or "", payload[TEXTS[kind]]]
+    return " ".join(map(str, [*said, *payload.get("key_insights", [])])).strip()
+
+
 def _merged_into(connection: Connection, ids: Sequence[str]) -> dict[str, list[Earlier]]:
     """Return the latest records that became each of ``ids``."""
     return {id_: _latest_merged(connection, id_) for id_ in ids}
@@ -240,5 +279,6 @@ def _hit(ranked: Ranked, merged: list[Earlier]) -> MemoryHit:
             weight=ranked.weight,
             usefulness=ranked.usefulness,
             words=list(ranked.words),
+            similarity=ranked.similarity,
         ),
     )

@@ -13,11 +13,20 @@ __all__ = ["Adviser", "Digest", "Earlier", "FoundMemories", "Lesson", "MemoryHit
 class Why(Record):
     """Why a record ranks where it does: its score is the product of the four factors."""
 
-    relevance: Annotated[float, Field(description="Share of the query's words, rare ones more.")]
+    relevance: Annotated[
+        float,
+        Field(
+            description="Share of the query's words, rare ones more; where embeddings are set up, "
+            "the ranks by words and by similarity fused."
+        ),
+    ]
     recency: Annotated[float, Field(description="1 now; half-way to 0.25 every 90 days.")]
     weight: Annotated[float, Field(description="Impact x confidence; 0.5 for tasks.")]
     usefulness: Annotated[float, Field(description="Beta mean of helped and not; 0.5 unknown.")]
     words: Annotated[list[str], Field(description="Words of the query that were found.")]
+    similarity: Annotated[
+        float | None, Field(description="Cosine to the query; null if not among the nearest.")
+    ] = None
 
 
 class Earlier(Record):

@@ -74,6 +74,11 @@ def _unread_counts(connection: Connection) -> None:
     keep_unread_counts(connection)
 
 
+def _vectors(connection: Connection) -> None:
+    """Give memory a place for what records mean; rows go with their record."""
+    metadata.create_all(connection, tables=[schema.memory_vectors])
+
+
 def _second(connection: Connection) -> None:
     """Give memory its search, provenance, retention and counters; index what is stored."""
     records = schema.memory_records
@@ -101,12 +106,13 @@ MIGRATIONS: dict[int, Migration] = {
     7: _experience,
     8: _origins_of_merged,
     9: _unread_counts,
+    10: _vectors,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
 # What 9 counts is kept by triggers, so by the writes of older releases, too.
-ADDITIVE: frozenset[int] = frozenset({7, 8, 9})
+ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10})
 
 
 def migrate(engine: Engine) -> int:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -32,6 +33,7 @@ __all__ = [
     "memory_counts",
     "memory_past",
     "memory_records",
+    "memory_vectors",
     "message_recipients",
     "messages",
     "metadata",
@@ -118,6 +120,23 @@ memory_past = Table(  # records that are no longer there: what became of them
     # from here on migration 8; of merged records alone
     Column("tool", String(32)),
     Column("source", String(200)),
+)
+
+memory_vectors = Table(  # what records mean, by models that were set up; they can be made anew
+    "memory_vectors",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("model", String(32), nullable=False),
+    Column(
+        "record_id",
+        String(64),
+        ForeignKey("memory_records.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("vector", LargeBinary, nullable=False),  # unit length, little-endian half floats
+    UniqueConstraint("model", "record_id"),
+    sqlite_autoincrement=True,  # no number is given again: what is new has a larger one
 )
 
 collaborations = Table(
