@@ -4,6 +4,8 @@ import io
 import json
 import os
 import pty
+import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -53,7 +55,15 @@ def test_a_dry_run_shows_the_phases_and_starting_shows_where_it_is(
     rollout_id = started["rollout"]["rollout_id"]
     assert run(home, "decide", rollout_id, "abort", "--reason", "not now") == 0
 
-    assert "1. loaded, before the switch\n  2. switch, then bake 5 s" in plan
+    assert plan.splitlines()[:-1] == [
+        "iris @champion: version none -> 1",
+        "  1. loaded, before the switch",
+        "  2. switch, then bake 5 s",
+        "  gate health             passes up to 0; 3 x every 2 s",
+        "  gate error_rate         passes up to 0.01, fails above 0.05; 3 x every 10 s, from 20 "
+        "answers",
+        "  way back: @champion is unset; there is no version before it",
+    ]
     assert started["plan"]["digest"] in plan
     assert status.startswith(f"{rollout_id}  pending  [....................]")
     assert "pending: the first" in status
@@ -84,7 +94,7 @@ def test_an_agent_without_the_right_and_a_spec_that_is_none_are_refused(
 ) -> None:
     start = ["start", "iris", "1", "--reason", "why"]
     assert run(home, *start, "--agent", "performance-engineer") == 1
-    assert "may not use deployment_start" in capsys.readouterr().err
+    assert "may not use ml-orchestrator deploy start" in capsys.readouterr().err
     assert run(home, *start, "--spec", "[1]") == 1
     assert "--spec is a JSON object; found '[1]'" in capsys.readouterr().err
 
@@ -156,11 +166,77 @@ def test_watching_ends_when_somebody_is_needed_and_says_for_what(
     journal.record(journal.take(rollout_id), paused)
 
     assert run(home, "status", "iris", "--watch") == 2
-    assert "needs: " in capsys.readouterr().out
+    assert (
+        f"needs: ml-orchestrator deploy decide {rollout_id} CHOICE --reason WHY: resume measures "
+        "anew" in capsys.readouterr().out
+    )
 
     assert run(home, "decide", rollout_id, "resume", "--reason", "labels came") == 0
     assert "needs: " not in capsys.readouterr().out  # the worker has it
     database.close()
+
+
+def test_watching_goes_on_until_a_person_can_be_told_which_approval_is_theirs(
+    home: Path, rollouts: RolloutDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = rollouts.plan("iris", 1, alias="champion", expected_version=None, spec={}, actor="ada")
+    rollout_id = rollouts.start(plan, actor="ada", reason="a test", key=None)
+    database = open_database(f"sqlite:///{home / 'state.db'}", home)
+    journal = open_journal(database)
+    waiting: dict[str, Any] = {"paused_in": "loading", "paused_for": "approval"}
+    journal.record(journal.take(rollout_id), Turn("paused", waiting))
+    assert rollouts.status(rollout_id).needs is None
+
+    def name_it() -> None:
+        wanted = {**waiting, "approval_id": "0123456789ab"}
+        journal.record(journal.take(rollout_id), Turn("paused", wanted, (Note("state", "asked"),)))
+
+    code, shown = watched(home, monkeypatch, os.pipe(), name_it)
+
+    assert code == 2
+    assert "A person's approval" not in shown
+    assert "  needs: A person: ml-orchestrator approve 0123456789ab\n" in shown
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (["start", "iris", "1", "--expect", "2", "--reason", "why"], "points to now as --expect"),
+        (["start", "iris", "1", "--reason", "x"], "--reason takes 3 to 2000 characters"),
+        (["start", "iris", "1", "--reason", "  x  "], "--reason takes 3 to 2000 characters"),
+        (["decide", "rollout-1", "abort", "--reason", "x" * 2_001], "--reason takes 3 to 2000"),
+        (["status", "iris"], "ml-orchestrator deploy start begins one"),
+    ],
+)
+def test_errors_speak_of_options_and_commands_and_not_of_tools(
+    home: Path,
+    rollouts: RolloutDesk,
+    capsys: pytest.CaptureFixture[str],
+    act: list[str],
+    said: str,
+) -> None:
+    assert run(home, *act) == 1
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert not re.search("expected_version|deployment_|plan_digest", shown)
+
+
+@pytest.mark.parametrize(
+    "act", [["deploy", "status", "iris"], ["approvals"], ["keys", "list"], ["deploy", "decide",
+            "rollout-1", "abort", "--reason", "enough"]],
+)  # fmt: skip
+def test_what_only_reads_our_own_records_loads_nothing_heavy(home: Path, act: list[str]) -> None:
+    program = (
+        "import sys, atexit\n"
+        "from ml_orchestrator.cli import main\n"
+        "heavy = {'mlflow', 'pandas', 'sklearn', 'scipy', 'skops', 'dbos', 'optuna'}\n"
+        "atexit.register(lambda: print(sorted(heavy & sys.modules.keys())))\n"
+        "main(sys.argv[1:])\n"
+    )
+    command = [sys.executable, "-c", program, "--home", str(home), *act]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.stdout.splitlines()[-1] == "[]", ran.stderr
 
 
 def test_rows_are_predicted_as_by_model_predict(

@@ -180,12 +180,12 @@ class Doors:
         return open_registry(self._settings, self.database())
 
     def _keyring(self) -> "Keyring":
-        from ml_orchestrator.orchestration.desk import open_keyring
+        from ml_orchestrator.orchestration.people import open_keyring
 
         return open_keyring(self._settings)
 
     def _approvals(self) -> "Approvals":
-        from ml_orchestrator.orchestration.desk import open_approvals
+        from ml_orchestrator.orchestration.people import open_approvals
 
         return open_approvals(self.database())
 

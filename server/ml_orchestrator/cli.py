@@ -256,7 +256,7 @@ def _step(arguments: argparse.Namespace, _: Settings) -> int:
 
 
 def _keys(arguments: argparse.Namespace, settings: Settings) -> int:
-    from ml_orchestrator.orchestration.desk import open_keyring, registry_for_a_step
+    from ml_orchestrator.orchestration.people import open_keyring
 
     keyring = open_keyring(settings)
     match arguments.act:
@@ -275,6 +275,8 @@ def _keys(arguments: argparse.Namespace, settings: Settings) -> int:
         case "revoke":
             print(f"{keyring.revoke(arguments.fingerprint)} counts no more.")
         case "sign":
+            from ml_orchestrator.orchestration.desk import registry_for_a_step
+
             with registry_for_a_step(settings) as desk:
                 report = desk.vault.sign(arguments.model, arguments.version)
             print(f"Version {report.version} of {report.model} is signed: {report.manifest_digest}")

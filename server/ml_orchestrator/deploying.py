@@ -11,11 +11,19 @@ import anyio
 from pydantic import ValidationError
 
 from ml_orchestrator.app import build_services
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.deploying_text import (
+    event_line,
+    head_lines,
+    in_a_terminal,
+    plain,
+    plan_text,
+    status_text,
+)
+from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.records import Record
 from ml_orchestrator.services import Services
-from ml_orchestrator.serving.rollout.models import RolloutEvent, RolloutPlan, RolloutStatus
+from ml_orchestrator.serving.rollout.models import RolloutStatus
 from ml_orchestrator.serving.rollout.outcomes import RequestOutcome
 from ml_orchestrator.settings import Settings
 
@@ -24,13 +32,18 @@ __all__ = ["run_deploy"]
 WATCH_S = 2.0
 NEEDS_SOMEBODY = 2  # exit code of watching
 MOST_ROWS = 1_000
+REASON_LENGTHS = (3, 2_000)
 T = TypeVar("T", bound=Record)
 
 
 def run_deploy(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Do one act; 1 if the roll-out ended otherwise than promoted, or cannot start."""
+    """Do one act; 1 if it failed, or the roll-out ended otherwise than promoted or cannot start."""
     services = build_services(settings)
-    return anyio.run(_ACTS[arguments.act], services, arguments)
+    try:
+        return anyio.run(_ACTS[arguments.act], services, arguments)
+    except OrchestratorError as error:
+        print(f"ml-orchestrator: {in_a_terminal(str(error))}", file=sys.stderr)
+        return 1
 
 
 async def _start(services: Services, given: argparse.Namespace) -> int:
@@ -43,7 +56,7 @@ async def _start(services: Services, given: argparse.Namespace) -> int:
         expected_version=given.expect,
         spec=_spec(given.spec),
         actor=agent,
-        reason=given.reason,
+        reason=_reason(given.reason),
         dry_run=given.dry_run,
         plan_digest=given.plan_digest,
         idempotency_key=given.key,
@@ -51,9 +64,9 @@ async def _start(services: Services, given: argparse.Namespace) -> int:
     if given.json:
         print(done.model_dump_json())
     elif done.rollout is None:
-        print(_plan(done.plan))
+        print(plan_text(done.plan))
     else:
-        print(_lines(done.rollout))
+        print(status_text(done.rollout))
     return 1 if given.dry_run and done.plan.obstacles else 0
 
 
@@ -78,9 +91,9 @@ async def _decide(services: Services, given: argparse.Namespace) -> int:
     agent = canonical_agent(given.agent)
     services.security.authorise(agent, "deployment_decide")
     status = await services.rollouts.decide(
-        given.rollout, given.choice, actor=agent, reason=given.reason
+        given.rollout, given.choice, actor=agent, reason=_reason(given.reason)
     )
-    print(status.model_dump_json() if given.json else _lines(status))
+    print(status.model_dump_json() if given.json else status_text(status))
     return 0
 
 
@@ -98,7 +111,7 @@ async def _outcomes(services: Services, given: argparse.Namespace) -> int:
 
 async def _predict(services: Services, given: argparse.Namespace) -> int:
     answer = await services.deployment.predict(given.model, given.version, _rows(given.rows))
-    shown = _plain([str(prediction) for prediction in answer.predictions])
+    shown = plain([str(prediction) for prediction in answer.predictions])
     print(answer.model_dump_json() if given.json else shown)
     return 0
 
@@ -110,6 +123,17 @@ _ACTS: dict[str, Callable[[Services, argparse.Namespace], Awaitable[int]]] = {
     "outcomes": _outcomes,
     "predict": _predict,
 }
+
+
+def _reason(text: str) -> str:
+    """Return a reason that is one, as the tools take it."""
+    shortest, longest = REASON_LENGTHS
+    if not shortest <= len(text.strip()) <= longest:
+        raise InvalidInputError(
+            f"--reason takes {shortest} to {longest} characters; found {text[:80]!r}. It is kept "
+            "in the history: say why."
+        )
+    return text
 
 
 def _spec(text: str) -> dict[str, Any]:
@@ -151,7 +175,7 @@ def _line(kind: type[T], number: int, text: str) -> T:
 
 
 def _told(status: RolloutStatus, *, as_json: bool) -> int:
-    print(status.model_dump_json() if as_json else _lines(status))
+    print(status.model_dump_json() if as_json else status_text(status))
     return _code(status) if status.is_over else 0
 
 
@@ -162,56 +186,25 @@ def _code(status: RolloutStatus) -> int:
 def _redraw(status: RolloutStatus, seen: RolloutStatus | None) -> None:
     """Show the newest picture in place, on a terminal."""
     if status != seen:
-        print("\033[H\033[2J" + _lines(status), flush=True)
+        print("\033[H\033[2J" + status_text(status), flush=True)
 
 
 def _append(status: RolloutStatus, seen: RolloutStatus | None) -> None:
     """Show the whole picture first, then what is new."""
     if seen is None:
-        print(_lines(status), flush=True)
+        print(status_text(status), flush=True)
         return
-    news = [_event(event) for event in status.events if event not in seen.events]
-    news += _head(status) if status.state != seen.state else []
+    news = [event_line(event) for event in status.events if event not in seen.events]
+    news += head_lines(status) if _stands(status) != _stands(seen) else []
     if news:
-        print(_plain(news), flush=True)
+        print(plain(news), flush=True)
 
 
 def _append_json(status: RolloutStatus, seen: RolloutStatus | None) -> None:
     """Show a line of JSON for each change but those of a gate's numbers."""
-    if seen is None or (status.state, status.events) != (seen.state, seen.events):
+    if seen is None or (_stands(status), status.events) != (_stands(seen), seen.events):
         print(status.model_dump_json(), flush=True)
 
 
-def _plan(plan: RolloutPlan) -> str:
-    lines = [f"{plan.model} @{plan.alias}: version {plan.from_version} -> {plan.to_version}"]
-    lines += [f"  {number}. {phase}" for number, phase in enumerate(plan.phases, 1)]
-    lines += [f"  in the way: {obstacle}" for obstacle in plan.obstacles]
-    return _plain([*lines, f"  digest {plan.digest}"])
-
-
-def _lines(status: RolloutStatus) -> str:
-    """Return a roll-out as a terminal shows it; text of others cannot move its cursor."""
-    gates = [
-        f"  gate {gate.metric:<18} {gate.verdict:<12} {gate.n_measured:>4}  {gate.last_detail}"
-        for gate in status.gates
-    ]
-    return _plain([*_head(status), *gates, *map(_event, status.events)])
-
-
-def _head(status: RolloutStatus) -> list[str]:
-    done = round(status.fraction * 20)
-    lines = [
-        f"{status.rollout_id}  {status.state}  [{'#' * done}{'.' * (20 - done)}]",
-        f"  {status.model} @{status.alias}: version {status.from_version} -> {status.version}, "
-        f"{status.strategy}{f', {status.phase}' if status.phase else ''}",
-    ]
-    lines += [f"  why: {status.reason}"] if status.reason else []
-    return lines + ([f"  needs: {status.needs}"] if status.needs else [])
-
-
-def _event(event: RolloutEvent) -> str:
-    return f"  {event.at[11:19]}  {event.kind:<8} {event.detail}"
-
-
-def _plain(lines: list[str]) -> str:
-    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
+def _stands(status: RolloutStatus) -> tuple[str, str | None]:
+    return status.state, status.needs

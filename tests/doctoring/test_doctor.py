@@ -23,8 +23,8 @@ from ml_orchestrator.cli import main
 from ml_orchestrator.doctoring import directory, installation, processes, rounds
 from ml_orchestrator.doctoring.findings import Finding, Patient
 from ml_orchestrator.doctoring.rounds import examined
-from ml_orchestrator.orchestration.desk import open_keyring
 from ml_orchestrator.orchestration.leases import Leases
+from ml_orchestrator.orchestration.people import open_keyring
 from ml_orchestrator.serving.address import Address, write_address
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database

@@ -9,7 +9,7 @@ import pytest
 
 from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
 from ml_orchestrator.identity import canonical_agent
-from ml_orchestrator.orchestration.desk import open_approvals
+from ml_orchestrator.orchestration.people import open_approvals
 from ml_orchestrator.services import SecurityIntegrationService
 from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings

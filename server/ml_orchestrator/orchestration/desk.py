@@ -7,16 +7,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
-from ml_orchestrator.registry.approvals import Approvals
 from ml_orchestrator.registry.desk import RegistryDesk, open_desk
 from ml_orchestrator.registry.inspection import ModelPolicy
-from ml_orchestrator.registry.keys import Keyring
 from ml_orchestrator.serving.follow import tell_server
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
-__all__ = ["open_approvals", "open_keyring", "open_registry", "registry_for_a_step"]
+__all__ = ["open_registry", "registry_for_a_step"]
 
 
 def open_registry(settings: Settings, database: Database) -> RegistryDesk:
@@ -33,16 +31,6 @@ def open_registry(settings: Settings, database: Database) -> RegistryDesk:
         policy=ModelPolicy(trusted_types=EXTRA_TRUSTED_TYPES, allow_pickle=settings.allow_pickle),
         moved=partial(tell_server, settings.home),
     )
-
-
-def open_keyring(settings: Settings) -> Keyring:
-    """Open the keys of a data directory; MLflow is not needed for it."""
-    return Keyring(settings.home, signing_key=settings.signing_key)
-
-
-def open_approvals(database: Database) -> Approvals:
-    """Open what persons were asked to approve; needs no MLflow."""
-    return Approvals(database, new_id=lambda: uuid.uuid4().hex, now=lambda: datetime.now(UTC))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from tests.orchestration.rollouts.small_world import (
 )
 
 from ml_orchestrator.errors import ConflictError
-from ml_orchestrator.serving.rollout.measuring import Losses
+from ml_orchestrator.serving.rollout.losses import Losses
 from ml_orchestrator.serving.rollout.outcomes import RequestOutcome
 from ml_orchestrator.storage.engine import timestamp
 

@@ -1,10 +1,12 @@
 """Alias moves of roll-outs through the registry's one mover."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ml_orchestrator.registry.desk import RegistryDesk
-from ml_orchestrator.registry.moves import MoveRequest
+from ml_orchestrator.registry.requests import MoveRequest
 from ml_orchestrator.serving.rollout.actions import Rollout
+
+if TYPE_CHECKING:  # heavy: opened by the doors
+    from ml_orchestrator.registry.desk import RegistryDesk
 
 __all__ = ["RegistryAliases", "forward_request"]
 
@@ -15,7 +17,7 @@ Way = Literal["forward", "back"]
 class RegistryAliases:
     """An ``AliasPort`` on the registry; the mover keeps its rules, history and keys."""
 
-    def __init__(self, desk: RegistryDesk) -> None:
+    def __init__(self, desk: "RegistryDesk") -> None:
         self._desk = desk
 
     def verify(self, model: str, version: int) -> str | None:

@@ -1,15 +1,18 @@
 """Asking a person to approve the switch of a roll-out."""
 
 import hashlib
+from typing import TYPE_CHECKING
 
 from ml_orchestrator.orchestration.rollouts.aliases import forward_request
 from ml_orchestrator.orchestration.rollouts.ports import Answer
 from ml_orchestrator.registry.approvals import UnusedState
-from ml_orchestrator.registry.desk import RegistryDesk
 from ml_orchestrator.registry.journal import move_subject
 from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.serving.rollout.actions import Rollout
 from ml_orchestrator.serving.rollout.models import RolloutState
+
+if TYPE_CHECKING:  # heavy: opened by the doors
+    from ml_orchestrator.registry.desk import RegistryDesk
 
 __all__ = ["RolloutApprovals", "subject_of"]
 
@@ -21,7 +24,7 @@ class RolloutApprovals:
     up by the move.
     """
 
-    def __init__(self, desk: RegistryDesk) -> None:
+    def __init__(self, desk: "RegistryDesk") -> None:
         self._desk = desk
 
     def ask(self, rollout: Rollout) -> str:

@@ -80,12 +80,16 @@ def _gate(gate: Gate, tallies: dict[str, Tally]) -> GateStatus:
 
 
 def needs_of(rollout: Rollout) -> str | None:
-    """Return what a person or an agent must do now, if anything."""
+    """Return what a person or an agent must do now, if anything.
+
+    Nothing, until a pause for a person has an approval to be named: a moment, or as long as the
+    registry cannot be reached.
+    """
     if rollout.state != "paused":
         return None
     if rollout.progress.paused_for == "approval":
         name = rollout.progress.approval_id
-        return f"A person: ml-orchestrator approve {name}" if name else "A person's approval"
+        return f"A person: ml-orchestrator approve {name}" if name else None
     if rollout.progress.paused_for == "gate":
         return (
             "deployment_decide: resume measures anew, abort goes back, promote needs a person's "

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -10,11 +10,10 @@ from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.orchestration.rollouts.approving import subject_of
 from ml_orchestrator.orchestration.rollouts.describing import plan_of, status_of
 from ml_orchestrator.orchestration.rollouts.opening import open_journal, open_outcomes
-from ml_orchestrator.registry.desk import RegistryDesk
 from ml_orchestrator.registry.models import Approval, MovePlan
-from ml_orchestrator.registry.moves import MoveRequest
 from ml_orchestrator.registry.names import check_model
 from ml_orchestrator.registry.policies import AliasPolicy
+from ml_orchestrator.registry.requests import MoveRequest
 from ml_orchestrator.serving.rollout.actions import Rollout
 from ml_orchestrator.serving.rollout.gates import Tally
 from ml_orchestrator.serving.rollout.models import (
@@ -25,6 +24,9 @@ from ml_orchestrator.serving.rollout.models import (
 )
 from ml_orchestrator.serving.rollout.outcomes import Reported, RequestOutcome
 from ml_orchestrator.storage.engine import Database
+
+if TYPE_CHECKING:  # heavy: opened by the doors
+    from ml_orchestrator.registry.desk import RegistryDesk
 
 __all__ = ["RolloutDesk", "read_spec"]
 
@@ -38,7 +40,7 @@ _UNGUARDED = (
 class RolloutDesk:
     """What a service needs to know and write about roll-outs. Thread-safe."""
 
-    def __init__(self, database: Database, registry: Callable[[], RegistryDesk]) -> None:
+    def __init__(self, database: Database, registry: "Callable[[], RegistryDesk]") -> None:
         self._journal = open_journal(database)
         self._outcomes = open_outcomes(database)
         self._registry = registry
@@ -118,8 +120,7 @@ class RolloutDesk:
         found = self._journal.latest(check_model(model))
         if found is None:
             raise InvalidInputError(
-                f"{model!r} was never rolled out here. deployment_start, or `ml-orchestrator "
-                "deploy start`, begins one."
+                f"{model!r} was never rolled out here; deployment_start begins one."
             )
         return found.id
 

@@ -7,7 +7,8 @@ from ml_orchestrator.serving.control import ServingControl, SlotStats
 from ml_orchestrator.serving.rollout.actions import Note, Rollout, Turn
 from ml_orchestrator.serving.rollout.gates import Gate, Measured, Tally
 from ml_orchestrator.serving.rollout.gates import Outcome as GateOutcome
-from ml_orchestrator.serving.rollout.measuring import Losses, View, measure
+from ml_orchestrator.serving.rollout.losses import Losses
+from ml_orchestrator.serving.rollout.measuring import View, measure
 from ml_orchestrator.serving.rollout.outcomes import Pairing, SqlOutcomes
 
 __all__ = ["Watch"]

@@ -1,7 +1,7 @@
 """Measuring what gates judge, from what two versions answered."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
@@ -14,21 +14,13 @@ from ml_orchestrator.numerics.sequential import lower_bound, upper_bound
 from ml_orchestrator.serving.control import SlotStats
 from ml_orchestrator.serving.models import Prediction
 from ml_orchestrator.serving.rollout.gates import Gate, Measured
+from ml_orchestrator.serving.rollout.losses import MOST_PAIRS, Losses
 
-__all__ = ["Losses", "View", "measure"]
+__all__ = ["View", "measure"]
 
 # A look every few seconds over hours must not take chance for drift.
 DRIFT_P_VALUE = 1e-4
 TASK_ALPHA = 0.01
-MOST_PAIRS = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Losses:
-    """Losses of predictions whose truth became known, paired or in order of arrival, 0 to 1."""
-
-    old: Sequence[float] = ()
-    new: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +29,7 @@ class View:
 
     new: SlotStats | None
     old: SlotStats | None
-    losses: Losses = Losses()
+    losses: Losses = field(default_factory=Losses)
 
 
 def measure(gate: Gate, view: View) -> Measured:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, insert, select
 
 from ml_orchestrator.records import Record
 from ml_orchestrator.serving.models import Prediction
-from ml_orchestrator.serving.rollout.measuring import MOST_PAIRS, Losses
+from ml_orchestrator.serving.rollout.losses import MOST_PAIRS, Losses
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import deployment_outcomes as table
 

@@ -1,0 +1,96 @@
+"""What a terminal shows of roll-outs, in the words of the command line."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ml_orchestrator.serving.rollout.gates import Gate
+from ml_orchestrator.serving.rollout.models import RolloutEvent, RolloutPlan, RolloutStatus
+from ml_orchestrator.serving.rollout.phases import phases_of
+
+__all__ = ["event_line", "head_lines", "in_a_terminal", "plain", "plan_text", "status_text"]
+
+_COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "deployment_start": "ml-orchestrator deploy start",
+        "deployment_status": "ml-orchestrator deploy status",
+        "deployment_decide": "ml-orchestrator deploy decide",
+        "model_predict": "ml-orchestrator deploy predict",
+        "expected_version": "--expect",
+        "plan_digest": "--plan-digest",
+        "idempotency_key": "--key",
+    }
+)
+_NAMES = re.compile(rf"\b({'|'.join(_COMMANDS)})\b")
+
+
+def in_a_terminal(text: str) -> str:
+    """Return ``text`` with the names of tools and arguments as the command line calls them."""
+    return _NAMES.sub(lambda found: _COMMANDS[found.group()], text)
+
+
+def plan_text(plan: RolloutPlan) -> str:
+    """Return a plan with its phases, what is watched in them, and what stands in the way."""
+    phases = phases_of(plan.spec, has_old=plan.from_version is not None)
+    lines = [
+        f"{plan.model} @{plan.alias}: version {_shown(plan.from_version)} -> {plan.to_version}"
+    ]
+    lines += [f"  {number}. {phase.describe()}" for number, phase in enumerate(phases, 1)]
+    lines += [f"  gate {_gate(gate)}" for gate in phases[-1].gates] or ["  no gate is watched"]
+    if plan.spec.approval == "before_promotion":
+        lines.append("  a person approves the switch")
+    if plan.from_version is None:
+        lines.append(f"  way back: @{plan.alias} is unset; there is no version before it")
+    lines += [f"  in the way: {obstacle}" for obstacle in plan.obstacles]
+    return plain([*lines, f"  digest {plan.digest}"])
+
+
+def _gate(gate: Gate) -> str:
+    limits = [
+        "" if gate.succeeds_at_most is None else f"passes up to {gate.succeeds_at_most:g}",
+        "" if gate.fails_above is None else f"fails above {gate.fails_above:g}",
+    ]
+    limited = ", ".join(filter(None, limits)) or "any value passes"
+    times = f"{gate.count} x every {gate.interval_s:g} s"
+    enough = f", from {gate.min_requests} answers" if gate.min_requests else ""
+    return f"{gate.metric:<18} {limited}; {times}{enough}"
+
+
+def status_text(status: RolloutStatus) -> str:
+    """Return a roll-out as a terminal shows it; text of others cannot move its cursor."""
+    gates = [
+        f"  gate {gate.metric:<18} {gate.verdict:<12} {gate.n_measured:>4}  {gate.last_detail}"
+        for gate in status.gates
+    ]
+    return plain([*head_lines(status), *gates, *map(event_line, status.events)])
+
+
+def head_lines(status: RolloutStatus) -> list[str]:
+    """Return where it is, why, and what must be typed now, if anything."""
+    done = round(status.fraction * 20)
+    lines = [
+        f"{status.rollout_id}  {status.state}  [{'#' * done}{'.' * (20 - done)}]",
+        f"  {status.model} @{status.alias}: version {_shown(status.from_version)} -> "
+        f"{status.version}, {status.strategy}{f', {status.phase}' if status.phase else ''}",
+    ]
+    lines += [f"  why: {in_a_terminal(status.reason)}"] if status.reason else []
+    return lines + ([f"  needs: {_needs(status)}"] if status.needs else [])
+
+
+def event_line(event: RolloutEvent) -> str:
+    """Return one line of the history."""
+    return f"  {event.at[11:19]}  {event.kind:<8} {event.detail}"
+
+
+def plain(lines: list[str]) -> str:
+    """Return lines as text without what could move a terminal's cursor."""
+    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
+
+
+def _needs(status: RolloutStatus) -> str:
+    decide = f"deployment_decide {status.rollout_id} CHOICE --reason WHY:"
+    return in_a_terminal(str(status.needs).replace("deployment_decide:", decide))
+
+
+def _shown(version: int | None) -> str:
+    return "none" if version is None else str(version)
