@@ -117,10 +117,13 @@ def test_trials_in_the_process_of_a_step_belong_to_the_trace_and_are_counted(
     assert plain(counted.attributes) == {"ml_orchestrator.trial.state": "complete"}
 
 
-async def test_calls_drift_and_errors_are_counted_under_the_names_of_the_conventions(
+async def test_a_trace_of_the_client_goes_on_and_calls_drift_and_errors_are_counted(
     home: Path, receiver: Receiver
 ) -> None:
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    meta: Any = {"traceparent": f"00-{trace}-{parent}-01"}
     async with session(receiver, home) as client:
+        await client.call_tool("health_get", {}, meta=meta)
         await ask(
             client,
             "drift_check",
@@ -144,6 +147,9 @@ async def test_calls_drift_and_errors_are_counted_under_the_names_of_the_convent
             lambda: wanted in receiver.attributes("mcp.server.operation.duration"),
             what="its duration",
         )
+    call = receiver.one("tools/call health_get")
+    assert (call.trace_id, call.parent_id) == (trace, parent)
+    assert receiver.one("MonitoringCoordinator.health").parent_id == call.span_id
     failed = receiver.one("WorkflowOrchestrator.status")
     assert (failed.is_error, failed.attributes["error.type"]) == (True, "NotFoundError")
     assert "run-none" not in str(failed.attributes)
@@ -154,15 +160,32 @@ async def test_calls_drift_and_errors_are_counted_under_the_names_of_the_convent
     )
 
 
-async def test_a_trace_of_the_client_goes_on_in_the_server(home: Path, receiver: Receiver) -> None:
-    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-    meta: Any = {"traceparent": f"00-{trace}-{parent}-01"}
-    async with session(receiver, home) as client:
-        await client.call_tool("health_get", {}, meta=meta)
-        await until(lambda: receiver.named("tools/call health_get"), what="the call")
-    call = receiver.one("tools/call health_get")
-    assert (call.trace_id, call.parent_id) == (trace, parent)
-    assert receiver.one("MonitoringCoordinator.health").trace_id == trace
+def test_rows_that_a_model_server_answers_are_counted_by_model_and_version(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    code = (
+        "import os\n"
+        "from ml_orchestrator.orchestration.model_server import _observe\n"
+        "from ml_orchestrator.serving.engine import Outcome\n"
+        "from ml_orchestrator.serving.metrics import Metrics\n"
+        "from ml_orchestrator.telemetry.process import exporting\n"
+        "with exporting('serving', os.environ):\n"
+        "    for status, n_rows in ((200, 3), (200, 4), (422, 0)):\n"
+        "        outcome = Outcome(status=status, body=b'', n_rows=n_rows)\n"
+        "        _observe('ranker', Metrics(), 7, outcome, 0.01)\n"
+    )
+    _python(code, tmp_path, {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url})
+
+    ((service, rows),) = receiver.points["ml_orchestrator.predictions"]
+    of_model = {"ml_orchestrator.model.name": "ranker", "ml_orchestrator.model.version": 7}
+    assert (service, rows.as_int, plain(rows.attributes)) == (
+        "ml-orchestrator-serving",
+        7,
+        of_model,
+    )
+    durations = receiver.points["ml_orchestrator.prediction.duration"]
+    counted = {plain(p.attributes)["http.response.status_code"]: p.count for _, p in durations}
+    assert counted == {200: 2, 422: 1}
 
 
 async def test_a_collector_that_is_not_there_harms_no_session(tmp_path: Path) -> None:
@@ -177,9 +200,9 @@ def test_with_telemetry_off_neither_sdk_nor_exporter_is_loaded(tmp_path: Path) -
     assert _loaded(tmp_path) == []
 
 
-def test_with_telemetry_on_both_are(tmp_path: Path) -> None:
+def test_with_telemetry_on_both_are(tmp_path: Path, receiver: Receiver) -> None:
     """The other way round, so that the test above can fail."""
-    loaded = _loaded(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    loaded = _loaded(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
     assert {"opentelemetry.sdk.trace", "opentelemetry.sdk.metrics"} <= set(loaded)
 
 

@@ -1,10 +1,13 @@
 """When telemetry is on, and what of it a child process may know."""
 
+import doctest
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.telemetry import prometheus, switch
 from ml_orchestrator.telemetry.prometheus import Histogram, sample
 from ml_orchestrator.telemetry.switch import read_switch
 
@@ -26,12 +29,12 @@ HERE = "http://localhost:4318"
 def test_the_standard_variables_switch_each_signal(
     environ: dict[str, str], traces: bool, metrics: bool
 ) -> None:
-    switch = read_switch(environ)
-    assert (switch.traces, switch.metrics, switch.faults) == (traces, metrics, ())
+    found = read_switch(environ)
+    assert (found.traces, found.metrics, found.faults) == (traces, metrics, ())
 
 
 def test_what_is_asked_for_and_not_done_is_said() -> None:
-    switch = read_switch(
+    found = read_switch(
         {
             "OTEL_EXPORTER_OTLP_ENDPOINT": HERE,
             "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
@@ -39,8 +42,8 @@ def test_what_is_asked_for_and_not_done_is_said() -> None:
             "OTEL_TRACES_EXPORTER": "otlp,console",
         }
     )
-    assert (switch.traces, switch.metrics) == (False, True)
-    assert ["console" in fault or "grpc" in fault for fault in switch.faults] == [True, True]
+    assert (found.traces, found.metrics) == (False, True)
+    assert ["console" in fault or "grpc" in fault for fault in found.faults] == [True, True]
 
 
 def test_a_child_is_told_of_a_collector_and_its_login_only_if_one_is_used(tmp_path: Path) -> None:
@@ -69,3 +72,9 @@ def test_a_histogram_counts_up_to_each_bound_and_escapes_labels() -> None:
         f"took_count{{{label}}} 4",
     ]
     assert sample("up", {}, 1) == "up 1"
+
+
+@pytest.mark.parametrize("module", [switch, prometheus])
+def test_the_examples_in_the_docstrings_hold(module: ModuleType) -> None:
+    ran = doctest.testmod(module)
+    assert (ran.failed, ran.attempted > 0) == (0, True)
