@@ -62,7 +62,8 @@ ESTIMATORS: dict[str, Any] = {
     "KNeighborsRegressor": KNeighborsRegressor(p=1, algorithm="kd_tree"),
     "QuantileRegressor": QuantileRegressor(quantile=0.8, alpha=0.01),
     "MLPRegressor, scaled target": TransformedTargetRegressor(
-        MLPRegressor(hidden_layer_sizes=(4,), max_iter=20, random_state=0), transformer=StandardScaler()
+        MLPRegressor(hidden_layer_sizes=(4,), max_iter=20, random_state=0),
+        transformer=StandardScaler(),
     ),
     "TargetEncoder": make_pipeline(
         TargetEncoder(cv=KFold(5, shuffle=True, random_state=0)), LogisticRegression()

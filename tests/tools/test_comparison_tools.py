@@ -9,10 +9,10 @@ import pytest
 from mcp.client import Client
 from mcp.types import ImageContent, TextContent
 from scipy.special import expit
+from tests.tools.asking import ask, refusal
 
 from ml_orchestrator.app import build_server
 from ml_orchestrator.settings import Settings
-from tests.tools.asking import ask, refusal
 
 ME = "data-pipeline-specialist"
 

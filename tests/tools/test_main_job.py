@@ -67,6 +67,21 @@ def write_cancer(path: Path, *, shuffled: bool = False) -> None:
         writer.writerows([*row, label] for row, label in zip(data.data, labels, strict=True))
 
 
+async def drift_matters_to_the_model(client: Client, importances: list[dict[str, Any]]) -> None:
+    most = max(importances, key=lambda i: i["loss"])["feature"]
+    moved = load_breast_cancer(as_frame=True).data.rename(columns=lambda n: n.replace(" ", "_"))
+    drift = await ask(
+        client,
+        "drift_check",
+        reference="cancer.csv",
+        current={most: (moved[most] * 1.5).tolist()},
+        columns=[most],
+        model="cancer/1",
+    )
+    assert drift["model"]["matters"]
+    assert f"cancer/1 relies on drifted, by '{most}'" in drift["model"]["summary"]
+
+
 async def test_the_whole_main_job(home: Path) -> None:
     write_cancer(home.parent / "cancer.csv")
     seen: list[float] = []
@@ -119,6 +134,8 @@ async def test_the_whole_main_job(home: Path) -> None:
             home / "runs" / second["run_id"] / "pipeline.skops", trusted=list(EXTRA_TRUSTED_TYPES)
         )
         assert answer["predictions"] == pipeline.predict(rows).tolist()
+
+        await drift_matters_to_the_model(client, summary["importances"])
 
         back = await move(client, "previous", 2)
         assert (back["move"]["from_version"], back["move"]["to_version"]) == (2, 1)

@@ -9,10 +9,14 @@ from ml_orchestrator.records import Record
 __all__ = [
     "CategoryChange",
     "ColumnDrift",
+    "ColumnImpact",
     "ColumnKind",
     "Correction",
+    "DriftChunk",
+    "DriftOverTime",
     "DriftReport",
     "Measure",
+    "ModelImpact",
     "NumericChange",
     "TogetherDrift",
 ]
@@ -109,6 +113,54 @@ class TogetherDrift(Record):
     summary: Annotated[str, Field(description="The finding in one sentence.")]
 
 
+class DriftChunk(Record):
+    """The columns that drifted in one stretch of time."""
+
+    start: Annotated[str, Field(description="First moment, or number of the first row.")]
+    end: Annotated[str, Field(description="Last moment, or number of the last row.")]
+    n_rows: Annotated[int, Field(ge=1, description="Rows.")]
+    drifted_columns: Annotated[tuple[str, ...], Field(description="Names, clearest first.")]
+    share_drifted: Annotated[Share, Field(description="Share of the columns compared.")]
+
+
+class DriftOverTime(Record):
+    """Since when columns have drifted."""
+
+    since: Annotated[str | None, Field(description="Start of the first drifted chunk, or null.")]
+    columns_since: Annotated[
+        dict[str, str], Field(description="Drifted column to the start of its first chunk.")
+    ]
+    chunks: Annotated[tuple[DriftChunk, ...], Field(description="Earliest first.")]
+    summary: Annotated[str, Field(description="The finding in one sentence.")]
+
+
+class ColumnImpact(Record):
+    """How much a model relies on a drifted column."""
+
+    column: Annotated[str, Field(description="Name of the column.")]
+    importance_share: Annotated[
+        Share, Field(description="Its share of the model's importances, 0 to 1.")
+    ]
+
+
+class ModelImpact(Record):
+    """Whether drift matters to a model."""
+
+    model: Annotated[str, Field(description="Name and version.")]
+    share: Annotated[
+        Share | None,
+        Field(description="Share of its importance that drifted; null without importances."),
+    ]
+    matters: Annotated[
+        bool | None,
+        Field(description="Whether a drifted column has 5 % of it or more; null if unknown."),
+    ]
+    columns: Annotated[
+        tuple[ColumnImpact, ...], Field(description="Drifted columns, most important first.")
+    ]
+    summary: Annotated[str, Field(description="The finding in one sentence.")]
+
+
 class DriftReport(Record):
     """Whether a data set drifted, and what each column says."""
 
@@ -144,4 +196,11 @@ class DriftReport(Record):
     together: Annotated[
         TogetherDrift | None, Field(description="Columns tested together, if that was asked for.")
     ] = None
+    over_time: Annotated[
+        DriftOverTime | None, Field(description="Chunk by chunk, if that was asked for.")
+    ] = None
+    model: Annotated[
+        ModelImpact | None, Field(description="Whether it matters to the model that was named.")
+    ] = None
+    next_steps: Annotated[tuple[str, ...], Field(description="What to do, in this order.")] = ()
     summary: Annotated[str, Field(description="The finding in one or two sentences.")]

@@ -32,6 +32,9 @@ class DriftOptions:
     share_threshold: float = 0.5
     together: str | None = None
     with_plot: bool = False
+    time_column: str | None = None
+    chunk: str | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

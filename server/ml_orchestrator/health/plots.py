@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
@@ -14,10 +15,10 @@ from numpy.typing import NDArray
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.drift._base import Columns
 from ml_orchestrator.health.drift.choice import Pair
-from ml_orchestrator.health.models import ColumnDrift, DriftReport
+from ml_orchestrator.health.models import ColumnDrift, DriftOverTime, DriftReport
 from ml_orchestrator.numerics.binning import category_counts
 
-__all__ = ["drift_plot"]
+__all__ = ["drift_plot", "onset_plot"]
 
 REFERENCE_COLOUR = "#7a8899"
 CURRENT_COLOUR = "#d9622b"
@@ -60,6 +61,47 @@ def drift_plot(
         draw(panel, pair)
         _dress(panel, drift)
     _caption(figure, report, len(shown))
+    return _png(figure)
+
+
+def onset_plot(report: DriftReport, over_time: DriftOverTime, *, max_columns: int = 30) -> bytes:
+    """Return a PNG with a row per column and a field per chunk, filled where the column drifted.
+
+    Columns that drifted first stand on top; above them runs the share of columns that drifted.
+
+    Args:
+        report: names the columns.
+        over_time: what `drift_over_time` found for the same columns.
+        max_columns: rows at most.
+    """
+    place = {chunk.start: i for i, chunk in enumerate(over_time.chunks)}
+    onset = {name: place[start] for name, start in over_time.columns_since.items()}
+    names = sorted((c.column for c in report.columns), key=lambda n: onset.get(n, len(place)))
+    names = names[:max_columns]
+    figure = Figure(figsize=(8, 2.4 + 0.24 * len(names)), layout="constrained")
+    top, field = figure.subplots(2, 1, sharex=True, height_ratios=[1.2, 0.3 + 0.24 * len(names)])
+    shares = [chunk.share_drifted for chunk in over_time.chunks]
+    top.bar(np.arange(len(shares)) + 0.5, shares, width=0.9, color=CURRENT_COLOUR)
+    top.set_ylim(0, 1)
+    top.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    top.set_ylabel("drifted", fontsize=8)
+    cells = [[name in chunk.drifted_columns for chunk in over_time.chunks] for name in names]
+    colours = ListedColormap(["#eef0f2", CURRENT_COLOUR])
+    field.pcolormesh(
+        np.array(cells, dtype=float), cmap=colours, vmin=0, vmax=1, edgecolors="white",
+        linewidth=1.5,
+    )  # fmt: skip
+    field.set_yticks(np.arange(len(names)) + 0.5, [_shortened(name) for name in names])
+    field.invert_yaxis()
+    shown = np.unique(np.linspace(0, len(shares) - 1, 8).round().astype(int))
+    field.set_xticks(
+        shown + 0.5, [over_time.chunks[i].start for i in shown], rotation=20, ha="right"
+    )
+    for panel in (top, field):
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.tick_params(labelsize=8, colors=QUIET_COLOUR)
+    title = "No chunk drifted" if over_time.since is None else f"Since {over_time.since}"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
     return _png(figure)
 
 

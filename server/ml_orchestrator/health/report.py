@@ -17,11 +17,12 @@ from ml_orchestrator.health.drift.description import category_changes, describe,
 from ml_orchestrator.health.models import ColumnDrift, Correction, DriftReport
 from ml_orchestrator.numerics.multiple_testing import benjamini_hochberg, holm
 
-__all__ = ["AUTO", "check_drift"]
+__all__ = ["AUTO", "adjust", "check_drift"]
 
 AUTO = "auto"
 LARGE = 200_000  # values from which threads pay
 T = TypeVar("T")
+K = TypeVar("K")
 
 _CORRECTIONS: dict[Correction, Callable[[ArrayLike], NDArray[np.float64]]] = {
     "benjamini_hochberg": benjamini_hochberg,
@@ -73,7 +74,8 @@ def check_drift(
     chosen = _chosen_tests(pairs, tests)
     measured = side_by_side(lambda name: measure(pairs[name], chosen[name]), names)
     results = dict(zip(names, measured, strict=True))
-    adjusted = _adjusted(results, correction)
+    p_values = {name: r.p_value for name, r in results.items() if r.p_value is not None}
+    adjusted = adjust(p_values, correction)
     drifts = [
         _column_drift(pairs[name], results[name], chosen[name], adjusted.get(name), alpha)
         for name in names
@@ -135,8 +137,8 @@ def _chosen_tests(pairs: Mapping[str, Pair], tests: Mapping[str, str] | str) -> 
     return {name: choose_test(pairs[name]) if t == AUTO else t for name, t in names.items()}
 
 
-def _adjusted(results: Mapping[str, Measurement], correction: Correction) -> dict[str, float]:
-    p_values = {name: r.p_value for name, r in results.items() if r.p_value is not None}
+def adjust(p_values: Mapping[K, float], correction: Correction) -> dict[K, float]:
+    """Return p values adjusted for how many there are, by the same keys."""
     adjusted = _CORRECTIONS[correction](list(p_values.values()))
     return dict(zip(p_values, adjusted.tolist(), strict=True))
 

@@ -14,7 +14,12 @@ from urllib.parse import unquote, urlsplit
 import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
-from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError, UnavailableError
+from ml_orchestrator.errors import (
+    IntegrityViolationError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
 from ml_orchestrator.lifecycle.models import LoggedModel
 from ml_orchestrator.lifecycle.signature import mlflow_type, signature_columns
 from ml_orchestrator.storage.artifacts import artifact_place, is_server
@@ -137,6 +142,25 @@ class MlflowTracker:
                 raise
             self._client.set_terminated(run_id, "FINISHED")
             return self._logged(self._client.get_run(run_id))
+
+    def read_file(self, run_id: str, path: str) -> bytes:
+        """Return a small file that was logged with a run.
+
+        Raises:
+            NotFoundError: the run has no such file.
+            IntegrityViolationError: the run keeps its files where ours may not lie.
+            UnavailableError: MLflow cannot answer.
+        """
+        with _translated():
+            found = self._client.get_run(run_id).info.artifact_uri or ""
+        place = self._place(found)
+        try:
+            if not is_server(self._tracking_uri):
+                return Path(unquote(urlsplit(place).path), path).read_bytes()
+            with tempfile.TemporaryDirectory() as folder:
+                return Path(self._client.download_artifacts(run_id, path, folder)).read_bytes()
+        except (OSError, MlflowException) as error:
+            raise NotFoundError(f"Run {run_id} has no file {path!r}.") from error
 
     def _experiment(self, name: str) -> str:
         with exclusive(self._home / "locks" / "experiments", doing="creating an experiment"):

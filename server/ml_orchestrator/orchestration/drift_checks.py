@@ -17,6 +17,7 @@ from ml_orchestrator.health.baseline_store import BaselineStore
 from ml_orchestrator.health.chunks import Timeline
 from ml_orchestrator.health.counting import count_report
 from ml_orchestrator.health.drift._base import Columns
+from ml_orchestrator.health.impact import next_steps, weigh
 from ml_orchestrator.health.models import DriftReport
 from ml_orchestrator.health.options import (
     BASELINE_PREFIX,
@@ -25,13 +26,15 @@ from ml_orchestrator.health.options import (
     InlineTable,
     PerformanceOptions,
 )
+from ml_orchestrator.health.over_time import drift_over_time
 from ml_orchestrator.health.performance.check import check_performance
 from ml_orchestrator.health.performance.models import PerformanceReport
 from ml_orchestrator.health.performance.plot import performance_plot
 from ml_orchestrator.health.performance.predictions import read_predictions
-from ml_orchestrator.health.plots import drift_plot
+from ml_orchestrator.health.plots import drift_plot, onset_plot
 from ml_orchestrator.health.report import check_drift
 from ml_orchestrator.health.together import check_together
+from ml_orchestrator.orchestration.importances import importances_of
 from ml_orchestrator.settings import Settings
 
 __all__ = ["DriftChecker"]
@@ -46,6 +49,25 @@ class _Side:
     columns: Columns
     rows: Arrays
     notices: tuple[str, ...] = ()
+    times: frozenset[str] = frozenset()
+
+    def timeline(self, column: str) -> Timeline:
+        """Return when each row was.
+
+        Raises:
+            InvalidInputError: no such column, or it holds text.
+        """
+        if column not in self.rows:
+            raise InvalidInputError(
+                f"The current sample has no column {column!r}; it has {', '.join(self.rows)}."
+            )
+        values = self.rows[column]
+        if values.dtype == object:
+            raise InvalidInputError(
+                f"Column {column!r} holds text such as {values[0]!r}; a time column holds dates, "
+                "times or numbers. Write dates as 2026-01-31 or 2026-01-31T12:00:00."
+            )
+        return Timeline(values, is_time=column in self.times)
 
 
 class DriftChecker:
@@ -64,6 +86,8 @@ class DriftChecker:
             OrchestratorError: a sample cannot be read or compared; the message says which.
         """
         before, after = self._side(reference), self._side(current)
+        at = options.time_column
+        timeline = None if at is None else after.timeline(at)
         report = check_drift(
             before.columns,
             after.columns,
@@ -71,23 +95,34 @@ class DriftChecker:
             alpha=options.alpha,
             correction=options.correction,
             share_threshold=options.share_threshold,
-            columns=options.columns,
+            columns=options.columns or [n for n in before.columns if n != at],
         )
-        compared = sorted(column.column for column in report.columns)
+        more: dict[str, Any] = {"notices": (*before.notices, *after.notices)}
         if options.together is not None:
-            joint = check_together(
+            more["together"] = check_together(
                 before.rows,
                 after.rows,
                 test=options.together,
                 alpha=options.alpha,
-                columns=compared,
+                columns=sorted(column.column for column in report.columns),
             )
-            report = report.model_copy(update={"together": joint})
-        if notices := (*before.notices, *after.notices):
-            report = report.model_copy(update={"notices": notices})
+        if timeline is not None or options.chunk is not None:
+            more["over_time"] = drift_over_time(
+                before.columns,
+                after.rows,
+                tests={column.column: column.test for column in report.columns},
+                timeline=timeline,
+                chunk=options.chunk,
+                alpha=options.alpha,
+                correction=options.correction,
+            )
+        if options.model is not None:
+            version, importances = importances_of(self._settings, options.model)
+            more["model"] = weigh(report, importances, model=version)
+        report = report.model_copy(update=more)
+        report = report.model_copy(update={"next_steps": next_steps(report)})
         count_report(report)
-        pictures = [drift_plot(report, before.columns, after.columns)] if options.with_plot else []
-        return report, pictures
+        return report, _pictures(report, before, after) if options.with_plot else []
 
     def performance(
         self, reference: str, current: str, options: PerformanceOptions
@@ -97,18 +132,16 @@ class DriftChecker:
         Raises:
             OrchestratorError: a file cannot be read, or does not hold what was named.
         """
-        before, now = self._load(reference), self._load(current)
-        timeline = _timeline(now, options.time_column)
+        before, now = _side_of(self._load(reference)), _side_of(self._load(current))
+        timeline = None if options.time_column is None else now.timeline(options.time_column)
         columns: dict[str, Any] = {
             "target": options.target,
             "prediction": options.prediction,
             "probabilities": options.probabilities,
             "leave_out": () if options.time_column is None else (options.time_column,),
         }
-        known = read_predictions(columns_as_arrays(before.frame), side="reference", **columns)
-        given = read_predictions(
-            columns_as_arrays(now.frame), side="current", classes=known.classes, **columns
-        )
+        known = read_predictions(before.rows, side="reference", **columns)
+        given = read_predictions(now.rows, side="current", classes=known.classes, **columns)
         report = check_performance(
             known, given, timeline=timeline, chunk=options.chunk, alpha=options.alpha
         )
@@ -171,27 +204,20 @@ class DriftChecker:
         if sample.startswith(BASELINE_PREFIX):
             kept = self._baselines.load(sample.removeprefix(BASELINE_PREFIX))
             return _Side(kept.samples, kept.rows)
-        dataset = self._load(sample)
-        arrays = columns_as_arrays(dataset.frame)
-        return _Side(arrays, arrays, dataset.notices)
+        return _side_of(self._load(sample))
 
 
-def _timeline(dataset: Dataset, column: str | None) -> Timeline | None:
-    """Return when each row was, or None if no column says so."""
-    if column is None:
-        return None
-    if column not in dataset.frame.columns:
-        raise InvalidInputError(
-            f"{dataset.source!r} has no column {column!r}; it has "
-            f"{', '.join(dataset.frame.columns)}."
-        )
-    values = columns_as_arrays(dataset.frame.select(column))[column]
-    if values.dtype == object:
-        raise InvalidInputError(
-            f"Column {column!r} holds text such as {values[0]!r}; a time column holds dates, "
-            "times or numbers. Write dates as 2026-01-31 or 2026-01-31T12:00:00."
-        )
-    return Timeline(values, is_time=dataset.frame[column].dtype.is_temporal())
+def _side_of(dataset: Dataset) -> _Side:
+    arrays, frame = columns_as_arrays(dataset.frame), dataset.frame
+    times = frozenset(name for name in frame.columns if frame[name].dtype.is_temporal())
+    return _Side(arrays, arrays, dataset.notices, times)
+
+
+def _pictures(report: DriftReport, before: _Side, after: _Side) -> list[bytes]:
+    pictures = [drift_plot(report, before.columns, after.columns)]
+    if report.over_time is not None:
+        pictures.append(onset_plot(report, report.over_time))
+    return pictures
 
 
 def _array(name: str, values: Sequence[float | str | None]) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-
 from ml_orchestrator.datasets.models import DatasetProfile
 from ml_orchestrator.datasets.plots import profile_plot
 from ml_orchestrator.datasets.profile import profile_dataset

@@ -80,12 +80,19 @@ async def drift_check(
         Literal["domain_classifier", "mmd", "pca"] | None,
         Field(description="Test all columns together too: sees changed correlations."),
     ] = None,
+    time_column: TimeColumn = None,
+    chunk: ChunkSize = None,
+    model: Annotated[
+        str | None,
+        Field(max_length=300, description="NAME@ALIAS or NAME/VERSION: does it matter to it?"),
+    ] = None,
     with_plot: Annotated[bool, Field(description="Add a picture of the drifted columns.")] = False,
 ) -> Annotated[CallToolResult, DriftReport]:
     """Compare two samples column by column and say which columns drifted, and how much.
 
-    Decides for the data set too, with its reason. A rise in missing values is reported, not
-    tested. It does not say whether the model suffers: measure that when labels arrive.
+    Decides for the data set too, with its reason and what to do next; with time_column or chunk
+    since when. A rise in missing values is reported, not tested. performance_check says whether
+    a model suffers.
     """
     options = DriftOptions(
         columns=columns,
@@ -95,6 +102,9 @@ async def drift_check(
         share_threshold=share_threshold,
         together=together,
         with_plot=with_plot,
+        time_column=time_column,
+        chunk=chunk,
+        model=model,
     )
     report, pictures = await monitoring.drift(reference, current, options)
     return with_pictures(report, *pictures)

@@ -1,0 +1,76 @@
+"""Whether drift matters to a model, and what to do next."""
+
+from collections.abc import Mapping
+
+from ml_orchestrator.health.models import ColumnImpact, DriftReport, ModelImpact
+
+__all__ = ["next_steps", "weigh"]
+
+NOTABLE_SHARE = 0.05  # of all importance, from which a column matters
+SOURCE_FAULT = 0.05  # rise in missing values that looks like a broken feed
+
+
+def weigh(report: DriftReport, importances: Mapping[str, float], *, model: str) -> ModelImpact:
+    """Return how much of what a model relies on has drifted.
+
+    A column's share is its permutation importance over the sum of all that are above 0. A column
+    without one, of a model that has some, is beyond its most important ones and counts as 0.
+
+    Args:
+        report: what drifted.
+        importances: column to importance; a model's own, measured on held-out rows.
+        model: its name and version, for the words.
+    """
+    kept = {name: value for name, value in importances.items() if value > 0}
+    total = sum(kept.values()) or 1.0
+    columns = [
+        ColumnImpact(column=name, importance_share=kept.get(name, 0.0) / total)
+        for name in report.drifted_columns
+    ]
+    columns.sort(key=lambda c: -c.importance_share)
+    share = min(1.0, sum(c.importance_share for c in columns))
+    matters = [c.column for c in columns if c.importance_share >= NOTABLE_SHARE]
+    if not importances:
+        summary = f"{model} has no importances, so whether it relies on these columns is unknown."
+    elif not matters:
+        summary = f"{model} hardly relies on what drifted ({share:.0%} of its importance)."
+    else:
+        named = ", ".join(map(repr, matters[:5]))
+        summary = f"{share:.0%} of what {model} relies on drifted, by {named}."
+    return ModelImpact(
+        model=model,
+        share=share if importances else None,
+        matters=bool(matters) if importances else None,
+        columns=tuple(columns),
+        summary=summary,
+    )
+
+
+def next_steps(report: DriftReport) -> tuple[str, ...]:
+    """Return what to do, in this order, in whole sentences."""
+    steps = [
+        f"Look for a broken feed: missing values of {c.column!r} rose from "
+        f"{c.missing_share_reference:.0%} to {c.missing_share_current:.0%}."
+        for c in report.columns
+        if c.missing_share_current - c.missing_share_reference >= SOURCE_FAULT
+    ][:3]
+    joint = report.together is not None and report.together.is_drifted
+    if not report.is_any_column_drifted and not joint:
+        return tuple(steps) or ("Nothing to do: go on watching.",)
+    when = "" if report.over_time is None else f", which began at {report.over_time.since}"
+    if report.is_any_column_drifted:
+        named = ", ".join(map(repr, report.drifted_columns[:3]))
+        steps.append(
+            f"Find the cause of the change in {named}{when}: unit, source, filter, season."
+        )
+    else:
+        steps.append("No column changed by itself: look at how the columns hang together.")
+    if report.model is None:
+        steps.append("Name the model, to see whether it relies on these columns.")
+    elif report.model.matters is False:
+        steps.append("Leave the model as it is: it hardly relies on these columns.")
+        return tuple(steps)
+    steps.append(
+        "Measure the model (performance_check); retrain if it is worse and the data right."
+    )
+    return tuple(steps)

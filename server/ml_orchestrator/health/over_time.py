@@ -1,0 +1,122 @@
+"""Drift chunk by chunk: since when."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.chunks import Chunk, Timeline, cut
+from ml_orchestrator.health.drift import DRIFT_TESTS
+from ml_orchestrator.health.drift._base import Columns, Sample, is_missing
+from ml_orchestrator.health.drift.choice import MOST_DISCRETE_VALUES, Pair, measure
+from ml_orchestrator.health.models import Correction, DriftChunk, DriftOverTime
+from ml_orchestrator.health.report import adjust
+
+__all__ = ["drift_over_time"]
+
+Cell = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A column in a chunk: could it be chance, and is it far enough?"""
+
+    p_value: float
+    is_far: bool
+
+
+def drift_over_time(
+    reference: Columns,
+    current: Mapping[str, NDArray[Any]],
+    *,
+    tests: Mapping[str, str],
+    timeline: Timeline | None = None,
+    chunk: str | None = None,
+    alpha: float = 0.05,
+    correction: Correction = "benjamini_hochberg",
+) -> DriftOverTime:
+    """Compare each chunk of the current rows with the reference, and date each column's drift.
+
+    A column drifts in a chunk when a test of one distribution (Kolmogorov-Smirnov for numbers,
+    chi-square for categories) is significant after correction for all columns in all chunks, and,
+    where the column's test is a distance, the distance reaches its threshold too: in a small
+    chunk any distance is large by chance. A column drifts since its first such chunk.
+
+    Args:
+        reference: columns of the reference, or the samples of a `Baseline`.
+        current: column name to array of shape ``(n_rows,)``.
+        tests: the test of each column that is compared.
+        timeline: when each current row was; None takes them as they stand.
+        chunk: as for `cut`.
+        alpha: limit of the adjusted p values.
+        correction: how they are adjusted.
+
+    Raises:
+        InvalidInputError: the rows cannot be cut so.
+    """
+    n_rows = next(iter(current.values())).shape[0]
+    parts = cut(n_rows, timeline, chunk)
+    before = {name: Sample.read(name, "reference", reference[name]) for name in tests}
+    found: dict[Cell, _Found] = {}
+    for i, part in enumerate(parts):
+        for name, test in tests.items():
+            rows = current[name][part.rows]
+            if _has_value(rows):
+                found[i, name] = _compare(Pair.read(name, before, {name: rows}), test)
+    if not found:
+        raise InvalidInputError("No chunk has a value of any column, so none can be compared.")
+    adjusted = adjust({cell: result.p_value for cell, result in found.items()}, correction)
+    drifted = {c for c, result in found.items() if result.is_far and adjusted[c] <= alpha}
+    chunks = tuple(_chunk(i, part, found, drifted, adjusted) for i, part in enumerate(parts))
+    return _dated(chunks, tests)
+
+
+def _compare(pair: Pair, test: str) -> _Found:
+    is_discrete = pair.reference.kind == "categorical" or pair.n_distinct <= MOST_DISCRETE_VALUES
+    chance = measure(pair, "chi_square" if is_discrete else "ks")
+    entry = DRIFT_TESTS[test]
+    is_far = entry.measure == "p_value" or measure(pair, test).statistic >= entry.threshold
+    return _Found(1.0 if chance.p_value is None else chance.p_value, is_far)
+
+
+def _has_value(rows: NDArray[Any]) -> bool:
+    if rows.dtype.kind in "iuf":
+        return bool(np.isfinite(rows).any())
+    return not all(is_missing(value) for value in rows.tolist())
+
+
+def _chunk(
+    i: int,
+    part: Chunk,
+    found: Mapping[Cell, _Found],
+    drifted: set[Cell],
+    adjusted: Mapping[Cell, float],
+) -> DriftChunk:
+    compared = [name for at, name in found if at == i]
+    names = sorted((n for n in compared if (i, n) in drifted), key=lambda n: (adjusted[i, n], n))
+    return DriftChunk(
+        start=part.start,
+        end=part.end,
+        n_rows=part.rows.size,
+        drifted_columns=tuple(names),
+        share_drifted=len(names) / len(compared) if compared else 0.0,
+    )
+
+
+def _dated(chunks: Sequence[DriftChunk], names: Mapping[str, str]) -> DriftOverTime:
+    since: dict[str, str] = {}
+    for chunk in chunks:
+        for name in chunk.drifted_columns:
+            since.setdefault(name, chunk.start)
+    n_drifted = sum(bool(chunk.drifted_columns) for chunk in chunks)
+    first = next((chunk.start for chunk in chunks if chunk.drifted_columns), None)
+    summary = (
+        f"No column drifted in any of {len(chunks)} chunks."
+        if first is None
+        else f"Since {first}: {len(since)} of {len(names)} columns drifted, in {n_drifted} of "
+        f"{len(chunks)} chunks."
+    )
+    return DriftOverTime(since=first, columns_since=since, chunks=tuple(chunks), summary=summary)

@@ -1,0 +1,127 @@
+"""Since when, and does it matter: drift in chunks, beside what a model relies on."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ml_orchestrator.health.baseline import prepare_baseline
+from ml_orchestrator.health.chunks import Timeline
+from ml_orchestrator.health.impact import next_steps, weigh
+from ml_orchestrator.health.models import DriftOverTime, DriftReport
+from ml_orchestrator.health.over_time import drift_over_time
+from ml_orchestrator.health.plots import onset_plot
+from ml_orchestrator.health.report import check_drift
+
+Table = dict[str, NDArray[Any]]
+DAY_S = 86_400.0
+N_DAYS, PER_DAY = 20, 60
+TESTS = {"load": "wasserstein", "heat": "wasserstein", "kind": "jensen_shannon"}
+
+
+def _table(seed: int, n: int) -> Table:
+    rng = np.random.default_rng(seed)
+    kinds = np.array(["a", "b", "c"], dtype=object)
+    return {
+        "load": rng.normal(size=n),
+        "heat": rng.normal(size=n),
+        "kind": rng.choice(kinds, n, p=[0.6, 0.3, 0.1]),
+    }
+
+
+REFERENCE = _table(0, 3_000)
+
+
+def _later(seed: int, *, load_from: int | None = None, kind_from: int | None = None) -> Table:
+    now = _table(seed, N_DAYS * PER_DAY)
+    if load_from is not None:
+        now["load"][load_from * PER_DAY :] += 1.0
+    if kind_from is not None:
+        now["kind"][kind_from * PER_DAY :] = np.array("c", dtype=object)
+    return now
+
+
+def _over_time(now: Table, **options: Any) -> DriftOverTime:
+    days = np.floor(np.arange(N_DAYS * PER_DAY) / PER_DAY) * DAY_S
+    return drift_over_time(
+        REFERENCE, now, tests=TESTS, timeline=Timeline(days, is_time=True), chunk="1d", **options
+    )
+
+
+def test_each_column_is_dated_by_its_own_onset() -> None:
+    found = _over_time(_later(1, load_from=12, kind_from=7))
+    assert found.since == "1970-01-08"
+    assert found.columns_since == {"kind": "1970-01-08", "load": "1970-01-13"}
+    assert len(found.chunks) == N_DAYS
+    assert found.chunks[-1].drifted_columns == ("kind", "load")
+    assert found.chunks[-1].share_drifted == pytest.approx(2 / 3)
+    assert found.summary == "Since 1970-01-08: 2 of 3 columns drifted, in 13 of 20 chunks."
+
+
+def test_small_chunks_of_one_distribution_raise_alarms_at_the_nominal_rate() -> None:
+    # The Wasserstein distance of 60 values from the reference is above 0.1 in most chunks.
+    n_alarms = sum(_over_time(_later(seed)).since is not None for seed in range(1, 41))
+    assert n_alarms <= 6  # binomial, mean 2: more in 5 of 1,000 sound cases
+
+
+def test_a_difference_too_small_to_matter_is_no_drift_however_sure_it_is() -> None:
+    now = _table(1, 60_000)
+    now["load"] += 0.06
+    before = _table(0, 60_000)
+    assert drift_over_time(before, now, tests=TESTS, chunk="20000rows").since is None
+    sure = drift_over_time(before, now, tests={**TESTS, "load": "ks"}, chunk="20000rows")
+    assert set(sure.columns_since) == {"load"}
+
+
+def test_a_baseline_dates_what_its_data_date() -> None:
+    samples = prepare_baseline(REFERENCE, source="x").samples
+    now = _later(3, load_from=5)
+    now["heat"][: 2 * PER_DAY] = np.nan
+    options: dict[str, Any] = {"tests": TESTS, "chunk": f"{PER_DAY}rows"}
+    found = drift_over_time(samples, now, **options)
+    assert found == drift_over_time(REFERENCE, now, **options)
+    assert found.columns_since["load"] == str(5 * PER_DAY + 1)
+
+
+def _report(now: Table) -> DriftReport:
+    return check_drift(REFERENCE, now, tests=TESTS)
+
+
+def test_the_onset_is_drawn_and_follows_the_data() -> None:
+    early, late = _later(1, load_from=3), _later(1, load_from=15)
+    pictures = [onset_plot(_report(now), _over_time(now)) for now in (early, late, late)]
+    assert pictures[0].startswith(b"\x89PNG")
+    assert pictures[0] != pictures[1]
+    assert pictures[1] == pictures[2]
+
+
+def test_drift_matters_by_the_share_of_importance_that_it_touches() -> None:
+    report = _report(_later(1, load_from=0, kind_from=0))
+    assert set(report.drifted_columns) == {"load", "kind"}
+    heavy = weigh(report, {"load": 0.3, "heat": 0.1, "kind": -0.01}, model="m/1")
+    assert heavy.share == pytest.approx(0.75)
+    assert heavy.matters is True
+    assert [(c.column, c.importance_share) for c in heavy.columns] == [
+        ("load", pytest.approx(0.75)),
+        ("kind", 0.0),
+    ]
+    assert "75% of what m/1 relies on drifted, by 'load'" in heavy.summary
+    light = weigh(report, {"heat": 0.4}, model="m/1")
+    assert (light.share, light.matters) == (0.0, False)
+    unknown = weigh(report, {}, model="m/1")
+    assert (unknown.share, unknown.matters) == (None, None)
+    assert "unknown" in unknown.summary
+
+
+def test_what_to_do_follows_from_what_was_found() -> None:
+    assert next_steps(_report(_table(9, 1_000))) == ("Nothing to do: go on watching.",)
+    report = _report(_later(1, load_from=0))
+    assert "Name the model" in next_steps(report)[1]
+    light = report.model_copy(update={"model": weigh(report, {"heat": 1.0}, model="m/1")})
+    assert next_steps(light)[-1].startswith("Leave the model as it is")
+    holed = _later(1, load_from=0)
+    holed["load"][::3] = np.nan
+    assert "missing values of 'load' rose from 0% to 33%" in next_steps(_report(holed))[0]
+    dated = report.model_copy(update={"over_time": _over_time(_later(1, load_from=4))})
+    assert "which began at 1970-01-05" in next_steps(dated)[0]
