@@ -174,7 +174,6 @@ async def health_get(
 ) -> HealthReport:
     """Say whether services, components, stores, worker and model servers are live and ready.
 
-    Each comes with its reason and how long its probe took. What has not been probed is
-    reported as unknown, never as healthy.
+    What has not been probed is unknown, never healthy.
     """
     return await monitoring.health(detail)
