@@ -66,6 +66,12 @@ async def training_start(
         str | None,
         Field(max_length=200, description="Keep rows with the same value together."),
     ] = None,
+    weight_column: Annotated[
+        str | None, Field(max_length=200, description="How much each row counts in fitting.")
+    ] = None,
+    quantile: Annotated[
+        float | None, Field(gt=0, lt=1, description="Predict this quantile, not the mean.")
+    ] = None,
     warm_start: Annotated[
         bool, Field(description="After the defaults, try what did best on similar data here.")
     ] = False,
@@ -108,6 +114,8 @@ async def training_start(
         "seed": seed,
         "time_column": time_column,
         "group_column": group_column,
+        "weight_column": weight_column,
+        "quantile": quantile,
         "warm_start": warm_start,
         "sampler": sampler,
         "allocation": allocation,

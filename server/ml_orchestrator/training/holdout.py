@@ -10,6 +10,7 @@ from scipy.linalg import LinAlgWarning
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 from ml_orchestrator.training.metrics import Metric, Predictions
 from ml_orchestrator.training.models import Importance
@@ -35,7 +36,8 @@ def fit(pipeline: Pipeline, table: TrainingTable, rows: Rows) -> Pipeline:
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", LinAlgWarning)
         warnings.filterwarnings("ignore", message="Got `batch_size`")  # fewer rows than a batch
-        pipeline.fit(table.features.iloc[rows], table.labels[rows])
+        given = _weights(pipeline.named_steps["model"], table, rows)
+        pipeline.fit(table.features.iloc[rows], table.labels[rows], **given)
     model = pipeline.named_steps["model"]
     if hasattr(model, "as_saved"):
         model = model.as_saved()
@@ -43,6 +45,15 @@ def fit(pipeline: Pipeline, table: TrainingTable, rows: Rows) -> Pipeline:
     if "n_jobs" in model.get_params():
         model.set_params(n_jobs=None)
     return pipeline
+
+
+def _weights(model: Any, table: TrainingTable, rows: Rows) -> dict[str, NDArray[np.float64]]:
+    """Return the weights for a model that takes them, 1 on average, or penalties would shift."""
+    inner = getattr(model, "regressor", model)
+    if table.weights is None or not has_fit_parameter(inner, "sample_weight"):
+        return {}
+    weights = table.weights[rows]
+    return {"model__sample_weight": weights / weights.mean()}
 
 
 def predict(model: Any, features: Any, table: TrainingTable, rows: Rows) -> Predictions:
@@ -66,14 +77,23 @@ def predict(model: Any, features: Any, table: TrainingTable, rows: Rows) -> Pred
 def baseline_scores(
     metrics: list[Metric], table: TrainingTable, train: Rows, test: Rows
 ) -> dict[str, float]:
-    """Return what always predicting the class shares or the mean scores on the test rows."""
+    """Return what the class shares, the mean or the quantile of all rows score on the test rows."""
     is_class = table.task == "classification"
-    dummy = DummyClassifier(strategy="prior") if is_class else DummyRegressor()
+    dummy = DummyClassifier(strategy="prior") if is_class else _constant(table)
     nothing: NDArray[np.float64] = np.zeros((len(table.labels), 1))
     dummy.fit(nothing[train], table.labels[train])
     given = predict(dummy, nothing[test], table, test)
     scores = {metric.name: metric.compute(given) for metric in metrics}
     return {name: score for name, score in scores.items() if np.isfinite(score)}
+
+
+def _constant(table: TrainingTable) -> DummyRegressor:
+    quantile = table.problem.quantile
+    return (
+        DummyRegressor()
+        if quantile is None
+        else DummyRegressor(strategy="quantile", quantile=quantile)
+    )
 
 
 def permutation_importances(

@@ -16,9 +16,18 @@ from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.models import Task
 
-__all__ = ["METRICS", "Metric", "Predictions", "pick_metric", "standard_metrics"]
+__all__ = [
+    "METRICS",
+    "PINBALL",
+    "Metric",
+    "Predictions",
+    "pick_metric",
+    "pinball_loss",
+    "standard_metrics",
+]
 
 TINY = 1e-15
+PINBALL = "pinball_loss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,20 @@ def pick_metric(name: str, task: Task, n_classes: int) -> Metric:
         about = f"{task} with {n_classes} classes" if task == "classification" else task
         raise InvalidInputError(f"No metric {name!r} for {about}; known: {', '.join(fitting)}.")
     return METRICS[name]
+
+
+def pinball_loss(quantile: float) -> Metric:
+    """Return the measure that the quantile itself makes least, in the target's unit.
+
+    A prediction that is too low costs ``quantile`` of what lacks, one too high the rest of it
+    (R. Koenker, G. Bassett, 1978).
+    """
+
+    def compute(given: Predictions) -> float:
+        lacks = given.truth - given.predicted
+        return float(np.mean(np.maximum(quantile * lacks, (quantile - 1) * lacks)))
+
+    return Metric(PINBALL, "regression", False, compute)
 
 
 def standard_metrics(metric: Metric) -> list[Metric]:

@@ -75,6 +75,22 @@ class TrainingSpec(Record):
         str | None,
         Field(description="Keep rows of one value (a person) on one side; not a feature."),
     ] = None
+    weight_column: Annotated[
+        str | None,
+        Field(
+            description="How much each row counts in fitting, above 0; not a feature. Scores "
+            "count rows alike, and nearest neighbours do too."
+        ),
+    ] = None
+    quantile: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="Predict this quantile of a number in place of its mean: 0.9 is what nine "
+            "in ten stay below.",
+        ),
+    ] = None
     warm_start: Annotated[
         bool,
         Field(description="After the defaults, try what did best on similar data sets here."),

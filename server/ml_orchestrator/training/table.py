@@ -19,9 +19,10 @@ from ml_orchestrator.datasets.models import ColumnKind
 from ml_orchestrator.datasets.profile import check_column
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.training.metrics import METRICS, Metric, pick_metric
+from ml_orchestrator.training.metrics import METRICS, PINBALL, Metric, pick_metric, pinball_loss
 from ml_orchestrator.training.models import Task, TrainingSpec
 from ml_orchestrator.training.preprocessing import MAX_ONE_HOT, FeatureKinds
+from ml_orchestrator.training.row_roles import groups_of, times_of, weights_of
 from ml_orchestrator.training.trainer import Problem
 
 __all__ = ["TrainingTable", "check_head", "prepare_table"]
@@ -39,7 +40,8 @@ class TrainingTable:
 
     ``labels`` holds the target as the pipeline sees and returns it; ``codes`` the same as
     class codes from 0 (classification) or as floats (regression). ``times`` and ``groups``
-    are numbers that order or group the rows, where the spec asks for it.
+    are numbers that order or group the rows, ``weights`` say how much each counts, where the spec
+    asks for it.
     """
 
     frame: pl.DataFrame
@@ -53,6 +55,8 @@ class TrainingTable:
     kinds: FeatureKinds
     times: NDArray[np.float64] | None
     groups: NDArray[np.int64] | None
+    weights: NDArray[np.float64] | None
+    quantile: float | None
     warnings: tuple[str, ...]
 
     @property
@@ -66,6 +70,7 @@ class TrainingTable:
             is_imbalanced=n_classes > 0
             and bool(counts.min() * n_classes < IMBALANCED * len(self.codes)),
             is_ordered=self.times is not None,
+            quantile=self.quantile,
         )
 
 
@@ -81,7 +86,6 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
     task = _task(spec, frame[target])
     kinds, dropped = _feature_kinds(spec, frame, target, task)
     labels, codes, classes = _labels(frame[target], task)
-    metric_name = spec.metric or suggest_metric(task, len(classes))
     return TrainingTable(
         frame=pl.DataFrame([frame[name] for name in (*kinds.names, target)]),
         features=_raw_features(frame, kinds),
@@ -90,10 +94,12 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
         classes=classes,
         target=target,
         task=task,
-        metric=pick_metric(metric_name, task, len(classes)),
+        metric=_metric(spec, task, len(classes)),
         kinds=kinds,
-        times=_times(spec, frame),
-        groups=_groups(spec, frame),
+        times=times_of(spec, frame),
+        groups=groups_of(spec, frame),
+        weights=weights_of(spec, frame),
+        quantile=spec.quantile,
         warnings=(*dataset.notices, *warnings, *dropped),
     )
 
@@ -109,7 +115,8 @@ def check_head(spec: TrainingSpec, dataset: Dataset) -> None:
     """
     target = _target_name(spec, dataset)
     column = dataset.frame[target]
-    others = [c for c in dataset.frame.get_columns() if c.name not in (target, spec.group_column)]
+    not_features = (target, spec.group_column, spec.weight_column)
+    others = [c for c in dataset.frame.get_columns() if c.name not in not_features]
     if column_kind(column) == "unsupported":
         raise InvalidInputError(f"The target {target!r} is {column.dtype}; choose another target.")
     if all(column_kind(other) == "unsupported" for other in others):
@@ -119,7 +126,8 @@ def check_head(spec: TrainingSpec, dataset: Dataset) -> None:
         raise InvalidInputError(
             f"The target {target!r} is {column.dtype}, not a number; use task classification."
         )
-    _check_metric(spec.metric, "classification" if is_text else spec.task)
+    if spec.quantile is None:
+        _check_metric(spec.metric, "classification" if is_text else spec.task)
 
 
 def _check_metric(name: str | None, task: str) -> None:
@@ -134,12 +142,19 @@ def _target_name(spec: TrainingSpec, dataset: Dataset) -> str:
     if target is None:
         known = ", ".join(dataset.frame.columns[:50])
         raise InvalidInputError(f"No target given for {spec.source!r}; columns: {known}.")
-    roles = {target: "target", spec.time_column: "time column", spec.group_column: "group column"}
+    roles = {
+        target: "target",
+        spec.time_column: "time column",
+        spec.group_column: "group column",
+        spec.weight_column: "weight column",
+    }
     for name, role in roles.items():
         if name is not None:
             check_column(dataset.frame, name, role)
-    if target in (spec.time_column, spec.group_column):
-        raise InvalidInputError(f"{target!r} cannot be the target and order or group the rows too.")
+    if target in (spec.time_column, spec.group_column, spec.weight_column):
+        raise InvalidInputError(
+            f"{target!r} cannot be the target and order, group or weigh the rows too."
+        )
     if spec.time_column and spec.group_column:
         raise InvalidInputError("Give a time column or a group column, not both.")
     return target
@@ -155,7 +170,8 @@ def _complete_rows(
             f"The target {target!r} has no usable value in {frame.height:,} rows "
             f"({frame[target].dtype}). Choose another target."
         )
-    needed = [target, *(n for n in (spec.time_column, spec.group_column) if n is not None)]
+    roles = (spec.time_column, spec.group_column, spec.weight_column)
+    needed = [target, *(name for name in roles if name is not None)]
     complete = frame
     for name in needed:
         complete = complete.filter(complete[name].is_not_null())
@@ -169,10 +185,18 @@ def _complete_rows(
 
 
 def _task(spec: TrainingSpec, target: pl.Series) -> Task:
-    task = suggest_task(target) if spec.task == "auto" else spec.task
+    is_open = spec.task == "auto" and spec.quantile is None
+    task = suggest_task(target) if is_open else spec.task
+    if task == "auto":
+        task = "regression"  # only a number has quantiles
     if task == "regression" and not target.dtype.is_numeric():
         raise InvalidInputError(
             f"The target {target.name!r} is {target.dtype}, not a number; use task classification."
+        )
+    if task == "classification" and spec.quantile is not None:
+        raise InvalidInputError(
+            f"The target {target.name!r} is classes, which have no quantile. Leave quantile out, "
+            "or use task regression if it is a number."
         )
     n_unique = target.n_unique()
     if n_unique < 2:
@@ -194,7 +218,7 @@ def _feature_kinds(
     by_kind: dict[ColumnKind, list[str]] = {}
     dropped: list[str] = []
     for column in frame.get_columns():
-        if column.name in (target, spec.group_column):
+        if column.name in (target, spec.group_column, spec.weight_column):
             continue
         if reason := _useless(column):
             dropped.append(f"Column {column.name!r} was left out: {reason}.")
@@ -270,24 +294,12 @@ def _finite(column: pl.Series) -> pl.Series:
     return column.set(column.is_infinite(), None) if column.dtype.is_float() else column
 
 
-def _times(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.float64] | None:
-    if spec.time_column is None:
-        return None
-    column = frame[spec.time_column]
-    if column_kind(column) not in ("numeric", "temporal"):
+def _metric(spec: TrainingSpec, task: Task, n_classes: int) -> Metric:
+    if spec.quantile is None:
+        return pick_metric(spec.metric or suggest_metric(task, n_classes), task, n_classes)
+    if spec.metric not in (None, PINBALL):
         raise InvalidInputError(
-            f"The time column {column.name!r} holds {column.dtype}; numbers, dates or ISO 8601 "
-            "times are needed."
+            f"A quantile is judged by {PINBALL}, which it makes least, and not by {spec.metric!r}. "
+            "Leave the metric out."
         )
-    times: NDArray[np.float64] = column.to_physical().cast(pl.Float64).to_numpy()
-    return times
-
-
-def _groups(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.int64] | None:
-    if spec.group_column is None:
-        return None
-    column = frame[spec.group_column]
-    if column_kind(column) == "unsupported":
-        raise InvalidInputError(f"The group column {column.name!r} is {column.dtype}.")
-    groups: NDArray[np.int64] = column.rank("dense").cast(pl.Int64).to_numpy()
-    return groups
+    return pinball_loss(spec.quantile)

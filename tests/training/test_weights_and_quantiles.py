@@ -1,0 +1,124 @@
+"""Rows that count for more, and other answers than the mean."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.training.tables import dataset_of, mixed_table
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.training.holdout import fit
+from ml_orchestrator.training.metrics import Predictions, pinball_loss
+from ml_orchestrator.training.models import TrainingSpec
+from ml_orchestrator.training.preprocessing import build_pipeline
+from ml_orchestrator.training.search import train
+from ml_orchestrator.training.table import TrainingTable, prepare_table
+from ml_orchestrator.training.trainers import TRAINERS, Problem
+
+NUMBERS = Problem("regression")
+UPPER = Problem("regression", quantile=0.9)
+
+
+def two_sources(n_rows: int = 600) -> pl.DataFrame:
+    """Every other row says that ``y`` falls with ``x`` where the rest says it rises."""
+    rng = np.random.default_rng(0)
+    x, is_wrong = rng.normal(size=n_rows), np.arange(n_rows) % 2 == 1
+    y = np.where(is_wrong, -x, x) * 3 + rng.normal(0, 0.3, n_rows)
+    return pl.DataFrame({"x": x, "w": np.where(is_wrong, 0.01, 5.0), "y": y})
+
+
+def table_of(frame: pl.DataFrame, **given: Any) -> TrainingTable:
+    return prepare_table(TrainingSpec(source="t.csv", **given), dataset_of(frame))
+
+
+def fitted(trainer: str, table: TrainingTable, rows: Any) -> Any:
+    entry = TRAINERS[trainer]
+    estimator = entry.build(table.problem, entry.first_params, seed=0, n_jobs=None)
+    return fit(build_pipeline(table.kinds, entry.needs, estimator), table, rows)
+
+
+@pytest.mark.parametrize(
+    "trainer", [name for name, e in TRAINERS.items() if e.fits(NUMBERS) and name != "nearest"]
+)
+def test_what_counts_for_more_is_learnt(trainer: str) -> None:
+    frame = two_sources()
+    table = table_of(frame, weight_column="w")
+    assert table.kinds.names == ("x",)
+
+    model = fitted(trainer, table, np.arange(400))
+
+    late = frame[400:].to_pandas()
+    assert np.corrcoef(model.predict(late), late["x"])[0, 1] > 0.8
+
+
+def test_the_unit_of_weights_does_not_matter() -> None:
+    frame = two_sources()
+    rows = np.arange(400)
+    one, other = (
+        fitted("linear", table_of(data, weight_column="w"), rows).predict(frame.to_pandas())
+        for data in (frame, frame.with_columns(pl.col("w") * 1_000))
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("frame", "given", "said"),
+    [
+        (two_sources().with_columns(w=pl.lit(0.0)), {"weight_column": "w"}, "600 weights in 'w'"),
+        (two_sources().with_columns(w=pl.lit("a")), {"weight_column": "w"}, "no number"),
+        (two_sources(), {"weight_column": "v"}, "to use as weight column"),
+        (two_sources(), {"weight_column": "y", "target": "y"}, "cannot be the target and"),
+        (mixed_table(), {"quantile": 0.5}, "not a number"),
+        (two_sources(), {"quantile": 0.5, "metric": "r2"}, "judged by pinball_loss"),
+    ],
+)
+def test_weights_and_quantiles_that_make_no_sense_are_refused(
+    frame: pl.DataFrame, given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        table_of(frame, **given)
+
+
+def test_rows_without_a_weight_are_left_out() -> None:
+    frame = two_sources().with_columns(w=pl.when(pl.col("x") > 0).then("w"))
+    assert len(table_of(frame, weight_column="w").codes) == (frame["x"] > 0).sum()
+
+
+def test_the_loss_is_least_at_the_quantile() -> None:
+    truth = np.arange(101.0)
+    losses = [
+        pinball_loss(0.9).compute(Predictions(truth, np.full(101, value), np.empty((101, 0))))
+        for value in truth
+    ]
+    assert np.argmin(losses) == 90
+    # At 0 each of 0 to 100 lacks all of itself, which costs nine tenths of it.
+    assert losses[0] == pytest.approx(0.9 * 50)
+
+
+@pytest.mark.parametrize("trainer", [n for n, e in TRAINERS.items() if e.fits(UPPER)])
+def test_nine_in_ten_later_values_lie_below_the_upper_quantile(trainer: str) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, 1_200)
+    y = 2 * x + (1 + 0.5 * x) * rng.normal(size=1_200)
+    frame = pl.DataFrame({"x": x, "y": y})
+
+    model = fitted(trainer, table_of(frame, quantile=0.9), np.arange(600))
+
+    late = frame[600:]
+    below = float(np.mean(late["y"].to_numpy() <= model.predict(late.to_pandas())))
+    # Standard error of the share: 0.012; a model of 600 rows is a little off besides.
+    assert below == pytest.approx(0.9, abs=0.05)
+
+
+def test_a_quantile_is_searched_and_judged_by_its_own_loss(tmp_path: Path) -> None:
+    frame = two_sources().filter(pl.col("w") > 1).drop("w")
+    spec = TrainingSpec(source="t.csv", quantile=0.8, n_trials=3, n_folds=3)
+
+    summary = train(spec, dataset_of(frame), study_dir=tmp_path, report=lambda *_: None).summary
+
+    assert (summary.task, summary.metric, summary.higher_is_better) == (
+        "regression", "pinball_loss", False,
+    )  # fmt: skip
+    assert summary.holdout["pinball_loss"].high < summary.baseline["pinball_loss"]
