@@ -97,13 +97,16 @@ def test_no_request_fails_while_versions_are_swapped_and_the_server_told_to_go(
 
 
 def test_an_isolated_model_that_dies_is_started_again_and_its_server_lives(
-    stopped: Settings,
+    stopped: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret")
     address = start_server(stopped, MODEL, isolate=True)
     body, own = question()
     assert send(address, "/invocations", body).body == own[0]
     (model,) = psutil.Process(address.pid).children()
-    assert not any(name.startswith("ML_ORCHESTRATOR_") for name in model.environ())
+    assert "OTEL_EXPORTER_OTLP_HEADERS" in psutil.Process(address.pid).environ()
+    assert not any(name.startswith(("ML_ORCHESTRATOR_", "OTEL_")) for name in model.environ())
 
     (seen,) = HttpServingControl(address).stats(window_s=60)
     assert seen.fault is None
