@@ -169,6 +169,39 @@ def test_the_origins_folder_is_read_whole_and_damaged_files_are_named(
     assert (found["insight"], found["confidence"]) == ("caching halves latency", 0.7)
 
 
+def test_of_an_origins_file_only_what_is_damaged_is_left_out_and_named(tmp_path: Path) -> None:
+    whole: dict[str, Any] = json.loads(json.dumps(AGENT_FILE))
+    whole["task_history"].insert(1, "no task")
+    whole["optimization_insights"].append(["no insight"])
+    whole["domain_knowledge"]["common_patterns"].append({"pattern_name": "half"})
+    whole["domain_knowledge"]["project_specific_context"]["performance_baselines"]["odd"] = "fast"
+    whole["domain_knowledge"]["project_specific_context"]["configuration_insights"] = "no list"
+    people = whole["collaboration_patterns"]["frequent_collaborators"]
+    people.append({"agent_name": "nobody", "collaboration_frequency": "often"})
+    folder = tmp_path / "memory"
+    (folder / "agents").mkdir(parents=True)
+    (folder / "agents" / f"{ME}.json").write_text(json.dumps(whole), encoding="utf-8")
+    shared = {**CONTEXT_FILE, "global_insights": [{}, *CONTEXT_FILE["global_insights"], 7]}
+    (folder / "shared_context.json").write_text(json.dumps(shared), encoding="utf-8")
+
+    with AgentMemoryManager(tmp_path / "home") as manager:
+        done = manager.import_memory(folder)
+        memory = manager.load_agent_memory(ME)
+
+    named = [said.removeprefix(f"{ME}.json: ").split(": ")[0] for said in done["skipped"]]
+    assert named == [
+        "task_history[1]", "optimization_insights[1]", "common_patterns[1]",
+        "configuration_insights", "performance_baselines.odd", "frequent_collaborators[1]",
+        "shared_context.json", "shared_context.json",
+    ]  # fmt: skip
+    assert "common_patterns[1]: 'description' is missing" in done["skipped"][2]
+    assert "global_insights[0]: 'insight' is missing" in done["skipped"][6]
+    assert done["n_added"] == 8
+    assert len(memory["task_history"]) == 2
+    (colleague,) = memory["collaboration_patterns"]["frequent_collaborators"]
+    assert colleague["collaboration_frequency"] == 5
+
+
 def test_an_export_is_written_and_read_by_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

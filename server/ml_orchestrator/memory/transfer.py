@@ -16,7 +16,7 @@ from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.memory._rows import MODELS, NewRecord, Predecessor, add, id_of, survivor
 from ml_orchestrator.memory.limits import check_context, faults_of, refuse_beyond_limits
 from ml_orchestrator.memory.models import Remembered
-from ml_orchestrator.memory.origin_files import read_agent_file, read_context_file
+from ml_orchestrator.memory.origin_files import OriginFile, read_agent_file, read_context_file
 from ml_orchestrator.memory.requests import UNKNOWN, Origin
 from ml_orchestrator.memory.times import moment
 from ml_orchestrator.records import Record
@@ -178,12 +178,9 @@ def _import_file(database: Database, file: Path, tally: _Tally) -> None:
         items, counted = content["records"], content.get("collaborations", [])
         context = content.get("shared_context")
     elif "inter_agent_messages" in content or "project_context" in content:
-        items, context, notes = read_context_file(content)
-        counted = []
-        tally.notes += notes
+        items, counted, context = _read(read_context_file(content), file, tally)
     else:
-        items, counted = read_agent_file(content)
-        context = None
+        items, counted, context = _read(read_agent_file(content), file, tally)
     ordered = sorted(items, key=_at)
     for first in range(0, len(ordered), STEP):
         step = ordered[first : first + STEP]
@@ -194,6 +191,15 @@ def _import_file(database: Database, file: Path, tally: _Tally) -> None:
     tally.skipped += database.write(partial(_count_all, cells=counted, file=file.name))
     if context is not None:
         tally.notes += database.write(lambda connection: _take_context(connection, context))
+
+
+def _read(
+    found: OriginFile, file: Path, tally: _Tally
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any] | None]:
+    """Note what could not be read of one of the origin's files, and return the rest."""
+    tally.notes += found.notes
+    tally.skipped += [f"{file.name}: {said[:200]}" for said in found.skipped]
+    return found.items, found.cells, found.context
 
 
 def _at(item: object) -> str:
