@@ -77,36 +77,52 @@ def serve_model(
     prepare_home(settings.home)
     with ExitStack() as stack:
         stack.enter_context(only_server(settings.home, options.model))
-        database = open_database(settings.state_url, settings.home)
-        stack.callback(database.close)
-        desk = open_registry(settings, database)
-        alias = options.alias or ("champion" if options.version is None else None)
-        seen = None if alias is None else desk.store.alias_version(options.model, alias)
-        first = options.version or desk.resolve(options.model, str(alias))
-        metrics, leaving = Metrics(), Leaving()
-        slots = _slots(settings, options, desk, metrics)
-        stack.callback(slots.close)
-        slots.start(first)
-        follower = None if alias is None else _follower(database, desk, slots, alias, seen)
+        opened = _open(stack, settings, options)
         sock = stack.enter_context(bind(options.host, options.port))
-        address = _address(options, sock.getsockname()[1])
+        address, leaving = _address(options, sock.getsockname()[1]), Leaving()
         app = build_app(
-            slots,
-            metrics=metrics,
+            opened.slots,
+            metrics=opened.metrics,
             access=Access(address.token, None if options.allow_network else LOOPBACK),
             limits=Limits(),
             leaving=leaving,
-            look=None if follower is None else follower.look,
+            look=None if opened.follower is None else opened.follower.look,
         )
-        if follower is not None:
-            stack.enter_context(follower.looking(options.follow_s or FOLLOW_S))
+        if opened.follower is not None:
+            stack.enter_context(opened.follower.looking(options.follow_s or FOLLOW_S))
         stack.callback(remove_address, settings.home, address)
 
         def tell() -> None:
             write_address(settings.home, address)
-            on_ready(address.url, first, slots.example())
+            on_ready(address.url, opened.first, opened.slots.example())
 
         make_server(app, leaving=leaving, on_ready=tell).run(sockets=[sock])
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A model that answers in this process; ``follower`` is None where it follows no alias."""
+
+    first: int
+    slots: ModelSlots
+    metrics: Metrics
+    follower: Follower | None
+
+
+def _open(stack: ExitStack, settings: Settings, options: ServeOptions) -> _Opened:
+    """Load the first version; ``stack`` closes everything again."""
+    database = open_database(settings.state_url, settings.home)
+    stack.callback(database.close)
+    desk = open_registry(settings, database)
+    alias = options.alias or ("champion" if options.version is None else None)
+    seen = None if alias is None else desk.store.alias_version(options.model, alias)
+    first = options.version or desk.resolve(options.model, str(alias))
+    metrics = Metrics()
+    slots = _slots(settings, options, desk, metrics)
+    stack.callback(slots.close)
+    slots.start(first)
+    follower = None if alias is None else _follower(database, desk, slots, alias, seen)
+    return _Opened(first, slots, metrics, follower)
 
 
 def _check(options: ServeOptions) -> None:

@@ -90,27 +90,35 @@ def open_desk(
         moved: Told the model whose alias was moved; it must not fail.
     """
     store = MlflowRegistry(tracking_uri, registry_uri, home)
-    keyring = Keyring(home, signing_key=signing_key)
     policies = PolicyBook(home, known_gates=ALIAS_RULES)
-    vault = ModelVault(
-        store,
-        home,
-        keyring=keyring,
-        policy=policy or ModelPolicy(),
-        check_environment=lambda copy: check_environment(copy, policies.environment),
-    )
+    vault = _open_vault(store, home, policies, signing_key, policy or ModelPolicy())
     journal = AliasJournal(database, host=host, new_id=new_id, now=now)
     approvals = Approvals(database, new_id=new_id, now=now)
+    upkeep = AliasUpkeep(store, journal, home=home, host=host, now=now)
     mover = AliasMover(
         store,
         journal,
         verify=vault.verify,
         policies=policies,
         approvals=approvals,
-        upkeep=AliasUpkeep(store, journal, home=home, host=host, now=now),
+        upkeep=upkeep,
         now=now,
         moved=moved,
     )
-    return RegistryDesk(
-        store=store, vault=vault, mover=mover, policies=policies, approvals=approvals
+    return RegistryDesk(store, vault, mover, policies, approvals)
+
+
+def _open_vault(
+    store: RegistryStore,
+    home: Path,
+    policies: PolicyBook,
+    signing_key: Path | None,
+    policy: ModelPolicy,
+) -> ModelVault:
+    return ModelVault(
+        store,
+        home,
+        keyring=Keyring(home, signing_key=signing_key),
+        policy=policy,
+        check_environment=lambda copy: check_environment(copy, policies.environment),
     )
