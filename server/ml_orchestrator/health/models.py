@@ -203,4 +203,7 @@ class DriftReport(Record):
         ModelImpact | None, Field(description="Whether it matters to the model that was named.")
     ] = None
     next_steps: Annotated[tuple[str, ...], Field(description="What to do, in this order.")] = ()
+    page: Annotated[
+        str | None, Field(description="Path of the HTML page, if one was asked for.")
+    ] = None
     summary: Annotated[str, Field(description="The finding in one or two sentences.")]

@@ -35,6 +35,7 @@ class DriftOptions:
     time_column: str | None = None
     chunk: str | None = None
     model: str | None = None
+    with_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """Samples named by their source, compared: the work behind the tools for drift."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from ml_orchestrator.datasets.models import QualityReport
 from ml_orchestrator.datasets.quality import Expectations, check_quality, expect
 from ml_orchestrator.datasets.sources import Dataset, columns_as_arrays, load_dataset
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError, UnavailableError
 from ml_orchestrator.health.baseline import prepare_baseline
 from ml_orchestrator.health.baseline_store import BaselineStore
 from ml_orchestrator.health.chunks import Timeline
@@ -27,6 +29,7 @@ from ml_orchestrator.health.options import (
     PerformanceOptions,
 )
 from ml_orchestrator.health.over_time import drift_over_time
+from ml_orchestrator.health.page import drift_page
 from ml_orchestrator.health.performance.check import check_performance
 from ml_orchestrator.health.performance.models import PerformanceReport
 from ml_orchestrator.health.performance.plot import performance_plot
@@ -36,6 +39,7 @@ from ml_orchestrator.health.report import check_drift
 from ml_orchestrator.health.together import check_together
 from ml_orchestrator.orchestration.importances import importances_of
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.home import prepare_home
 
 __all__ = ["DriftChecker"]
 
@@ -122,7 +126,13 @@ class DriftChecker:
         report = report.model_copy(update=more)
         report = report.model_copy(update={"next_steps": next_steps(report)})
         count_report(report)
-        return report, _pictures(report, before, after) if options.with_plot else []
+        if not (options.with_plot or options.with_page):
+            return report, []
+        pictures = _pictures(report, before, after)
+        if options.with_page:
+            page = self._write_page(report, pictures, f"{_named(current)} and {_named(reference)}")
+            report = report.model_copy(update={"page": str(page)})
+        return report, pictures if options.with_plot else []
 
     def performance(
         self, reference: str, current: str, options: PerformanceOptions
@@ -193,6 +203,22 @@ class DriftChecker:
             max_age_hours=max_age_hours,
         )
 
+    def _write_page(self, report: DriftReport, pictures: Sequence[bytes], title: str) -> Path:
+        """Write a page under the name of its content; the same report is written once."""
+        if self._settings.mode == "read-only":
+            raise PermissionDeniedError(
+                "with_page writes a file, and this server is read-only. Ask for with_plot."
+            )
+        text = drift_page(report, pictures, title=f"Drift between {title}")
+        folder = prepare_home(self._settings.home) / "reports"
+        path = folder / f"drift-{hashlib.sha256(text.encode()).hexdigest()[:16]}.html"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UnavailableError(f"{path} could not be written: {error.strerror}.") from error
+        return path
+
     def _load(self, source: str) -> Dataset:
         settings = self._settings
         return load_dataset(source, roots=settings.roots, max_bytes=settings.max_data_bytes)
@@ -205,6 +231,10 @@ class DriftChecker:
             kept = self._baselines.load(sample.removeprefix(BASELINE_PREFIX))
             return _Side(kept.samples, kept.rows)
         return _side_of(self._load(sample))
+
+
+def _named(sample: str | InlineTable) -> str:
+    return sample if isinstance(sample, str) else "rows of the call"
 
 
 def _side_of(dataset: Dataset) -> _Side:

@@ -87,6 +87,9 @@ async def drift_check(
         Field(max_length=300, description="NAME@ALIAS or NAME/VERSION: does it matter to it?"),
     ] = None,
     with_plot: Annotated[bool, Field(description="Add a picture of the drifted columns.")] = False,
+    with_page: Annotated[
+        bool, Field(description="Write an HTML page too, into the data directory.")
+    ] = False,
 ) -> Annotated[CallToolResult, DriftReport]:
     """Compare two samples column by column and say which columns drifted, and how much.
 
@@ -105,6 +108,7 @@ async def drift_check(
         time_column=time_column,
         chunk=chunk,
         model=model,
+        with_page=with_page,
     )
     report, pictures = await monitoring.drift(reference, current, options)
     return with_pictures(report, *pictures)
