@@ -84,6 +84,33 @@ def test_numbers_are_foretold(trainer: str) -> None:
     assert scores(builtin("diabetes"), trainer, "r2")[0] > 0.15
 
 
+def test_a_line_with_trees_on_what_it_leaves_beats_either_where_both_are_needed() -> None:
+    """A trend that goes on beyond the rows learnt from, and a step that no line can follow."""
+    rng = np.random.default_rng(0)
+    rising, other = np.arange(900) / 100, rng.uniform(-1, 1, 900)
+    y = 3 * rising + np.where(np.abs(other) > 0.5, 4.0, 0.0) + rng.normal(0, 0.5, 900)
+    frame = pl.DataFrame({"rising": rising, "other": other, "y": y})
+    spec = TrainingSpec(source="t.csv", time_column="rising")
+
+    table = prepare_table(spec, dataset_of(frame))
+    rows, later = np.arange(700), np.arange(700, 900)
+    errors = {
+        name: float(
+            np.sqrt(
+                np.mean(
+                    (fitted(table, name, rows).predict(table.features.iloc[later]) - y[later]) ** 2
+                )
+            )
+        )
+        for name in ("linear", "histogram_boosting", "forest", "linear_boosting")
+    }
+
+    best = min(errors, key=errors.__getitem__)
+    assert best == "linear_boosting"
+    assert errors.pop(best) < 0.75  # the noise alone is 0.5
+    assert min(errors.values()) > 1.5
+
+
 @pytest.mark.parametrize(
     "trainer", [name for name, entry in TRAINERS.items() if "class_weight" in entry.first_params]
 )

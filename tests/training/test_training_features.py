@@ -269,8 +269,9 @@ def test_a_trend_is_followed_beyond_the_rows_it_was_learnt_from() -> None:
                 fitted(table, trainer, np.arange(700)).predict(table.features.iloc[late]) - y[late]
             )
         )
-        for trainer in ("linear", "histogram_boosting")
+        for trainer in ("linear", "linear_boosting", "histogram_boosting")
     }
 
     assert abs(short["linear"]) < 1
+    assert abs(short["linear_boosting"]) < 1
     assert short["histogram_boosting"] > 4  # trees stay at the last value

@@ -8,7 +8,7 @@ from ml_orchestrator.training.trainers import TRAINERS, Problem
 
 __all__ = ["probe_drift_tests", "probe_training"]
 
-N_ROWS = 40
+N_ROWS = 100
 
 
 def probe_training() -> str:
@@ -16,8 +16,9 @@ def probe_training() -> str:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(N_ROWS, 2))
     labels = (features[:, 0] > 0).astype(int)
-    problem = Problem("classification", n_classes=2)
+    classes, numbers = Problem("classification", n_classes=2), Problem("regression")
     for trainer in TRAINERS.values():
+        problem = classes if trainer.fits(classes) else numbers
         estimator = trainer.build(problem, trainer.first_params, seed=0, n_jobs=None)
         estimator.fit(features, labels).predict(features)
     return f"{', '.join(TRAINERS)} fit"

@@ -35,7 +35,7 @@ async def training_start(
         Field(
             max_length=10,
             description="linear, elastic_net, nearest, naive_bayes, neural_net, forest, "
-            "extra_trees, histogram_boosting, lightgbm; empty for all.",
+            "extra_trees, histogram_boosting, linear_boosting, lightgbm; empty for all.",
         ),
     ] = [],  # noqa: B006 never changed; pydantic copies it
     metric: Annotated[

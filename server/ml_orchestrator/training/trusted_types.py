@@ -1,7 +1,7 @@
 """Types in a saved pipeline that skops does not trust by itself.
 
 None of them runs code on loading: the arrays of trees, a measure of distance, a solver's state,
-the description of a number format, and our own readers of columns.
+the description of a number format, and our own few classes, which hold numbers and estimators.
 """
 
 __all__ = ["EXTRA_TRUSTED_TYPES", "LIBRARY_TYPES"]
@@ -21,5 +21,6 @@ EXTRA_TRUSTED_TYPES = (
     "ml_orchestrator.training.blend.BlendedClassifier",
     "ml_orchestrator.training.blend.BlendedRegressor",
     "ml_orchestrator.training.dates.DateParts",
+    "ml_orchestrator.training.residuals.LineThenTrees",
     "ml_orchestrator.training.text_features.TextTopics",
 )

@@ -7,6 +7,7 @@ from ml_orchestrator.training.trainers.forest import Forest
 from ml_orchestrator.training.trainers.histogram_boosting import HistogramBoosting
 from ml_orchestrator.training.trainers.light_gbm import LightGbm
 from ml_orchestrator.training.trainers.linear import Linear
+from ml_orchestrator.training.trainers.linear_boosting import LinearBoosting
 from ml_orchestrator.training.trainers.naive_bayes import NaiveBayes
 from ml_orchestrator.training.trainers.nearest import Nearest
 from ml_orchestrator.training.trainers.neural_net import NeuralNet
@@ -19,6 +20,7 @@ __all__ = [
     "HistogramBoosting",
     "LightGbm",
     "Linear",
+    "LinearBoosting",
     "NaiveBayes",
     "Nearest",
     "Needs",
