@@ -161,6 +161,23 @@ def test_files_without_number_are_given_up(
         store.download("iris", 1, tmp_path / "copy")
 
 
+def pour(asked: Any) -> None:
+    """Send until the client hangs up."""
+    asked.send_response(200)
+    asked.end_headers()
+    while True:
+        asked.wfile.write(b'{"a": "b"' + b" " * 65_536)
+
+
+def test_an_answer_without_end_is_given_up(
+    store: MlflowRegistry, server: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_mlflow_files, "MAX_ANSWER_BYTES", 3_000_000)
+    server.answers[API + "registered-models/get"] = pour
+    with pytest.raises(UnavailableError, match="the answer has more than 3000000 bytes"):
+        store.model("iris")
+
+
 def test_a_file_without_end_is_cut_whatever_size_was_announced(
     store: MlflowRegistry,
     server: HostileServer,
@@ -168,12 +185,6 @@ def test_a_file_without_end_is_cut_whatever_size_was_announced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(_mlflow_files, "MAX_MODEL_BYTES", 3_000_000)
-
-    def pour(asked: Any) -> None:
-        asked.send_response(200)
-        asked.end_headers()
-        while True:  # until the client hangs up
-            asked.wfile.write(b"x" * 65_536)
 
     server.answers[FILE] = pour
     with pytest.raises(IntegrityViolationError, match="more than 3000000 bytes"):

@@ -16,7 +16,7 @@ from ml_orchestrator.errors import (
     OrchestratorError,
     UnavailableError,
 )
-from ml_orchestrator.registry._mlflow_files import copy_files, fetch_files
+from ml_orchestrator.registry._mlflow_files import copy_files, fetch_files, limit_answers
 from ml_orchestrator.registry.alias_table import AliasState, alias_table
 from ml_orchestrator.registry.models import ModelSummary, ModelVersion
 from ml_orchestrator.registry.names import (
@@ -51,6 +51,7 @@ _ODD_ANSWERS = (
     ParseError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError,
 )  # fmt: skip
 _log = logging.getLogger(__name__)
+limit_answers()
 
 
 class MlflowRegistry:

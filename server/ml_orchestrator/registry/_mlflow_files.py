@@ -1,4 +1,4 @@
-"""Copies of a model's files, from a directory or an MLflow server, within limits."""
+"""What an MLflow server or a directory hands out, within limits: a model's files, and answers."""
 
 import os
 import posixpath
@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ml_orchestrator.errors import IntegrityViolationError, UnavailableError
 from ml_orchestrator.registry.integrity import MAX_FILES, list_files
@@ -14,15 +15,18 @@ from ml_orchestrator.storage.mlflow_defaults import mlflow_defaults
 os.environ.update(mlflow_defaults(os.environ))
 
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
+from mlflow.utils import request_utils
 from mlflow.utils.credentials import get_default_host_creds
-from mlflow.utils.request_utils import augmented_raise_for_status
+from mlflow.utils.request_utils import TCPKeepAliveHTTPAdapter, augmented_raise_for_status
 from mlflow.utils.rest_utils import http_request
 
-__all__ = ["copy_files", "fetch_files"]
+__all__ = ["copy_files", "fetch_files", "limit_answers"]
 
 MAX_MODEL_BYTES = 10_000_000_000
 MAX_FOLDERS = 200
+MAX_ANSWER_BYTES = 100_000_000
 _CHUNK_BYTES = 1 << 20
+_ANSWER_CHUNK_BYTES = 1 << 16  # small, since one may unfold to a thousand times its size
 _PATH = re.compile(r"[\w@+,=-][\w@ +,=.-]*(/[\w@+,=-][\w@ +,=.-]*)*")
 
 
@@ -106,3 +110,29 @@ def _parts(address: str, name: str) -> Iterator[bytes]:
                 f"MLflow did not hand {name!r} out (status {answer.status_code})."
             )
         yield from answer.iter_content(chunk_size=_CHUNK_BYTES)
+
+
+def limit_answers() -> None:
+    """Let no answer of an MLflow server that is read whole be larger than ``MAX_ANSWER_BYTES``.
+
+    MLflow has no limit, and makes its sessions of a class that it looks up by this name (3.17).
+    """
+    request_utils.TCPKeepAliveHTTPAdapter = _LimitedAdapter  # type: ignore[misc]
+
+
+class _LimitedAdapter(TCPKeepAliveHTTPAdapter):
+    def send(self, request: Any, stream: bool = False, *rest: Any, **more: Any) -> Any:
+        answer = super().send(request, stream, *rest, **more)
+        if not stream:
+            answer._content = _whole(answer)  # where requests keeps what was read
+        return answer
+
+
+def _whole(answer: Any) -> bytes:
+    whole = bytearray()
+    for part in answer.iter_content(_ANSWER_CHUNK_BYTES):
+        whole += part
+        if len(whole) > MAX_ANSWER_BYTES:
+            answer.close()
+            raise OSError(f"the answer has more than {MAX_ANSWER_BYTES} bytes")
+    return bytes(whole)
