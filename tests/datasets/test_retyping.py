@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from ml_orchestrator.datasets.kinds import column_kind
-from ml_orchestrator.datasets.retyping import ColumnType, retyped
+from ml_orchestrator.datasets.models import ColumnType
+from ml_orchestrator.datasets.retyping import retyped
 from ml_orchestrator.errors import InvalidInputError
 
 FRAME = pl.DataFrame(

@@ -1,18 +1,30 @@
 """What one column holds."""
 
 import math
+from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
 
 from ml_orchestrator.datasets.kinds import column_kind, is_id_like
 from ml_orchestrator.datasets.models import CategoryCount, ColumnKind, ColumnProfile
+from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["frequencies", "profile_column"]
+__all__ = ["check_column", "frequencies", "profile_column"]
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 N_TOP = 10
 MAX_VALUE_CHARS = 100
+
+
+def check_column(frame: pl.DataFrame, name: str, role: str) -> None:
+    """Raise InvalidInputError unless ``frame`` has the column; ``role`` says what it is for."""
+    if name in frame.columns:
+        return
+    close = get_close_matches(name, frame.columns, n=1, cutoff=0.5)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    known = ", ".join(frame.columns[:50])
+    raise InvalidInputError(f"No column {name!r} to use as {role}.{hint} Columns: {known}.")
 
 
 def profile_column(column: pl.Series) -> ColumnProfile:

@@ -10,6 +10,7 @@ __all__ = [
     "CategoryCount",
     "ColumnKind",
     "ColumnProfile",
+    "ColumnType",
     "DatasetProfile",
     "LeakageSuspect",
     "QualityCheck",
@@ -22,6 +23,7 @@ __all__ = [
 ColumnKind = Literal[
     "numeric", "boolean", "temporal", "categorical", "text", "empty", "unsupported"
 ]
+ColumnType = Literal["numeric", "categorical", "boolean", "temporal", "ignore"]
 SplitKind = Literal["random", "time", "group"]
 QualityCheck = Literal[
     "schema", "nulls", "range", "categories", "duplicates", "volume", "freshness"
@@ -147,6 +149,10 @@ class DatasetProfile(Record):
         str | None, Field(description="The column that orders or groups the rows.")
     ] = None
     split_evidence: Annotated[str, Field(description="What was seen, in words.")] = ""
+    meta_features: Annotated[
+        dict[str, float],
+        Field(description="What kind of data set this is, measured; empty without a target."),
+    ] = {}
     leakage_suspects: Annotated[
         tuple[LeakageSuspect, ...],
         Field(description="Columns that alone predict the target nearly perfectly."),

@@ -1,19 +1,17 @@
 """What a data set holds, what is wrong with it and what it could be used for."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import polars as pl
 
-from ml_orchestrator.datasets.columns import frequencies, profile_column
+from ml_orchestrator.datasets.columns import check_column, frequencies, profile_column
 from ml_orchestrator.datasets.kinds import suggest_metric, suggest_task
 from ml_orchestrator.datasets.leakage import find_leakage
 from ml_orchestrator.datasets.models import ColumnProfile, DatasetProfile, LeakageSuspect, Task
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.datasets.split_hints import suggest_split
-from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["check_column", "profile_dataset"]
+__all__ = ["profile_dataset"]
 
 MANY_MISSING = 0.3
 MANY_OUTLIERS = 0.05
@@ -96,16 +94,6 @@ def _cut_warnings(profile: DatasetProfile) -> list[str]:
         f"{profile.n_columns_shown:,} of {profile.n_columns:,} columns are described; to see "
         "others, name them in columns."
     ]
-
-
-def check_column(frame: pl.DataFrame, name: str, role: str) -> None:
-    """Raise InvalidInputError unless ``frame`` has the column; ``role`` says what it is for."""
-    if name in frame.columns:
-        return
-    close = get_close_matches(name, frame.columns, n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    known = ", ".join(frame.columns[:50])
-    raise InvalidInputError(f"No column {name!r} to use as {role}.{hint} Columns: {known}.")
 
 
 def _about_target(frame: pl.DataFrame, target: str) -> dict[str, object]:

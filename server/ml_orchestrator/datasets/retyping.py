@@ -1,16 +1,15 @@
 """Columns read as a person says, where their values do not tell."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import polars as pl
 
-from ml_orchestrator.datasets.profile import check_column
+from ml_orchestrator.datasets.columns import check_column
+from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["ColumnType", "retyped"]
+__all__ = ["retyped"]
 
-ColumnType = Literal["numeric", "categorical", "boolean", "temporal", "ignore"]
 TRUE = ("true", "t", "yes", "y", "1", "1.0")
 FALSE = ("false", "f", "no", "n", "0", "0.0")
 MAX_SHOWN_CHARS = 60

@@ -1,9 +1,10 @@
 """Data sets by name or by path, as Polars frames with the digest of their content."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from ml_orchestrator.datasets.builtin import BUILTIN_DATASETS, BuiltinDataset
 from ml_orchestrator.datasets.formats import parse, parse_head
 from ml_orchestrator.datasets.kinds import normalise
+from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.paths import read_allowed_file, resolve_allowed
+from ml_orchestrator.datasets.retyping import retyped
 from ml_orchestrator.datasets.sampling import draw_sample
 from ml_orchestrator.errors import InvalidInputError
 
@@ -47,7 +50,13 @@ class Dataset:
     notices: tuple[str, ...] = ()
 
 
-def load_dataset(source: str, *, roots: Sequence[Path], max_bytes: int) -> Dataset:
+def load_dataset(
+    source: str,
+    *,
+    roots: Sequence[Path],
+    max_bytes: int,
+    column_types: Mapping[str, ColumnType] = MappingProxyType({}),
+) -> Dataset:
     """Return the data set that ``source`` names: ``builtin:NAME`` or the path of a file.
 
     Args:
@@ -55,13 +64,20 @@ def load_dataset(source: str, *, roots: Sequence[Path], max_bytes: int) -> Datas
         roots: folders that files may be read from, links followed first.
         max_bytes: largest file that is read whole; of a larger one as many rows are drawn as
             make up this much of it, and a notice says so.
+        column_types: columns that are read otherwise than their values tell, or ignored.
 
     Raises:
         NotFoundError: no such built-in or file.
         PathNotAllowedError: the path leaves the roots.
-        InvalidInputError: unreadable, without rows or without columns.
+        InvalidInputError: unreadable, without rows or without columns, or a column is not of
+            the type it shall be.
         UnavailableError: a built-in needs a library that is not installed.
     """
+    dataset = _load(source, roots, max_bytes)
+    return replace(dataset, frame=retyped(dataset.frame, column_types))
+
+
+def _load(source: str, roots: Sequence[Path], max_bytes: int) -> Dataset:
     if source.startswith(BUILTIN_PREFIX):
         return _load_builtin(source)
     path = resolve_allowed(source, roots)
@@ -87,7 +103,13 @@ def file_size_bytes(source: str, *, roots: Sequence[Path]) -> int:
     return resolve_allowed(source, roots).stat().st_size
 
 
-def load_head(source: str, *, roots: Sequence[Path], n_rows: int) -> Dataset:
+def load_head(
+    source: str,
+    *,
+    roots: Sequence[Path],
+    n_rows: int,
+    column_types: Mapping[str, ColumnType] = MappingProxyType({}),
+) -> Dataset:
     """Return the first rows of a file, read without the rest; the digest is empty.
 
     Types are those of these rows: later ones may turn whole numbers into others, or into text.
@@ -96,6 +118,7 @@ def load_head(source: str, *, roots: Sequence[Path], n_rows: int) -> Dataset:
         source: path of a data file.
         roots: as for `load_dataset`.
         n_rows: rows at most.
+        column_types: as for `load_dataset`.
 
     Raises:
         NotFoundError, PathNotAllowedError, InvalidInputError: as for `load_dataset`, where the
@@ -104,6 +127,7 @@ def load_head(source: str, *, roots: Sequence[Path], n_rows: int) -> Dataset:
     path = resolve_allowed(source, roots)
     frame = normalise(parse_head(path, n_rows))
     _check_shape(source, frame)
+    frame = retyped(frame, column_types)
     return Dataset(source, frame, "", f"Head of file {path.name}.", None)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.sources import Dataset, file_size_bytes, load_dataset, load_head
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.training.models import TrainingSpec
@@ -26,18 +27,20 @@ def check_training(settings: Settings, params: Mapping[str, Any]) -> None:
     """
     spec = TrainingSpec.model_validate({name: params[name] for name in TrainingSpec.model_fields})
     if reference := params.get("reference"):
-        _load(settings, reference)
-    dataset = _load(settings, spec.source)
+        _load(settings, reference, spec.column_types)
+    dataset = _load(settings, spec.source, spec.column_types)
     if _is_large(settings, spec.source):
         check_part(spec, dataset)
     else:
         check(spec, dataset)
 
 
-def _load(settings: Settings, source: str) -> Dataset:
+def _load(settings: Settings, source: str, column_types: Mapping[str, ColumnType]) -> Dataset:
+    roots = settings.roots
     if _is_large(settings, source):
-        return load_head(source, roots=settings.roots, n_rows=HEAD_ROWS)
-    return load_dataset(source, roots=settings.roots, max_bytes=settings.max_data_bytes)
+        return load_head(source, roots=roots, n_rows=HEAD_ROWS, column_types=column_types)
+    max_bytes = settings.max_data_bytes
+    return load_dataset(source, roots=roots, max_bytes=max_bytes, column_types=column_types)
 
 
 def _is_large(settings: Settings, source: str) -> bool:

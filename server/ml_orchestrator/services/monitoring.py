@@ -2,14 +2,14 @@
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from anyio.to_thread import run_sync
 
 from ml_orchestrator import __version__
-from ml_orchestrator.datasets.models import DatasetProfile, QualityReport
+from ml_orchestrator.datasets.models import ColumnType, DatasetProfile, QualityReport
 from ml_orchestrator.health.models import DriftReport
 from ml_orchestrator.health.options import (
     BaselineSaved,
@@ -84,11 +84,19 @@ class MonitoringCoordinator:
         return await run_sync(lambda: self._inspector().builtin_sources())
 
     async def profile(
-        self, source: str, target: str | None, *, columns: Sequence[str] | None, with_plot: bool
+        self,
+        source: str,
+        target: str | None,
+        *,
+        columns: Sequence[str] | None,
+        column_types: Mapping[str, ColumnType],
+        with_plot: bool,
     ) -> tuple[DatasetProfile, list[bytes]]:
         """Return what a data set holds and, if wanted, a PNG picture of it."""
         return await run_sync(
-            lambda: self._inspector().profile(source, target, columns=columns, with_plot=with_plot)
+            lambda: self._inspector().profile(
+                source, target, columns=columns, column_types=column_types, with_plot=with_plot
+            )
         )
 
     async def quality(

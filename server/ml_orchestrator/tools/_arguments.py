@@ -4,9 +4,20 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
+from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.identity import AgentName
 
-__all__ = ["Agent", "Cursor", "IdempotencyKey", "ModelName", "Page", "RunId", "Source", "WaitS"]
+__all__ = [
+    "Agent",
+    "ColumnTypes",
+    "Cursor",
+    "IdempotencyKey",
+    "ModelName",
+    "Page",
+    "RunId",
+    "Source",
+    "WaitS",
+]
 
 Agent: TypeAlias = Annotated[AgentName, Field(description="Your agent name.")]
 IdempotencyKey: TypeAlias = Annotated[
@@ -37,6 +48,10 @@ Source: TypeAlias = Annotated[
         description="Path of a CSV, JSONL, Parquet or Arrow file in the project, or builtin:NAME "
         "(such as builtin:breast_cancer).",
     ),
+]
+ColumnTypes: TypeAlias = Annotated[
+    dict[str, ColumnType],
+    Field(max_length=500, description="Read these columns as another type, or ignore them."),
 ]
 WaitS: TypeAlias = Annotated[
     float,

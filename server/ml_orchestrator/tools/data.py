@@ -6,7 +6,7 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from ml_orchestrator.datasets.models import DatasetProfile
-from ml_orchestrator.tools._arguments import Source
+from ml_orchestrator.tools._arguments import ColumnTypes, Source
 from ml_orchestrator.tools._images import with_pictures
 from ml_orchestrator.tools._services import Monitoring
 from ml_orchestrator.tools._tool import tool
@@ -36,6 +36,7 @@ async def dataset_profile(
     max_age_hours: Annotated[
         float | None, Field(gt=0, description="With baseline: newest row at most so old.")
     ] = None,
+    column_types: ColumnTypes = {},  # noqa: B006 never changed; pydantic copies it
     with_plot: Annotated[bool, Field(description="Add a picture of the columns.")] = False,
 ) -> Annotated[CallToolResult, DatasetProfile]:
     """Describe a data set before training on it.
@@ -45,7 +46,7 @@ async def dataset_profile(
     and metric that fit. training_start trains on it.
     """
     profile, pictures = await monitoring.profile(
-        source, target, columns=columns, with_plot=with_plot
+        source, target, columns=columns, column_types=column_types, with_plot=with_plot
     )
     if baseline is not None:
         quality = await monitoring.quality(source, baseline, max_age_hours=max_age_hours)

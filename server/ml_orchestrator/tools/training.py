@@ -8,7 +8,15 @@ from pydantic import Field
 
 from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.services import Services
-from ml_orchestrator.tools._arguments import Agent, IdempotencyKey, ModelName, RunId, Source, WaitS
+from ml_orchestrator.tools._arguments import (
+    Agent,
+    ColumnTypes,
+    IdempotencyKey,
+    ModelName,
+    RunId,
+    Source,
+    WaitS,
+)
 from ml_orchestrator.tools._images import with_pictures
 from ml_orchestrator.tools._progress import progress_to
 from ml_orchestrator.tools._services import Workflow
@@ -30,6 +38,7 @@ async def training_start(
     task: Annotated[
         Literal["auto", "classification", "regression"], Field(description="Kind of problem.")
     ] = "auto",
+    column_types: ColumnTypes = {},  # noqa: B006 never changed; pydantic copies it
     trainers: Annotated[
         list[str],
         Field(
@@ -105,6 +114,7 @@ async def training_start(
         "model": model,
         "alias": alias,
         "task": task,
+        "column_types": column_types,
         "trainers": trainers,
         "metric": metric,
         "n_trials": n_trials,

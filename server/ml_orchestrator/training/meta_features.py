@@ -16,10 +16,13 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.preprocessing import OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from ml_orchestrator.datasets.sources import Dataset
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.splits import Rows
-from ml_orchestrator.training.table import TrainingTable
+from ml_orchestrator.training.table import TrainingTable, prepare_table
 
-__all__ = ["SCALES", "distance", "meta_features"]
+__all__ = ["SCALES", "distance", "meta_features", "meta_features_of"]
 
 MOST_ROWS = 1_500
 MOST_COLUMNS = 100
@@ -75,6 +78,15 @@ def meta_features(table: TrainingTable, rows: Rows) -> dict[str, float]:
         "tree_gain": _gain(_tree(table), features, codes, table),
     }
     return {name: found[name] for name in SCALES}
+
+
+def meta_features_of(dataset: Dataset, target: str | None) -> dict[str, float]:
+    """Return the features of a whole data set; nothing where no model could be trained on it."""
+    try:
+        table = prepare_table(TrainingSpec(source=dataset.source, target=target), dataset)
+    except InvalidInputError:
+        return {}
+    return meta_features(table, np.arange(len(table.codes)))
 
 
 def distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:

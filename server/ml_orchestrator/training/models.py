@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.records import Record
 
 __all__ = [
@@ -38,6 +39,10 @@ class TrainingSpec(Record):
         Literal["auto", "classification", "regression"],
         Field(description="Kind of problem; auto reads it from the target's values."),
     ] = "auto"
+    column_types: Annotated[
+        dict[str, ColumnType],
+        Field(description="Columns read otherwise than their values tell, or ignored."),
+    ] = {}
     trainers: Annotated[
         tuple[str, ...], Field(description="Model families to search; empty for all.")
     ] = ()

@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
+from ml_orchestrator.datasets.columns import check_column
 from ml_orchestrator.datasets.kinds import (
     column_kind,
     is_id_like,
@@ -16,7 +17,6 @@ from ml_orchestrator.datasets.kinds import (
     suggest_task,
 )
 from ml_orchestrator.datasets.models import ColumnKind
-from ml_orchestrator.datasets.profile import check_column
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.metrics import METRICS, PINBALL, Metric, pick_metric, pinball_loss

@@ -5,6 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.sources import columns_as_arrays, load_dataset
 from ml_orchestrator.health.counting import count_report
 from ml_orchestrator.health.report import check_drift
@@ -18,9 +19,10 @@ def compare(
 ) -> dict[str, Any]:
     """Return whether the data drifted, which columns did, and the finding in words."""
     context.report(0.0, "comparing the data with the reference")
+    column_types = params.get("column_types", {})  # a run of an earlier release has none
     report = check_drift(
-        _columns(context, params["reference"]),
-        _columns(context, params["source"]),
+        _columns(context, params["reference"], column_types),
+        _columns(context, params["source"], column_types),
         alpha=params["alpha"],
         share_threshold=params["share_threshold"],
     )
@@ -34,7 +36,9 @@ def compare(
     return {"drift": drift}
 
 
-def _columns(context: StepContext, source: str) -> dict[str, NDArray[Any]]:
-    settings = context.settings
-    dataset = load_dataset(source, roots=settings.roots, max_bytes=settings.max_data_bytes)
+def _columns(
+    context: StepContext, source: str, column_types: Mapping[str, ColumnType]
+) -> dict[str, NDArray[Any]]:
+    roots, max_bytes = context.settings.roots, context.settings.max_data_bytes
+    dataset = load_dataset(source, roots=roots, max_bytes=max_bytes, column_types=column_types)
     return columns_as_arrays(dataset.frame)

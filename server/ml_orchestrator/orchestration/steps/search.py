@@ -29,9 +29,16 @@ def search(
 
     It begins with what did best on similar data, and stores what it found for later ones.
     """
-    spec = TrainingSpec.model_validate({name: params[name] for name in TrainingSpec.model_fields})
+    spec = TrainingSpec.model_validate(
+        {name: params[name] for name in TrainingSpec.model_fields if name in params}
+    )  # a run that an earlier release queued lacks what came later
     settings = context.settings
-    dataset = load_dataset(spec.source, roots=settings.roots, max_bytes=settings.max_data_bytes)
+    dataset = load_dataset(
+        spec.source,
+        roots=settings.roots,
+        max_bytes=settings.max_data_bytes,
+        column_types=spec.column_types,
+    )
     with _state(context) as database:
         experience = ExperienceStore(database)
         trained = train(
