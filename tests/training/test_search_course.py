@@ -89,7 +89,7 @@ def test_an_allocation_gives_each_family_a_chance_and_the_same_choice_again(name
         assert n_trials["good"] > 20
 
 
-def test_the_bandit_leaves_no_family_alone_that_may_improve_the_best() -> None:
+def test_by_improvement_no_family_is_left_alone_that_may_be_better_than_the_best() -> None:
     """A family of lower mean that varies more is worth more trials than one that does not."""
     outcomes = {
         "best": np.linspace(0.799, 0.8, 8).tolist(),
@@ -98,7 +98,7 @@ def test_the_bandit_leaves_no_family_alone_that_may_improve_the_best() -> None:
         "failing": [float("nan")] * 8,
     }
 
-    chosen = [ALLOCATIONS["bandit"](outcomes, np.random.default_rng(i)) for i in range(300)]
+    chosen = [ALLOCATIONS["improvement"](outcomes, np.random.default_rng(i)) for i in range(300)]
 
     counts = {name: chosen.count(name) for name in outcomes}
     assert counts["wide"] > 150

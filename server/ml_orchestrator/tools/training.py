@@ -89,7 +89,7 @@ async def training_start(
         Field(description="How parameters are drawn; gp needs torch, cmaes needs cmaes."),
     ] = "tpe",
     allocation: Annotated[
-        Literal["bandit", "density", "halving", "uniform"],
+        Literal["bandit", "improvement", "halving", "uniform"],
         Field(description="How trials are spent on families."),
     ] = "bandit",
     refine: Annotated[

@@ -214,9 +214,6 @@ class _Journal:
     def n_deaths(self, index: int) -> int:
         return self._deaths.get(index, 0)
 
-    def report(self, draw: _Draw, fold: int, mean: float) -> None:
-        draw.trial.report(mean, fold)
-
     def settle(self, draw: _Draw, outcome: dict[str, Any]) -> FinishedTrial:
         # Told last: a trial counts as finished once its state is that of its outcome.
         draw.trial.set_user_attr("outcome", outcome)

@@ -50,8 +50,8 @@ def halving(outcomes: Outcomes, rng: np.random.Generator) -> str:
     return left[0]
 
 
-@ALLOCATIONS.register("bandit")
-def bandit(outcomes: Outcomes, rng: np.random.Generator) -> str:
+@ALLOCATIONS.register("improvement")
+def improvement(outcomes: Outcomes, rng: np.random.Generator) -> str:
     """Return a family in proportion to how much its next trial is expected to improve the best.
 
     A family's values are taken for draws of one normal distribution, whose improvement on the
@@ -72,8 +72,8 @@ def bandit(outcomes: Outcomes, rng: np.random.Generator) -> str:
     return names[int(rng.choice(len(names), p=shares / shares.sum()))]
 
 
-@ALLOCATIONS.register("density")
-def density(outcomes: Outcomes, rng: np.random.Generator) -> str:
+@ALLOCATIONS.register("bandit")
+def bandit(outcomes: Outcomes, rng: np.random.Generator) -> str:
     """Return the family that is commoner among the best 15 % of trials than among the others.
 
     What a tree-structured Parzen estimator does with a categorical parameter (J. Bergstra et

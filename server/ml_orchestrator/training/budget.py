@@ -25,9 +25,10 @@ __all__ = ["Budget"]
 MEMBERS_SHARE = 0.2  # of the time, for the last fit of more than the best
 IMPORTANCES_SHARE = 0.05  # of the time, at most
 LEAST_SHARE = 0.02  # of the time, for the same, even when it is over
-PICTURES_S = 0.8
+PICTURES_S = 1.0  # on an idle core, as the next
 SHUFFLE_S = 0.006  # of one prediction, beside its rows
 SAFETY = 1.2
+MOST_SLOWED = 10.0
 
 
 class Budget:
@@ -43,6 +44,7 @@ class Budget:
         refines: bool,
         began_at: float,
         clock: Callable[[], float] = time.monotonic,
+        work_clock: Callable[[], float] = time.process_time,
     ) -> None:
         self._timeout_s = timeout_s
         self._table = table
@@ -51,9 +53,13 @@ class Budget:
         self._refines = refines
         self._began_at = began_at
         self._clock = clock
+        self._work_clock = work_clock
+        self._worked_at = work_clock()
+        self._waited_at = clock()
         fitted = float(np.mean([len(rows) for rows, _ in split.folds]))
         self._growth = len(split.train) / fitted
-        self._looking_s = self._judging_s() + (self._deciding_s() if refines else 0.0)
+        self._judging_work_s = self._judging_s()
+        self._deciding_work_s = self._deciding_s() if refines else 0.0
 
     @property
     def left_s(self) -> float:
@@ -78,7 +84,18 @@ class Budget:
 
     def importances_s(self) -> float:
         """Return the seconds that shuffling columns may take now."""
-        return max(LEAST_SHARE * self._timeout_s, self.left_s - self._judging_s())
+        return max(LEAST_SHARE * self._timeout_s, self.left_s - self._slowed * self._judging_work_s)
+
+    @property
+    def _looking_s(self) -> float:
+        return self._slowed * (self._judging_work_s + self._deciding_work_s)
+
+    @property
+    def _slowed(self) -> float:
+        """How much longer than on an idle core things take here, seen from the search so far."""
+        worked_s = self._work_clock() - self._worked_at
+        waited_s = self._clock() - self._waited_at
+        return min(max(1.0, waited_s / worked_s), MOST_SLOWED) if worked_s > 0.1 else 1.0
 
     def _ranked(self, trials: Sequence[FinishedTrial]) -> list[FinishedTrial]:
         sign = -1.0 if self._table.metric.higher_is_better else 1.0
@@ -94,7 +111,7 @@ class Budget:
         timing = self._files.timing(local(trial.params))
         n_rows, n_columns = len(self._split.test), len(self._table.kinds.names)
         row_s = 0.0 if timing is None else timing.predict_row_s
-        each_s = SHUFFLE_S + row_s * min(n_rows, 1_000)
+        each_s = self._slowed * SHUFFLE_S + row_s * min(n_rows, 1_000)
         return min(each_s * n_shuffles(n_columns) * n_columns, IMPORTANCES_SHARE * self._timeout_s)
 
     def _judging_s(self) -> float:

@@ -108,7 +108,7 @@ class TrainingSpec(Record):
         ),
     ] = "tpe"
     allocation: Annotated[
-        Literal["bandit", "density", "halving", "uniform"],
+        Literal["bandit", "improvement", "halving", "uniform"],
         Field(description="How trials are spent on families: bandit spends them where it pays."),
     ] = "bandit"
     refine: Annotated[

@@ -20,7 +20,7 @@ from ml_orchestrator.training.study import (
     StudyResult,
 )
 
-__all__ = ["N_RANDOM", "Draw", "Journal", "Run"]
+__all__ = ["N_RANDOM", "Draw", "Journal", "Run", "is_hopeless"]
 
 N_RANDOM = 5  # trials after the first ones before the sampler models the space
 FIRST_PRUNED_FOLD = 1  # counted from 0: two folds are always run
@@ -50,10 +50,6 @@ class Journal(Protocol):
 
     def n_deaths(self, index: int) -> int:
         """Return how often a process died while it ran this trial."""
-        ...
-
-    def report(self, draw: Any, fold: int, mean: float) -> None:
-        """Note the mean of the scores so far."""
         ...
 
     def settle(self, draw: Any, outcome: dict[str, Any]) -> FinishedTrial:
@@ -126,7 +122,7 @@ class Run:
         scores: list[float] = []
         error = ""
         try:
-            state = self._score(index, draw, params, scores)
+            state = self._score(index, params, scores)
         except _TrialFailedError as fault:
             state, error = "failed", str(fault)
         except BaseException:
@@ -179,16 +175,15 @@ class Run:
         each_s = fold_seconds(known, same)
         return each_s is None or self._plan.n_folds * each_s <= self._left_s()
 
-    def _score(self, index: int, draw: Any, params: Params, scores: list[float]) -> str:
+    def _score(self, index: int, params: Params, scores: list[float]) -> str:
         """Collect the scores of the folds and return how the trial ended."""
         if (n_deaths := self._journal.n_deaths(index)) >= MAX_DEATHS:
             raise _TrialFailedError(
                 f"the process died {n_deaths} times in this trial, which is often a lack of memory"
             )
         began_at = self._clock()
-        for fold, score in enumerate(self._fold_scores(params)):
+        for score in self._fold_scores(params):
             scores.append(score)
-            self._journal.report(draw, fold, float(np.mean(scores)))
             self._tell_progress(len(scores))
             if self._must_stop(len(scores), self._clock() - began_at):
                 return "cut off"
@@ -216,19 +211,14 @@ class Run:
         return self._left_s() < rest_s or (rest_s == 0 and self._left_s() <= 0)
 
     def _is_hopeless(self, scores: Sequence[float]) -> bool:
-        """Return whether the best mean so far is worse than the median of complete trials.
-
-        Compared are means of as many folds (the median rule of D. Golovin et al., Google
-        Vizier, 2017).
-        """
-        fold = len(scores) - 1
-        complete = [trial for trial in self._trials if trial.state == "complete"]
-        if fold < FIRST_PRUNED_FOLD or len(complete) < max(N_RANDOM, len(self._plan.first)):
-            return False
         sign = 1.0 if self._plan.higher_is_better else -1.0
-        own = max(sign * float(np.mean(scores[: n + 1])) for n in range(len(scores)))
-        others = [sign * float(np.mean(trial.scores[: fold + 1])) for trial in complete]
-        return own < float(np.median(others))
+        complete = [
+            [sign * score for score in trial.scores]
+            for trial in self._trials
+            if trial.state == "complete"
+        ]
+        own = [sign * score for score in scores]
+        return is_hopeless(own, complete, n_first=len(self._plan.first))
 
     def _given(self) -> Sequence[Params]:
         """Return the points to try before any is drawn, as far as they are known."""
@@ -267,3 +257,19 @@ class Run:
                 best=self._best(),
             )
         )
+
+
+def is_hopeless(
+    scores: Sequence[float], complete: Sequence[Sequence[float]], *, n_first: int
+) -> bool:
+    """Return whether the best mean so far is worse than the median of complete trials.
+
+    Compared are means of as many folds, higher is better; two folds are always run, and the
+    first ``n_first`` trials, at least five, to their end (the median rule of D. Golovin et al.,
+    Google Vizier, 2017).
+    """
+    n_run = len(scores)
+    if n_run <= FIRST_PRUNED_FOLD or len(complete) < max(N_RANDOM, n_first):
+        return False
+    own = max(float(np.mean(scores[:n])) for n in range(1, n_run + 1))
+    return own < float(np.median([np.mean(others[:n_run]) for others in complete]))

@@ -43,7 +43,7 @@ __all__ = ["Report", "TrainedModel", "check", "check_part", "train"]
 Report = Callable[[float, str, Mapping[str, float]], None]
 
 SEARCH_STARTS, SEARCH_ENDS = 0.05, 0.85
-CHEAP_FIRST = ("linear", "histogram_boosting", "forest", "extra_trees")
+CHEAP_FIRST = ("linear", "lightgbm", "histogram_boosting", "forest", "extra_trees")
 N_EXAMPLE_ROWS = 5
 
 

@@ -1,0 +1,81 @@
+"""What is set aside for the end of a training follows what was measured."""
+
+from pathlib import Path
+
+import pytest
+from tests.training.tables import dataset_of, mixed_table
+
+from ml_orchestrator.training.budget import Budget
+from ml_orchestrator.training.models import TrainingSpec
+from ml_orchestrator.training.out_of_fold import AnswerFiles
+from ml_orchestrator.training.space import Params
+from ml_orchestrator.training.splits import plan_split
+from ml_orchestrator.training.study import FinishedTrial
+from ml_orchestrator.training.table import prepare_table
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def trial(seconds: float, score: float) -> FinishedTrial:
+    params: Params = {"trainer": "linear", "linear.penalty": score}
+    return FinishedTrial(0, "complete", params, (score,) * 3, seconds, "")
+
+
+@pytest.fixture
+def clocks() -> tuple[Clock, Clock]:
+    """The wall's and the process's."""
+    return Clock(), Clock()
+
+
+@pytest.fixture
+def budget(tmp_path: Path, clocks: tuple[Clock, Clock]) -> Budget:
+    spec = TrainingSpec(source="t.csv", n_folds=3, timeout_s=100)
+    table = prepare_table(spec, dataset_of(mixed_table()))
+    split = plan_split(spec, table)
+    files = AnswerFiles(tmp_path, higher_is_better=True)
+    wall, work = clocks
+    return Budget(
+        100.0, table, split, files, refines=True, began_at=0.0, clock=wall, work_clock=work
+    )
+
+
+def test_the_last_fit_of_the_best_is_set_aside(budget: Budget) -> None:
+    assert budget.reserve_s([]) == 0
+    short, long = (budget.reserve_s([trial(seconds, 0.9)]) for seconds in (3.0, 30.0))
+
+    # A fold of 10 s was fitted on two thirds of the rows: all of them take 15 s, and a fifth more.
+    assert long - short == pytest.approx(1.2 * (15.0 - 1.5))
+    worse = budget.reserve_s([trial(3.0, 0.9), trial(12.0, 0.5)])
+    assert worse - short == pytest.approx(1.2 * 6.0)
+
+
+def test_no_more_than_half_of_the_time_is_set_aside(budget: Budget) -> None:
+    assert budget.reserve_s([trial(3_000.0, 0.9)]) == 50.0
+
+
+def test_only_as_many_are_averaged_as_there_is_time_to_fit(
+    budget: Budget, clocks: tuple[Clock, Clock]
+) -> None:
+    trials = [trial(20.0, score) for score in (0.9, 0.8, 0.7)]  # 10 s, and a fifth more, each
+
+    assert budget.affordable(trials) == 3
+    clocks[0].now_s = clocks[1].now_s = 70.0
+    assert budget.affordable(trials) == 2
+    clocks[0].now_s = clocks[1].now_s = 99.0
+    assert budget.affordable(trials) == 1
+
+
+def test_a_busy_machine_is_given_more_time(budget: Budget, clocks: tuple[Clock, Clock]) -> None:
+    idle = budget.reserve_s([trial(0.0, 0.9)])
+    clocks[0].now_s, clocks[1].now_s = 20.0, 5.0
+
+    assert budget.reserve_s([trial(0.0, 0.9)]) == pytest.approx(4 * idle)
+    assert budget.left_s == 80.0
