@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -482,3 +483,33 @@ def test_a_finding_that_was_merged_is_not_added_again_by_an_older_export(
     (found,) = SqlMemoryStore(database).load(agent).optimization_insights
     assert (found.insight, found.n_merged) == ("Same!", 2)
     database.close()
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "lasts"), [(4, 1, 4), (1, 4, 4), (1, None, None), (None, 1, None)]
+)
+def test_what_is_said_again_lasts_as_long_as_the_longer_of_both(
+    store: SqlMemoryStore, agent: str, first: float | None, again: float | None, lasts: float | None
+) -> None:
+    now = [datetime(2026, 1, 1, tzinfo=UTC)]
+    timed = SqlMemoryStore(store.database, now=lambda: now[0])
+    for days in (first, again):
+        timed.save(agent, insights=[insight("said twice")], expires_in_days=days)
+        now[0] += timedelta(seconds=1)
+
+    now[0] += timedelta(days=lasts or 1_000) - timedelta(hours=1)
+    assert len(timed.load(agent).optimization_insights) == 1
+    now[0] += timedelta(hours=2)
+    assert len(timed.load(agent).optimization_insights) == (1 if lasts is None else 0)
+
+
+def test_what_was_merged_into_a_record_that_is_gone_is_unknown(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    ids = [store.save(agent, insights=[insight("twice")]).record_ids[0] for _ in range(2)]
+    plan = store.plan_forgetting(Selection(record_ids=ids[1:]))
+    store.forget(Selection(record_ids=ids[1:]), digest=plan.digest, actor="x", reason="test")
+
+    saved = store.save(agent, used_records=[UsedRecord(record_id=ids[0], helped=True)], pin=ids)
+
+    assert saved.unknown_records == ids

@@ -59,6 +59,11 @@ _ADD = text(  # both databases spell it so
     f"VALUES (:{', :'.join(_COLUMNS)}) ON CONFLICT (id) DO NOTHING RETURNING seq"
 )
 _BY_ID = select(records).where(records.c.id == bindparam("id"))
+_BECAME = (
+    select(past.c.became)
+    .join(records, records.c.id == past.c.became)
+    .where(past.c.id == bindparam("id"))
+)
 _FORGET_ORIGINS = text(  # UNION ends at what it has seen, also in a circle that an import made
     "WITH RECURSIVE gone (id) AS (SELECT CAST(:id AS VARCHAR(64)) UNION SELECT memory_past.id "
     "FROM memory_past JOIN gone ON memory_past.became = gone.id) UPDATE memory_past "
@@ -231,10 +236,10 @@ def find(connection: Connection, id_: str) -> Row[Any] | None:
 
 
 def survivor(connection: Connection, id_: str) -> str | None:
-    """Return the id of the record itself or of the one it was merged into."""
+    """Return the id of the record itself or of the one it was merged into, if that is there."""
     if find(connection, id_) is not None:
         return id_
-    became: str | None = connection.scalar(select(past.c.became).where(past.c.id == id_))
+    became: str | None = connection.scalar(_BECAME, {"id": id_})
     return became
 
 
