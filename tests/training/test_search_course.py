@@ -82,7 +82,7 @@ def test_an_allocation_gives_each_family_a_chance_and_the_same_choice_again(name
         outcomes[chosen].append(FAMILIES[chosen] + 0.1 * rng.random())
 
     n_trials = {family: len(values) for family, values in outcomes.items()}
-    assert min(n_trials.values()) >= 2
+    assert min(n_trials.values()) >= 1
     if name == "uniform":
         assert max(n_trials.values()) - min(n_trials.values()) <= 1
     else:

@@ -22,7 +22,7 @@ Allocation = Callable[[Outcomes, np.random.Generator], str]
 
 ALLOCATIONS: Catalog[Allocation] = Catalog("allocation")
 
-N_FIRST = 2  # trials of each family before they are compared
+N_FOR_A_SPREAD = 2  # trials of each family
 EXPLORED = 0.1  # share of the trials that any family may get
 HALVING_STARTS = 3
 GOOD_SHARE = 0.15
@@ -58,7 +58,7 @@ def improvement(outcomes: Outcomes, rng: np.random.Generator) -> str:
     best of all is known (J. Mockus, 1975). One trial in ten goes to any family, so that none is
     given up for bad luck.
     """
-    if min(map(len, outcomes.values())) < N_FIRST:
+    if min(map(len, outcomes.values())) < N_FOR_A_SPREAD:
         return _least_tried(outcomes, tuple(outcomes))
     names = list(outcomes)
     known = np.concatenate([np.asarray(outcomes[name], dtype=float) for name in names])
@@ -79,7 +79,7 @@ def bandit(outcomes: Outcomes, rng: np.random.Generator) -> str:
     What a tree-structured Parzen estimator does with a categorical parameter (J. Bergstra et
     al., 2011): 24 draws from the one distribution, of which the best ratio is taken.
     """
-    if min(map(len, outcomes.values())) < N_FIRST:
+    if not all(outcomes.values()):
         return _least_tried(outcomes, tuple(outcomes))
     names = list(outcomes)
     pairs = [(value, i) for i, name in enumerate(names) for value in outcomes[name]]
