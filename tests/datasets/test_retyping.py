@@ -1,4 +1,5 @@
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -7,6 +8,7 @@ import pytest
 from ml_orchestrator.datasets.kinds import column_kind
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.retyping import retyped
+from ml_orchestrator.datasets.sources import load_dataset, load_head
 from ml_orchestrator.errors import InvalidInputError
 
 FRAME = pl.DataFrame(
@@ -90,3 +92,23 @@ def test_what_cannot_be_read_so_is_refused_by_row_and_value(
         retyped(FRAME, types)
 
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("max_bytes", [10**6, 60])
+def test_labels_of_a_file_keep_their_zeros(tmp_path: Path, max_bytes: int) -> None:
+    (tmp_path / "t.csv").write_text("zip,n\n" + "01234,1\n" * 10)
+
+    frame = load_dataset(
+        "t.csv", roots=[tmp_path], max_bytes=max_bytes, column_types={"zip": "categorical"}
+    ).frame
+    head = load_head("t.csv", roots=[tmp_path], n_rows=3, column_types={"zip": "categorical"}).frame
+
+    assert set(frame["zip"]) == set(head["zip"]) == {"01234"}
+    assert frame["n"].dtype == pl.Int64
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("zip,n\n1,2\n")
+
+    with pytest.raises(InvalidInputError, match="No column 'zap'"):
+        load_dataset("t.csv", roots=[tmp_path], max_bytes=99, column_types={"zap": "ignore"})

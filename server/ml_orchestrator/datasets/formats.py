@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -19,21 +19,23 @@ MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
 TEXT_LINES = (".jsonl", ".ndjson")
 HEAD_BYTES = 1_000_000  # of a text whose header and first bytes are looked at
 SEPARATORS = (",", ";", "\t", "|")
-Read: TypeAlias = "Callable[[Path | io.BytesIO, str, int | None], pl.DataFrame]"
+Read: TypeAlias = "Callable[[Path | io.BytesIO, str, int | None, Collection[str]], pl.DataFrame]"
 
 
-def parse(path: Path, content: bytes) -> pl.DataFrame:
+def parse(path: Path, content: bytes, *, as_text: Collection[str] = ()) -> pl.DataFrame:
     """Return the table in ``content``, in the format that the name of ``path`` says.
+
+    Columns ``as_text`` of a CSV keep their letters: 01234 is no number then.
 
     Raises:
         InvalidInputError: it is not such a table; the message says what the reader found.
     """
     entry = _format(path)
     with reading(path):
-        return entry.read(io.BytesIO(content), _hint(path, entry, content), None)
+        return entry.read(io.BytesIO(content), _hint(path, entry, content), None, as_text)
 
 
-def parse_head(path: Path, n_rows: int) -> pl.DataFrame:
+def parse_head(path: Path, n_rows: int, *, as_text: Collection[str] = ()) -> pl.DataFrame:
     """Return the first rows of a file, read without the rest.
 
     Raises:
@@ -41,7 +43,7 @@ def parse_head(path: Path, n_rows: int) -> pl.DataFrame:
     """
     entry = _format(path)
     with reading(path):
-        return entry.read(path, _hint(path, entry, _start(path, entry)), n_rows)
+        return entry.read(path, _hint(path, entry, _start(path, entry)), n_rows, as_text)
 
 
 def separator_of(path: Path) -> str:
@@ -102,7 +104,9 @@ def _hint(path: Path, entry: _Format, content: bytes) -> str:
     return separator
 
 
-def _read_csv(source: Path | io.BytesIO, separator: str, n_rows: int | None) -> pl.DataFrame:
+def _read_csv(
+    source: Path | io.BytesIO, separator: str, n_rows: int | None, as_text: Collection[str]
+) -> pl.DataFrame:
     return pl.read_csv(
         source,
         separator=separator,
@@ -110,23 +114,30 @@ def _read_csv(source: Path | io.BytesIO, separator: str, n_rows: int | None) -> 
         infer_schema_length=n_rows,
         n_rows=n_rows,
         null_values=MISSING,
+        schema_overrides=dict.fromkeys(as_text, pl.String),
         glob=False,
     )
 
 
-def _read_json_lines(source: Path | io.BytesIO, _: str, n_rows: int | None) -> pl.DataFrame:
+def _read_json_lines(
+    source: Path | io.BytesIO, _: str, n_rows: int | None, as_text: Collection[str]
+) -> pl.DataFrame:
     if isinstance(source, Path):
         with source.open("rb") as file:
             source = io.BytesIO(b"".join(islice(file, n_rows)))
     frame = pl.read_ndjson(source, infer_schema_length=n_rows, n_rows=n_rows)
-    return frame.select([_with_dates(column) for column in frame.get_columns()])
+    return frame.select([c if c.name in as_text else _with_dates(c) for c in frame.get_columns()])
 
 
-def _read_parquet(source: Path | io.BytesIO, _: str, n_rows: int | None) -> pl.DataFrame:
+def _read_parquet(
+    source: Path | io.BytesIO, _: str, n_rows: int | None, __: Collection[str]
+) -> pl.DataFrame:
     return pl.read_parquet(source, n_rows=n_rows, glob=False)
 
 
-def _read_arrow(source: Path | io.BytesIO, _: str, n_rows: int | None) -> pl.DataFrame:
+def _read_arrow(
+    source: Path | io.BytesIO, _: str, n_rows: int | None, __: Collection[str]
+) -> pl.DataFrame:
     if isinstance(source, Path):
         return pl.scan_ipc(source, n_rows=n_rows, glob=False).collect()
     return pl.read_ipc(source, n_rows=n_rows)

@@ -1,8 +1,8 @@
-"""A sample of a file that is too large to be read whole, in memory that does not grow with it."""
+"""A sample of a file that is too large to be read whole, in little memory."""
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,10 @@ class Sample:
     n_rows: int
 
 
-def draw_sample(path: Path, *, max_bytes: int) -> Sample:
+def draw_sample(path: Path, *, max_bytes: int, as_text: Collection[str] = ()) -> Sample:
     """Return as many rows of a file as make up ``max_bytes`` of it, each row as likely.
+
+    Beside the rows that are kept, memory holds a batch of rows and the numbers of the rows.
 
     The file is read three times, in pieces: for its digest, to count its rows and to take those
     drawn. The same file gives the same rows. Types are read from the rows drawn.
@@ -43,6 +45,7 @@ def draw_sample(path: Path, *, max_bytes: int) -> Sample:
     Args:
         path: a resolved data file that is larger than ``max_bytes``.
         max_bytes: share of the file that is kept, in bytes of the file.
+        as_text: as for `parse`.
 
     Raises:
         InvalidInputError: it is not a table, or it changed while it was read.
@@ -52,7 +55,8 @@ def draw_sample(path: Path, *, max_bytes: int) -> Sample:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     take = _take_lines if path.suffix.lower() in TEXT_LINES else _take_rows
     with reading(path):
-        frame, n_rows = take(path, lambda n: _drawn(n, min(1.0, max_bytes / before.st_size)))
+        share = min(1.0, max_bytes / before.st_size)
+        frame, n_rows = take(path, lambda n: _drawn(n, share), as_text)
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise InvalidInputError(
@@ -69,7 +73,7 @@ def _drawn(n_rows: int, share: float) -> Rows:
     return np.sort(rows)
 
 
-def _take_lines(path: Path, choose: Choose) -> tuple[pl.DataFrame, int]:
+def _take_lines(path: Path, choose: Choose, as_text: Collection[str]) -> tuple[pl.DataFrame, int]:
     """Take lines of a text with one object a line; blank ones are no rows."""
     with path.open("rb") as file:
         n_rows = sum(1 for line in file if line.strip())
@@ -85,10 +89,10 @@ def _take_lines(path: Path, choose: Choose) -> tuple[pl.DataFrame, int]:
                 kept.write(line.rstrip(b"\r\n") + b"\n")
                 following = next(wanted, None)
             row += 1
-    return parse(path, kept.getvalue()), n_rows
+    return parse(path, kept.getvalue(), as_text=as_text), n_rows
 
 
-def _take_rows(path: Path, choose: Choose) -> tuple[pl.DataFrame, int]:
+def _take_rows(path: Path, choose: Choose, as_text: Collection[str]) -> tuple[pl.DataFrame, int]:
     """Take rows of a table; those of a CSV become text again, so that types are read as usual.
 
     Rows are copied out of their batch at once: a selection of texts would keep it in memory.
@@ -102,7 +106,7 @@ def _take_rows(path: Path, choose: Choose) -> tuple[pl.DataFrame, int]:
     text = io.StringIO()
     for number, rows in enumerate(kept):
         text.write(rows.write_csv(separator=separator, include_header=number == 0))
-    return parse(path, text.getvalue().encode()), n_rows
+    return parse(path, text.getvalue().encode(), as_text=as_text), n_rows
 
 
 def _selected(table: pl.LazyFrame, chosen: Rows) -> Iterator[pl.DataFrame]:

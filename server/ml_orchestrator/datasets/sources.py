@@ -1,7 +1,7 @@
 """Data sets by name or by path, as Polars frames with the digest of their content."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -73,18 +73,18 @@ def load_dataset(
             the type it shall be.
         UnavailableError: a built-in needs a library that is not installed.
     """
-    dataset = _load(source, roots, max_bytes)
+    dataset = _load(source, roots, max_bytes, column_types)
     return replace(dataset, frame=retyped(dataset.frame, column_types))
 
 
-def _load(source: str, roots: Sequence[Path], max_bytes: int) -> Dataset:
+def _load(source: str, roots: Sequence[Path], max_bytes: int, as_text: Collection[str]) -> Dataset:
     if source.startswith(BUILTIN_PREFIX):
         return _load_builtin(source)
     path = resolve_allowed(source, roots)
     if path.stat().st_size > max_bytes:
-        return _load_sample(source, path, max_bytes)
+        return _load_sample(source, path, max_bytes, as_text)
     content = read_allowed_file(path, max_bytes=max_bytes)
-    frame = normalise(parse(path, content))
+    frame = normalise(parse(path, content, as_text=as_text))
     _check_shape(source, frame)
     digest = hashlib.sha256(content).hexdigest()
     return Dataset(source, frame, digest, f"File {path.name}.", None)
@@ -125,7 +125,7 @@ def load_head(
             head shows it.
     """
     path = resolve_allowed(source, roots)
-    frame = normalise(parse_head(path, n_rows))
+    frame = normalise(parse_head(path, n_rows, as_text=column_types))
     _check_shape(source, frame)
     frame = retyped(frame, column_types)
     return Dataset(source, frame, "", f"Head of file {path.name}.", None)
@@ -156,8 +156,8 @@ def _as_array(column: pl.Series) -> NDArray[Any]:
     return np.array(texts, dtype=object)
 
 
-def _load_sample(source: str, path: Path, max_bytes: int) -> Dataset:
-    sample = draw_sample(path, max_bytes=max_bytes)
+def _load_sample(source: str, path: Path, max_bytes: int, as_text: Collection[str]) -> Dataset:
+    sample = draw_sample(path, max_bytes=max_bytes, as_text=as_text)
     frame = normalise(sample.frame)
     _check_shape(source, frame)
     notice = (
