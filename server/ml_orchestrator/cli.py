@@ -24,6 +24,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command; expected failures end with one clear line and exit code 1."""
+    _open_standard_streams()
     arguments = _parser().parse_args(argv)
     try:
         settings = Settings.read(home=arguments.home, mode=getattr(arguments, "mode", None))
@@ -33,6 +34,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"ml-orchestrator: {error}", file=sys.stderr)
         code = 1
     sys.exit(code)
+
+
+def _open_standard_streams() -> None:
+    """Open those that were closed when we were started, or the next file would get their number."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
 def _parser() -> argparse.ArgumentParser:

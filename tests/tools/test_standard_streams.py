@@ -2,6 +2,11 @@
 
 import os
 import select
+import shlex
+import socket
+import struct
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -83,3 +88,51 @@ async def test_a_reader_that_is_gone_ends_the_writing() -> None:
     with pytest.raises(BrokenPipeError):
         await out.flush()
     os.close(writing)
+
+
+async def test_a_descriptor_that_another_holder_made_non_blocking_is_waited_for() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    out, text = LinesOut(writing), "y" * 200_000
+    lines: list[str] = []
+
+    async with anyio.create_task_group() as tasks:
+
+        async def answer() -> None:
+            await out.write(text + "\n")
+            await out.flush()
+            os.close(writing)
+
+        tasks.start_soon(answer)
+        lines += [line async for line in Lines(reading)]
+    os.close(reading)
+
+    assert lines == [text]
+
+
+async def test_a_connection_that_is_reset_has_ended() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    theirs.close()  # sends a reset
+
+    with ours:
+        assert [line async for line in Lines(ours.fileno())] == []
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-"])
+def test_a_server_that_was_started_without_a_stream_ends_well(closed: str, tmp_path: Path) -> None:
+    command = f"exec {shlex.quote(sys.executable)} -m ml_orchestrator mcp {closed}"
+    done = subprocess.run(
+        ["sh", "-c", command],
+        env={**os.environ, "ML_ORCHESTRATOR_HOME": str(tmp_path)},
+        input='{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n',
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr

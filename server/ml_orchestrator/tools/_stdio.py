@@ -5,6 +5,7 @@ a thread costs more than most of our tools do. Here the event loop itself waits 
 descriptors. It is never held up: it reads what has come and writes what there is room for.
 """
 
+import errno
 import os
 import select
 import sys
@@ -13,13 +14,18 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
 
 import anyio
+import anyio.lowlevel
 from anyio.to_thread import run_sync
 from mcp.server.stdio import stdio_server
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = ["Lines", "LinesOut", "standard_streams"]
 
 CHUNK_BYTES = 65_536
 STDIN, STDOUT, STDERR = 0, 1, 2
+_ENDS = (errno.ECONNRESET, errno.EIO)  # the other side, or the terminal, is gone
 
 
 class Lines:
@@ -43,13 +49,18 @@ class Lines:
 
     async def _read(self) -> bytes:
         """Return what has come; nothing at the end. A file is always there, so a thread reads."""
-        if self._can_be_waited_for:
+        while self._can_be_waited_for:
             try:
                 await anyio.wait_readable(self._descriptor)
+                return os.read(self._descriptor, CHUNK_BYTES)
             except PermissionError:  # epoll takes no plain files
                 self._can_be_waited_for = False
-            else:
-                return os.read(self._descriptor, CHUNK_BYTES)
+            except BlockingIOError:  # somebody who has it too made it so, and was faster
+                continue
+            except OSError as error:
+                if error.errno not in _ENDS:
+                    raise
+                return b""
         return await run_sync(os.read, self._descriptor, CHUNK_BYTES, abandon_on_cancel=True)
 
 
@@ -71,11 +82,19 @@ class LinesOut:
 
         Of a pipe that is ready so many bytes are taken at once without waiting (POSIX).
         """
+        n_since = 0
         while self._unwritten:
             if not self._poll.poll(0):
                 await anyio.wait_writable(self._descriptor)
-            n_written = os.write(self._descriptor, self._unwritten[: select.PIPE_BUF])
+            try:
+                n_written = os.write(self._descriptor, self._unwritten[: select.PIPE_BUF])
+            except BlockingIOError:
+                await anyio.wait_writable(self._descriptor)
+                continue
             del self._unwritten[:n_written]
+            if (n_since := n_since + n_written) >= CHUNK_BYTES:
+                n_since = 0
+                await anyio.lowlevel.checkpoint()
 
 
 @asynccontextmanager
@@ -99,7 +118,7 @@ async def standard_streams() -> AsyncIterator[tuple[Any, Any]]:
 @contextmanager
 def _claimed(descriptor: int, instead: str | None) -> Iterator[int]:
     """Give a standard stream under another number, and put a file, or standard error, there."""
-    own = os.dup(descriptor)
+    own = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, STDERR + 1)
     other = os.dup(STDERR) if instead is None else os.open(instead, os.O_RDONLY)
     os.dup2(other, descriptor)
     os.close(other)
