@@ -73,6 +73,19 @@ def test_only_as_many_are_averaged_as_there_is_time_to_fit(
     assert budget.affordable(trials) == 1
 
 
+def test_the_end_is_hurried_if_the_trials_left_too_little_or_an_earlier_process_used_it(
+    budget: Budget, clocks: tuple[Clock, Clock]
+) -> None:
+    trials = [trial(20.0, score) for score in (0.9, 0.8, 0.7)]  # 36 s to fit again
+
+    assert budget.is_ample(trials)
+    budget.count_earlier(45.0)
+    assert budget.left_s == 55.0
+    assert budget.is_ample(trials)
+    clocks[0].now_s = clocks[1].now_s = 20.0
+    assert not budget.is_ample(trials)
+
+
 def test_a_busy_machine_is_given_more_time(budget: Budget, clocks: tuple[Clock, Clock]) -> None:
     idle = budget.reserve_s([trial(0.0, 0.9)])
     clocks[0].now_s, clocks[1].now_s = 20.0, 5.0

@@ -1,7 +1,9 @@
 """The course of a search: families, time, requests, and trials that take their process along."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +14,15 @@ from ml_orchestrator.training._optuna import _Journal, run_study
 from ml_orchestrator.training.allocation import ALLOCATIONS
 from ml_orchestrator.training.forecast import fold_seconds
 from ml_orchestrator.training.models import TrainingSpec
+from ml_orchestrator.training.out_of_fold import AnswerFiles
+from ml_orchestrator.training.scoring import forecast_on, pipeline_of
 from ml_orchestrator.training.search import check, train
 from ml_orchestrator.training.space import Params, ParamSpace
+from ml_orchestrator.training.splits import plan_split
 from ml_orchestrator.training.study import FinishedTrial, Objective, StudyPlan, StudyProgress
+from ml_orchestrator.training.table import prepare_table
+from ml_orchestrator.training.trainers import TRAINERS, Problem
+from ml_orchestrator.training.trainers.linear import Linear
 
 FAMILIES = {"good": 0.9, "fair": 0.7, "poor": 0.2}
 
@@ -151,6 +159,29 @@ def test_no_trial_is_begun_or_gone_on_with_that_would_not_end_in_time(tmp_path: 
     assert all(len(trial.scores) == 3 for trial in result.trials if trial.state == "complete")
 
 
+def test_a_family_that_is_too_slow_for_the_time_left_is_passed_over(tmp_path: Path) -> None:
+    clock = Clock(good=1.0, fair=100.0, poor=1.0)
+    asked: list[str] = []
+
+    def forecast(params: Params) -> float:
+        asked.append(str(params["family"]))
+        return clock.fold_s[asked[-1]]
+
+    result = run_study(
+        plan(tmp_path, timeout_s=60.0, n_trials=8),
+        Objective(suggest, clock.folds, forecast),
+        on_progress=quiet,
+        clock=clock,
+    )
+
+    families = [trial.params["family"] for trial in result.trials]
+    assert families[:2] == ["good", "poor"]
+    assert len(families) == 8
+    assert "fair" not in families
+    assert asked == ["fair", "poor"]
+    assert clock.now_s < 60
+
+
 def test_time_is_left_for_what_comes_after_the_search(tmp_path: Path) -> None:
     clock = Clock(good=1.0, fair=1.0, poor=1.0)
 
@@ -200,6 +231,52 @@ def test_a_trial_that_runs_out_of_memory_is_lost_and_the_search_goes_on(tmp_path
     assert lost
     assert all((t.state, t.error) == ("failed", "MemoryError: 700 GiB") for t in lost)
     assert result.best.params["family"] == "good"
+
+
+class _Broken(Linear):
+    """A family whose library cannot be loaded, or fails in its own way."""
+
+    def build(self, problem: Problem, params: Params, *, seed: int, n_jobs: int | None) -> Any:
+        raise OSError("libgomp.so.1: cannot open shared object file")
+
+
+def test_a_family_whose_library_fails_loses_its_trials_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(TRAINERS._entries, "naive_bayes", _Broken())
+    spec = TrainingSpec(source="t.csv", n_folds=3, trainers=("linear", "naive_bayes"), n_trials=3)
+
+    summary = train(
+        spec, dataset_of(mixed_table()), study_dir=tmp_path, report=lambda *_: None
+    ).summary
+
+    assert (summary.trainer, summary.n_trials) == ("linear", 3)
+    assert summary.n_failed >= 1
+    assert "libgomp" in caplog.text
+
+
+def test_a_disk_that_is_full_ends_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(AnswerFiles, "keep", full)
+    spec = TrainingSpec(source="t.csv", n_folds=2, trainers=("linear",), n_trials=1)
+    with pytest.raises(OSError, match="No space left"):
+        train(spec, dataset_of(mixed_table()), study_dir=tmp_path, report=lambda *_: None)
+
+
+def test_what_a_fold_takes_is_forecast_from_samples_of_large_tables_only() -> None:
+    spec = TrainingSpec(source="t.csv", n_folds=2, test_fraction=0.05)
+    for n_rows, is_large in ((1_000, False), (9_000, True)):
+        table = prepare_table(spec, dataset_of(mixed_table(n_rows)))
+        build = partial(pipeline_of, spec, table)
+        forecast = forecast_on(table, plan_split(spec, table), build)
+
+        each_s = forecast({"trainer": "naive_bayes", **TRAINERS["naive_bayes"].first_params})
+
+        assert (each_s is not None and each_s > 0) == is_large
 
 
 def test_a_trial_in_which_the_process_died_twice_is_lost_and_the_search_goes_on(

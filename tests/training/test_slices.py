@@ -2,11 +2,15 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+from tests.training.tables import dataset_of
 
 from ml_orchestrator.training.metrics import Predictions
+from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.preprocessing import FeatureKinds
 from ml_orchestrator.training.slices import worst_slices
+from ml_orchestrator.training.table import prepare_table
 
 N = 600
 KINDS = FeatureKinds(numeric=("n",), boolean=("b",), categorical=("c",), temporal=("t",))
@@ -89,6 +93,36 @@ def test_rows_of_one_group_count_as_one_look() -> None:
     assert red_grouped is not None
     width = [part.excess.high - part.excess.low for part in (red_alone, red_grouped)]
     assert width[1] > 1.2 * width[0]
+
+
+def test_dates_are_named_as_they_are_in_the_table() -> None:
+    """Times come in microseconds from a file, and a bare integer is read as nanoseconds."""
+    n_rows = 400
+    days = np.datetime64("2024-01-01", "us") + np.arange(n_rows) * np.timedelta64(1, "D")
+    frame = pl.DataFrame({"t": days, "x": np.arange(n_rows) % 7, "y": np.arange(n_rows) % 2})
+    table = prepare_table(TrainingSpec(source="t.csv"), dataset_of(frame))
+    predicted = np.where(np.arange(n_rows) < 100, 1 - table.codes, table.codes)
+    given = Predictions(table.codes, predicted, np.eye(2)[predicted])
+
+    slices, _ = worst_slices(table.features, table.kinds, given, np.arange(n_rows))
+
+    assert slices[0].value == "2024-01-01 00:00:00 to 2024-04-09 18:00:00"
+
+
+def test_a_part_that_is_wrong_in_every_row_is_the_surest_of_all() -> None:
+    features = pd.DataFrame({"c": np.where(np.arange(N) < 40, "red", "blue")})
+    kinds = FeatureKinds(numeric=(), boolean=(), categorical=("c",), temporal=())
+    truth = np.arange(N) % 2
+    predicted = np.where(features["c"] == "red", 1 - truth, truth)
+    given = Predictions(truth, predicted, np.eye(2)[predicted])
+
+    slices, _ = worst_slices(features, kinds, given, np.arange(N))
+
+    assert (slices[0].value, slices[0].excess.estimate) == ("red", 1.0)
+    assert slices[0].p_adjusted < 1e-6
+    assert slices[0].excess.low < 1.0
+    right = Predictions(truth, truth, np.eye(2)[truth])
+    assert worst_slices(features, kinds, right, np.arange(N))[0] == ()
 
 
 def test_parts_of_few_rows_are_not_looked_at() -> None:

@@ -148,6 +148,31 @@ def test_on_pure_noise_the_held_out_interval_covers_chance(
     assert np.mean(promised) < 0.04
 
 
+def test_the_target_of_a_group_is_not_in_the_code_of_its_other_rows() -> None:
+    """Rows of one group share the target, and a noisy category that nearly names the group."""
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(300), 8)
+    y = rng.normal(size=300)[group]
+    city = rng.integers(0, 150, 300)[group]
+    frame = pl.DataFrame(
+        {"who": group, "city": [f"c{v}" for v in city], "x": y + rng.normal(size=2400), "y": y}
+    )
+    cut = 225 * 8
+    scores = {}
+    for columns in (("who", "x", "y"), ("who", "city", "x", "y")):
+        table = table_of(frame.select(columns), group_column="who")
+        assert table.kinds.many_valued == ()
+        model = fitted(table, "linear", np.arange(cut))
+        errors = table.codes[cut:] - model.predict(table.features.iloc[cut:])
+        scores[columns] = 1 - np.mean(errors**2) / np.var(table.codes[cut:])
+
+    without, beside = scores.values()
+    assert without > 0.4
+    assert beside > without - 0.1
+    assert table_of(frame, time_column="x").kinds.many_valued == ()
+    assert table_of(frame).kinds.many_valued == ("city",)
+
+
 def test_a_rows_own_target_is_not_in_its_code() -> None:
     rng = np.random.default_rng(0)
     codes = [f"v{v}" for v in rng.integers(0, 300, 600)]

@@ -1,5 +1,6 @@
 """Rows that count for more, and other answers than the mean."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,27 @@ def test_weights_and_quantiles_that_make_no_sense_are_refused(
         table_of(frame, **given)
 
 
+def test_a_weight_is_refused_with_its_row_in_the_source() -> None:
+    row = pl.int_range(pl.len())
+    frame = two_sources().with_columns(
+        w=pl.when(row == 20).then(-1.0).otherwise("w"), y=pl.when(row >= 5).then("y")
+    )
+    with pytest.raises(InvalidInputError, match="first -1 in row 21"):
+        table_of(frame, weight_column="w")
+
+
 def test_rows_without_a_weight_are_left_out() -> None:
     frame = two_sources().with_columns(w=pl.when(pl.col("x") > 0).then("w"))
     assert len(table_of(frame, weight_column="w").codes) == (frame["x"] > 0).sum()
+
+
+def test_families_that_would_take_minutes_are_left_out_of_large_tables() -> None:
+    many = {"linear": Problem("regression", quantile=0.5, n_rows=5_001),
+            "nearest": Problem("regression", n_rows=20_001)}  # fmt: skip
+    for name, problem in many.items():
+        assert not TRAINERS[name].fits(problem)
+        assert TRAINERS[name].fits(replace(problem, n_rows=problem.n_rows - 1))
+    assert table_of(two_sources()).problem.n_rows == 600
 
 
 def test_the_loss_is_least_at_the_quantile() -> None:

@@ -61,6 +61,17 @@ class Budget:
         self._judging_work_s = self._judging_s()
         self._deciding_work_s = self._deciding_s() if refines else 0.0
 
+    def count_earlier(self, seconds: float) -> None:
+        """Count what processes before this one spent on the same training."""
+        self._began_at -= max(0.0, seconds)
+
+    def is_ample(self, trials: Sequence[FinishedTrial]) -> bool:
+        """Return whether the whole end, with nothing left out, is forecast to fit what is left."""
+        ranked = self._ranked(trials)[: MAX_MEMBERS if self._refines else 1]
+        fits_s = SAFETY * sum(self._fit_s(trial) for trial in ranked)
+        shuffles_s = sum(self._shuffles_s(trial) for trial in ranked)
+        return fits_s + shuffles_s + self._looking_s <= self.left_s
+
     @property
     def left_s(self) -> float:
         """Seconds until the time is over; below 0 afterwards."""
@@ -108,11 +119,14 @@ class Budget:
         return whole / len(self._split.folds) * self._growth
 
     def _importances_s(self, trial: FinishedTrial) -> float:
+        return min(self._shuffles_s(trial), IMPORTANCES_SHARE * self._timeout_s)
+
+    def _shuffles_s(self, trial: FinishedTrial) -> float:
         timing = self._files.timing(local(trial.params))
         n_rows, n_columns = len(self._split.test), len(self._table.kinds.names)
         row_s = 0.0 if timing is None else timing.predict_row_s
         each_s = self._slowed * SHUFFLE_S + row_s * min(n_rows, 1_000)
-        return min(each_s * n_shuffles(n_columns) * n_columns, IMPORTANCES_SHARE * self._timeout_s)
+        return each_s * n_shuffles(n_columns) * n_columns
 
     def _judging_s(self) -> float:
         rows = self._split.test

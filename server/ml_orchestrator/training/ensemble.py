@@ -10,8 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_orchestrator.training.metrics import Metric, Predictions
-from ml_orchestrator.training.out_of_fold import Answers, mean_score
+from ml_orchestrator.training.metrics import Metric
+from ml_orchestrator.training.out_of_fold import (
+    Answers,
+    mean_score,
+    numbers_of,
+    predictions_of,
+)
 
 __all__ = ["average", "cross_selected", "select_weights"]
 
@@ -52,8 +57,8 @@ def average(candidates: Sequence[Answers], weights: Weights) -> Answers:
     chosen = [(c, w) for c, w in zip(candidates, weights, strict=True) if w > 0]
     folds = []
     for number, fold in enumerate(candidates[0].folds):
-        mean = sum(w * _numbers(c.folds[number]) for c, w in chosen)
-        folds.append(_like(fold, np.asarray(mean)))
+        mean = sum(w * numbers_of(c.folds[number]) for c, w in chosen)
+        folds.append(predictions_of(fold.truth, np.asarray(mean)))
     return Answers(tuple(folds))
 
 
@@ -78,21 +83,14 @@ def _without(candidate: Answers, number: int) -> Answers:
 def _added(
     total: list[NDArray[np.float64]] | None, candidate: Answers
 ) -> list[NDArray[np.float64]]:
-    own = [_numbers(fold) for fold in candidate.folds]
+    own = [numbers_of(fold) for fold in candidate.folds]
     return own if total is None else [a + b for a, b in zip(total, own, strict=True)]
 
 
 def _score(sums: list[NDArray[np.float64]], size: float, shaped: Answers, metric: Metric) -> float:
-    folds = [_like(fold, part / size) for fold, part in zip(shaped.folds, sums, strict=True)]
+    folds = [
+        predictions_of(fold.truth, part / size)
+        for fold, part in zip(shaped.folds, sums, strict=True)
+    ]
     score = mean_score(Answers(tuple(folds)), metric)
     return score if np.isfinite(score) else (-np.inf if metric.higher_is_better else np.inf)
-
-
-def _numbers(fold: Predictions) -> NDArray[np.float64]:
-    return fold.probabilities if fold.probabilities.shape[1] else fold.predicted
-
-
-def _like(fold: Predictions, numbers: NDArray[np.float64]) -> Predictions:
-    if numbers.ndim == 1:
-        return Predictions(fold.truth, numbers, fold.probabilities)
-    return Predictions(fold.truth, numbers.argmax(axis=1), numbers)

@@ -32,9 +32,10 @@ def usable(names: Sequence[str], problem: Problem) -> list[str]:
     fitting = [name for name in names if TRAINERS[name].fits(problem)]
     if not fitting:
         able = ", ".join(name for name, trainer in TRAINERS.items() if trainer.fits(problem))
+        of_rows = f" of {problem.n_rows:,} rows" if problem.n_rows else ""
         asked = problem.task if problem.quantile is None else f"quantile {problem.quantile:g}"
         raise InvalidInputError(
-            f"None of the trainers {', '.join(names)} can do {asked}; these can: {able}."
+            f"None of the trainers {', '.join(names)} can do {asked}{of_rows}; these can: {able}."
         )
     return fitting
 

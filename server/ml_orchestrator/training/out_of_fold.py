@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ml_orchestrator.training.metrics import Metric, Predictions
 from ml_orchestrator.training.space import Params
 
-__all__ = ["AnswerFiles", "Answers", "Timing", "mean_score"]
+__all__ = ["AnswerFiles", "Answers", "Timing", "mean_score", "numbers_of", "predictions_of"]
 
 FOLDER = "out_of_fold"
 MOST_NUMBERS = 2_000_000  # of one trial; 16 MB
@@ -55,7 +55,9 @@ class AnswerFiles:
     def __init__(self, study_dir: Path, *, higher_is_better: bool) -> None:
         self._folder = study_dir / FOLDER
         self._sign = 1.0 if higher_is_better else -1.0
-        self._scores = {path: _about(path)["score"] for path in self._folder.glob("*.npz")}
+        about = {path: _about(path) for path in self._folder.glob("*.npz")}
+        self._scores = {path: known["score"] for path, known in about.items()}
+        self._timings = {path: Timing(*known["timing"]) for path, known in about.items()}
 
     def keep(
         self, params: Params, folds: Sequence[Predictions], *, score: float, timing: Timing
@@ -66,7 +68,7 @@ class AnswerFiles:
         worth so much disk and memory. Their times are kept.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        given = [_numbers(fold) for fold in folds]
+        given = [numbers_of(fold) for fold in folds]
         arrays = given if sum(part.size for part in given) <= MOST_NUMBERS else []
         about = {
             "score": score,
@@ -78,7 +80,7 @@ class AnswerFiles:
             parts: dict[str, Any] = {f"fold_{i}": part for i, part in enumerate(arrays)}
             np.savez(file, about=np.array(json.dumps(about)), **parts)
         draft.replace(path)
-        self._scores[path] = score
+        self._scores[path], self._timings[path] = score, timing
         self._forget_worst()
 
     def load(self, params: Params, truth: Sequence[NDArray[Any]]) -> Answers | None:
@@ -88,18 +90,17 @@ class AnswerFiles:
             return None
         with np.load(path, allow_pickle=False) as file:
             parts = [file[f"fold_{number}"] for number in range(len(truth))]
-        return Answers(tuple(map(_predictions, truth, parts)))
+        return Answers(tuple(map(predictions_of, truth, parts)))
 
     def timing(self, params: Params) -> Timing | None:
         """Return how long the trial with these parameters took; None if it was not kept."""
-        path = self._path(params)
-        return Timing(*_about(path)["timing"]) if path in self._scores else None
+        return self._timings.get(self._path(params))
 
     def _forget_worst(self) -> None:
         ranked = sorted(self._scores, key=lambda path: (-self._sign * self._scores[path], path))
         for path in ranked[N_KEPT:]:
             path.unlink(missing_ok=True)
-            del self._scores[path]
+            del self._scores[path], self._timings[path]
 
     def _path(self, params: Params) -> Path:
         content = json.dumps(params, sort_keys=True)
@@ -112,13 +113,15 @@ def _about(path: Path) -> dict[str, Any]:
         return about
 
 
-def _numbers(given: Predictions) -> NDArray[np.float64]:
+def numbers_of(given: Predictions) -> NDArray[np.float64]:
+    """Return the probabilities, shape ``(n_rows, n_classes)``, or the values, ``(n_rows,)``."""
     if given.probabilities.shape[1]:
         return given.probabilities
     return np.asarray(given.predicted, dtype=np.float64)
 
 
-def _predictions(truth: NDArray[Any], numbers: NDArray[np.float64]) -> Predictions:
+def predictions_of(truth: NDArray[Any], numbers: NDArray[np.float64]) -> Predictions:
+    """Undo ``numbers_of``, with the most probable class predicted."""
     if numbers.ndim == 1:
         return Predictions(truth, numbers, np.empty((len(truth), 0)))
     return Predictions(truth, numbers.argmax(axis=1), numbers)

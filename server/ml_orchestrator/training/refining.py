@@ -2,7 +2,9 @@
 
 Each step (average, calibration, threshold) is chosen on out-of-fold answers and judged by
 cross-fitting: on each fold, with what the other folds chose. It is used only if the gain is
-above 0 with its whole 90 % bootstrap interval. Held-out rows are not looked at.
+above 0 with its whole 90 % bootstrap interval. A calibration is for the probabilities, so its gain
+is in log loss whatever the metric; it must not cost any of the metric, by the estimate. Held-out
+rows are not looked at.
 """
 
 from collections.abc import Callable, Sequence
@@ -200,7 +202,7 @@ def _decided(recipe: Recipe, answers: Answers, judge: _Judge) -> Recipe:
 def _calibrated(recipe: Recipe, answers: Answers, judge: _Judge) -> tuple[Recipe, Answers]:
     honest = cross_decided(answers, best_bend, bent)
     found = judge.gain(answers, honest, METRICS["log_loss"])
-    does_harm = judge.gain(answers, honest).high < 0
+    does_harm = not judge.gain(answers, honest).estimate >= 0
     is_used = found.is_real and not does_harm
     note = _refinement("calibration", found, METRICS["log_loss"], is_used=is_used)
     if not is_used:

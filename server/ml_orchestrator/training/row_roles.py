@@ -36,8 +36,13 @@ def groups_of(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.int64] | No
     return groups
 
 
-def weights_of(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.float64] | None:
-    """Return how much each row counts; None where all count alike."""
+def weights_of(
+    spec: TrainingSpec, frame: pl.DataFrame, rows: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """Return how much each row counts; None where all count alike.
+
+    ``rows`` says which rows of the source these are, counted from 0, for what is refused.
+    """
     if spec.weight_column is None:
         return None
     column = frame[spec.weight_column]
@@ -47,7 +52,8 @@ def weights_of(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.float64] |
     wrong = np.flatnonzero(~((weights > 0) & np.isfinite(weights)))
     if len(wrong):
         raise InvalidInputError(
-            f"{len(wrong):,} weights in {column.name!r} are not above 0 and finite, such as "
-            f"{weights[wrong[0]]:g}. Leave out rows that shall not count, or correct their weight."
+            f"{len(wrong):,} weights in {column.name!r} are not above 0 and finite, first "
+            f"{weights[wrong[0]]:g} in row {rows[wrong[0]] + 1:,}. Leave out rows that shall not "
+            "count, or correct their weight."
         )
     return weights

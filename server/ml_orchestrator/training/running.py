@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.telemetry.measures import count_trial
 from ml_orchestrator.telemetry.spans import span
 from ml_orchestrator.training.allocation import ALLOCATIONS
@@ -18,6 +18,7 @@ from ml_orchestrator.training.study import (
     StudyPlan,
     StudyProgress,
     StudyResult,
+    TrialFailedError,
 )
 
 __all__ = ["N_RANDOM", "Draw", "Journal", "Run", "is_hopeless"]
@@ -61,10 +62,6 @@ class Journal(Protocol):
         ...
 
 
-class _TrialFailedError(Exception):
-    """A trial's model could not be scored."""
-
-
 class Run:
     """One process's work on a study."""
 
@@ -85,6 +82,7 @@ class Run:
         self._clock = clock
         self._is_stopped = is_stopped
         self._trials = journal.finished()
+        self._too_slow: set[str] = set()  # families that were left untried
         self._started_at = clock() - sum(trial.seconds for trial in self._trials)
 
     def to_the_end(self) -> StudyResult:
@@ -123,7 +121,7 @@ class Run:
         error = ""
         try:
             state = self._score(index, params, scores)
-        except _TrialFailedError as fault:
+        except TrialFailedError as fault:
             state, error = "failed", str(fault)
         except BaseException:
             self._journal.drop(draw)
@@ -143,15 +141,18 @@ class Run:
 
     def _ask(self, index: int) -> tuple[Any, Params] | None:
         """Return a draw that is expected to end in time; None if several are not."""
-        given = self._given()
-        for attempt in range(MAX_DRAWS):
+        attempt = 0
+        while attempt < MAX_DRAWS:
+            given = self._given()
             point = given[index] if index < len(given) and attempt == 0 else None
             family = self._family(index, point)
             draw = self._journal.ask(index, attempt, family, point)
             params = self._objective.suggest(draw.space)
-            if self._would_fit(family, params):
+            if self._would_fit(index, family, params):
                 return draw, params
             self._journal.drop(draw)
+            # What is too slow for a first trial is passed over, and its turn goes to the next.
+            attempt += family not in self._too_slow
         return None
 
     def _family(self, index: int, point: Params | None) -> str:
@@ -160,25 +161,35 @@ class Run:
         if point is not None:
             return str(point[self._plan.family])
         sign = 1.0 if self._plan.higher_is_better else -1.0
-        outcomes: dict[str, list[float]] = {name: [] for name in self._plan.families}
+        able = [name for name in self._plan.families if name not in self._too_slow]
+        outcomes: dict[str, list[float]] = {name: [] for name in able}
         for trial in self._trials:
             value = float("nan") if trial.state == "failed" else sign * trial.mean_score
             outcomes[str(trial.params[self._plan.family])].append(value)
         rng = np.random.default_rng([self._plan.seed, index])
         return ALLOCATIONS[self._plan.allocation](outcomes, rng)
 
-    def _would_fit(self, family: str, params: Params) -> bool:
+    def _would_fit(self, index: int, family: str, params: Params) -> bool:
         if self._plan.n_folds is None or self._best() is None:
             return True
+        n_folds = self._plan.n_folds
         same = [t for t in self._trials if t.params.get(self._plan.family, "") == family]
         known = {f"{family}.{name}": value for name, value in params.items()} if family else params
         each_s = fold_seconds(known, same)
-        return each_s is None or self._plan.n_folds * each_s <= self._left_s()
+        if each_s is not None:
+            return n_folds * each_s <= self._left_s()
+        if same or self._journal.n_deaths(index):
+            return True
+        each_s = self._objective.forecast(params)
+        if each_s is None or n_folds * each_s <= self._left_s():
+            return True
+        self._too_slow.add(family)
+        return False
 
     def _score(self, index: int, params: Params, scores: list[float]) -> str:
         """Collect the scores of the folds and return how the trial ended."""
         if (n_deaths := self._journal.n_deaths(index)) >= MAX_DEATHS:
-            raise _TrialFailedError(
+            raise TrialFailedError(
                 f"the process died {n_deaths} times in this trial, which is often a lack of memory"
             )
         began_at = self._clock()
@@ -197,8 +208,10 @@ class Run:
                 if not np.isfinite(score):
                     raise ArithmeticError(f"the score is {score}")
                 yield float(score)
+        except OrchestratorError:
+            raise
         except (ArithmeticError, ValueError, MemoryError) as fault:
-            raise _TrialFailedError(f"{type(fault).__name__}: {fault}") from fault
+            raise TrialFailedError(f"{type(fault).__name__}: {fault}") from fault
 
     def _must_stop(self, n_folds: int, took_s: float) -> bool:
         """Return whether there is no time for what is left of the trial, or a request."""
@@ -222,9 +235,12 @@ class Run:
 
     def _given(self) -> Sequence[Params]:
         """Return the points to try before any is drawn, as far as they are known."""
-        first = self._plan.first
+        first = self._able(self._plan.first)
         tried = self._trials[: len(first)]
-        return [*first, *(self._plan.then(tried) if len(tried) == len(first) else ())]
+        return [*first, *self._able(self._plan.then(tried) if len(tried) == len(first) else ())]
+
+    def _able(self, points: Sequence[Params]) -> list[Params]:
+        return [p for p in points if p.get(self._plan.family, "") not in self._too_slow]
 
     def _is_over(self) -> bool:
         if not self._trials:

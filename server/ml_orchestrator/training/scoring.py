@@ -1,10 +1,13 @@
 """How a search scores parameters: a pipeline for them, fitted and judged on each fold."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 
+import numpy as np
 from sklearn.pipeline import Pipeline
 
+from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.training.holdout import fit, predict
 from ml_orchestrator.training.judging import Build
 from ml_orchestrator.training.metrics import Predictions
@@ -12,12 +15,17 @@ from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers, Timing, mean_score
 from ml_orchestrator.training.preprocessing import build_pipeline
 from ml_orchestrator.training.space import Params
-from ml_orchestrator.training.splits import Split
+from ml_orchestrator.training.splits import Rows, Split
+from ml_orchestrator.training.study import TrialFailedError
 from ml_orchestrator.training.table import TrainingTable
 from ml_orchestrator.training.trainers import TRAINERS
 
-__all__ = ["evaluate_on", "n_threads", "pipeline_of"]
+__all__ = ["evaluate_on", "forecast_on", "n_threads", "pipeline_of"]
 
+_log = logging.getLogger(__name__)
+
+SAMPLES = (250, 250, 1_000)  # rows; the first only warms up, which includes imports
+MANY_ROWS = 4_000  # of a fold, from which a family is tried on samples first
 MANY_CELLS = 50_000  # table cells from which threads pay for trees
 
 
@@ -30,18 +38,74 @@ def evaluate_on(
         answers: list[Predictions] = []
         fit_s = predict_s = 0.0
         for fit_rows, score_rows in split.folds:
-            began_at = time.perf_counter()
-            pipeline = fit(build(params), table, fit_rows)
-            fitted_at = time.perf_counter()
-            answers.append(predict(pipeline, table.features.iloc[score_rows], table, score_rows))
-            fit_s += fitted_at - began_at
-            predict_s += time.perf_counter() - fitted_at
-            yield table.metric.compute(answers[-1])
+            given, took = _fold(table, build, params, fit_rows, score_rows)
+            answers.append(given)
+            fit_s += took.fit_s
+            predict_s += took.predict_row_s * len(score_rows)
+            yield table.metric.compute(given)
         timing = Timing(fit_s, predict_s / sum(len(score) for _, score in split.folds))
         score = mean_score(Answers(tuple(answers)), table.metric)
         files.keep(params, answers, score=score, timing=timing)
 
     return evaluate
+
+
+def forecast_on(
+    table: TrainingTable, split: Split, build: Build
+) -> Callable[[Params], float | None]:
+    """Return what tells how many seconds a fold may take, from samples of the first one.
+
+    A straight line through the times of 250 and 1,000 rows; a family that takes more than twice
+    as long on twice the rows is thought too quick. None for folds of up to 4,000 rows, which are
+    not worth the samples, and where a sample could not be fitted.
+    """
+
+    def forecast(params: Params) -> float | None:
+        fit_rows, score_rows = split.folds[0]
+        if len(fit_rows) <= MANY_ROWS:
+            return None
+        rng = np.random.default_rng(0)
+        seconds = []
+        for n_rows in SAMPLES:
+            share = n_rows / len(fit_rows)
+            some, others = _sample(fit_rows, share, rng), _sample(score_rows, share, rng)
+            began_at = time.perf_counter()
+            try:
+                _fold(table, build, params, some, others)
+            except TrialFailedError:
+                return None
+            seconds.append(time.perf_counter() - began_at)
+        few_s, many_s = seconds[1:]
+        row_s = max(0.0, many_s - few_s) / (SAMPLES[2] - SAMPLES[1])
+        return many_s + row_s * (len(fit_rows) - SAMPLES[2])
+
+    return forecast
+
+
+def _sample(rows: Rows, share: float, rng: np.random.Generator) -> Rows:
+    return np.sort(rng.choice(rows, max(1, int(share * len(rows))), replace=False))
+
+
+def _fold(
+    table: TrainingTable, build: Build, params: Params, fit_rows: Rows, score_rows: Rows
+) -> tuple[Predictions, Timing]:
+    """Fit on some rows and predict others; whatever a family's library raises loses the trial.
+
+    Raises:
+        TrialFailedError: it could not be built, fitted or asked; the traceback is logged.
+    """
+    began_at = time.perf_counter()
+    try:
+        pipeline = fit(build(params), table, fit_rows)
+        fitted_at = time.perf_counter()
+        given = predict(pipeline, table.features.iloc[score_rows], table, score_rows)
+    except OrchestratorError:
+        raise
+    except Exception as fault:
+        _log.warning("A fold of %s failed", params["trainer"], exc_info=True)
+        raise TrialFailedError(f"{type(fault).__name__}: {fault}") from fault
+    row_s = (time.perf_counter() - fitted_at) / len(score_rows)
+    return given, Timing(fitted_at - began_at, row_s)
 
 
 def pipeline_of(spec: TrainingSpec, table: TrainingTable, params: Params) -> Pipeline:

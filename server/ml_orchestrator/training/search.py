@@ -24,7 +24,7 @@ from ml_orchestrator.training.out_of_fold import AnswerFiles
 from ml_orchestrator.training.plots import holdout_plots, importance_plot, search_plot
 from ml_orchestrator.training.refining import plain, refine
 from ml_orchestrator.training.requirements import pip_requirements
-from ml_orchestrator.training.scoring import evaluate_on, n_threads, pipeline_of
+from ml_orchestrator.training.scoring import evaluate_on, forecast_on, n_threads, pipeline_of
 from ml_orchestrator.training.splits import plan_split
 from ml_orchestrator.training.study import Objective, StudyPlan, StudyProgress, StudyResult
 from ml_orchestrator.training.summary import last_words, leakage_warnings, summarise
@@ -135,13 +135,20 @@ def train(
             timeout_s=budget.left_s,
             reserve_s=budget.reserve_s,
         )
+        searched_at = time.monotonic()
+        objective = Objective(
+            suggest_from(names, table.problem),
+            evaluate_on(table, split, build, files),
+            forecast_on(table, split, build),
+        )
         result = run_study(
             plan,
-            Objective(suggest_from(names, table.problem), evaluate_on(table, split, build, files)),
+            objective,
             on_progress=lambda progress: _report_search(report, table.metric.name, progress),
             is_stopped=is_stopped,
         )
-        has_time = result.stopped_by == "trials"
+        budget.count_earlier(result.elapsed_s - (time.monotonic() - searched_at))
+        has_time = result.stopped_by == "trials" and budget.is_ample(result.trials)
         report(SEARCH_ENDS, "Fitting the best and judging it on held-out rows.", {})
         recipe = plain(result)
         if spec.refine:

@@ -8,6 +8,7 @@ intervals widened (Bonferroni): all of them hold together with 95 % confidence.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,7 +93,8 @@ def _parts(features: pd.DataFrame, kinds: FeatureKinds) -> Iterator[_Part]:
 
 def _quarters(name: str, column: "pd.Series[float]") -> Iterator[_Part]:
     is_time = pd.api.types.is_datetime64_any_dtype(column)
-    values = column.astype("int64") if is_time else pd.to_numeric(column, errors="coerce")
+    # In nanoseconds, as Timestamp reads a bare integer; columns come in other units as well.
+    values = _nanoseconds(column) if is_time else pd.to_numeric(column, errors="coerce")
     numbers = values.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     numbers[column.isna().to_numpy()] = np.nan
     known = numbers[np.isfinite(numbers)]
@@ -104,6 +106,10 @@ def _quarters(name: str, column: "pd.Series[float]") -> Iterator[_Part]:
         is_in = (numbers >= low) & ((numbers <= high) if is_last else (numbers < high))
         shown = [str(pd.Timestamp(int(e))) if is_time else f"{e:.4g}" for e in (low, high)]
         yield _Part(name, f"{shown[0]} to {shown[1]}", is_in)
+
+
+def _nanoseconds(column: "pd.Series[Any]") -> Any:
+    return column.dt.as_unit("ns").astype("int64")
 
 
 def _is_large(part: _Part, clusters: NDArray[np.int64]) -> bool:
@@ -123,7 +129,7 @@ class _Excess:
 
     @property
     def p_value(self) -> float:
-        """One-sided; 1 where nothing varies."""
+        """One-sided; 1 where all losses are the same."""
         if self.error == 0:
             return 1.0
         return float(student.sf(self.estimate / self.error, self.degrees))
@@ -142,11 +148,21 @@ def _compare(
     pull = np.bincount(clusters, weights=share * (loss - means))
     n_clusters = [len(np.unique(clusters[side])) for side in (is_in, ~is_in)]
     factor = min(n_clusters) / (min(n_clusters) - 1)
+    variance = factor * float((pull**2).sum()) + _unseen_variance(loss, is_in)
     return _Excess(
         estimate=float(loss[is_in].mean() - loss[~is_in].mean()),
-        error=float(np.sqrt(factor * (pull**2).sum())),
+        error=float(np.sqrt(variance)),
         degrees=min(n_clusters) - 1,
     )
+
+
+def _unseen_variance(loss: NDArray[np.float64], is_in: NDArray[np.bool_]) -> float:
+    """Return what one row at the other end of the losses adds, for a side whose rows are alike.
+
+    A part that is wrong in every row shows no variance, but is no surer than that.
+    """
+    sizes = [int(side.sum()) for side in (is_in, ~is_in) if np.ptp(loss[side]) == 0]
+    return float(sum((np.ptp(loss) / size) ** 2 for size in sizes))
 
 
 def _slice(

@@ -15,9 +15,14 @@ __all__ = [
     "StudyPlan",
     "StudyProgress",
     "StudyResult",
+    "TrialFailedError",
 ]
 
 Evaluate = Callable[[Params], Iterator[float]]
+
+
+class TrialFailedError(Exception):
+    """A trial's model could not be fitted or scored; the trial is lost, the search goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,13 @@ class Objective:
 
     ``suggest`` asks a space for one point. ``evaluate`` yields one score per fold; the value of
     a trial is their mean, and it is closed early when the trial is pruned or time is up.
+    ``forecast`` is asked, for a family of which nothing is known yet, how many seconds a fold
+    may take; None begins it without knowing.
     """
 
     suggest: Callable[[ParamSpace], Params]
     evaluate: Evaluate
+    forecast: Callable[[Params], float | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class TrainingTable:
             and bool(counts.min() * n_classes < IMBALANCED * len(self.codes)),
             is_ordered=self.times is not None,
             quantile=self.quantile,
+            n_rows=len(self.codes),
         )
 
 
@@ -82,7 +83,7 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
             message says which and what would work.
     """
     target = _target_name(spec, dataset)
-    frame, warnings = _complete_rows(spec, dataset.frame, target)
+    frame, rows, warnings = _complete_rows(spec, dataset.frame, target)
     task = _task(spec, frame[target])
     kinds, dropped = _feature_kinds(spec, frame, target, task)
     labels, codes, classes = _labels(frame[target], task)
@@ -98,7 +99,7 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
         kinds=kinds,
         times=times_of(spec, frame),
         groups=groups_of(spec, frame),
-        weights=weights_of(spec, frame),
+        weights=weights_of(spec, frame, rows),
         quantile=spec.quantile,
         warnings=(*dataset.notices, *warnings, *dropped),
     )
@@ -162,7 +163,8 @@ def _target_name(spec: TrainingSpec, dataset: Dataset) -> str:
 
 def _complete_rows(
     spec: TrainingSpec, frame: pl.DataFrame, target: str
-) -> tuple[pl.DataFrame, list[str]]:
+) -> tuple[pl.DataFrame, NDArray[np.int64], list[str]]:
+    """Return the rows that can be used, which they are, counted from 0, and what was lost."""
     if frame.height == 0:
         raise InvalidInputError(f"{spec.source!r} has no rows to train on.")
     if column_kind(frame[target]) in ("empty", "unsupported"):
@@ -172,16 +174,17 @@ def _complete_rows(
         )
     roles = (spec.time_column, spec.group_column, spec.weight_column)
     needed = [target, *(name for name in roles if name is not None)]
-    complete = frame
-    for name in needed:
-        complete = complete.filter(complete[name].is_not_null())
+    is_known = [frame[name].is_not_null() for name in needed]
     if frame[target].dtype.is_float():
-        complete = complete.filter(complete[target].is_finite())
+        is_known.append(frame[target].is_finite().fill_null(False))
+    rows = np.flatnonzero(np.all([known.to_numpy() for known in is_known], axis=0))
+    complete = frame[rows]
     n_lost = frame.height - complete.height
     if complete.height == 0:
         raise InvalidInputError(f"No row has a value in each of: {', '.join(needed)}.")
     named = " or ".join(repr(name) for name in needed)
-    return complete, [f"{n_lost:,} rows without {named} were left out."] if n_lost else []
+    warnings = [f"{n_lost:,} rows without {named} were left out."] if n_lost else []
+    return complete, rows, warnings
 
 
 def _task(spec: TrainingSpec, target: pl.Series) -> Task:
@@ -234,7 +237,7 @@ def _feature_kinds(
         temporal=tuple(by_kind.get("temporal", ())),
         text=tuple(by_kind.get("text", ())),
     )
-    return replace(kinds, many_valued=_many_valued(frame, kinds, target, task)), dropped
+    return replace(kinds, many_valued=_many_valued(spec, frame, kinds, target, task)), dropped
 
 
 def _read_as(column: pl.Series) -> ColumnKind:
@@ -244,8 +247,15 @@ def _read_as(column: pl.Series) -> ColumnKind:
 
 
 def _many_valued(
-    frame: pl.DataFrame, kinds: FeatureKinds, target: str, task: Task
+    spec: TrainingSpec, frame: pl.DataFrame, kinds: FeatureKinds, target: str, task: Task
 ) -> tuple[str, ...]:
+    """Return the categories that are told by means of the target.
+
+    None where rows hang together by group or time: the means that a row is given while fitting
+    come from other rows at random, so they would tell it the target of its own group.
+    """
+    if spec.group_column is not None or spec.time_column is not None:
+        return ()
     n_classes = frame[target].n_unique() if task == "classification" else 1
     if frame.height < MIN_ROWS_TO_ENCODE or n_classes > MAX_CLASSES_TO_ENCODE:
         return ()

@@ -16,7 +16,7 @@ class Problem:
 
     ``is_imbalanced``: the rarest class has less than 40 % of an equal share of the rows.
     ``is_ordered``: later rows are predicted from earlier ones. ``quantile``: what to predict of
-    a number, between 0 and 1; None is its mean.
+    a number, between 0 and 1; None is its mean. ``n_rows``: of the whole table; 0 is not known.
     """
 
     task: Task
@@ -24,6 +24,7 @@ class Problem:
     is_imbalanced: bool = False
     is_ordered: bool = False
     quantile: float | None = None
+    n_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

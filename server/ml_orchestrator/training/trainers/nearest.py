@@ -9,6 +9,7 @@ from ml_orchestrator.training.trainer import TRAINERS, Needs, Problem
 
 __all__ = ["Nearest"]
 
+MOST_ROWS = 20_000  # with more, finding the nearest takes minutes
 POWERS = {"euclidean": 2, "manhattan": 1}
 
 
@@ -23,8 +24,8 @@ class Nearest:
     }
 
     def fits(self, problem: Problem) -> bool:
-        """Return whether classes or a mean are wanted."""
-        return problem.quantile is None
+        """Return whether classes or a mean are wanted, of at most 20,000 rows."""
+        return problem.quantile is None and problem.n_rows <= MOST_ROWS
 
     def suggest(self, space: ParamSpace, problem: Problem) -> Params:
         """Return how many neighbours, how they count and what is near."""
