@@ -21,13 +21,14 @@ SHUFFLED = DAYS[::2] + DAYS[1::2]
         ("born", SHUFFLED, "random"),
         ("day", [*DAYS[:-1], None], "random"),
         ("day", [DAYS[0]] * 30 + [DAYS[1]] * 30, "random"),
-        ("patient_id", [i // 4 for i in range(60)], "group"),
-        ("customerId", [f"c{i % 12}" for i in range(60)], "group"),
-        ("store", ["s" + str(i % 6) for i in range(60)], "group"),
+        ("patient_id", [i // 3 for i in range(60)], "group"),
+        ("customerId", [f"c{i % 20}" for i in range(60)], "group"),
+        ("customer", [i % 19 for i in range(60)], "random"),
+        ("age_group", [i % 25 for i in range(60)], "random"),
         ("id", list(range(60)), "random"),
-        ("session", [i % 3 for i in range(60)], "random"),
-        ("humid", [i % 12 for i in range(60)], "random"),
-        ("user", [i % 12 + 0.5 for i in range(60)], "random"),
+        ("session", [i % 5 for i in range(60)], "random"),
+        ("humid", [i % 20 for i in range(60)], "random"),
+        ("user", [i % 20 + 0.5 for i in range(60)], "random"),
     ],
 )
 def test_rows_that_belong_together_are_recognised(name: str, values: list[Any], kind: str) -> None:
@@ -38,7 +39,7 @@ def test_rows_that_belong_together_are_recognised(name: str, values: list[Any], 
 
 
 def test_time_comes_before_groups() -> None:
-    frame = pl.DataFrame({"store": ["s" + str(i % 6) for i in range(60)], "day": DAYS})
+    frame = pl.DataFrame({"user": [i % 20 for i in range(60)], "day": DAYS})
     assert suggest_split(frame, None).column == "day"
 
 

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health import over_time
 from ml_orchestrator.health.baseline import prepare_baseline
 from ml_orchestrator.health.chunks import Timeline
+from ml_orchestrator.health.drift.choice import measure
 from ml_orchestrator.health.impact import next_steps, weigh
 from ml_orchestrator.health.models import DriftOverTime, DriftReport
-from ml_orchestrator.health.over_time import drift_over_time
+from ml_orchestrator.health.over_time import dating_notice, drift_over_time
 from ml_orchestrator.health.plots import onset_plot
 from ml_orchestrator.health.report import check_drift
 
@@ -125,3 +128,53 @@ def test_what_to_do_follows_from_what_was_found() -> None:
     assert "missing values of 'load' rose from 0% to 33%" in next_steps(_report(holed))[0]
     dated = report.model_copy(update={"over_time": _over_time(_later(1, load_from=4))})
     assert "which began at 1970-01-05" in next_steps(dated)[0]
+
+
+def test_a_large_reference_is_drawn_once_for_all_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = set()
+
+    def watched(pair: Any, test: str) -> Any:
+        sizes.add(pair.reference.values.size)
+        return measure(pair, test)
+
+    monkeypatch.setattr(over_time, "measure", watched)
+    large = _table(0, 30_000)
+    samples = prepare_baseline(large, source="x").samples
+    now = _later(1, load_from=12)
+    found = drift_over_time(large, now, tests=TESTS, chunk="60rows")
+    assert sizes == {over_time.MOST_REFERENCE_ROWS}
+    assert set(found.columns_since) == {"load"}
+    assert found == drift_over_time(large, now, tests=TESTS, chunk="60rows")
+    assert drift_over_time(samples, now, tests=TESTS, chunk="60rows").since == found.since
+    assert "20,000 rows of the reference" in dating_notice(samples, TESTS)[0]
+    assert dating_notice(REFERENCE, TESTS) == ()
+
+
+def test_columns_of_different_lengths_cannot_be_cut() -> None:
+    now = _table(1, 100)
+    short = {**now, "heat": now["heat"][:70]}
+    with pytest.raises(InvalidInputError, match="'load' has 100 rows and column 'heat' 70"):
+        drift_over_time(REFERENCE, short, tests=TESTS, chunk="50rows")
+    times = Timeline(np.arange(90.0), is_time=False)
+    with pytest.raises(InvalidInputError, match="has 100 rows and the time column 90"):
+        drift_over_time(REFERENCE, now, tests=TESTS, timeline=times)
+
+
+def test_a_whole_that_drifted_without_any_chunk_has_no_beginning() -> None:
+    report = _report(_later(1, load_from=0))
+    still = _over_time(_later(2))
+    assert still.since is None
+    steps = next_steps(report.model_copy(update={"over_time": still}))
+    assert "'load': unit" in steps[0]
+    assert "None" not in steps[0]
+
+
+def test_the_onset_is_drawn_by_the_place_of_a_chunk_whatever_it_is_called() -> None:
+    now = _later(1, load_from=3, kind_from=9)
+    found = _over_time(now)
+    same = tuple(chunk.model_copy(update={"start": "then"}) for chunk in found.chunks)
+    alike = found.model_copy(
+        update={"chunks": same, "columns_since": {"kind": "then", "load": "then"}}
+    )
+    other = alike.model_copy(update={"columns_since": {}})
+    assert onset_plot(_report(now), alike) == onset_plot(_report(now), other)

@@ -10,10 +10,11 @@ from scipy.special import expit
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.chunks import Timeline, cut
-from ml_orchestrator.health.performance import models
+from ml_orchestrator.health.performance import cbpe, models
 from ml_orchestrator.health.performance.check import check_performance
 from ml_orchestrator.health.performance.models import PerformanceReport
 from ml_orchestrator.health.performance.predictions import Predicted, read_predictions
+from ml_orchestrator.numerics.class_scores import drawn_scores
 
 N_CHUNKS, N_IN_CHUNK = 12, 1_000
 Table = dict[str, NDArray[Any]]
@@ -258,3 +259,78 @@ def test_a_chunk_that_cannot_be_cut_is_refused(
 def test_every_field_of_a_performance_record_is_described(name: str) -> None:
     for field, info in getattr(models, name).model_fields.items():
         assert info.description, f"{name}.{field}"
+
+
+def test_a_reference_smaller_than_a_chunk_does_not_raise_alarms_by_its_own_chance() -> None:
+    n_alarms = 0
+    for seed in range(20):
+        before = _read(_two_classes(1_000 + seed, 0.0, 150), probabilities=None)
+        now = _read(_two_classes(seed, 0.0, 5_000), before.classes, probabilities=None)
+        n_alarms += check_performance(before, now, chunk="500rows").is_worse
+    assert n_alarms <= 3  # binomial, mean at most 1: more in 2 of 100 sound cases; seeds are fixed
+
+
+def test_a_model_that_ranks_as_before_but_decides_worse_is_worse() -> None:
+    before = _read(_two_classes(0, 0.0, 2_000))
+    later = _two_classes(1, 0.0, 2_000)
+    later["said"] = np.where(later["p_yes"] > 0.95, "yes", "no").astype(object)
+    report = check_performance(before, _read(later, before.classes), chunk="500rows")
+    assert report.is_worse
+    assert report.metrics["roc_auc"].n_worse == 0
+    assert report.metrics["accuracy"].n_worse == 4
+    assert report.since == "1"
+    assert "accuracy is beyond" in report.summary
+    assert "roc_auc" not in report.summary
+    assert any(step.startswith("accuracy, ") for step in report.next_steps)
+
+
+def test_a_label_that_the_reference_lacks_is_refused_by_name() -> None:
+    before = _read(_two_classes(0, 0.0, 200))
+    later = _two_classes(1, 0.0, 200)
+    later["truth"][:2] = ["maybe", None]
+    with pytest.raises(
+        InvalidInputError, match=r"'truth' of the current sample .* 'maybe'.*no, yes"
+    ):
+        _read(later, before.classes)
+
+
+@pytest.mark.parametrize(
+    ("truth", "said", "classes"),
+    [
+        ([0, 1, np.nan, 1], [0.0, 1.0, 1.0, 0.0], ("0", "1")),
+        ([0, 0, 0, 0], [0, 1, 0, 0], ("0", "1")),
+        ([True, False, True, True], [True, True, True, False], ("False", "True")),
+        ([0, 1, 0, 1], [0.2, 1.0, 0.0, 1.0], ()),
+        ([0, 1, 2, 1], [0, 1, 1, 1], ()),
+    ],
+)
+def test_labels_and_predictions_of_0_and_1_are_classes(
+    truth: list[float], said: list[float], classes: tuple[str, ...]
+) -> None:
+    table = {"truth": np.array(truth), "said": np.array(said)}
+    assert _read(table, probabilities=None).classes == classes
+
+
+def test_draws_of_labels_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def counted(*args: Any, n_draws: int, **rest: Any) -> Any:
+        asked.append(n_draws)
+        return drawn_scores(*args, n_draws=n_draws, **rest)
+
+    monkeypatch.setattr(cbpe, "drawn_scores", counted)
+    monkeypatch.setattr(cbpe, "MOST_DRAWN", 20_000)
+    rows = _read(_two_classes(0, 0.0, 500))
+    cbpe.ConfidenceEstimator(rows, seed=0).estimate(rows)
+    assert sum(asked) == 40
+    asked.clear()
+    monkeypatch.setattr(cbpe, "MOST_DRAWN", 1)
+    cbpe.ConfidenceEstimator(rows, seed=0).estimate(rows)
+    assert sum(asked) == cbpe.LEAST_DRAWS
+
+
+@pytest.mark.parametrize(
+    ("value", "label"), [(1_000_001.0, "1000001"), (0.1234567891, "0.1234567891"), (-2.0, "-2")]
+)
+def test_moments_that_differ_have_names_that_differ(value: float, label: str) -> None:
+    assert Timeline(np.array([value]), is_time=False).label(value) == label

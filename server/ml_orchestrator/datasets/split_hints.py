@@ -10,11 +10,11 @@ from ml_orchestrator.datasets.models import SplitKind
 __all__ = ["SplitHint", "suggest_split"]
 
 MIN_MOMENTS = 10  # distinct times from which an order is one
-MIN_GROUPS = 5
+MIN_GROUPS = 20
 MIN_ROWS_PER_GROUP = 2
 _OF_GROUPS = re.compile(
-    r"(^|[_\s-])(id|key|no|number|user|customer|client|patient|subject|person|account|household"
-    r"|session|device|machine|store|group)$"
+    r"(^|[_\s-])(id|key|user|customer|client|patient|subject|person|account|household|session"
+    r"|machine)$"
 )
 
 
@@ -32,7 +32,7 @@ def suggest_split(frame: pl.DataFrame, target: str | None) -> SplitHint:
 
     ``time`` if the rows are sorted by a complete column of dates or times; ``group`` if a column
     that is named like a key (``customer``, ``patient_id``) comes back for at least two rows a
-    value on average; else ``random``.
+    value on average and has at least 20 values; else ``random``.
     """
     columns = [column for column in frame.get_columns() if column.name != target]
     for column in columns:

@@ -35,7 +35,7 @@ class Timeline:
     def label(self, value: float) -> str:
         """Return a moment as people write it."""
         if not self.is_time:
-            return f"{value:g}"
+            return str(int(value)) if float(value).is_integer() else repr(float(value))
         moment = datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds")
         return moment.removesuffix("+00:00").removesuffix("T00:00:00")
 

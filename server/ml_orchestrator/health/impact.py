@@ -57,7 +57,8 @@ def next_steps(report: DriftReport) -> tuple[str, ...]:
     joint = report.together is not None and report.together.is_drifted
     if not report.is_any_column_drifted and not joint:
         return tuple(steps) or ("Nothing to do: go on watching.",)
-    when = "" if report.over_time is None else f", which began at {report.over_time.since}"
+    since = None if report.over_time is None else report.over_time.since
+    when = "" if since is None else f", which began at {since}"
     if report.is_any_column_drifted:
         named = ", ".join(map(repr, report.drifted_columns[:3]))
         steps.append(

@@ -1,6 +1,6 @@
 """Drift chunk by chunk: since when."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,11 @@ from ml_orchestrator.health.drift._base import Columns, Sample, is_missing
 from ml_orchestrator.health.drift.choice import MOST_DISCRETE_VALUES, Pair, measure
 from ml_orchestrator.health.models import Correction, DriftChunk, DriftOverTime
 from ml_orchestrator.health.report import adjust
+from ml_orchestrator.numerics.binning import distinct_of_sorted
 
-__all__ = ["drift_over_time"]
+__all__ = ["MOST_REFERENCE_ROWS", "dating_notice", "drift_over_time"]
+
+MOST_REFERENCE_ROWS = 20_000  # of a column, drawn once; each chunk is compared with them
 
 Cell = tuple[int, str]
 
@@ -28,6 +31,27 @@ class _Found:
     is_far: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """A column of the reference, made ready for all chunks."""
+
+    sample: Sample
+    may_be_discrete: bool
+
+    @classmethod
+    def read(cls, name: str, column: "NDArray[Any] | Sample", seed: int) -> "_Reference":
+        sample = Sample.read(name, "reference", column)
+        values = sample.values
+        if values.size > MOST_REFERENCE_ROWS:
+            rng = np.random.default_rng(seed)
+            drawn = rng.choice(values.size, MOST_REFERENCE_ROWS, replace=False)
+            values = values[np.sort(drawn)]  # sorted numbers stay so
+            sample = Sample(name, sample.kind, values, values.size)
+        is_number = sample.kind == "numeric"
+        is_wide = is_number and distinct_of_sorted(values).size > MOST_DISCRETE_VALUES
+        return cls(sample, may_be_discrete=not is_wide)
+
+
 def drift_over_time(
     reference: Columns,
     current: Mapping[str, NDArray[Any]],
@@ -37,13 +61,15 @@ def drift_over_time(
     chunk: str | None = None,
     alpha: float = 0.05,
     correction: Correction = "benjamini_hochberg",
+    seed: int = 0,
 ) -> DriftOverTime:
     """Compare each chunk of the current rows with the reference, and date each column's drift.
 
     A column drifts in a chunk when a test of one distribution (Kolmogorov-Smirnov for numbers,
     chi-square for categories) is significant after correction for all columns in all chunks, and,
     where the column's test is a distance, the distance reaches its threshold too: in a small
-    chunk any distance is large by chance. A column drifts since its first such chunk.
+    chunk any distance is large by chance. A column drifts since its first such chunk. Of a column
+    with more than 20,000 reference values so many are drawn once, by ``seed``.
 
     Args:
         reference: columns of the reference, or the samples of a `Baseline`.
@@ -53,19 +79,19 @@ def drift_over_time(
         chunk: as for `cut`.
         alpha: limit of the adjusted p values.
         correction: how they are adjusted.
+        seed: of the reference values that are drawn.
 
     Raises:
-        InvalidInputError: the rows cannot be cut so.
+        InvalidInputError: the rows cannot be cut so, or columns differ in length.
     """
-    n_rows = next(iter(current.values())).shape[0]
-    parts = cut(n_rows, timeline, chunk)
-    before = {name: Sample.read(name, "reference", reference[name]) for name in tests}
+    parts = cut(_n_rows(current, tests, timeline), timeline, chunk)
+    before = {name: _Reference.read(name, reference[name], seed) for name in tests}
     found: dict[Cell, _Found] = {}
     for i, part in enumerate(parts):
         for name, test in tests.items():
             rows = current[name][part.rows]
             if _has_value(rows):
-                found[i, name] = _compare(Pair.read(name, before, {name: rows}), test)
+                found[i, name] = _compare(name, before[name], rows, test)
     if not found:
         raise InvalidInputError("No chunk has a value of any column, so none can be compared.")
     adjusted = adjust({cell: result.p_value for cell, result in found.items()}, correction)
@@ -74,8 +100,38 @@ def drift_over_time(
     return _dated(chunks, tests)
 
 
-def _compare(pair: Pair, test: str) -> _Found:
-    is_discrete = pair.reference.kind == "categorical" or pair.n_distinct <= MOST_DISCRETE_VALUES
+def dating_notice(reference: Columns, names: Iterable[str]) -> tuple[str, ...]:
+    """Return that the reference of the dating was drawn, if it was."""
+    if all(reference[name].size <= MOST_REFERENCE_ROWS for name in names):
+        return ()
+    return (
+        f"Chunks are compared with {MOST_REFERENCE_ROWS:,} rows of the reference, drawn at random; "
+        "the whole samples with all rows.",
+    )
+
+
+def _n_rows(
+    current: Mapping[str, NDArray[Any]], names: Iterable[str], timeline: Timeline | None
+) -> int:
+    sizes: dict[str, int] = {f"column {name!r}": current[name].shape[0] for name in names}
+    if timeline is not None:
+        sizes["the time column"] = timeline.values.shape[0]
+    first = next(iter(sizes))
+    n_rows: int = sizes[first]
+    for name, size in sizes.items():
+        if size != n_rows:
+            raise InvalidInputError(
+                f"Of the current sample {first} has {n_rows} rows and {name} {size}; to be cut "
+                "into chunks all need as many. Fill what is missing with null."
+            )
+    return n_rows
+
+
+def _compare(name: str, before: _Reference, rows: NDArray[Any], test: str) -> _Found:
+    pair = Pair.read(name, {name: before.sample}, {name: rows})
+    is_discrete = before.may_be_discrete and (
+        pair.reference.kind == "categorical" or pair.n_distinct <= MOST_DISCRETE_VALUES
+    )
     chance = measure(pair, "chi_square" if is_discrete else "ks")
     entry = DRIFT_TESTS[test]
     is_far = entry.measure == "p_value" or measure(pair, test).statistic >= entry.threshold

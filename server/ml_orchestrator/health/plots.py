@@ -74,9 +74,12 @@ def onset_plot(report: DriftReport, over_time: DriftOverTime, *, max_columns: in
         over_time: what `drift_over_time` found for the same columns.
         max_columns: rows at most.
     """
-    place = {chunk.start: i for i, chunk in enumerate(over_time.chunks)}
-    onset = {name: place[start] for name, start in over_time.columns_since.items()}
-    names = sorted((c.column for c in report.columns), key=lambda n: onset.get(n, len(place)))
+    onset: dict[str, int] = {}
+    for i, chunk in enumerate(over_time.chunks):
+        for name in chunk.drifted_columns:
+            onset.setdefault(name, i)
+    n_chunks = len(over_time.chunks)
+    names = sorted((c.column for c in report.columns), key=lambda n: onset.get(n, n_chunks))
     names = names[:max_columns]
     figure = Figure(figsize=(8, 2.4 + 0.24 * len(names)), layout="constrained")
     top, field = figure.subplots(2, 1, sharex=True, height_ratios=[1.2, 0.3 + 0.24 * len(names)])

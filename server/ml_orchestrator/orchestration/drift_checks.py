@@ -28,7 +28,7 @@ from ml_orchestrator.health.options import (
     InlineTable,
     PerformanceOptions,
 )
-from ml_orchestrator.health.over_time import drift_over_time
+from ml_orchestrator.health.over_time import dating_notice, drift_over_time
 from ml_orchestrator.health.page import drift_page
 from ml_orchestrator.health.performance.check import check_performance
 from ml_orchestrator.health.performance.models import PerformanceReport
@@ -120,6 +120,8 @@ class DriftChecker:
                 alpha=options.alpha,
                 correction=options.correction,
             )
+            compared = [column.column for column in report.columns]
+            more["notices"] += dating_notice(before.columns, compared)
         if options.model is not None:
             version, importances = importances_of(self._settings, options.model)
             more["model"] = weigh(report, importances, model=version)

@@ -120,7 +120,9 @@ async def performance_check(
         Source, Field(description="File of predictions with labels, not those of the training.")
     ],
     current: Annotated[Source, Field(description="File of later predictions; labels may lack.")],
-    target: Annotated[str, Field(max_length=200, description="Column of the label.")],
+    target: Annotated[
+        str, Field(max_length=200, description="Column of the label; all 0 or 1 are classes.")
+    ],
     monitoring: Monitoring,
     prediction: Annotated[
         str | None,

@@ -17,7 +17,9 @@ __all__ = ["ConfidenceEstimator"]
 LEAST_LABELS = 100
 MOST_ROWS = 50_000  # that calibrations are fitted on
 N_REFITS = 10
-DRAWS_PER_REFIT = 20
+N_DRAWS = 200
+LEAST_DRAWS = 20
+MOST_DRAWN = 5_000_000  # draws times rows, which bounds the time
 Matrix = NDArray[np.float64]
 
 
@@ -96,7 +98,8 @@ class ConfidenceEstimator:
 
     def _draws(self, current: Predicted, rng: np.random.Generator) -> Iterator[Mapping[str, float]]:
         maps = self._maps[1:] or self._maps
-        n_draws = N_REFITS * DRAWS_PER_REFIT // len(maps)
+        n_rows = max(1, len(current.predicted))
+        n_draws = int(np.clip(MOST_DRAWN // n_rows, LEAST_DRAWS, N_DRAWS)) // len(maps)
         for fitted in maps:
             chances = _apply(fitted, current.probabilities)
             yield from drawn_scores(

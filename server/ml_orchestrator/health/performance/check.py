@@ -51,9 +51,9 @@ def check_performance(
 
     A chunk with at least 30 labelled rows is measured; every chunk is estimated too, if the model
     gives probabilities or predicts numbers. A chunk is worse when its score lies beyond a limit
-    taken from the reference: the score there, less what chance explains in a chunk of that size,
-    so that over all chunks of a model as good as before the chance of any alarm is about
-    ``alpha``, for each metric.
+    taken from the reference: the score there, less what chance explains in a chunk of that size
+    and in the reference itself. ``alpha`` is shared out over all chunks and metrics (Bonferroni),
+    so that for a model as good as before the chance of any alarm is about ``alpha`` at most.
 
     Args:
         reference: with labels; rows that the model was not trained on.
@@ -101,13 +101,15 @@ class _Judge:
         seed: int,
     ) -> None:
         self.level = level
+        self._n_reference = int(reference.is_labelled.sum())
         self.usual_rows = int(np.median([part.rows.size for part in parts]))
         self._spread = spread_at(reference, self.usual_rows, np.random.default_rng(seed))
-        self._z = float(norm.isf(alpha / len(parts)))
+        self._z = float(norm.isf(alpha / (len(parts) * len(level))))
 
     def limit(self, name: str, n_rows: int) -> float:
         """Return the worst score that chance explains in ``n_rows`` rows."""
-        spread = self._spread.get(name, 0.0) * (self.usual_rows / n_rows) ** 0.5
+        share = 1 / n_rows + 1 / self._n_reference  # both scores are known with error
+        spread = self._spread.get(name, 0.0) * (self.usual_rows * share) ** 0.5
         sign = -1 if HIGHER_IS_BETTER[name] else 1
         return float(self.level[name] + sign * self._z * spread)
 
@@ -169,55 +171,64 @@ def _report(
     chunks: Sequence[PerformanceChunk],
     estimator: ConfidenceEstimator | LossEstimator | None,
 ) -> PerformanceReport:
-    name, main = next(iter(metrics.items()))
-    if all(name not in chunk.scores for chunk in chunks):
+    shown = [name for name in metrics if any(name in chunk.scores for chunk in chunks)]
+    if not shown:
         raise InvalidInputError(
             f"No chunk has {LEAST_LABELLED} labels, and without probabilities nothing can be "
             "estimated. Name the columns of the probabilities, or wait for labels."
         )
-    is_measured = any(chunk.scores[name].realised for chunk in chunks if name in chunk.scores)
+    main = shown[0]
+    is_measured = any(score.realised for chunk in chunks for score in chunk.scores.values())
+    worse = tuple(name for name in shown if metrics[name].n_worse)
+    bad = [chunk for chunk in chunks if any(score.is_worse for score in chunk.scores.values())]
+    since = bad[0].start if bad else None
     method = {"ConfidenceEstimator": "cbpe", "LossEstimator": "dle"}.get(type(estimator).__name__)
+    basis = "measured where labels exist" if is_measured else "estimated without labels"
+    if worse:
+        summary = f"Worse since {since}, {basis}, in {len(bad)} of {len(chunks)} chunks: "
+        summary += "; ".join(_beyond(name, metrics[name]) for name in worse) + "."
+    else:
+        summary = (
+            f"No chunk of {len(chunks)} is worse: {', '.join(shown)}, {basis}, stay within chance "
+            f"of the reference ({main} {metrics[main].reference:.4g})."
+        )
     return PerformanceReport.model_validate(
         {
-            "is_worse": main.n_worse > 0,
-            "since": main.worse_since,
+            "is_worse": bool(worse),
+            "since": since,
             "task": reference.task,
             "method": method or "none",
             "metrics": dict(metrics),
             "chunks": tuple(chunks),
             "assumption": estimator.assumption if estimator else None,
-            "next_steps": _next_steps(main, is_measured=is_measured),
-            "summary": _summary(name, main, len(chunks), is_measured=is_measured),
+            "next_steps": _next_steps(metrics[main], worse, since, is_measured=is_measured),
+            "summary": summary,
         }
     )
 
 
-def _summary(name: str, main: MetricOverTime, n_chunks: int, *, is_measured: bool) -> str:
-    basis = "measured where labels exist" if is_measured else "estimated without labels"
-    if not main.n_worse:
-        return (
-            f"No chunk of {n_chunks} is worse: {name}, {basis}, stays within chance of the "
-            f"reference's {main.reference:.4g}."
-        )
+def _beyond(name: str, metric: MetricOverTime) -> str:
     return (
-        f"Worse since {main.worse_since}: {name}, {basis}, is beyond {main.limit:.4g} in "
-        f"{main.n_worse} of {n_chunks} chunks; the reference has {main.reference:.4g}."
+        f"{name} is beyond {metric.limit:.4g} in {metric.n_worse}, the reference has "
+        f"{metric.reference:.4g}"
     )
 
 
-def _next_steps(main: MetricOverTime, *, is_measured: bool) -> tuple[str, ...]:
+def _next_steps(
+    main: MetricOverTime, worse: Sequence[str], since: str | None, *, is_measured: bool
+) -> tuple[str, ...]:
     steps = []
     if main.coverage is not None and main.coverage < 0.8:
         steps.append(
             f"Labels contradict the estimates ({main.coverage:.0%} of chunks inside the interval): "
             "the relation of inputs and target changed. Trust labels only, and retrain on new ones."
         )
-    if main.n_worse and not is_measured:
+    if worse and not is_measured:
         steps.append("Get labels for rows of a worse chunk: the estimate rests on an assumption.")
-    if main.n_worse:
+    if worse:
         steps += [
-            f"Compare the rows since {main.worse_since} with the reference (drift_check) and look "
-            "for a fault in the data first.",
+            f"{', '.join(worse)} became worse: compare the rows since {since} with the reference "
+            "(drift_check) and look for a fault in the data first.",
             "If the data are right, train on them and roll the new version out behind a gate.",
         ]
     elif not is_measured:

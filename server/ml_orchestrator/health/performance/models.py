@@ -69,7 +69,7 @@ class MetricOverTime(Record):
 class PerformanceReport(Record):
     """Whether a model became worse, since when, and how that is known."""
 
-    is_worse: Annotated[bool, Field(description="Whether the first metric is worse in a chunk.")]
+    is_worse: Annotated[bool, Field(description="Whether any metric is worse in a chunk.")]
     since: Annotated[str | None, Field(description="Start of the first worse chunk, or null.")]
     task: Annotated[Literal["classification", "regression"], Field(description="Kind of model.")]
     method: Annotated[

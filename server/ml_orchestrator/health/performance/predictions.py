@@ -71,9 +71,9 @@ def read_predictions(
 ) -> Predicted:
     """Take predictions from the columns of a table.
 
-    A table with probabilities, or a target of text, is one of classes. A class without a column
-    gets what is left of 1, if it is the only one. Without a prediction the most likely class is
-    taken.
+    A table with probabilities, or a target of text, is one of classes; so is one whose target and
+    predictions are all 0 or 1, or booleans. A class without a column gets what is left of 1, if it
+    is the only one. Without a prediction the most likely class is taken.
 
     Args:
         table: column name to array of shape ``(n,)``.
@@ -99,11 +99,15 @@ def read_predictions(
     if is_reference:
         is_class = bool(probabilities) or table[target].dtype == object
         classes = _classes(table[target], probabilities or {}) if is_class else ()
+        if prediction is not None and not is_class:
+            classes = _two_classes(table[target], table[prediction])
     if classes:
         chances = _chances(table, side, probabilities or {}, classes)
         predicted = _predicted_classes(table, side, prediction, chances, classes)
         known = target in table
-        truth = _codes(table[target], classes) if known else np.full(predicted.size, -1, np.int64)
+        truth = np.full(predicted.size, -1, np.int64)
+        if known:
+            truth = _truth(table[target], side, target, classes)
         return Predicted(truth, predicted, chances, features, classes)
     return _of_values(table, side, target, prediction, features)
 
@@ -141,6 +145,31 @@ def _predicted_classes(
             f"reference: {', '.join(classes[:10])}."
         )
     return predicted
+
+
+def _truth(
+    column: NDArray[Any], side: str, name: str, classes: tuple[str, ...]
+) -> NDArray[np.int64]:
+    truth = _codes(column, classes)
+    for value in column[truth < 0].tolist():
+        if not is_missing(value):
+            raise InvalidInputError(
+                f"Column {name!r} of the {side} sample holds the label {_label(value)!r}, which is "
+                f"no class of the reference: {', '.join(classes[:10])}. Give a reference that has "
+                "it, or leave these rows out."
+            )
+    return truth
+
+
+def _two_classes(target: NDArray[Any], prediction: NDArray[Any]) -> tuple[str, ...]:
+    """Return the classes of labels and predictions that are all 0 or 1; of others none."""
+    columns = (target, prediction)
+    if all(column.dtype == bool for column in columns):
+        return ("False", "True")
+    if any(column.dtype.kind not in "iuf" for column in columns):
+        return ()
+    are_flags = all(np.isin(c, (0, 1))[~np.isnan(c.astype(float))].all() for c in columns)
+    return ("0", "1") if are_flags else ()
 
 
 def _classes(target: NDArray[Any], columns: Mapping[str, str]) -> tuple[str, ...]:
