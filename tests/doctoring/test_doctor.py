@@ -5,11 +5,12 @@ import os
 import shutil
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,7 @@ import pytest
 
 from ml_orchestrator.cli import main
 from ml_orchestrator.doctoring import directory, installation, processes, rounds
+from ml_orchestrator.doctoring.asking import read_place, tls
 from ml_orchestrator.doctoring.findings import Finding, Patient
 from ml_orchestrator.doctoring.rounds import examined
 from ml_orchestrator.orchestration.leases import Leases
@@ -41,7 +43,12 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def patient(settings: Settings, *, port: int | None = None, **environ: str) -> Patient:
-    return Patient(settings, {"HOME": str(settings.project_dir), "PATH": "/none", **environ}, port)
+    return within(settings, environ, port=port)
+
+
+def within(settings: Settings, environ: Mapping[str, str], *, port: int | None = None) -> Patient:
+    plain = {"HOME": str(settings.project_dir), "PATH": "/none"}
+    return Patient(settings, {**plain, **environ}, port)
 
 
 def look(check: str, seen: Patient) -> list[Finding]:
@@ -285,15 +292,27 @@ def test_a_port_that_is_taken_is_a_fault_if_it_is_meant(
 
 
 @contextmanager
-def answering(status: int, *, ahead_s: float = 0.0) -> Iterator[str]:
-    """Serve on a free port, with a clock of its own."""
+def answering(
+    status: int,
+    *,
+    ahead_s: float = 0.0,
+    body: str = "",
+    leads_to: str = "",
+    logins: list[str | None] | None = None,
+) -> Iterator[str]:
+    """Serve on a free port, with a clock of its own; ``logins`` takes what each request brings."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response_only(status)
             self.send_header("Date", formatdate(time.time() + ahead_s, usegmt=True))
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(body)))
+            if leads_to:
+                self.send_header("Location", leads_to)
             self.end_headers()
+            self.wfile.write(body.encode())
+            if logins is not None:
+                logins.append(self.headers["Authorization"])
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
@@ -309,8 +328,8 @@ def answering(status: int, *, ahead_s: float = 0.0) -> Iterator[str]:
         server.server_close()
 
 
-def remote(tmp_path: Path, url: str) -> Patient:
-    return patient(Settings.read({"MLFLOW_TRACKING_URI": url}, project_dir=tmp_path))
+def remote(tmp_path: Path, url: str, **environ: str) -> Patient:
+    return within(Settings.read({"MLFLOW_TRACKING_URI": url}, project_dir=tmp_path), environ)
 
 
 def test_an_mlflow_server_that_is_not_there_is_a_fault_and_its_login_is_not_told(
@@ -326,6 +345,81 @@ def test_an_mlflow_server_that_wants_a_login_is_a_fault(tmp_path: Path) -> None:
         assert (
             "MLFLOW_TRACKING_TOKEN" in the_fault("servers:check_mlflow", remote(tmp_path, url)).do
         )
+
+
+def test_a_login_does_not_follow_to_another_address(tmp_path: Path) -> None:
+    seen: list[str | None] = []
+    with answering(200, logins=seen) as other, answering(302, leads_to=other) as url:
+        found = the_fault("servers:check_mlflow", remote(tmp_path, url, MLFLOW_TRACKING_TOKEN="t"))
+    assert "sends on to another address (302)" in found.said
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("in_url", "environ", "sent"),
+    [
+        ("", {"MLFLOW_TRACKING_TOKEN": "t"}, "Bearer t"),
+        ("", {"MLFLOW_TRACKING_TOKEN": "t", "MLFLOW_TRACKING_USERNAME": "u"}, "Bearer t"),
+        (
+            "",
+            {
+                "MLFLOW_TRACKING_TOKEN": "t",
+                "MLFLOW_TRACKING_USERNAME": "u",
+                "MLFLOW_TRACKING_PASSWORD": "p",
+            },
+            "Basic dTpw",
+        ),
+        ("u:%70@", {"MLFLOW_TRACKING_TOKEN": "t"}, "Basic dTpw"),
+    ],
+)
+def test_the_login_is_the_one_mlflow_sends(
+    tmp_path: Path, in_url: str, environ: dict[str, str], sent: str
+) -> None:
+    seen: list[str | None] = []
+    with answering(200, logins=seen) as url:
+        address = url.replace("//", f"//{in_url}")
+        (found,) = look("servers:check_mlflow", remote(tmp_path, address, **environ))
+    assert (found.state, seen) == ("ok", [sent])
+
+
+def test_the_login_of_mlflows_own_file_is_sent(tmp_path: Path) -> None:
+    (tmp_path / ".mlflow").mkdir()
+    kept = tmp_path / ".mlflow" / "credentials"
+    kept.write_text("[mlflow]\nmlflow_tracking_username = u\nmlflow_tracking_password = p\n")
+    seen: list[str | None] = []
+    with answering(200, logins=seen) as url:
+        look("servers:check_mlflow", remote(tmp_path, url))
+    kept.write_text("secret")
+    found = the_fault("servers:check_mlflow", remote(tmp_path, url))
+    assert seen == ["Basic dTpw"]
+    assert ("credentials" in found.said, "secret" in str(found)) == (True, False)
+
+
+@pytest.mark.parametrize("url", ["http://me:pa/ss@h/x", "http://me:1/ss@h", "http://[::1/x"])
+def test_an_address_that_cannot_be_read_is_not_quoted(url: str) -> None:
+    assert read_place(url) is None
+
+
+def test_addresses_are_shown_without_login_and_with_their_brackets() -> None:
+    shown = [read_place(url) for url in ("http://me:p@[::1]:5000/x?a=b", "https://Host")]
+    assert [place and place.shown for place in shown] == ["http://[::1]:5000/x", "https://Host"]
+
+
+def test_a_header_that_cannot_be_sent_is_not_quoted(tmp_path: Path) -> None:
+    with answering(200) as url:
+        seen = remote(tmp_path, url, MLFLOW_TRACKING_TOKEN="sec\nret")
+        assert "sec" not in the_fault("servers:check_mlflow", seen).said
+
+
+def test_certificates_are_checked_as_mlflow_would(tmp_path: Path) -> None:
+    assert tls(None, is_checked=False).verify_mode == ssl.CERT_NONE
+    assert tls(None, is_checked=True).verify_mode == ssl.CERT_REQUIRED
+    both = {"MLFLOW_TRACKING_INSECURE_TLS": "true", "MLFLOW_TRACKING_SERVER_CERT_PATH": "/no"}
+    for environ in (both, {"MLFLOW_TRACKING_SERVER_CERT_PATH": "/no"}):
+        found = the_fault(
+            "servers:check_mlflow", remote(tmp_path, "https://localhost:9", **environ)
+        )
+        assert "cannot be used" in found.said
 
 
 @pytest.mark.parametrize(("ahead_s", "n_faults"), [(0.0, 0), (600.0, 1), (-600.0, 1)])
@@ -346,13 +440,74 @@ def test_a_collector_that_is_not_there_is_a_fault(settings: Settings) -> None:
     assert [each.state for each in answered] == ["ok"]
 
 
+def test_the_collector_of_each_signal_is_looked_at_once(settings: Settings) -> None:
+    prefix = "OTEL_EXPORTER_OTLP_"
+    with answering(405) as url:
+        own = {f"{prefix}TRACES_ENDPOINT": f"{url}/v1/traces"}
+        other = {f"{prefix}METRICS_ENDPOINT": "http://127.0.0.1:9"}
+        found = look("servers:check_collector", within(settings, own | other))
+        (one,) = look("servers:check_collector", within(settings, own))
+        common = {f"{prefix}ENDPOINT": url}
+        (both,) = look("servers:check_collector", within(settings, common))
+    assert [each.state for each in found] == ["ok", "fault"]
+    assert f"{prefix}METRICS_ENDPOINT" in found[1].do
+    assert (one.state, both.state) == ("ok", "ok")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://me:pa/ss@127.0.0.1:9/ml",
+        "postgresql+psycopg://me:p@ss@127.0.0.1:9/ml",
+        "postgresql+psycopg://m/e:pass@127.0.0.1/ml",
+        "postgresql+psycopg://me@127.0.0.1:9/ml?password=pass",
+    ],
+)
+def test_no_part_of_a_password_is_told_however_it_is_written(tmp_path: Path, url: str) -> None:
+    asks = Settings.read({"ML_ORCHESTRATOR_DATABASE_URL": url}, project_dir=tmp_path)
+    found = str(the_fault("servers:check_postgres", patient(asks)))
+    assert not [part for part in ("pa/", "pa%", "ss@", "pass@", "=pass") if part in found], found
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "is_ours"),
+    [
+        (200, "ml_orchestrator_queue_depth 1", True),
+        (200, "python_info 1", False),
+        (403, "This server is not known by that host name.", True),
+        (403, "no", False),
+    ],
+)
+def test_a_port_of_ours_is_told_from_others_metrics(
+    settings: Settings, status: int, body: str, is_ours: bool
+) -> None:
+    with answering(status, body=body) as url:
+        port = int(url.rpartition(":")[2])
+        (found,) = look("processes:check_port", patient(settings, port=port))
+    assert found.state == ("ok" if is_ours else "fault")
+
+
+def test_counts_of_unread_messages_that_are_wrong_are_a_fault(settings: Settings) -> None:
+    with closing(sqlite3.connect(settings.home / "state.db")) as connection, connection:
+        connection.execute("INSERT INTO unread_counts VALUES ('critic', 2, 0)")
+    assert "of: critic" in the_fault("databases:check_databases", patient(settings)).said
+
+
+@pytest.mark.parametrize("content", [{"plugins": []}, {"plugins": None}, []])
+def test_a_list_of_plug_ins_in_another_form_is_none(settings: Settings, content: object) -> None:
+    plugins = settings.project_dir / ".claude" / "plugins"
+    plugins.mkdir(parents=True)
+    _write(plugins / "installed_plugins.json", content)
+    assert [each.state for each in look("plugin:check_plugin", patient(settings))] == ["note"]
+
+
 def test_a_postgres_that_is_not_there_is_a_fault_and_its_password_is_not_told(
     tmp_path: Path,
 ) -> None:
     url = "postgresql+psycopg://me:secret@127.0.0.1:9/ml"
     asks = Settings.read({"ML_ORCHESTRATOR_DATABASE_URL": url}, project_dir=tmp_path)
     found = the_fault("servers:check_postgres", patient(asks))
-    assert "postgresql://127.0.0.1:9/ml cannot be used" in found.said
+    assert "postgresql://me:***@127.0.0.1:9/ml cannot be used" in found.said
     assert "secret" not in str(found)
 
 
@@ -403,7 +558,7 @@ def test_a_check_that_hangs_or_breaks_takes_no_other_down(
         yield from ()
 
     def breaks(_: Patient) -> Iterator[Finding]:
-        raise RuntimeError("odd")
+        raise RuntimeError("odd secret")
 
     monkeypatch.setattr(rounds, "LIMIT_S", 0.2)
     monkeypatch.setattr(directory, "check_directory", hangs)
@@ -417,6 +572,7 @@ def test_a_check_that_hangs_or_breaks_takes_no_other_down(
         ("keys", "fault"),
         ("python", "ok"),
     ]
+    assert ("RuntimeError" in found[1].said, "secret" in str(found)) == (True, False)
 
 
 def test_nothing_heavy_is_imported_before_the_cheap_checks_have_spoken(tmp_path: Path) -> None:

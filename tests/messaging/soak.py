@@ -17,13 +17,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, func, select
 from tests.killing import run_round, tell
 
 from ml_orchestrator.messaging._quotas import Quotas
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.storage.engine import Database, open_database
-from ml_orchestrator.storage.schema import message_recipients, messages
+from ml_orchestrator.storage.schema import message_recipients, messages, unread_counts
 
 MAX_DEEDS = 20  # of one process, before it is killed
 MANY = Quotas(per_sender=1_000_000, per_pair=1_000_000, urgent=1_000_000)
@@ -123,6 +123,28 @@ def check(database: Database, deeds: Sequence[Any], *, rounds: int) -> Iterator[
         if int(row.content) <= last.get(place, -1):
             yield f"out of order: {row.content} after {last[place]} in {place}"
         last[place] = int(row.content)
+    yield from _miscounted(database)
+
+
+def _miscounted(database: Database) -> Iterator[str]:
+    """Yield each agent whose kept count of unread messages is not what its rows say."""
+    kept = {row.agent: (row.n, row.n_urgent) for row in database.read(_all_counts) if row.n}
+    counted = {row.agent: (row.n, row.n_urgent) for row in database.read(_all_unread)}
+    for agent in sorted(kept.keys() | counted.keys()):
+        if kept.get(agent) != counted.get(agent):
+            yield f"miscounted: {agent} has {counted.get(agent)}, kept is {kept.get(agent)}"
+
+
+def _all_counts(connection: Connection) -> Sequence[Any]:
+    return connection.execute(select(unread_counts)).all()
+
+
+def _all_unread(connection: Connection) -> Sequence[Any]:
+    readers = message_recipients.c
+    urgent = func.count().filter(readers.rank == 0)
+    query = select(readers.agent, func.count().label("n"), urgent.label("n_urgent"))
+    unread = query.where(readers.acknowledged_at.is_(None), readers.expires_at.is_(None))
+    return connection.execute(unread.group_by(readers.agent)).all()
 
 
 def main() -> int:

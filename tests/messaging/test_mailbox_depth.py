@@ -287,6 +287,8 @@ def test_the_database_keeps_the_count_of_what_is_unread_whoever_writes(
         "UPDATE message_recipients SET rank = 0 WHERE message_seq = 2",
         "DELETE FROM message_recipients WHERE message_seq = 3",
         "UPDATE message_recipients SET expires_at = NULL WHERE message_seq = 5",
+        "UPDATE message_recipients SET rank = NULL WHERE message_seq = 1",
+        "UPDATE message_recipients SET rank = 0 WHERE message_seq = 1",
         "UPDATE message_recipients SET expires_at = '2020' WHERE message_seq = 4",
     )
     counts = []
@@ -296,6 +298,12 @@ def test_the_database_keeps_the_count_of_what_is_unread_whoever_writes(
 
     assert [kept for kept, _ in counts] == [counted for _, counted in counts]
     assert counts[-1][0] == {YOU: (3, 2), THIRD: (1, 0)}
+
+
+@pytest.mark.parametrize("name", ["per_sender", "per_pair", "urgent"])
+def test_a_quota_under_which_nothing_could_be_sent_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"{name} is 0 .*Give 1 or more"):
+        Quotas(**{name: 0})
 
 
 def test_counts_come_to_a_database_of_the_release_before(

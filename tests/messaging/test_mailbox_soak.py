@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 from tests.messaging.soak import Soak, check, soak_mailbox
 
-from ml_orchestrator.storage.schema import message_recipients
+from ml_orchestrator.storage.schema import message_recipients, unread_counts
 
 
 def test_no_acknowledged_message_is_lost_doubled_or_out_of_order(tmp_path: Path) -> None:
@@ -26,6 +26,7 @@ def test_the_checker_sees_what_is_lost_doubled_or_half_written(tmp_path: Path) -
         reply_to=sent.message_id,
     )  # fmt: skip
     database.write(lambda c: c.execute(delete(message_recipients)))
+    database.write(lambda c: c.execute(insert(unread_counts).values(agent="x", n=1, n_urgent=0)))
     deeds = [
         {"writer": 0, "sent": "gone"},
         {"writer": 1, "acknowledged": [sent.message_id]},
@@ -34,6 +35,13 @@ def test_the_checker_sees_what_is_lost_doubled_or_half_written(tmp_path: Path) -
 
     faults = " ".join(check(database, deeds, rounds=0))
 
-    for said in ("lost", "half written", "delivered 2 times", "nobody reported", "out of order"):
+    for said in (
+        "lost",
+        "half written",
+        "delivered 2 times",
+        "nobody reported",
+        "out of order",
+        "miscounted",
+    ):
         assert said in faults
     database.close()

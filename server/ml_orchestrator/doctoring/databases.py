@@ -14,6 +14,15 @@ __all__ = ["check_databases", "check_schema"]
 FILES = ("state.db", "workflows.db", "mlflow.db", "leases.db")
 LOCK_WAIT_S = 1.0
 CHECKED_BYTES = 200_000_000  # larger files are opened, but not read through
+MAX_NAMED = 5
+# Kept and counted, per agent, of what is unread and has no end.
+_MISCOUNTED = (
+    "SELECT agent FROM ("
+    "SELECT agent, n, n_urgent FROM unread_counts UNION ALL "
+    "SELECT agent, -count(*), -sum(coalesce(rank, 2) = 0) FROM message_recipients "
+    "WHERE acknowledged_at IS NULL AND expires_at IS NULL GROUP BY agent) "
+    "GROUP BY agent HAVING sum(n) <> 0 OR sum(n_urgent) <> 0 ORDER BY agent LIMIT ?"
+)
 
 
 def check_databases(patient: Patient) -> Iterator[Finding]:
@@ -44,6 +53,21 @@ def _look_into(path: Path) -> Iterator[Finding]:
         yield fault("databases", f"{path.name} is damaged: {error}.", do)
     else:
         yield fine("databases", f"{path.name} is whole and can be written.")
+        if path.name == "state.db" and path.stat().st_size <= CHECKED_BYTES:
+            yield from _about_counts(path)
+
+
+def _about_counts(path: Path) -> Iterator[Finding]:
+    """Compare what is kept of unread messages with the messages; both are read at one moment."""
+    try:
+        with closing(_opened(path)) as connection:
+            wrong = connection.execute(_MISCOUNTED, (MAX_NAMED,)).fetchall()
+    except sqlite3.OperationalError:
+        return  # an older schema without counts
+    if wrong:
+        names = ", ".join(str(agent) for (agent,) in wrong)
+        said = f"The counts of unread messages are not those of the messages, of: {names}."
+        yield fault("databases", said, "The messages are whole. Please report this.")
 
 
 def _unusable(path: Path, error: sqlite3.OperationalError) -> Finding:

@@ -21,8 +21,9 @@ def check_plugin(patient: Patient) -> Iterator[Finding]:
     if not folder.is_dir() and shutil.which("claude", path=patient.environ.get("PATH")) is None:
         yield fine("claude code", "It is not on this machine; other clients do not need it.")
         return
-    installed = _read(folder / "plugins" / "installed_plugins.json").get("plugins", {})
-    found = {key: at for key, at in installed.items() if key.split("@")[0] == NAME}
+    installed = _read(folder / "plugins" / "installed_plugins.json").get("plugins")
+    known = installed if isinstance(installed, dict) else {}
+    found = {key: at for key, at in known.items() if key.split("@")[0] == NAME}
     if not found:
         said = f"Claude Code has no plug-in {NAME} for this user."
         do = "claude plugin install, or claude --plugin-dir FOLDER (see README), if it is meant to."

@@ -11,12 +11,15 @@ from pathlib import Path
 from ml_orchestrator.doctoring.findings import Finding, Patient, fault, fine, note
 from ml_orchestrator.orchestration.leases import Lease, is_running
 from ml_orchestrator.serving.address import Address
-from ml_orchestrator.serving.asking import ask_status
+from ml_orchestrator.serving.asking import ask, ask_status
 
 __all__ = ["DEFAULT_PORT", "check_port", "check_servers", "check_worker"]
 
 DEFAULT_PORT = 8642
 ANSWER_S = 2.0
+# What our servers say under /metrics, and to those who ask by another host name.
+_METRICS = ("mcp_server_operation_duration_seconds", "ml_orchestrator_")
+_REFUSAL = "This server is not known by that host name."
 _COLUMNS = "executor_id, host, pid, process_started_at, renewed_at, is_live"
 
 
@@ -94,7 +97,14 @@ def check_port(patient: Patient) -> Iterator[Finding]:
 
 
 def _is_ours(port: int) -> bool:
-    return ask_status(f"http://127.0.0.1:{port}", "/metrics", timeout_s=ANSWER_S) == 200
+    """Look for names that only our servers use; one started for another host name refuses us."""
+    answer = ask(f"http://127.0.0.1:{port}", "/metrics", timeout_s=ANSWER_S)
+    if answer is None:
+        return False
+    status, body = answer
+    if status == 403:
+        return body.strip() == _REFUSAL
+    return status == 200 and any(name in body for name in _METRICS)
 
 
 def _is_free(port: int) -> bool:

@@ -97,7 +97,8 @@ def _run(name: str, patient: Patient, found: "queue.SimpleQueue[Finding | None]"
         do = "The environment is incomplete: install the packages again."
         found.put(fault(function.removeprefix("check_"), f"It could not look: {error}.", do))
     except Exception as error:  # noqa: BLE001 one check's defect must not take the others down
-        said = f"It could not look: {type(error).__name__}: {error}."
+        # Its text is not shown: it may quote a setting, and so a password.
+        said = f"It could not look: {type(error).__name__}."
         found.put(fault(function.removeprefix("check_"), said, "Please report this."))
     finally:
         found.put(None)

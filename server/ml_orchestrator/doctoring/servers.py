@@ -1,72 +1,98 @@
 """Can the servers that the settings name be reached, and do their clocks agree with ours?"""
 
-import base64
-import http.client
+import configparser
+import ssl
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from pathlib import Path
 
-from ml_orchestrator.doctoring.findings import Finding, Patient, fault, fine
+from ml_orchestrator.doctoring.asking import ANSWER_S, basic, get, read_place, tls
+from ml_orchestrator.doctoring.findings import Finding, Patient, fault, fine, note
 from ml_orchestrator.telemetry.switch import read_switch
 
 __all__ = ["check_collector", "check_mlflow", "check_postgres"]
 
-ANSWER_S = 3.0
 MAX_SKEW_S = 30.0
 _CLOCK = "Set both clocks by NTP: leases, ages and cool-downs compare times of both."
+_ESCAPE = "In a login, write / as %2F, @ as %40, : as %3A and % as %25."
+_OTLP = "OTEL_EXPORTER_OTLP_"
+_NAME, _PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 
 
 def check_mlflow(patient: Patient) -> Iterator[Finding]:
-    """Look at the MLflow server, if there is one."""
+    """Look at the MLflow server, if there is one, with the login and trust MLflow would use."""
     settings = patient.settings
     for uri in dict.fromkeys((settings.mlflow_tracking_uri, settings.mlflow_registry_uri)):
         if uri.startswith(("http://", "https://")):
-            yield from _about_server(uri, _login(patient.environ))
+            yield from _about_server(uri, patient.environ)
 
 
-def _login(environ: Mapping[str, str]) -> dict[str, str]:
-    if token := environ.get("MLFLOW_TRACKING_TOKEN"):
-        return {"Authorization": f"Bearer {token}"}
-    name = environ.get("MLFLOW_TRACKING_USERNAME")
-    pair = f"{name}:{environ.get('MLFLOW_TRACKING_PASSWORD', '')}".encode()
-    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"} if name else {}
+def _login(environ: Mapping[str, str]) -> str | None:
+    """Return the login besides the address: name and password go before a token, as in MLflow."""
+    kept = _credentials(environ)
+    name = environ.get(_NAME) or kept.get(_NAME.lower())
+    password = environ.get(_PASSWORD) or kept.get(_PASSWORD.lower())
+    if name and password:
+        return basic(name, password)
+    token = environ.get("MLFLOW_TRACKING_TOKEN")
+    return f"Bearer {token}" if token else None
 
 
-def _about_server(uri: str, login: Mapping[str, str]) -> Iterator[Finding]:
-    shown = _without_login(uri)
-    answer = _get(f"{shown.rstrip('/')}/health", login)
+def _credentials(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what MLflow's file of logins holds."""
+    read = configparser.ConfigParser()
+    read.read(Path(environ.get("HOME") or "~").expanduser() / ".mlflow" / "credentials")
+    return dict(read["mlflow"]) if "mlflow" in read else {}
+
+
+def _trust(environ: Mapping[str, str]) -> ssl.SSLContext:
+    is_insecure = environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1")
+    bundle = environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
+    if is_insecure and bundle is not None:
+        raise ValueError("MLflow takes one of the two variables only")
+    return tls(bundle, is_checked=not is_insecure)
+
+
+def _about_server(uri: str, environ: Mapping[str, str]) -> Iterator[Finding]:
+    place = read_place(uri)
+    if place is None:
+        yield fault("mlflow", "The address of the MLflow server cannot be read.", _ESCAPE)
+        return
+    shown = place.shown
+    try:
+        login, trust = place.login or _login(environ), _trust(environ)
+    except configparser.Error:
+        do = f"Correct the file: a section [mlflow] with {_NAME.lower()} and {_PASSWORD.lower()}."
+        yield fault("mlflow", "~/.mlflow/credentials cannot be read.", do)
+        return
+    except (OSError, ValueError):
+        do = "Set one of the two, the second to a file of certificates that can be read."
+        said = "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH cannot be used."
+        yield fault("mlflow", said, do)
+        return
+    answer = get(f"{shown.rstrip('/')}/health", login, trust)
     if isinstance(answer, str):
         said = f"The MLflow server {shown} cannot be reached: {answer}."
         yield fault("mlflow", said, "Start it, or correct MLFLOW_TRACKING_URI or the network.")
         return
-    status, headers = answer
+    yield from _about_answer(shown, *answer)
+
+
+def _about_answer(shown: str, status: int, headers: Mapping[str, str]) -> Iterator[Finding]:
     if status in (401, 403):
         do = "Set MLFLOW_TRACKING_USERNAME and _PASSWORD, or MLFLOW_TRACKING_TOKEN."
         yield fault("mlflow", f"The MLflow server {shown} wants another login ({status}).", do)
     elif status >= 400:
         do = "Is it an MLflow server, and the address without a path behind it?"
         yield fault("mlflow", f"The MLflow server {shown} answers {status}.", do)
+    elif status >= 300:
+        do = "Set MLFLOW_TRACKING_URI to the server's own address (https instead of http?)."
+        said = f"The MLflow server {shown} sends on to another address ({status})."
+        yield fault("mlflow", f"{said} The login was not sent there.", do)
     else:
         yield fine("mlflow", f"The MLflow server {shown} answers.")
         yield from _clock("the MLflow server", _date(headers))
-
-
-def _get(url: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]] | str:
-    """Return status and headers of an answer, whatever it is, or why there is none."""
-    if not url.startswith(("http://", "https://")):
-        return "its address must begin with http:// or https://"
-    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 just checked
-    try:
-        with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 as above
-            return answer.status, dict(answer.headers)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, dict(error.headers)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        return str(getattr(error, "reason", error))
 
 
 def _date(headers: Mapping[str, str]) -> float | None:
@@ -94,8 +120,11 @@ def check_postgres(patient: Patient) -> Iterator[Finding]:
         import psycopg  # noqa: PLC0415 only where it is used
     except ImportError:
         return  # the check of the extras says so
-    url = patient.settings.state_url.replace("postgresql+psycopg://", "postgresql://", 1)
-    where = _without_login(url)
+    read = _read_url(patient.settings.state_url)
+    if read is None:
+        yield fault("postgres", "ML_ORCHESTRATOR_DATABASE_URL cannot be read.", _ESCAPE)
+        return
+    url, where = read
     try:
         with psycopg.connect(url, connect_timeout=int(ANSWER_S)) as connection:
             row = connection.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone()
@@ -109,22 +138,46 @@ def check_postgres(patient: Patient) -> Iterator[Finding]:
     yield from _clock("Postgres", float(row[0]) if row else None)
 
 
+def _read_url(url: str) -> tuple[str, str] | None:
+    """Return a database's address as psycopg takes it and as it may be shown; None if unreadable.
+
+    An @ behind the login was part of a password that ended too early, so that is not shown.
+    """
+    from sqlalchemy import make_url  # noqa: PLC0415 SQLAlchemy is large
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        made = make_url(url).set(drivername="postgresql")
+    except (ArgumentError, ValueError):
+        return None
+    if "@" in f"{made.host}{made.database}":
+        return None
+    shown = made.set(query={}).render_as_string(hide_password=True)  # a query may hold a password
+    return made.render_as_string(hide_password=False), shown
+
+
 def check_collector(patient: Patient) -> Iterator[Finding]:
-    """Look at the collector of telemetry, if anything is sent to one."""
-    environ = patient.environ
-    if not read_switch(environ).is_on:
-        return
-    url = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or "http://localhost:4318"
-    shown = _without_login(url)
-    answer = _get(shown, {})  # any will do: its paths take POST only
+    """Look at the collectors of the signals that are sent, each once."""
+    switch, environ = read_switch(patient.environ), patient.environ
+    signals = {"TRACES": switch.traces, "METRICS": switch.metrics}
+    common = environ.get(f"{_OTLP}ENDPOINT") or "http://localhost:4318"
+    urls: dict[str, str] = {}
+    for signal in (signal for signal, is_sent in signals.items() if is_sent):
+        own = environ.get(f"{_OTLP}{signal}_ENDPOINT")
+        urls.setdefault(own or common, f"{_OTLP}{signal}_ENDPOINT" if own else f"{_OTLP}ENDPOINT")
+    for url, variable in urls.items():
+        yield _about_collector(url, variable)
+
+
+def _about_collector(url: str, variable: str) -> Finding:
+    place = read_place(url)
+    if place is None:
+        return fault("telemetry", f"The address in {variable} cannot be read.", _ESCAPE)
+    answer = get(place.shown)  # any will do: its paths take POST only
     if isinstance(answer, str):
-        do = "Start it, correct OTEL_EXPORTER_OTLP_ENDPOINT, or set OTEL_SDK_DISABLED=true."
-        yield fault("telemetry", f"The collector {shown} cannot be reached: {answer}.", do)
-    else:
-        yield fine("telemetry", f"The collector {shown} answers.")
-
-
-def _without_login(url: str) -> str:
-    where = urlsplit(url)
-    host = where.hostname or ""
-    return f"{where.scheme}://{host}{f':{where.port}' if where.port else ''}{where.path}"
+        do = f"Start it, correct {variable}, or set OTEL_SDK_DISABLED=true."
+        return fault("telemetry", f"The collector {place.shown} cannot be reached: {answer}.", do)
+    if 300 <= answer[0] < 400:
+        said = f"The collector {place.shown} sends on to another address ({answer[0]})."
+        return note("telemetry", said, f"Does what is sent arrive? Else correct {variable}.")
+    return fine("telemetry", f"The collector {place.shown} answers.")

@@ -1,13 +1,13 @@
 """How much one agent may write, so that two agents in a loop cannot flood the others."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, literal, select
 
-from ml_orchestrator.errors import QuotaExceededError
+from ml_orchestrator.errors import InvalidInputError, QuotaExceededError
 from ml_orchestrator.messaging.models import PRIORITIES
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.schema import message_recipients as readers
@@ -44,11 +44,23 @@ _TO_READERS = (
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """Messages within any 60 seconds: of one sender, to one reader, and urgent ones of a sender."""
+    """Messages within any 60 seconds: of one sender, to one reader, and urgent ones of a sender.
+
+    Raises:
+        InvalidInputError: one is less than 1.
+    """
 
     per_sender: int = 600
     per_pair: int = 120
     urgent: int = 20
+
+    def __post_init__(self) -> None:
+        """Refuse a quota under which nothing could ever be sent."""
+        for each in fields(self):
+            if (quota := getattr(self, each.name)) < 1:
+                raise InvalidInputError(
+                    f"The quota {each.name} is {quota} messages a minute. Give 1 or more."
+                )
 
 
 def check_quotas(

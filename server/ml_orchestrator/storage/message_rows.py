@@ -27,21 +27,23 @@ _LIVE = text(
 
 _COUNT_ALL = text(
     "INSERT INTO unread_counts (agent, n, n_urgent) "
-    "SELECT agent, count(*), count(*) FILTER (WHERE rank = 0) FROM message_recipients "
-    "WHERE acknowledged_at IS NULL AND expires_at IS NULL GROUP BY agent"
+    "SELECT agent, count(*), count(*) FILTER (WHERE coalesce(rank, 2) = 0) "
+    "FROM message_recipients WHERE acknowledged_at IS NULL AND expires_at IS NULL GROUP BY agent"
 )
-# A row counts while it is unread and has no end. What an update takes away and brings is counted
-# apart, so any change of a row leaves the counts true.
+# A rank that is not set is that of a normal message. A row counts while it is unread and has no
+# end. What an update takes away and brings is counted apart, so any change of a row leaves the
+# counts true.
 _SQLITE_TRIGGER = (
     "CREATE TRIGGER {name} AFTER {event} ON message_recipients "
     "WHEN {row}.acknowledged_at IS NULL AND {row}.expires_at IS NULL BEGIN {act}; END"
 )
 _SQLITE_ADD = (
-    "INSERT INTO unread_counts (agent, n, n_urgent) VALUES (NEW.agent, 1, NEW.rank = 0) "
+    "INSERT INTO unread_counts (agent, n, n_urgent) "
+    "VALUES (NEW.agent, 1, coalesce(NEW.rank, 2) = 0) "
     "ON CONFLICT (agent) DO UPDATE SET n = n + 1, n_urgent = n_urgent + excluded.n_urgent"
 )
 _SQLITE_TAKE = (
-    "UPDATE unread_counts SET n = n - 1, n_urgent = n_urgent - (OLD.rank = 0) "
+    "UPDATE unread_counts SET n = n - 1, n_urgent = n_urgent - (coalesce(OLD.rank, 2) = 0) "
     "WHERE agent = OLD.agent"
 )
 _TRIGGERS = {
@@ -57,11 +59,11 @@ _TRIGGERS = {
     "postgresql": (
         "CREATE FUNCTION count_unread() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         "IF TG_OP <> 'INSERT' AND OLD.acknowledged_at IS NULL AND OLD.expires_at IS NULL THEN "
-        "UPDATE unread_counts SET n = n - 1, n_urgent = n_urgent - (OLD.rank = 0)::int "
-        "WHERE agent = OLD.agent; END IF; "
+        "UPDATE unread_counts SET n = n - 1, "
+        "n_urgent = n_urgent - (coalesce(OLD.rank, 2) = 0)::int WHERE agent = OLD.agent; END IF; "
         "IF TG_OP <> 'DELETE' AND NEW.acknowledged_at IS NULL AND NEW.expires_at IS NULL THEN "
         "INSERT INTO unread_counts AS kept (agent, n, n_urgent) "
-        "VALUES (NEW.agent, 1, (NEW.rank = 0)::int) ON CONFLICT (agent) DO UPDATE "
+        "VALUES (NEW.agent, 1, (coalesce(NEW.rank, 2) = 0)::int) ON CONFLICT (agent) DO UPDATE "
         "SET n = kept.n + 1, n_urgent = kept.n_urgent + excluded.n_urgent; END IF; "
         "RETURN NULL; END $$",
         "CREATE TRIGGER unread_changed AFTER INSERT OR UPDATE OR DELETE ON message_recipients "
