@@ -11,6 +11,7 @@ from ml_orchestrator.doors import Door
 from ml_orchestrator.errors import ConflictError, IntegrityViolationError, InvalidInputError
 from ml_orchestrator.registry.moves import MoveRequest
 from ml_orchestrator.registry.store import DIGEST_TAG
+from ml_orchestrator.services import deployment
 from ml_orchestrator.services.deployment import DeploymentPipelineService
 from ml_orchestrator.serving.cache import ModelCache
 from ml_orchestrator.serving.predict import predict
@@ -123,6 +124,26 @@ async def test_a_model_that_was_verified_answers_from_memory_until_it_is_another
     desk.store.set_version_tag("iris", 1, DIGEST_TAG, "0" * 64)
     with pytest.raises(IntegrityViolationError, match="manifest_matches_tag"):
         await service.predict("iris", 1, rows)
+
+
+async def test_predictions_that_fail_are_counted_with_the_code_of_their_error(
+    service: DeploymentPipelineService, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register(service, home, 1.0)
+    counted: list[tuple[int, int]] = []
+
+    def count(took_s: float, *, n_rows: int, code: int, **_: object) -> None:
+        assert took_s > 0
+        counted.append((code, n_rows))
+
+    monkeypatch.setattr(deployment, "count_predictions", count)
+    await service.predict("iris", 1, rows_of(iris()[0].head(3)))
+    with pytest.raises(InvalidInputError):
+        await service.predict("iris", 1, [{"petals": 4}])
+    make_desk(home).store.set_version_tag("iris", 1, DIGEST_TAG, "0" * 64)
+    with pytest.raises(IntegrityViolationError):
+        await service.predict("iris", 1, rows_of(iris()[0].head(3)))
+    assert counted == [(200, 3), (400, 0), (422, 0)]
 
 
 async def test_reconciling_a_quiet_registry_finds_nothing(

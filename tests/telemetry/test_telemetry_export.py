@@ -16,6 +16,8 @@ from tests.telemetry.receiver import Receiver, plain, receiving
 from tests.tools.asking import ask
 from tests.tools.test_stdio import server
 
+from ml_orchestrator.telemetry import _export
+
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 120.0
 
@@ -186,6 +188,36 @@ def test_rows_that_a_model_server_answers_are_counted_by_model_and_version(
     durations = receiver.points["ml_orchestrator.prediction.duration"]
     counted = {plain(p.attributes)["http.response.status_code"]: p.count for _, p in durations}
     assert counted == {200: 2, 422: 1}
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({}, ("ml-orchestrator-worker", "ml-orchestrator", None)),
+        (
+            {"OTEL_RESOURCE_ATTRIBUTES": "service.namespace=shop,deployment.environment=test"},
+            ("ml-orchestrator-worker", "shop", "test"),
+        ),
+        (
+            {"OTEL_RESOURCE_ATTRIBUTES": "service.name=theirs"},
+            ("theirs", "ml-orchestrator", None),
+        ),
+        (
+            {"OTEL_RESOURCE_ATTRIBUTES": "service.name=theirs", "OTEL_SERVICE_NAME": "own"},
+            ("own", "ml-orchestrator", None),
+        ),
+    ],
+)
+def test_what_the_variables_say_of_the_resource_goes_before_ours(
+    environ: dict[str, str], told: tuple[str | None, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    attributes = _export._resource("worker").attributes
+    names = ("service.name", "service.namespace", "deployment.environment")
+    assert tuple(attributes.get(name) for name in names) == told
 
 
 async def test_a_collector_that_is_not_there_harms_no_session(tmp_path: Path) -> None:

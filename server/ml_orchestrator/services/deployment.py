@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio.to_thread
 
+from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.registry.models import (
     AliasHistory,
     Approval,
@@ -17,6 +18,7 @@ from ml_orchestrator.registry.models import (
     VerifyReport,
 )
 from ml_orchestrator.serving.models import PredictionSet
+from ml_orchestrator.serving.refusals import status_of
 from ml_orchestrator.telemetry.measures import count_predictions
 from ml_orchestrator.telemetry.spans import traced
 
@@ -208,13 +210,20 @@ class DeploymentPipelineService:
     ) -> PredictionSet:
         desk = self._registry()
         number = desk.resolve(model, version)
-        digest = desk.store.manifest_digest(model, number)
-        checkout = partial(desk.vault.checkout, model, number)
-        held = self._models().get(model, number, digest, checkout)
-        began_at = time.perf_counter()
-        answers = self._answer()(held.model, rows)
-        took_s = time.perf_counter() - began_at
-        count_predictions(took_s, model=model, version=number, n_rows=len(rows), code=200)
+        began_at, code = time.perf_counter(), 500
+        try:
+            digest = desk.store.manifest_digest(model, number)
+            checkout = partial(desk.vault.checkout, model, number)
+            held = self._models().get(model, number, digest, checkout)
+            answers = self._answer()(held.model, rows)
+            code = 200
+        except OrchestratorError as error:
+            code = status_of(error)
+            raise
+        finally:
+            took_s = time.perf_counter() - began_at
+            n_rows = len(rows) if code == 200 else 0
+            count_predictions(took_s, model=model, version=number, n_rows=n_rows, code=code)
         return PredictionSet(
             model=model,
             version=number,

@@ -10,7 +10,7 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -49,12 +49,14 @@ def begin(switch: Switch, process: str) -> Callable[[], None]:
 
 
 def _resource(process: str) -> Resource:
-    attributes: dict[str, str | int] = {
+    """Return what describes this process; what the standard variables say goes before ours."""
+    ours: dict[str, str | int] = {
         "service.namespace": NAMESPACE,
         "service.version": __version__,
         "service.instance.id": str(uuid.uuid4()),
         "process.pid": os.getpid(),
     }
-    if not os.environ.get("OTEL_SERVICE_NAME"):
-        attributes["service.name"] = f"{NAMESPACE}-{process}"
-    return Resource.create({**attributes})
+    theirs = OTELResourceDetector().detect().attributes
+    if not theirs.get("service.name"):
+        ours["service.name"] = f"{NAMESPACE}-{process}"
+    return Resource.create({**ours, **{name: value for name, value in theirs.items() if value}})
