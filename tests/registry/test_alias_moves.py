@@ -1,5 +1,6 @@
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -14,6 +15,7 @@ from ml_orchestrator.errors import (
 )
 from ml_orchestrator.registry.desk import RegistryDesk
 from ml_orchestrator.registry.journal import UNKNOWN_ACTOR
+from ml_orchestrator.registry.moves import MoveRequest
 
 
 def steps(desk: RegistryDesk, alias: str = "stable") -> list[tuple[int | None, int | None, str]]:
@@ -57,6 +59,34 @@ def test_a_dry_run_writes_nothing_and_its_digest_binds_the_move(desk: RegistryDe
     assert steps(desk) == []
 
     assert desk.mover.move(ask(1, None, plan_digest=plan.digest)).plan == plan
+
+
+def test_a_move_is_planned_anew_if_its_alias_went_away_and_came_back_meanwhile(
+    desk: RegistryDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Going back to 1 is a rollback when looked at, and after 2 -> unset -> 2 no longer one."""
+    alias = "champion"
+    desk.mover.move(ask(1, None, alias=alias))
+    desk.mover.move(ask(2, 1, alias=alias))
+    looked_at = desk.mover.plan(ask(1, 2, alias=alias)).plan
+    allowed, looks = desk.mover._allowed, []
+
+    def overtaken(request: MoveRequest, *given: Any) -> Any:
+        found = allowed(request, *given)
+        looks.append(request)
+        if len(looks) == 1:
+            desk.mover.move(ask(None, 2, alias=alias))
+            desk.mover.move(ask(2, None, alias=alias))
+        return found
+
+    monkeypatch.setattr(desk.mover, "_allowed", overtaken)
+    with pytest.raises(ConflictError, match="no longer the one that was looked at"):
+        desk.mover.move(ask(1, 2, alias=alias, plan_digest=looked_at.digest))
+
+    assert looked_at.is_rollback
+    assert desk.store.alias_version("iris", alias) == 2
+    done = desk.mover.move(ask(1, 2, alias=alias))
+    assert not done.plan.is_rollback
 
 
 def test_previous_rolls_back_and_forth(desk: RegistryDesk) -> None:

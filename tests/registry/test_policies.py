@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from tests.registry.flowers import ask
 
-from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
+from ml_orchestrator.errors import ApprovalRequiredError, InvalidInputError, PermissionDeniedError
 from ml_orchestrator.registry.aliases import ALIAS_RULES
 from ml_orchestrator.registry.desk import RegistryDesk
 from ml_orchestrator.registry.models import AliasMove
@@ -129,10 +129,10 @@ def test_a_rollback_needs_neither_person_nor_pause_and_the_way_forth_again_does(
     assert (forth.is_rollback, forth.needs_approval) == (False, True)
 
 
-def test_a_first_version_is_taken_off_production_again_as_any_rollback(
+def test_a_first_version_is_taken_off_production_by_a_person_or_the_roll_out_that_put_it_there(
     desk: RegistryDesk, home: Path
 ) -> None:
-    """Neither a person nor a pause is in the way, unless the policy wants a person always."""
+    """No pause is in the way; a roll-out needs a person only if the policy wants one always."""
     desk.mover.move(ask(1, None, alias="challenger"))
     wanted = desk.mover.ask_approval(ask(1, None, alias="production"))
     assert wanted is not None
@@ -142,7 +142,11 @@ def test_a_first_version_is_taken_off_production_again_as_any_rollback(
     (home / "policies.toml").write_text('[alias.production]\napproval = "always"\n')
     always = desk.mover.plan(ask("previous", 1, alias="production")).plan
     (home / "policies.toml").unlink()
-    back = desk.mover.move(ask("previous", 1, alias="production", reason="it fails"))
+    for version in ("previous", None):
+        with pytest.raises(ApprovalRequiredError):
+            desk.mover.move(ask(version, 1, alias="production"))
+    own = ask(None, 1, alias="production", reason="it fails", is_way_back=True)
+    back = desk.mover.move(own)
     again = desk.mover.plan(ask(1, None, alias="production")).plan
 
     assert (always.is_rollback, always.needs_approval) == (True, True)

@@ -103,7 +103,7 @@ async def test_a_person_who_says_yes_is_asked_once_and_named_in_the_history(
     assert content["moves"][0] == done["move"]
     assert content["policies"]["@production"] == (
         "gates changes_something, is_ready, is_verified, was_tried; "
-        "a person approves promotions; 60 s between moves"
+        "a person approves promotions and removal; 60 s between moves"
     )
 
 

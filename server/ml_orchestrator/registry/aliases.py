@@ -27,6 +27,7 @@ class Move:
         actor: Who moves it.
         is_rollback: Whether it goes back to where the alias pointed before its last move, and
             that was not a rollback itself.
+        is_way_back: Whether a roll-out takes back what it did itself.
         last_moved_at: When the alias was moved last; None if never.
         now: The time, UTC.
     """
@@ -42,6 +43,7 @@ class Move:
     is_rollback: bool
     last_moved_at: datetime | None
     now: datetime
+    is_way_back: bool = False
 
     @property
     def to_version(self) -> int | None:
@@ -71,7 +73,9 @@ def plan_move(move: Move, *, expected_version: int | None) -> MovePlan:
     )
     gates = tuple(_check(name, move) for name in move.policy.all_gates)
     checks = (*gates, *_who_may(move), *_cool_down(move))
-    needs_approval = move.policy.needs_approval(is_rollback=move.is_rollback)
+    needs_approval = move.policy.needs_approval(
+        is_rollback=move.is_rollback, is_removal=move.target is None and not move.is_way_back
+    )
     content = {
         "model": move.model,
         "alias": move.alias,

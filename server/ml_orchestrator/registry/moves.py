@@ -65,13 +65,15 @@ class AliasMover:
     def plan(self, request: MoveRequest) -> MoveResult:
         """Return what the move would do; nothing is moved.
 
+        Of ``previous``, moves that other clients made are entered first, under the alias's lock.
+
         Raises:
             ConflictError: ``expected_version`` is stale.
             NotFoundError: no such model, version, alias or previous version.
         """
         if request.version == "previous":  # what others did must be on record first
             self._upkeep.catch_up(request.model, request.alias)
-        plan = self._planned(request)
+        plan, _ = self._planned(request)
         return MoveResult(plan=plan, move=None, previous_version=plan.from_version)
 
     def ask_approval(self, request: MoveRequest) -> Approval | None:
@@ -85,7 +87,7 @@ class AliasMover:
         self._upkeep.catch_up(request.model, request.alias)
         if self._done_before(request):
             return None
-        plan = self._planned(request)
+        plan, _ = self._planned(request)
         _must_be_allowed(plan)
         return self._ask(request, plan) if plan.needs_approval else None
 
@@ -113,13 +115,15 @@ class AliasMover:
         give_up_early = self._give_up_early(request)
         # Reading a whole model takes long, so that is done before others are kept waiting.
         is_slow = "is_verified" in self._policies.of(request.model, request.alias).all_gates
-        looked_at = self._allowed(request) if is_slow else None
+        report = self._allowed(request)[1] if is_slow else None
         with self._upkeep.lock(request.model, request.alias, meanwhile=give_up_early):
             if done := self._done_before(request):
                 return done
             standing = self._upkeep.refresh(request.model, request.alias).standing
             _require_still(request, standing.version)
-            done = self._carry_out(request, looked_at or self._allowed(request), standing)
+            # It may have gone away and come back since, or its policy changed: plan anew.
+            plan, _ = self._allowed(request, report)
+            done = self._carry_out(request, plan, standing)
         self._moved(request.model)
         return done
 
@@ -146,17 +150,25 @@ class AliasMover:
         """Settle intents that a crash left and enter moves made by other clients."""
         return self._upkeep.reconcile()
 
-    def _allowed(self, request: MoveRequest) -> MovePlan:
-        """Return the plan if every rule lets it pass; a person is asked if one must be."""
-        plan = self._planned(request)
+    def _allowed(
+        self, request: MoveRequest, report: VerifyReport | None = None
+    ) -> tuple[MovePlan, VerifyReport | None]:
+        """Return the plan if every rule lets it pass, and what its model was verified to be.
+
+        A person is asked if one must be. ``report`` is what an earlier look verified.
+        """
+        plan, found = self._planned(request, report)
         _must_be_allowed(plan)
         if plan.needs_approval:
             self._ask(request, plan)
-        return plan
+        return plan, found
 
-    def _planned(self, request: MoveRequest) -> MovePlan:
+    def _planned(
+        self, request: MoveRequest, report: VerifyReport | None = None
+    ) -> tuple[MovePlan, VerifyReport | None]:
         current = self._registry.alias_version(request.model, request.alias)
-        return plan_move(self._look(request, current), expected_version=request.expected_version)
+        move = self._look(request, current, report)
+        return plan_move(move, expected_version=request.expected_version), move.verification
 
     def _give_up_early(self, request: MoveRequest) -> Callable[[], None]:
         """Return what a waiting move does: it leaves the queue once it cannot succeed any more.
@@ -172,7 +184,7 @@ class AliasMover:
 
         return look
 
-    def _look(self, request: MoveRequest, current: int | None) -> Move:
+    def _look(self, request: MoveRequest, current: int | None, report: VerifyReport | None) -> Move:
         model, alias = request.model, request.alias
         standing = self._journal.standing(model, alias)
         version = _resolve(request, standing, current)
@@ -181,17 +193,21 @@ class AliasMover:
         target = self._registry.version(model, version) if is_asked and version else None
         has_gates = target is not None and policy.gates
         held = self._journal.held_aliases(model, version) if has_gates and version else frozenset()
-        is_verified = "is_verified" in policy.all_gates
+        if target is None or "is_verified" not in policy.all_gates:
+            report = None
+        elif report is None or report.version != target.version:
+            report = self._verify(model, target.version)
         return Move(
             model=model,
             alias=alias,
             current_version=current,
             target=target,
-            verification=self._verify(model, target.version) if target and is_verified else None,
+            verification=report,
             held_aliases=held | set(target.aliases if target else ()),
             policy=policy,
             actor=request.actor,
             is_rollback=standing.is_rollback(current_version=current, to_version=version),
+            is_way_back=request.is_way_back,
             last_moved_at=standing.last.move.at if standing.last else None,
             now=self._now(),
         )

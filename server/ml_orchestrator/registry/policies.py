@@ -4,7 +4,7 @@ The defaults below hold unless ``policies.toml`` in the data directory says othe
 of every model or of one::
 
     [alias.production]
-    approval = "always"          # never | promotions (a rollback needs none) | always
+    approval = "always"          # never | promotions (not a rollback to a version) | always
     cool_down_s = 600            # seconds between two moves; a rollback need not wait
     agents = ["ml-orchestrator"] # who may, among those with the right to move aliases
 
@@ -36,6 +36,7 @@ GENERAL_GATES = ("changes_something", "is_ready")
 ENVIRONMENTS = ("dev", "staging", "production")  # each is an alias, in the order of promotion
 
 Verdict = Literal["refuse", "warn"]
+_APPROVED = {"always": "every move", "promotions": "promotions and removal"}
 
 
 class _Strict(BaseModel):
@@ -48,7 +49,8 @@ class AliasPolicy(_Strict):
     Attributes:
         gates: Names of alias rules, besides the general ones.
         agents: Who may move it; None: whoever has the right to move aliases.
-        approval: Whether a person must approve the plan; *promotions* lets a rollback pass.
+        approval: Whether a person must approve the plan; *promotions* lets a rollback to
+            another version pass; taking the alias off is none, unless a roll-out undoes itself.
         cool_down_s: Seconds between two moves; a rollback need not wait.
     """
 
@@ -62,9 +64,15 @@ class AliasPolicy(_Strict):
         """The general gates, then those of this alias."""
         return tuple(dict.fromkeys((*GENERAL_GATES, *self.gates)))
 
-    def needs_approval(self, *, is_rollback: bool) -> bool:
-        """Say whether a person must approve such a move."""
-        return self.approval == "always" or (self.approval == "promotions" and not is_rollback)
+    def needs_approval(self, *, is_rollback: bool, is_removal: bool = False) -> bool:
+        """Say whether a person must approve such a move.
+
+        Args:
+            is_rollback: Whether it undoes the last move.
+            is_removal: Whether it leaves the alias unset, other than as a roll-out's way back.
+        """
+        is_free = is_rollback and not is_removal
+        return self.approval == "always" or (self.approval == "promotions" and not is_free)
 
     def describe(self) -> str:
         """Return the policy in one line."""
@@ -72,7 +80,7 @@ class AliasPolicy(_Strict):
         if self.agents is not None:
             parts.append(f"by {', '.join(self.agents) or 'nobody'}")
         if self.approval != "never":
-            parts.append(f"a person approves {self.approval.replace('always', 'every move')}")
+            parts.append(f"a person approves {_APPROVED[self.approval]}")
         if self.cool_down_s:
             parts.append(f"{self.cool_down_s:g} s between moves")
         return "; ".join(parts)

@@ -22,6 +22,7 @@ class MoveRequest:
         expected_version: Where the caller believes the alias points; None means unset.
         plan_digest: Digest of the dry run that was looked at; None if there was none.
         idempotency_key: A key that makes a retry return the first move.
+        is_way_back: Whether a roll-out takes back what it did itself; no tool can say so.
     """
 
     model: str
@@ -33,6 +34,7 @@ class MoveRequest:
     evidence: str | None = None
     plan_digest: str | None = None
     idempotency_key: str | None = None
+    is_way_back: bool = False
 
     def __post_init__(self) -> None:
         check_model(self.model)

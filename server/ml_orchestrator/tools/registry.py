@@ -69,7 +69,11 @@ async def registry_move_alias(
         Field(max_length=4_000, description="Scores, run ids or reports for it."),
     ] = None,
     dry_run: Annotated[
-        bool, Field(description="Only return the plan, its checks and digest.")
+        bool,
+        Field(
+            description="Only return the plan, its checks and digest; of previous, other clients' "
+            "moves are noted first."
+        ),
     ] = False,
     plan_digest: Annotated[
         str | None,
@@ -80,7 +84,7 @@ async def registry_move_alias(
     """Move @champion, @challenger, @production, an environment (@dev, @staging) or another alias.
 
     Compare-and-set with the gates that registry_list shows; every move is kept. "previous" rolls
-    back. @production needs a person: they are asked, or the error names the command.
+    back. @production needs a person, to unset it too: they are asked, or the error says how.
     """
     if approval is not None and was_asked(verdict):
         await write_down(approval, verdict, security=security, context=context)

@@ -59,4 +59,5 @@ def _request_back(rollout: Rollout) -> MoveRequest:
         actor=rollout.actor,
         reason=reason[:MAX_REASON],
         idempotency_key=f"@{rollout.id}-back",
+        is_way_back=True,
     )
