@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-__all__ = ["drawn_scores", "expected_scores", "realised_scores"]
+__all__ = [
+    "accuracy",
+    "confusion_matrix",
+    "drawn_scores",
+    "expected_scores",
+    "f1_macro",
+    "realised_scores",
+    "roc_auc",
+]
 
 DRAWS_AT_ONCE = 16
 Scores = Mapping[str, float]
@@ -31,12 +39,9 @@ def realised_scores(truth: Codes, predicted: Codes, scores: Matrix) -> Scores:
     >>> realised_scores(np.array([0, 1, 0]), np.array([0, 1, 1]), scores)["roc_auc"]
     1.0
     """
-    n_classes = scores.shape[1]
-    found = _of_confusion(_confusion(truth, predicted, n_classes))
+    found = _of_confusion(confusion_matrix(truth, predicted, scores.shape[1]))
     if len(scores):
-        found["roc_auc"] = _mean_area(
-            _area(rankdata(scores[:, c]), truth == c) for c in _ranked(n_classes)
-        )
+        found["roc_auc"] = roc_auc(truth, scores)
     return found
 
 
@@ -82,31 +87,47 @@ def drawn_scores(
         uniform = rng.random((min(DRAWS_AT_ONCE, n_draws - start), len(predicted)))
         for row in uniform:
             truth = (row[:, None] >= limits).sum(axis=1)
-            found = _of_confusion(_confusion(truth, predicted, n_classes))
+            found = _of_confusion(confusion_matrix(truth, predicted, n_classes))
             found["roc_auc"] = _mean_area(_area(ranks[c], truth == c) for c in ranks)
             yield found
+
+
+def confusion_matrix(truth: Codes, predicted: Codes, n_classes: int) -> Matrix:
+    """Return the counts of rows, shape ``(n_classes, n_classes)``: the truth down, said across."""
+    counts = np.bincount(truth * n_classes + predicted, minlength=n_classes**2)
+    return counts.reshape(n_classes, n_classes).astype(np.float64)
+
+
+def accuracy(confusion: Matrix) -> float:
+    """Return the share of rows whose class is right; NaN of no rows."""
+    return _ratio(np.trace(confusion), confusion.sum())
+
+
+def f1_macro(confusion: Matrix) -> float:
+    """Return the mean F1 over the classes that occur or are predicted."""
+    both = confusion.sum(axis=0) + confusion.sum(axis=1)
+    occurs = both > 0
+    return float(np.mean(2 * np.diag(confusion)[occurs] / both[occurs]))
+
+
+def roc_auc(truth: Codes, scores: Matrix) -> float:
+    """Return the area under the ROC curve; above two classes the mean of each against the rest.
+
+    NaN where the rows do not define it. ``scores`` has shape ``(n, n_classes)``.
+    """
+    return _mean_area(_area(rankdata(scores[:, c]), truth == c) for c in _ranked(scores.shape[1]))
 
 
 def _ranked(n_classes: int) -> range:
     return range(1, 2) if n_classes == 2 else range(n_classes)
 
 
-def _confusion(truth: Codes, predicted: Codes, n_classes: int) -> Matrix:
-    counts = np.bincount(truth * n_classes + predicted, minlength=n_classes**2)
-    return counts.reshape(n_classes, n_classes).astype(np.float64)
-
-
 def _of_confusion(table: Matrix) -> dict[str, float]:
     """Return the scores of a confusion matrix, counts or expected ones; rows are the truth."""
-    right, true, said = np.diag(table), table.sum(axis=1), table.sum(axis=0)
-    occurs = true + said > 0
-    found = {
-        "accuracy": _ratio(right.sum(), table.sum()),
-        "f1_macro": float(np.mean(2 * right[occurs] / (true + said)[occurs])),
-    }
+    found = {"accuracy": accuracy(table), "f1_macro": f1_macro(table)}
     if len(table) == 2:
-        found["precision"] = _ratio(right[1], said[1])
-        found["recall"] = _ratio(right[1], true[1])
+        found["precision"] = _ratio(table[1, 1], table[:, 1].sum())
+        found["recall"] = _ratio(table[1, 1], table[1].sum())
     return found
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.numerics import class_scores
 from ml_orchestrator.training.models import Task
 
 __all__ = [
@@ -123,16 +123,13 @@ def standard_metrics(metric: Metric) -> list[Metric]:
 
 
 def _confusion(given: Predictions) -> NDArray[np.float64]:
-    n_classes = given.probabilities.shape[1]
-    pairs = given.truth * n_classes + given.predicted
-    counts = np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
-    return counts.astype(float)
+    return class_scores.confusion_matrix(given.truth, given.predicted, given.probabilities.shape[1])
 
 
 @_file("accuracy", "classification", higher=True, decides=True)
 def accuracy(given: Predictions) -> float:
     """Return the share of rows whose class is right."""
-    return float(np.mean(given.truth == given.predicted))
+    return class_scores.accuracy(_confusion(given))
 
 
 @_file("balanced_accuracy", "classification", higher=True, decides=True)
@@ -147,29 +144,13 @@ def balanced_accuracy(given: Predictions) -> float:
 @_file("f1_macro", "classification", higher=True, decides=True)
 def f1_macro(given: Predictions) -> float:
     """Return the mean F1 over the classes that occur or are predicted."""
-    table = _confusion(given)
-    both = table.sum(axis=0) + table.sum(axis=1)
-    occurs = both > 0
-    return float(np.mean(2 * np.diag(table)[occurs] / both[occurs]))
+    return class_scores.f1_macro(_confusion(given))
 
 
 @_file("roc_auc", "classification", higher=True)
 def roc_auc(given: Predictions) -> float:
     """Return the area under the ROC curve; above two classes the mean of each against the rest."""
-    n_classes = given.probabilities.shape[1]
-    codes = (1,) if n_classes == 2 else range(n_classes)
-    areas = [_auc(given.truth == code, given.probabilities[:, code]) for code in codes]
-    defined = [area for area in areas if not np.isnan(area)]
-    return float(np.mean(defined)) if defined else float("nan")
-
-
-def _auc(is_positive: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
-    n_positive = int(is_positive.sum())
-    n_negative = len(is_positive) - n_positive
-    if not n_positive or not n_negative:
-        return float("nan")
-    rank_sum = float(rankdata(score)[is_positive].sum())
-    return (rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative)
+    return class_scores.roc_auc(given.truth, given.probabilities)
 
 
 @_file("average_precision", "classification", higher=True, two=True)
