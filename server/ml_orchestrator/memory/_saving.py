@@ -1,0 +1,154 @@
+"""Saving: everything that one call gives, in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, text
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.memory._rows import Added, NewRecord, add, survivor
+from ml_orchestrator.memory.models import Collaboration, Insight, Knowledge, Task, UsedRecord
+from ml_orchestrator.memory.requests import Origin
+from ml_orchestrator.memory.retention import tidy
+from ml_orchestrator.storage.agents import note_agent
+from ml_orchestrator.storage.collaborations import count_work
+from ml_orchestrator.storage.engine import timestamp
+from ml_orchestrator.text import clean
+
+__all__ = ["Given", "save"]
+
+_PIN = text("UPDATE memory_records SET is_pinned = :is_pinned WHERE id = :id")
+_USED = {
+    helped: text(f"UPDATE memory_records SET {column} = {column} + 1 WHERE id = :id")  # noqa: S608
+    for helped, column in ((True, "n_helped"), (False, "n_misled"))
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What one save stores."""
+
+    task: Task | None
+    insights: Sequence[Insight]
+    knowledge: Sequence[Knowledge]
+    collaborations: Sequence[Collaboration]
+    used_records: Sequence[UsedRecord]
+    pin: Sequence[str]
+    unpin: Sequence[str]
+    is_pinned: bool
+    expires_in_days: float | None
+
+    def check(self) -> None:
+        """Refuse nothing at all, and what contradicts itself."""
+        lists = (self.insights, self.knowledge, self.collaborations, self.used_records)
+        if self.task is None and not any((*lists, self.pin, self.unpin)):
+            raise InvalidInputError(
+                "Nothing to save. Give a task, insights, knowledge, collaborations, used_records, "
+                "pin or unpin; one of them is enough."
+            )
+        if both := sorted(set(self.pin) & set(self.unpin)):
+            raise InvalidInputError(f"To be pinned and unpinned at once: {', '.join(both)}.")
+
+    def as_request(self, agent: str) -> dict[str, Any]:
+        """Return all of it as JSON content."""
+        listed = ("insights", "knowledge", "collaborations", "used_records")
+        return {
+            "agent": agent,
+            "task": self.task and self.task.model_dump(),
+            **{name: [part.model_dump() for part in getattr(self, name)] for name in listed},
+            "pinned": self.is_pinned,
+            "expires_in_days": self.expires_in_days,
+            **({"pin": list(self.pin)} if self.pin else {}),  # keys of before have none
+            **({"unpin": list(self.unpin)} if self.unpin else {}),
+        }
+
+
+def save(
+    connection: Connection,
+    agent: str,
+    given: Given,
+    *,
+    origin: Origin,
+    max_records: int,
+    now: str,
+) -> dict[str, Any]:
+    """Store what is given and return the content of a ``SavedMemory``."""
+    note_agent(connection, agent, now=now)
+    new = [
+        NewRecord(
+            kind,
+            agent,
+            payload,
+            now,
+            origin,
+            is_pinned=given.is_pinned,
+            expires_at=_expiry(now, given.expires_in_days),
+        )
+        for kind, payload in _payloads(given, now)
+    ]
+    added: list[Added] = [add(connection, record, now=now) for record in new]
+    for work in given.collaborations:
+        count_work(
+            connection,
+            agent,
+            work.collaborator,
+            task_type=work.task_type,
+            success=work.success,
+            now=now,
+        )
+    unknown = [used.record_id for used in given.used_records if not _use(connection, used)]
+    unknown += [id_ for id_ in given.pin if not _pin(connection, id_, is_pinned=1)]
+    unknown += [id_ for id_ in given.unpin if not _pin(connection, id_, is_pinned=0)]
+    tidy(connection, agent, {record.kind for record in new}, max_records=max_records, now=now)
+    return {
+        "agent_name": agent,
+        "task_id": clean(new[0].payload["task_id"]).text if given.task else None,
+        "n_insights_added": len(given.insights),
+        "n_knowledge_added": len(given.knowledge),
+        "n_collaborations_added": len(given.collaborations),
+        "record_ids": [record.id for record in added],
+        "n_merged": sum(record.was_merged for record in added),
+        "unknown_records": list(dict.fromkeys(unknown)),
+        "flags": list(dict.fromkeys(flag for record in added for flag in record.flags)),
+        "saved_at": now,
+    }
+
+
+def _payloads(given: Given, now: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return kinds and payloads, with the times and ids that the store sets."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    if given.task is not None:
+        task = given.task.model_dump()
+        task["task_id"] = task["task_id"] or uuid4().hex
+        found.append(("task", {**task, "timestamp": task["timestamp"] or now}))
+    for insight in given.insights:
+        at = insight.discovered_at or now
+        found.append(("insight", {**insight.model_dump(), "discovered_at": at}))
+    for fact in given.knowledge:
+        found.append(("knowledge", {**fact.model_dump(), "noted_at": fact.noted_at or now}))
+    return found
+
+
+def _expiry(now: str, days: float | None) -> str | None:
+    if days is None:
+        return None
+    return timestamp(datetime.fromisoformat(now).astimezone(UTC) + timedelta(days=days))
+
+
+def _use(connection: Connection, used: UsedRecord) -> bool:
+    """Count whether a record helped, or the one it has become; say whether there is one."""
+    if (id_ := survivor(connection, used.record_id)) is None:
+        return False
+    connection.execute(_USED[used.helped], {"id": id_})
+    return True
+
+
+def _pin(connection: Connection, id_: str, *, is_pinned: int) -> bool:
+    """Pin or unpin a record, or the one it has become; say whether there is one."""
+    if (found := survivor(connection, id_)) is None:
+        return False
+    connection.execute(_PIN, {"id": found, "is_pinned": is_pinned})
+    return True
