@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.drift._base import Sample
+from ml_orchestrator.health.drift.contract import Sample
 
 __all__ = ["MOST_ROWS_KEPT", "Baseline", "prepare_baseline"]
 

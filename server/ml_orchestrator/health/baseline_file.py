@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError, UnavailableError
 from ml_orchestrator.health.baseline import Baseline
-from ml_orchestrator.health.drift._base import Sample, is_missing
+from ml_orchestrator.health.drift.contract import Sample, is_missing
 
 __all__ = ["FORMAT_VERSION", "baseline_bytes", "baseline_from"]
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.options import CHUNK_PATTERN
 
-__all__ = ["CHUNK_PATTERN", "Chunk", "Timeline", "cut"]
+__all__ = ["Chunk", "Timeline", "cut"]
 
-CHUNK_PATTERN = r"^[1-9][0-9]{0,8}(rows|h|d|w|mo)$"
 USUAL_CHUNKS = 10
 LEAST_USUAL_ROWS = 50
 MOST_CHUNKS = 500

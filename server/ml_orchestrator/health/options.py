@@ -11,6 +11,7 @@ from ml_orchestrator.records import Record
 
 __all__ = [
     "BASELINE_PREFIX",
+    "CHUNK_PATTERN",
     "BaselineSaved",
     "DriftOptions",
     "InlineTable",
@@ -18,6 +19,7 @@ __all__ = [
 ]
 
 BASELINE_PREFIX = "baseline:"
+CHUNK_PATTERN = r"^[1-9][0-9]{0,8}(rows|h|d|w|mo)$"
 InlineTable: TypeAlias = Mapping[str, Sequence[float | str | None]]
 
 

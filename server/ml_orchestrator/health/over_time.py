@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.chunks import Chunk, Timeline, cut
 from ml_orchestrator.health.drift import DRIFT_TESTS
-from ml_orchestrator.health.drift._base import Columns, Sample, is_missing
 from ml_orchestrator.health.drift.choice import MOST_DISCRETE_VALUES, Pair, measure
+from ml_orchestrator.health.drift.contract import Columns, Sample, is_missing
 from ml_orchestrator.health.models import Correction, DriftChunk, DriftOverTime
 from ml_orchestrator.health.report import adjust
 from ml_orchestrator.numerics.binning import distinct_of_sorted

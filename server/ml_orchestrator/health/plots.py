@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.drift._base import Columns
 from ml_orchestrator.health.drift.choice import Pair
+from ml_orchestrator.health.drift.contract import Columns
 from ml_orchestrator.health.models import ColumnDrift, DriftOverTime, DriftReport
 from ml_orchestrator.numerics.binning import category_counts
 

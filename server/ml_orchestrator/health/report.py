@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.drift import DRIFT_TESTS, Measurement
-from ml_orchestrator.health.drift._base import Columns
 from ml_orchestrator.health.drift.choice import Pair, choose_test, measure
+from ml_orchestrator.health.drift.contract import Columns
 from ml_orchestrator.health.drift.description import category_changes, describe, numeric_change
 from ml_orchestrator.health.models import ColumnDrift, Correction, DriftReport
 from ml_orchestrator.numerics.multiple_testing import benjamini_hochberg, holm

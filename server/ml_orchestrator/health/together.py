@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.health.models import TogetherDrift
 from ml_orchestrator.health.multivariate import TOGETHER_TESTS
-from ml_orchestrator.health.multivariate._base import read_rows
+from ml_orchestrator.health.multivariate.contract import read_rows
 
 __all__ = ["check_together"]
 

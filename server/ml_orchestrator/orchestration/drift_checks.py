@@ -18,7 +18,7 @@ from ml_orchestrator.health.baseline import prepare_baseline
 from ml_orchestrator.health.baseline_store import BaselineStore
 from ml_orchestrator.health.chunks import Timeline
 from ml_orchestrator.health.counting import count_report
-from ml_orchestrator.health.drift._base import Columns
+from ml_orchestrator.health.drift.contract import Columns
 from ml_orchestrator.health.impact import next_steps, weigh
 from ml_orchestrator.health.models import DriftReport
 from ml_orchestrator.health.options import (

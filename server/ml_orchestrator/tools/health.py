@@ -6,7 +6,12 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from ml_orchestrator.health.models import Correction, DriftReport
-from ml_orchestrator.health.options import BaselineSaved, DriftOptions, PerformanceOptions
+from ml_orchestrator.health.options import (
+    CHUNK_PATTERN,
+    BaselineSaved,
+    DriftOptions,
+    PerformanceOptions,
+)
 from ml_orchestrator.health.performance.models import PerformanceReport
 from ml_orchestrator.health.status import HealthReport
 from ml_orchestrator.tools._arguments import Agent, Source
@@ -26,7 +31,7 @@ TimeColumn: TypeAlias = Annotated[
 ChunkSize: TypeAlias = Annotated[
     str | None,
     Field(
-        pattern="^[1-9][0-9]{0,8}(rows|h|d|w|mo)$",
+        pattern=CHUNK_PATTERN,
         description="Such as 500rows, 6h, 1d, 1w, 1mo; else ten parts.",
     ),
 ]

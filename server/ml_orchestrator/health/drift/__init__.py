@@ -1,8 +1,8 @@
 """Drift tests: one per file, filed in `DRIFT_TESTS` by name."""
 
-from ml_orchestrator.health.drift._base import DRIFT_TESTS, DriftTest, Measurement, Sample
 from ml_orchestrator.health.drift.anderson_darling import anderson_darling
 from ml_orchestrator.health.drift.chi_square import chi_square, chi_square_known_reference
+from ml_orchestrator.health.drift.contract import DRIFT_TESTS, DriftTest, Measurement, Sample
 from ml_orchestrator.health.drift.cramer_von_mises import cramer_von_mises
 from ml_orchestrator.health.drift.energy import energy
 from ml_orchestrator.health.drift.g_test import g_test

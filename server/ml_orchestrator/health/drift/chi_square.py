@@ -1,6 +1,6 @@
 """Two chi-square tests on categories as drift tests."""
 
-from ml_orchestrator.health.drift._base import (
+from ml_orchestrator.health.drift.contract import (
     DRIFT_TESTS,
     Measurement,
     Sample,

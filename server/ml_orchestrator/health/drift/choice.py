@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.drift._base import DRIFT_TESTS, Columns, Measurement, Sample
+from ml_orchestrator.health.drift.contract import DRIFT_TESTS, Columns, Measurement, Sample
 from ml_orchestrator.numerics.binning import distinct_of_sorted
 
 __all__ = ["Pair", "choose_test", "measure"]

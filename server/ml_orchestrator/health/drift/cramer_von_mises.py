@@ -1,7 +1,7 @@
 """The Cramér-von Mises test as a drift test."""
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.drift._base import DRIFT_TESTS, Measurement, Sample, drift_test
+from ml_orchestrator.health.drift.contract import DRIFT_TESTS, Measurement, Sample, drift_test
 from ml_orchestrator.numerics import cramer_von_mises as numerics
 
 __all__ = ["cramer_von_mises"]

@@ -1,6 +1,6 @@
 """The Kolmogorov-Smirnov test as a drift test."""
 
-from ml_orchestrator.health.drift._base import DRIFT_TESTS, Measurement, Sample, drift_test
+from ml_orchestrator.health.drift.contract import DRIFT_TESTS, Measurement, Sample, drift_test
 from ml_orchestrator.numerics.kolmogorov_smirnov import kolmogorov_smirnov
 
 __all__ = ["ks"]

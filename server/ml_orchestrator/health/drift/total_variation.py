@@ -1,6 +1,6 @@
 """The total variation distance as a drift test."""
 
-from ml_orchestrator.health.drift._base import (
+from ml_orchestrator.health.drift.contract import (
     DRIFT_TESTS,
     Measurement,
     Sample,

@@ -1,6 +1,6 @@
 """The Wasserstein distance as a drift test."""
 
-from ml_orchestrator.health.drift._base import DRIFT_TESTS, Measurement, Sample, drift_test
+from ml_orchestrator.health.drift.contract import DRIFT_TESTS, Measurement, Sample, drift_test
 from ml_orchestrator.numerics.wasserstein import normalised_wasserstein
 
 __all__ = ["wasserstein"]

@@ -6,7 +6,7 @@ from scipy.stats import mannwhitneyu
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import train_test_split
 
-from ml_orchestrator.health.multivariate._base import TOGETHER_TESTS, Found, Rows
+from ml_orchestrator.health.multivariate.contract import TOGETHER_TESTS, Found, Rows
 
 __all__ = ["domain_classifier"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ml_orchestrator.health.multivariate._base import TOGETHER_TESTS, Found, Rows
+from ml_orchestrator.health.multivariate.contract import TOGETHER_TESTS, Found, Rows
 from ml_orchestrator.numerics.mmd import maximum_mean_discrepancy
 
 __all__ = ["mmd"]

@@ -6,7 +6,7 @@ from scipy.stats import mannwhitneyu
 from sklearn.decomposition import PCA
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.multivariate._base import TOGETHER_TESTS, Found, Rows
+from ml_orchestrator.health.multivariate.contract import TOGETHER_TESTS, Found, Rows
 
 __all__ = ["reconstruction"]
 

@@ -10,7 +10,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.drift._base import is_missing
+from ml_orchestrator.health.drift.contract import is_missing
 from ml_orchestrator.health.performance.predictions import Predicted
 
 __all__ = ["LossEstimator"]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.drift._base import is_missing
+from ml_orchestrator.health.drift.contract import is_missing
 
 __all__ = ["Predicted", "read_predictions"]
 

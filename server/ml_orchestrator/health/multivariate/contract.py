@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.drift._base import is_missing
+from ml_orchestrator.health.drift.contract import is_missing
 
 __all__ = ["TOGETHER_TESTS", "Found", "Rows", "TogetherTest", "read_rows"]
 
