@@ -16,7 +16,7 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 
 from ml_orchestrator.training._optuna import run_study
 from ml_orchestrator.training.space import Params, ParamSpace
-from ml_orchestrator.training.study import Objective, StudyPlan, StudyResult
+from ml_orchestrator.training.study import Objective, StudyPlan, StudyResult, TrialFailedError
 
 N_TRIALS = 12
 N_THOROUGH = 24  # writes of which both ways of dying are tried; by turns after that
@@ -31,7 +31,7 @@ def suggest(space: ParamSpace) -> Params:
 def evaluate(params: Params) -> Iterator[float]:
     x = float(params["x"])
     if x > 0.8:
-        raise ValueError("too far right")
+        raise TrialFailedError("too far right")
     for fold in range(3):
         yield -((x - 0.3) ** 2) - 0.01 * fold - (0.2 if params["kind"] == "b" else 0.0)
 

@@ -12,10 +12,11 @@ from tests.training.tables import dataset_of, mixed_table
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training._optuna import _Journal, run_study
 from ml_orchestrator.training.allocation import ALLOCATIONS
+from ml_orchestrator.training.families import suggest_from
 from ml_orchestrator.training.forecast import fold_seconds
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.out_of_fold import AnswerFiles
-from ml_orchestrator.training.scoring import forecast_on, pipeline_of
+from ml_orchestrator.training.scoring import evaluate_on, forecast_on, pipeline_of
 from ml_orchestrator.training.search import check, train
 from ml_orchestrator.training.space import Params, ParamSpace
 from ml_orchestrator.training.splits import plan_split
@@ -219,31 +220,45 @@ def test_a_request_before_any_trial_waits_for_the_first_complete_one(tmp_path: P
     assert [trial.state for trial in result.trials] == ["complete"]
 
 
-def test_a_trial_that_runs_out_of_memory_is_lost_and_the_search_goes_on(tmp_path: Path) -> None:
-    def greedy(params: Params) -> Iterator[float]:
-        if params["family"] == "fair":
-            raise MemoryError("700 GiB")
-        yield from folds(params)
-
-    result = run_study(plan(tmp_path, n_trials=10), Objective(suggest, greedy), on_progress=quiet)
-
-    lost = [trial for trial in result.trials if trial.params["family"] == "fair"]
-    assert lost
-    assert all((t.state, t.error) == ("failed", "MemoryError: 700 GiB") for t in lost)
-    assert result.best.params["family"] == "good"
-
-
 class _Broken(Linear):
-    """A family whose library cannot be loaded, or fails in its own way."""
+    """A family that cannot be built here: its library does not load, or wants too much memory."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
 
     def build(self, problem: Problem, params: Params, *, seed: int, n_jobs: int | None) -> Any:
-        raise OSError("libgomp.so.1: cannot open shared object file")
+        raise self._error
+
+
+def test_a_trial_that_runs_out_of_memory_is_lost_and_the_search_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TRAINERS._entries, "naive_bayes", _Broken(MemoryError("700 GiB")))
+    names = ["linear", "naive_bayes"]
+    spec = TrainingSpec(source="t.csv", n_folds=3)
+    table = prepare_table(spec, dataset_of(mixed_table()))
+    files = AnswerFiles(tmp_path, higher_is_better=True)
+    build = partial(pipeline_of, spec, table)
+    evaluate = evaluate_on(table, plan_split(spec, table), build, files)
+
+    result = run_study(
+        plan(tmp_path, n_trials=5, first=(), family="trainer", families=names),
+        Objective(suggest_from(names, table.problem), evaluate),
+        on_progress=quiet,
+    )
+
+    lost = [trial for trial in result.trials if trial.params["trainer"] == "naive_bayes"]
+    assert lost
+    assert all((t.state, t.error) == ("failed", "MemoryError: 700 GiB") for t in lost)
+    assert result.best.params["trainer"] == "linear"
 
 
 def test_a_family_whose_library_fails_loses_its_trials_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(TRAINERS._entries, "naive_bayes", _Broken())
+    monkeypatch.setitem(
+        TRAINERS._entries, "naive_bayes", _Broken(OSError("libgomp.so.1: not found"))
+    )
     spec = TrainingSpec(source="t.csv", n_folds=3, trainers=("linear", "naive_bayes"), n_trials=3)
 
     summary = train(

@@ -11,7 +11,13 @@ import pytest
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.training._optuna import run_study
 from ml_orchestrator.training.space import Params, ParamSpace
-from ml_orchestrator.training.study import Objective, StudyPlan, StudyProgress, StudyResult
+from ml_orchestrator.training.study import (
+    Objective,
+    StudyPlan,
+    StudyProgress,
+    StudyResult,
+    TrialFailedError,
+)
 
 KILLED_STUDY = Path(__file__).with_name("killed_study.py")
 
@@ -208,7 +214,7 @@ def test_a_cancelled_study_runs_its_unfinished_trial_again(tmp_path: Path) -> No
 def test_failing_trials_are_recorded_and_the_rest_goes_on(tmp_path: Path) -> None:
     def evaluate(params: Params) -> Iterator[float]:
         if float(params["x"]) < 0:
-            raise ValueError("x is negative")
+            raise TrialFailedError("x is negative")
         yield float("nan") if float(params["x"]) > 4 else 1.0
 
     result = run_study(
@@ -224,7 +230,7 @@ def test_failing_trials_are_recorded_and_the_rest_goes_on(tmp_path: Path) -> Non
 
 def test_a_study_in_which_nothing_can_be_scored_says_why(tmp_path: Path) -> None:
     def evaluate(params: Params) -> Iterator[float]:
-        raise ValueError("singular matrix")
+        raise TrialFailedError("singular matrix")
         yield 0.0
 
     with pytest.raises(InvalidInputError, match=r"None of 3 trials could be scored.*singular"):
@@ -290,7 +296,7 @@ def test_time_ends_a_search_whose_trials_all_fail(tmp_path: Path) -> None:
 
     def fail(params: Params) -> Iterator[float]:
         clock.now_s += 4
-        raise ValueError("only one class")
+        raise TrialFailedError("only one class")
         yield 0.0
 
     with pytest.raises(InvalidInputError, match="None of 3 trials could be scored"):

@@ -1,11 +1,11 @@
 """The course of a search: which trial is next, when one is given up, and when it all ends."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from ml_orchestrator.errors import InvalidInputError, OrchestratorError
+from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.telemetry.measures import count_trial
 from ml_orchestrator.telemetry.spans import span
 from ml_orchestrator.training.allocation import ALLOCATIONS
@@ -193,25 +193,16 @@ class Run:
                 f"the process died {n_deaths} times in this trial, which is often a lack of memory"
             )
         began_at = self._clock()
-        for score in self._fold_scores(params):
-            scores.append(score)
+        for score in self._objective.evaluate(params):
+            if not np.isfinite(score):
+                raise TrialFailedError(f"the score is {score}")
+            scores.append(float(score))
             self._tell_progress(len(scores))
             if self._must_stop(len(scores), self._clock() - began_at):
                 return "cut off"
             if self._is_hopeless(scores):
                 return "pruned"
         return "complete"
-
-    def _fold_scores(self, params: Params) -> Iterator[float]:
-        try:
-            for score in self._objective.evaluate(params):
-                if not np.isfinite(score):
-                    raise ArithmeticError(f"the score is {score}")
-                yield float(score)
-        except OrchestratorError:
-            raise
-        except (ArithmeticError, ValueError, MemoryError) as fault:
-            raise TrialFailedError(f"{type(fault).__name__}: {fault}") from fault
 
     def _must_stop(self, n_folds: int, took_s: float) -> bool:
         """Return whether there is no time for what is left of the trial, or a request."""

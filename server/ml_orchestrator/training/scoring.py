@@ -12,7 +12,7 @@ from ml_orchestrator.training.holdout import fit, predict
 from ml_orchestrator.training.judging import Build
 from ml_orchestrator.training.metrics import Predictions
 from ml_orchestrator.training.models import TrainingSpec
-from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers, Timing, mean_score
+from ml_orchestrator.training.out_of_fold import AnswerFiles, Timing
 from ml_orchestrator.training.preprocessing import build_pipeline
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.splits import Rows, Split
@@ -36,16 +36,17 @@ def evaluate_on(
 
     def evaluate(params: Params) -> Iterator[float]:
         answers: list[Predictions] = []
+        scores: list[float] = []
         fit_s = predict_s = 0.0
         for fit_rows, score_rows in split.folds:
-            given, took = _fold(table, build, params, fit_rows, score_rows)
+            given, score, took = _fold(table, build, params, fit_rows, score_rows)
             answers.append(given)
+            scores.append(score)
             fit_s += took.fit_s
             predict_s += took.predict_row_s * len(score_rows)
-            yield table.metric.compute(given)
+            yield score
         timing = Timing(fit_s, predict_s / sum(len(score) for _, score in split.folds))
-        score = mean_score(Answers(tuple(answers)), table.metric)
-        files.keep(params, answers, score=score, timing=timing)
+        files.keep(params, answers, score=float(np.mean(scores)), timing=timing)
 
     return evaluate
 
@@ -88,24 +89,26 @@ def _sample(rows: Rows, share: float, rng: np.random.Generator) -> Rows:
 
 def _fold(
     table: TrainingTable, build: Build, params: Params, fit_rows: Rows, score_rows: Rows
-) -> tuple[Predictions, Timing]:
-    """Fit on some rows and predict others; whatever a family's library raises loses the trial.
+) -> tuple[Predictions, float, Timing]:
+    """Fit on some rows, predict others and score; whatever a library raises loses the trial.
 
     Raises:
-        TrialFailedError: it could not be built, fitted or asked; the traceback is logged.
+        TrialFailedError: it could not be built, fitted, asked or scored; the traceback is logged.
     """
     began_at = time.perf_counter()
     try:
         pipeline = fit(build(params), table, fit_rows)
         fitted_at = time.perf_counter()
         given = predict(pipeline, table.features.iloc[score_rows], table, score_rows)
+        predicted_at = time.perf_counter()
+        score = table.metric.compute(given)
     except OrchestratorError:
         raise
     except Exception as fault:
         _log.warning("A fold of %s failed", params["trainer"], exc_info=True)
         raise TrialFailedError(f"{type(fault).__name__}: {fault}") from fault
-    row_s = (time.perf_counter() - fitted_at) / len(score_rows)
-    return given, Timing(fitted_at - began_at, row_s)
+    row_s = (predicted_at - fitted_at) / len(score_rows)
+    return given, score, Timing(fitted_at - began_at, row_s)
 
 
 def pipeline_of(spec: TrainingSpec, table: TrainingTable, params: Params) -> Pipeline:

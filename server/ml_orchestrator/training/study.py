@@ -62,7 +62,9 @@ class Objective:
     """Where to look and how to score.
 
     ``suggest`` asks a space for one point. ``evaluate`` yields one score per fold; the value of
-    a trial is their mean, and it is closed early when the trial is pruned or time is up.
+    a trial is their mean, and it is closed early when the trial is pruned or time is up. It loses
+    its trial by raising ``TrialFailedError`` or by a score that is not finite; any other error
+    ends the search.
     ``forecast`` is asked, for a family of which nothing is known yet, how many seconds a fold
     may take; None begins it without knowing.
     """
