@@ -11,6 +11,8 @@ import psycopg
 import pytest
 from filelock import FileLock
 
+from ml_orchestrator.storage.engine import Database, open_database
+
 # MLflow 3.17 uses what SQLAlchemy 2.1 deprecates, and warns about itself when imported.
 _MLFLOW_WARNINGS = (
     "ignore:The ``noload`` loader strategy is deprecated",
@@ -69,6 +71,14 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'state.db'}"
     return new_postgres_url(request.getfixturevalue("postgres_server"))
+
+
+@pytest.fixture
+def database(state_url: str, tmp_path: Path) -> Iterator[Database]:
+    """An empty state database of each kind, open."""
+    opened = open_database(state_url, tmp_path)
+    yield opened
+    opened.close()
 
 
 def new_postgres_url(server: str) -> str:

@@ -1,15 +1,13 @@
 """What searches found is stored once, bounded, and read newest first."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from ml_orchestrator.memory import experience
 from ml_orchestrator.memory.experience import ExperienceStore, SearchFound
-from ml_orchestrator.storage.engine import Database, open_database
+from ml_orchestrator.storage.engine import Database
 
 FOUND = SearchFound(
     run_id="run-1",
@@ -23,13 +21,6 @@ FOUND = SearchFound(
     trainer="linear",
     params={"penalty": 1e-3, "kind": "ridge", "n": 4},
 )
-
-
-@pytest.fixture
-def database(state_url: str, tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(state_url, tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

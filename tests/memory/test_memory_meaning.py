@@ -2,7 +2,6 @@
 
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +42,6 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vectors = np.array(list(DIRECTIONS.values()), dtype=np.float32)
     StaticModel(vectors, tokenizer).save_pretrained(folder)
     return folder
-
-
-@pytest.fixture
-def database(state_url: str, tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(state_url, tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

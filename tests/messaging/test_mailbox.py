@@ -1,6 +1,5 @@
 """The contract of a mailbox."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,14 @@ from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundErr
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.messaging.mailbox import Mailbox
 from ml_orchestrator.messaging.models import Priority
-from ml_orchestrator.storage.engine import open_database
+from ml_orchestrator.storage.engine import Database, open_database
 
 ME, YOU, THIRD = "ml-orchestrator", "performance-engineer", "infrastructure-specialist"
 
 
 @pytest.fixture
-def mailbox(state_url: str, tmp_path: Path) -> Iterator[Mailbox]:
-    database = open_database(state_url, tmp_path)
-    yield SqlMailbox(database, shipped=(ME, YOU, THIRD))
-    database.close()
+def mailbox(database: Database) -> Mailbox:
+    return SqlMailbox(database, shipped=(ME, YOU, THIRD))
 
 
 def send(mailbox: Mailbox, content: str, *to: str, priority: Priority = "medium") -> str:

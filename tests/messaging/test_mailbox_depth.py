@@ -1,6 +1,5 @@
 """Delegations, quotas, letters that reach nobody and counts: the same on every database."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,13 +38,6 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-def database(state_url: str, tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(state_url, tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

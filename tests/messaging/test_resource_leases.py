@@ -1,7 +1,6 @@
 """Leases: one holder at a time, by name, until it is given back or over."""
 
 import multiprocessing
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.messaging.leases import LeaseBook, overlaps
-from ml_orchestrator.storage.engine import open_database
+from ml_orchestrator.storage.engine import Database, open_database
 
 ME, YOU = "ml-orchestrator", "performance-engineer"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,10 +24,8 @@ def now() -> Now:
 
 
 @pytest.fixture
-def book(state_url: str, tmp_path: Path, now: Now) -> Iterator[LeaseBook]:
-    database = open_database(state_url, tmp_path)
-    yield LeaseBook(database, now=lambda: now.at)
-    database.close()
+def book(database: Database, now: Now) -> LeaseBook:
+    return LeaseBook(database, now=lambda: now.at)
 
 
 def test_a_lease_is_renewed_by_its_holder_and_refused_to_others(book: LeaseBook, now: Now) -> None:

@@ -1,9 +1,7 @@
 """The record of roll-outs, on both kinds of database."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -12,14 +10,7 @@ from ml_orchestrator.serving.rollout.actions import Note, Turn
 from ml_orchestrator.serving.rollout.journal import RolloutJournal
 from ml_orchestrator.serving.rollout.models import RolloutPlan, RolloutSpec
 from ml_orchestrator.serving.rollout.outcomes import RequestOutcome, SqlOutcomes
-from ml_orchestrator.storage.engine import Database, open_database
-
-
-@pytest.fixture
-def database(state_url: str, tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(state_url, tmp_path)
-    yield opened
-    opened.close()
+from ml_orchestrator.storage.engine import Database
 
 
 @pytest.fixture
