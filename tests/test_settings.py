@@ -47,15 +47,19 @@ def test_relative_places_mean_the_same_in_a_process_with_another_directory(
 
 
 def test_a_child_sees_no_key_and_the_login_only_of_a_server_that_is_used(tmp_path: Path) -> None:
-    environ = {"ANTHROPIC_API_KEY": "a", "MLFLOW_TRACKING_TOKEN": "t", "PATH": "/bin"}
+    trust = {"MLFLOW_TRACKING_SERVER_CERT_PATH": "/certificates", "REQUESTS_CA_BUNDLE": "/others"}
+    environ = {"ANTHROPIC_API_KEY": "a", "MLFLOW_TRACKING_TOKEN": "t", "PATH": "/bin", **trust}
     local = Settings.read({}, project_dir=tmp_path)
-    remote = Settings.read({"MLFLOW_TRACKING_URI": "https://mlflow.test"}, project_dir=tmp_path)
 
     assert not {"ANTHROPIC_API_KEY", "MLFLOW_TRACKING_TOKEN"} & set(
         child_environment(local, environ)
     )
-    assert child_environment(remote, environ)["MLFLOW_TRACKING_TOKEN"] == "t"
-    assert "ANTHROPIC_API_KEY" not in child_environment(remote, environ)
+    for uri in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        remote = Settings.read({uri: "https://mlflow.test"}, project_dir=tmp_path)
+        seen = child_environment(remote, environ)
+        assert seen["MLFLOW_TRACKING_TOKEN"] == "t"
+        assert seen.items() >= trust.items()
+        assert "ANTHROPIC_API_KEY" not in seen
 
 
 def test_files_of_the_data_directory_are_no_modules_of_a_child(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 from ml_orchestrator import __version__
 from ml_orchestrator.errors import ConflictError, InvalidInputError, OrchestratorError
 from ml_orchestrator.logs import log_to_stderr
-from ml_orchestrator.settings import Settings
+from ml_orchestrator.settings import DEFAULT_PORT, Settings
 from ml_orchestrator.telemetry.process import exporting
 
 __all__ = ["main"]
@@ -70,7 +70,9 @@ def _add_servers(commands: Commands) -> None:
     serve = commands.add_parser("mcp", help="answer MCP on stdio or HTTP")
     serve.add_argument("--transport", choices=["stdio", "http"], default="stdio")
     serve.add_argument("--host", default="127.0.0.1", help="HTTP: address (default %(default)s)")
-    serve.add_argument("--port", type=int, default=8642, help="HTTP: port (default %(default)s)")
+    serve.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help="HTTP: port (default %(default)s)"
+    )
     serve.add_argument("--mode", choices=["read-only", "operator"], help="which tools exist")
     serve.set_defaults(run=_mcp)
 

@@ -17,9 +17,10 @@ from pydantic import (
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.telemetry.switch import read_switch
 
-__all__ = ["Mode", "Settings", "child_environment"]
+__all__ = ["DEFAULT_PORT", "Mode", "Settings", "child_environment"]
 
 PREFIX = "ML_ORCHESTRATOR_"
+DEFAULT_PORT = 8642  # of the HTTP transport
 SQLITE = "sqlite:///"
 POSTGRES = "postgresql+psycopg://"
 Mode = Literal["read-only", "operator"]
@@ -35,14 +36,16 @@ _CHILD_NAMES = {
 # used. The headers of OTEL_EXPORTER_OTLP_ are a login, too.
 _PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
 _SERVER_NAMES = {
-    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", *_PROXIES,
+    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
+    "MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH",
+    "MLFLOW_TRACKING_CLIENT_CERT_PATH", *_PROXIES,
 }  # fmt: skip
 _TELEMETRY_NAMES = {"OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"}
 _TELEMETRY_PREFIXES = (
     "OTEL_EXPORTER_OTLP_", "OTEL_TRACES_", "OTEL_METRICS_", "OTEL_METRIC_EXPORT_", "OTEL_BSP_",
     "OTEL_SPAN_", "OTEL_ATTRIBUTE_",
 )  # fmt: skip
-_CHILD_PREFIXES = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "POLARS_", "MPL", "XDG_")
+_CHILD_PREFIXES: tuple[str, ...] = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "POLARS_", "MPL", "XDG_")
 
 
 class Settings(BaseModel):
@@ -257,12 +260,13 @@ def child_environment(
     working directory, which may have come with a project, are no modules of it.
     """
     environ = os.environ if environ is None else environ
-    uses_server = settings.mlflow_tracking_uri.startswith(("http://", "https://"))
-    names = _CHILD_NAMES | _SERVER_NAMES if uses_server else _CHILD_NAMES
-    prefixes: tuple[str, ...] = _CHILD_PREFIXES
+    names, prefixes = set(_CHILD_NAMES), _CHILD_PREFIXES
+    addresses = (settings.mlflow_tracking_uri, settings.mlflow_registry_uri)
+    if any(address.startswith(("http://", "https://")) for address in addresses):
+        names |= _SERVER_NAMES
     if read_switch(environ).is_on:
-        names = names | _TELEMETRY_NAMES | _PROXIES
-        prefixes = prefixes + _TELEMETRY_PREFIXES
+        names |= _TELEMETRY_NAMES | _PROXIES
+        prefixes += _TELEMETRY_PREFIXES
     kept = {
         name: value for name, value in environ.items() if name in names or name.startswith(prefixes)
     }

@@ -214,13 +214,13 @@ def test_a_schema_that_needs_a_newer_release_is_a_fault(settings: Settings) -> N
     assert "schema 999, which needs a release that knows 998" in found.said
 
 
-@pytest.mark.parametrize("is_running", [True, False])
+@pytest.mark.parametrize(("is_running", "silent_s"), [(True, 100), (False, 100), (False, 0)])
 def test_a_worker_that_hangs_and_one_that_died_are_faults(
-    settings: Settings, is_running: bool
+    settings: Settings, is_running: bool, silent_s: float
 ) -> None:
     with subprocess.Popen(["sleep", "60"]) as worker:
         started_at = psutil.Process(worker.pid).create_time()
-        _lease(settings, worker.pid, started_at, renewed_at=time.time() - 100)
+        _lease(settings, worker.pid, started_at, renewed_at=time.time() - silent_s)
         if not is_running:
             worker.kill()
             worker.wait()
@@ -233,6 +233,12 @@ def test_a_worker_that_renews_its_lease_is_well(settings: Settings) -> None:
     this = psutil.Process()
     _lease(settings, this.pid, this.create_time(), renewed_at=time.time())
     assert [each.state for each in look("processes:check_worker", patient(settings))] == ["ok"]
+
+
+def test_of_workers_nothing_is_said_where_their_leases_cannot_be_read(settings: Settings) -> None:
+    (settings.home / "leases.db").write_bytes(b"no database at all" * 100)
+    assert look("processes:check_worker", patient(settings)) == []
+    assert "leases.db is damaged" in the_fault("databases:check_databases", patient(settings)).said
 
 
 def _lease(settings: Settings, pid: int, started_at: float, *, renewed_at: float) -> None:

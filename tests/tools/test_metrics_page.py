@@ -8,6 +8,7 @@ from tests.tools.asking import ask, refusal
 
 from ml_orchestrator.app import build_server
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.telemetry.page import is_ours
 
 
 async def test_calls_errors_and_the_queue_are_counted(tmp_path: Path) -> None:
@@ -19,6 +20,7 @@ async def test_calls_errors_and_the_queue_are_counted(tmp_path: Path) -> None:
         await client.call_tool("no_such_tool_at_all", {})
         page = TestClient(server.streamable_http_app(), base_url="http://127.0.0.1").get("/metrics")
 
+    assert is_ours(page.status_code, page.text)  # as the doctor asks
     assert page.headers["content-type"].startswith("text/plain; version=0.0.4")
     lines = page.text.splitlines()
     name = "mcp_server_operation_duration_seconds_count"
@@ -33,4 +35,4 @@ async def test_calls_errors_and_the_queue_are_counted(tmp_path: Path) -> None:
 def test_a_page_that_was_led_here_by_another_name_is_refused(tmp_path: Path) -> None:
     app = build_server(Settings.read({}, project_dir=tmp_path)).streamable_http_app()
     page = TestClient(app, base_url="http://evil.test").get("/metrics")
-    assert page.status_code == 403
+    assert (page.status_code, is_ours(403, page.text)) == (403, True)

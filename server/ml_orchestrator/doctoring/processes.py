@@ -5,57 +5,47 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 from ml_orchestrator.doctoring.findings import Finding, Patient, fault, fine, note
-from ml_orchestrator.orchestration.leases import Lease, is_running
+from ml_orchestrator.orchestration.launch import worker_leases
+from ml_orchestrator.orchestration.leases import Lease, Leases, is_running
 from ml_orchestrator.serving.address import Address
 from ml_orchestrator.serving.asking import ask, ask_status
+from ml_orchestrator.settings import DEFAULT_PORT
+from ml_orchestrator.telemetry.page import is_ours
 
-__all__ = ["DEFAULT_PORT", "check_port", "check_servers", "check_worker"]
+__all__ = ["check_port", "check_servers", "check_worker"]
 
-DEFAULT_PORT = 8642
 ANSWER_S = 2.0
-# What our servers say under /metrics, and to those who ask by another host name.
-_METRICS = ("mcp_server_operation_duration_seconds", "ml_orchestrator_")
-_REFUSAL = "This server is not known by that host name."
-_COLUMNS = "executor_id, host, pid, process_started_at, renewed_at, is_live"
 
 
 def check_worker(patient: Patient) -> Iterator[Finding]:
     """Look at the leases of workers."""
-    leases = _leases(patient.home / "leases.db")
-    for lease in leases:
-        yield _about(lease, patient)
-    if not leases:
+    leases = worker_leases(patient.settings)
+    try:
+        known = leases.all() if (patient.home / "leases.db").exists() else []
+    except sqlite3.DatabaseError:
+        return  # the check of the files says so
+    found = [lease for lease in known if lease.is_live]
+    for lease in found:
+        yield _about(lease, leases)
+    if not found:
         yield fine("worker", "None runs; the next run starts one.")
 
 
-def _leases(path: Path) -> list[Lease]:
-    if not path.exists():
-        return []
-    try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-            rows = connection.execute(f"SELECT {_COLUMNS} FROM leases").fetchall()  # noqa: S608
-    except sqlite3.DatabaseError:
-        return []  # the check of the files says so
-    return [Lease(*row) for row in rows if row[-1]]
-
-
-def _about(lease: Lease, patient: Patient) -> Finding:
-    silent_s = time.time() - lease.renewed_at
-    if silent_s <= patient.settings.lease_ttl_s:
+def _about(lease: Lease, leases: Leases) -> Finding:
+    since = f"has not been heard of for {time.time() - lease.renewed_at:.0f} s"
+    if lease.is_here and not is_running(lease):
+        do = "Run `ml-orchestrator worker`, or ask a run's status: the next takes over its runs."
+        return fault("worker", f"Worker {lease.pid} died ({since}); its runs wait.", do)
+    if not leases.is_silent(lease):
         return fine("worker", f"Process {lease.pid} on {lease.host} is at work.")
-    since = f"has not been heard of for {silent_s:.0f} s"
-    if not lease.is_here:
-        do = f"Look at {lease.host}. If it is gone, the next worker here takes over its runs."
-        return note("worker", f"Worker {lease.pid} on {lease.host} {since}.", do)
-    if is_running(lease):
+    if lease.is_here:
         do = f"kill {lease.pid}, or start a run: the next worker ends it and takes over its runs."
         return fault("worker", f"Worker {lease.pid} {since} but still runs: it hangs.", do)
-    do = "Run `ml-orchestrator worker`, or ask a run's status: the next worker takes over its runs."
-    return fault("worker", f"Worker {lease.pid} died ({since}); its runs wait.", do)
+    do = f"Look at {lease.host}. If it is gone, the next worker here takes over its runs."
+    return note("worker", f"Worker {lease.pid} on {lease.host} {since}.", do)
 
 
 def check_servers(patient: Patient) -> Iterator[Finding]:
@@ -88,7 +78,7 @@ def check_port(patient: Patient) -> Iterator[Finding]:
     port = DEFAULT_PORT if patient.port is None else patient.port
     if _is_free(port):
         yield fine("port", f"Port {port} is free for --transport http.")
-    elif _is_ours(port):
+    elif _is_taken_by_us(port):
         yield fine("port", f"A server like ours answers on port {port} already.")
     else:
         said = f"Port {port} is used by another program."
@@ -96,15 +86,9 @@ def check_port(patient: Patient) -> Iterator[Finding]:
         yield note("port", said, do) if patient.port is None else fault("port", said, do)
 
 
-def _is_ours(port: int) -> bool:
-    """Look for names that only our servers use; one started for another host name refuses us."""
+def _is_taken_by_us(port: int) -> bool:
     answer = ask(f"http://127.0.0.1:{port}", "/metrics", timeout_s=ANSWER_S)
-    if answer is None:
-        return False
-    status, body = answer
-    if status == 403:
-        return body.strip() == _REFUSAL
-    return status == 200 and any(name in body for name in _METRICS)
+    return answer is not None and is_ours(*answer)
 
 
 def _is_free(port: int) -> bool:

@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.telemetry.measures import CALL_BOUNDS_S, count_calls
+from ml_orchestrator.telemetry.page import CALLS, QUEUE, STRANGER
 from ml_orchestrator.telemetry.prometheus import CONTENT_TYPE, Histogram, head, sample
 from ml_orchestrator.tools._tool import HIDDEN_TOOLS, TOOLS
 
@@ -65,7 +66,7 @@ class CallMeter:
         with self._lock:
             return list(
                 self._durations.lines(
-                    "mcp_server_operation_duration_seconds",
+                    CALLS,
                     "From an MCP request received to its result, by method, tool and error.",
                 )
             )
@@ -106,7 +107,7 @@ def add_metrics(
 
     async def metrics(request: Request) -> Response:
         if request.url.hostname not in hosts:  # a page in a browser, after DNS rebinding
-            return PlainTextResponse("This server is not known by that host name.", 403)
+            return PlainTextResponse(STRANGER, 403)
         lines = [*calls.lines(), *await run_sync(_queue_lines, depths), ""]
         return Response("\n".join(lines), media_type=CONTENT_TYPE)
 
@@ -114,15 +115,14 @@ def add_metrics(
 
 
 def _queue_lines(depths: Depths) -> list[str]:
-    name = "ml_orchestrator_queue_depth"
     try:
         found = depths()
     except OrchestratorError:  # no number is shown rather than a wrong one; health says why
         return []
     return [
-        *head(name, "gauge", "Runs that wait or go on, by queue."),
+        *head(QUEUE, "gauge", "Runs that wait or go on, by queue."),
         *(
-            sample(name, {"queue": queue, "state": state}, n_runs)
+            sample(QUEUE, {"queue": queue, "state": state}, n_runs)
             for (queue, state), n_runs in found.items()
         ),
     ]
