@@ -105,6 +105,25 @@ def test_families_that_would_take_minutes_are_left_out_of_large_tables() -> None
     assert table_of(two_sources()).problem.n_rows == 600
 
 
+def test_a_family_that_is_left_out_for_the_rows_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_orchestrator.training.trainers.nearest.MOST_ROWS", 500)
+    spec = TrainingSpec(
+        source="t.csv", trainers=("linear", "naive_bayes", "nearest"), n_trials=1, n_folds=2
+    )
+    sentence = "nearest was left out: 501 rows are more than it takes."
+    for n_rows, expected in [(501, [sentence]), (500, [])]:
+        summary = train(
+            spec,
+            dataset_of(two_sources(n_rows)),
+            study_dir=tmp_path / str(n_rows),
+            report=lambda *_: None,
+        ).summary
+
+        assert [said for said in summary.warnings if "was left out" in said] == expected
+
+
 def test_the_loss_is_least_at_the_quantile() -> None:
     truth = np.arange(101.0)
     losses = [

@@ -1,14 +1,14 @@
 """One search space over several families of models: each parameter under its trainer's name."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.space import Params, ParamSpace
 from ml_orchestrator.training.trainer import Problem
 from ml_orchestrator.training.trainers import TRAINERS
 
-__all__ = ["full", "local", "suggest_from", "unknown_trainer", "usable"]
+__all__ = ["full", "local", "suggest_from", "too_many_rows", "unknown_trainer", "usable"]
 
 OPTIONAL = ("lightgbm",)  # each by the extra of its name
 
@@ -40,6 +40,16 @@ def usable(names: Sequence[str], problem: Problem) -> list[str]:
     return fitting
 
 
+def too_many_rows(names: Sequence[str], problem: Problem) -> list[str]:
+    """Return a sentence for each trainer that nothing but the number of rows rules out."""
+    fewer = replace(problem, n_rows=0)
+    return [
+        f"{name} was left out: {problem.n_rows:,} rows are more than it takes."
+        for name in names
+        if TRAINERS[name].fits(fewer) and not TRAINERS[name].fits(problem)
+    ]
+
+
 def full(trainer: str, params: Params) -> Params:
     """Return the parameters as the study knows them: with their trainer, under its name."""
     return {"trainer": trainer, **{f"{trainer}.{name}": value for name, value in params.items()}}
@@ -67,7 +77,7 @@ class _Scoped:
         return self.space.choice(f"{self.scope}.{name}", options)
 
 
-def suggest_from(names: list[str], problem: Problem) -> Callable[[ParamSpace], Params]:
+def suggest_from(names: Sequence[str], problem: Problem) -> Callable[[ParamSpace], Params]:
     """Return what asks a space for one of the trainers, then for its parameters."""
 
     def suggest(space: ParamSpace) -> Params:

@@ -1,11 +1,8 @@
 """Training from a data set to a model with a held-out estimate."""
 
-import hashlib
-import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +10,22 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ml_orchestrator.datasets.sources import Dataset
-from ml_orchestrator.training._optuna import check_sampler, run_study
-from ml_orchestrator.training.budget import Budget
 from ml_orchestrator.training.card import model_card
-from ml_orchestrator.training.families import full, suggest_from, unknown_trainer, usable
-from ml_orchestrator.training.judging import judge, make_model
-from ml_orchestrator.training.meta_features import meta_features
-from ml_orchestrator.training.models import TrainingSpec, TrainingSummary, WarmStart
-from ml_orchestrator.training.out_of_fold import AnswerFiles
+from ml_orchestrator.training.job import Job, check_part, prepare
+from ml_orchestrator.training.judging import Judged, judge, make_model
+from ml_orchestrator.training.models import TrainingSpec, TrainingSummary
 from ml_orchestrator.training.plots import holdout_plots, importance_plot, search_plot
-from ml_orchestrator.training.refining import plain, refine
+from ml_orchestrator.training.refining import Recipe, plain, refine
 from ml_orchestrator.training.requirements import pip_requirements
-from ml_orchestrator.training.scoring import evaluate_on, forecast_on, n_threads, pipeline_of
-from ml_orchestrator.training.splits import plan_split
-from ml_orchestrator.training.study import Objective, StudyPlan, StudyProgress, StudyResult
-from ml_orchestrator.training.summary import last_words, leakage_warnings, summarise
-from ml_orchestrator.training.table import TrainingTable, check_head, prepare_table
-from ml_orchestrator.training.trainers import TRAINERS
-from ml_orchestrator.training.warm_start import (
-    Recall,
-    Starts,
-    choose_starts,
-    kept_or_chosen,
-    starts_for,
-)
+from ml_orchestrator.training.scoring import n_threads
+from ml_orchestrator.training.study import StudyResult
+from ml_orchestrator.training.summary import last_words, summarise
+from ml_orchestrator.training.table import TrainingTable
+from ml_orchestrator.training.trials import SEARCH_ENDS, Report, Search, run, set_up
+from ml_orchestrator.training.warm_start import Recall
 
 __all__ = ["Report", "TrainedModel", "check", "check_part", "train"]
 
-Report = Callable[[float, str, Mapping[str, float]], None]
-
-SEARCH_STARTS, SEARCH_ENDS = 0.05, 0.85
-CHEAP_FIRST = ("linear", "lightgbm", "histogram_boosting", "forest", "extra_trees")
 N_EXAMPLE_ROWS = 5
 
 
@@ -70,22 +52,7 @@ def check(spec: TrainingSpec, dataset: Dataset) -> None:
     Raises:
         InvalidInputError: the data or the spec cannot be used.
     """
-    names = _trainer_names(spec)
-    check_sampler(spec.sampler)
-    table = prepare_table(spec, dataset)
-    usable(names, table.problem)
-    plan_split(spec, table)
-
-
-def check_part(spec: TrainingSpec, head: Dataset) -> None:
-    """Return unless ``train`` is certain to refuse a file whose first rows are ``head``.
-
-    Raises:
-        InvalidInputError: the data or the spec cannot be used.
-    """
-    _trainer_names(spec)
-    check_sampler(spec.sampler)
-    check_head(spec, head)
+    prepare(spec, dataset)
 
 
 def train(
@@ -117,164 +84,54 @@ def train(
         ConflictError: another process trains in this directory, or it holds another study.
     """
     began_at = time.monotonic()
-    names = _trainer_names(spec)
     report(0.0, f"Checking {spec.source}.", {})
-    table = prepare_table(spec, dataset)
-    names = usable(names, table.problem)
-    split = plan_split(spec, table)
-    build = partial(pipeline_of, spec, table)
-    with threadpool_limits(n_threads(table), user_api="openmp"):
-        meta = meta_features(table, split.train)
-        known = _starts(spec, dataset, table, study_dir, names, meta=meta, recall=recall)
-        starts = partial(starts_for, known, higher_is_better=table.metric.higher_is_better)
-        leaks = leakage_warnings(table, split)
-        files = AnswerFiles(study_dir, higher_is_better=table.metric.higher_is_better)
-        budget = Budget(spec.timeout_s, table, split, files, refines=spec.refine, began_at=began_at)
-        plan = replace(
-            _plan(spec, dataset, table, study_dir, names, starts=starts),
-            timeout_s=budget.left_s,
-            reserve_s=budget.reserve_s,
-        )
-        searched_at = time.monotonic()
-        objective = Objective(
-            suggest_from(names, table.problem),
-            evaluate_on(table, split, build, files),
-            forecast_on(table, split, build),
-        )
-        result = run_study(
-            plan,
-            objective,
-            on_progress=lambda progress: _report_search(report, table.metric.name, progress),
-            is_stopped=is_stopped,
-        )
-        budget.count_earlier(result.elapsed_s - (time.monotonic() - searched_at))
-        has_time = result.stopped_by == "trials" and budget.is_ample(result.trials)
+    job = prepare(spec, dataset)
+    with threadpool_limits(n_threads(job.table), user_api="openmp"):
+        search = set_up(job, study_dir, recall=recall, began_at=began_at)
+        result = run(search, report=report, is_stopped=is_stopped)
         report(SEARCH_ENDS, "Fitting the best and judging it on held-out rows.", {})
-        recipe = plain(result)
-        if spec.refine:
-            affordable = len if has_time else budget.affordable
-            recipe = refine(result, files, table, split, affordable=affordable, seed=spec.seed)
-        model = make_model(recipe, build, table, split)
-        shuffling_s = float("inf") if has_time else budget.importances_s()
-        judged = judge(model, table, split, seed=spec.seed, importances_s=shuffling_s)
-    summary = summarise(
-        spec,
-        dataset,
-        judged,
-        result,
-        recipe,
-        split=split,
-        table=table,
-        meta=meta,
-        leaks=leaks,
-        warm_starts=_tried(starts, result, len(names)),
-    )
-    plots = {
-        "search": search_plot(result.trials, table.metric),
-        **holdout_plots(judged.predictions, table.classes),
-        "importances": importance_plot(judged.importances, table.metric),
-    }
+        recipe, judged = _finish(search, result)
+    summary = summarise(search, result, recipe, judged)
+    plots = _plots(job, result, judged)
     summary = summary.model_copy(update={"seconds": time.monotonic() - began_at})
     report(1.0, last_words(summary), {"cv_score": summary.cv_score})
     return TrainedModel(
-        pipeline=model,
+        pipeline=judged.model,
         summary=summary,
-        input_example=_input_example(table),
+        input_example=_input_example(job.table),
         plots=plots,
-        pip_requirements=pip_requirements(model),
+        pip_requirements=pip_requirements(judged.model),
         card=model_card(spec, summary, about=dataset.description),
     )
 
 
-def _trainer_names(spec: TrainingSpec) -> list[str]:
-    unknown = [name for name in spec.trainers if name not in TRAINERS]
-    if unknown:
-        raise unknown_trainer(unknown[0])
-    chosen = spec.trainers or tuple(TRAINERS)
-    cheap = [name for name in CHEAP_FIRST if name in chosen]
-    return [*cheap, *sorted(set(chosen) - set(cheap))]
-
-
-def _starts(
-    spec: TrainingSpec,
-    dataset: Dataset,
-    table: TrainingTable,
-    study_dir: Path,
-    names: list[str],
-    *,
-    meta: Mapping[str, float],
-    recall: Recall,
-) -> tuple[WarmStart, ...]:
-    if not spec.warm_start:
-        return ()
-    return kept_or_chosen(
-        study_dir,
-        lambda: choose_starts(
-            recall(table.task),
-            meta,
-            dataset_digest=dataset.digest,
-            trainers=names,
-            problem=table.problem,
-        ),
-    )
-
-
-def _plan(
-    spec: TrainingSpec,
-    dataset: Dataset,
-    table: TrainingTable,
-    study_dir: Path,
-    names: list[str],
-    *,
-    starts: Starts,
-) -> StudyPlan:
-    question = spec.model_dump(exclude={"n_trials", "timeout_s", "source", "refine"})
-    content = json.dumps({**question, "trainers": names, "digest": dataset.digest}, sort_keys=True)
-    return StudyPlan(
-        directory=study_dir,
-        fingerprint=hashlib.sha256(content.encode()).hexdigest(),
-        higher_is_better=table.metric.higher_is_better,
-        n_trials=spec.n_trials,
-        timeout_s=spec.timeout_s,
-        seed=spec.seed,
-        first=[full(name, TRAINERS[name].first_params) for name in names],
-        then=lambda tried: [full(start.trainer, start.params) for start in starts(tried)],
-        family="trainer",
-        families=names,
-        allocation=spec.allocation,
-        sampler=spec.sampler,
-        n_folds=spec.n_folds,
-    )
-
-
-def _tried(starts: Starts, result: StudyResult, n_first: int) -> tuple[WarmStart, ...]:
-    """Return the starts that the search came to."""
-    n_others = max(0, len(result.trials) - n_first)
-    return tuple(starts(result.trials[:n_first]))[:n_others]
-
-
-def _report_search(report: Report, metric: str, progress: StudyProgress) -> None:
-    by_trials = progress.n_finished / progress.n_trials
-    by_time = min(1.0, progress.elapsed_s / progress.timeout_s)
-    fraction = SEARCH_STARTS + (SEARCH_ENDS - SEARCH_STARTS) * max(by_trials, by_time)
-    numbers = {
-        "n_finished": float(progress.n_finished),
-        "n_trials": float(progress.n_trials),
-        "n_folds_done": float(progress.n_folds_done),
-        "elapsed_s": progress.elapsed_s,
-        "eta_s": progress.eta_s,
-    }
-    so_far = "no score yet"
-    if progress.best is not None:
-        numbers["best_score"] = progress.best.mean_score
-        so_far = (
-            f"best {metric} {progress.best.mean_score:.4f} by {progress.best.params['trainer']}"
+def _finish(search: Search, result: StudyResult) -> tuple[Recipe, Judged]:
+    """Decide, fit and judge; in full if there is time for it, else what there is time for."""
+    job, budget = search.job, search.budget
+    has_time = result.stopped_by == "trials" and budget.is_ample(result.trials)
+    recipe = plain(result)
+    if job.spec.refine:
+        recipe = refine(
+            result,
+            search.files,
+            job.table,
+            job.split,
+            affordable=len if has_time else budget.affordable,
+            seed=job.spec.seed,
         )
-    message = (
-        f"Trial {progress.n_finished} of {progress.n_trials}: {so_far}; "
-        f"at most {progress.eta_s:.0f} s left."
-    )
-    report(fraction, message, numbers)
+    model = make_model(recipe, job.build, job.table, job.split)
+    importances_s = float("inf") if has_time else budget.importances_s()
+    judged = judge(model, job.table, job.split, seed=job.spec.seed, importances_s=importances_s)
+    return recipe, judged
+
+
+def _plots(job: Job, result: StudyResult, judged: Judged) -> dict[str, bytes]:
+    metric = job.table.metric
+    return {
+        "search": search_plot(result.trials, metric),
+        **holdout_plots(judged.predictions, job.table.classes),
+        "importances": importance_plot(judged.importances, metric),
+    }
 
 
 def _input_example(table: TrainingTable) -> pd.DataFrame:

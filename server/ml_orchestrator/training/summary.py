@@ -1,40 +1,28 @@
 """What a training tells of itself, put together."""
 
-from collections.abc import Mapping, Sequence
-
-from ml_orchestrator.datasets.leakage import find_leakage
-from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.training.families import local
 from ml_orchestrator.training.holdout import baseline_scores
 from ml_orchestrator.training.intervals import holdout_intervals
 from ml_orchestrator.training.judging import Judged
 from ml_orchestrator.training.metrics import standard_metrics
-from ml_orchestrator.training.models import Member, TrainingSpec, TrainingSummary, WarmStart
+from ml_orchestrator.training.models import Member, TrainingSpec, TrainingSummary
 from ml_orchestrator.training.refining import Recipe
 from ml_orchestrator.training.splits import Split
 from ml_orchestrator.training.study import FinishedTrial, StudyResult
-from ml_orchestrator.training.table import TrainingTable
+from ml_orchestrator.training.trials import Search
 
-__all__ = ["last_words", "leakage_warnings", "summarise"]
+__all__ = ["last_words", "summarise"]
 
 NOTABLE_SHARE_CHANGE = 0.05
 SURE = 0.05  # adjusted p value of a part that is worse
 
 
 def summarise(
-    spec: TrainingSpec,
-    dataset: Dataset,
-    judged: Judged,
-    result: StudyResult,
-    recipe: Recipe,
-    *,
-    split: Split,
-    table: TrainingTable,
-    meta: Mapping[str, float],
-    leaks: Sequence[str],
-    warm_starts: Sequence[WarmStart],
+    search: Search, result: StudyResult, recipe: Recipe, judged: Judged
 ) -> TrainingSummary:
     """Return the summary; its ``seconds`` are 0, for whoever knows them to fill in."""
+    job = search.job
+    spec, table, split = job.spec, job.table, job.split
     metrics = standard_metrics(table.metric)
     groups = None if table.groups is None else table.groups[split.test]
     best = _member(result.best, 1.0)
@@ -66,19 +54,19 @@ def summarise(
         features=table.kinds.names,
         importances=judged.importances,
         classes=table.classes,
-        dataset_digest=dataset.digest,
+        dataset_digest=job.dataset.digest,
         seed=spec.seed,
-        meta_features=dict(meta),
-        warm_starts=tuple(warm_starts),
+        meta_features=dict(search.meta),
+        warm_starts=search.starts_tried(result.trials),
         members=tuple(_member(trial, weight) for trial, weight in recipe.members),
         threshold=recipe.threshold,
         refinements=recipe.refinements,
         slices=judged.slices,
         n_slices=judged.n_slices,
         warnings=(
-            *table.warnings,
+            *job.warnings,
             *_share_warnings(spec, split),
-            *leaks,
+            *search.leaks,
             *_slice_warnings(judged),
         ),
         seconds=0.0,
@@ -117,12 +105,6 @@ def _share_warnings(spec: TrainingSpec, split: Split) -> list[str]:
         f"{share:.1%} of the rows are held out, not the {spec.test_fraction:.1%} asked for: "
         "groups and equal times are not divided."
     ]
-
-
-def leakage_warnings(table: TrainingTable, split: Split) -> list[str]:
-    """Return a sentence for each column that may give the target away; training rows only."""
-    suspects = find_leakage(table.frame[split.train], table.target, table.task)
-    return [f"{suspect.column!r} may leak. {suspect.evidence}" for suspect in suspects]
 
 
 def _slice_warnings(judged: Judged) -> list[str]:

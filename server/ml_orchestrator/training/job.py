@@ -1,0 +1,79 @@
+"""What one training is about: its question, the checked rows, and the families that may answer."""
+
+from dataclasses import dataclass
+
+from sklearn.pipeline import Pipeline
+
+from ml_orchestrator.datasets.sources import Dataset
+from ml_orchestrator.training._optuna import check_sampler
+from ml_orchestrator.training.families import too_many_rows, unknown_trainer, usable
+from ml_orchestrator.training.models import TrainingSpec
+from ml_orchestrator.training.scoring import pipeline_of
+from ml_orchestrator.training.space import Params
+from ml_orchestrator.training.splits import Split, plan_split
+from ml_orchestrator.training.table import TrainingTable, check_head, prepare_table
+from ml_orchestrator.training.trainers import TRAINERS
+
+__all__ = ["Job", "check_part", "prepare"]
+
+CHEAP_FIRST = ("linear", "lightgbm", "histogram_boosting", "forest", "extra_trees")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training that can start, as all of its steps see it.
+
+    ``trainers`` are the families that fit, in the order in which their defaults are tried;
+    ``warnings`` say what of the data or the families is left out.
+    """
+
+    spec: TrainingSpec
+    dataset: Dataset
+    table: TrainingTable
+    split: Split
+    trainers: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def build(self, params: Params) -> Pipeline:
+        """Return the unfitted pipeline of a trainer's parameters, its name among them."""
+        return pipeline_of(self.spec, self.table, params)
+
+
+def prepare(spec: TrainingSpec, dataset: Dataset) -> Job:
+    """Return the job; nothing is fitted or written.
+
+    Raises:
+        InvalidInputError: the data or the spec cannot be used.
+    """
+    asked = _trainers(spec)
+    check_sampler(spec.sampler)
+    table = prepare_table(spec, dataset)
+    problem = table.problem
+    return Job(
+        spec=spec,
+        dataset=dataset,
+        table=table,
+        split=plan_split(spec, table),
+        trainers=tuple(usable(asked, problem)),
+        warnings=(*table.warnings, *too_many_rows(asked, problem)),
+    )
+
+
+def check_part(spec: TrainingSpec, head: Dataset) -> None:
+    """Return unless a training is certain to refuse a file whose first rows are ``head``.
+
+    Raises:
+        InvalidInputError: the data or the spec cannot be used.
+    """
+    _trainers(spec)
+    check_sampler(spec.sampler)
+    check_head(spec, head)
+
+
+def _trainers(spec: TrainingSpec) -> list[str]:
+    unknown = [name for name in spec.trainers if name not in TRAINERS]
+    if unknown:
+        raise unknown_trainer(unknown[0])
+    chosen = spec.trainers or tuple(TRAINERS)
+    cheap = [name for name in CHEAP_FIRST if name in chosen]
+    return [*cheap, *sorted(set(chosen) - set(cheap))]

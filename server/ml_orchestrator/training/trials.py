@@ -1,0 +1,178 @@
+"""From a job to its finished trials."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml_orchestrator.datasets.leakage import find_leakage
+from ml_orchestrator.training._optuna import run_study
+from ml_orchestrator.training.budget import Budget
+from ml_orchestrator.training.families import full, suggest_from
+from ml_orchestrator.training.job import Job
+from ml_orchestrator.training.meta_features import meta_features
+from ml_orchestrator.training.models import WarmStart
+from ml_orchestrator.training.out_of_fold import AnswerFiles
+from ml_orchestrator.training.scoring import evaluate_on, forecast_on
+from ml_orchestrator.training.space import Params
+from ml_orchestrator.training.study import (
+    FinishedTrial,
+    Objective,
+    StudyPlan,
+    StudyProgress,
+    StudyResult,
+)
+from ml_orchestrator.training.trainers import TRAINERS
+from ml_orchestrator.training.warm_start import Recall, choose_starts, kept_or_chosen, starts_for
+
+__all__ = ["SEARCH_ENDS", "Report", "Search", "run", "set_up"]
+
+Report = Callable[[float, str, Mapping[str, float]], None]
+"""Told a fraction from 0 to 1, a sentence and numbers; what it raises stops the training."""
+
+SEARCH_STARTS, SEARCH_ENDS = 0.05, 0.85  # fractions of the whole, for the report
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search that can run, and what it leaves for the steps after it.
+
+    ``meta`` describes the training rows (``meta_features``); ``leaks`` is a sentence for each
+    column that may give the target away.
+    """
+
+    job: Job
+    plan: StudyPlan
+    objective: Objective
+    files: AnswerFiles
+    budget: Budget
+    starts: tuple[WarmStart, ...]
+    meta: Mapping[str, float]
+    leaks: tuple[str, ...]
+
+    def starts_tried(self, trials: Sequence[FinishedTrial]) -> tuple[WarmStart, ...]:
+        """Return the starts that the search came to."""
+        tried = [trial.params for trial in trials]
+        return tuple(start for start in self.starts if _point(start) in tried)
+
+
+def set_up(job: Job, study_dir: Path, *, recall: Recall, began_at: float) -> Search:
+    """Return the search of a job in ``study_dir``, which may hold a part of it already.
+
+    ``began_at`` is when the training began, by ``time.monotonic``.
+    """
+    spec, table, split = job.spec, job.table, job.split
+    meta = meta_features(table, split.train)
+    starts = _starts(job, study_dir, meta, recall)
+    leaks = find_leakage(table.frame[split.train], table.target, table.task)
+    files = AnswerFiles(study_dir, higher_is_better=table.metric.higher_is_better)
+    budget = Budget(spec.timeout_s, table, split, files, refines=spec.refine, began_at=began_at)
+    return Search(
+        job=job,
+        plan=_plan(job, study_dir, starts, budget),
+        objective=Objective(
+            suggest_from(job.trainers, table.problem),
+            evaluate_on(table, split, job.build, files),
+            forecast_on(table, split, job.build),
+        ),
+        files=files,
+        budget=budget,
+        starts=starts,
+        meta=meta,
+        leaks=tuple(f"{suspect.column!r} may leak. {suspect.evidence}" for suspect in leaks),
+    )
+
+
+def run(search: Search, *, report: Report, is_stopped: Callable[[], bool]) -> StudyResult:
+    """Search until trials, time or a request end it; resumes what was killed.
+
+    Raises:
+        ConflictError: another process trains in this directory, or it holds another study.
+    """
+    began_at = time.monotonic()
+    metric = search.job.table.metric.name
+    result = run_study(
+        search.plan,
+        search.objective,
+        on_progress=lambda progress: _tell(report, metric, progress),
+        is_stopped=is_stopped,
+    )
+    search.budget.count_earlier(result.elapsed_s - (time.monotonic() - began_at))
+    return result
+
+
+def _starts(
+    job: Job, study_dir: Path, meta: Mapping[str, float], recall: Recall
+) -> tuple[WarmStart, ...]:
+    if not job.spec.warm_start:
+        return ()
+    return kept_or_chosen(
+        study_dir,
+        lambda: choose_starts(
+            recall(job.table.task),
+            meta,
+            dataset_digest=job.dataset.digest,
+            trainers=job.trainers,
+            problem=job.table.problem,
+        ),
+    )
+
+
+def _plan(job: Job, study_dir: Path, starts: Sequence[WarmStart], budget: Budget) -> StudyPlan:
+    spec, higher_is_better = job.spec, job.table.metric.higher_is_better
+
+    def then(defaults: Sequence[FinishedTrial]) -> list[Params]:
+        return [_point(s) for s in starts_for(starts, defaults, higher_is_better=higher_is_better)]
+
+    return StudyPlan(
+        directory=study_dir,
+        fingerprint=_fingerprint(job),
+        higher_is_better=higher_is_better,
+        n_trials=spec.n_trials,
+        timeout_s=budget.left_s,
+        seed=spec.seed,
+        first=[full(name, TRAINERS[name].first_params) for name in job.trainers],
+        then=then,
+        family="trainer",
+        families=job.trainers,
+        allocation=spec.allocation,
+        sampler=spec.sampler,
+        n_folds=spec.n_folds,
+        reserve_s=budget.reserve_s,
+    )
+
+
+def _fingerprint(job: Job) -> str:
+    question = job.spec.model_dump(exclude={"n_trials", "timeout_s", "source", "refine"})
+    whole = {**question, "trainers": job.trainers, "digest": job.dataset.digest}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def _point(start: WarmStart) -> Params:
+    return full(start.trainer, start.params)
+
+
+def _tell(report: Report, metric: str, progress: StudyProgress) -> None:
+    by_trials = progress.n_finished / progress.n_trials
+    by_time = min(1.0, progress.elapsed_s / progress.timeout_s)
+    fraction = SEARCH_STARTS + (SEARCH_ENDS - SEARCH_STARTS) * max(by_trials, by_time)
+    numbers = {
+        "n_finished": float(progress.n_finished),
+        "n_trials": float(progress.n_trials),
+        "n_folds_done": float(progress.n_folds_done),
+        "elapsed_s": progress.elapsed_s,
+        "eta_s": progress.eta_s,
+    }
+    so_far = "no score yet"
+    if progress.best is not None:
+        numbers["best_score"] = progress.best.mean_score
+        so_far = (
+            f"best {metric} {progress.best.mean_score:.4f} by {progress.best.params['trainer']}"
+        )
+    message = (
+        f"Trial {progress.n_finished} of {progress.n_trials}: {so_far}; "
+        f"at most {progress.eta_s:.0f} s left."
+    )
+    report(fraction, message, numbers)
