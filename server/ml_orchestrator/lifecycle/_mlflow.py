@@ -250,8 +250,14 @@ def _note_platform(directory: Path) -> None:
 
 
 def _example(frame: pd.DataFrame) -> pd.DataFrame:
-    # MLflow 3.17 compares column names in a way that pandas 3 deprecates for text columns.
-    return frame.head(EXAMPLE_ROWS).set_axis(frame.columns.astype(object), axis="columns")
+    """Return the first rows as MLflow writes them in strict JSON, null where a value is missing.
+
+    In a column of numbers MLflow 3.17 would write NaN, which is not JSON; and it compares column
+    names in a way that pandas 3 deprecates for text columns.
+    """
+    rows = frame.head(EXAMPLE_ROWS).set_axis(frame.columns.astype(object), axis="columns")
+    rows = rows.astype(object)
+    return rows.where(rows.notna(), None)
 
 
 def _signature(columns: list[tuple[str, str, bool]], predictions: Any) -> ModelSignature:

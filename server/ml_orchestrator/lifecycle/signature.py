@@ -27,7 +27,7 @@ def signature_columns(
     return [
         (
             name,
-            mlflow_type(frame.iloc[:, index].dtype, name),
+            _column_type(frame.iloc[:, index], name),
             name not in may_miss and not _has_missing(frame, index),
         )
         for index, name in enumerate(names)
@@ -55,6 +55,13 @@ def mlflow_type(dtype: Any, name: str) -> str:
         f"Column {name!r} has type {dtype}, which a model's signature cannot hold; "
         "use numbers, text, true/false or times."
     )
+
+
+def _column_type(column: "pd.Series[Any]", name: str) -> str:
+    # pandas keeps true and false beside a missing value as objects, which text is too
+    if types.is_object_dtype(column.dtype) and types.infer_dtype(column) == "boolean":
+        return "boolean"
+    return mlflow_type(column.dtype, name)
 
 
 def _has_missing(frame: pd.DataFrame, index: int) -> bool:

@@ -21,12 +21,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer to one request: HTTP status, JSON body, and what was predicted."""
+    """The answer to one request: HTTP status, JSON body, and what was predicted.
+
+    ``cause`` is what the model raised. It may repeat values, so only an operator sees it.
+    """
 
     status: int
     body: bytes
     predictions: tuple[Prediction, ...] = ()
     n_rows: int = 0
+    cause: str = ""
 
     @property
     def is_error(self) -> bool:

@@ -265,7 +265,13 @@ def in_own_process(
 def _outcome(header: dict[str, Any], body: bytes) -> Outcome:
     status = int(header["status"])
     predictions = tuple(json.loads(body)["predictions"]) if status == 200 else ()
-    return Outcome(status=status, body=body, predictions=predictions, n_rows=int(header["n_rows"]))
+    return Outcome(
+        status=status,
+        body=body,
+        predictions=predictions,
+        n_rows=int(header["n_rows"]),
+        cause=str(header["cause"]),
+    )
 
 
 def _gone() -> Outcome:

@@ -61,7 +61,12 @@ def _answer(engine: ThreadEngine, answers: IO[bytes]) -> None:
 
     def tell(number: int, outcome: Outcome) -> None:
         with lock:
-            header = {"id": number, "status": outcome.status, "n_rows": outcome.n_rows}
+            header = {
+                "id": number,
+                "status": outcome.status,
+                "n_rows": outcome.n_rows,
+                "cause": outcome.cause,
+            }
             write_message(answers, header, outcome.body)
 
     while (message := read_message(sys.stdin.buffer)) is not None:

@@ -87,20 +87,27 @@ def in_process(
 def warmed(engine: Engine, requests: Sequence[Request], *, version: int, load_s: float) -> Opened:
     """Let the engine answer once, for which the first caller would else have to wait.
 
-    An example that its own signature refuses proves nothing; the next request is tried.
+    An example that its own signature refuses proves nothing; the next request is tried. The last
+    is a made-up row.
 
     Raises:
         UnavailableError: it fails at an example.
     """
-    began, example = time.perf_counter(), b""
+    began, example, refused = time.perf_counter(), b"", ""
     for request in requests:
         outcome = ask(engine, request, timeout_s=WARM_UP_S)
+        said = (outcome.cause or outcome.body.decode(errors="replace"))[:300]
         if outcome.is_error:
             engine.close()
-            said = outcome.body.decode(errors="replace")[:300]
-            raise UnavailableError(f"Version {version} loads but fails at its example: {said}")
+            which = "a made-up row" if request is requests[-1] else "its example"
+            raise UnavailableError(
+                f"Version {version} loads but fails at {which}: {said} {refused}Log the model "
+                "again with an input example that it answers, null where a value is missing, and "
+                "register that."
+            )
         if outcome.status == 200:
             example = request.body
             break
+        refused = f"Before that, its example was refused: {said} "
     warm_s = time.perf_counter() - began
     return Opened(engine, load_ms=load_s * 1e3, warm_ms=warm_s * 1e3, example=example)

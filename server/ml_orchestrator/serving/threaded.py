@@ -9,7 +9,7 @@ import logging
 import queue
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ __all__ = ["Answering", "ThreadEngine"]
 
 MAX_BATCH = 64
 CLOSE_S = 10.0
+MAX_CAUSE = 300
 MAX_SHORT_ROWS = 1_000  # with more, what a frame costs does not matter
 _log = logging.getLogger(__name__)
 
@@ -77,8 +78,14 @@ class Answering:
         except Exception as error:  # noqa: BLE001 a model may raise anything, and its server must go on
             if len(tables) > 1:  # only whose rows made it fail shall hear of it
                 return [outcome for table in tables for outcome in self._predicted([table])]
+            if isinstance(
+                error, InvalidInputError
+            ):  # a step of ours refuses a value, such as a date
+                return [failure(error)]
             _log.exception("The model failed")
-            return [_failed(f"The model could not answer ({type(error).__name__}).")]
+            kind = type(error).__name__
+            failed = _failed(f"The model could not answer ({kind}).")
+            return [replace(failed, cause=f"{kind}: {str(error)[:MAX_CAUSE]}")]
         n_rows = sum(table.n_rows for table in tables)
         if predictions.ndim == 0 or len(predictions) != n_rows:
             return [_failed("The model did not answer with one prediction per row.")] * len(tables)
