@@ -555,7 +555,7 @@ def _write(path: Path, content: object) -> None:
 
 
 def test_a_check_that_hangs_or_breaks_takes_no_other_down(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     let_go = threading.Event()
 
@@ -579,6 +579,9 @@ def test_a_check_that_hangs_or_breaks_takes_no_other_down(
         ("python", "ok"),
     ]
     assert ("RuntimeError" in found[1].said, "secret" in str(found)) == (True, False)
+    (record,) = caplog.records
+    assert "in breaks\n" in record.getMessage()
+    assert record.exc_info is None  # which would tell the text
 
 
 def test_nothing_heavy_is_imported_before_the_cheap_checks_have_spoken(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_another_model_has_vectors_of_its_own(
 
 @pytest.mark.parametrize("damage", ["nothing there", "no model"])
 async def test_a_folder_without_a_model_is_named_when_it_is_searched(
-    tmp_path: Path, damage: str
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
@@ -163,6 +163,7 @@ async def test_a_folder_without_a_model_is_named_when_it_is_searched(
         await collaboration.search_memory("ship", Filters(), limit=5, cursor=None)
 
     assert len(by_time.hits) == 1
+    assert ("Traceback" in caplog.text) == (damage == "no model")
 
 
 def test_without_the_extra_the_error_says_what_to_install(

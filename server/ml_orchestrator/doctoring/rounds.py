@@ -2,10 +2,12 @@
 
 import importlib
 import json
+import logging
 import os
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
@@ -34,6 +36,7 @@ CHECKS = (
     "databases:check_schema",
     "servers:check_postgres",
 )
+_log = logging.getLogger(__name__)
 _SIGNS = {"ok": "ok   ", "note": "note ", "fault": "FAULT"}
 
 
@@ -97,8 +100,10 @@ def _run(name: str, patient: Patient, found: "queue.SimpleQueue[Finding | None]"
         do = "The environment is incomplete: install the packages again."
         found.put(fault(function.removeprefix("check_"), f"It could not look: {error}.", do))
     except Exception as error:  # noqa: BLE001 one check's defect must not take the others down
-        # Its text is not shown: it may quote a setting, and so a password.
-        said = f"It could not look: {type(error).__name__}."
-        found.put(fault(function.removeprefix("check_"), said, "Please report this."))
+        # Its text is neither shown nor logged: it may quote a setting, and so a password.
+        kind, where = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
+        _log.error("The check %s broke with %s:\n%s", name, kind, where)
+        do = "Please report this, with its traceback in the log."
+        found.put(fault(function.removeprefix("check_"), f"It could not look: {kind}.", do))
     finally:
         found.put(None)

@@ -1,6 +1,7 @@
 """A static embedding model of ``model2vec`` in a folder of this machine; nothing is downloaded."""
 
 import hashlib
+import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ __all__ = ["open_embedder"]
 
 WEIGHTS, TOKENIZER, CONFIG = "model.safetensors", "tokenizer.json", "config.json"
 BATCH = 256
+_log = logging.getLogger(__name__)
 
 
 class _Static:
@@ -50,6 +52,7 @@ def open_embedder(folder: Path) -> Embedder:
     try:  # a path that is there is never looked for on the network: model2vec 0.10
         model = StaticModel.from_pretrained(folder)
     except Exception as error:  # its parts raise plain Exception (tokenizers) and others
+        _log.warning("model2vec could not read %s", folder, exc_info=True)
         raise UnavailableError(
             f"ML_ORCHESTRATOR_MEMORY_EMBEDDINGS names {str(folder)!r}, where model2vec cannot read "
             f"the model: {error}. Save it anew, or unset it to search by words alone."
