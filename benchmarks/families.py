@@ -30,10 +30,10 @@ from _real_tables import Problem, real_problems
 from numpy.typing import NDArray
 
 from ml_orchestrator.training.allocation import ALLOCATIONS
+from ml_orchestrator.training.course import is_hopeless
 from ml_orchestrator.training.families import usable
 from ml_orchestrator.training.holdout import fit, predict
 from ml_orchestrator.training.models import TrainingSpec
-from ml_orchestrator.training.running import is_hopeless
 from ml_orchestrator.training.scoring import pipeline_of
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.splits import Split, plan_split
@@ -188,7 +188,7 @@ def _play(pool: Pool, rule: str, prunes: bool, n_trials: int, seed: int) -> Play
 
 
 def _n_folds(run: Measured, complete: Sequence[NDArray[np.float64]], n_first: int) -> int:
-    """Return how many folds are run until the median rule of ``training.running`` prunes."""
+    """Return how many folds are run until the median rule of ``training.course`` prunes."""
     scores = run.scores.tolist()
     for n_run in range(1, len(scores)):
         if is_hopeless(scores[:n_run], [c.tolist() for c in complete], n_first=n_first):

@@ -23,8 +23,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.training.course import N_RANDOM
 from ml_orchestrator.training.models import Sampler
-from ml_orchestrator.training.running import N_RANDOM, Run
+from ml_orchestrator.training.running import Run
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.study import (
     FinishedTrial,

@@ -17,7 +17,7 @@ from ml_orchestrator.training.metrics import Metric, Predictions, standard_metri
 from ml_orchestrator.training.out_of_fold import AnswerFiles
 from ml_orchestrator.training.refining import MAX_MEMBERS, n_comparisons, n_looked_at
 from ml_orchestrator.training.splits import Rows, Split
-from ml_orchestrator.training.study import FinishedTrial
+from ml_orchestrator.training.study import FinishedTrial, ranked
 from ml_orchestrator.training.table import TrainingTable
 
 __all__ = ["Budget"]
@@ -109,9 +109,7 @@ class Budget:
         return min(max(1.0, waited_s / worked_s), MOST_SLOWED) if worked_s > 0.1 else 1.0
 
     def _ranked(self, trials: Sequence[FinishedTrial]) -> list[FinishedTrial]:
-        sign = -1.0 if self._table.metric.higher_is_better else 1.0
-        complete = [trial for trial in trials if trial.state == "complete"]
-        return sorted(complete, key=lambda trial: sign * trial.mean_score)
+        return ranked(trials, higher_is_better=self._table.metric.higher_is_better)
 
     def _fit_s(self, trial: FinishedTrial) -> float:
         timing = self._files.timing(local(trial.params))

@@ -29,7 +29,7 @@ from ml_orchestrator.training.metrics import METRICS, Metric
 from ml_orchestrator.training.models import Refinement
 from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers
 from ml_orchestrator.training.splits import Split
-from ml_orchestrator.training.study import FinishedTrial, StudyResult
+from ml_orchestrator.training.study import FinishedTrial, StudyResult, ranked
 from ml_orchestrator.training.table import TrainingTable
 
 __all__ = ["MAX_MEMBERS", "Recipe", "n_comparisons", "n_looked_at", "plain", "refine"]
@@ -154,18 +154,15 @@ def _candidates(
     rows: list[NDArray[np.int64]],
 ) -> list[tuple[FinishedTrial, Answers]]:
     """Return the best complete trials with their answers, best first; none without the best."""
-    sign = 1.0 if table.metric.higher_is_better else -1.0
-    complete = [trial for trial in result.trials if trial.state == "complete"]
-    ranked = sorted(complete, key=lambda trial: (-sign * trial.mean_score, trial.index))
     truth = [table.codes[score] for _, score in split.folds]
     found: list[tuple[FinishedTrial, Answers]] = []
-    for trial in ranked:
+    for trial in ranked(result.trials, higher_is_better=table.metric.higher_is_better):
         if any(trial.params == other.params for other, _ in found):
             continue
         answers = files.load(local(trial.params), truth)
         if answers is not None:
             found.append((trial, answers.take(rows)))
-        elif trial is ranked[0]:
+        elif not found:
             return []
         if len(found) == N_CANDIDATES:
             break

@@ -1,6 +1,6 @@
-"""The course of a search: which trial is next, when one is given up, and when it all ends."""
+"""One process's work on a study: trial after trial, within the time, until it all ends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.telemetry.measures import count_trial
 from ml_orchestrator.telemetry.spans import span
-from ml_orchestrator.training.allocation import ALLOCATIONS
+from ml_orchestrator.training.course import Course
 from ml_orchestrator.training.forecast import fold_seconds
 from ml_orchestrator.training.models import StoppedBy
 from ml_orchestrator.training.space import Params, ParamSpace
@@ -21,10 +21,8 @@ from ml_orchestrator.training.study import (
     TrialFailedError,
 )
 
-__all__ = ["N_RANDOM", "Draw", "Journal", "Run", "is_hopeless"]
+__all__ = ["Draw", "Journal", "Run"]
 
-N_RANDOM = 5  # trials after the first ones before the sampler models the space
-FIRST_PRUNED_FOLD = 1  # counted from 0: two folds are always run
 MAX_DRAWS = 4  # of one trial, until one is expected to end in time
 MAX_DEATHS = 2  # of the process in one trial, before the trial is lost
 
@@ -81,9 +79,12 @@ class Run:
         self._on_progress = on_progress
         self._clock = clock
         self._is_stopped = is_stopped
-        self._trials = journal.finished()
-        self._too_slow: set[str] = set()  # families that were left untried
+        self._course = Course(plan, journal.finished())
         self._started_at = clock() - sum(trial.seconds for trial in self._trials)
+
+    @property
+    def _trials(self) -> list[FinishedTrial]:
+        return self._course.trials
 
     def to_the_end(self) -> StudyResult:
         """Run trials until their number, the time or a request ends the search."""
@@ -91,7 +92,7 @@ class Run:
             if not self._run_trial(len(self._trials)):
                 break
             self._tell_progress(0)
-        best = self._best()
+        best = self._course.best()
         if best is None:
             raise InvalidInputError(
                 f"None of {len(self._trials)} trials could be scored; the first said: "
@@ -143,48 +144,31 @@ class Run:
         """Return a draw that is expected to end in time; None if several are not."""
         attempt = 0
         while attempt < MAX_DRAWS:
-            given = self._given()
-            point = given[index] if index < len(given) and attempt == 0 else None
-            family = self._family(index, point)
+            point = self._course.point(index) if attempt == 0 else None
+            family = self._course.family(index, point)
             draw = self._journal.ask(index, attempt, family, point)
             params = self._objective.suggest(draw.space)
-            if self._would_fit(index, family, params):
+            needs_s = self._expected_s(index, family, params)
+            if needs_s is None or needs_s <= self._left_s():
                 return draw, params
             self._journal.drop(draw)
-            # What is too slow for a first trial is passed over, and its turn goes to the next.
-            attempt += family not in self._too_slow
+            if self._course.of_family(family):
+                attempt += 1
+            else:
+                self._course.pass_over(family)  # its turn goes to the next
         return None
 
-    def _family(self, index: int, point: Params | None) -> str:
-        if not self._plan.families:
-            return ""
-        if point is not None:
-            return str(point[self._plan.family])
-        sign = 1.0 if self._plan.higher_is_better else -1.0
-        able = [name for name in self._plan.families if name not in self._too_slow]
-        outcomes: dict[str, list[float]] = {name: [] for name in able}
-        for trial in self._trials:
-            value = float("nan") if trial.state == "failed" else sign * trial.mean_score
-            outcomes[str(trial.params[self._plan.family])].append(value)
-        rng = np.random.default_rng([self._plan.seed, index])
-        return ALLOCATIONS[self._plan.allocation](outcomes, rng)
-
-    def _would_fit(self, index: int, family: str, params: Params) -> bool:
-        if self._plan.n_folds is None or self._best() is None:
-            return True
+    def _expected_s(self, index: int, family: str, params: Params) -> float | None:
+        """Return how long the trial may take; None begins it without knowing."""
         n_folds = self._plan.n_folds
-        same = [t for t in self._trials if t.params.get(self._plan.family, "") == family]
+        if n_folds is None or self._course.best() is None:
+            return None
+        same = self._course.of_family(family)
         known = {f"{family}.{name}": value for name, value in params.items()} if family else params
         each_s = fold_seconds(known, same)
-        if each_s is not None:
-            return n_folds * each_s <= self._left_s()
-        if same or self._journal.n_deaths(index):
-            return True
-        each_s = self._objective.forecast(params)
-        if each_s is None or n_folds * each_s <= self._left_s():
-            return True
-        self._too_slow.add(family)
-        return False
+        if each_s is None and not same and not self._journal.n_deaths(index):
+            each_s = self._objective.forecast(params)
+        return None if each_s is None else n_folds * each_s
 
     def _score(self, index: int, params: Params, scores: list[float]) -> str:
         """Collect the scores of the folds and return how the trial ended."""
@@ -200,13 +184,13 @@ class Run:
             self._tell_progress(len(scores))
             if self._must_stop(len(scores), self._clock() - began_at):
                 return "cut off"
-            if self._is_hopeless(scores):
+            if self._course.is_hopeless(scores):
                 return "pruned"
         return "complete"
 
     def _must_stop(self, n_folds: int, took_s: float) -> bool:
         """Return whether there is no time for what is left of the trial, or a request."""
-        if self._best() is None or n_folds == self._plan.n_folds:
+        if self._course.best() is None or n_folds == self._plan.n_folds:
             return False
         if self._is_stopped():
             return True
@@ -214,40 +198,16 @@ class Run:
         rest_s = n_more * took_s / n_folds
         return self._left_s() < rest_s or (rest_s == 0 and self._left_s() <= 0)
 
-    def _is_hopeless(self, scores: Sequence[float]) -> bool:
-        sign = 1.0 if self._plan.higher_is_better else -1.0
-        complete = [
-            [sign * score for score in trial.scores]
-            for trial in self._trials
-            if trial.state == "complete"
-        ]
-        own = [sign * score for score in scores]
-        return is_hopeless(own, complete, n_first=len(self._plan.first))
-
-    def _given(self) -> Sequence[Params]:
-        """Return the points to try before any is drawn, as far as they are known."""
-        first = self._able(self._plan.first)
-        tried = self._trials[: len(first)]
-        return [*first, *self._able(self._plan.then(tried) if len(tried) == len(first) else ())]
-
-    def _able(self, points: Sequence[Params]) -> list[Params]:
-        return [p for p in points if p.get(self._plan.family, "") not in self._too_slow]
-
     def _is_over(self) -> bool:
         if not self._trials:
             return False
-        return self._left_s() <= 0 or (self._best() is not None and self._is_stopped())
+        return self._left_s() <= 0 or (self._course.best() is not None and self._is_stopped())
 
     def _left_s(self) -> float:
         return self._plan.timeout_s - self._plan.reserve_s(self._trials) - self._elapsed_s()
 
     def _elapsed_s(self) -> float:
         return self._clock() - self._started_at
-
-    def _best(self) -> FinishedTrial | None:
-        sign = -1.0 if self._plan.higher_is_better else 1.0
-        scored = [trial for trial in self._trials if trial.state == "complete"]
-        return min(scored, key=lambda trial: sign * trial.mean_score, default=None)
 
     def _tell_progress(self, n_folds_done: int) -> None:
         n_finished, elapsed_s = len(self._trials), self._elapsed_s()
@@ -261,22 +221,6 @@ class Run:
                 elapsed_s=elapsed_s,
                 timeout_s=self._plan.timeout_s,
                 eta_s=min(left_s, (self._plan.n_trials - n_finished) * per_trial_s),
-                best=self._best(),
+                best=self._course.best(),
             )
         )
-
-
-def is_hopeless(
-    scores: Sequence[float], complete: Sequence[Sequence[float]], *, n_first: int
-) -> bool:
-    """Return whether the best mean so far is worse than the median of complete trials.
-
-    Compared are means of as many folds, higher is better; two folds are always run, and the
-    first ``n_first`` trials, at least five, to their end (the median rule of D. Golovin et al.,
-    Google Vizier, 2017).
-    """
-    n_run = len(scores)
-    if n_run <= FIRST_PRUNED_FOLD or len(complete) < max(N_RANDOM, n_first):
-        return False
-    own = max(float(np.mean(scores[:n])) for n in range(1, n_run + 1))
-    return own < float(np.median([np.mean(others[:n_run]) for others in complete]))

@@ -16,6 +16,7 @@ __all__ = [
     "StudyProgress",
     "StudyResult",
     "TrialFailedError",
+    "ranked",
 ]
 
 Evaluate = Callable[[Params], Iterator[float]]
@@ -119,3 +120,10 @@ class StudyResult:
     best: FinishedTrial
     stopped_by: StoppedBy
     elapsed_s: float = 0.0
+
+
+def ranked(trials: Sequence[FinishedTrial], *, higher_is_better: bool) -> list[FinishedTrial]:
+    """Return the complete trials, best first; of equal ones the earlier."""
+    complete = [trial for trial in trials if trial.state == "complete"]
+    # A sort keeps the order of equal ones when it is reversed, too.
+    return sorted(complete, key=lambda trial: trial.mean_score, reverse=higher_is_better)

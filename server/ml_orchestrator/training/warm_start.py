@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from ml_orchestrator.training.meta_features import distance
 from ml_orchestrator.training.models import Task, WarmStart
 from ml_orchestrator.training.space import Params, ParamSpace, ParamValue
-from ml_orchestrator.training.study import FinishedTrial
+from ml_orchestrator.training.study import FinishedTrial, ranked
 from ml_orchestrator.training.trainer import Problem
 from ml_orchestrator.training.trainers import TRAINERS
 
@@ -108,11 +108,10 @@ def starts_for(
     how to tune a family is what those know. Data nearly the same, such as the same table with
     fewer rows, knows both.
     """
-    sign = 1.0 if higher_is_better else -1.0
-    scored = [trial for trial in defaults if trial.state == "complete"]
-    if not scored:
+    best_first = ranked(defaults, higher_is_better=higher_is_better)
+    if not best_first:
         return []
-    leader = max(scored, key=lambda trial: sign * trial.mean_score).params["trainer"]
+    leader = best_first[0].params["trainer"]
     return [start for start in known if start.trainer == leader or start.distance <= NEARLY_SAME]
 
 

@@ -1,0 +1,87 @@
+"""What a plan asks for next, seen from its finished trials; neither a clock nor a disk."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ml_orchestrator.training.allocation import ALLOCATIONS
+from ml_orchestrator.training.space import Params
+from ml_orchestrator.training.study import FinishedTrial, StudyPlan, ranked
+
+__all__ = ["N_RANDOM", "Course", "is_hopeless"]
+
+N_RANDOM = 5  # trials after the first ones before the sampler models the space
+FIRST_PRUNED_FOLD = 1  # counted from 0: two folds are always run
+
+
+class Course:
+    """A plan and its finished ``trials``, in order."""
+
+    def __init__(self, plan: StudyPlan, trials: list[FinishedTrial]) -> None:
+        self._plan = plan
+        self._sign = 1.0 if plan.higher_is_better else -1.0
+        self._passed_over: set[str] = set()
+        self.trials = trials
+
+    def best(self) -> FinishedTrial | None:
+        """Return the best complete trial."""
+        return next(iter(ranked(self.trials, higher_is_better=self._plan.higher_is_better)), None)
+
+    def point(self, index: int) -> Params | None:
+        """Return what is to be tried at this place; None is to be drawn."""
+        first = self._able(self._plan.first)
+        tried = self.trials[: len(first)]
+        given = [*first, *self._able(self._plan.then(tried) if len(tried) == len(first) else ())]
+        return given[index] if index < len(given) else None
+
+    def family(self, index: int, point: Params | None) -> str:
+        """Return the family of a point, or the one that the allocation gives the trial to."""
+        if not self._plan.families:
+            return ""
+        if point is not None:
+            return str(point[self._plan.family])
+        outcomes: dict[str, list[float]] = {
+            name: [] for name in self._plan.families if name not in self._passed_over
+        }
+        for trial in self.trials:
+            value = float("nan") if trial.state == "failed" else self._sign * trial.mean_score
+            outcomes[str(trial.params[self._plan.family])].append(value)
+        rng = np.random.default_rng([self._plan.seed, index])
+        return ALLOCATIONS[self._plan.allocation](outcomes, rng)
+
+    def of_family(self, family: str) -> list[FinishedTrial]:
+        """Return the trials of a family."""
+        return [t for t in self.trials if t.params.get(self._plan.family, "") == family]
+
+    def pass_over(self, family: str) -> None:
+        """Leave an untried family out from here on, its given points too."""
+        self._passed_over.add(family)
+
+    def is_hopeless(self, scores: Sequence[float]) -> bool:
+        """Return whether a trial with these scores so far is not worth its other folds."""
+        complete = [
+            [self._sign * score for score in trial.scores]
+            for trial in self.trials
+            if trial.state == "complete"
+        ]
+        own = [self._sign * score for score in scores]
+        return is_hopeless(own, complete, n_first=len(self._plan.first))
+
+    def _able(self, points: Sequence[Params]) -> list[Params]:
+        return [p for p in points if p.get(self._plan.family, "") not in self._passed_over]
+
+
+def is_hopeless(
+    scores: Sequence[float], complete: Sequence[Sequence[float]], *, n_first: int
+) -> bool:
+    """Return whether the best mean so far is worse than the median of complete trials.
+
+    Compared are means of as many folds, higher is better; two folds are always run, and the
+    first ``n_first`` trials, at least five, to their end (the median rule of D. Golovin et al.,
+    Google Vizier, 2017).
+    """
+    n_run = len(scores)
+    if n_run <= FIRST_PRUNED_FOLD or len(complete) < max(N_RANDOM, n_first):
+        return False
+    own = max(float(np.mean(scores[:n])) for n in range(1, n_run + 1))
+    return own < float(np.median([np.mean(others[:n_run]) for others in complete]))
