@@ -40,3 +40,11 @@ def at(bench: Bench, moment: str, act: Callable[[], None]) -> None:
 
 def decide(bench: Bench, rollout_id: str, choice: Any) -> None:
     bench.desk.decide(rollout_id, choice, actor="ml-orchestrator", reason="why", key=None)
+
+
+def approve_all(bench: Bench) -> bool:
+    """Approve all that waits for a person; say whether anything did."""
+    pending = bench.approvals.pending()
+    for approval in pending:
+        bench.approvals.decide(approval.id, "approved", decided_by="ada", via="terminal")
+    return bool(pending)

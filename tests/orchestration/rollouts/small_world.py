@@ -285,7 +285,7 @@ class Bench:
             now=self.world.now,
             wait=self._wait,
         )
-        self.on_wait: Callable[[], None] = lambda: None
+        self.on_wait: Callable[[], object] = lambda: None
 
     def _wait(self, seconds: float) -> None:
         self.world.wait(seconds)

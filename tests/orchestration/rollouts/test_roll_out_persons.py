@@ -1,10 +1,11 @@
 """What roll-outs ask of a person, and what becomes of it."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.orchestration.rollouts.acting import CANARY, QUICK, at, decide
+from tests.orchestration.rollouts.acting import CANARY, QUICK, approve_all, at, decide
 from tests.orchestration.rollouts.small_world import (
     ACTOR,
     ALIAS,
@@ -32,7 +33,7 @@ def test_a_quiet_server_pauses_and_only_a_person_can_promote_past_that(tmp_path:
         refused.append(str(caught.value))
         assert approval.id in refused[0]
         assert "error_rate" in approval.summary
-        bench.approvals.decide(approval.id, "approved", decided_by="ada", via="terminal")
+        approve_all(bench)
         decide(bench, rollout_id, "promote")
 
     at(bench, "paused", ask_then_approve)
@@ -85,11 +86,7 @@ def test_an_alias_whose_policy_wants_a_person_uses_that_approval_up(tmp_path: Pa
     )
     rollout_id = bench.desk.start(plan, actor="ml-orchestrator", reason="a test", key=None)
 
-    def approve() -> None:
-        for approval in bench.approvals.pending():
-            bench.approvals.decide(approval.id, "approved", decided_by="ada", via="terminal")
-
-    bench.on_wait = approve
+    bench.on_wait = partial(approve_all, bench)
     ended = bench.run(rollout_id)
 
     assert plan.spec.approval == "before_promotion"
@@ -164,8 +161,7 @@ def test_a_promoted_roll_out_keeps_what_was_approved_and_withdraws_what_still_wa
     rollout_id = bench.begin(approval="before_promotion", pause_limit_s=60.0, **QUICK)
 
     def ask_too_much() -> None:
-        for approval in bench.approvals.pending():
-            bench.approvals.decide(approval.id, "approved", decided_by="ada", via="terminal")
+        if approve_all(bench):
             at(bench, "baking", ask_to_promote)
 
     def ask_to_promote() -> None:
@@ -186,18 +182,14 @@ def test_who_lets_gates_go_has_not_approved_the_switch(tmp_path: Path) -> None:
     def approve_and_promote() -> None:
         with pytest.raises(ApprovalRequiredError):
             decide(bench, rollout_id, "promote")
-        approve_all()
+        approve_all(bench)
         decide(bench, rollout_id, "promote")
         bench.on_wait = approve_the_switch
 
     def approve_the_switch() -> None:
         if bench.approvals.pending():
             effects.extend(bench.effects())
-            approve_all()
-
-    def approve_all() -> None:
-        for approval in bench.approvals.pending():
-            bench.approvals.decide(approval.id, "approved", decided_by="ada", via="terminal")
+            approve_all(bench)
 
     at(bench, "paused", approve_and_promote)
     bench.run(rollout_id)

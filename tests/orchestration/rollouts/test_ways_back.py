@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.orchestration.rollouts.acting import QUICK, assert_back, at, decide
+from tests.orchestration.rollouts.acting import QUICK, approve_all, assert_back, at, decide
 from tests.orchestration.rollouts.small_world import (
     ACTOR,
     ALIAS,
@@ -94,8 +94,7 @@ def test_a_first_version_that_goes_back_loses_its_alias_and_all_hear_that_it_sti
     rollout_id = bench.begin(from_version=None, approval="before_promotion", **QUICK)
 
     def approve() -> None:
-        for approval in bench.approvals.pending():
-            bench.approvals.decide(approval.id, "approved", decided_by="ada", via="terminal")
+        if approve_all(bench):
             at(bench, "baking", lambda: decide(bench, rollout_id, choice))
 
     bench.on_wait = approve
