@@ -1,14 +1,74 @@
-"""Columns that order, group or weigh the rows, as numbers."""
+"""Columns that say something of a row: its target, its order, its group and its weight."""
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ml_orchestrator.datasets.columns import check_column
 from ml_orchestrator.datasets.kinds import column_kind
+from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.models import TrainingSpec
 
-__all__ = ["groups_of", "times_of", "weights_of"]
+__all__ = ["complete_rows", "groups_of", "target_of", "times_of", "weights_of"]
+
+
+def target_of(spec: TrainingSpec, dataset: Dataset) -> str:
+    """Return the name of the target.
+
+    Raises:
+        InvalidInputError: there is none, a column does not exist, or one has two roles.
+    """
+    target = spec.target or dataset.default_target
+    if target is None:
+        known = ", ".join(dataset.frame.columns[:50])
+        raise InvalidInputError(f"No target given for {spec.source!r}; columns: {known}.")
+    roles = {
+        target: "target",
+        spec.time_column: "time column",
+        spec.group_column: "group column",
+        spec.weight_column: "weight column",
+    }
+    for name, role in roles.items():
+        if name is not None:
+            check_column(dataset.frame, name, role)
+    if target in (spec.time_column, spec.group_column, spec.weight_column):
+        raise InvalidInputError(
+            f"{target!r} cannot be the target and order, group or weigh the rows too."
+        )
+    if spec.time_column and spec.group_column:
+        raise InvalidInputError("Give a time column or a group column, not both.")
+    return target
+
+
+def complete_rows(
+    spec: TrainingSpec, frame: pl.DataFrame, target: str
+) -> tuple[pl.DataFrame, NDArray[np.int64], list[str]]:
+    """Return the rows that can be used, which they are, counted from 0, and what was lost.
+
+    Raises:
+        InvalidInputError: there are none.
+    """
+    if frame.height == 0:
+        raise InvalidInputError(f"{spec.source!r} has no rows to train on.")
+    if column_kind(frame[target]) in ("empty", "unsupported"):
+        raise InvalidInputError(
+            f"The target {target!r} has no usable value in {frame.height:,} rows "
+            f"({frame[target].dtype}). Choose another target."
+        )
+    roles = (spec.time_column, spec.group_column, spec.weight_column)
+    needed = [target, *(name for name in roles if name is not None)]
+    is_known = [frame[name].is_not_null() for name in needed]
+    if frame[target].dtype.is_float():
+        is_known.append(frame[target].is_finite().fill_null(False))
+    rows = np.flatnonzero(np.all([known.to_numpy() for known in is_known], axis=0))
+    complete = frame[rows]
+    n_lost = frame.height - complete.height
+    if complete.height == 0:
+        raise InvalidInputError(f"No row has a value in each of: {', '.join(needed)}.")
+    named = " or ".join(repr(name) for name in needed)
+    warnings = [f"{n_lost:,} rows without {named} were left out."] if n_lost else []
+    return complete, rows, warnings
 
 
 def times_of(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.float64] | None:
