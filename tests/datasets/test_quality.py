@@ -77,6 +77,14 @@ def test_one_planted_fault_is_the_one_that_is_found(
     assert report.is_ok == (finding[2] == "warning")
 
 
+def test_a_part_is_held_against_by_its_own_columns_and_all_rows() -> None:
+    part = expect(_frame(0).select("city"), is_part=True)
+    assert check_quality(LATER, part, now=NOW).findings == ()
+    assert _found(check_quality(LATER[:100], part, now=NOW)) == {("volume", None, "warning")}
+    gone = check_quality(LATER.drop("city"), part, now=NOW)
+    assert _found(gone) == {("schema", "city", "error")}
+
+
 def test_rows_older_than_allowed_are_an_error() -> None:
     late = _check(LATER, max_age_hours=12)  # its newest row is 16 h old
     assert _found(late) == {("freshness", "at", "error")}

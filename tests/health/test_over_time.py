@@ -130,6 +130,26 @@ def test_what_to_do_follows_from_what_was_found() -> None:
     assert "which began at 1970-01-05" in next_steps(dated)[0]
 
 
+def test_columns_are_named_by_what_the_model_relies_on_and_dated_by_themselves() -> None:
+    now = _later(1, load_from=12, kind_from=7)
+    now["heat"] += 1.0
+    report = _report(now).model_copy(update={"over_time": _over_time(now)})
+    assert report.over_time is not None
+    assert report.over_time.since == "1970-01-01"
+    assert set(report.drifted_columns) == {"load", "heat", "kind"}
+
+    def first_step(importances: dict[str, float]) -> str:
+        impact = weigh(report, importances, model="m/1")
+        return next_steps(report.model_copy(update={"model": impact}))[0]
+
+    both = first_step({"kind": 0.1, "load": 0.3, "heat": -0.01})
+    assert "change in 'load', 'kind', which began at 1970-01-08:" in both
+    assert "change in 'load', which began at 1970-01-13:" in first_step({"load": 0.3})
+    unknown = ", ".join(map(repr, report.drifted_columns))
+    assert f"change in {unknown}, which began at 1970-01-01:" in first_step({})
+    assert first_step({"other": 0.3}).startswith("Leave the model as it is")
+
+
 def test_a_large_reference_is_drawn_once_for_all_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = set()
 

@@ -12,6 +12,8 @@ from scipy.special import expit
 from tests.tools.asking import ask, refusal
 
 from ml_orchestrator.app import build_server
+from ml_orchestrator.datasets.sources import load_dataset
+from ml_orchestrator.orchestration import samples
 from ml_orchestrator.settings import Settings
 
 ME = "data-pipeline-specialist"
@@ -65,6 +67,119 @@ async def test_a_baseline_never_changes_and_a_damaged_one_is_refused(tmp_path: P
     assert "baseline_save" in denied
     assert "known: visits" in unknown
     assert "damaged" in damaged
+
+
+def homes(path: Path, seed: int, n: int = 400) -> None:
+    rng = np.random.default_rng(seed)
+    frame = pl.DataFrame(
+        {"zip": 10_000 + rng.integers(0, 4, n), "n": range(n), "size": rng.normal(size=n)}
+    )
+    frame.write_csv(path)
+
+
+async def test_columns_are_read_as_a_person_says_in_baselines_and_comparisons(
+    tmp_path: Path,
+) -> None:
+    homes(tmp_path / "then.csv", 1)
+    homes(tmp_path / "now.csv", 2)
+    types = {"zip": "categorical", "n": "ignore"}
+    kept: dict[str, Any] = {"reference": "baseline:homes", "current": "now.csv"}
+    async with client(tmp_path) as c:
+        saved = await ask(
+            c, "baseline_save", agent=ME, name="homes", source="then.csv", column_types=types
+        )
+        against = await ask(c, "drift_check", **kept, column_types=types)
+        files = await ask(
+            c, "drift_check", reference="then.csv", current="now.csv", column_types=types
+        )
+        written = await ask(c, "drift_report", agent=ME, **kept, column_types=types)
+        untyped = await refusal(c, "drift_check", **kept, columns=["zip"])
+        profile = await ask(
+            c, "dataset_profile", source="now.csv", baseline="homes", column_types=types
+        )
+
+    assert saved["n_columns"] == 2
+    for report in (against, files):
+        assert {col["column"]: col["kind"] for col in report["columns"]} == {
+            "zip": "categorical",
+            "size": "numeric",
+        }
+    assert against["columns"] == files["columns"]
+    assert written["summary"] == against["summary"]
+    assert "'zip' is categorical in the reference and numeric in the current" in untyped
+    assert "column_types" in untyped
+    assert profile["quality"]["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"current": {"zip": [1.0, 2.0]}}, "a sample was given as columns"),
+        ({"reference": {"zip": [1.0, 2.0]}}, "a sample was given as columns"),
+        (
+            {"reference": "baseline:homes", "current": "baseline:homes"},
+            "both samples are baselines",
+        ),
+        ({"column_types": {"zap": "ignore"}}, "'zap'"),
+    ],
+)
+async def test_types_that_would_be_read_nowhere_are_refused(
+    tmp_path: Path, change: dict[str, Any], complaint: str
+) -> None:
+    homes(tmp_path / "then.csv", 1)
+    arguments = {
+        "reference": "then.csv",
+        "current": "then.csv",
+        "column_types": {"zip": "categorical"},
+        **change,
+    }
+    async with client(tmp_path) as c:
+        assert complaint in await refusal(c, "drift_check", **arguments)
+
+
+async def test_a_baseline_of_some_columns_says_nothing_of_the_others(tmp_path: Path) -> None:
+    homes(tmp_path / "then.csv", 1)
+    homes(tmp_path / "now.csv", 2)
+    wider = pl.read_csv(tmp_path / "now.csv").with_columns(more=pl.lit(1.0))
+    wider.write_csv(tmp_path / "wider.csv")
+    async with client(tmp_path) as c:
+        await ask(c, "baseline_save", agent=ME, name="all", source="then.csv")
+        await ask(
+            c, "baseline_save", agent=ME, name="part", source="then.csv", columns=["zip", "size"]
+        )
+        unknown = await refusal(
+            c, "baseline_save", agent=ME, name="odd", source="then.csv", columns=["zap"]
+        )
+        of_all, of_part = [
+            await ask(c, "dataset_profile", source="wider.csv", baseline=name)
+            for name in ("all", "part")
+        ]
+        ageless = await refusal(c, "dataset_profile", source="now.csv", max_age_hours=1)
+
+    assert [(f["check"], f["column"]) for f in of_all["quality"]["findings"]] == [
+        ("schema", "more")
+    ]
+    assert of_part["quality"]["findings"] == []
+    assert "Did you mean 'zip'?" in unknown
+    assert "baseline" in ageless
+
+
+async def test_a_profile_against_a_baseline_reads_its_file_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    homes(tmp_path / "then.csv", 1)
+    read: list[str] = []
+
+    def counted(source: str, **options: Any) -> Any:
+        read.append(source)
+        return load_dataset(source, **options)
+
+    async with client(tmp_path) as c:
+        await ask(c, "baseline_save", agent=ME, name="homes", source="then.csv")
+        monkeypatch.setattr(samples, "load_dataset", counted)
+        await ask(c, "dataset_profile", source="then.csv", baseline="baseline:homes")
+
+    assert read == ["then.csv"]
 
 
 def predictions(path: Path, seed: int, *, slope: float, n: int, with_labels: bool = True) -> None:

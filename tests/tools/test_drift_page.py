@@ -15,6 +15,7 @@ from tests.tools.asking import ask, refusal
 from ml_orchestrator.app import build_server
 from ml_orchestrator.settings import Settings
 
+ME = "data-pipeline-specialist"
 HOSTILE = "<script>alert(1)</script>"
 N = 900
 
@@ -32,6 +33,10 @@ def write(path: Path, *, moves_at: int | None, n: int = N) -> None:
     pl.DataFrame({"day": days, HOSTILE: load, "still": rng.normal(size=n)}).write_csv(path)
 
 
+def read_page(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
 class _Addresses(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -43,10 +48,6 @@ class _Addresses(HTMLParser):
         self.found += [value or "" for name, value in attrs if name in ("src", "href")]
 
 
-def read_page(path: str) -> str:
-    return Path(path).read_text(encoding="utf-8")
-
-
 async def test_the_onset_is_found_drawn_and_written_as_one_page(tmp_path: Path) -> None:
     write(tmp_path / "then.csv", moves_at=None)
     write(tmp_path / "now.csv", moves_at=600)
@@ -55,13 +56,14 @@ async def test_the_onset_is_found_drawn_and_written_as_one_page(tmp_path: Path) 
         "current": "now.csv",
         "time_column": "day",
         "chunk": "5d",
-        "with_plot": True,
-        "with_page": True,
     }
     async with client(tmp_path) as c:
-        result = await c.call_tool("drift_check", arguments)
+        result = await c.call_tool("drift_check", {**arguments, "with_plot": True})
+        assert not (tmp_path / ".ml-orchestrator" / "reports").exists()
+        written = await ask(c, "drift_report", agent=ME, **arguments)
+        denied = await refusal(c, "drift_report", agent="performance-engineer", **arguments)
     async with client(tmp_path, mode="read-only") as c:
-        forbidden = await refusal(c, "drift_check", **arguments)
+        offered = {tool.name for tool in (await c.list_tools()).tools}
 
     assert not result.is_error, result.content
     report = result.structured_content
@@ -69,7 +71,10 @@ async def test_the_onset_is_found_drawn_and_written_as_one_page(tmp_path: Path) 
     assert report["over_time"]["columns_since"] == {HOSTILE: "1970-01-21"}
     assert "which began at 1970-01-21" in report["next_steps"][0]
     assert sum(isinstance(part, ImageContent) for part in result.content) == 2
-    page = read_page(report["page"])
+    assert {key: report[key] for key in ("is_drifted", "summary")} == {
+        key: written[key] for key in ("is_drifted", "summary")
+    }
+    page = read_page(written["page"])
     parser = _Addresses()
     parser.feed(page)
     assert [address[:22] for address in parser.found] == ["data:image/png;base64,"] * 2
@@ -77,8 +82,9 @@ async def test_the_onset_is_found_drawn_and_written_as_one_page(tmp_path: Path) 
     assert "default-src 'none'" in page
     found = re.search(r'<script type="application/json" id="report">(.*?)</script>', page, re.S)
     assert found is not None
-    assert json.loads(found[1]) == {**report, "page": None}
-    assert "read-only" in forbidden
+    assert json.loads(found[1]) == report
+    assert "data-pipeline-specialist, ml-orchestrator may" in denied
+    assert "drift_report" not in offered
 
 
 async def test_a_file_larger_than_may_be_read_is_sampled_and_says_so(tmp_path: Path) -> None:

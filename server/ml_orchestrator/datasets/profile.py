@@ -11,7 +11,7 @@ from ml_orchestrator.datasets.models import ColumnProfile, DatasetProfile, Leaka
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.datasets.split_hints import suggest_split
 
-__all__ = ["profile_dataset"]
+__all__ = ["duplicate_rows", "profile_dataset"]
 
 MANY_MISSING = 0.3
 MANY_OUTLIERS = 0.05
@@ -58,7 +58,7 @@ def profile_dataset(
         digest=dataset.digest,
         n_rows=frame.height,
         n_columns=frame.width,
-        duplicate_rows=_duplicate_rows(frame),
+        duplicate_rows=duplicate_rows(frame),
         n_columns_shown=len(shown),
         columns=shown,
         constant_columns=tuple(c.name for c in found if c.is_constant),
@@ -115,7 +115,8 @@ def _balance(values: pl.Series) -> dict[str, float]:
     return {str(value): count / len(values) for value, count in rows}
 
 
-def _duplicate_rows(frame: pl.DataFrame) -> int:
+def duplicate_rows(frame: pl.DataFrame) -> int:
+    """Return how many rows repeat an earlier one in all columns, lists and structures aside."""
     plain = [column for column in frame.get_columns() if not column.dtype.is_nested()]
     return frame.height - pl.DataFrame(plain).n_unique() if plain else 0
 

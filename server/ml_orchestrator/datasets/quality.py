@@ -13,6 +13,7 @@ from scipy.stats import betabinom, norm
 
 from ml_orchestrator.datasets.kinds import column_kind
 from ml_orchestrator.datasets.models import ColumnKind, QualityCheck, QualityFinding, QualityReport
+from ml_orchestrator.datasets.profile import duplicate_rows
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.records import Record
 
@@ -48,14 +49,21 @@ class Expectations(Record):
     n_rows: int
     duplicate_share: float
     columns: tuple[ColumnExpectation, ...]
+    is_part: bool = False
 
 
-def expect(frame: pl.DataFrame) -> Expectations:
-    """Return what later tables are held against, from a normalised frame that is in order."""
+def expect(frame: pl.DataFrame, *, is_part: bool = False) -> Expectations:
+    """Return what later tables are held against.
+
+    Args:
+        frame: a normalised table that is in order.
+        is_part: whether its columns were chosen from more; others are not looked at then.
+    """
     return Expectations(
         n_rows=frame.height,
-        duplicate_share=_duplicates(frame) / frame.height,
+        duplicate_share=duplicate_rows(frame) / frame.height,
         columns=tuple(_expected_column(column) for column in frame.get_columns()),
+        is_part=is_part,
     )
 
 
@@ -71,6 +79,7 @@ def check_quality(
     Schema (columns gone, new or of another kind), missing values, ranges, categories, duplicate
     rows, volume (half or double), and freshness: each column of times must reach beyond its
     newest value in the baseline, and, with ``max_age_hours``, not lie further back than that.
+    Where columns were chosen for the baseline, the others are no part of the check.
 
     Args:
         frame: shape ``(n_rows, n_columns)``; columns in any order.
@@ -84,7 +93,10 @@ def check_quality(
     if max_age_hours is not None and not max_age_hours > 0:
         raise InvalidInputError(f"max_age_hours must be above 0; found {max_age_hours}.")
     known = {column.name: column for column in expected.columns}
-    found = [*_schema(frame, known), *_whole(frame, expected)]
+    n_rows = frame.height
+    if expected.is_part:
+        frame = frame.select(name for name in frame.columns if name in known)
+    found = [*_schema(frame, known), *_whole(frame, n_rows, expected)]
     for name in known.keys() & set(frame.columns):
         column, before = frame[name], known[name]
         if column_kind(column) in (before.kind, "empty"):
@@ -137,20 +149,20 @@ def _schema(
             yield _finding("schema", name, "warning", "The column is new.")
 
 
-def _whole(frame: pl.DataFrame, expected: Expectations) -> Iterator[QualityFinding]:
-    duplicates = _duplicates(frame)
-    if _rose(duplicates, frame.height, expected.duplicate_share, expected.n_rows):
-        share = duplicates / frame.height
+def _whole(frame: pl.DataFrame, n_rows: int, expected: Expectations) -> Iterator[QualityFinding]:
+    duplicates = duplicate_rows(frame)
+    if _rose(duplicates, n_rows, expected.duplicate_share, expected.n_rows):
+        share = duplicates / n_rows
         yield _finding(
             "duplicates",
             None,
             "error",
             f"Rows that repeat an earlier one: {expected.duplicate_share:.1%} to {share:.1%}.",
         )
-    ratio = frame.height / expected.n_rows
+    ratio = n_rows / expected.n_rows
     if not 1 / VOLUME_FACTOR <= ratio <= VOLUME_FACTOR:
         yield _finding(
-            "volume", None, "warning", f"{frame.height:,} rows; {expected.n_rows:,} were expected."
+            "volume", None, "warning", f"{n_rows:,} rows; {expected.n_rows:,} were expected."
         )
 
 
@@ -235,11 +247,6 @@ def _by_chance(n: int, n_rare: int, n_before: int) -> int:
 
 def _number(value: Any) -> str:
     return f"{float(value):g}"
-
-
-def _duplicates(frame: pl.DataFrame) -> int:
-    plain = [column for column in frame.get_columns() if not column.dtype.is_nested()]
-    return frame.height - pl.DataFrame(plain).n_unique() if plain else 0
 
 
 def _finding(

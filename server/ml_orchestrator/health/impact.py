@@ -1,12 +1,13 @@
 """Whether drift matters to a model, and what to do next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ml_orchestrator.health.models import ColumnImpact, DriftReport, ModelImpact
 
 __all__ = ["next_steps", "weigh"]
 
 NOTABLE_SHARE = 0.05  # of all importance, from which a column matters
+MOST_NAMED = 3
 SOURCE_FAULT = 0.05  # rise in missing values that looks like a broken feed
 
 
@@ -47,7 +48,11 @@ def weigh(report: DriftReport, importances: Mapping[str, float], *, model: str) 
 
 
 def next_steps(report: DriftReport) -> tuple[str, ...]:
-    """Return what to do, in this order, in whole sentences."""
+    """Return what to do, in this order, in whole sentences.
+
+    With a model whose importances are known, the columns to look into are those it relies on,
+    most important first; else those that drifted most clearly.
+    """
     steps = [
         f"Look for a broken feed: missing values of {c.column!r} rose from "
         f"{c.missing_share_reference:.0%} to {c.missing_share_current:.0%}."
@@ -57,21 +62,33 @@ def next_steps(report: DriftReport) -> tuple[str, ...]:
     joint = report.together is not None and report.together.is_drifted
     if not report.is_any_column_drifted and not joint:
         return tuple(steps) or ("Nothing to do: go on watching.",)
-    since = None if report.over_time is None else report.over_time.since
-    when = "" if since is None else f", which began at {since}"
-    if report.is_any_column_drifted:
-        named = ", ".join(map(repr, report.drifted_columns[:3]))
+    named = _worth_naming(report)[:MOST_NAMED]
+    if named:
         steps.append(
-            f"Find the cause of the change in {named}{when}: unit, source, filter, season."
+            f"Find the cause of the change in {', '.join(map(repr, named))}"
+            f"{_beginning(report, named)}: unit, source, filter, season."
         )
-    else:
+    elif not report.is_any_column_drifted:
         steps.append("No column changed by itself: look at how the columns hang together.")
     if report.model is None:
         steps.append("Name the model, to see whether it relies on these columns.")
     elif report.model.matters is False:
-        steps.append("Leave the model as it is: it hardly relies on these columns.")
+        steps.append("Leave the model as it is: it hardly relies on the columns that drifted.")
         return tuple(steps)
     steps.append(
         "Measure the model (performance_check); retrain if it is worse and the data right."
     )
     return tuple(steps)
+
+
+def _worth_naming(report: DriftReport) -> Sequence[str]:
+    if report.model is None or report.model.share is None:
+        return report.drifted_columns
+    return [c.column for c in report.model.columns if c.importance_share > 0]
+
+
+def _beginning(report: DriftReport, names: Sequence[str]) -> str:
+    chunks = () if report.over_time is None else report.over_time.chunks
+    starts = (chunk.start for chunk in chunks if not set(names).isdisjoint(chunk.drifted_columns))
+    start = next(starts, None)
+    return "" if start is None else f", which began at {start}"

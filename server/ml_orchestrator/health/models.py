@@ -203,7 +203,12 @@ class DriftReport(Record):
         ModelImpact | None, Field(description="Whether it matters to the model that was named.")
     ] = None
     next_steps: Annotated[tuple[str, ...], Field(description="What to do, in this order.")] = ()
-    page: Annotated[
-        str | None, Field(description="Path of the HTML page, if one was asked for.")
-    ] = None
+    summary: Annotated[str, Field(description="The finding in one or two sentences.")]
+
+
+class DriftPage(Record):
+    """A drift report that was written as a page."""
+
+    page: Annotated[str, Field(description="Path of the HTML page.")]
+    is_drifted: Annotated[bool, Field(description="Whether the data set as a whole drifted.")]
     summary: Annotated[str, Field(description="The finding in one or two sentences.")]

@@ -1,11 +1,12 @@
 """What a drift check is asked for, and what is kept of a reference."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
+from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.health.models import Correction
 from ml_orchestrator.records import Record
 
@@ -37,7 +38,7 @@ class DriftOptions:
     time_column: str | None = None
     chunk: str | None = None
     model: str | None = None
-    with_page: bool = False
+    column_types: Mapping[str, ColumnType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

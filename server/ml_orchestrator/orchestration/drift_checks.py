@@ -1,35 +1,17 @@
-"""Samples named by their source, compared: the work behind the tools for drift."""
+"""Samples compared, and predictions judged: the work behind the tools for drift."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ml_orchestrator.datasets.models import QualityReport
-from ml_orchestrator.datasets.quality import Expectations, check_quality, expect
-from ml_orchestrator.datasets.sources import Dataset, columns_as_arrays, load_dataset
-from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError, UnavailableError
-from ml_orchestrator.health.baseline import prepare_baseline
-from ml_orchestrator.health.baseline_store import BaselineStore
 from ml_orchestrator.health.chunks import Timeline
 from ml_orchestrator.health.counting import count_report
-from ml_orchestrator.health.drift.contract import Columns
 from ml_orchestrator.health.impact import next_steps, weigh
-from ml_orchestrator.health.models import DriftReport
-from ml_orchestrator.health.options import (
-    BASELINE_PREFIX,
-    BaselineSaved,
-    DriftOptions,
-    InlineTable,
-    PerformanceOptions,
-)
+from ml_orchestrator.health.models import DriftOverTime, DriftPage, DriftReport
+from ml_orchestrator.health.options import DriftOptions, InlineTable, PerformanceOptions
 from ml_orchestrator.health.over_time import dating_notice, drift_over_time
 from ml_orchestrator.health.page import drift_page
+from ml_orchestrator.health.page_store import PageStore
 from ml_orchestrator.health.performance.check import check_performance
 from ml_orchestrator.health.performance.models import PerformanceReport
 from ml_orchestrator.health.performance.plot import performance_plot
@@ -38,103 +20,53 @@ from ml_orchestrator.health.plots import drift_plot, onset_plot
 from ml_orchestrator.health.report import check_drift
 from ml_orchestrator.health.together import check_together
 from ml_orchestrator.orchestration.importances import importances_of
+from ml_orchestrator.orchestration.samples import SampleReader, Side, side_of
 from ml_orchestrator.settings import Settings
-from ml_orchestrator.storage.home import prepare_home
 
 __all__ = ["DriftChecker"]
 
-Arrays = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """One side of a comparison: columns for tests of one, rows for tests of all together."""
-
-    columns: Columns
-    rows: Arrays
-    notices: tuple[str, ...] = ()
-    times: frozenset[str] = frozenset()
-
-    def timeline(self, column: str) -> Timeline:
-        """Return when each row was.
-
-        Raises:
-            InvalidInputError: no such column, or it holds text.
-        """
-        if column not in self.rows:
-            raise InvalidInputError(
-                f"The current sample has no column {column!r}; it has {', '.join(self.rows)}."
-            )
-        values = self.rows[column]
-        if values.dtype == object:
-            raise InvalidInputError(
-                f"Column {column!r} holds text such as {values[0]!r}; a time column holds dates, "
-                "times or numbers. Write dates as 2026-01-31 or 2026-01-31T12:00:00."
-            )
-        return Timeline(values, is_time=column in self.times)
-
 
 class DriftChecker:
-    """Reads samples inside the allowed roots, compares them, and keeps baselines."""
+    """Compares samples that are named by their source."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._baselines = BaselineStore(settings.home)
+        self._samples = SampleReader(settings)
+        self._pages = PageStore(settings.home)
 
     def check(
         self, reference: str | InlineTable, current: str | InlineTable, options: DriftOptions
     ) -> tuple[DriftReport, list[bytes]]:
-        """Return what changed between two samples and, if wanted, a PNG.
+        """Return what changed between two samples and, if wanted, PNGs.
 
         Raises:
             OrchestratorError: a sample cannot be read or compared; the message says which.
         """
-        before, after = self._side(reference), self._side(current)
-        at = options.time_column
-        timeline = None if at is None else after.timeline(at)
-        report = check_drift(
-            before.columns,
-            after.columns,
-            tests=options.test,
-            alpha=options.alpha,
-            correction=options.correction,
-            share_threshold=options.share_threshold,
-            columns=options.columns or [n for n in before.columns if n != at],
-        )
+        before, after = self._samples.pair(reference, current, options.column_types)
+        timeline = None if options.time_column is None else after.timeline(options.time_column)
+        report = _compared(before, after, options)
         more: dict[str, Any] = {"notices": (*before.notices, *after.notices)}
-        if options.together is not None:
-            more["together"] = check_together(
-                before.rows,
-                after.rows,
-                test=options.together,
-                alpha=options.alpha,
-                columns=sorted(column.column for column in report.columns),
-            )
         if timeline is not None or options.chunk is not None:
-            more["over_time"] = drift_over_time(
-                before.columns,
-                after.rows,
-                tests={column.column: column.test for column in report.columns},
-                timeline=timeline,
-                chunk=options.chunk,
-                alpha=options.alpha,
-                correction=options.correction,
-            )
-            compared = [column.column for column in report.columns]
-            more["notices"] += dating_notice(before.columns, compared)
+            more["over_time"] = _dated(report, before, after, timeline, options)
+            more["notices"] += dating_notice(before.columns, _names(report))
         if options.model is not None:
             version, importances = importances_of(self._settings, options.model)
             more["model"] = weigh(report, importances, model=version)
         report = report.model_copy(update=more)
         report = report.model_copy(update={"next_steps": next_steps(report)})
         count_report(report)
-        if not (options.with_plot or options.with_page):
-            return report, []
-        pictures = _pictures(report, before, after)
-        if options.with_page:
-            page = self._write_page(report, pictures, f"{_named(current)} and {_named(reference)}")
-            report = report.model_copy(update={"page": str(page)})
-        return report, pictures if options.with_plot else []
+        return report, _pictures(report, before, after) if options.with_plot else []
+
+    def write_report(self, reference: str, current: str, options: DriftOptions) -> DriftPage:
+        """Write what `check` finds, with its pictures, as a page, and say where it is.
+
+        Raises:
+            OrchestratorError: as for `check`, or the page cannot be written.
+        """
+        report, pictures = self.check(reference, current, replace(options, with_plot=True))
+        title = f"Drift between {current} and {reference}"
+        path = self._pages.save(drift_page(report, pictures, title=title))
+        return DriftPage(page=str(path), is_drifted=report.is_drifted, summary=report.summary)
 
     def performance(
         self, reference: str, current: str, options: PerformanceOptions
@@ -144,7 +76,7 @@ class DriftChecker:
         Raises:
             OrchestratorError: a file cannot be read, or does not hold what was named.
         """
-        before, now = _side_of(self._load(reference)), _side_of(self._load(current))
+        before, now = (side_of(self._samples.dataset(name)) for name in (reference, current))
         timeline = None if options.time_column is None else now.timeline(options.time_column)
         columns: dict[str, Any] = {
             "target": options.target,
@@ -161,103 +93,55 @@ class DriftChecker:
             report = report.model_copy(update={"notices": notices})
         return report, [performance_plot(report)] if options.with_plot else []
 
-    def save_baseline(
-        self, name: str, source: str, *, columns: Sequence[str] | None
-    ) -> BaselineSaved:
-        """Prepare a data set as a reference and keep it.
 
-        Raises:
-            ConflictError: the name is taken by other data.
-            OrchestratorError: the data cannot be read, or not be kept.
-        """
-        dataset = self._load(source)
-        frame = dataset.frame
-        if columns is not None:
-            if absent := [column for column in columns if column not in frame.columns]:
-                raise InvalidInputError(
-                    f"{source!r} has no column {absent[0]!r}; it has {', '.join(frame.columns)}."
-                )
-            frame = frame.select(columns)
-        facts = {"expectations": expect(frame).model_dump(mode="json"), "digest": dataset.digest}
-        baseline = prepare_baseline(columns_as_arrays(frame), source=source, facts=facts)
-        size_bytes = self._baselines.save(name, baseline)
-        return BaselineSaved(
-            name=name,
-            reference=f"{BASELINE_PREFIX}{name}",
-            n_rows=baseline.n_rows,
-            n_columns=len(baseline.samples),
-            size_bytes=size_bytes,
-            notices=dataset.notices,
-        )
-
-    def quality(self, source: str, baseline: str, *, max_age_hours: float | None) -> QualityReport:
-        """Hold a data set against what a baseline lets expect.
-
-        Raises:
-            NotFoundError: no such baseline.
-            OrchestratorError: the data or the baseline cannot be read.
-        """
-        kept = self._baselines.load(baseline.removeprefix(BASELINE_PREFIX))
-        return check_quality(
-            self._load(source).frame,
-            Expectations.model_validate(kept.facts["expectations"]),
-            now=datetime.now(UTC).replace(tzinfo=None),
-            max_age_hours=max_age_hours,
-        )
-
-    def _write_page(self, report: DriftReport, pictures: Sequence[bytes], title: str) -> Path:
-        """Write a page under the name of its content; the same report is written once."""
-        if self._settings.mode == "read-only":
-            raise PermissionDeniedError(
-                "with_page writes a file, and this server is read-only. Ask for with_plot."
-            )
-        text = drift_page(report, pictures, title=f"Drift between {title}")
-        folder = prepare_home(self._settings.home) / "reports"
-        path = folder / f"drift-{hashlib.sha256(text.encode()).hexdigest()[:16]}.html"
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UnavailableError(f"{path} could not be written: {error.strerror}.") from error
-        return path
-
-    def _load(self, source: str) -> Dataset:
-        settings = self._settings
-        return load_dataset(source, roots=settings.roots, max_bytes=settings.max_data_bytes)
-
-    def _side(self, sample: str | InlineTable) -> _Side:
-        if not isinstance(sample, str):
-            arrays = {name: _array(name, values) for name, values in sample.items()}
-            return _Side(arrays, arrays)
-        if sample.startswith(BASELINE_PREFIX):
-            kept = self._baselines.load(sample.removeprefix(BASELINE_PREFIX))
-            return _Side(kept.samples, kept.rows)
-        return _side_of(self._load(sample))
+def _compared(before: Side, after: Side, options: DriftOptions) -> DriftReport:
+    """Compare the columns one by one and, if wanted, all together."""
+    at = options.time_column
+    report = check_drift(
+        before.columns,
+        after.columns,
+        tests=options.test,
+        alpha=options.alpha,
+        correction=options.correction,
+        share_threshold=options.share_threshold,
+        columns=options.columns or [name for name in before.columns if name != at],
+    )
+    if options.together is None:
+        return report
+    together = check_together(
+        before.rows,
+        after.rows,
+        test=options.together,
+        alpha=options.alpha,
+        columns=sorted(_names(report)),
+    )
+    return report.model_copy(update={"together": together})
 
 
-def _named(sample: str | InlineTable) -> str:
-    return sample if isinstance(sample, str) else "rows of the call"
+def _dated(
+    report: DriftReport,
+    before: Side,
+    after: Side,
+    timeline: Timeline | None,
+    options: DriftOptions,
+) -> DriftOverTime:
+    return drift_over_time(
+        before.columns,
+        after.rows,
+        tests={column.column: column.test for column in report.columns},
+        timeline=timeline,
+        chunk=options.chunk,
+        alpha=options.alpha,
+        correction=options.correction,
+    )
 
 
-def _side_of(dataset: Dataset) -> _Side:
-    arrays, frame = columns_as_arrays(dataset.frame), dataset.frame
-    times = frozenset(name for name in frame.columns if frame[name].dtype.is_temporal())
-    return _Side(arrays, arrays, dataset.notices, times)
+def _names(report: DriftReport) -> Sequence[str]:
+    return [column.column for column in report.columns]
 
 
-def _pictures(report: DriftReport, before: _Side, after: _Side) -> list[bytes]:
+def _pictures(report: DriftReport, before: Side, after: Side) -> list[bytes]:
     pictures = [drift_plot(report, before.columns, after.columns)]
     if report.over_time is not None:
         pictures.append(onset_plot(report, report.over_time))
     return pictures
-
-
-def _array(name: str, values: Sequence[float | str | None]) -> NDArray[Any]:
-    """Return numbers as float64 with NaN for missing, text as objects with None for missing."""
-    if any(isinstance(value, str) for value in values):
-        if any(isinstance(value, int | float) for value in values):
-            raise InvalidInputError(
-                f"Column {name!r} mixes text and numbers. Give all numbers, or all text."
-            )
-        return np.array(values, dtype=object)
-    return np.array([np.nan if value is None else float(value) for value in values])

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from anyio.to_thread import run_sync
 
 from ml_orchestrator import __version__
-from ml_orchestrator.datasets.models import ColumnType, DatasetProfile, QualityReport
-from ml_orchestrator.health.models import DriftReport
+from ml_orchestrator.datasets.models import ColumnType, DatasetProfile
+from ml_orchestrator.health.models import DriftPage, DriftReport
 from ml_orchestrator.health.options import (
     BaselineSaved,
     DriftOptions,
@@ -90,22 +90,20 @@ class MonitoringCoordinator:
         *,
         columns: Sequence[str] | None,
         column_types: Mapping[str, ColumnType],
+        baseline: str | None,
+        max_age_hours: float | None,
         with_plot: bool,
     ) -> tuple[DatasetProfile, list[bytes]]:
-        """Return what a data set holds and, if wanted, a PNG picture of it."""
+        """Return what a data set holds, held against a baseline or not, and, if wanted, a PNG."""
         return await run_sync(
             lambda: self._inspector().profile(
-                source, target, columns=columns, column_types=column_types, with_plot=with_plot
-            )
-        )
-
-    async def quality(
-        self, source: str, baseline: str, *, max_age_hours: float | None
-    ) -> QualityReport:
-        """Hold a data set against what a baseline lets expect."""
-        return await run_sync(
-            lambda: self._inspector().comparisons.quality(
-                source, baseline, max_age_hours=max_age_hours
+                source,
+                target,
+                columns=columns,
+                column_types=column_types,
+                baseline=baseline,
+                max_age_hours=max_age_hours,
+                with_plot=with_plot,
             )
         )
 
@@ -117,6 +115,14 @@ class MonitoringCoordinator:
             lambda: self._inspector().comparisons.check(reference, current, options)
         )
 
+    async def write_drift_report(
+        self, reference: str, current: str, options: DriftOptions
+    ) -> DriftPage:
+        """Compare two samples and write what was found as a page."""
+        return await run_sync(
+            lambda: self._inspector().comparisons.write_report(reference, current, options)
+        )
+
     async def performance(
         self, reference: str, current: str, options: PerformanceOptions
     ) -> tuple[PerformanceReport, list[bytes]]:
@@ -126,11 +132,18 @@ class MonitoringCoordinator:
         )
 
     async def save_baseline(
-        self, name: str, source: str, *, columns: Sequence[str] | None
+        self,
+        name: str,
+        source: str,
+        *,
+        columns: Sequence[str] | None,
+        column_types: Mapping[str, ColumnType],
     ) -> BaselineSaved:
         """Keep a data set as a reference."""
         return await run_sync(
-            lambda: self._inspector().comparisons.save_baseline(name, source, columns=columns)
+            lambda: self._inspector().baselines.save(
+                name, source, columns=columns, column_types=column_types
+            )
         )
 
 

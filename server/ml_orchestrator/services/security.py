@@ -30,6 +30,7 @@ _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "ml-orchestrator": _EVERYBODY
         | {
             "baseline_save",
+            "drift_report",
             "memory_forget",
             "registry_move_alias",
             "training_cancel",
@@ -37,7 +38,7 @@ _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
             "workflow_run",
         }
         | _DEPLOYING,
-        "data-pipeline-specialist": _EVERYBODY | {"baseline_save", "workflow_run"},
+        "data-pipeline-specialist": _EVERYBODY | {"baseline_save", "drift_report", "workflow_run"},
         "infrastructure-specialist": _EVERYBODY | {"registry_move_alias"} | _DEPLOYING,
         "performance-engineer": _EVERYBODY | {"training_start", "training_cancel"},
     }

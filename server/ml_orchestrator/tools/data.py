@@ -46,9 +46,12 @@ async def dataset_profile(
     and metric that fit. training_start trains on it.
     """
     profile, pictures = await monitoring.profile(
-        source, target, columns=columns, column_types=column_types, with_plot=with_plot
+        source,
+        target,
+        columns=columns,
+        column_types=column_types,
+        baseline=baseline,
+        max_age_hours=max_age_hours,
+        with_plot=with_plot,
     )
-    if baseline is not None:
-        quality = await monitoring.quality(source, baseline, max_age_hours=max_age_hours)
-        profile = profile.model_copy(update={"quality": quality})
     return with_pictures(profile, *pictures)

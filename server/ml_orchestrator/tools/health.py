@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 from mcp.types import CallToolResult
 from pydantic import Field
 
-from ml_orchestrator.health.models import Correction, DriftReport
+from ml_orchestrator.health.models import Correction, DriftPage, DriftReport
 from ml_orchestrator.health.options import (
     CHUNK_PATTERN,
     BaselineSaved,
@@ -14,12 +14,12 @@ from ml_orchestrator.health.options import (
 )
 from ml_orchestrator.health.performance.models import PerformanceReport
 from ml_orchestrator.health.status import HealthReport
-from ml_orchestrator.tools._arguments import Agent, Source
+from ml_orchestrator.tools._arguments import Agent, ColumnTypes, Source
 from ml_orchestrator.tools._images import with_pictures
 from ml_orchestrator.tools._services import Monitoring
 from ml_orchestrator.tools._tool import tool
 
-__all__ = ["baseline_save", "drift_check", "health_get", "performance_check"]
+__all__ = ["baseline_save", "drift_check", "drift_report", "health_get", "performance_check"]
 
 InlineColumns: TypeAlias = Annotated[
     dict[str, list[float | str | None]],
@@ -34,6 +34,13 @@ ChunkSize: TypeAlias = Annotated[
         pattern=CHUNK_PATTERN,
         description="Such as 500rows, 6h, 1d, 1w, 1mo; else ten parts.",
     ),
+]
+OnlyColumns: TypeAlias = Annotated[
+    list[str] | None, Field(min_length=1, max_length=500, description="Only these columns.")
+]
+ForModel: TypeAlias = Annotated[
+    str | None,
+    Field(max_length=300, description="NAME@ALIAS or NAME/VERSION: does it matter to it?"),
 ]
 _SAMPLE = "What to compare with: a data file, builtin:NAME, baseline:NAME, or column to values."
 Test = Literal[
@@ -60,9 +67,7 @@ async def drift_check(
         Source | InlineColumns, Field(description="The sample in question, likewise.")
     ],
     monitoring: Monitoring,
-    columns: Annotated[
-        list[str] | None, Field(min_length=1, max_length=500, description="Only these columns.")
-    ] = None,
+    columns: OnlyColumns = None,
     test: Annotated[
         Test,
         Field(
@@ -87,14 +92,9 @@ async def drift_check(
     ] = None,
     time_column: TimeColumn = None,
     chunk: ChunkSize = None,
-    model: Annotated[
-        str | None,
-        Field(max_length=300, description="NAME@ALIAS or NAME/VERSION: does it matter to it?"),
-    ] = None,
+    model: ForModel = None,
+    column_types: ColumnTypes = {},  # noqa: B006 never changed; pydantic copies it
     with_plot: Annotated[bool, Field(description="Add a picture of the drifted columns.")] = False,
-    with_page: Annotated[
-        bool, Field(description="Write an HTML page too, into the data directory.")
-    ] = False,
 ) -> Annotated[CallToolResult, DriftReport]:
     """Compare two samples column by column and say which columns drifted, and how much.
 
@@ -113,10 +113,36 @@ async def drift_check(
         time_column=time_column,
         chunk=chunk,
         model=model,
-        with_page=with_page,
+        column_types=column_types,
     )
     report, pictures = await monitoring.drift(reference, current, options)
     return with_pictures(report, *pictures)
+
+
+@tool(title="Write a drift report")
+async def drift_report(
+    agent: Agent,
+    reference: Annotated[Source, Field(description="A file, builtin:NAME or baseline:NAME.")],
+    current: Annotated[Source, Field(description="The sample in question, likewise.")],
+    monitoring: Monitoring,
+    columns: OnlyColumns = None,
+    time_column: TimeColumn = None,
+    chunk: ChunkSize = None,
+    model: ForModel = None,
+    column_types: ColumnTypes = {},  # noqa: B006 never changed; pydantic copies it
+) -> DriftPage:
+    """Write what drift_check finds, with pictures, as an HTML page and return its path.
+
+    The newest 100 pages are kept, in the data directory.
+    """
+    options = DriftOptions(
+        columns=columns,
+        time_column=time_column,
+        chunk=chunk,
+        model=model,
+        column_types=column_types,
+    )
+    return await monitoring.write_drift_report(reference, current, options)
 
 
 @tool(title="Check performance", reads_only=True)
@@ -164,15 +190,14 @@ async def baseline_save(
     name: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Name.")],
     source: Source,
     monitoring: Monitoring,
-    columns: Annotated[
-        list[str] | None, Field(min_length=1, max_length=500, description="Only these columns.")
-    ] = None,
+    columns: OnlyColumns = None,
+    column_types: ColumnTypes = {},  # noqa: B006 never changed; pydantic copies it
 ) -> BaselineSaved:
     """Keep a data set, prepared, as the reference of later drift_check and dataset_profile.
 
     Give it as baseline:NAME. It never changes: a name in use is refused for other data.
     """
-    return await monitoring.save_baseline(name, source, columns=columns)
+    return await monitoring.save_baseline(name, source, columns=columns, column_types=column_types)
 
 
 @tool(title="Get health", reads_only=True)

@@ -34,7 +34,7 @@ class Pair:
         if before.kind != after.kind:
             raise InvalidInputError(
                 f"Column {column!r} is {before.kind} in the reference and {after.kind} in the "
-                "current sample; give both in one type."
+                "current sample; give both in one type, files by column_types."
             )
         return cls(before, after)
 

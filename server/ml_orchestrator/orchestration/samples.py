@@ -1,0 +1,147 @@
+"""Samples as callers name or give them: files, built-in data, baselines, rows of the call."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_orchestrator.datasets.models import ColumnType
+from ml_orchestrator.datasets.sources import Dataset, columns_as_arrays, load_dataset
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.baseline import Baseline
+from ml_orchestrator.health.baseline_store import BaselineStore
+from ml_orchestrator.health.chunks import Timeline
+from ml_orchestrator.health.drift.contract import Columns
+from ml_orchestrator.health.options import BASELINE_PREFIX, InlineTable
+from ml_orchestrator.settings import Settings
+
+__all__ = ["SampleReader", "Side", "side_of"]
+
+_AS_FOUND: Mapping[str, ColumnType] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison.
+
+    Attributes:
+        columns: for tests of one column; shape ``(n_rows,)`` each, or samples made ready.
+        rows: for tests of all columns together, and to be cut by time; equally long arrays.
+        notices: what to know of how they were read.
+        times: columns that hold dates or times.
+    """
+
+    columns: Columns
+    rows: Mapping[str, NDArray[Any]]
+    notices: tuple[str, ...] = ()
+    times: frozenset[str] = frozenset()
+
+    def timeline(self, column: str) -> Timeline:
+        """Return when each row was.
+
+        Raises:
+            InvalidInputError: no such column, or it holds text.
+        """
+        if column not in self.rows:
+            raise InvalidInputError(
+                f"The current sample has no column {column!r}; it has {', '.join(self.rows)}."
+            )
+        values = self.rows[column]
+        if values.dtype == object:
+            raise InvalidInputError(
+                f"Column {column!r} holds text such as {values[0]!r}; a time column holds dates, "
+                "times or numbers. Write dates as 2026-01-31 or 2026-01-31T12:00:00."
+            )
+        return Timeline(values, is_time=column in self.times)
+
+
+class SampleReader:
+    """Reads samples inside the allowed roots, and baselines of the data directory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._baselines = BaselineStore(settings.home)
+
+    def dataset(self, source: str, column_types: Mapping[str, ColumnType] = _AS_FOUND) -> Dataset:
+        """Return a built-in data set or a file; errors are those of `load_dataset`."""
+        settings = self._settings
+        return load_dataset(
+            source,
+            roots=settings.roots,
+            max_bytes=settings.max_data_bytes,
+            column_types=column_types,
+        )
+
+    def baseline(self, name: str) -> Baseline:
+        """Return a kept baseline, with or without its prefix.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            IntegrityViolationError: its file is damaged.
+        """
+        return self._baselines.load(name.removeprefix(BASELINE_PREFIX))
+
+    def pair(
+        self,
+        reference: str | InlineTable,
+        current: str | InlineTable,
+        column_types: Mapping[str, ColumnType],
+    ) -> tuple[Side, Side]:
+        """Return both sides of a comparison.
+
+        Args:
+            reference: a source, ``baseline:NAME``, or columns.
+            current: likewise.
+            column_types: how columns of files and built-in data are read; a baseline is as it
+                was saved.
+
+        Raises:
+            InvalidInputError: types are given for columns of the call, or no file is read.
+            OrchestratorError: a sample cannot be read; the message says which.
+        """
+        if column_types:
+            _check_types_are_read(reference, current)
+        return self._side(reference, column_types), self._side(current, column_types)
+
+    def _side(self, sample: str | InlineTable, column_types: Mapping[str, ColumnType]) -> Side:
+        if not isinstance(sample, str):
+            arrays = {name: _array(name, values) for name, values in sample.items()}
+            return Side(arrays, arrays)
+        if sample.startswith(BASELINE_PREFIX):
+            kept = self.baseline(sample)
+            return Side(kept.samples, kept.rows)
+        return side_of(self.dataset(sample, column_types))
+
+
+def side_of(dataset: Dataset) -> Side:
+    """Return a data set as one side of a comparison."""
+    arrays, frame = columns_as_arrays(dataset.frame), dataset.frame
+    times = frozenset(name for name in frame.columns if frame[name].dtype.is_temporal())
+    return Side(arrays, arrays, dataset.notices, times)
+
+
+def _check_types_are_read(*samples: str | InlineTable) -> None:
+    if any(not isinstance(sample, str) for sample in samples):
+        raise InvalidInputError(
+            "column_types says how columns of a file are read, and a sample was given as columns. "
+            "Write its values as they are meant (text is categories), or put it in a file."
+        )
+    if all(str(sample).startswith(BASELINE_PREFIX) for sample in samples):
+        raise InvalidInputError(
+            "column_types says how columns of a file are read, and both samples are baselines. "
+            "Leave it out, or save the baselines with it (baseline_save)."
+        )
+
+
+def _array(name: str, values: Sequence[float | str | None]) -> NDArray[Any]:
+    """Return numbers as float64 with NaN for missing, text as objects with None for missing."""
+    if any(isinstance(value, str) for value in values):
+        if any(isinstance(value, int | float) for value in values):
+            raise InvalidInputError(
+                f"Column {name!r} mixes text and numbers. Give all numbers, or all text."
+            )
+        return np.array(values, dtype=object)
+    return np.array([np.nan if value is None else float(value) for value in values])
