@@ -7,8 +7,14 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
-__all__ = ["Figure", "arguments", "in_turns", "percentile", "show"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Figure", "arguments", "in_turns", "machine", "percentile", "show", "show_ratio"]
+
+N_BOOTSTRAPS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +70,17 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
+def machine() -> str:
+    """Return where a figure was measured."""
+    return f"{platform.machine()} {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
 def show(figures: Sequence[Figure], *, as_json: bool) -> None:
     """Print figures with the machine they were measured on."""
-    machine = f"{platform.machine()} {os.cpu_count()} cores, Python {platform.python_version()}"
     for figure in figures:
         if as_json:
             line = {**asdict(figure), "ratio": figure.ratio, "holds": figure.holds}
-            print(json.dumps({**line, "machine": machine}))
+            print(json.dumps({**line, "machine": machine()}))
             continue
         peer = "absent" if figure.peer is None else f"{figure.peer:.2f} {figure.unit}"
         ratio = "" if figure.ratio is None else f"  ratio {figure.ratio:.2f}"
@@ -79,4 +89,42 @@ def show(figures: Sequence[Figure], *, as_json: bool) -> None:
         name = f"{figure.figure} (n = {figure.n})"
         print(f"{name:<42} ours {figure.ours:8.2f} {figure.unit}{beside}{ratio}{goal}")
     if not as_json:
-        print(f"medians or percentiles of n as given; {machine}")
+        print(f"medians or percentiles of n as given; {machine()}")
+
+
+def show_ratio(
+    name: str,
+    logs: NDArray[np.float64],
+    tables: Sequence[str],
+    *,
+    n: int,
+    as_json: bool,
+    **beside: Any,
+) -> None:
+    """Print the geometric mean of ratios, given by their logarithms, one for each problem.
+
+    ``tables`` names the table of each problem: the 95 % bootstrap interval draws them as wholes.
+    ``beside`` is printed with it.
+    """
+    low, high = _interval(logs, tables)
+    ratio = float(np.exp(logs.mean()))
+    if as_json:
+        line = {"figure": name, "unit": "ratio", "ours": ratio, "low": low, "high": high}
+        print(json.dumps({**line, "n": n, **beside, "machine": machine()}))
+        return
+    more = "".join(f", {key} {value}" for key, value in beside.items())
+    print(f"{name:<68} {ratio:.2f} (95 % interval {low:.2f} to {high:.2f}, n = {n}{more})")
+
+
+def _interval(logs: NDArray[np.float64], tables: Sequence[str]) -> tuple[float, float]:
+    rng = np.random.default_rng(0)
+    names = sorted(set(tables))
+    rows = {name: np.flatnonzero(np.array(tables) == name) for name in names}
+    means = [
+        logs[
+            np.concatenate([rows[names[i]] for i in rng.integers(0, len(names), len(names))])
+        ].mean()
+        for _ in range(N_BOOTSTRAPS)
+    ]
+    low, high = np.exp(np.quantile(means, [0.025, 0.975]))
+    return float(low), float(high)

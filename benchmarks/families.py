@@ -16,9 +16,6 @@ from the trials of a family.
 """
 
 import argparse
-import json
-import os
-import platform
 import sys
 import time
 import warnings
@@ -26,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from _figures import show_ratio
 from _real_tables import Problem, real_problems
 from numpy.typing import NDArray
 
@@ -42,7 +40,6 @@ from ml_orchestrator.training.trainers import TRAINERS
 
 QUICK = ("wine", "anes96, vote", "fair, any", "diabetes", "star98", "engel")
 N_FOLDS = 3
-N_BOOTSTRAPS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +75,19 @@ def main() -> None:
     pools = [_measured(problem, n_drawn, options.seed) for problem in problems]
     rules = [(rule, prunes) for rule in ALLOCATIONS for prunes in (False, True)]
     n_trials = options.trials
+    usuals = [
+        [_play(pool, "uniform", False, n_trials, seed) for seed in range(n_plays)] for pool in pools
+    ]
     found = {
-        key: np.array([_outcome(pool, *key, n_trials, n_plays) for pool in pools]) for key in rules
+        key: np.array([_outcome(*both, *key, n_trials) for both in zip(pools, usuals, strict=True)])
+        for key in rules
     }
     usual = found["uniform", False][:, 0]
     tables = [problem.table for problem in problems]
     for (rule, prunes), (logs, shares) in ((key, both.T) for key, both in found.items()):
-        share = float(shares.mean())
-        _show(rule, prunes, logs - usual, tables, share=share, as_json=options.json)
+        name = f"seconds to equal quality, {rule}{', pruned' if prunes else ''} / uniform"
+        reached = round(float(shares.mean()), 3)
+        show_ratio(name, logs - usual, tables, n=len(logs), as_json=options.json, reached=reached)
 
 
 def _options() -> argparse.Namespace:
@@ -150,12 +152,14 @@ def _run(spec: TrainingSpec, table: TrainingTable, split: Split, params: Params)
 
 
 def _outcome(
-    pool: Pool, rule: str, prunes: bool, n_trials: int, n_plays: int
+    pool: Pool, usual: Sequence[Played], rule: str, prunes: bool, n_trials: int
 ) -> tuple[float, float]:
-    """Return the mean logarithm of the seconds to the uniform search's end, and who gets there."""
-    usual = [_play(pool, "uniform", False, n_trials, seed) for seed in range(n_plays)]
+    """Return the mean logarithm of the seconds to the uniform search's end, and who gets there.
+
+    ``usual`` are the uniform searches, one for each seed from 0.
+    """
     goal = float(np.mean([played.best[-1] for played in usual]))
-    played = [_play(pool, rule, prunes, n_trials, seed) for seed in range(n_plays)]
+    played = [_play(pool, rule, prunes, n_trials, seed) for seed in range(len(usual))]
     reached = [search.seconds_to(goal) for search in played]
     charged = [
         max(search.seconds[-1], other.seconds[-1]) if seconds is None else seconds
@@ -194,42 +198,6 @@ def _n_folds(run: Measured, complete: Sequence[NDArray[np.float64]], n_first: in
         if is_hopeless(scores[:n_run], [c.tolist() for c in complete], n_first=n_first):
             return n_run
     return len(scores)
-
-
-def _show(
-    rule: str,
-    prunes: bool,
-    logs: NDArray[np.float64],
-    tables: Sequence[str],
-    *,
-    share: float,
-    as_json: bool,
-) -> None:
-    low, high = _interval(logs, tables)
-    ratio = float(np.exp(logs.mean()))
-    name = f"seconds to equal quality, {rule}{', pruned' if prunes else ''} / uniform"
-    if as_json:
-        machine = f"{platform.machine()} {os.cpu_count()} cores, Python {platform.python_version()}"
-        line = {"figure": name, "unit": "ratio", "ours": ratio, "low": low, "high": high}
-        print(json.dumps({**line, "n": len(logs), "reached": share, "machine": machine}))
-    else:
-        span = f"{low:.2f} to {high:.2f}, n = {len(logs)}"
-        print(f"{name:<58} {ratio:.2f} ({span}; {share:.0%} get there)")
-
-
-def _interval(logs: NDArray[np.float64], tables: Sequence[str]) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the geometric mean, tables drawn as wholes."""
-    rng = np.random.default_rng(0)
-    names = sorted(set(tables))
-    rows = {name: np.flatnonzero(np.array(tables) == name) for name in names}
-    means = [
-        logs[
-            np.concatenate([rows[names[i]] for i in rng.integers(0, len(names), len(names))])
-        ].mean()
-        for _ in range(N_BOOTSTRAPS)
-    ]
-    low, high = np.exp(np.quantile(means, [0.025, 0.975]))
-    return float(low), float(high)
 
 
 if __name__ == "__main__":

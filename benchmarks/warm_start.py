@@ -12,10 +12,7 @@ and seeds, with a 95 % bootstrap interval over tables.
 """
 
 import argparse
-import json
 import multiprocessing
-import os
-import platform
 import statistics
 import tempfile
 import warnings
@@ -25,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from _figures import Figure, show
+from _figures import Figure, show, show_ratio
 from _real_tables import Problem, real_problems
 
 from ml_orchestrator.training.models import TrainingSummary
@@ -36,7 +33,6 @@ QUICK = ("wine", "breast_cancer", "anes96, vote", "fair, any", "diabetes", "star
 N_FOLDS = 3
 EARLIER = 0.6  # of the rows
 TOLERANCE = 0.01
-N_DRAWS = 2_000
 EARLY = 5  # trials after which scores are compared as well
 
 
@@ -221,7 +217,7 @@ def _show(source: str, pairs: Sequence[Pair], n_seeds: int, *, as_json: bool) ->
         (f"loss after {EARLY} trials, warm / cold", early),
         ("loss after all trials, warm / cold", final),
     ):
-        _show_ratio(f"{name} ({source})", values, tables, len(pairs), as_json=as_json)
+        show_ratio(f"{name} ({source})", values, tables, n=len(pairs), as_json=as_json)
     started = sum(bool(pair.warm.summary.warm_starts) for pair in pairs)
     if not as_json:
         print(f"{started} of {len(pairs)} warm searches had something to begin with\n")
@@ -251,34 +247,6 @@ def _show_problems(
             f"{first.cold.best[-1]:.4f} / {first.warm.best[-1]:.4f}   "
             f"begins with: {from_where or 'nothing'}"
         )
-
-
-def _show_ratio(
-    name: str, logs: np.ndarray, tables: Sequence[str], n: int, *, as_json: bool
-) -> None:
-    low, high = _interval(logs, tables)
-    ratio = float(np.exp(logs.mean()))
-    if as_json:
-        machine = f"{platform.machine()} {os.cpu_count()} cores, Python {platform.python_version()}"
-        line = {"figure": name, "unit": "ratio", "ours": ratio, "low": low, "high": high}
-        print(json.dumps({**line, "n": n, "machine": machine}))
-    else:
-        print(f"{name:<68} {ratio:.2f} (95 % interval {low:.2f} to {high:.2f}, n = {n})")
-
-
-def _interval(logs: np.ndarray, tables: Sequence[str]) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the geometric mean, tables drawn as wholes."""
-    rng = np.random.default_rng(0)
-    names = sorted(set(tables))
-    rows = {name: np.flatnonzero(np.array(tables) == name) for name in names}
-    means = [
-        logs[
-            np.concatenate([rows[names[i]] for i in rng.integers(0, len(names), len(names))])
-        ].mean()
-        for _ in range(N_DRAWS)
-    ]
-    low, high = np.exp(np.quantile(means, [0.025, 0.975]))
-    return float(low), float(high)
 
 
 if __name__ == "__main__":
