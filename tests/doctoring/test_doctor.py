@@ -14,11 +14,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from packaging.requirements import Requirement
 
 from ml_orchestrator.cli import main
 from ml_orchestrator.doctoring import directory, installation, processes, rounds
@@ -133,6 +135,14 @@ def test_missing_packages_and_those_of_another_release_are_named(tmp_path: Path)
     assert "Not installed: skops." in said
     assert "optuna 4.0.0 instead of" in said
     assert "the environment was made for 0.0.1" in said
+
+
+def test_the_packages_looked_for_are_those_that_are_needed() -> None:
+    modules = metadata.packages_distributions()
+    looked_for = {name for module in installation._NEEDED for name in modules[module]}
+    lines = [Requirement(line) for line in metadata.requires(installation.DISTRIBUTION) or []]
+    needed = {line.name.lower() for line in lines if "extra" not in str(line.marker)}
+    assert needed <= {name.lower() for name in looked_for}
 
 
 def _standard() -> list[str]:

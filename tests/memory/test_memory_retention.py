@@ -13,7 +13,7 @@ from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Insight, Knowledge, Task, UsedRecord
 from ml_orchestrator.memory.requests import Filters, Origin, Selection
 from ml_orchestrator.memory.transfer import export_memory, import_memory
-from ml_orchestrator.storage.agents import known_agents
+from ml_orchestrator.storage.agents import seen_agents
 from ml_orchestrator.storage.engine import open_database
 from ml_orchestrator.storage.memory_rows import record_id
 from ml_orchestrator.storage.schema import memory_past, memory_records
@@ -424,7 +424,7 @@ def test_a_damaged_record_of_an_export_is_named_and_the_others_are_taken(
     assert "memory.json: invalid literal for int() with base 10: 'many'" in done.skipped
     other = SqlMemoryStore(database)
     assert [found.insight for found in other.load(agent).optimization_insights] == ["whole"]
-    assert "stranger" not in database.read(known_agents)
+    assert "stranger" not in database.read(seen_agents)
     database.close()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,12 +29,15 @@ GOOD: Mapping[str, Any] = {
     API + "model-versions/get": {"model_version": VERSION},
     API + "model-versions/search": {"model_versions": [VERSION]},
     API + "model-versions/get-download-uri": {"artifact_uri": "mlflow-artifacts:/1/models/m"},
-    API + "runs/get": {"run": {"info": {"run_id": RUN, "status": "FINISHED", "start_time": AT},
+    API + "runs/get": {"run": {"info": {"run_id": RUN, "status": "FINISHED", "start_time": AT,
+                                        "artifact_uri": "mlflow-artifacts:/1/run"},
                                "data": {"metrics": [], "params": [], "tags": []}}},
     FILES: {"files": [{"path": "MLmodel", "is_dir": False, "file_size": "2"}]},
     FILES + "/1/models/m/MLmodel": b"{}",
+    FILES + "/1/run/summary.json": b"{}",
 }  # fmt: skip
 Answer = Callable[["Handler"], None]
+DRIP_S = 0.01
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -65,6 +69,23 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
+
+
+def pour(asked: Handler) -> None:
+    """Send until the client hangs up."""
+    asked.send_response(200)
+    asked.end_headers()
+    while True:
+        asked.wfile.write(b'{"a": "b"' + b" " * 65_536)
+
+
+def drip(asked: Handler) -> None:
+    """Send byte after byte until the client hangs up."""
+    asked.send_response(200)
+    asked.end_headers()
+    while True:
+        asked.wfile.write(b" ")
+        time.sleep(DRIP_S)
 
 
 class HostileServer(ThreadingHTTPServer):

@@ -1,5 +1,6 @@
 """An MLflow server that lies: it sends us elsewhere, out of the directory, or without end."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,11 +10,26 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from tests.registry.flowers import log_flowers, mlflow_uri
-from tests.registry.hostile_server import API, FILES, MODEL, VERSION, HostileServer, hostile_server
+from tests.registry.hostile_server import (
+    API,
+    FILES,
+    MODEL,
+    VERSION,
+    HostileServer,
+    drip,
+    hostile_server,
+    pour,
+)
 
-from ml_orchestrator.errors import IntegrityViolationError, OrchestratorError, UnavailableError
-from ml_orchestrator.registry import _mlflow_files
+from ml_orchestrator.errors import (
+    IntegrityViolationError,
+    NotFoundError,
+    OrchestratorError,
+    UnavailableError,
+)
+from ml_orchestrator.registry import _mlflow
 from ml_orchestrator.registry._mlflow import MlflowRegistry
+from ml_orchestrator.storage._mlflow import answers, files
 
 FILE = FILES + "/1/models/m/MLmodel"
 
@@ -161,21 +177,14 @@ def test_files_without_number_are_given_up(
         store.download("iris", 1, tmp_path / "copy")
 
 
-def pour(asked: Any) -> None:
-    """Send until the client hangs up."""
-    asked.send_response(200)
-    asked.end_headers()
-    while True:
-        asked.wfile.write(b'{"a": "b"' + b" " * 65_536)
-
-
 def test_an_answer_without_end_is_given_up(
     store: MlflowRegistry, server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_mlflow_files, "MAX_ANSWER_BYTES", 3_000_000)
+    monkeypatch.setattr(answers, "MAX_ANSWER_BYTES", 3_000_000)
     server.answers[API + "registered-models/get"] = pour
-    with pytest.raises(UnavailableError, match="the answer has more than 3000000 bytes"):
+    with pytest.raises(UnavailableError, match="the answer has more than 3000000 bytes") as refused:
         store.model("iris")
+    assert "reached" not in str(refused.value)
 
 
 def test_a_file_without_end_is_cut_whatever_size_was_announced(
@@ -184,12 +193,129 @@ def test_a_file_without_end_is_cut_whatever_size_was_announced(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_mlflow_files, "MAX_MODEL_BYTES", 3_000_000)
+    monkeypatch.setattr(_mlflow, "MAX_MODEL_BYTES", 3_000_000)
 
     server.answers[FILE] = pour
     with pytest.raises(IntegrityViolationError, match="more than 3000000 bytes"):
         store.download("iris", 1, tmp_path / "copy")
     assert (tmp_path / "copy" / "MLmodel").stat().st_size <= 3_000_000
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZip", "deflate", "gzip, gzip", "br", "x"])
+@pytest.mark.parametrize("path", [API + "model-versions/get-download-uri", FILES, FILE])
+def test_packed_content_is_not_unfolded(
+    store: MlflowRegistry, server: HostileServer, tmp_path: Path, path: str, encoding: str
+) -> None:
+    asked_for: list[str | None] = []
+
+    def pack(asked: Any) -> None:
+        asked_for.append(asked.headers["Accept-Encoding"])
+        asked.say(200, gzip.compress(b" " * 1_000_000), **{"Content-Encoding": encoding})
+
+    server.answers[path] = pack
+    with pytest.raises(UnavailableError, match=r"packed content .* not asked for; refused"):
+        store.download("iris", 1, tmp_path / "copy")
+    assert asked_for == ["identity"]
+    assert not any(path.is_file() and path.stat().st_size for path in tmp_path.rglob("*"))
+
+
+def test_content_that_says_it_is_plain_is_taken(
+    store: MlflowRegistry, server: HostileServer, tmp_path: Path
+) -> None:
+    server.answers[FILE] = lambda asked: asked.say(200, b"{}", **{"Content-Encoding": "identity"})
+    assert (store.download("iris", 1, tmp_path / "copy") / "MLmodel").read_bytes() == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [(FILES, (answers, "MAX_ANSWER_S")), (FILE, (files, "MAX_TREE_S"))],
+    ids=["answer", "file"],
+)
+def test_a_server_that_drips_is_given_up(
+    store: MlflowRegistry,
+    server: HostileServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    limit: tuple[Any, str],
+) -> None:
+    """No single read takes long, so only a limit on all of them helps."""
+    monkeypatch.setattr(*limit, 0.3)
+    server.answers[path] = drip
+    with pytest.raises(UnavailableError, match="sends too slowly; the answer was given up"):
+        store.download("iris", 1, tmp_path / "copy")
+
+
+def test_a_server_that_stops_in_the_middle_of_a_file_leaves_no_model(
+    store: MlflowRegistry, server: HostileServer, tmp_path: Path
+) -> None:
+    def stop(asked: Any) -> None:
+        asked.send_response(200)
+        asked.send_header("Content-Length", "10")
+        asked.end_headers()
+        asked.wfile.write(b"{")
+
+    server.answers[FILE] = stop
+    with pytest.raises(UnavailableError, match="stopped in the middle of an answer"):
+        store.download("iris", 1, tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    ("top", "below", "said"),
+    [
+        ([("a", False), ("a", False)], [], "'a' twice"),
+        ([("a", True), ("a", True)], [("b", False)], "twice"),
+        ([("a", False), ("a", True)], [], "'a' twice"),
+        ([("a", False), ("a", True)], [("b", False)], "'a' twice"),
+        ([("a", False), ("a/b", False)], [], "'a' as a file and as a folder"),
+        ([("a", True), ("a/b", False)], [("b", False)], "'a/b' twice"),
+        ([("a", False), ("a/b/c", True)], [("d", False)], "'a' as a file and as a folder"),
+        ([("a", False), ("a/b", True)], [], "'a' as a file and as a folder"),
+    ],
+)
+def test_a_name_that_stands_for_two_things_is_refused(
+    store: MlflowRegistry,
+    server: HostileServer,
+    tmp_path: Path,
+    top: list[tuple[str, bool]],
+    below: list[tuple[str, bool]],
+    said: str,
+) -> None:
+    def list_(asked: Any) -> None:
+        entries = top if asked.query["path"] == "1/models/m" else below
+        found = [{"path": name, "is_dir": is_dir, "file_size": "1"} for name, is_dir in entries]
+        asked.say(200, encoded({"files": found}))
+
+    server.answers[FILES] = list_
+    with pytest.raises(IntegrityViolationError, match=f"lists .*{said}"):
+        store.download("iris", 1, tmp_path / "copy")
+    assert list((tmp_path / "copy").iterdir()) == []
+
+
+def test_a_disk_that_takes_no_file_is_not_the_servers_fault(
+    store: MlflowRegistry, server: HostileServer, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UnavailableError, match=r"cannot be read or written here.*Not a directory"):
+        store.download("iris", 1, tmp_path / "file" / "copy")
+    server.answers[FILES] = listed("n" * 300)
+    with pytest.raises(UnavailableError, match=r"cannot be read or written here.*too long"):
+        store.download("iris", 1, tmp_path / "copy")
+
+
+@pytest.mark.parametrize("path", [FILES, FILE])
+def test_what_a_server_does_not_have_is_not_found_and_what_it_fails_at_is_not(
+    store: MlflowRegistry,
+    server: HostileServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for status, kind in ((404, NotFoundError), (403, UnavailableError), (500, UnavailableError)):
+        server.answers[path] = lambda asked, status=status: asked.say(status, b"{}")
+        with pytest.raises(kind):
+            store.download("iris", 1, tmp_path / str(status))
 
 
 ODD_ANSWERS: dict[str, Any] = {

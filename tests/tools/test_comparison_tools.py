@@ -137,6 +137,13 @@ async def test_types_that_would_be_read_nowhere_are_refused(
         assert complaint in await refusal(c, "drift_check", **arguments)
 
 
+async def test_a_time_column_of_text_is_refused_with_a_text_of_it(tmp_path: Path) -> None:
+    sample = {"at": [None, "soon", "late"], "n": [1.0, 2.0, 3.0]}
+    async with client(tmp_path) as c:
+        said = await refusal(c, "drift_check", reference=sample, current=sample, time_column="at")
+    assert "'at' holds text such as 'soon'" in said
+
+
 async def test_a_baseline_of_some_columns_says_nothing_of_the_others(tmp_path: Path) -> None:
     homes(tmp_path / "then.csv", 1)
     homes(tmp_path / "now.csv", 2)

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -94,12 +95,16 @@ def check_schema(patient: Patient) -> Iterator[Finding]:
     path = patient.home / "state.db"
     if patient.settings.database_url is not None or not path.exists():
         return
-    from ml_orchestrator.storage.migrations import LATEST  # noqa: PLC0415 SQLAlchemy is large
+    from sqlalchemy import NullPool, create_engine  # noqa: PLC0415 SQLAlchemy is large
+    from sqlalchemy.exc import DatabaseError  # noqa: PLC0415
 
+    from ml_orchestrator.storage.migrations import LATEST, version_of  # noqa: PLC0415
+
+    engine = create_engine("sqlite://", creator=partial(_opened, path), poolclass=NullPool)
     try:
-        with closing(_opened(path)) as connection:
-            found, oldest_reader = _version(connection)
-    except sqlite3.DatabaseError:
+        with engine.connect() as connection:
+            found, oldest_reader = version_of(connection)
+    except DatabaseError:
         return  # the check of the files has said so
     if oldest_reader > LATEST:
         said = (
@@ -112,18 +117,6 @@ def check_schema(patient: Patient) -> Iterator[Finding]:
         yield fine("schema", f"state.db has schema {found}; the next start brings it to {LATEST}.")
     else:
         yield fine("schema", f"state.db has schema {found}, which this release knows.")
-
-
-def _version(connection: sqlite3.Connection) -> tuple[int, int]:
-    columns = {row[1] for row in connection.execute("PRAGMA table_info(schema_version)")}
-    if not columns:
-        return 0, 0
-    reader = "oldest_reader" if "oldest_reader" in columns else "version"
-    row = connection.execute(
-        f"SELECT version, coalesce({reader}, version) FROM schema_version "  # noqa: S608 one of two
-        "ORDER BY version DESC LIMIT 1"
-    ).fetchone()
-    return row or (0, 0)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

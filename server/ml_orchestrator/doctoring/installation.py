@@ -19,8 +19,8 @@ DISTRIBUTION = "ml-orchestrator-mcp"
 # Where the package was copied, as the plug-in does, no metadata says what it needs.
 _NEEDED = (
     "anyio", "cryptography", "dbos", "filelock", "matplotlib", "mcp", "mlflow", "numpy",
-    "opentelemetry", "optuna", "pandas", "polars", "psutil", "pyarrow", "pydantic", "scipy",
-    "sklearn", "skops", "sqlalchemy", "starlette", "threadpoolctl", "uvicorn", "yaml",
+    "opentelemetry", "optuna", "packaging", "pandas", "polars", "psutil", "pyarrow", "pydantic",
+    "scipy", "sklearn", "skops", "sqlalchemy", "starlette", "threadpoolctl", "uvicorn", "yaml",
 )  # fmt: skip
 _RENEW = (
     "Install the packages of one release together: in the plug-in, remove its environment and "
@@ -41,23 +41,24 @@ def check_python(patient: Patient) -> Iterator[Finding]:
 
 def check_packages(patient: Patient) -> Iterator[Finding]:
     """Look at whether every package is there, in a version that fits this release."""
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        yield fault("packages", f"Not installed: {', '.join(missing)}.", _RENEW)
+    faults = list(_faults_of_packages())
+    for said in faults:
+        yield fault("packages", said, _RENEW)
+    if not faults:
+        yield fine("packages", f"Release {__version__}, with all its packages.")
+
+
+def _faults_of_packages() -> Iterator[str]:
+    if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
+        yield f"Not installed: {', '.join(missing)}."
     try:
         installed = metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:
-        if not missing:
-            yield fine("packages", f"Release {__version__}, with all its packages.")
         return
     if installed != __version__:
-        said = f"The code is release {__version__}, the environment was made for {installed}."
-        yield fault("packages", said, _RENEW)
-    odd = list(_misfits())
-    if odd:
-        yield fault("packages", f"Wrong versions: {'; '.join(odd)}.", _RENEW)
-    elif not missing and installed == __version__:
-        yield fine("packages", f"Release {__version__}, with all its packages.")
+        yield f"The code is release {__version__}, the environment was made for {installed}."
+    if odd := list(_misfits()):
+        yield f"Wrong versions: {'; '.join(odd)}."
 
 
 def _misfits() -> Iterator[str]:

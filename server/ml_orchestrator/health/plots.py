@@ -1,6 +1,5 @@
 """A picture of drift: both samples of each column, drawn over each other."""
 
-import io
 import math
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.drift.choice import Pair
 from ml_orchestrator.health.drift.contract import Columns
+from ml_orchestrator.health.figures import as_png, named_places
 from ml_orchestrator.health.models import ColumnDrift, DriftOverTime, DriftReport
 from ml_orchestrator.numerics.binning import category_counts
 
@@ -61,7 +61,7 @@ def drift_plot(
         draw(panel, pair)
         _dress(panel, drift)
     _caption(figure, report, len(shown))
-    return _png(figure)
+    return as_png(figure)
 
 
 def onset_plot(report: DriftReport, over_time: DriftOverTime, *, max_columns: int = 30) -> bytes:
@@ -96,7 +96,7 @@ def onset_plot(report: DriftReport, over_time: DriftOverTime, *, max_columns: in
     )  # fmt: skip
     field.set_yticks(np.arange(len(names)) + 0.5, [_shortened(name) for name in names])
     field.invert_yaxis()
-    shown = np.unique(np.linspace(0, len(shares) - 1, 8).round().astype(int))
+    shown = named_places(n_chunks)
     field.set_xticks(
         shown + 0.5, [over_time.chunks[i].start for i in shown], rotation=20, ha="right"
     )
@@ -105,7 +105,7 @@ def onset_plot(report: DriftReport, over_time: DriftOverTime, *, max_columns: in
         panel.tick_params(labelsize=8, colors=QUIET_COLOUR)
     title = "No chunk drifted" if over_time.since is None else f"Since {over_time.since}"
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
-    return _png(figure)
+    return as_png(figure)
 
 
 def _pair(column: str, reference: Columns, current: Columns) -> Pair:
@@ -228,9 +228,3 @@ def _caption(figure: Figure, report: DriftReport, n_shown: int) -> None:
 def _shortened(text: str, longest: int = LONGEST_LABEL) -> str:
     cut = text if len(text) <= longest else f"{text[: longest - 1]}\u2026"
     return cut.replace("$", r"\$")  # a dollar sign would start a formula
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()

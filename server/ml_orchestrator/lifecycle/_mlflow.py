@@ -1,5 +1,6 @@
 """MLflow as the record of experiments; the one module of the life cycle that imports it."""
 
+import logging
 import math
 import os
 import platform
@@ -9,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,11 +19,14 @@ from ml_orchestrator.errors import (
     IntegrityViolationError,
     InvalidInputError,
     NotFoundError,
+    OrchestratorError,
     UnavailableError,
 )
 from ml_orchestrator.lifecycle.models import LoggedModel
 from ml_orchestrator.lifecycle.signature import mlflow_type, signature_columns
-from ml_orchestrator.storage.artifacts import artifact_place, is_server
+from ml_orchestrator.storage._mlflow.errors import ODD_ANSWERS, translated
+from ml_orchestrator.storage._mlflow.files import fetch_file
+from ml_orchestrator.storage.artifacts import artifact_place, is_plain, is_server, local_path
 from ml_orchestrator.storage.creation import with_whole_file
 from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.storage.locks import exclusive
@@ -45,9 +49,10 @@ MODEL_TAG = "ml_orchestrator.model_id"
 MAX_PARAM = 6_000  # characters MLflow keeps of a parameter
 BATCH = 100  # parameters and tags MLflow takes at once
 EXAMPLE_ROWS = 5
-_FAULTS = (MlflowException, SQLAlchemyError, OSError)
+MAX_FILE_BYTES = 8_000_000
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_log = logging.getLogger(__name__)
 
 
 class MlflowTracker:
@@ -59,11 +64,11 @@ class MlflowTracker:
 
     def __init__(self, tracking_uri: str, home: Path) -> None:
         self._home = home
+        self._root = home / "mlartifacts"
         self._tracking_uri = tracking_uri
-        root = (home / "mlartifacts").as_uri()
-        self._artifact_location = None if is_server(tracking_uri) else root
+        self._artifact_location = None if is_server(tracking_uri) else self._root.as_uri()
         prepare_home(home)
-        with _translated():
+        with translated():
             with_whole_file(tracking_uri, doing="creating MLflow's database", build=_open)
             self._client = _open(tracking_uri)
 
@@ -111,7 +116,7 @@ class MlflowTracker:
         """
         _check(orchestrator_run_id, experiment, model_name, metrics, artifacts)
         columns = signature_columns(input_example, may_miss=may_miss)
-        with _translated():
+        with _logging():
             experiment_id = self._experiment(experiment)
             if done := self._finished(experiment_id, orchestrator_run_id):
                 return self._logged(done)
@@ -137,7 +142,7 @@ class MlflowTracker:
                     skops_trusted_types=list(trusted_types),
                 )
                 self._client.set_tag(run_id, MODEL_TAG, entry.model_id)
-            except (*_FAULTS, IntegrityViolationError):
+            except Exception:
                 self._client.set_terminated(run_id, "FAILED")
                 raise
             self._client.set_terminated(run_id, "FINISHED")
@@ -146,21 +151,26 @@ class MlflowTracker:
     def read_file(self, run_id: str, path: str) -> bytes:
         """Return a small file that was logged with a run.
 
+        Args:
+            run_id: MLflow run.
+            path: The file below the run's directory, such as ``plots/roc.png``.
+
         Raises:
-            NotFoundError: the run has no such file.
-            IntegrityViolationError: the run keeps its files where ours may not lie.
+            InvalidInputError: ``path`` cannot name such a file.
+            NotFoundError: there is no such run, or it has no such file.
+            IntegrityViolationError: the run keeps its files where ours may not lie, or the file
+                has more than ``MAX_FILE_BYTES``.
             UnavailableError: MLflow cannot answer.
         """
-        with _translated():
-            found = self._client.get_run(run_id).info.artifact_uri or ""
-        place = self._place(found)
-        try:
-            if not is_server(self._tracking_uri):
-                return Path(unquote(urlsplit(place).path), path).read_bytes()
-            with tempfile.TemporaryDirectory() as folder:
-                return Path(self._client.download_artifacts(run_id, path, folder)).read_bytes()
-        except (OSError, MlflowException) as error:
-            raise NotFoundError(f"Run {run_id} has no file {path!r}.") from error
+        if not is_plain(path):
+            raise InvalidInputError(f"{path[:80]!r} cannot name a file of a run.")
+        with translated():
+            place = self._place(self._client.get_run(run_id).info.artifact_uri or "")
+            if place.startswith("file:"):
+                return _read(local_path(f"{place}/{quote(path)}", self._root), path)
+            return fetch_file(
+                place, path, tracking_uri=self._tracking_uri, limit_bytes=MAX_FILE_BYTES
+            )
 
     def _experiment(self, name: str) -> str:
         with exclusive(self._home / "locks" / "experiments", doing="creating an experiment"):
@@ -194,8 +204,7 @@ class MlflowTracker:
 
     def _place(self, location: str) -> str:
         """Return where files may be written, or refuse what MLflow says of it."""
-        root = self._home / "mlartifacts"
-        return artifact_place(location, root=root, tracking_uri=self._tracking_uri)
+        return artifact_place(location, root=self._root, tracking_uri=self._tracking_uri)
 
     def _log_numbers(
         self,
@@ -289,15 +298,30 @@ def _check(
             raise InvalidInputError(f"Artifact path {str(path)!r} leaves the run's directory.")
 
 
+def _read(file: Path, name: str) -> bytes:
+    if not file.is_file():
+        raise NotFoundError(f"The run has no file {name!r}.")
+    with file.open("rb") as opened:
+        content = opened.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise IntegrityViolationError(
+            f"{name!r} has more than {MAX_FILE_BYTES} bytes; no more are read."
+        )
+    return content
+
+
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what MLflow and its database raise into an error of ours."""
+def _logging() -> Iterator[None]:
+    """Turn what MLflow, its database and its server raise into an error of ours."""
     try:
         yield
-    except _FAULTS as error:
-        text = str(getattr(error, "message", error)).splitlines()
+    except OrchestratorError:
+        raise
+    except (MlflowException, SQLAlchemyError, OSError, *ODD_ANSWERS) as error:
+        _log.warning("MLflow could not log a run", exc_info=True)
+        text = next(iter(str(getattr(error, "message", error)).splitlines()), "no reason given")
         raise UnavailableError(
-            f"MLflow could not log the run: {text[0][:300] if text else type(error).__name__}."
+            f"MLflow could not log the run ({type(error).__name__}): {text[:300]}."
         ) from error
 
 

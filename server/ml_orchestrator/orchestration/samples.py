@@ -51,8 +51,9 @@ class Side:
             )
         values = self.rows[column]
         if values.dtype == object:
+            shown = next((value for value in values if value is not None), None)
             raise InvalidInputError(
-                f"Column {column!r} holds text such as {values[0]!r}; a time column holds dates, "
+                f"Column {column!r} holds text such as {shown!r}; a time column holds dates, "
                 "times or numbers. Write dates as 2026-01-31 or 2026-01-31T12:00:00."
             )
         return Timeline(values, is_time=column in self.times)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ __all__ = [
     "FileEntry",
     "Manifest",
     "build_manifest",
+    "copy_files",
     "list_files",
     "read_manifest",
     "verify_manifest",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 MAX_FILES = 10_000
+MAX_MODEL_BYTES = 10_000_000_000
 MAX_MANIFEST_BYTES = 10_000_000
 _CHUNK_BYTES = 1 << 20
 
@@ -115,6 +118,24 @@ def list_files(directory: Path) -> list[Path]:
         if len(files) > MAX_FILES:
             raise IntegrityViolationError(f"The model has more than {MAX_FILES} files.")
     return sorted(files, key=lambda path: _relative(directory, path))
+
+
+def copy_files(source: Path, destination: Path) -> None:
+    """Copy the files below ``source``, following no link.
+
+    Raises:
+        IntegrityViolationError: a link, an odd file, or too much.
+    """
+    files = list_files(source)
+    size_bytes = sum(path.lstat().st_size for path in files)
+    if size_bytes > MAX_MODEL_BYTES:
+        raise IntegrityViolationError(
+            f"The model has {size_bytes} bytes; at most {MAX_MODEL_BYTES} are copied."
+        )
+    for path in files:
+        target = destination / path.relative_to(source)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(path, target, follow_symlinks=False)
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:

@@ -1,14 +1,12 @@
 """The agents that have been seen in this project."""
 
-from collections.abc import Iterable
-
 from sqlalchemy import Connection, bindparam, insert, select
 
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.message_rows import add_live_broadcasts
 from ml_orchestrator.storage.schema import agents
 
-__all__ = ["is_known_agent", "known_agents", "note_agent", "seen_agents", "welcome"]
+__all__ = ["is_known_agent", "note_agent", "seen_agents", "welcome"]
 
 _SEEN = select(agents.c.name)
 _WELCOME = insert(agents)
@@ -30,11 +28,6 @@ def welcome(connection: Connection, name: str, *, now: str) -> None:
 def is_known_agent(connection: Connection, name: str) -> bool:
     """Whether ``name`` has taken part before."""
     return connection.execute(_IS_KNOWN, {"name": name}).first() is not None
-
-
-def known_agents(connection: Connection, shipped: Iterable[str] = ()) -> list[str]:
-    """Return the names of the shipped agents and of those seen so far, sorted."""
-    return sorted({*shipped, *seen_agents(connection)})
 
 
 def seen_agents(connection: Connection) -> set[str]:

@@ -6,14 +6,20 @@ from urllib.parse import unquote, urlsplit
 
 from ml_orchestrator.errors import IntegrityViolationError
 
-__all__ = ["artifact_place", "is_server", "local_path"]
+__all__ = ["artifact_place", "is_plain", "is_server", "local_path"]
 
 _SERVED = re.compile(r"mlflow-artifacts:(?://(?P<host>[A-Za-z0-9.:-]+))?(?P<path>/[\w@ +,=./-]*)")
+_PLAIN = re.compile(r"[\w@+,=-][\w@ +,=.-]*(/[\w@+,=-][\w@ +,=.-]*)*")
 
 
 def is_server(uri: str) -> bool:
     """Return whether an MLflow address is a server, which keeps the files itself."""
     return urlsplit(uri).scheme in {"http", "https"}
+
+
+def is_plain(name: str) -> bool:
+    """Return whether ``name`` is a relative path of ordinary characters that stays below."""
+    return _PLAIN.fullmatch(name) is not None
 
 
 def artifact_place(location: str, *, root: Path, tracking_uri: str) -> str:

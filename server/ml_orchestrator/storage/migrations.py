@@ -16,7 +16,7 @@ from ml_orchestrator.storage.memory_rows import complete_rows, create_search_ind
 from ml_orchestrator.storage.message_rows import complete_readers, keep_unread_counts
 from ml_orchestrator.storage.schema import metadata, schema_version
 
-__all__ = ["LATEST", "add_missing_columns", "migrate"]
+__all__ = ["LATEST", "add_missing_columns", "migrate", "version_of"]
 
 Migration = Callable[[Connection], None]
 
@@ -128,7 +128,7 @@ def migrate(engine: Engine) -> int:
         UnavailableError: the database is ahead and needs a newer release.
     """
     with engine.begin() as connection:
-        found, oldest_reader = _version(connection)
+        found, oldest_reader = version_of(connection)
     if oldest_reader > LATEST:
         raise UnavailableError(
             f"The state database has schema {found}, which needs a release that knows schema "
@@ -144,7 +144,7 @@ def migrate(engine: Engine) -> int:
 def _apply(connection: Connection, number: int) -> None:
     metadata.create_all(connection, tables=[schema_version])
     add_missing_columns(connection, schema_version)
-    before, oldest_reader = _version(connection)
+    before, oldest_reader = version_of(connection)
     if before >= number:  # another host got there first
         return
     MIGRATIONS[number](connection)
@@ -163,7 +163,7 @@ def add_missing_columns(connection: Connection, table: Table) -> None:
             connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {spelled}")
 
 
-def _version(connection: Connection) -> tuple[int, int]:
+def version_of(connection: Connection) -> tuple[int, int]:
     """Return the database's version and its oldest reader."""
     if not inspect(connection).has_table(schema_version.name):
         return 0, 0

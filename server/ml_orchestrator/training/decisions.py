@@ -55,10 +55,9 @@ def best_threshold(answers: Answers, metric: Metric) -> float:
     """
     given = np.concatenate([fold.probabilities[:, 1] for fold in answers.folds])
     quantiles = np.quantile(given, np.linspace(0, 1, N_THRESHOLDS + 2)[1:-1])
-    sign = 1.0 if metric.higher_is_better else -1.0
     # The middle first: among equals it is the one taken.
     tries = [0.5, *np.unique(quantiles).tolist()]
-    scores = [sign * mean_score(decided(answers, threshold), metric) for threshold in tries]
+    scores = [metric.sign * mean_score(decided(answers, value), metric) for value in tries]
     return float(tries[int(np.nanargmax(scores))])
 
 
@@ -91,8 +90,7 @@ def cross_decided(
     """Return answers changed, in each fold, by what was found on the other folds."""
     folds = []
     for number, fold in enumerate(answers.folds):
-        others = Answers(answers.folds[:number] + answers.folds[number + 1 :])
-        folds.append(use(Answers((fold,)), find(others)).folds[0])
+        folds.append(use(Answers((fold,)), find(answers.without(number))).folds[0])
     return Answers(tuple(folds))
 
 

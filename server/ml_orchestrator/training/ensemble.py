@@ -30,7 +30,6 @@ def select_weights(candidates: Sequence[Answers], metric: Metric, *, max_members
 
     The first is the best alone, so the average is never worse than it on these rows.
     """
-    sign = 1.0 if metric.higher_is_better else -1.0
     counts = np.zeros(len(candidates))
     best, best_counts, n_idle = -np.inf, counts, 0
     total: list[NDArray[np.float64]] | None = None
@@ -39,7 +38,7 @@ def select_weights(candidates: Sequence[Answers], metric: Metric, *, max_members
         tries = [i for i in range(len(candidates)) if counts[i] or not is_full]
         sums = {i: _added(total, candidates[i]) for i in tries}
         size = counts.sum() + 1
-        scores = {i: sign * _score(sums[i], size, candidates[i], metric) for i in tries}
+        scores = {i: metric.sign * _score(sums[i], size, candidates[i], metric) for i in tries}
         chosen = max(scores, key=lambda i: (scores[i], -i))
         counts = counts.copy()
         counts[chosen] += 1
@@ -69,15 +68,11 @@ def cross_selected(candidates: Sequence[Answers], metric: Metric, *, max_members
     """
     folds = []
     for number in range(len(candidates[0].folds)):
-        others = [_without(candidate, number) for candidate in candidates]
+        others = [candidate.without(number) for candidate in candidates]
         weights = select_weights(others, metric, max_members=max_members)
         only = [Answers((candidate.folds[number],)) for candidate in candidates]
         folds.append(average(only, weights).folds[0])
     return Answers(tuple(folds))
-
-
-def _without(candidate: Answers, number: int) -> Answers:
-    return Answers(candidate.folds[:number] + candidate.folds[number + 1 :])
 
 
 def _added(
@@ -93,4 +88,4 @@ def _score(sums: list[NDArray[np.float64]], size: float, shaped: Answers, metric
         for fold, part in zip(shaped.folds, sums, strict=True)
     ]
     score = mean_score(Answers(tuple(folds)), metric)
-    return score if np.isfinite(score) else (-np.inf if metric.higher_is_better else np.inf)
+    return score if np.isfinite(score) else -metric.sign * np.inf

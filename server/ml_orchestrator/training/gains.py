@@ -46,7 +46,6 @@ def gain(
     rows of one group, or neighbours in time, are drawn together (``intervals``).
     """
     rng = np.random.default_rng(seed)
-    sign = 1.0 if metric.higher_is_better else -1.0
     resamples = [
         resampling(len(fold.truth), None if groups is None else groups[i], is_ordered=is_ordered)
         for i, fold in enumerate(before.folds)
@@ -55,8 +54,8 @@ def gain(
     for _ in range(N_RESAMPLES):
         rows = [draw(rng) for draw in resamples]
         both = [mean_score(answers.take(rows), metric) for answers in (before, after)]
-        draws.append(sign * (both[1] - both[0]))
-    estimate = sign * (mean_score(after, metric) - mean_score(before, metric))
+        draws.append(metric.sign * (both[1] - both[0]))
+    estimate = metric.sign * (mean_score(after, metric) - mean_score(before, metric))
     defined = np.array([draw for draw in draws if np.isfinite(draw)] or [0.0])
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Gain(estimate, float(low), float(high))

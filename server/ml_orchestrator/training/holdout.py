@@ -88,12 +88,9 @@ def baseline_scores(
 
 
 def _constant(table: TrainingTable) -> DummyRegressor:
-    quantile = table.problem.quantile
-    return (
-        DummyRegressor()
-        if quantile is None
-        else DummyRegressor(strategy="quantile", quantile=quantile)
-    )
+    if table.quantile is None:
+        return DummyRegressor()
+    return DummyRegressor(strategy="quantile", quantile=table.quantile)
 
 
 def permutation_importances(
@@ -120,7 +117,6 @@ def permutation_importances(
     if n_repeats == 0:
         return ()
     features = table.features.iloc[rows]
-    sign = 1.0 if metric.higher_is_better else -1.0
     intact = metric.compute(predict(pipeline, features, table, rows))
 
     def loss(name: str) -> float:
@@ -128,7 +124,7 @@ def permutation_importances(
         column = features[name].take(rng.permutation(len(rows)))
         shuffled[name] = column.set_axis(features.index)
         given = predict(pipeline, shuffled, table, rows)
-        return sign * (intact - metric.compute(given))
+        return metric.sign * (intact - metric.compute(given))
 
     losses = {name: [loss(name) for _ in range(n_repeats)] for name in names}
     found = [

@@ -66,6 +66,11 @@ class Metric:
     for_two_classes: bool = False
     is_of_decisions: bool = False
 
+    @property
+    def sign(self) -> float:
+        """1 where higher is better, else -1: a value times it is better the higher it is."""
+        return 1.0 if self.higher_is_better else -1.0
+
 
 METRICS: Catalog[Metric] = Catalog("metric")
 

@@ -43,6 +43,10 @@ class Answers:
         pairs = zip(self.folds, rows, strict=True)
         return replace(self, folds=tuple(fold.take(chosen) for fold, chosen in pairs))
 
+    def without(self, number: int) -> "Answers":
+        """Return all folds but the one of this number, from 0."""
+        return replace(self, folds=self.folds[:number] + self.folds[number + 1 :])
+
 
 def mean_score(answers: Answers, metric: Metric) -> float:
     """Return the mean of the folds' scores, as a search scores a trial."""

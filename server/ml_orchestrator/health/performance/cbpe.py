@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,7 @@ class ConfidenceEstimator:
         into accurate multiclass probability estimates", KDD (2002), for the calibration.
     """
 
+    method: Literal["cbpe"] = "cbpe"
     assumption = (
         "Estimates without labels assume that calibrated probabilities mean now what they meant "
         "in the reference: inputs may have shifted, the answers to equal inputs may not have "

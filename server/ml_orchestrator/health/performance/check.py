@@ -1,7 +1,7 @@
 """The performance of a model over time: measured, estimated, and judged."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from scipy.stats import norm
@@ -32,6 +32,9 @@ Intervals = Mapping[str, tuple[float, float, float]]
 
 
 class _Estimator(Protocol):
+    @property
+    def method(self) -> Literal["cbpe", "dle"]: ...
+
     @property
     def assumption(self) -> str: ...
 
@@ -82,7 +85,7 @@ def check_performance(
     return _report(reference, metrics, chunks, estimator)
 
 
-def _estimator(reference: Predicted, seed: int) -> ConfidenceEstimator | LossEstimator | None:
+def _estimator(reference: Predicted, seed: int) -> _Estimator | None:
     if reference.task == "regression":
         return LossEstimator(reference, seed=seed)
     return ConfidenceEstimator(reference, seed=seed) if len(reference.probabilities) else None
@@ -169,7 +172,7 @@ def _report(
     reference: Predicted,
     metrics: Mapping[str, MetricOverTime],
     chunks: Sequence[PerformanceChunk],
-    estimator: ConfidenceEstimator | LossEstimator | None,
+    estimator: _Estimator | None,
 ) -> PerformanceReport:
     shown = [name for name in metrics if any(name in chunk.scores for chunk in chunks)]
     if not shown:
@@ -182,7 +185,6 @@ def _report(
     worse = tuple(name for name in shown if metrics[name].n_worse)
     bad = [chunk for chunk in chunks if any(score.is_worse for score in chunk.scores.values())]
     since = bad[0].start if bad else None
-    method = {"ConfidenceEstimator": "cbpe", "LossEstimator": "dle"}.get(type(estimator).__name__)
     basis = "measured where labels exist" if is_measured else "estimated without labels"
     if worse:
         summary = f"Worse since {since}, {basis}, in {len(bad)} of {len(chunks)} chunks: "
@@ -192,18 +194,16 @@ def _report(
             f"No chunk of {len(chunks)} is worse: {', '.join(shown)}, {basis}, stay within chance "
             f"of the reference ({main} {metrics[main].reference:.4g})."
         )
-    return PerformanceReport.model_validate(
-        {
-            "is_worse": bool(worse),
-            "since": since,
-            "task": reference.task,
-            "method": method or "none",
-            "metrics": dict(metrics),
-            "chunks": tuple(chunks),
-            "assumption": estimator.assumption if estimator else None,
-            "next_steps": _next_steps(metrics[main], worse, since, is_measured=is_measured),
-            "summary": summary,
-        }
+    return PerformanceReport(
+        is_worse=bool(worse),
+        since=since,
+        task=reference.task,
+        method=estimator.method if estimator else "none",
+        metrics=dict(metrics),
+        chunks=tuple(chunks),
+        assumption=estimator.assumption if estimator else None,
+        next_steps=_next_steps(metrics[main], worse, since, is_measured=is_measured),
+        summary=summary,
     )
 
 

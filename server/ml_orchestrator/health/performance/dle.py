@@ -1,7 +1,7 @@
 """Performance of a regression without labels, from a model of its errors."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ class LossEstimator:
         ours.
     """
 
+    method: Literal["dle"] = "dle"
     assumption = (
         "Estimates without labels assume that equal inputs have errors as large as in the "
         "reference: inputs may have shifted within its range, the target's relation to them may "

@@ -1,17 +1,15 @@
 """A picture of performance over time: measured, estimated, and the limit."""
 
-import io
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ml_orchestrator.health.figures import as_png, named_places
 from ml_orchestrator.health.performance.models import PerformanceReport, Range
 
 __all__ = ["performance_plot"]
 
 MEASURED, ESTIMATED, LIMIT, WORSE = "#24527a", "#7a8899", "#b3261e", "#f6d5cf"
-MOST_TICKS = 8
 MOST_METRICS = 3
 
 
@@ -26,15 +24,13 @@ def performance_plot(report: PerformanceReport) -> bytes:
     panels = figure.subplots(len(names), 1, squeeze=False, sharex=True).ravel()
     for panel, name in zip(panels, names, strict=True):
         _draw(panel, report, name)
-    places = np.unique(np.linspace(0, len(report.chunks) - 1, MOST_TICKS).round().astype(int))
+    places = named_places(len(report.chunks))
     panels[-1].set_xticks(places, [report.chunks[i].start for i in places], rotation=20, ha="right")
     title = "Worse since " + report.since if report.since else "Not worse"
     figure.suptitle(title.replace("$", r"\$"), x=0.01, ha="left", fontsize=13, fontweight="bold")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=3, frameon=False, fontsize=9)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return as_png(figure)
 
 
 def _draw(panel: Axes, report: PerformanceReport, name: str) -> None:
