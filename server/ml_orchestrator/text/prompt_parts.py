@@ -1,0 +1,216 @@
+"""What a prompt is made of: its parts with their places, found in linear time.
+
+Code, placeholders, quoted data and addresses are *kept* parts: whoever rewrites a prompt leaves
+them as they are. What is left is prose, in headings, labels, list items and sentences.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from ml_orchestrator.text.prompt_patterns import (
+    BLOCK_STARTS,
+    FENCE,
+    HEADING,
+    INLINE_CODE,
+    INSTRUCTION_TAG,
+    LABEL,
+    LIST_ITEM,
+    NUMBER,
+    PLACEHOLDER,
+    QUOTE,
+    SENTENCE_END,
+    TAG,
+    URL,
+    VOID_TAGS,
+)
+
+__all__ = ["KEPT_KINDS", "KINDS", "Part", "PromptParts", "split_prompt"]
+
+KEPT_KINDS = ("fence", "inline_code", "quote", "placeholder", "url", "tag")
+KINDS = (*KEPT_KINDS, "element", "heading", "label", "list_item", "sentence", "number")
+_MASK = "\ufffc"  # no letter, no digit, no space: no pattern of prose finds it
+_TRIPLE = '"""'
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Part:
+    """A part of a prompt: ``text[start:end]`` is what it looks like.
+
+    ``name`` is the name of a tag or element, the text of a heading or label, or empty.
+    """
+
+    start: int
+    end: int
+    kind: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class PromptParts:
+    """A prompt and its parts, in the order of their places; parts of several kinds may overlap.
+
+    An ``element`` reaches from an opening tag to its closing one. A ``sentence`` never crosses a
+    heading, a list item, a block of code or an empty line.
+    """
+
+    text: str
+    parts: tuple[Part, ...]
+
+    def of(self, *kinds: str) -> tuple[Part, ...]:
+        """Return the parts of these kinds, in order."""
+        return tuple(part for part in self.parts if part.kind in kinds)
+
+    def texts(self, *kinds: str) -> tuple[str, ...]:
+        """Return what the parts of these kinds look like, in order."""
+        return tuple(self.text[part.start : part.end] for part in self.of(*kinds))
+
+    @cached_property
+    def prose(self) -> str:
+        """The prompt with its kept parts blotted out, character for character.
+
+        Places in it are places in ``text``; line ends stay.
+        """
+        return _masked(self.text, self.of(*KEPT_KINDS))
+
+    @cached_property
+    def instructions(self) -> str:
+        """The prose without the insides of elements that hold data, as long as ``text``."""
+        return _masked(self.prose, self.data_elements)
+
+    @cached_property
+    def data_elements(self) -> tuple[Part, ...]:
+        """Elements around a placeholder or more than 300 characters, unless named as a task."""
+        places = [part.start for part in self.of("placeholder")]
+        return tuple(
+            part
+            for part in self.of("element")
+            if not INSTRUCTION_TAG.search(part.name)
+            and (part.end - part.start > 300 or _any_between(places, part.start, part.end))
+        )
+
+
+def _any_between(places: list[int], start: int, end: int) -> bool:
+    at = bisect_left(places, start)
+    return at < len(places) and places[at] < end
+
+
+def split_prompt(text: str) -> PromptParts:
+    """Return the parts of a prompt. It takes any text, and time in proportion to its length.
+
+    >>> parts = split_prompt("Sum up {text} in 3 bullets. Don't quote `x`.")
+    >>> [(part.kind, parts.text[part.start : part.end]) for part in parts.of(*KEPT_KINDS)]
+    [('placeholder', '{text}'), ('inline_code', '`x`')]
+    >>> parts.texts("sentence")
+    ('Sum up {text} in 3 bullets.', "Don't quote `x`.")
+    """
+    kept = list(_fences(text))
+    left = _masked(text, kept)
+    for kind, pattern in (("inline_code", INLINE_CODE), ("url", URL)):
+        kept += (found := [Part(*match.span(), kind) for match in pattern.finditer(left)])
+        left = _masked(left, found)
+    kept += (found := list(_triple_quotes(left)))
+    left = _masked(left, found)
+    elements, tags = _elements(left)
+    kept += tags
+    left = _masked(left, tags)
+    for kind, pattern in (("placeholder", PLACEHOLDER), ("quote", QUOTE)):
+        kept += (found := [Part(*match.span(), kind) for match in pattern.finditer(left)])
+        left = _masked(left, found)
+    blocks = [*_lines(left, HEADING, "heading"), *_lines(left, LABEL, "label")]
+    items = [Part(*match.span(), "list_item") for match in LIST_ITEM.finditer(left)]
+    numbers = [Part(*match.span(), "number") for match in NUMBER.finditer(left)]
+    sentences = _sentences(_masked(text, kept), kept)
+    return PromptParts(
+        text, tuple(sorted([*kept, *elements, *blocks, *items, *numbers, *sentences]))
+    )
+
+
+def _masked(text: str, parts: Iterable[Part]) -> str:
+    """Return ``text`` with these parts blotted out; line ends stay."""
+    pieces, at = [], 0
+    for part in sorted(parts):
+        if part.end <= at:
+            continue
+        start = max(part.start, at)
+        pieces.append(text[at:start])
+        pieces.append("\n".join(_MASK * len(line) for line in text[start : part.end].split("\n")))
+        at = part.end
+    return "".join((*pieces, text[at:]))
+
+
+def _fences(text: str) -> Iterator[Part]:
+    """Yield blocks of code; one that is never closed reaches to the end of the text."""
+    start, mark = -1, ""
+    for match in FENCE.finditer(text):
+        if not mark:
+            start, mark = match.start(), match[1]
+        elif match[1].startswith(mark) and not match[2].strip():
+            yield Part(start, match.end(), "fence")
+            mark = ""
+    if mark:
+        yield Part(start, len(text), "fence")
+
+
+def _triple_quotes(text: str) -> Iterator[Part]:
+    at = text.find(_TRIPLE)
+    while at >= 0 and (end := text.find(_TRIPLE, at + 3)) >= 0:
+        yield Part(at, end + 3, "quote")
+        at = text.find(_TRIPLE, end + 3)
+
+
+def _elements(text: str) -> tuple[list[Part], list[Part]]:
+    """Return elements and their tags. A lone ``<name>`` is no tag: it is a placeholder."""
+    opened: dict[str, list[Part]] = {}
+    elements, tags = [], []
+    for match in TAG.finditer(text):
+        name = match[2]
+        part = Part(*match.span(), "tag", name)
+        if match[1]:
+            if opened.get(name):
+                first = opened[name].pop()
+                tags += [first, part]
+                elements.append(Part(first.start, part.end, "element", name))
+        elif match[3] or name.lower() in VOID_TAGS:
+            tags.append(part)
+        else:
+            opened.setdefault(name, []).append(part)
+    return elements, tags
+
+
+def _lines(text: str, pattern: re.Pattern[str], kind: str) -> Iterator[Part]:
+    for match in pattern.finditer(text):
+        yield Part(*match.span(), kind, match[1].strip().rstrip("#:*_ "))
+
+
+def _sentences(prose: str, kept: Iterable[Part]) -> Iterator[Part]:
+    """Yield sentences; what has no letter or digit outside of kept parts is none."""
+    for start, end in _runs(prose, kept):
+        at = start
+        for match in SENTENCE_END.finditer(prose, start, end):
+            yield from _trimmed(prose, at, match.end())
+            at = match.end()
+        yield from _trimmed(prose, at, end)
+
+
+def _runs(prose: str, kept: Iterable[Part]) -> Iterator[tuple[int, int]]:
+    """Yield pieces of text between what a sentence does not cross."""
+    borders = [match.span() for match in BLOCK_STARTS.finditer(prose)]
+    borders += [(part.start, part.end) for part in kept if part.kind == "fence"]
+    at = 0
+    for start, end in sorted(borders):
+        if start > at:
+            yield at, start
+        at = max(at, end)
+    if at < len(prose):
+        yield at, len(prose)
+
+
+def _trimmed(prose: str, start: int, end: int) -> Iterator[Part]:
+    piece = prose[start:end]
+    left = len(piece) - len(piece.lstrip())
+    piece = piece.strip()
+    if any(char.isalnum() for char in piece):
+        yield Part(start + left, start + left + len(piece), "sentence")

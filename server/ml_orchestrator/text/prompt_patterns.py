@@ -1,0 +1,68 @@
+"""How the parts of a prompt look. Every pattern is possessive or bounded: time stays linear."""
+
+import re
+
+__all__ = [
+    "BLOCK_STARTS",
+    "FENCE",
+    "HEADING",
+    "INLINE_CODE",
+    "INSTRUCTION_TAG",
+    "LABEL",
+    "LIST_ITEM",
+    "NUMBER",
+    "PLACEHOLDER",
+    "QUOTE",
+    "SENTENCE_END",
+    "TAG",
+    "URL",
+    "VOID_TAGS",
+]
+
+FENCE = re.compile(r"^[ \t>]{0,12}(`{3,}+|~{3,}+)([^\n]*+)$", re.MULTILINE)
+INLINE_CODE = re.compile(r"(?<!`)(`{1,2}+)(?!`)(?:[^`\n]|(?!\1)`){1,500}+\1(?!`)")
+URL = re.compile(
+    r"\b(?:https?|ftp|s3|file)://[^\s<>\"')\]}`\ufffc]*[^\s<>\"')\]}`\ufffc.,;:!?]|\b[\w.+-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+)++"
+)
+TAG = re.compile(r"<(/?)([A-Za-z][\w:.-]{0,60}+)(?:\s[^<>\n]{0,300}?)?(/?)>")
+VOID_TAGS = frozenset({"br", "hr", "img", "input"})
+INSTRUCTION_TAG = re.compile(
+    r"task|instruct|rule|constrain|role|format|require|guideline|step|criteri|goal|objective|persona|style",
+    re.IGNORECASE,
+)
+PLACEHOLDER = re.compile(
+    r"\{\{\{?[^{}\n]{1,120}+\}?\}\}"  # {{name}}, {{#each items}}
+    r"|\{%[^{}\n]{1,120}+%\}"  # {% if name %}
+    r"|\$?\{[A-Za-z_][\w.:|\[\] -]{0,60}+\}"  # {name}, ${name}
+    r"|%\([A-Za-z_]\w{0,60}+\)[sdf]|(?<!\S)%[sdf]\b"  # %(name)s
+    r"|\$[A-Za-z_]\w{0,60}+"  # $NAME
+    r"|<[A-Za-z_][\w .,/'-]{0,60}+>"  # <name>, when no tag closes it
+    r"|\[FILL IN:[^\[\]\n]{1,300}+\]"  # ours
+    r"|\[(?:[A-Z][A-Z0-9_/-]++(?: [A-Z0-9_/-]++)*+|(?i:insert|your|enter|add|paste)\b[^\[\]\n]{0,120}+)\](?!\()"
+)
+QUOTE = re.compile(
+    r"(?<![\w\"])\"(?=\S)(?:[^\"\n]|\n(?![ \t]*+\n)){1,5000}+\"(?![\w\"])"
+    r"|“[^“”]{1,5000}+”|«[^«»]{1,5000}+»|„[^„“”]{1,5000}+[“”]|「[^「」]{1,5000}+」|『[^『』]{1,5000}+』"
+    r"|(?<![\w'’])'(?=\S)[^'\n]{1,200}+'(?!\w)|(?<![\w'])‘(?=\S)[^‘’\n]{1,200}+’(?!\w)"
+    r"|^[ \t]{0,3}>[^\n]*+(?:\n[ \t]{0,3}>[^\n]*+)*+",
+    re.MULTILINE,
+)
+HEADING = re.compile(r"^[ \t]{0,3}#{1,6}+[ \t]++([^\n]++)$", re.MULTILINE)
+LABEL = re.compile(
+    r"^[ \t]*+(?:[-*+•][ \t]++)?[*_]{0,3}+((?!https?\b)[^\W\d_][\w &/'’()-]{0,40}+)[*_]{0,3}+[:：][*_]{0,3}+(?=\s|$)",
+    re.MULTILINE,
+)
+_MARKER = r"(?:[-*+•–]|\(?\d{1,3}[.)]|\(?[A-Za-z][.)])"
+LIST_ITEM = re.compile(rf"^[ \t]*+{_MARKER}[ \t]++\S[^\n]*+", re.MULTILINE)
+NUMBER = re.compile(r"(?<![\w.])[-+±−]?[$€£¥]?\d++(?:[.,:]\d++)*+(?:\s?%|[a-zA-Zµ°]{1,3}\b)?")
+# What a sentence does not cross: an empty line, the marker of a list item, a heading, a line
+# that ends with a colon, and a new line that does not go on in small letters.
+BLOCK_STARTS = re.compile(
+    rf"\n[ \t]*+\n|^[ \t]*+{_MARKER}[ \t]++|^[ \t]{{0,3}}#{{1,6}}+[ \t]++|[:：][ \t]*+\n|\n(?![ \t]*+[a-zß-öø-ÿа-я(,;\ufffc])",
+    re.MULTILINE,
+)
+# A stop after an abbreviation or before a small letter is none.
+SENTENCE_END = re.compile(
+    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bNo)(?<!\bcf)(?<!\bapprox)"
+    r"[.!?]++[\"'”’)\]]{0,3}+(?=\s++(?![a-z])|\s*+\Z)|[。！？]++[」』”）]{0,2}+"
+)
