@@ -27,6 +27,7 @@ class Description:
     model_file: str
     signature_inputs: str
     serialization: Serialization = "skops"
+    signature_outputs: str | None = None
 
 
 @dataclass(frozen=True)

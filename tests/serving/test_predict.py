@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from ml_orchestrator.errors import InvalidInputError, UnavailableError
+from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError, UnavailableError
 from ml_orchestrator.serving.loader import LoadedModel
+from ml_orchestrator.serving.output import parse_kind
 from ml_orchestrator.serving.predict import predict
 from ml_orchestrator.serving.signature import Column, to_frame
 
@@ -95,3 +96,90 @@ def test_an_answer_that_is_not_finite_is_an_error() -> None:
     estimator.coef_ = np.array([math.inf])
     with pytest.raises(UnavailableError, match="not finite"):
         predict(LoadedModel(estimator, COLUMNS[:1]), [{"x": 2.0}])
+
+
+class Says:
+    """Answers with what it was made with, whatever it is asked."""
+
+    def __init__(self, said: Any, shares: Any = None, classes: Any = None) -> None:
+        self._said = said
+        if shares is not None:
+            self.predict_proba = lambda _: self._or_raise(shares)
+            self.classes_ = classes
+
+    def predict(self, _: pd.DataFrame) -> Any:
+        return self._or_raise(self._said)
+
+    def _or_raise(self, said: Any) -> Any:
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ([1.0, 2.0], "one prediction per row"),
+        (1.0, "one prediction per row"),
+        ([[1.0], [1.0, 2.0]], "one prediction per row"),
+        ([[1.0, 2.0]], "several outputs; ask its server"),
+        (np.array([math.nan], dtype=object), "not finite"),
+        (np.array([None], dtype=object), "not a number or text"),
+        (np.array([1j]), "not a number or text"),
+        (np.array(["2026-01-01"], dtype="datetime64[s]"), "not a number or text"),
+        (["one"], "answered with text, and its signature declares number"),
+        ([True], "answered with boolean, and its signature declares number"),
+        (RuntimeError("no memory"), r"could not answer \(RuntimeError: no memory\)"),
+        (IndexError("7"), r"could not answer \(IndexError: 7\)"),
+    ],
+    ids=str,
+)
+def test_what_is_no_answer_of_the_declared_kind_is_an_error(said: Any, message: str) -> None:
+    with pytest.raises(UnavailableError, match=message):
+        predict(LoadedModel(Says(said), COLUMNS[:1], "number"), [{"x": 1.0}])
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ([[0.5, 0.4, 0.1]], "one probability per row and class"),
+        ([[0.5, 0.5], [0.5, 0.5]], "one probability per row and class"),
+        ([["a", "b"]], "one probability per row and class"),
+        ([[1.5, -0.5]], "not from 0 to 1"),
+        ([[math.nan, 1.0]], "not from 0 to 1"),
+        (AttributeError("loss"), "could not answer"),
+    ],
+    ids=str,
+)
+def test_what_are_no_probabilities_is_an_error(shares: Any, message: str) -> None:
+    estimator = Says(["no"], shares, np.array(["no", "yes"]))
+    with pytest.raises(UnavailableError, match=message):
+        predict(LoadedModel(estimator, COLUMNS[:1], "text"), [{"x": 1.0}])
+
+
+@pytest.mark.parametrize(
+    ("outputs", "kind"),
+    [
+        (None, None),
+        ('[{"type": "long", "required": true}]', "number"),
+        ('[{"type": "string"}]', "text"),
+        ('[{"type": "boolean"}]', "boolean"),
+        ('[{"type": "double"}, {"type": "long"}]', "number"),
+        ('[{"type": "double"}, {"type": "string"}]', None),
+        ('[{"type": "datetime"}]', None),
+        ('[{"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}]', "number"),
+        ('[{"type": "tensor", "tensor-spec": {"dtype": "object", "shape": [-1]}}]', "text"),
+        ("[]", None),
+    ],
+)
+def test_the_signature_says_of_what_kind_answers_are(outputs: str | None, kind: str | None) -> None:
+    assert parse_kind(outputs) == kind
+
+
+@pytest.mark.parametrize(
+    "outputs", ["", "{", "[1]", '[{"name": "x"}]', "7", "[" * 100_000, '[{"type": []}]',
+                '[{"type": "tensor", "tensor-spec": {"dtype": "evil"}}]'],
+)  # fmt: skip
+def test_outputs_that_are_no_list_of_outputs_are_refused(outputs: str) -> None:
+    with pytest.raises(IntegrityViolationError, match="declares no list of outputs"):
+        parse_kind(outputs)

@@ -116,6 +116,21 @@ def test_answers_of_every_type_come_as_json(said: Any, expected: Any) -> None:
     assert predictions(outcome) == expected
 
 
+def test_an_answer_of_another_kind_than_declared_is_the_models_error() -> None:
+    def say(frame: pd.DataFrame) -> Any:
+        return np.array([1.0 if x > 0 else "none" for x in frame["x"]], dtype=object)
+
+    asked = [question(1.0), question(-1.0), question(2.0)]
+    answers = Answering(LoadedModel(Model(say), X, "number")).answer(asked)
+    assert [a.status for a in answers] == [200, 500, 200]  # each by its own answer
+    assert "answered with text, and its signature declares number" in answers[1].body.decode()
+
+
+def test_answers_of_several_outputs_are_no_single_predictions_to_compare() -> None:
+    (outcome,) = Answering(LoadedModel(Model(lambda _: [[1, 2]]), X)).answer([question(1.0)])
+    assert (outcome.status, outcome.predictions, outcome.n_rows) == (200, (), 1)
+
+
 def test_an_engine_that_is_closed_has_answered_everything() -> None:
     model = Model()
     answers: list[Outcome] = []

@@ -80,6 +80,7 @@ class ModelDescription(_Strict):
     model_file: str
     sklearn_version: str
     signature_inputs: str
+    signature_outputs: str | None = None
     serialization: Literal["skops", "pickle"] = "skops"
     run_id: str | None = None
 
@@ -134,6 +135,7 @@ def _describe(directory: Path, content: _MLmodel) -> ModelDescription:
         model_file=model_file,
         sklearn_version=content.flavors.sklearn.sklearn_version,
         signature_inputs=content.signature.inputs,
+        signature_outputs=content.signature.outputs,
         serialization=serialization,
         run_id=content.run_id,
     )

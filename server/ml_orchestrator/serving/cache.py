@@ -85,6 +85,7 @@ class ModelCache:
             model = load_model(
                 path,
                 signature_inputs=copy.description.signature_inputs,
+                signature_outputs=copy.description.signature_outputs,
                 extra_trusted=self._extra_trusted,
                 serialization=copy.description.serialization,
             )

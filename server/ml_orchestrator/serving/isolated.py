@@ -25,6 +25,7 @@ from ml_orchestrator.errors import (
 )
 from ml_orchestrator.serving.engine import Done, Outcome, Request
 from ml_orchestrator.serving.opening import Checkout, Copy, warmed
+from ml_orchestrator.serving.output import single_answers
 from ml_orchestrator.serving.pipes import read_message, write_message
 from ml_orchestrator.serving.refusals import refusal
 from ml_orchestrator.serving.signature import parse_columns
@@ -121,6 +122,7 @@ class ModelProcess:
                 {
                     "path": str(copy.directory / copy.description.model_file),
                     "signature_inputs": copy.description.signature_inputs,
+                    "signature_outputs": copy.description.signature_outputs,
                     "extra_trusted": list(extra_trusted),
                     "serialization": copy.description.serialization,
                 },
@@ -264,7 +266,7 @@ def in_own_process(
 
 def _outcome(header: dict[str, Any], body: bytes) -> Outcome:
     status = int(header["status"])
-    predictions = tuple(json.loads(body)["predictions"]) if status == 200 else ()
+    predictions = single_answers(json.loads(body)["predictions"]) if status == 200 else ()
     return Outcome(
         status=status,
         body=body,

@@ -11,6 +11,7 @@ from ml_orchestrator.modelfiles.archive import DAMAGE
 from ml_orchestrator.modelfiles.pickles import load_pickle
 from ml_orchestrator.modelfiles.skops_file import TRUSTED_TYPES, load_skops
 from ml_orchestrator.modelfiles.trees import check_trees
+from ml_orchestrator.serving.output import Kind, parse_kind
 from ml_orchestrator.serving.signature import Column, parse_columns
 
 __all__ = ["TRUSTED_TYPES", "LoadedModel", "Serialization", "load_model"]
@@ -20,16 +21,18 @@ Serialization = Literal["skops", "pickle"]
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model in memory and the columns it takes, in order."""
+    """A model in memory, the columns it takes, in order, and of what kind its answers must be."""
 
     estimator: Any
     columns: tuple[Column, ...]
+    answers: Kind | None = None
 
 
 def load_model(
     path: Path,
     *,
     signature_inputs: str,
+    signature_outputs: str | None = None,
     extra_trusted: Sequence[str] = (),
     serialization: Serialization = "skops",
 ) -> LoadedModel:
@@ -38,6 +41,7 @@ def load_model(
     Args:
         path: The file, on a private copy.
         signature_inputs: The input columns as MLflow's signature writes them (JSON).
+        signature_outputs: What it says of the answers; None checks no kind.
         extra_trusted: Types of ours that a saved pipeline in skops format holds.
         serialization: What a verified copy's description says; a pickle only gets there if
             an operator allows pickles.
@@ -46,7 +50,7 @@ def load_model(
         IntegrityViolationError: not a plain file of its kind, too large when unpacked, or it
             would create or call something that we do not trust; no code of the file has run.
     """
-    columns = parse_columns(signature_inputs)
+    columns, answers = parse_columns(signature_inputs), parse_kind(signature_outputs)
     estimator = _LOADERS[serialization](path, extra_trusted)
     if not callable(getattr(estimator, "predict", None)):
         raise IntegrityViolationError(
@@ -58,7 +62,7 @@ def load_model(
         raise IntegrityViolationError(
             f"The decision trees in {path.name} are damaged ({type(error).__name__})."
         ) from error
-    return LoadedModel(estimator=estimator, columns=columns)
+    return LoadedModel(estimator=estimator, columns=columns, answers=answers)
 
 
 def _skops(path: Path, extra_trusted: Sequence[str]) -> Any:

@@ -43,6 +43,7 @@ def _loaded(asked: dict[str, Any], answers: IO[bytes]) -> ThreadEngine | None:
         model = load_model(
             path,
             signature_inputs=asked["signature_inputs"],
+            signature_outputs=asked["signature_outputs"],
             extra_trusted=asked["extra_trusted"],
             serialization=asked["serialization"],
         )

@@ -30,6 +30,10 @@ class Description(Protocol):
         """The input columns as MLflow's signature writes them."""
 
     @property
+    def signature_outputs(self) -> str | None:
+        """What the signature says of its answers; None if it says nothing."""
+
+    @property
     def serialization(self) -> Serialization:
         """How it was written."""
 
@@ -72,6 +76,7 @@ def in_process(
             model = load_model(
                 copy.directory / description.model_file,
                 signature_inputs=description.signature_inputs,
+                signature_outputs=description.signature_outputs,
                 extra_trusted=extra_trusted,
                 serialization=description.serialization,
             )

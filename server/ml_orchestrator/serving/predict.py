@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.errors import OrchestratorError, UnavailableError
 from ml_orchestrator.serving.loader import LoadedModel
 from ml_orchestrator.serving.models import Prediction
+from ml_orchestrator.serving.output import answers_of, check_count, single_answers
 from ml_orchestrator.serving.signature import to_frame
 
 __all__ = ["Answers", "predict"]
+
+Probabilities = tuple[dict[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Answers:
     """One prediction per row; probabilities by class, or None for a regression."""
 
     predictions: tuple[Prediction, ...]
-    probabilities: tuple[dict[str, float], ...] | None
+    probabilities: Probabilities | None
 
 
 def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
@@ -28,32 +31,42 @@ def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
 
     Raises:
         InvalidInputError: a row does not fit the model's columns.
-        UnavailableError: the model failed, or answered with something that is not finite.
+        UnavailableError: the model failed, or did not answer with one finite number or text of
+            the kind that its signature declares, for each row.
     """
     frame = to_frame(rows, model.columns)
     try:
-        predictions = np.asarray(model.estimator.predict(frame))
-        probabilities = _probabilities(model.estimator, frame)
-    except (ValueError, TypeError, KeyError, FloatingPointError) as error:
+        said = model.estimator.predict(frame)
+        shares = _said_of_classes(model.estimator, frame)
+    except OrchestratorError:  # a step of ours refuses a value, such as a date
+        raise
+    except Exception as error:  # a model may raise anything, and the caller must hear of it
         raise UnavailableError(
             f"The model could not answer ({type(error).__name__}: {str(error)[:200]})."
         ) from error
-    _check_finite(predictions)
-    return Answers(
-        predictions=tuple(predictions.tolist()),
-        probabilities=probabilities,
-    )
+    values = answers_of(check_count(said, len(rows)), model.answers)
+    if not (answers := single_answers(values)):
+        raise UnavailableError(
+            "The model has several outputs; ask its server, whose /invocations returns them all."
+        )
+    return Answers(answers, _probabilities(model.estimator, shares, len(rows)))
 
 
-def _probabilities(estimator: Any, frame: pd.DataFrame) -> tuple[dict[str, float], ...] | None:
-    if not hasattr(estimator, "predict_proba"):
+def _said_of_classes(estimator: Any, frame: pd.DataFrame) -> Any:
+    return estimator.predict_proba(frame) if hasattr(estimator, "predict_proba") else None
+
+
+def _probabilities(estimator: Any, said: Any, n_rows: int) -> Probabilities | None:
+    """Return the probability of each class, checked to be some: 0 to 1 (to rounding)."""
+    if said is None:
         return None
-    values = np.asarray(estimator.predict_proba(frame), dtype=np.float64)
-    _check_finite(values)
     classes = [str(label) for label in np.asarray(estimator.classes_).tolist()]
+    try:
+        values = np.asarray(said, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (n_rows, len(classes)):
+        raise UnavailableError("The model did not answer with one probability per row and class.")
+    if not ((values >= -1e-9) & (values <= 1 + 1e-9)).all():  # NaN is neither
+        raise UnavailableError("The model answered with a probability that is not from 0 to 1.")
     return tuple(dict(zip(classes, row, strict=True)) for row in values.tolist())
-
-
-def _check_finite(values: np.ndarray[Any, Any]) -> None:
-    if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
-        raise UnavailableError("The model answered with a number that is not finite.")

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.errors import InvalidInputError, UnavailableError
 from ml_orchestrator.serving.engine import Done, Outcome, Request
 from ml_orchestrator.serving.loader import LoadedModel
+from ml_orchestrator.serving.output import Kind, answers_of, check_count, single_answers
 from ml_orchestrator.serving.payload import UnsupportedMediaError, read_table
 from ml_orchestrator.serving.refusals import failure, refusal
 from ml_orchestrator.serving.shortcut import find_shortcut
@@ -74,7 +75,7 @@ class Answering:
         if len(tables) > 1 and sum(table.n_rows for table in tables) > MAX_ROWS:
             return [outcome for table in tables for outcome in self._predicted([table])]
         try:
-            predictions = np.asarray(self._predict(concatenated(tables)))
+            said = self._predict(concatenated(tables))
         except Exception as error:  # noqa: BLE001 a model may raise anything, and its server must go on
             if len(tables) > 1:  # only whose rows made it fail shall hear of it
                 return [outcome for table in tables for outcome in self._predicted([table])]
@@ -87,10 +88,13 @@ class Answering:
             failed = _failed(f"The model could not answer ({kind}).")
             return [replace(failed, cause=f"{kind}: {str(error)[:MAX_CAUSE]}")]
         n_rows = sum(table.n_rows for table in tables)
-        if predictions.ndim == 0 or len(predictions) != n_rows:
-            return [_failed("The model did not answer with one prediction per row.")] * len(tables)
+        try:
+            predictions = check_count(said, n_rows)
+        except UnavailableError as error:
+            return [_failed(str(error))] * len(tables)
         ends = np.cumsum([table.n_rows for table in tables])[:-1]
-        return [_outcome(part) for part in np.split(predictions, ends)]
+        declared = self._model.answers
+        return [_outcome(part, declared) for part in np.split(predictions, ends)]
 
     def _predict(self, table: Table) -> Any:
         if self._shortcut is not None and table.n_rows <= MAX_SHORT_ROWS:
@@ -99,15 +103,14 @@ class Answering:
         return self._model.estimator.predict(frame)
 
 
-def _outcome(predictions: np.ndarray[Any, Any]) -> Outcome:
-    if np.issubdtype(predictions.dtype, np.floating) and not np.isfinite(predictions).all():
-        return _failed("The model answered with a number that is not finite.")
-    values = predictions.tolist()
+def _outcome(predictions: np.ndarray[Any, Any], declared: Kind | None) -> Outcome:
     try:
-        body = json.dumps({"predictions": values}, allow_nan=False).encode()
-    except (TypeError, ValueError):
-        return _failed("The model answered with something that is not a number or text.")
-    return Outcome(status=200, body=body, predictions=tuple(values), n_rows=len(values))
+        values = answers_of(predictions, declared)
+    except UnavailableError as error:
+        return _failed(str(error))
+    body = json.dumps({"predictions": values}, allow_nan=False).encode()
+    answers = single_answers(values)
+    return Outcome(status=200, body=body, predictions=answers, n_rows=len(values))
 
 
 def _failed(message: str) -> Outcome:
