@@ -4,6 +4,7 @@ The tool table of README.md, ``docs/tools.md`` and ``docs/settings.md`` come fro
 """
 
 import inspect
+import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -75,7 +76,11 @@ def tools_page() -> str:
         schema = built.parameters
         required = schema.get("required", [])
         parts.append(f"## `{name}`\n\n{built.description}\n")
-        rows = [argument(key, part, key in required) for key, part in schema["properties"].items()]
+        whole = built.fn_metadata.arg_model.model_json_schema(by_alias=True)["properties"]
+        rows = [
+            argument(key, part, key in required, usual=whole[key].get("default"))
+            for key, part in schema["properties"].items()
+        ]
         parts.append("\n".join(["| argument | | |", "|---|---|---|", *rows]) + "\n")
         nested = schema.get("$defs", {}).items()
         parts += [f"`{key}` has: {fields(part)}.\n" for key, part in nested if "properties" in part]
@@ -95,9 +100,11 @@ def tools_page() -> str:
     return "\n".join(parts)
 
 
-def argument(name: str, schema: dict[str, Any], is_required: bool) -> str:
-    """Return one row of an argument table."""
-    default = "required" if is_required else f"default `{schema.get('default', 'none')}`"
+def argument(name: str, schema: dict[str, Any], is_required: bool, *, usual: object) -> str:
+    """Return one row of an argument table; ``usual`` is the argument's default."""
+    default = "required" if is_required else f"default `{json.dumps(usual)}`"
+    if usual in (None, [], {}) and not is_required:
+        default = "optional"
     return f"| `{name}` | {default} | {schema.get('description', '')}{limits(schema)} |"
 
 
@@ -106,8 +113,6 @@ LIMITS = {
     "exclusiveMinimum": "more than",
     "maximum": "at most",
     "exclusiveMaximum": "less than",
-    "maxLength": "characters at most",
-    "maxItems": "entries at most",
 }
 
 

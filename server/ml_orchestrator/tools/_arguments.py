@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.identity import AgentName
@@ -26,7 +26,7 @@ IdempotencyKey: TypeAlias = Annotated[
         min_length=1,
         max_length=128,
         pattern="^[^@]",  # keys with an @ are the server's own
-        description="The same key is not done twice. Not beginning with @.",
+        description="What has the same key is done once.",
     ),
 ]
 Cursor: TypeAlias = Annotated[
@@ -45,13 +45,18 @@ Source: TypeAlias = Annotated[
     Field(
         min_length=1,
         max_length=1_000,
-        description="Path of a CSV, JSONL, Parquet or Arrow file in the project, or builtin:NAME "
-        "(such as builtin:breast_cancer).",
+        description="Path of a CSV, JSONL, Parquet or Arrow file, or builtin:NAME (such as "
+        "builtin:breast_cancer).",
     ),
 ]
 ColumnTypes: TypeAlias = Annotated[
     dict[str, ColumnType],
-    Field(max_length=500, description="Read these columns as another type, or ignore them."),
+    WithJsonSchema({"type": "object"}),  # a shorter one, for the model
+    Field(
+        max_length=500,
+        description="Column to the type it is read as: numeric, categorical, boolean, temporal; or "
+        "ignore.",
+    ),
 ]
 WaitS: TypeAlias = Annotated[
     float,

@@ -8,7 +8,9 @@ __all__ = ["UNREAD", "optional_by_absence", "terse", "untitled", "with_unread"]
 Schema = dict[str, Any]
 UNREAD = "unread"
 
-_LEAST = ("minItems", "minProperties")
+_SIZES = frozenset(
+    {"minLength", "maxLength", "pattern", "minItems", "maxItems", "minProperties", "maxProperties"}
+)
 
 
 def untitled(schema: Schema) -> Schema:
@@ -39,9 +41,9 @@ def optional_by_absence(schema: Schema) -> Schema:
 def terse(schema: Schema) -> Schema:
     """Return a copy without what tells a caller nothing new; the server checks it all the same.
 
-    What the server fills in itself (``readOnly``) goes, as do empty defaults, lengths and patterns
-    of texts, that further fields are refused, the docstrings of records, and descriptions of
-    alternatives below a described argument.
+    What the server fills in itself (``readOnly``) goes, as do defaults that are empty or false,
+    lengths of texts and lists, patterns, that further fields are refused, the docstrings of
+    records, and descriptions of alternatives below a described argument.
 
     >>> terse({"type": "array", "items": {"type": "string", "maxLength": 64}, "default": []})
     {'type': 'array', 'items': {'type': 'string'}}
@@ -57,9 +59,8 @@ def terse(schema: Schema) -> Schema:
 
 def _says_nothing(key: str, value: Any) -> bool:
     if key == "default":
-        return value in ([], {})
-    is_length = key in ("minLength", "maxLength", "pattern") or (key in _LEAST and value == 1)
-    return is_length or (key == "additionalProperties" and isinstance(value, bool))
+        return value is False or value in ([], {})
+    return key in _SIZES or (key == "additionalProperties" and isinstance(value, bool))
 
 
 def _undescribed(schema: Schema) -> Schema:

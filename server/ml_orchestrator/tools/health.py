@@ -3,7 +3,7 @@
 from typing import Annotated, Literal, TypeAlias
 
 from mcp.types import CallToolResult
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from ml_orchestrator.health.models import Correction, DriftPage, DriftReport
 from ml_orchestrator.health.options import (
@@ -23,6 +23,7 @@ __all__ = ["baseline_save", "drift_check", "drift_report", "health_get", "perfor
 
 InlineColumns: TypeAlias = Annotated[
     dict[str, list[float | str | None]],
+    WithJsonSchema({"type": "object"}),
     Field(min_length=1, max_length=200, description="Column name to values; null is missing."),
 ]
 TimeColumn: TypeAlias = Annotated[
