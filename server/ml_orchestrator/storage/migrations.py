@@ -79,6 +79,12 @@ def _vectors(connection: Connection) -> None:
     metadata.create_all(connection, tables=[schema.memory_vectors])
 
 
+def _learning(connection: Connection) -> None:
+    """Create the log of what was chosen and how it was judged."""
+    tables = [schema.learning_decisions, schema.learning_feedback]
+    metadata.create_all(connection, tables=tables)
+
+
 def _second(connection: Connection) -> None:
     """Give memory its search, provenance, retention and counters; index what is stored."""
     records = schema.memory_records
@@ -107,12 +113,13 @@ MIGRATIONS: dict[int, Migration] = {
     8: _origins_of_merged,
     9: _unread_counts,
     10: _vectors,
+    11: _learning,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
 # What 9 counts is kept by triggers, so by the writes of older releases, too.
-ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10})
+ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11})
 
 
 def migrate(engine: Engine) -> int:

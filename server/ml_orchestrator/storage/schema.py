@@ -30,6 +30,8 @@ __all__ = [
     "deployment_outcomes",
     "deployments",
     "idempotency",
+    "learning_decisions",
+    "learning_feedback",
     "memory_counts",
     "memory_past",
     "memory_records",
@@ -397,4 +399,35 @@ search_experience = Table(
     Column("params", Text, nullable=False),
     Column("created_at", String(32), nullable=False),
     Index("ix_experience_task", "task", "seq"),
+)
+
+learning_decisions = Table(
+    "learning_decisions",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("agent", String(64), nullable=False),
+    Column("grouped_as", String(64), nullable=False),
+    Column("context", Text, nullable=False),  # a list of numbers
+    Column("options", Text, nullable=False),  # rules and propensity of each
+    Column("chosen", String(512), nullable=False),
+    Column("propensity", Float, nullable=False),
+    Column("policy", String(32), nullable=False),
+    Column("policy_version", String(32), nullable=False),
+    Column("floor", Float, nullable=False),
+    Column("n_judged", Integer, nullable=False),
+    Column("decided_at", String(32), nullable=False),
+)
+
+learning_feedback = Table(
+    "learning_feedback",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("decision_seq", Integer, ForeignKey("learning_decisions.seq"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("verdict", String(16)),
+    Column("reward", Float, nullable=False),  # 0 to 1
+    Column("agent", String(64), nullable=False),
+    Column("given_at", String(32), nullable=False),
+    UniqueConstraint("decision_seq", "kind"),
 )
