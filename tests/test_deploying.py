@@ -62,7 +62,7 @@ def test_a_dry_run_shows_the_phases_and_starting_shows_where_it_is(
         "  gate health             passes up to 0; 3 x every 2 s",
         "  gate error_rate         passes up to 0.01, fails above 0.05; 3 x every 10 s, from 20 "
         "answers",
-        "  way back: @champion is unset; there is no version before it",
+        "  way back: nothing answers and @champion is unset; there is no version before it",
     ]
     assert started["plan"]["digest"] in plan
     assert status.startswith(f"{rollout_id}  pending  [....................]")

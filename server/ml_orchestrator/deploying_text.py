@@ -40,7 +40,9 @@ def plan_text(plan: RolloutPlan) -> str:
     if plan.spec.approval == "before_promotion":
         lines.append("  a person approves the switch")
     if plan.from_version is None:
-        lines.append(f"  way back: @{plan.alias} is unset; there is no version before it")
+        lines.append(
+            f"  way back: nothing answers and @{plan.alias} is unset; there is no version before it"
+        )
     lines += [f"  in the way: {obstacle}" for obstacle in plan.obstacles]
     return plain([*lines, f"  digest {plan.digest}"])
 

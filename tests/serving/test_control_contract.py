@@ -174,6 +174,26 @@ def test_a_canary_gets_about_its_share(served: Served) -> None:
     assert (blue.n_requests, green.n_requests) == (answers[1], answers[2])
 
 
+def test_a_version_that_is_retired_leaves_nothing_that_answers_until_a_swap(
+    served: Served,
+) -> None:
+    control = served.control
+    with pytest.raises(ConflictError, match="generation"):
+        control.retire(expected_generation=generation(control) + 7)
+    before = generation(control)
+    state = control.retire(expected_generation=before)
+    assert versions(state) == (None, None, Traffic())
+    assert control.retire(expected_generation=before) == state  # asked again by one that died
+    assert control.stats(window_s=WINDOW_S) == ()
+    with pytest.raises(AssertionError):  # 503
+        served.ask()
+
+    control.load_green(2)
+    swapped = control.swap(expected_generation=generation(control))
+    assert versions(swapped) == (2, None, Traffic())
+    assert served.ask() == 2
+
+
 def test_stats_tell_what_each_version_answered(served: Served) -> None:
     control = served.control
     control.load_green(2)

@@ -76,6 +76,11 @@ def admin_routes(control: ServingControl, look: Callable[[], ServingState] | Non
         expected = asked.expected_generation
         return _json(await asyncio.to_thread(control.unload_green, expected_generation=expected))
 
+    async def retire(request: Request) -> Response:
+        asked = await _read(request, Expect)
+        expected = asked.expected_generation
+        return _json(await asyncio.to_thread(control.retire, expected_generation=expected))
+
     async def stats(request: Request) -> Response:
         window_s = _window(request.query_params.get("window_s", "60"))
         found = await asyncio.to_thread(control.stats, window_s=window_s)
@@ -86,7 +91,7 @@ def admin_routes(control: ServingControl, look: Callable[[], ServingState] | Non
             raise InvalidInputError("This server was started with a version, not with an alias.")
         return _json(await asyncio.to_thread(look))
 
-    changing = [load, traffic, swap, unload, follow]
+    changing = [load, traffic, swap, unload, retire, follow]
     routes = [Route(f"/{f.__name__}", _typed(f), methods=["GET"]) for f in (state, stats)]
     routes += [Route(f"/{f.__name__}", _typed(f), methods=["POST"]) for f in changing]
     return Mount("/admin", routes=routes)

@@ -58,6 +58,12 @@ class HttpServingControl:
         answer = self._call("POST", "unload", asked, timeout_s=LOAD_TIMEOUT_S)
         return _parsed(ServingState, answer)
 
+    def retire(self, *, expected_generation: int) -> ServingState:
+        """Let blue go once its last request is answered; nothing answers until a swap."""
+        asked = Expect(expected_generation=expected_generation)
+        answer = self._call("POST", "retire", asked, timeout_s=LOAD_TIMEOUT_S)
+        return _parsed(ServingState, answer)
+
     def stats(self, *, window_s: float) -> tuple[SlotStats, ...]:
         """Return what each loaded version answered lately, blue first."""
         return STATS.validate_json(self._call("GET", f"stats?window_s={window_s!r}"))

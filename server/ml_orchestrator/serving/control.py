@@ -28,7 +28,7 @@ class ServingState(Record):
 
     model: str
     generation: Annotated[int, Field(ge=0)]
-    blue: Annotated[int | None, Field(description="Version that answers; null before the first.")]
+    blue: Annotated[int | None, Field(description="Version that answers; null if none does.")]
     green: Annotated[int | None, Field(description="Version loaded beside it; null if none.")]
     traffic: Traffic
 
@@ -104,6 +104,14 @@ class ServingControl(Protocol):
 
     def unload_green(self, *, expected_generation: int) -> ServingState:
         """Let green go once its last request is answered; blue answers everything."""
+        ...
+
+    def retire(self, *, expected_generation: int) -> ServingState:
+        """Let blue go once its last request is answered; nothing answers until a swap.
+
+        Raises:
+            ConflictError: the generation is another one.
+        """
         ...
 
     def stats(self, *, window_s: float) -> tuple[SlotStats, ...]:

@@ -256,6 +256,18 @@ class ModelSlots:
                     green.close(wait_s=self._drain_s)
             return self.state()
 
+    def retire(self, *, expected_generation: int) -> ServingState:
+        """Let blue go once its last request is answered; nothing answers until a swap."""
+        change = ("retire", expected_generation)
+        with self._changing:
+            if not self._is_repeated(change):
+                self._expect(expected_generation)
+                blue = self._view.blue
+                self._change(change, blue=None, traffic=SINGLE)
+                if blue is not None:
+                    blue.close(wait_s=self._drain_s)
+            return self.state()
+
     def stats(self, *, window_s: float) -> tuple[SlotStats, ...]:
         """Return what each loaded version answered lately, blue first."""
         view = self._view

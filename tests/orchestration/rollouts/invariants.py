@@ -2,7 +2,7 @@
 
 import itertools
 
-from tests.orchestration.rollouts.small_world import ACTOR, ALIAS, MODEL, NEW, OLD, Bench
+from tests.orchestration.rollouts.small_world import ACTOR, ALIAS, MODEL, NEW, Bench
 
 from ml_orchestrator.serving.rollout.models import FINAL
 
@@ -17,12 +17,14 @@ def violations(bench: Bench, rollout_id: str, expected_effects: list[str]) -> li
     """
     rollout, found = bench.journal.get(rollout_id), bench.world.read()
     history = bench.mover.history(MODEL, ALIAS, limit=100)
-    kept = NEW if rollout.state == "promoted" else OLD
+    is_first = rollout.from_version is None
+    kept = NEW if rollout.state == "promoted" else rollout.from_version
     events = bench.journal.events(rollout_id)
     states = [event.detail for event in events if event.kind == "state"]
     pointers = [event for event in events if event.kind == "pointer"]
     aliases = [event for event in events if event.kind == "alias"]
-    moves = [m for m in reversed(history.moves) if m.state != "abandoned"][1:]  # 1: found there
+    # A version that was there before enters the history as found.
+    moves = [m for m in reversed(history.moves) if m.state != "abandoned"][1 - is_first :]
     effects = found["effects"]
     n_pauses = sum(state.startswith("paused in") for state in states)
     told = [

@@ -155,6 +155,14 @@ class SmallServing:
                 content["generation"] += 1
         return self.state()
 
+    def retire(self, *, expected_generation: int) -> ServingState:
+        if (blue := self._answering()["blue"]) is not None:
+            self._expect(expected_generation)
+            with self._world.change(f"retire {blue}") as content:
+                content.update(blue=None, traffic=Traffic().model_dump())
+                content["generation"] += 1
+        return self.state()
+
     def stats(self, *, window_s: float) -> tuple[SlotStats, ...]:
         found = self._answering()
         loaded = [version for version in (found["blue"], found["green"]) if version is not None]

@@ -24,7 +24,7 @@ from tests.orchestration.rollouts.invariants import violations
 from tests.orchestration.rollouts.small_world import NEW, Bench, open_bench
 
 CHANGING = frozenset(
-    {"load_green", "set_traffic", "swap", "unload_green", "move_alias", "record", "tell"}
+    {"load_green", "set_traffic", "swap", "unload_green", "retire", "move_alias", "record", "tell"}
 )
 MOST_KILLS = 3
 CANARY = {
@@ -34,6 +34,7 @@ CANARY = {
 }
 QUIET = {"versions": {str(NEW): {"n": 3}}}
 SLOW = {"versions": {str(NEW): {"ms": 90.0}}}
+DRIFTS = {"versions": {str(NEW): {"shift": 1}}}
 BREAKS = {"versions": {str(NEW): {"error_rate": 0.5}}}
 Scenario = tuple[Mapping[str, Any], Mapping[str, Any], str, list[str]]
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
@@ -50,6 +51,13 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                                  ["load 2", "swap to 2", "alias 2", "swap to 1", "alias 1",
                                   "unload 2"]),
         "dies_at_load": ({"dies_at_load": [NEW]}, {}, "rolled_back", []),
+        "drifts_as_a_shadow": (DRIFTS, {"strategy": "shadow", "shadow_s": 20.0}, "rolled_back",
+                               ["load 2", "shadow 1", "single 0", "unload 2"]),
+        "all_at_once": ({}, {"strategy": "all_at_once", "bake_s": 20.0}, "promoted",
+                        ["load 2", "swap to 2", "alias 2", "unload 1"]),
+        "first_breaks": ({**BREAKS, "blue": None, "alias": None}, {"from_version": None},
+                         "rolled_back",
+                         ["load 2", "swap to 2", "alias 2", "retire 2", "alias None"]),
     }
 )  # fmt: skip
 

@@ -100,11 +100,14 @@ class Game:
             if self.rng.random() < self.bad_luck and rollout.state == "loading":
                 return go_back(rollout, self.now, "it died")
             self.green = action.version
-        elif isinstance(action, do.SetTraffic | do.Swap | do.Unload):
+        elif isinstance(action, do.SetTraffic | do.Swap | do.Unload | do.Retire):
             assert action.generation == self.generation
             if isinstance(action, do.SetTraffic):
                 assert self.green is not None or action.traffic.mode == "single"
                 self.traffic = action.traffic
+            elif isinstance(action, do.Retire):
+                assert self.blue == NEW
+                self.blue, self.traffic = None, Traffic()
             elif isinstance(action, do.Swap):
                 assert self.green is not None
                 self.blue, self.green, self.traffic = self.green, self.blue, Traffic()
@@ -155,7 +158,7 @@ def walk(game: Game, rollout: Rollout, disturb: Any = lambda _: None) -> Rollout
 
 
 def assert_agreement(game: Game, rollout: Rollout) -> None:
-    kept = NEW if rollout.state == "promoted" else OLD
+    kept = NEW if rollout.state == "promoted" else rollout.from_version
     endings = [state for state in game.told if state != "paused"]
     assert (game.alias, endings) == (kept, [rollout.state])
     assert len(game.told) - 1 <= rollout.progress.n_pauses
@@ -196,6 +199,23 @@ def test_every_walk_with_every_kind_of_luck_ends_with_pointer_and_alias_agreeing
         "verifying", "loading", "green_ready", "canary", "shadow", "baking", "paused",
         "rolling_back",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("blue", [None, NEW])
+def test_every_walk_of_a_first_version_ends_with_it_or_with_nothing(blue: int | None) -> None:
+    rng, endings = random.Random(2), Counter[str]()
+    specs = [spec for spec in SPECS if spec.get("strategy") not in ("canary", "shadow")]
+    for number in range(90):
+        game = Game(rng, bad_luck=rng.choice([0.0, 0.05, 0.3]), blue=blue, alias=None)
+        rollout = fresh(specs[number % len(specs)], from_version=None)
+        ended = walk(game, rollout, lambda found, game=game: _disturb(game, found, rng))
+        is_silent = game.now < game.silent_until
+        if not is_silent and (blue is None or ended.progress.phase):
+            assert_agreement(game, ended)
+        assert game.alias == (NEW if ended.state == "promoted" else None)
+        endings[ended.state] += 1
+
+    assert min(endings[e] for e in ("promoted", "rolled_back", "aborted")) > 3, endings
 
 
 def _disturb(game: Game, rollout: Rollout, rng: random.Random) -> None:

@@ -3,6 +3,8 @@
 import uuid
 from datetime import UTC, datetime
 
+from ml_orchestrator.serving.absent import NoServer
+from ml_orchestrator.serving.address import find_address
 from ml_orchestrator.serving.client import HttpServingControl
 from ml_orchestrator.serving.control import ServingControl
 from ml_orchestrator.serving.launch import start_server
@@ -32,9 +34,14 @@ def open_outcomes(database: Database) -> SqlOutcomes:
 def reach_server(settings: Settings, rollout: Rollout) -> ServingControl:
     """Return the control of the model's server, started with what should answer if none runs.
 
+    None is started where nothing should answer: a first version on its way back.
+
     Raises:
         UnavailableError: it does not come up.
     """
+    if rollout.state == "rolling_back" and rollout.from_version is None:
+        address = find_address(settings.home, rollout.model)
+        return NoServer(rollout.model) if address is None else HttpServingControl(address)
     expected = rollout.progress.pointer
     if rollout.state == "rolling_back" or expected is None:
         expected = rollout.from_version

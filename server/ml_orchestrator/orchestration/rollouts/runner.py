@@ -120,9 +120,7 @@ class RolloutRunner:
         progress = rollout.progress
         if progress.phase < len(rollout.phases) - 1 or rollout.state == "loading":
             return None
-        has_old = rollout.from_version is not None and progress.pointer_refusal is None
-        is_pointer_next = has_old and progress.rollback_ms is None
-        if rollout.state == "rolling_back" and serving is not None and is_pointer_next:
+        if rollout.state == "rolling_back" and _is_pointer_next(rollout, serving):
             return None
         try:
             return self._aliases.version(rollout.model, rollout.alias)
@@ -143,7 +141,14 @@ class RolloutRunner:
                 return rollout
             case do.MoveAlias():
                 return self._move_alias(rollout, action)
-            case do.Load() | do.SetTraffic() | do.Swap() | do.Unload() | do.KeepBaseline():
+            case (
+                do.Load()
+                | do.SetTraffic()
+                | do.Swap()
+                | do.Unload()
+                | do.Retire()
+                | do.KeepBaseline()
+            ):
                 return self._change_serving(rollout, action)
             case _:
                 return self._journal.record(rollout, self._turn_after(rollout, action))
@@ -196,7 +201,7 @@ class RolloutRunner:
     def _change_serving(
         self,
         rollout: Rollout,
-        action: do.Load | do.SetTraffic | do.Swap | do.Unload | do.KeepBaseline,
+        action: do.Load | do.SetTraffic | do.Swap | do.Unload | do.Retire | do.KeepBaseline,
     ) -> Rollout:
         """Change the model server; what it refuses leads back, silence is for the plan."""
         serving = self._serving(rollout)
@@ -210,6 +215,8 @@ class RolloutRunner:
                     serving.swap(expected_generation=generation)
                 case do.Unload(generation):
                     serving.unload_green(expected_generation=generation)
+                case do.Retire(generation):
+                    serving.retire(expected_generation=generation)
                 case do.KeepBaseline():
                     return self._journal.record(
                         rollout, self._watch.keep_baseline(rollout, serving)
@@ -225,7 +232,10 @@ class RolloutRunner:
     def _refused(self, rollout: Rollout, reason: str) -> Turn:
         if rollout.state != "rolling_back":
             return go_back(rollout, self._now(), reason)
-        note = Note("pointer", f"the old version cannot answer again: {reason}")
+        what = "the old version cannot answer again"
+        if rollout.from_version is None:
+            what = "the version could not be let go"
+        note = Note("pointer", f"{what}: {reason}")
         return Turn("rolling_back", {"pointer_refusal": reason}, (note,))
 
     def _move_alias(self, rollout: Rollout, action: do.MoveAlias) -> Rollout:
@@ -256,3 +266,11 @@ class RolloutRunner:
         if self._conflict_since is None:
             self._conflict_since = self._now()
         return self._now() - self._conflict_since < CONFLICT_LIMIT_S
+
+
+def _is_pointer_next(rollout: Rollout, serving: ServingState | None) -> bool:
+    """Whether who answers is still to be changed on the way back."""
+    progress = rollout.progress
+    if serving is None or progress.pointer_refusal is not None or progress.rollback_ms is not None:
+        return False
+    return rollout.from_version is not None or rollout.version in (serving.blue, progress.pointer)

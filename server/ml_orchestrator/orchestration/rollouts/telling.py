@@ -8,7 +8,7 @@ from ml_orchestrator.messaging.models import Priority
 from ml_orchestrator.orchestration.rollouts.describing import needs_of
 from ml_orchestrator.serving.rollout.actions import Rollout
 from ml_orchestrator.serving.rollout.models import RolloutState
-from ml_orchestrator.serving.rollout.way_back import what_is_left
+from ml_orchestrator.serving.rollout.way_back import sentence, what_is_left
 
 __all__ = ["CONCERNED", "MailTeller"]
 
@@ -46,9 +46,10 @@ class MailTeller:
 
 
 def _paused(rollout: Rollout) -> str:
+    progress = rollout.progress
     return (
         f"{rollout.model}: the roll-out of version {rollout.version} is paused in "
-        f"{rollout.progress.paused_in} (roll-out {rollout.id}): {rollout.progress.reason} Needed: "
+        f"{progress.paused_in} (roll-out {rollout.id}): {sentence(progress.reason)} Needed: "
         f"{needs_of(rollout)}. Without that it goes back after {rollout.spec.pause_limit_s:g} s."
     )
 
@@ -57,7 +58,8 @@ def _ended(rollout: Rollout, ending: RolloutState) -> str:
     name, progress = f"{rollout.model}: version {rollout.version}", rollout.progress
     if ending == "promoted":
         return f"{name} was promoted; it answers and is @{rollout.alias} (roll-out {rollout.id})."
-    parts = [f"{name} was {ending.replace('_', ' ')} (roll-out {rollout.id}): {progress.reason}"]
+    reason = sentence(progress.reason)
+    parts = [f"{name} was {ending.replace('_', ' ')} (roll-out {rollout.id}): {reason}"]
     parts.append(what_is_left(rollout))
     if progress.alias_refusal is not None:
         parts.append(f"@{rollout.alias} could NOT be moved back: {progress.alias_refusal}")

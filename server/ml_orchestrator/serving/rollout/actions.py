@@ -25,6 +25,7 @@ __all__ = [
     "Measure",
     "MoveAlias",
     "Note",
+    "Retire",
     "Rollout",
     "SetTraffic",
     "Swap",
@@ -159,6 +160,13 @@ class Unload:
 
 
 @dataclass(frozen=True, slots=True)
+class Retire:
+    """Let the version that answers go: it is the first and went back, so nothing answers."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class MoveAlias:
     """Move the alias to the new version or back, then record ``then``.
 
@@ -203,6 +211,7 @@ Action: TypeAlias = (
     | KeepBaseline
     | Swap
     | Unload
+    | Retire
     | MoveAlias
     | Measure
     | AskApproval

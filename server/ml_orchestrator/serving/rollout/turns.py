@@ -94,11 +94,13 @@ def enter(rollout: Rollout, facts: Facts, index: int, more: Mapping[str, object]
 
 def pause(rollout: Rollout, facts: Facts, paused_for: PausedFor, reason: str) -> Turn:
     """Return the turn that keeps everything as it is until somebody decides."""
+    # One that was resumed may pause at once for another reason: it is where it was.
+    was_in = rollout.progress.paused_in if rollout.state == "paused" else rollout.state
     changes = {
-        "paused_in": rollout.state,
+        "paused_in": was_in,
         "paused_for": paused_for,
         "paused_at": facts.now,
         "n_pauses": rollout.progress.n_pauses + 1,
         "reason": reason,
     }
-    return Turn("paused", changes, (Note("state", f"paused in {rollout.state}: {reason}"),))
+    return Turn("paused", changes, (Note("state", f"paused in {was_in}: {reason}"),))
