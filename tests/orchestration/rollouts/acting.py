@@ -1,9 +1,10 @@
 """What tests of roll-outs do in the small world, and look for at the end."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
-from tests.orchestration.rollouts.small_world import MODEL, OLD, Bench
+from tests.orchestration.rollouts.small_world import ALIAS, MODEL, OLD, Bench
 
 QUICK: dict[str, Any] = {"bake_s": 60.0}
 CANARY: dict[str, Any] = {
@@ -13,11 +14,27 @@ CANARY: dict[str, Any] = {
 }
 
 
-def assert_back(bench: Bench, rollout_id: str) -> None:
-    """The old version answers alone and has the alias; both were told."""
+SHADOW: dict[str, Any] = {"strategy": "shadow", "shadow_s": 60.0, "bake_s": 60.0}
+ALL_AT_ONCE: dict[str, Any] = {"strategy": "all_at_once", "bake_s": 60.0}
+
+
+def assert_agreement(bench: Bench) -> None:
+    """The old version answers alone and has the alias, and the history ends there, unbroken."""
     found = bench.world.read()
     assert (found["blue"], found["green"], found["alias"]) == (OLD, None, OLD)
     assert found["traffic"]["mode"] == "single"
+    history = bench.mover.history(MODEL, ALIAS, limit=100)
+    moves = [move for move in reversed(history.moves) if move.state in ("applied", "observed")]
+    assert history.current_version == OLD
+    assert not any(move.state == "intended" for move in history.moves)
+    assert all(a.to_version == b.from_version for a, b in itertools.pairwise(moves))
+    effects = [effect for effect in bench.effects() if effect.startswith("alias")]
+    assert [f"alias {move.to_version}" for move in moves[1:]] == effects  # the first was found
+
+
+def assert_back(bench: Bench, rollout_id: str) -> None:
+    """Pointer, alias and history are at the old version; both were told."""
+    assert_agreement(bench)
     inbox = bench.mailbox.inbox("infrastructure-specialist")
     (message,) = inbox.messages
     assert message.priority == "urgent"

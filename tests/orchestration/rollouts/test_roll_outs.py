@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.orchestration.rollouts.acting import CANARY, QUICK, assert_back, at, decide
+from tests.orchestration.rollouts.acting import (
+    ALL_AT_ONCE,
+    CANARY,
+    QUICK,
+    SHADOW,
+    assert_agreement,
+    assert_back,
+    at,
+    decide,
+)
 from tests.orchestration.rollouts.small_world import (
     ACTOR,
     ALIAS,
@@ -48,6 +57,17 @@ def test_a_canary_takes_its_steps_in_order(bench: Bench) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("spec", [SHADOW, ALL_AT_ONCE], ids=lambda spec: spec["strategy"])
+def test_a_good_version_is_promoted_as_a_shadow_and_all_at_once(bench: Bench, spec: Any) -> None:
+    ended = bench.run(bench.begin(**spec))
+
+    shadow = ["shadow 1"] if spec is SHADOW else []
+    assert ended.state == "promoted", ended.progress.reason
+    assert bench.effects() == ["load 2", *shadow, "swap to 2", "alias 2", "unload 1"]
+    history = bench.mover.history(MODEL, ALIAS, limit=1)
+    assert (history.current_version, bench.world.read()["blue"]) == (NEW, NEW)
+
+
 @pytest.mark.parametrize(
     ("like", "gate"),
     [
@@ -56,7 +76,11 @@ def test_a_canary_takes_its_steps_in_order(bench: Bench) -> None:
         ({"shift": 1}, "prediction_drift"),
     ],
 )
-@pytest.mark.parametrize("spec", [QUICK, CANARY], ids=["blue_green", "canary"])
+@pytest.mark.parametrize(
+    "spec",
+    [QUICK, CANARY, SHADOW, ALL_AT_ONCE],
+    ids=lambda spec: spec.get("strategy", "blue_green"),
+)
 def test_a_bad_version_is_rolled_back_by_itself(
     tmp_path: Path, spec: Any, like: Any, gate: str
 ) -> None:
@@ -181,6 +205,8 @@ def test_labels_that_show_a_worse_version_roll_it_back(bench: Bench) -> None:
 
     assert ended.state == "rolled_back"
     assert str(ended.progress.reason).startswith("Gate task_loss failed: loss +0.3")
+    assert bench.effects() == ["load 2", "swap to 2", "alias 2", "swap to 1", "alias 1", "unload 2"]
+    assert_back(bench, rollout_id)
 
 
 def test_a_failed_gate_in_a_pause_goes_back_too(bench: Bench) -> None:
@@ -197,3 +223,4 @@ def test_a_failed_gate_in_a_pause_goes_back_too(bench: Bench) -> None:
     assert ended.state == "rolled_back"
     assert "Gate error_rate failed" in str(ended.progress.reason)
     assert any(s.startswith("paused in baking") for s in bench.states(rollout_id))
+    assert_agreement(bench)
