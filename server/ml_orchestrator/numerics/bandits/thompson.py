@@ -7,7 +7,7 @@ from ml_orchestrator.errors import InvalidInputError
 
 __all__ = ["BetaThompson", "chances_of_best"]
 
-POINTS_AN_ARM = 64
+POINTS_AN_ARM = 128
 REACH = 9.0  # standard deviations on each side of a belief's middle
 
 
