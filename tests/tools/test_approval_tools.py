@@ -312,6 +312,38 @@ async def test_without_a_yes_no_roll_out_is_promoted(
     assert paused.journal.decision(paused.rollout) is None
 
 
+@pytest.mark.parametrize("via", ["tool", "terminal"])
+async def test_each_decision_reaches_the_worker_from_a_tool_and_from_a_terminal(
+    tried: Path, paused: Paused, via: str
+) -> None:
+    async def hand_in(client: Client, choice: str) -> None:
+        if via == "terminal":
+            arguments = ("decide", paused.rollout.id, choice, "--reason", f"to {choice}")
+            assert await run_sync(run_cli, tried, "deploy", *arguments) == 0
+            return
+        result = await client.call_tool(
+            "deployment_decide",
+            {"agent": "infrastructure-specialist", "rollout_id": paused.rollout.id,
+             "choice": choice, "reason": f"to {choice}"},
+        )  # fmt: skip
+        assert not result.is_error, result.content
+
+    async with session(tried, "2026-07-28") as client:
+        for choice in ("pause", "resume", "abort", "rollback"):
+            if choice == "resume":
+                paused.pause("gate")
+            else:
+                paused.rollout = paused.journal.record(paused.rollout, Turn("baking", {"phase": 1}))
+            await hand_in(client, choice)
+            decision = paused.journal.decision(paused.rollout)
+            assert decision is not None
+            assert (decision.choice, decision.actor, decision.reason) == (
+                choice, "infrastructure-specialist", f"to {choice}",
+            )  # fmt: skip
+            seen = {"decisions_seen": decision.seq}
+            paused.rollout = paused.journal.record(paused.rollout, Turn("baking", seen))
+
+
 @pytest.mark.parametrize(("is_terminal", "environ"), [(False, {}), (True, {"CLAUDECODE": "1"})])
 def test_an_agents_shell_is_not_a_person(is_terminal: bool, environ: dict[str, str]) -> None:
     with pytest.raises(PermissionDeniedError, match="in a terminal of your own"):
