@@ -1,0 +1,132 @@
+"""Which language a text is probably in: its script, and the small words of languages in Latin."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+__all__ = ["LANGUAGES", "Language", "guess_language"]
+
+MAX_CHARACTERS = 4_000
+MAX_WORDS = 400
+_MIN_HITS = 2
+_IS_MIXED = 0.2
+
+# Scripts by their ranges; kana and hangul tell Japanese and Korean from Chinese.
+_SCRIPTS = {
+    "latin": "A-Za-zÀ-ɏ",
+    "cyrillic": "Ѐ-ӿ",
+    "greek": "Ͱ-Ͽ",
+    "hebrew": "֐-׿",
+    "arabic": "؀-ۿݐ-ݿ",
+    "devanagari": "ऀ-ॿ",
+    "thai": "฀-๿",
+    "kana": "\u3040-\u30ff",
+    "hangul": "\uac00-\ud7af\u1100-\u11ff",
+    "han": "\u3400-\u4dbf\u4e00-\u9fff",
+}
+_LETTERS = {name: re.compile(f"[{ranges}]") for name, ranges in _SCRIPTS.items()}
+_BY_SCRIPT = {
+    "greek": "el", "hebrew": "he", "arabic": "ar", "devanagari": "hi", "thai": "th",
+    "kana": "ja", "hangul": "ko", "han": "zh",
+}  # fmt: skip
+_SMALL_WORDS = {
+    "en": (
+        "the of and to in is for with that this you on are be it as your from how what my "
+        "a i an we write please do not"
+    ),
+    "de": (
+        "der die das und ist nicht ein eine einen für mit auf den dem zu von im wie ich "
+        "du sie bitte es wir wird auch über schreibe erkläre bei oder"
+    ),
+    "fr": (
+        "le la les des et est une un pour dans que qui sur avec ce pas vous je au du en "
+        "ne nous par plus comment écris mon"
+    ),
+    "es": (
+        "el la los las y es una un para con que por del en se no como más mi lo su al "
+        "este está escribe qué cómo sobre"
+    ),
+    "pt": (
+        "o os as e é uma um para com que por do da em não como mais meu no na ao você "
+        "escreva dos sobre isso"
+    ),
+    "it": (
+        "il lo gli e è una un per con che di del della in non come più mio si al sono nel "
+        "scrivi questo i"
+    ),
+    "nl": (
+        "de het een en is van voor met niet dat op zijn te ik je aan maar ook wat hoe "
+        "schrijf mijn naar bij"
+    ),
+    "sv": ("och det att en ett är som på för med inte av jag du den har till om hur skriv kan"),
+    "pl": "i w na z się nie jest to że do jak dla oraz od po czy co napisz mój lub są",
+    "tr": "ve bir bu için ile de da ne nasıl gibi çok daha olarak mi bana yaz ben var olan",
+}
+_WORDS = {code: frozenset(words.split()) for code, words in _SMALL_WORDS.items()}
+_UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
+LANGUAGES = (*_WORDS, "ru", "uk", *_BY_SCRIPT.values(), "und")
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A guess. ``code`` is of ISO 639-1, or ``und`` where nothing tells; ``share`` is 0 to 1.
+
+    ``share`` is the part of the letters (of the small words, in Latin letters) that speaks for
+    the guess; ``is_mixed`` says that a second script has at least a fifth of the letters.
+    """
+
+    code: str
+    share: float
+    is_mixed: bool
+
+
+def guess_language(text: str, words: Iterable[str]) -> Language:
+    """Return the probable language of a text from its beginning.
+
+    That is its first 4,000 characters and 400 words; ``words`` are in small letters.
+
+    >>> guess_language("Erkläre mir die Ursache", ["erkläre", "mir", "die", "ursache"]).code
+    'de'
+    """
+    head = text[:MAX_CHARACTERS]
+    counts = {name: len(letters.findall(head)) for name, letters in _LETTERS.items()}
+    n_letters = sum(counts.values())
+    if not n_letters:
+        return Language("und", 0.0, is_mixed=False)
+    counts = _kana_with_han(counts)
+    script, n = max(counts.items(), key=lambda item: item[1])
+    is_mixed = any(
+        other >= _IS_MIXED * n_letters for name, other in counts.items() if name != script
+    )
+    if script == "latin":
+        code, share = _by_words(words)
+        return Language(code, share, is_mixed)
+    code = _cyrillic(head) if script == "cyrillic" else _BY_SCRIPT[script]
+    return Language(code, n / n_letters, is_mixed)
+
+
+def _kana_with_han(counts: dict[str, int]) -> dict[str, int]:
+    """Count Chinese letters as Japanese where a tenth as many kana stand beside them."""
+    kana, han = counts["kana"], counts["han"]
+    if kana and kana >= han / 10:
+        return {**counts, "kana": kana + han, "han": 0}
+    return counts
+
+
+def _cyrillic(text: str) -> str:
+    return "uk" if _UKRAINIAN.search(text) else "ru"
+
+
+def _by_words(words: Iterable[str]) -> tuple[str, float]:
+    hits: Counter[str] = Counter()
+    n_small = 0
+    for word in islice(words, MAX_WORDS):
+        codes = [code for code, small in _WORDS.items() if word in small]
+        n_small += bool(codes)
+        hits.update(codes)
+    if not hits:
+        return "und", 0.0
+    best, n = max(hits.items(), key=lambda item: (item[1], item[0] == "en"))
+    return (best, n / n_small) if n >= _MIN_HITS or n_small == 1 else ("und", n / n_small)
