@@ -1,0 +1,1 @@
+"""Prompts made better: rules that rewrite them, a rubric that scores them, searches over both."""

@@ -1,0 +1,161 @@
+"""A prompt made better by the rules that apply to it, and the account of what was done."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.optimization.intent import losses
+from ml_orchestrator.optimization.models import AppliedRule, Improvement, SkippedRule
+from ml_orchestrator.optimization.reading import FILL, Reading, read_prompt
+from ml_orchestrator.optimization.rubric import score_prompt
+from ml_orchestrator.optimization.rules import RULES, Finding, Rule, apply_edits
+from ml_orchestrator.text import cut
+
+__all__ = ["MAX_CHARACTERS", "candidates", "improve"]
+
+MAX_CHARACTERS = 20_000
+_WHERE_CHARACTERS = 120
+_LANGUAGE = "The prompt does not read as English; the rules write English, so none was applied."
+
+
+@dataclass
+class _Draft:
+    """A prompt on its way, with what was done to it."""
+
+    text: str
+    applied: list[AppliedRule] = field(default_factory=list)
+    skipped: list[SkippedRule] = field(default_factory=list)
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(each.rule for each in self.applied)
+
+    def skip(self, rule: Rule, reason: str) -> None:
+        self.skipped.append(SkippedRule(rule=rule.name, reason=reason))
+
+
+def candidates(prompt: str, rules: Iterable[str] | None = None) -> dict[str, Finding]:
+    """Return which rules apply to a prompt as it stands, with what each found, in their order.
+
+    Raises:
+        NotFoundError: a name is no rule.
+        InvalidInputError: the prompt is empty or too long.
+    """
+    reading = _checked(prompt)
+    found = ((rule.name, rule.applies(reading)) for rule in _in_order(rules))
+    return {name: finding for name, finding in found if finding is not None}
+
+
+def improve(
+    prompt: str,
+    rules: Sequence[str] | None = None,
+    *,
+    max_rules: int | None = None,
+    max_added_words: int | None = None,
+    may_ask: bool = True,
+) -> Improvement:
+    """Apply the rules that fit, in their order, and account for each.
+
+    A rule is held back when a rule that it conflicts with was applied, a limit is reached, or
+    it would lose something of the intent. Without limits, a second time changes nothing.
+
+    Args:
+        prompt: Up to 20,000 characters.
+        rules: Names of rules to use; all by default. Their declared order counts, not this one.
+        max_rules: Apply at most so many.
+        max_added_words: Let the prompt grow by at most so many words.
+        may_ask: Allow changes with marks ``[FILL IN: …]``, which only the author can fill.
+
+    Raises:
+        NotFoundError: a name is no rule.
+        InvalidInputError: the prompt is empty or too long, or a limit is below zero.
+    """
+    reading = _checked(prompt)
+    _check_limits(max_rules, max_added_words)
+    draft = _Draft(prompt)
+    longest = None if max_added_words is None else len(prompt.split()) + max_added_words
+    for rule in _in_order(rules):
+        finding = rule.applies(draft.text)
+        if finding is not None:
+            new = apply_edits(draft.text, finding.edits)
+            _take(
+                draft, rule, finding, new, _why_not(draft, rule, new, max_rules, longest, may_ask)
+            )
+    return Improvement(
+        text=draft.text,
+        diff=_diff(prompt, draft.text),
+        applied=tuple(draft.applied),
+        skipped=tuple(draft.skipped),
+        questions=tuple(_questions(draft.text)),
+        score_before=score_prompt(reading).score,
+        score_after=score_prompt(draft.text).score,
+        note=None if reading.is_english else _LANGUAGE,
+    )
+
+
+def _checked(prompt: str) -> Reading:
+    if not prompt.strip():
+        raise InvalidInputError("The prompt is empty. Give the text that is to be made better.")
+    if len(prompt) > MAX_CHARACTERS:
+        raise InvalidInputError(
+            f"The prompt has {len(prompt):,} characters; at most {MAX_CHARACTERS:,} are read. "
+            "Put a placeholder such as {document} in the place of long data."
+        )
+    return read_prompt(prompt)
+
+
+def _check_limits(max_rules: int | None, max_added_words: int | None) -> None:
+    for name, limit in (("max_rules", max_rules), ("max_added_words", max_added_words)):
+        if limit is not None and limit < 0:
+            raise InvalidInputError(f"{name} is {limit}; it must be 0 or more, or left out.")
+
+
+def _in_order(rules: Iterable[str] | None) -> list[Rule]:
+    chosen = RULES.values() if rules is None else [RULES[name] for name in dict.fromkeys(rules)]
+    return sorted(chosen, key=lambda rule: (rule.order, rule.name))
+
+
+def _take(draft: _Draft, rule: Rule, finding: Finding, new: str, why_not: str) -> None:
+    if why_not:
+        draft.skip(rule, why_not)
+        return
+    where = cut(draft.text[finding.start : finding.end].strip(), _WHERE_CHARACTERS)
+    draft.applied.append(AppliedRule(rule=rule.name, reason=finding.reason, where=where))
+    draft.text = new
+
+
+def _why_not(
+    draft: _Draft,
+    rule: Rule,
+    new: str,
+    max_rules: int | None,
+    longest: int | None,
+    may_ask: bool,
+) -> str:
+    """Return why a rule is held back, or an empty text."""
+    against = sorted(
+        name for name in draft.names if name in rule.conflicts or rule.name in RULES[name].conflicts
+    )
+    if against:
+        return f"It conflicts with {against[0]}, which was applied."
+    if max_rules is not None and len(draft.applied) >= max_rules:
+        return f"max_rules={max_rules} is reached."
+    if longest is not None and len(new.split()) > longest:
+        return "The prompt would grow by more than max_added_words."
+    if not may_ask and len(FILL.findall(new)) > len(FILL.findall(draft.text)):
+        return "It needs something that only the author knows."
+    lost = losses(draft.text, new)
+    return f"It would lose {lost[0]}." if lost else ""
+
+
+def _diff(before: str, after: str) -> str:
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), "given", "improved", lineterm="", n=1
+    )
+    return "\n".join(lines)
+
+
+def _questions(text: str) -> Iterator[str]:
+    for what in dict.fromkeys(match[1] for match in FILL.finditer(text)):
+        yield f"{what[0].upper()}{what[1:]}?"

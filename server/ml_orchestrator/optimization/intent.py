@@ -1,0 +1,63 @@
+"""What a new wording of a prompt must keep of the old one."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+
+from ml_orchestrator.text.prompt_parts import KEPT_KINDS, split_prompt
+
+__all__ = ["SPARE_WORDS", "losses"]
+
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_NEGATION = re.compile(
+    r"\b(?:no|not|never|none|nor|neither|without|cannot|avoid|except|unless|only|must)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+# Words that say nothing about what is wanted; rules may take them out.
+SPARE_WORDS = frozenset(
+    "please kindly could would can you will like want need just really very quite basically actually simply "
+    "maybe perhaps possibly somehow kind sort of a an the i to me my we us be is are am it that if for in so "
+    "try trying able possible wondering was were hoping hope thanks thank advance much help etc and on or "
+    "order due fact purpose point time at this given make sure event with regard regards respect regarding "
+    "number large majority following below now then also by as well own do does your ensure utilize utilise "
+    "have ability whether not only but there here appreciate great grateful glad love ask asking have had "
+    "feel free go ahead take moment some stuff things thing soon bit little what ever ideally prior "
+    "absolutely definitely literally about think which".split()
+) - {"not", "only"}
+
+
+def losses(before: str, after: str) -> tuple[str, ...]:
+    """Return what ``after`` lacks of ``before``, each with its kind; empty when intent is kept.
+
+    Kept are code, quotes, placeholders, addresses and tags to the character, numbers, words that
+    deny or limit, and every other word except ``SPARE_WORDS``; each as often as it was there.
+
+    >>> losses("Please give 3 tips, no more.", "Give 3 tips.")
+    ("word 'more'", "negation 'no'")
+    """
+    return tuple(
+        f"{kind} {text!r}"
+        for kind, take in _TAKERS.items()
+        for text in (Counter(take(before)) - Counter(take(after)))
+    )
+
+
+def _words(text: str) -> Iterable[str]:
+    for word in _WORD.findall(text.lower()):
+        if word not in SPARE_WORDS and not _NEGATION.fullmatch(word):
+            yield word
+
+
+def _kept(text: str) -> Iterable[str]:
+    return split_prompt(text).texts(*KEPT_KINDS)
+
+
+def _negations(text: str) -> Iterable[str]:
+    return (word.lower().replace("’", "'") for word in _NEGATION.findall(text))
+
+
+_TAKERS: Mapping[str, Callable[[str], Iterable[str]]] = MappingProxyType(
+    {"part": _kept, "number": _NUMBER.findall, "word": _words, "negation": _negations}
+)

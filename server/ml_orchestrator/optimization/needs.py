@@ -1,0 +1,61 @@
+"""Which components a prompt should have, by what it asks for.
+
+The table is a judgement, made from published guides of model makers and our own use: it says
+what an expert would miss. Rules and rubric share it, so that they never disagree.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ml_orchestrator.optimization.reading import Reading
+
+__all__ = ["SPECIFICS", "is_needed", "missing_specifics"]
+
+_NEEDED_BY: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "role": frozenset(
+            "write code debug review analyse decide plan explain brainstorm converse".split()
+        ),
+        "output": frozenset(
+            "classify extract summarise translate rewrite write code debug review analyse decide "
+            "calculate plan brainstorm explain convert".split()
+        ),
+        "examples": frozenset("classify extract convert".split()),
+        "steps": frozenset("calculate debug decide analyse".split()),
+        "constraints": frozenset(
+            "summarise translate rewrite write code plan review brainstorm converse".split()
+        ),
+        "success": frozenset("write code plan explain debug".split()),
+        "uncertainty": frozenset("classify extract analyse decide review answer".split()),
+    }
+)
+# What must be said for the result to be the wanted one and no other.
+SPECIFICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "write": ("audience", "length"),
+        "explain": ("audience",),
+        "summarise": ("length",),
+        "brainstorm": ("length", "context"),
+        "plan": ("context", "length"),
+        "decide": ("context",),
+        "code": ("technology",),
+        "debug": ("symptom",),
+    }
+)
+
+
+def is_needed(reading: Reading, component: str) -> bool:
+    """Say whether an expert would miss this component if it were not there.
+
+    >>> from ml_orchestrator.optimization.reading import read_prompt
+    >>> [is_needed(read_prompt("Classify this review: {review}"), c) for c in ("output", "role")]
+    [True, False]
+    """
+    if reading.kind not in _NEEDED_BY[component]:
+        return False
+    return reading.kind != "answer" or bool(reading.data)
+
+
+def missing_specifics(reading: Reading) -> tuple[str, ...]:
+    """Return what this kind of task needs to be said and is not, in a fixed order."""
+    return tuple(each for each in SPECIFICS.get(reading.kind, ()) if not reading.has(each))

@@ -1,0 +1,107 @@
+"""A prompt as the rules and the rubric read it, once."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from ml_orchestrator.optimization.language import is_english
+from ml_orchestrator.optimization.reading_patterns import COMPONENTS, data_places
+from ml_orchestrator.optimization.tasks import Task, tasks_of
+from ml_orchestrator.text.prompt_parts import Part, PromptParts, split_prompt
+
+__all__ = ["FILL", "Reading", "fill", "read_prompt"]
+
+FILL = re.compile(r"\[FILL IN: ([^\[\]\n]{1,300})\]")
+_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+
+
+def fill(what: str) -> str:
+    """Return the mark of something only the author knows, in its one form.
+
+    >>> fill("who reads this")
+    '[FILL IN: who reads this]'
+    """
+    return f"[FILL IN: {what}]"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a prompt holds; everything is computed when it is first asked for.
+
+    ``prose`` is the instructions without code, data and quotes, as long as the text.
+    """
+
+    parts: PromptParts
+
+    @property
+    def text(self) -> str:
+        """The prompt."""
+        return self.parts.text
+
+    @cached_property
+    def prose(self) -> str:
+        """Its instructions, in small letters, character for character."""
+        lowered = self.parts.instructions.lower()
+        return lowered if len(lowered) == len(self.text) else self.parts.instructions
+
+    @cached_property
+    def n_words(self) -> int:
+        """Words of instructions."""
+        return len(_WORD.findall(self.prose))
+
+    @cached_property
+    def is_english(self) -> bool:
+        """Whether the instructions are in English."""
+        return is_english(self.prose)
+
+    @cached_property
+    def tasks(self) -> tuple[Task, ...]:
+        """What is asked for, in order."""
+        return tasks_of(self.parts)
+
+    @cached_property
+    def task(self) -> Task | None:
+        """The main task: the first that is more than to answer, tell, find or explain."""
+        weighty = (task for task in self.tasks if task.kind not in {"answer", "converse"})
+        return next(weighty, self.tasks[0] if self.tasks else None)
+
+    @property
+    def kind(self) -> str:
+        """The kind of the main task, or an empty text."""
+        return "" if self.task is None else self.task.kind
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Names of headings, labels and elements, in small letters and with spaces."""
+        return frozenset(
+            re.sub(r"[_\W]+", " ", part.name).strip().lower()
+            for part in self.parts.of("heading", "label", "element")
+        )
+
+    @cached_property
+    def data(self) -> tuple[Part, ...]:
+        """Places of data that the task works on, in order; see ``data_places``."""
+        return data_places(self.parts)
+
+    @cached_property
+    def open_fills(self) -> tuple[str, ...]:
+        """What the author still has to fill in."""
+        return tuple(match[1] for match in FILL.finditer(self.text))
+
+    def has(self, component: str) -> bool:
+        """Say whether a component is there: by the name of a section, or by how it is said."""
+        names, said = COMPONENTS[component]
+        return any(names.search(name) for name in self.names) or said.search(self.prose) is not None
+
+    @property
+    def style(self) -> str:
+        """How sections are marked here: ``tags``, ``headings`` or ``labels``."""
+        data = {(part.start, part.end) for part in self.data}
+        if any((part.start, part.end) not in data for part in self.parts.of("element")):
+            return "tags"
+        return "headings" if self.parts.of("heading") else "labels"
+
+
+def read_prompt(text: str) -> Reading:
+    """Read a prompt: any text, in time proportional to its length."""
+    return Reading(split_prompt(text))

@@ -1,0 +1,158 @@
+"""How the components of an English prompt are named and said, and where its data stand."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ml_orchestrator.text.prompt_parts import Part, PromptParts
+
+__all__ = ["COMPONENTS", "STRANGERS", "data_name", "data_places", "is_marked_off"]
+
+_NAMED = re.compile(r"[a-z]+")
+_DATA = frozenset(
+    "text texts document documents doc docs article articles email emails mail review reviews "
+    "ticket tickets transcript transcripts content contents input inputs context comment comments "
+    "message messages conversation chat log logs report reports contract contracts resume cv "
+    "essay paper passage passages page pages post posts letter notes data dataset code snippet "
+    "diff json html csv feedback abstract source sources history thread file files complaint "
+    "application story draft answers responses response manuscript speech statement excerpt "
+    "paragraph paragraphs body answer clause clauses policy record records listing".split()
+)
+STRANGERS = frozenset(
+    "email emails mail review reviews ticket tickets comment comments message messages chat "
+    "conversation feedback input inputs resume cv thread html page pages complaint post posts "
+    "letter application response responses".split()
+)
+_LONG_QUOTE = 200
+
+
+def _component(names: str, said: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return re.compile(rf"\b(?:{names})\b"), re.compile(said)
+
+
+# Name of a component: what its section is called, and how it is said without one. Matched in
+# small letters. Bounded gaps keep the time linear.
+COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxyType(
+    {
+        "role": _component(
+            "role|persona",
+            r"\b(?:you are|you're|act as|acting as|take the role of|play the role of|imagine you are)"
+            r" (?:an? |the |my |our |now |one of )|\bas an? (?:experienced|senior|expert|seasoned)\b"
+            r"|\byour role\b",
+        ),
+        "context": _component(
+            "context|background|situation|purpose|about|goal",
+            r"\b(?:our|my) [a-z-]+ (?:is|are|has|have|uses?|runs?|sells?|needs?|wants?|will)\b|\b(?:we|i) (?:are|am|have|run|sell|"
+            r"use|want|need|work|plan|ship|built|build|maintain|teach|just|will)\b|\bbecause\b|\bso that\b"
+            r"|\bis used (?:by|for|to|in)\b|\bwill be (?:used|read|sent|shown|published|shared|imported|parsed)\b"
+            r"|\bfor (?:our|my|the company|a client)\b|\bthe (?:goal|purpose|reader|result|answer)s? (?:is|are|will|goes|go)\b",
+        ),
+        "audience": _component(
+            "audience|readers?|target group",
+            r"\b(?:audience|readers?|reader who|beginners?|novices?|newcomers?|non-experts?|laypeople|"
+            r"experts? in|year[- ]olds?|students?|children|kids|customers?|executives?|managers?|developers?|"
+            r"engineers?|teachers?|patients?|parents|users|team|colleagues?|investors?|board|employees|"
+            r"residents|visitors|owners|clinicians|nurses|staff|recruiters?|graders?|volunteers?|donors?|members|public|analysts?)\b",
+        ),
+        "length": _component(
+            "length|word count|size",
+            r"\b(?:\d[\d,]*|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|half a|single)(?:(?: to |-| or |–)(?:\d+|[a-z]+))?[- ]"
+            r"(?:[a-z]+[- ]){0,2}(?:words?|sentences?|paragraphs?|lines?|pages?|characters?|bullets?|"
+            r"items?|points?|steps?|stanzas?|minutes?|tokens?|sections?|ideas?|examples?|names?|questions?|slides?|rows?|"
+            r"options?|titles?|headlines?|tips?|reasons?|days?|weeks?|verses?|syllables?|stages?|alternatives?|suggestions?|problems?|exercises?|findings?|risks?|comments?)\b"
+            r"|\b(?:at most|no more than|no longer than|up to|fewer than|less than|under|within|maximum of|at least|exactly|between|about|around) (?:\d+|one|two|three|four|five|six|eight|ten)\b",
+        ),
+        "tone": _component(
+            "tone|style|voice",
+            r"\b(?:tone|voice|formal|informal|friendly|warm|professional|casual|polite|plain (?:english|language|words)|"
+            r"conversational|neutral|persuasive|humorous|playful|empathetic|simple words|jargon|matter-of-fact|british english|american english)\b",
+        ),
+        "output": _component(
+            "output|output format|format|response format|answer format|output contract|deliverables?|return|structure of the answer|report format|what to return",
+            r"\b(?:return|output|respond|reply|answer|format|present|print|give|write|deliver|show|provide|report|structure|state|produce|list|render|lay out|put)\b[^.\n]{0,70}"
+            r"\b(?:json|csv|yaml|xml|html|markdown|tables?|bullets?|bulleted|bullet points|numbered|list|code block|plain text|"
+            r"only (?:the|one|with|a)|one word|one line|one of|sections?|headings?|columns?|keys?|fields?|as (?:an? )?(?:single|one|short|plain)|in this (?:form|format|order)|"
+            r"the following (?:form|format|structure|sections)|and nothing else|nothing else|sentences?|paragraphs?|words|per line|on its own line|subject line|diff|script|function|blocks?|labels?)\b"
+            r"|\b(?:valid json|as json|in json|json (?:object|array)|in markdown|as a table|as bullets|one per line|output format|nothing else|without (?:any )?(?:introduction|preamble|commentary))\b",
+        ),
+        "examples": _component(
+            "examples?|samples?|few shot|demonstrations?|example \\w+|sample \\w+|input|q",
+            r"\b(?:for example|for instance|e\.g\.|here is an example|an example|such as|like this|examples? of|sample (?:input|output))|->|→|=>",
+        ),
+        "steps": _component(
+            "steps?|procedure|method|approach|process|workflow|how to work|thinking|reasoning|how to proceed",
+            r"\bstep[- ]by[- ]step\b|\bthink\b[^.\n]{0,30}\b(?:through|first|before|aloud|carefully)\b|\bbefore (?:you )?(?:answer|answering|deciding|you decide|concluding|giving|writing|you write|the final)"
+            r"|\bshow (?:your|the|all|each) (?:work|working|reasoning|steps?|calculations?)\b|\breason(?:ing)? (?:through|first|in|step)\b|\bfirst[, ][^\n]{5,300}\b(?:then|next|second|after that|finally)\b|\bwork (?:through|out)\b"
+            r"|\bin this order\b|\bone (?:step|operation) (?:at a time|per line|a line)\b|\bstep 1\b",
+        ),
+        "constraints": _component(
+            "constraints?|rules?|requirements?|guidelines?|limits?|restrictions?|must|do not|don ts?|scope|boundaries",
+            r"\b(?:do not|don't|must not|mustn't|must|never|avoid|only use|use only|no more than|at most|without|always|should not|"
+            r"leave out|exclude|keep (?:the|all|every|its|it|to)|limit|stick to|no (?:jargon|emojis?|adjectives|new|other|external|third-party|more|hashtags|headings|comments|spoilers|invented))\b",
+        ),
+        "success": _component(
+            "success criteria|criteria|acceptance criteria|definition of done|quality|quality bar|checklist|check|checks|done when|self check|before you finish|evaluation",
+            r"\b(?:success(?:ful)?|criteri(?:a|on)|acceptable|done when|is (?:good|complete|done|right|finished|correct) (?:if|when)|are (?:good|complete|done|right|finished) (?:if|when)|"
+            r"good (?:[a-z]+ ){1,3}(?:is|are|has|have|lets?|makes?|shows?|names?|tells?|says?|answers?|leaves?|can)|should be able to|must pass|passes|check (?:that|whether|your|each|the)|verify|make sure|double-check|confirm that|"
+            r"works? if|succeeds? (?:if|when)|i will judge|judged (?:by|on)|the measure)\b",
+        ),
+        "technology": _component(
+            "technology|environment|stack|language|versions?",
+            r"\b(?:python|javascript|typescript|java|kotlin|swift|rust|go(?:lang)?|c\+\+|c#|ruby|php|scala|"
+            r"bash|shell|powershell|sql|postgres(?:ql)?|mysql|sqlite|bigquery|html|css|react|vue|angular|svelte|node|"
+            r"django|flask|fastapi|spring|rails|terraform|docker|kubernetes|excel|r script|matlab|regex|regular expression|pandas|numpy|pytest|haskell|elixir|lua|perl|dart|julia)\b|c\+\+|c#",
+        ),
+        "symptom": _component(
+            "symptoms?|error|expected|actual|observed",
+            r"\b(?:expected|instead|should (?:return|print|give|be|have)|error|exception|traceback|crash(?:es|ed)?|fails?|"
+            r"failing|wrong (?:result|output|answer)|hangs|times? out|leaks?|slow|returns (?:nothing|none|null|the wrong))\b",
+        ),
+        "uncertainty": _component(
+            "uncertainty|if unsure|missing information|refusals?|unknowns?|edge cases?|when unsure|fallback",
+            r"\bif (?:[^.\n]{0,80})\b(?:not (?:say|state|contain|mention|give|know|in|given|enough|sure|clear|certain|applicable|fit|stated|mentioned|known|found|available|answer|include|specif)|doesn't|does not|do not|don't|isn't|cannot|can't|no |none|missing|unsure|unclear|uncertain|lacks?|unknown|ambiguous|absent|neither|in doubt|empty|too short|off-topic|insufficient|impossible)"
+            r"|\b(?:when|where|in case) (?:[^.\n]{0,40})\b(?:unsure|uncertain|unclear|in doubt|missing|not know|no evidence|ambiguous|unknown|not enough)\b|\b(?:do not|don't|never) (?:guess|invent|make up|speculate|assume|fabricate)|\bsay (?:so|that you)|\b(?:unknown|null|not stated|n/a|unclear|cannot tell)\b",
+        ),
+        "data_rule": _component(
+            "",
+            r"\b(?:(?:is|are|as|only) (?:the )?(?:data|material|content|quoted|untrusted)\b|never (?:as )?instructions|not (?:as )?(?:an? )?(?:instructions?|commands?|orders?)\b"
+            r"|(?:ignore|follow no|do not follow|don't follow|never follow|do not obey|never obey|disregard) (?:any |the )?(?:instructions?|commands?|requests?|orders?))",
+        ),
+    }
+)
+
+
+def data_name(placeholder: str) -> str:
+    """Return the word by which a placeholder is known as data, or an empty text.
+
+    >>> [data_name(text) for text in ("{{customer_email}}", "{city}", "[PASTE TEXT HERE]")]
+    ['email', '', 'text']
+    """
+    if placeholder.startswith("[FILL IN:"):
+        return ""
+    words: list[str] = _NAMED.findall(re.sub(r"([a-z])([A-Z])", r"\1 \2", placeholder).lower())
+    return next((word for word in reversed(words) if word in _DATA), "")
+
+
+def is_marked_off(parts: PromptParts, part: Part) -> bool:
+    """Say whether it shows where this data begins and ends."""
+    return part.kind != "placeholder"
+
+
+def data_places(parts: PromptParts) -> tuple[Part, ...]:
+    """Return what the task works on: elements of data, blocks, long quotes, placeholders of data.
+
+    What lies inside of another is left out.
+    """
+    found = [*parts.data_elements, *parts.of("fence")]
+    for part in parts.of("quote", "placeholder"):
+        text = parts.text[part.start : part.end]
+        if part.kind == "placeholder":
+            if data_name(text):
+                found.append(part)
+        elif text.startswith(('"""', ">")) or len(text) > _LONG_QUOTE:
+            found.append(part)
+    outer: list[Part] = []
+    for part in sorted(found, key=lambda part: (part.start, -part.end)):
+        if not outer or part.start >= outer[-1].end:
+            outer.append(part)
+    return tuple(outer)

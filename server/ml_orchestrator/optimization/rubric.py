@@ -1,0 +1,122 @@
+"""The L0 score: how far a prompt meets a written rubric. It says nothing about answers."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ml_orchestrator.optimization.models import Criterion, RubricScore
+from ml_orchestrator.optimization.needs import SPECIFICS, is_needed, missing_specifics
+from ml_orchestrator.optimization.reading import Reading, read_prompt
+from ml_orchestrator.optimization.reading_patterns import is_marked_off
+from ml_orchestrator.optimization.rules.brevity import paddings
+from ml_orchestrator.optimization.rules.clarity import vague_places
+
+__all__ = ["CRITERIA", "score_prompt"]
+
+_LONG_WORDS = 150  # instructions of this length are read better in sections
+_MOST_OPEN = 4  # marks for the author; with more the prompt is a form, not a prompt
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A criterion: its weight, when it applies, and how far it is met with what was seen."""
+
+    weight: float
+    applies: Callable[[Reading], bool]
+    measure: Callable[[Reading], tuple[float, str]]
+
+
+def score_prompt(prompt: str | Reading) -> RubricScore:
+    """Return the rubric's score of a prompt: the weighted mean of the criteria that apply.
+
+    The same prompt always gets the same score. Each criterion scores 0 to 1; marks that wait for
+    the author (``[FILL IN: …]``) are a criterion that lowers the score until they are filled. The
+    patterns know English only: the score of another prompt means nothing.
+
+    >>> score_prompt("Sum up {text}.").score < score_prompt(
+    ...     "Summarise the report in <text> in 3 sentences for managers. Use only what it says. "
+    ...     "Return only the summary.\\n\\n<text>\\n{text}\\n</text>"
+    ... ).score
+    True
+    """
+    reading = read_prompt(prompt) if isinstance(prompt, str) else prompt
+    criteria = tuple(_measured(reading))
+    total = sum(line.weight for line in criteria)
+    score = sum(line.weight * line.score for line in criteria) / total
+    return RubricScore(score=round(score, 4), criteria=criteria)
+
+
+def _measured(reading: Reading) -> Iterator[Criterion]:
+    for name, line in CRITERIA.items():
+        if line.applies(reading):
+            score, why = line.measure(reading)
+            yield Criterion(name=name, weight=line.weight, score=round(score, 4), why=why)
+
+
+def _always(_: Reading) -> bool:
+    return True
+
+
+def _task(reading: Reading) -> tuple[float, str]:
+    task = reading.task
+    if task is None:
+        return 0.0, "No instruction or question was found."
+    return (
+        (1.0, f"Asks to {task.verb.lower()}.") if task.verb else (0.5, "Asked between the lines.")
+    )
+
+
+def _component(name: str, weight: float) -> _Line:
+    def measure(reading: Reading) -> tuple[float, str]:
+        return (1.0, "It is there.") if reading.has(name) else (0.0, "It is missing.")
+
+    return _Line(weight, lambda reading: is_needed(reading, name), measure)
+
+
+def _specifics(reading: Reading) -> tuple[float, str]:
+    wanted, missing = SPECIFICS[reading.kind], missing_specifics(reading)
+    why = f"Missing: {', '.join(missing)}." if missing else "All that decides the result is said."
+    return 1 - len(missing) / len(wanted), why
+
+
+def _clear(reading: Reading) -> tuple[float, str]:
+    n_vague = len(vague_places(reading))
+    return max(0.0, 1 - n_vague / 4), f"{n_vague} vague words."
+
+
+def _concise(reading: Reading) -> tuple[float, str]:
+    n_padding = len(paddings(reading))
+    return max(0.0, 1 - n_padding / 4), f"{n_padding} times padding."
+
+
+def _sections(reading: Reading) -> tuple[float, str]:
+    n_marks = len(reading.parts.of("heading", "label", "list_item")) + len(reading.names)
+    return min(1.0, n_marks / 3), f"{n_marks} headings, labels, tags or list items."
+
+
+def _data(reading: Reading) -> tuple[float, str]:
+    n_open = sum(not is_marked_off(reading.parts, part) for part in reading.data)
+    share = 1 - n_open / len(reading.data)
+    return share, f"{n_open} of {len(reading.data)} pieces of data are not marked off."
+
+
+def _filled(reading: Reading) -> tuple[float, str]:
+    n_open = len(reading.open_fills)
+    return max(0.0, 1 - n_open / _MOST_OPEN), f"{n_open} marks wait for the author."
+
+
+CRITERIA: dict[str, _Line] = {
+    "task": _Line(3, _always, _task),
+    "specifics": _Line(2, lambda reading: reading.kind in SPECIFICS, _specifics),
+    "output": _component("output", 2),
+    "constraints": _component("constraints", 1.5),
+    "success": _component("success", 1),
+    "examples": _component("examples", 1.5),
+    "steps": _component("steps", 1),
+    "uncertainty": _component("uncertainty", 1),
+    "role": _component("role", 0.5),
+    "clarity": _Line(1.5, _always, _clear),
+    "concision": _Line(0.5, _always, _concise),
+    "structure": _Line(1, lambda reading: reading.n_words >= _LONG_WORDS, _sections),
+    "data": _Line(1.5, lambda reading: bool(reading.data), _data),
+    "filled": _Line(1.5, lambda reading: bool(reading.open_fills), _filled),
+}

@@ -1,0 +1,85 @@
+"""The rule against padding."""
+
+import re
+
+from ml_orchestrator.optimization.reading import Reading
+from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
+
+__all__ = ["brevity", "paddings"]
+
+# What is said, and what says the same; an empty replacement takes the padding out. Only words
+# that carry no wish are touched.
+_PADDING: tuple[tuple[str, str], ...] = (
+    (
+        r"(?:i was (?:just )?wondering if|i was hoping(?: that)?|i would (?:really )?appreciate it if|i'd appreciate it if) you (?:could|can|would|might)(?: please)? ",
+        "",
+    ),
+    (r"(?:could|can|would|will) you (?:please |kindly |possibly )+", ""),
+    (r"(?:i would|i'd) (?:really )?(?:like|love|want) (?:for )?you to (?:please )?", ""),
+    (r"i (?:want|need) you to (?:please )?", ""),
+    (r"(?:please|kindly)(?: go ahead and)?,? ", ""),
+    (r"(?:basically|actually|simply put|needless to say|quite frankly),? ", ""),
+    (r"(?:take a moment to|feel free to|go ahead and) ", ""),
+    (r"in order to ", "to "),
+    (r"due to the fact that ", "because "),
+    (r"at this point in time", "now"),
+    (r"in the event that ", "if "),
+    (r"for the purpose of ", "for "),
+    (r"with (?:regards?|respect) to ", "about "),
+    (r"a (?:large|great) number of ", "many "),
+    (r"make use of ", "use "),
+    (r"utili[sz]e ", "use "),
+    (r"(?:really|very|quite) (?=(?:really|very|quite) )", ""),
+)
+_ONE = re.compile("|".join(rf"(\b{said})" for said, _ in _PADDING), re.IGNORECASE)
+_THANKS = re.compile(
+    r"(?:\A|(?<=[.!?\n]))[ \t]*(?:thanks?(?: you)?(?: so much| very much| a lot)?(?: in advance)?(?: for your help)?|"
+    r"i (?:really )?appreciate (?:it|your help)|i hope (?:this|that) makes sense|hello|hi(?: there)?)[.!,]*(?=\s|\Z)[ \t]*",
+    re.IGNORECASE,
+)
+_AFTER_NEGATION = re.compile(r"(?:\bnot|n't|\bnever|\bno|\bwithout)\s+\Z", re.IGNORECASE)
+
+
+@rule("brevity", kind="word", order=10)
+def brevity(reading: Reading) -> Finding | None:
+    """Take out politeness and padding that cost tokens and change no answer."""
+    edits = paddings(reading)
+    if not edits:
+        return None
+    words = ", ".join(repr(reading.text[edit.start : edit.end].strip()) for edit in edits[:3])
+    return Finding(
+        f"{words} carries no wish; shorter wording says the same.",
+        min(edit.start for edit in edits),
+        max(edit.end for edit in edits),
+        tuple(edits),
+    )
+
+
+def paddings(reading: Reading) -> list[Edit]:
+    """Return the places of padding, each with what it becomes."""
+    edits = [Edit(*match.span(), "") for match in _THANKS.finditer(reading.prose)]
+    for match in _ONE.finditer(reading.prose):
+        before = reading.prose[max(0, match.start() - 12) : match.start()]
+        if not _AFTER_NEGATION.search(before):
+            edits.append(_shorter(reading, match))
+    return _apart(sorted(edits))
+
+
+def _shorter(reading: Reading, match: re.Match[str]) -> Edit:
+    new, end = _PADDING[(match.lastindex or 1) - 1][1], match.end()
+    if reading.text[match.start()].isupper():
+        follower = reading.text[end : end + 1]
+        if new:
+            new = new[0].upper() + new[1:]
+        elif follower.isalpha():
+            new, end = follower.upper(), end + 1
+    return Edit(match.start(), end, new)
+
+
+def _apart(edits: list[Edit]) -> list[Edit]:
+    """Leave out an edit that begins where the one before it took a letter."""
+    kept: list[Edit] = []
+    for edit in edits:
+        if not kept or edit.start >= kept[-1].end:
+            kept.append(edit)
+    return kept

@@ -1,0 +1,97 @@
+"""What a rule finds in a prompt, what it does about it, and what it promises."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ml_orchestrator.catalog import Catalog
+from ml_orchestrator.optimization.reading import Reading, read_prompt
+
+__all__ = ["RULES", "Edit", "Find", "Finding", "Rule", "RuleKind", "apply_edits", "rule"]
+
+RuleKind = Literal["word", "add", "order", "mark"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """Put ``new`` in the place of ``text[start:end]``; with ``start == end`` it is put in."""
+
+    start: int
+    end: int
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a rule applies, where in the prompt, and how it would change it."""
+
+    reason: str
+    start: int
+    end: int
+    edits: tuple[Edit, ...]
+
+
+Find: TypeAlias = Callable[[Reading], Finding | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One way to better a prompt.
+
+    Promises, checked for every registered rule: applied twice it changes nothing more; code,
+    placeholders, quotes, addresses, tags, numbers and words that deny stay as they are; a prompt
+    that is good already, or not in English, comes back unchanged.
+
+    ``kind``: ``word`` rewords or takes out, ``add`` adds a section, ``order`` rearranges,
+    ``mark`` marks off. Rules run by rising ``order``; of two in ``conflicts`` the first wins.
+    """
+
+    name: str
+    kind: RuleKind
+    order: int
+    conflicts: frozenset[str]
+    about: str
+    find: Find
+
+    def applies(self, prompt: Reading | str) -> Finding | None:
+        """Return what the rule finds, or None if it has nothing to do here."""
+        reading = read_prompt(prompt) if isinstance(prompt, str) else prompt
+        return self.find(reading) if reading.is_english else None
+
+    def apply(self, prompt: str) -> str:
+        """Return the prompt as this rule would have it; the same if the rule does not apply."""
+        finding = self.applies(prompt)
+        return prompt if finding is None else apply_edits(prompt, finding.edits)
+
+
+RULES: Catalog[Rule] = Catalog("prompt rule")
+
+
+def rule(
+    name: str, *, kind: RuleKind, order: int, conflicts: Iterable[str] = ()
+) -> Callable[[Find], Rule]:
+    """Return a decorator that makes a rule of a finding function and files it in ``RULES``.
+
+    The first line of the function's docstring tells callers what the rule is about.
+    """
+
+    def build(find: Find) -> Rule:
+        about = (find.__doc__ or "").split("\n")[0]
+        return RULES.register(name)(Rule(name, kind, order, frozenset(conflicts), about, find))
+
+    return build
+
+
+def apply_edits(text: str, edits: Iterable[Edit]) -> str:
+    """Return ``text`` with the edits done.
+
+    Raises:
+        ValueError: two edits overlap (a mistake in a rule).
+    """
+    pieces, at = [], 0
+    for edit in sorted(edits):
+        if edit.start < at:
+            raise ValueError(f"Edits overlap at {edit.start}.")
+        pieces += [text[at : edit.start], edit.new]
+        at = edit.end
+    return "".join((*pieces, text[at:]))

@@ -1,0 +1,67 @@
+"""Where a new section goes in a prompt, and how it looks there."""
+
+from ml_orchestrator.optimization.reading import Reading
+from ml_orchestrator.optimization.rules.contract import Edit, Finding
+
+__all__ = ["added", "place_for_section"]
+
+
+def added(reading: Reading, title: str, body: str, *, reason: str) -> Finding:
+    """Return the finding that a section is missing, with the edit that adds it.
+
+    It is marked as the prompt's other sections are (tags, headings or labels), and stands after
+    the instructions: before data at the end of the prompt, else last.
+    """
+    end, after = place_for_section(reading)
+    tail = "\n\n" if reading.text[after:].strip() else reading.text[end:after]
+    edit = Edit(end, after, f"\n\n{_section(reading, title, body)}{tail}")
+    return Finding(reason, *_spot(reading), (edit,))
+
+
+def _spot(reading: Reading) -> tuple[int, int]:
+    """Return where the reason is seen: the main task, or the whole prompt."""
+    task = reading.task
+    return (0, len(reading.text)) if task is None else (task.start, task.end)
+
+
+def _section(reading: Reading, title: str, body: str) -> str:
+    if reading.style == "tags":
+        tag = title.lower().replace(" ", "_")
+        return f"<{tag}>\n{body}\n</{tag}>"
+    if reading.style == "headings":
+        first = reading.parts.texts("heading")[0].lstrip()
+        return f"{first[: len(first) - len(first.lstrip('#'))]} {title}\n{body}"
+    return f"{title}:\n{body}" if "\n" in body or body.startswith("- ") else f"{title}: {body}"
+
+
+def place_for_section(reading: Reading) -> tuple[int, int]:
+    """Return the space ``(start, end)`` that a new section takes the place of."""
+    text = reading.text
+    end = len(text.rstrip())
+    after = len(text)
+    for part in reversed(reading.data):
+        if part.end != end:
+            break
+        start = _start_with_label(reading, part.start)
+        if start is None or not text[:start].strip():
+            break
+        end, after = len(text[:start].rstrip()), start
+    return end, after
+
+
+def _start_with_label(reading: Reading, start: int) -> int | None:
+    """Return where data begin with the line that announces them, or None if they are inline."""
+    text = reading.text
+    line = text.rfind("\n", 0, start) + 1
+    if text[line:start].strip():
+        return line if _only_announces(reading, line, start) else None
+    before = text[:line].rstrip()
+    if not before.endswith((":", "\uff1a")):
+        return start if text[:line].strip() else line
+    line = before.rfind("\n") + 1
+    return line if _only_announces(reading, line, len(before)) else None
+
+
+def _only_announces(reading: Reading, start: int, end: int) -> bool:
+    is_task = any(task.start < end and task.end > start for task in reading.tasks)
+    return reading.text[start:end].rstrip().endswith((":", "\uff1a")) and not is_task

@@ -1,0 +1,160 @@
+"""What a prompt asks for: its kind of task, told by verbs at the start of clauses."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ml_orchestrator.text.prompt_parts import PromptParts
+
+__all__ = ["KINDS_OF_TASK", "VERBS", "Task", "tasks_of"]
+
+_VERBS_OF: Mapping[str, str] = MappingProxyType(
+    {
+        "classify": "classify categorize categorise label tag triage route",
+        "extract": "extract pull parse collect",
+        "summarise": "summarize summarise condense recap",
+        "translate": "translate localize localise",
+        "rewrite": "rewrite rephrase paraphrase proofread edit polish shorten reword simplify",
+        "write": "write draft compose author create generate produce prepare craft",
+        "code": "implement code program refactor",
+        "debug": "debug fix diagnose troubleshoot",
+        "review": "review critique audit assess evaluate grade judge score",
+        "analyse": "analyze analyse examine investigate interpret",
+        "decide": "compare choose decide recommend rank prioritize prioritise select pick",
+        "calculate": "calculate compute solve prove estimate determine derive",
+        "plan": "plan design outline schedule develop organize organise",
+        "brainstorm": "brainstorm list suggest propose name come",
+        "answer": "answer tell find identify",
+        "explain": "explain describe teach clarify illustrate",
+        "convert": "convert transform reformat format turn",
+    }
+)
+KINDS_OF_TASK = (*_VERBS_OF, "converse")
+VERBS: Mapping[str, str] = MappingProxyType(
+    {verb: kind for kind, verbs in _VERBS_OF.items() for verb in verbs.split()}
+)
+_VERB = "|".join(sorted(VERBS, key=len, reverse=True))
+_PADDING = (
+    r"(?:(?:please|kindly|now|then|first|next|finally|also|carefully|briefly|clearly|just|"
+    r"concisely|thoroughly|accurately|critically|systematically)[,]? )*"
+)
+_CLAUSE = re.compile(
+    rf"(?:\A|[,;:] |\b(?:and|then|or) |\b(?:can|could|would|will|should|must) you |"
+    rf"\b(?:want|need|like|ask|asked|help|task|job|goal|role|aim|let)\b[^.,;\n]{{0,30}}? (?:to |me |is to |us )|"
+    rf"\byou(?:'ll| will| should| must| are to) |\bhelp (?:me|us) |\blet's |\bto )"
+    rf"{_PADDING}({_VERB})\b(?!-)",
+    re.IGNORECASE,
+)
+_NOT_A_TASK = re.compile(
+    r"\s+(?:in|as|with|at|for|using|out|it|them|only|your (?:answer|response|output|reply))\b",
+    re.IGNORECASE,
+)
+_NEGATED = re.compile(
+    r"\b(?:not|never|don't|avoid|without|cannot|can't)\s+(?:to\s+)?\Z", re.IGNORECASE
+)
+_CODE = re.compile(
+    r"\b(?:function|scripts?|program|code|class|regex|regular expression|quer(?:y|ies)|endpoint|"
+    r"unit tests?|api|cli|component|module|dockerfile|workflow file|sql|migration)\b",
+    re.IGNORECASE,
+)
+_BUG = re.compile(r"\b(?:bugs?|error|exception|crash|failing|fails|traceback|issue)\b", re.I)
+_TEXTUAL = re.compile(r"\b(?:grammar|spelling|typos?|punctuation|wording|tone)\b", re.I)
+_IDEAS = re.compile(
+    r"\b(?:ideas?|names?|titles?|suggestions?|options?|headlines?|slogans?)\b", re.I
+)
+_PLAN = re.compile(
+    r"\b(?:plan|schedule|roadmap|itinerary|curriculum|syllabus|strategy|agenda)\b", re.I
+)
+_SUMMARY = re.compile(r"\b(?:summary|summaries|abstract|tl;?dr|recap|digest)\b", re.I)
+_TABLE = re.compile(r"\binto\b|\bto (?:a |an )?(?:json|csv|yaml|xml|markdown|table|html)\b", re.I)
+_CONVERSE = re.compile(
+    r"\b(?:i will (?:ask|tell|give|provide|type|write|send)|reply to|respond to|act as|"
+    r"(?:talk|speak|chat) (?:to|with)|conversation with|interview(?:er)?)\b",
+    re.IGNORECASE,
+)
+_QUESTION = re.compile(
+    r"\A(?:what|why|how|who|when|where|which|is|are|does|do|did|should|would|can)\b", re.IGNORECASE
+)
+_WANTED = re.compile(r"\b(?:i|we) (?:need|want|would like|am looking for)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One thing that is asked for: its kind, the verb, and the sentence, with their places."""
+
+    kind: str
+    verb: str
+    at: int
+    sentence: str
+    start: int
+    end: int
+
+    @property
+    def what(self) -> str:
+        """What follows the verb in its sentence."""
+        return self.sentence[self.at - self.start + len(self.verb) :].strip(" .:?!\n")
+
+
+def tasks_of(parts: PromptParts) -> tuple[Task, ...]:
+    """Return the tasks that a prompt sets, in order; examples and data set none.
+
+    >>> from ml_orchestrator.text.prompt_parts import split_prompt
+    >>> [task.kind for task in tasks_of(split_prompt("Read it. Then classify it and explain why."))]
+    ['classify', 'explain']
+    """
+    return tuple(_found(parts))
+
+
+def _found(parts: PromptParts) -> Iterator[Task]:
+    seen = parts.instructions
+    for part in parts.of("sentence"):
+        prose = seen[part.start : part.end]
+        yield from _in_sentence(parts.text[part.start : part.end], prose, part.start, part.end)
+
+
+def _in_sentence(sentence: str, prose: str, start: int, end: int) -> Iterator[Task]:
+    n_found = 0
+    label = re.match(r"(?:[*_]{0,3}[A-Za-z ]{1,24}[*_]{0,3}:[*_]{0,3}|\W+)\s*", prose)
+    begin = label.end() if label else 0
+    for match in _CLAUSE.finditer(prose[begin:]):
+        at, verb = begin + match.start(1), match[1]
+        after = prose[at + len(verb) : at + len(verb) + 40]
+        if _NOT_A_TASK.match(after) or _NEGATED.search(prose[max(0, at - 14) : at]):
+            continue
+        if verb.lower() == "come" and not after.startswith(" up"):
+            continue
+        n_found += 1
+        yield Task(_kind(verb.lower(), prose[at:]), verb, start + at, sentence, start, end)
+    if not n_found:
+        yield from _without_verb(sentence, prose[begin:], start, begin, end)
+
+
+def _without_verb(sentence: str, prose: str, start: int, begin: int, end: int) -> Iterator[Task]:
+    if _CONVERSE.search(prose):
+        yield Task("converse", "", start + begin, sentence, start, end)
+    elif prose.rstrip().endswith("?") and _QUESTION.match(prose):
+        yield Task("answer", "", start + begin, sentence, start, end)
+    elif _WANTED.search(prose):
+        yield Task(_kind("write", prose), "", start + begin, sentence, start, end)
+
+
+def _kind(verb: str, rest: str) -> str:
+    """Return the kind of task of a verb with what follows it."""
+    kind, near = VERBS[verb], rest[:90]
+    if kind == "debug":
+        return "rewrite" if _TEXTUAL.search(near) else "debug"
+    if kind in {"write", "plan"}:
+        for pattern, other in (
+            (_SUMMARY, "summarise"),
+            (_IDEAS, "brainstorm"),
+            (_PLAN, "plan"),
+            (_CODE, "code"),
+        ):
+            if pattern.search(near[:60]):
+                return other
+    if kind == "answer" and _BUG.search(near):
+        return "debug"
+    if verb == "identify":
+        return "extract"
+    return kind
