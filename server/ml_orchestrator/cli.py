@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except OrchestratorError as error:
         print(f"ml-orchestrator: {error}", file=sys.stderr)
         code = 1
+    except KeyboardInterrupt:  # how following something ends
+        code = 130
     sys.exit(code)
 
 
@@ -61,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_servers(commands)
     _add_keys(commands)
     _add_deploy(commands)
+    _add_runs(commands)
     _add_for_people(commands)
     return parser
 
@@ -159,6 +162,28 @@ def _add_deploy(commands: Commands) -> None:
     deploy.set_defaults(run=_deploy)
 
 
+def _add_runs(commands: Commands) -> None:
+    runs = commands.add_parser("runs", help="list, follow, cancel and resume workflow runs")
+    acts = runs.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+    listed = acts.add_parser("list", help="the newest runs")
+    listed.add_argument("--limit", type=int, default=20, help="how many (%(default)s)")
+    listed.add_argument("--cursor", help="where the page before ended")
+    show = acts.add_parser("show", help="one run's steps, progress and result")
+    show.add_argument("--watch", action="store_true", help="follow it to its end")
+    cancel = acts.add_parser("cancel", help="stop a run; finished steps are kept")
+    resume = acts.add_parser(
+        "resume", help="let a cancelled or failed run go on; finished steps are not run again"
+    )
+    logs = acts.add_parser("logs", help="what the workers have logged")
+    logs.add_argument("run_id", nargs="?", metavar="RUN", help="only of this run")
+    logs.add_argument("--follow", action="store_true", help="and what comes, until Ctrl-C")
+    for act in (show, cancel, resume):
+        act.add_argument("run_id", metavar="RUN", help="its run_id")
+    for act in (listed, show, cancel, resume):
+        act.add_argument("--json", action="store_true", help="print the record as JSON")
+    runs.set_defaults(run=_runs)
+
+
 def _add_for_people(commands: Commands) -> None:
     """Add what a person looks at or decides."""
     memory = commands.add_parser("memory", help="write all memory as JSON, or read it back")
@@ -181,6 +206,16 @@ def _add_for_people(commands: Commands) -> None:
     approve.add_argument("--reject", action="store_true", help="reject it")
     approve.add_argument("--reason", help="why; kept with the decision")
     approve.set_defaults(run=_approve)
+
+    override = commands.add_parser(
+        "override", help="move an alias against its rules, as a person; kept in the history"
+    )
+    override.add_argument("model")
+    override.add_argument("alias")
+    override.add_argument("version", type=int)
+    override.add_argument("--expect", type=int, metavar="VERSION", help="where it points now")
+    override.add_argument("--reason", required=True, help="why; kept in the history")
+    override.set_defaults(run=_override)
 
     health = commands.add_parser("health", help="probe every component and say how it is")
     health.set_defaults(run=_health)
@@ -301,6 +336,12 @@ def _deploy(arguments: argparse.Namespace, settings: Settings) -> int:
     return run_deploy(arguments, settings)
 
 
+def _runs(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.running import run_runs
+
+    return run_runs(arguments, settings)
+
+
 def _memory(arguments: argparse.Namespace, settings: Settings) -> int:
     from ml_orchestrator.agent_memory import AgentMemoryManager
 
@@ -360,3 +401,10 @@ def _approve(arguments: argparse.Namespace, settings: Settings) -> int:
 
     verdict: Literal["approved", "rejected"] = "rejected" if arguments.reject else "approved"
     return decide(settings, arguments.id, verdict, reason=arguments.reason)
+
+
+def _override(arguments: argparse.Namespace, settings: Settings) -> int:
+    from ml_orchestrator.approving import override
+
+    asked = (arguments.model, arguments.alias.removeprefix("@"), arguments.version)
+    return override(settings, *asked, expected=arguments.expect, reason=arguments.reason)

@@ -7,6 +7,7 @@ from mlflow import MlflowClient
 from tests.registry.flowers import ask, log_flowers, make_desk, mlflow_uri
 
 from ml_orchestrator.errors import (
+    ApprovalRequiredError,
     ConflictError,
     IntegrityViolationError,
     InvalidInputError,
@@ -22,6 +23,13 @@ def steps(desk: RegistryDesk, alias: str = "stable") -> list[tuple[int | None, i
     """The history, oldest first: from, to, state."""
     moves = desk.mover.history("iris", alias, limit=100).moves
     return [(move.from_version, move.to_version, move.state) for move in reversed(moves)]
+
+
+def tampered(desk: RegistryDesk, home: Path) -> int:
+    """Change the files of a version, and return which."""
+    skops_file = next((home / "mlartifacts").rglob("model.skops"))
+    skops_file.write_bytes(skops_file.read_bytes() + b"\0")
+    return next(v for v in (1, 2) if not desk.vault.verify("iris", v).ok)
 
 
 def test_a_move_is_kept_with_who_why_from_and_to(desk: RegistryDesk) -> None:
@@ -216,6 +224,53 @@ def test_production_takes_only_what_was_tried(desk: RegistryDesk, home: Path) ->
     assert desk.mover.move(ask(1, None, alias="production")).plan.allowed
 
 
+def test_what_was_rolled_back_was_not_tried_until_it_stands_there_again(
+    desk: RegistryDesk, home: Path
+) -> None:
+    (home / "policies.toml").write_text('[alias.production]\napproval = "never"\n')
+    desk.mover.move(ask(1, None, alias="champion"))
+    desk.mover.move(ask(2, 1, alias="champion"))
+    desk.mover.move(ask("previous", 2, alias="champion"))
+    with pytest.raises(PermissionDeniedError, match=r"2 was never @champion.*or was rolled back"):
+        desk.mover.move(ask(2, None, alias="production"))
+    assert desk.mover.plan(ask(1, None, alias="production")).plan.allowed
+
+    desk.mover.move(ask(2, 1, alias="champion"))
+    desk.mover.move(ask(None, 2, alias="champion"))  # taken off, not rolled back
+    assert desk.mover.move(ask(2, None, alias="production")).plan.allowed
+
+
+def test_a_person_may_let_rules_go_and_that_is_kept(desk: RegistryDesk) -> None:
+    against = ask(2, None, alias="production", actor="ada", is_override=True)
+    with pytest.raises(ApprovalRequiredError) as missing:
+        desk.mover.move(against)
+    approval_id = str(missing.value.approval_id)
+    asked = desk.approvals.find(approval_id)
+    assert "against its rules (was_tried: version 2 was never" in asked.summary
+    desk.approvals.decide(approval_id, "approved", decided_by="ada", via="terminal")
+    with pytest.raises(PermissionDeniedError, match="was_tried"):  # as usual it is still forbidden
+        desk.mover.move(ask(2, None, alias="production", actor="ada"))
+
+    done = desk.mover.move(against).move
+
+    assert done is not None
+    assert (done.approved_by, done.overrides, done.state) == ("ada", ("was_tried",), "applied")
+    assert desk.mover.history("iris", "production", limit=1).moves == (done,)
+    with pytest.raises(ConflictError, match="so there is nothing to override"):
+        desk.mover.plan(ask(1, None, alias="challenger", is_override=True))
+
+
+def test_nobody_lets_go_what_must_hold(desk: RegistryDesk, home: Path) -> None:
+    bad = tampered(desk, home)
+    with pytest.raises(IntegrityViolationError, match="is_verified") as refused:
+        desk.mover.move(ask(bad, None, alias="production", is_override=True))
+    assert "was_tried" not in str(refused.value)  # that could be let go
+    desk.mover.move(ask(1, None, alias="dev"))
+    with pytest.raises(ConflictError, match="already points to version 1"):
+        desk.mover.move(ask(1, 1, alias="dev", is_override=True))
+    assert desk.approvals.recent(limit=9) == ()
+
+
 def test_the_champion_cannot_challenge_itself(desk: RegistryDesk) -> None:
     desk.mover.move(ask(1, None, alias="champion"))
     with pytest.raises(PermissionDeniedError, match="is @champion already"):
@@ -226,9 +281,7 @@ def test_the_champion_cannot_challenge_itself(desk: RegistryDesk) -> None:
 def test_protected_aliases_refuse_a_tampered_version_and_others_do_not(
     desk: RegistryDesk, home: Path, alias: str
 ) -> None:
-    skops_file = next((home / "mlartifacts").rglob("model.skops"))
-    skops_file.write_bytes(skops_file.read_bytes() + b"\0")
-    bad = next(v for v in (1, 2) if not desk.vault.verify("iris", v).ok)
+    bad = tampered(desk, home)
 
     with pytest.raises(IntegrityViolationError, match=r"changed: model\.skops"):
         desk.mover.move(ask(bad, None, alias=alias))

@@ -1,10 +1,11 @@
 """Approvals through a client that can ask its person, through one that cannot, and a terminal."""
 
+import io
 import os
 import pty
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -166,7 +167,7 @@ async def test_what_a_person_approved_in_a_terminal_goes_through_once(
         found = re.search("approve ([0-9a-f]{12})", text)
         assert found is not None
 
-        code = await run_sync(at_a_terminal, tried, found[1], "y", monkeypatch)
+        code = await run_sync(at_a_terminal, tried, approve(found[1]), "y", monkeypatch)
         is_error, done = await call(client)
 
     assert (code, is_error) == (0, False), done
@@ -182,13 +183,34 @@ async def test_what_a_person_approved_in_a_terminal_goes_through_once(
     )
 
 
+def test_a_person_overrides_rules_in_a_terminal_and_the_history_says_which(
+    tried: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(tried)
+    register_flowers(tried, desk, n=2)
+    command = ("override", "iris", "@production", "2", "--reason", "the feed is broken")
+    codes = [at_a_terminal(tried, command, typed, monkeypatch) for typed in ("", "y")]
+    shown = capsys.readouterr().out
+    (move,) = desk.mover.history("iris", "production", limit=9).moves
+
+    assert codes == [1, 0]
+    assert "@production of iris from unset to version 2, although:\n  was_tried: " in shown
+    assert "Nothing was moved." in shown
+    assert "@production of iris points to version 2; let go: was_tried." in shown
+    assert (move.actor, move.approved_by) == (os_user(), os_user())
+    assert (move.overrides, move.reason) == (("was_tried",), "the feed is broken")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    assert run_cli(tried, *command, "--expect", "2") == 1  # no person is there
+    assert "in a terminal of your own" in capsys.readouterr().err
+
+
 async def test_somebody_who_does_not_say_yes_decides_nothing(
     tried: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = make_desk(tried)
     wanted = desk.mover.ask_approval(ask(1, None, alias="production"))
     assert wanted is not None
-    code = await run_sync(at_a_terminal, tried, wanted.id, "", monkeypatch)
+    code = await run_sync(at_a_terminal, tried, approve(wanted.id), "", monkeypatch)
     assert (code, "Nothing was decided" in capsys.readouterr().out) == (1, True)
     assert desk.approvals.find(wanted.id).state == "pending"
 
@@ -356,6 +378,10 @@ def os_user() -> str:
     return getpass.getuser()
 
 
+def approve(approval_id: str) -> tuple[str, ...]:
+    return ("approve", approval_id, "--reason", "tested")
+
+
 def run_cli(home: Path, *arguments: str) -> int:
     with pytest.raises(SystemExit) as left:
         main(["--home", str(home), *arguments])
@@ -363,14 +389,16 @@ def run_cli(home: Path, *arguments: str) -> int:
     return left.value.code
 
 
-def at_a_terminal(home: Path, approval_id: str, typed: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run ``approve`` with a terminal as standard input, on which a person types a line."""
+def at_a_terminal(
+    home: Path, command: Sequence[str], typed: str, monkeypatch: pytest.MonkeyPatch
+) -> int:
+    """Run a command with a terminal as standard input, on which a person types a line."""
     monkeypatch.delenv("CLAUDECODE", raising=False)
     person_side, program_side = pty.openpty()
     os.write(person_side, f"{typed}\n".encode())
     try:
         with os.fdopen(program_side, encoding="utf-8") as terminal:
             monkeypatch.setattr(sys, "stdin", terminal)
-            return run_cli(home, "approve", approval_id, "--reason", "tested")
+            return run_cli(home, *command)
     finally:
         os.close(person_side)

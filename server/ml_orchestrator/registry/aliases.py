@@ -12,7 +12,7 @@ from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.registry.models import Check, ModelVersion, MovePlan, VerifyReport
 from ml_orchestrator.registry.policies import AliasPolicy
 
-__all__ = ["ALIAS_RULES", "Move", "plan_move", "require_expected"]
+__all__ = ["ALIAS_RULES", "Move", "failed_checks", "plan_move", "require_expected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,14 @@ class Move:
     Attributes:
         target: The version the alias would point to; None removes the alias.
         verification: Integrity of ``target``; None if it was not looked at.
-        held_aliases: Aliases that ``target`` has now or had, according to the history.
+        held_aliases: Aliases that ``target`` has now or had, according to the history, but for
+            those that were rolled back from it.
         policy: What a move of this alias needs.
         actor: Who moves it.
         is_rollback: Whether it goes back to where the alias pointed before its last move, and
             that was not a rollback itself.
         is_way_back: Whether a roll-out takes back what it did itself.
+        is_override: Whether a person is to let rules go; then one must approve whatever is planned.
         last_moved_at: When the alias was moved last; None if never.
         now: The time, UTC.
     """
@@ -44,6 +46,7 @@ class Move:
     last_moved_at: datetime | None
     now: datetime
     is_way_back: bool = False
+    is_override: bool = False
 
     @property
     def to_version(self) -> int | None:
@@ -53,6 +56,8 @@ class Move:
 
 AliasRule = Callable[[Move], tuple[bool, str]]
 ALIAS_RULES: Catalog[AliasRule] = Catalog("alias rule")
+# A person may let the others go; nobody points an alias at what is not intact or not there.
+_ALWAYS_HOLD = frozenset({"changes_something", "is_ready", "is_verified"})
 
 
 def plan_move(move: Move, *, expected_version: int | None) -> MovePlan:
@@ -73,7 +78,7 @@ def plan_move(move: Move, *, expected_version: int | None) -> MovePlan:
     )
     gates = tuple(_check(name, move) for name in move.policy.all_gates)
     checks = (*gates, *_who_may(move), *_cool_down(move))
-    needs_approval = move.policy.needs_approval(
+    needs_approval = move.is_override or move.policy.needs_approval(
         is_rollback=move.is_rollback, is_removal=move.target is None and not move.is_way_back
     )
     content = {
@@ -85,6 +90,7 @@ def plan_move(move: Move, *, expected_version: int | None) -> MovePlan:
         "is_rollback": move.is_rollback,
         "needs_approval": needs_approval,
         "manifest_digest": move.verification and move.verification.manifest_digest,
+        **({"is_override": True} if move.is_override else {}),
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return MovePlan(
@@ -110,6 +116,21 @@ def require_expected(
             f"({_describe(expected_version)}). Nothing was changed; look at it again and pass "
             "the version it points to now as expected_version."
         )
+
+
+def failed_checks(plan: MovePlan, *, is_override: bool = False) -> list[Check]:
+    """Return the rules that forbid a move; with ``is_override``, those that nobody may let go.
+
+    >>> check = Check(name="was_tried", ok=False, detail="never")
+    >>> plan = MovePlan(
+    ...     model="m", alias="production", from_version=1, to_version=2, checks=(check,),
+    ...     allowed=False, digest="",
+    ... )
+    >>> [[c.name for c in failed_checks(plan, is_override=it_is)] for it_is in (False, True)]
+    [['was_tried'], []]
+    """
+    left = _ALWAYS_HOLD if is_override else {check.name for check in plan.checks}
+    return [check for check in plan.checks if not check.ok and check.name in left]
 
 
 def _describe(version: int | None) -> str:
@@ -186,19 +207,19 @@ def is_not_champion(move: Move) -> tuple[bool, str]:
 
 @ALIAS_RULES.register("was_tried")
 def was_tried(move: Move) -> tuple[bool, str]:
-    """The target has stood as champion, as challenger or in staging, on record."""
+    """The target stood as champion, as challenger or in staging, and was not rolled back there."""
     return _has_held(move, "champion", "challenger", "staging")
 
 
 @ALIAS_RULES.register("was_dev")
 def was_dev(move: Move) -> tuple[bool, str]:
-    """The target has been in the environment dev, on record."""
+    """The target has been in the environment dev, and was not rolled back there."""
     return _has_held(move, "dev")
 
 
 @ALIAS_RULES.register("was_staging")
 def was_staging(move: Move) -> tuple[bool, str]:
-    """The target has been in the environment staging, on record."""
+    """The target has been in the environment staging, and was not rolled back there."""
     return _has_held(move, "staging")
 
 
@@ -208,5 +229,8 @@ def _has_held(move: Move, *aliases: str) -> tuple[bool, str]:
     held = [f"@{name}" for name in aliases if name in move.held_aliases]
     if not held:
         wanted = " or ".join(f"@{name}" for name in aliases)
-        return False, f"version {move.to_version} was never {wanted}; try it there first"
+        return False, (
+            f"version {move.to_version} was never {wanted}, or was rolled back there; try it there "
+            "first"
+        )
     return True, f"version {move.to_version} is or was {' and '.join(held)}"

@@ -244,11 +244,20 @@ class AliasJournal:
         return self._database.read(lambda connection: _first(connection, has_key))
 
     def held_aliases(self, model: str, version: int) -> frozenset[str]:
-        """Return the aliases that ever pointed to this version."""
-        query = select(_TABLE.alias).where(
-            _TABLE.model == model, _TABLE.to_version == version, _TABLE.state.in_(_SETTLED)
-        )
-        return frozenset(self._database.read(lambda c: c.execute(query).scalars().all()))
+        """Return the aliases that point or pointed to this version.
+
+        One that was rolled back from it counts no more, until it is moved there again.
+        """
+
+        def look(connection: Connection) -> frozenset[str]:
+            came = _last_seqs(connection, model, _TABLE.to_version == version)
+            went = _last_seqs(connection, model, _TABLE.from_version == version)
+            left = {alias: seq for alias, seq in went.items() if seq > came.get(alias, seq)}
+            ends = _newest(connection, _TABLE.seq.in_(left.values()), len(left)) if left else []
+            undone = {e.move.alias for e in ends if e.plan is not None and e.plan.is_rollback}
+            return frozenset(came.keys() - undone)
+
+        return self._database.read(look)
 
     def known_aliases(self) -> frozenset[tuple[str, str]]:
         """Return every model and alias that has an entry."""
@@ -276,6 +285,15 @@ def _newest(connection: Connection, condition: ColumnElement[bool], limit: int) 
 
 def _first(connection: Connection, condition: ColumnElement[bool]) -> Entry | None:
     return next(iter(_newest(connection, condition, 1)), None)
+
+
+def _last_seqs(
+    connection: Connection, model: str, condition: ColumnElement[bool]
+) -> dict[str, int]:
+    """Return, by alias, the number of the last move that took effect and meets a condition."""
+    is_settled = and_(_TABLE.model == model, _TABLE.state.in_(_SETTLED), condition)
+    query = select(_TABLE.alias, func.max(_TABLE.seq)).where(is_settled).group_by(_TABLE.alias)
+    return {alias: seq for alias, seq in connection.execute(query)}
 
 
 def _of(model: str, alias: str) -> ColumnElement[bool]:
@@ -311,6 +329,7 @@ def _insert(connection: Connection, values: dict[str, Any]) -> AliasMove:
 
 
 def _entry(row: RowMapping) -> Entry:
+    plan = row["plan"] and MovePlan.model_validate_json(row["plan"])
     move = AliasMove(
         id=row["id"],
         model=row["model"],
@@ -323,8 +342,8 @@ def _entry(row: RowMapping) -> Entry:
         state=row["state"],
         at=datetime.fromisoformat(row["created_at"]),
         approved_by=row["approved_by"],
+        overrides=tuple(check.name for check in plan.checks if not check.ok) if plan else (),
     )
-    plan = row["plan"] and MovePlan.model_validate_json(row["plan"])
     return Entry(
         move=move,
         plan=plan,

@@ -103,6 +103,9 @@ class AliasMove(Record):
     approved_by: Annotated[
         str | None, Field(description="Person who approved it; null if none was needed.")
     ] = None
+    overrides: Annotated[
+        tuple[str, ...], Field(description="Rules that did not hold and that person let go.")
+    ] = ()
 
 
 class RegistryPage(Record):

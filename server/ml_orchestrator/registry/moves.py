@@ -1,6 +1,6 @@
 """Carrying out alias moves: compare-and-set on MLflow, with a journal that survives a crash."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from ml_orchestrator.errors import (
@@ -9,13 +9,14 @@ from ml_orchestrator.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
-from ml_orchestrator.registry.aliases import Move, plan_move, require_expected
+from ml_orchestrator.registry.aliases import Move, failed_checks, plan_move, require_expected
 from ml_orchestrator.registry.approvals import Approvals
 from ml_orchestrator.registry.journal import AliasJournal, Intent, Standing, move_subject
 from ml_orchestrator.registry.models import (
     AliasHistory,
     AliasMove,
     Approval,
+    Check,
     MovePlan,
     MoveResult,
     ReconcileReport,
@@ -70,10 +71,13 @@ class AliasMover:
         Raises:
             ConflictError: ``expected_version`` is stale.
             NotFoundError: no such model, version, alias or previous version.
+            the errors of ``move``, for an override that is not allowed either.
         """
         if request.version == "previous":  # what others did must be on record first
             self._upkeep.catch_up(request.model, request.alias)
         plan, _ = self._planned(request)
+        if request.is_override:
+            _must_be_allowed(request, plan)
         return MoveResult(plan=plan, move=None, previous_version=plan.from_version)
 
     def ask_approval(self, request: MoveRequest) -> Approval | None:
@@ -88,12 +92,13 @@ class AliasMover:
         if self._done_before(request):
             return None
         plan, _ = self._planned(request)
-        _must_be_allowed(plan)
+        _must_be_allowed(request, plan)
         return self._ask(request, plan) if plan.needs_approval else None
 
     def may_need_approval(self, request: MoveRequest) -> bool:
         """Say, by the policy alone, whether a person may have to approve this move."""
-        return self._policies.of(request.model, request.alias).needs_approval(is_rollback=False)
+        policy = self._policies.of(request.model, request.alias)
+        return request.is_override or policy.needs_approval(is_rollback=False)
 
     def move(self, request: MoveRequest) -> MoveResult:
         """Carry the move out, or return the one that this idempotency key did before.
@@ -158,7 +163,7 @@ class AliasMover:
         A person is asked if one must be. ``report`` is what an earlier look verified.
         """
         plan, found = self._planned(request, report)
-        _must_be_allowed(plan)
+        _must_be_allowed(request, plan)
         if plan.needs_approval:
             self._ask(request, plan)
         return plan, found
@@ -208,6 +213,7 @@ class AliasMover:
             actor=request.actor,
             is_rollback=standing.is_rollback(current_version=current, to_version=version),
             is_way_back=request.is_way_back,
+            is_override=request.is_override,
             last_moved_at=standing.last.move.at if standing.last else None,
             now=self._now(),
         )
@@ -216,6 +222,8 @@ class AliasMover:
         old, new = _shown(plan.from_version), _shown(plan.to_version)
         change = f"@{plan.alias} of {plan.model!r} from {old} to {new}"
         evidence = f" Evidence: {request.evidence!r}." if request.evidence else ""
+        against = _named(check for check in plan.checks if not check.ok)
+        change += f", against its rules ({against})" if against else ""
         return self._approvals.request(
             subject=move_subject(plan.model, plan.alias),
             digest=plan.digest,
@@ -288,6 +296,10 @@ def _resolve(request: MoveRequest, standing: Standing, current: int | None) -> i
     return standing.previous(current)
 
 
+def _named(checks: Iterable[Check]) -> str:
+    return "; ".join(f"{check.name}: {check.detail}" for check in checks)
+
+
 def _shown(version: int | None) -> str:
     return "unset" if version is None else f"version {version}"
 
@@ -311,12 +323,15 @@ def _reviewed(request: MoveRequest, looked_at: MovePlan) -> MovePlan:
     return looked_at
 
 
-def _must_be_allowed(plan: MovePlan) -> None:
-    failed = [check for check in plan.checks if not check.ok]
+def _must_be_allowed(request: MoveRequest, plan: MovePlan) -> None:
+    if request.is_override and plan.allowed:
+        raise ConflictError(
+            f"Every rule of @{plan.alias} holds, so there is nothing to override; move it as usual."
+        )
+    failed = failed_checks(plan, is_override=request.is_override)
     if not failed:
         return
-    reasons = "; ".join(f"{check.name}: {check.detail}" for check in failed)
-    message = f"@{plan.alias} of {plan.model!r} was not moved ({reasons})."
+    message = f"@{plan.alias} of {plan.model!r} was not moved ({_named(failed)})."
     if any(check.name == "is_verified" for check in failed):
         raise IntegrityViolationError(message)
     if any(check.name == "changes_something" for check in failed):

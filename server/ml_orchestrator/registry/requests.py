@@ -23,6 +23,7 @@ class MoveRequest:
         plan_digest: Digest of the dry run that was looked at; None if there was none.
         idempotency_key: A key that makes a retry return the first move.
         is_way_back: Whether a roll-out takes back what it did itself; no tool can say so.
+        is_override: Whether a person lets rules go that do not hold; no tool can say so either.
     """
 
     model: str
@@ -35,6 +36,7 @@ class MoveRequest:
     plan_digest: str | None = None
     idempotency_key: str | None = None
     is_way_back: bool = False
+    is_override: bool = False
 
     def __post_init__(self) -> None:
         check_model(self.model)
@@ -52,7 +54,8 @@ class MoveRequest:
     def digest(self) -> str:
         """SHA-256 of what is asked; equal for a retry."""
         asked = [self.model, self.alias, self.version, self.expected_version, self.actor]
-        text = json.dumps([*asked, self.reason, self.evidence], separators=(",", ":"))
+        asked += [self.reason, self.evidence, *(["override"] if self.is_override else [])]
+        text = json.dumps(asked, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 

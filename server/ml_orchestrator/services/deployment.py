@@ -99,6 +99,7 @@ class DeploymentPipelineService:
         dry_run: bool = False,
         plan_digest: str | None = None,
         idempotency_key: str | None = None,
+        is_override: bool = False,
     ) -> MoveResult:
         """Move ``alias`` if it points to ``expected_version`` and its rules allow it.
 
@@ -113,6 +114,7 @@ class DeploymentPipelineService:
             dry_run: Return the plan and change nothing.
             plan_digest: Digest of a dry run; the move happens only if the plan is still the same.
             idempotency_key: Makes a retry return the first move.
+            is_override: Whether a person, who must approve it, lets rules go; no tool says so.
 
         Raises:
             ConflictError: the alias, the plan or the key is not as expected.
@@ -133,6 +135,7 @@ class DeploymentPipelineService:
                 evidence=evidence,
                 plan_digest=plan_digest,
                 idempotency_key=idempotency_key,
+                is_override=is_override,
             )
             mover = self._registry().mover
             return mover.plan(request) if dry_run else mover.move(request)
