@@ -1,0 +1,234 @@
+"""The reflective loop, played by a scripted writer whose prompts are a toy with a known answer."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
+from ml_orchestrator.optimization.reflective.desk import ReflectiveDesk
+from ml_orchestrator.optimization.reflective.models import Answer, Brief, Check, Example, Proposal
+from ml_orchestrator.optimization.reflective.store import SessionStore
+
+WORDS = ("alpha", "beta", "gamma", "delta")
+SEED_PROMPT = "Answer the question in {text}."
+
+
+def examples(n: int) -> list[Example]:
+    """Example k wants the word k mod 4 in the answer."""
+    return [
+        Example(id=f"e{k}", input=f"question number {k}", expected=WORDS[k % 4]) for k in range(n)
+    ]
+
+
+def run(text: str, input_: str) -> str:
+    """The toy model: it says every Greek letter that its prompt names, and no other."""
+    return " ".join(word for word in WORDS if re.search(rf"\b{word}\b", text)) or "no idea"
+
+
+def answers(brief: Brief) -> list[Answer]:
+    return [
+        Answer(candidate=need.candidate, example=id_, output=run(need.text, input_))
+        for need in brief.needs
+        for id_, input_ in need.examples.items()
+    ]
+
+
+def proposal(brief: Brief, text: str) -> Proposal:
+    assert brief.parent is not None
+    ran = {id_: run(text, input_) for id_, input_ in brief.parent.examples.items()}
+    return Proposal(text=text, answers=[Answer(example=e, output=out) for e, out in ran.items()])
+
+
+def begin(desk: ReflectiveDesk, n: int = 40, **changes: object) -> Brief:
+    given: dict[str, object] = {
+        "agent": "tester", "checks": [Check(kind="contains")], "budget": 300, "seed": 3,
+    }  # fmt: skip
+    return desk.begin(SEED_PROMPT, examples(n), **{**given, **changes})  # type: ignore[arg-type]
+
+
+def open_desk(home: Path) -> ReflectiveDesk:
+    numbers = iter(range(100))
+    return ReflectiveDesk(
+        home, new_id=lambda: f"gp-{next(numbers)}", now=lambda: datetime(2026, 1, 1, tzinfo=UTC)
+    )
+
+
+def play(desk: ReflectiveDesk, brief: Brief, *, rounds: int) -> Brief:
+    """Let a writer add the word that the worst example of each brief lacks."""
+    for _ in range(rounds):
+        while brief.needs:
+            brief = desk.submit(brief.session, answers=answers(brief))
+        if brief.stage != "propose":
+            break
+        assert brief.parent is not None
+        better = f"{brief.parent.text} Consider {brief.judged[0].expected}."
+        brief = desk.submit(brief.session, proposals=[proposal(brief, better)])
+    while brief.needs:
+        brief = desk.submit(brief.session, answers=answers(brief))
+    return brief
+
+
+def finish(desk: ReflectiveDesk, brief: Brief) -> Brief:
+    brief = desk.submit(brief.session, finish=True)
+    assert brief.stage == "test"
+    return desk.submit(brief.session, answers=answers(brief))
+
+
+def test_a_writer_who_reads_the_failures_gets_a_confirmed_gain_on_hidden_examples(
+    tmp_path: Path,
+) -> None:
+    desk = open_desk(tmp_path)
+    brief = play(desk, begin(desk, from_file=True), rounds=8)
+    test_ids = {
+        e.id for e in SessionStore(tmp_path).read(brief.session).examples if e.split == "test"
+    }
+    assert len(test_ids) == 12
+    report = finish(desk, brief).report
+    assert report is not None
+    assert all(word in report.text for word in WORDS)
+    assert (report.level, report.gain, report.n_test, report.is_confirmed) == ("L2", 1.0, 12, True)
+    assert report.test_was_hidden
+    assert 0.5 < (report.low or 0) < 1
+    assert report.p_value == pytest.approx(2**-12)
+
+
+def test_test_examples_are_not_shown_before_the_end(tmp_path: Path) -> None:
+    desk = open_desk(tmp_path)
+    brief = begin(desk)
+    hidden = {
+        e.id for e in SessionStore(tmp_path).read(brief.session).examples if e.split == "test"
+    }
+    for _ in range(6):
+        shown = {id_ for need in brief.needs for id_ in need.examples}
+        shown |= set(brief.parent.examples if brief.parent else ())
+        assert not shown & hidden
+        brief = play(desk, brief, rounds=1)
+
+
+def test_answers_that_do_not_depend_on_the_prompt_give_no_confirmed_gain(tmp_path: Path) -> None:
+    desk = open_desk(tmp_path)
+    confirmed = 0
+    for seed in range(3):
+        brief = begin(desk, checks=[], seed=seed)
+        for turn in range(30):
+            scores = [
+                Answer(candidate=n.candidate, example=e, score=float(hash_(seed, n.candidate, e)))
+                for n in brief.needs
+                for e in n.examples
+            ]
+            if brief.needs:
+                brief = desk.submit(brief.session, answers=scores)
+            elif brief.stage == "propose" and brief.parent is not None:
+                name = f"c{len(brief.candidates)}"
+                given = [
+                    Answer(example=e, score=float(hash_(seed, name, e)))
+                    for e in brief.parent.examples
+                ]
+                text = f"{SEED_PROMPT} Variant {turn}."
+                brief = desk.submit(brief.session, proposals=[Proposal(text=text, answers=given)])
+            else:
+                break
+        brief = desk.submit(brief.session, finish=True)
+        scores = [
+            Answer(candidate=n.candidate, example=e, score=float(hash_(seed, n.candidate, e)))
+            for n in brief.needs
+            for e in n.examples
+        ]
+        report = desk.submit(brief.session, answers=scores).report
+        assert report is not None
+        confirmed += report.is_confirmed
+    assert confirmed == 0
+
+
+def hash_(seed: int, candidate: str, example: str) -> int:
+    """A coin for each candidate and example, the same in every process."""
+    import zlib
+
+    return zlib.crc32(f"{seed}/{candidate}/{example}".encode()) >> 7 & 1
+
+
+def test_another_process_goes_on_with_what_the_first_left(tmp_path: Path) -> None:
+    whole = open_desk(tmp_path / "whole")
+    brief = finish(whole, play(whole, begin(whole), rounds=6))
+    first = open_desk(tmp_path / "parts")
+    other = begin(first)
+    for _ in range(6):  # a desk of its own for each step, as after a kill
+        other = play(ReflectiveDesk(tmp_path / "parts"), other, rounds=1)
+    desk = ReflectiveDesk(tmp_path / "parts")
+    assert finish(desk, desk.brief(other.session)).report == brief.report
+
+
+def test_a_candidate_that_repeats_an_example_is_refused_with_the_passage(tmp_path: Path) -> None:
+    desk = open_desk(tmp_path)
+    told = [
+        Example(id=f"e{k}", input=f"why does part {k} of the engine fail at night", expected="beta")
+        for k in range(20)
+    ]
+    brief = desk.begin(SEED_PROMPT, told, agent="a", checks=[Check(kind="contains")], budget=200)
+    brief = desk.submit(brief.session, answers=answers(brief))
+    text = f"{SEED_PROMPT} If asked: of the engine fail at night, say beta."
+    brief = desk.submit(brief.session, proposals=[proposal(brief, text)])
+    assert brief.candidates[0].state == "refused"
+    assert "'of the engine fail at night'" in brief.candidates[0].reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Answer the question.", "It lost {text}."),
+        (SEED_PROMPT + " beta" * 300, "It has about 309 tokens; at most 209 are allowed."),
+        (SEED_PROMPT, "It is the same as c0."),
+    ],
+)
+def test_a_candidate_outside_the_constraints_is_refused(
+    tmp_path: Path, text: str, reason: str
+) -> None:
+    desk = open_desk(tmp_path)
+    brief = begin(desk)
+    brief = desk.submit(brief.session, answers=answers(brief))
+    brief = desk.submit(brief.session, proposals=[proposal(brief, text)])
+    assert (brief.candidates[0].state, brief.candidates[0].reason) == ("refused", reason)
+
+
+def test_a_budget_below_what_acceptance_takes_is_refused_with_what_is_needed(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(InvalidInputError, match=r"at least 42 are needed \(two passes over 12"):
+        begin(open_desk(tmp_path), budget=41)
+    assert begin(open_desk(tmp_path), budget=42).stage == "baseline"
+
+
+def test_a_used_budget_ends_the_rounds(tmp_path: Path) -> None:
+    desk = open_desk(tmp_path)
+    brief = play(desk, begin(desk, budget=42), rounds=20)
+    assert brief.stage == "exhausted"
+    assert brief.n_scored <= 42
+
+
+def test_too_few_examples_are_refused_with_what_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="at least 3 train, 3 validation, 5 test"):
+        begin(open_desk(tmp_path), n=10)
+
+
+def test_outputs_that_are_not_waited_for_or_change_are_refused(tmp_path: Path) -> None:
+    desk = open_desk(tmp_path)
+    brief = begin(desk)
+    given = answers(brief)
+    desk.submit(brief.session, answers=given)
+    assert desk.submit(brief.session, answers=given).stage == "propose"  # the same again
+    with pytest.raises(ConflictError, match="another output was handed in before"):
+        desk.submit(brief.session, answers=[given[0].model_copy(update={"output": "beta"})])
+    hidden = SessionStore(tmp_path).read(brief.session).ids("test")[0]
+    with pytest.raises(InvalidInputError, match="is not waited for at stage 'propose'"):
+        desk.submit(brief.session, answers=[Answer(candidate="c0", example=hidden, output="x")])
+    begun = begin(desk)
+    scored = Answer(example=next(iter(begun.needs[0].examples)), score=1)
+    with pytest.raises(InvalidInputError, match="judged by checks: hand in 'output'"):
+        desk.submit(begun.session, answers=[scored])
+
+
+def test_a_session_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="No session 'gp-none'"):
+        open_desk(tmp_path).brief("gp-none")
