@@ -4,9 +4,13 @@ import json
 import logging
 import sys
 import traceback
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
-__all__ = ["log_to_stderr"]
+__all__ = ["log_to_stderr", "logged_run"]
+
+# The run that is being worked on; each line of the log names it.
+logged_run: ContextVar[str | None] = ContextVar("logged_run", default=None)
 
 
 class _JsonLines(logging.Formatter):
@@ -17,6 +21,8 @@ class _JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if run := logged_run.get():
+            line["run_id"] = run
         if record.exc_info:
             line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
         return json.dumps(line, ensure_ascii=False)

@@ -99,7 +99,7 @@ def test_a_killed_training_ends_as_the_undisturbed_one_no_trial_lost_or_doubled(
 ) -> None:
     run_id = shop.start("drift-retrain", **TRAINING, reference="before.csv")
     at_kill = _kill_worker_in_mid_search(shop, run_id)
-    assert not (shop.settings.home / "runs" / run_id / "search.answer.json").exists()
+    assert not (shop.settings.home / "runs" / run_id / "search.1.answer.json").exists()
     result = shop.finished(run_id).result
 
     assert at_kill.numbers["n_finished"] < N_TRIALS

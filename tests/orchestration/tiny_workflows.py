@@ -77,6 +77,16 @@ def refuse(
     raise InvalidInputError(f"Number {params['number']} cannot be used. Give another.")
 
 
+def wait_for_mending(
+    context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Fail as long as the gate file is not there."""
+    _note(params, step="mending", run_id=context.run_id)
+    if not Path(params["gate"]).exists():
+        raise InvalidInputError("Not mended yet.")
+    return {"passed": inputs["doubled"] + 1}
+
+
 def break_down(
     context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -105,6 +115,7 @@ STEPS.register("tiny-double")(Step(f"{_HERE}:double"))
 STEPS.register("tiny-gate")(Step(f"{_HERE}:wait_at_gate", isolated=True))
 STEPS.register("tiny-finish")(Step(f"{_HERE}:finish"))
 STEPS.register("tiny-refuse")(Step(f"{_HERE}:refuse", isolated=True))
+STEPS.register("tiny-mending")(Step(f"{_HERE}:wait_for_mending", isolated=True))
 STEPS.register("tiny-die")(Step(f"{_HERE}:die", isolated=True))
 STEPS.register("tiny-die-once")(Step(f"{_HERE}:die_once", isolated=True, restarts=1))
 STEPS.register("tiny-break")(Step(f"{_HERE}:break_down"))
@@ -143,5 +154,17 @@ WORKFLOWS.register("tiny-breaks")(
         description="Fail without a reason that may be shown.",
         params=TinyParams,
         nodes=(Node("tiny-break"), Node("tiny-finish")),
+    )
+)
+WORKFLOWS.register("tiny-mended")(
+    Workflow(
+        name="tiny-mended",
+        description="Fail until somebody has mended what is wrong.",
+        params=TinyParams,
+        nodes=(
+            Node("tiny-double"),
+            Node("tiny-mending", lambda outputs: {"doubled": outputs["tiny-double"]["doubled"]}),
+            Node("tiny-finish", lambda outputs: {"passed": outputs["tiny-mending"]["passed"]}),
+        ),
     )
 )

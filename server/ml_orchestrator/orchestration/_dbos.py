@@ -18,18 +18,27 @@ from dbos import (
     DBOSClient,
     DBOSPortableJSONSerializer,
     EnqueueOptions,
+    SetWorkflowID,
     StepOptions,
     WorkflowStatus,
 )
 from opentelemetry import context as otel
 from opentelemetry.trace import get_current_span
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from ml_orchestrator.orchestration.execution import Job
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.models import RunList, RunStatus
-from ml_orchestrator.orchestration.statuses import brief_status, plan_of, run_status, time_of
+from ml_orchestrator.orchestration.statuses import (
+    attempt_of,
+    brief_status,
+    first_of,
+    next_of,
+    plan_of,
+    run_status,
+    time_of,
+)
 from ml_orchestrator.orchestration.steps import STEPS
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, Workflow
 from ml_orchestrator.settings import Settings
@@ -208,6 +217,48 @@ class RunClient:
         return status
 
     @_typed
+    def resume(self, run_id: str) -> RunStatus:
+        """Let a run go on that was cancelled or has failed; finished steps are not run again.
+
+        A cancelled run goes on under its own id, as does one that was taken over too often. A
+        failed one stays as it is: a next attempt of it, ``run-1.2`` after ``run-1``, begins
+        with the step that failed and has the outputs of those before it.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it goes on or has succeeded, it has a later attempt, or another tool
+                stops and resumes it.
+        """
+        row = self._row(run_id)
+        workflow = WORKFLOWS[plan_of(row)["workflow"]]
+        _refuse_to_cut(workflow, run_id)
+        if row.status == "ERROR":
+            return self._try_again(row, workflow.queue)
+        status = self._status(row)
+        if status.state not in ("cancelled", "failed"):
+            raise ConflictError(f"Run {run_id} needs no resuming: it is {status.state}.")
+        self._client.resume_workflow(run_id, queue_name=workflow.queue)
+        return self.status(run_id)
+
+    def _try_again(self, row: WorkflowStatus, queue: str) -> RunStatus:
+        run_id, following = row.workflow_id, next_of(row.workflow_id)
+        steps = self._client.list_workflow_steps(run_id)
+        failed = [step["function_id"] for step in steps if step["error"]]
+        if self.has(following):
+            raise ConflictError(f"Run {run_id} was resumed before, as {following}. Look at that.")
+        try:
+            with SetWorkflowID(following):
+                self._client.fork_workflow(
+                    run_id,
+                    min(failed, default=len(steps) + 1),
+                    application_version=PLAN_VERSION,
+                    queue_name=queue,
+                )
+        except IntegrityError as error:
+            raise ConflictError(f"Run {run_id} is being resumed as {following}.") from error
+        return self.status(following)
+
+    @_typed
     def runs(self, *, limit: int, cursor: str | None) -> RunList:
         """Return one page of runs, newest first and in brief; new runs shift nothing.
 
@@ -277,7 +328,8 @@ def _register(execute: Execute) -> None:
         for name in plan["steps"]:
             node = workflow.node(name)
             job = Job(
-                run_id=str(DBOS.workflow_id),
+                run_id=first_of(str(DBOS.workflow_id)),
+                attempt=attempt_of(str(DBOS.workflow_id)),
                 workflow=workflow.name,
                 step=name,
                 actor=plan["actor"],

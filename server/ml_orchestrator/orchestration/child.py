@@ -71,6 +71,7 @@ async def _run_process(settings: Settings, job: Job) -> int:
         request = {
             "settings": settings.to_environment(),
             "workflow": job.workflow,
+            "attempt": job.attempt,
             "actor": job.actor,
             "params": job.params,
             "inputs": job.inputs,
@@ -125,7 +126,7 @@ def _output(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer_file(settings: Settings, job: Job) -> Path:
-    return run_folder(settings, job.run_id) / f"{job.step}.answer.json"
+    return run_folder(settings, job.run_id) / f"{job.step}.{job.attempt}.answer.json"
 
 
 def _write_whole(path: Path, text: str) -> None:

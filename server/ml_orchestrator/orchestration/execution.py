@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.logs import logged_run
 from ml_orchestrator.orchestration.steps._base import STEPS, Report, StepContext
 from ml_orchestrator.settings import Settings
 
@@ -21,7 +22,10 @@ class StepFailedError(OrchestratorError):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A step of a run, ready to be executed; parameters and inputs are JSON values."""
+    """A step of a run, ready to be executed; parameters and inputs are JSON values.
+
+    All attempts of a run have its ``run_id``, and so its files; they are numbered from 1.
+    """
 
     run_id: str
     workflow: str
@@ -29,6 +33,7 @@ class Job:
     actor: str
     params: Mapping[str, Any]
     inputs: Mapping[str, Any]
+    attempt: int = 1
 
 
 def perform(settings: Settings, job: Job, report: Report) -> dict[str, Any]:
@@ -39,6 +44,7 @@ def perform(settings: Settings, job: Job, report: Report) -> dict[str, Any]:
             happened, and its traceback is in the log.
     """
     context = StepContext(job.run_id, job.actor, settings, report)
+    logged = logged_run.set(job.run_id)
     try:
         output = STEPS[job.step].load()(context, job.params, job.inputs)
         plain: dict[str, Any] = json.loads(json.dumps(output, allow_nan=False))
@@ -50,4 +56,6 @@ def perform(settings: Settings, job: Job, report: Report) -> dict[str, Any]:
             f"Step {job.step!r} failed unexpectedly. The traceback is in logs/worker.log of the "
             "data directory."
         ) from error
+    finally:
+        logged_run.reset(logged)
     return plain

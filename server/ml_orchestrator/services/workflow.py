@@ -12,6 +12,7 @@ from anyio.to_thread import run_sync
 
 from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.orchestration.models import RunList, RunProgress, RunStatus
+from ml_orchestrator.orchestration.statuses import first_of
 from ml_orchestrator.orchestration.steps._base import STOP_FILE
 from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
@@ -111,6 +112,27 @@ class WorkflowOrchestrator:
         _log.info("Run %s was cancelled by %s", run_id, actor)
         return status
 
+    async def resume(self, run_id: str, *, actor: str) -> RunStatus:
+        """Let a cancelled or failed run go on; finished steps are not run again.
+
+        Returns:
+            The run that goes on: a failed one has a next attempt with an id of its own.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it goes on or has succeeded, or was resumed before.
+        """
+
+        def ask() -> RunStatus:
+            client = self._client()
+            status = client.resume(run_id)
+            client.wake()
+            return status
+
+        status = await run_sync(ask)
+        _log.info("Run %s was resumed by %s as %s", run_id, actor, status.run_id)
+        return status
+
     async def finish_early(self, run_id: str, *, actor: str) -> RunStatus:
         """Let a training end at its next fold with the best model so far, and return its status.
 
@@ -130,7 +152,7 @@ class WorkflowOrchestrator:
                     f"Run {run_id} ({status.workflow}, {status.state}) has no search that could "
                     "end early. training_status shows what it has."
                 )
-            folder = self._settings.home / "runs" / status.run_id
+            folder = self._settings.home / "runs" / first_of(status.run_id)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / STOP_FILE).touch()
             return status
@@ -150,7 +172,7 @@ class WorkflowOrchestrator:
             NotFoundError: there is no such run.
         """
         status = await run_sync(lambda: self._client().status(run_id))
-        folder = self._settings.home / "runs" / status.run_id / "plots"
+        folder = self._settings.home / "runs" / first_of(status.run_id) / "plots"
         return await run_sync(lambda: [path.read_bytes() for path in sorted(folder.glob("*.png"))])
 
     def _look(self, run_id: str) -> RunStatus:
@@ -160,7 +182,7 @@ class WorkflowOrchestrator:
             return status
         client.wake()
         running = {step.name for step in status.steps if step.state == "running"}
-        latest = self._progress().latest(run_id)
+        latest = self._progress().latest(first_of(run_id))
         shown = latest if latest and latest.step in running else None
         return status.model_copy(update={"progress": shown})
 
