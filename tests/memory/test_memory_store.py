@@ -2,12 +2,11 @@
 
 import multiprocessing
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.memory._sql import SqlMemoryStore
@@ -127,24 +126,26 @@ def test_the_shared_context_changes_by_compare_and_set(store: MemoryStore) -> No
 
 def test_no_statement_of_a_save_or_a_load_walks_through_records(tmp_path: Path) -> None:
     store = open_store(tmp_path)
-    said: list[tuple[str, Any]] = []
+    said: list[str] = []
 
-    @event.listens_for(store.database.engine, "before_cursor_execute")
-    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        said.append((statement, parameters))
+    def listen(connection: Connection, note: Callable[[str], None] | None) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.set_trace_callback(note)
 
+    store.database.read(lambda connection: listen(connection, said.append))
     insight = Insight(area="a", insight="trees won", impact="low", confidence=0.5)
     for _ in range(2):
         store.save(AGENT, task=task("x"), insights=[insight], expires_in_days=1)
     store.brief(AGENT, None, limit=5)
-    event.remove(store.database.engine, "before_cursor_execute", note)
+    store.database.read(lambda connection: listen(connection, None))
 
     tables = ("memory_records", "memory_counts", "memory_past", "collaborations")
     plans = []
     with sqlite3.connect(tmp_path / "state.db") as connection:
-        for statement, parameters in said:
+        for statement in said:
             if any(table in statement for table in tables) and "memory_search" not in statement:
-                plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}")
                 plans += [row[3] for row in plan]
     connection.close()
     store.database.close()

@@ -1,11 +1,12 @@
 """Delegations, quotas, letters that reach nobody and counts: the same on every database."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
 from ml_orchestrator.errors import (
     ConflictError,
@@ -242,19 +243,21 @@ def test_what_an_inbox_asks_is_answered_from_indexes(box: SqlMailbox, database: 
     if database.engine.dialect.name != "sqlite":
         pytest.skip("the plan is SQLite's")
     send(box, YOU, priority="urgent")
-    asked: list[tuple[str, Any]] = []
+    said: list[str] = []
 
-    def note(_: Any, __: Any, statement: str, values: Any, ___: Any, ____: Any) -> None:
-        if "SELECT" in statement:
-            asked.append((statement, values))
+    def listen(connection: Connection, note: Callable[[str], None] | None) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.set_trace_callback(note)
 
-    event.listen(database.engine, "before_cursor_execute", note)
+    database.read(lambda connection: listen(connection, said.append))
     box.inbox(YOU)
     box.unread(YOU)
-    event.remove(database.engine, "before_cursor_execute", note)
+    database.read(lambda connection: listen(connection, None))
+    asked = [statement for statement in said if statement.startswith("SELECT")]
 
     def plan(connection: Connection) -> list[str]:
-        found = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {q}", v) for q, v in asked]
+        found = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}") for query in asked]
         return [row[3] for rows in found for row in rows]
 
     steps = database.read(plan)

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row
 
-from ml_orchestrator.memory._rows import MODELS, R, newest
+from ml_orchestrator.memory._rows import R, newest
+from ml_orchestrator.memory._tally import Tally
 from ml_orchestrator.memory.models import (
     AgentMemory,
     CollaborationPatterns,
@@ -15,47 +16,34 @@ from ml_orchestrator.memory.models import (
     StoredKnowledge,
     StoredTask,
 )
-from ml_orchestrator.storage.schema import collaborations as pairs
-from ml_orchestrator.storage.schema import memory_counts as counts
 
 __all__ = ["load"]
 
-_PAIRS = select(pairs).where(pairs.c.agent == bindparam("agent"))
-_TOTALS = (
-    select(
-        counts.c.kind, func.sum(counts.c.n).label("n"), func.max(counts.c.latest).label("latest")
-    )
-    .where(counts.c.agent == bindparam("agent"))
-    .group_by(counts.c.kind)
-)
 
-
-def load(connection: Connection, agent: str, limit: int, *, now: str) -> AgentMemory:
+def load(connection: Connection, agent: str, tally: Tally, *, limit: int, now: str) -> AgentMemory:
     """Return the newest ``limit`` records of each kind, newest first, and all counts."""
-    totals = {row.kind: row for row in connection.execute(_TOTALS, {"agent": agent})}
-    n = {kind: int(totals[kind].n) if kind in totals else 0 for kind in MODELS}
 
     def listed(kind: str, model: type[R]) -> list[R]:
-        return newest(connection, agent, kind, model, limit=limit, now=now) if n[kind] else []
+        return newest(connection, agent, kind, model, limit=limit, now=now) if tally.n(kind) else []
 
     return AgentMemory(
         agent_name=agent,
-        last_updated=max((row.latest for row in totals.values()), default=None),
+        last_updated=max((row.latest for row in tally.counts), default=None),
         task_history=listed("task", StoredTask),
         optimization_insights=listed("insight", StoredInsight),
         domain_knowledge=listed("knowledge", StoredKnowledge),
         collaboration_patterns=CollaborationPatterns(
-            frequent_collaborators=_collaborators(connection, agent)
+            frequent_collaborators=_collaborators(tally.pairs)
         ),
-        n_tasks=n["task"],
-        n_insights=n["insight"],
-        n_knowledge=n["knowledge"],
+        n_tasks=tally.n("task"),
+        n_insights=tally.n("insight"),
+        n_knowledge=tally.n("knowledge"),
     )
 
 
-def _collaborators(connection: Connection, agent: str) -> list[Collaborator]:
+def _collaborators(pairs: Sequence[Row[Any]]) -> list[Collaborator]:
     by_name: dict[str, list[Row[Any]]] = defaultdict(list)
-    for row in connection.execute(_PAIRS, {"agent": agent}):
+    for row in pairs:
         by_name[row.collaborator].append(row)
     people = [_collaborator(name, rows) for name, rows in by_name.items()]
     return sorted(people, key=lambda c: (-c.collaboration_frequency, c.agent_name))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, literal, select, text, update
 
 from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.memory.models import (
@@ -26,6 +26,7 @@ from ml_orchestrator.storage.memory_rows import (
 )
 from ml_orchestrator.storage.schema import memory_past as past
 from ml_orchestrator.storage.schema import memory_records as records
+from ml_orchestrator.storage.statements import Statement
 from ml_orchestrator.text import FLAGS
 
 __all__ = [
@@ -49,36 +50,48 @@ MODELS: Mapping[str, type[Remembered]] = {
     "insight": StoredInsight,
     "knowledge": StoredKnowledge,
 }
-_UNCOUNT = text(
-    "UPDATE memory_counts SET n = n - 1, n_removed = n_removed + :removed "
-    "WHERE agent = :agent AND kind = :kind AND outcome = :outcome"
+_UNCOUNT = Statement(
+    text(
+        "UPDATE memory_counts SET n = n - 1, n_removed = n_removed + :removed "
+        "WHERE agent = :agent AND kind = :kind AND outcome = :outcome"
+    )
 )
 _COLUMNS = [column.name for column in records.columns if column.name != "seq"]
-_ADD = text(  # both databases spell it so
-    f"INSERT INTO memory_records ({', '.join(_COLUMNS)}) "  # noqa: S608 names from the schema
-    f"VALUES (:{', :'.join(_COLUMNS)}) ON CONFLICT (id) DO NOTHING RETURNING seq"
+_ADD = Statement(  # both databases spell it so
+    text(
+        f"INSERT INTO memory_records ({', '.join(_COLUMNS)}) "  # noqa: S608 names from the schema
+        f"VALUES (:{', :'.join(_COLUMNS)}) ON CONFLICT (id) DO NOTHING RETURNING seq"
+    )
 )
-_BY_ID = select(records).where(records.c.id == bindparam("id"))
-_BECAME = (
+_BY_ID = Statement(select(records).where(records.c.id == bindparam("id")))
+_BECAME = Statement(
     select(past.c.became)
     .join(records, records.c.id == past.c.became)
     .where(past.c.id == bindparam("id"))
 )
-_FORGET_ORIGINS = text(  # UNION ends at what it has seen, also in a circle that an import made
-    "WITH RECURSIVE gone (id) AS (SELECT CAST(:id AS VARCHAR(64)) UNION SELECT memory_past.id "
-    "FROM memory_past JOIN gone ON memory_past.became = gone.id) UPDATE memory_past "
-    "SET session = NULL, tool = NULL, source = NULL WHERE id IN (SELECT id FROM gone)"
+_REMOVE = Statement(delete(records).where(records.c.seq == bindparam("seq")))
+_PASS_ON = Statement(
+    update(past).where(past.c.became == bindparam("old")).values(became=bindparam("new"))
 )
-_SAME = (
+_FORGET_PAST = Statement(delete(past).where(past.c.id == bindparam("id")))
+_NOTE_PAST = Statement(insert(past), columns=[column.name for column in past.columns])
+_FORGET_ORIGINS = Statement(
+    text(  # UNION ends at what it has seen, also in a circle that an import made
+        "WITH RECURSIVE gone (id) AS (SELECT CAST(:id AS VARCHAR(64)) UNION SELECT memory_past.id "
+        "FROM memory_past JOIN gone ON memory_past.became = gone.id) UPDATE memory_past "
+        "SET session = NULL, tool = NULL, source = NULL WHERE id IN (SELECT id FROM gone)"
+    )
+)
+_SAME = Statement(
     select(records)
     .where(
         records.c.agent == bindparam("agent"),
         records.c.kind == bindparam("kind"),
         records.c.near_key == bindparam("near_key"),
     )
-    .limit(1)
+    .limit(literal(1))
 )
-_NEWEST_OF_ALL = (
+_ALL = (
     select(records)
     .where(
         records.c.kind == bindparam("kind"),
@@ -87,7 +100,8 @@ _NEWEST_OF_ALL = (
     .order_by(records.c.created_at.desc(), records.c.seq.desc())
     .limit(bindparam("limit"))
 )
-_NEWEST = _NEWEST_OF_ALL.where(records.c.agent == bindparam("agent"))
+_NEWEST_OF_ALL = Statement(_ALL)
+_NEWEST = Statement(_ALL.where(records.c.agent == bindparam("agent")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +184,7 @@ def add(connection: Connection, new: NewRecord, *, now: str) -> Added:
         if earlier.id not in new.merged:  # otherwise it is counted already
             values = _merged(values, earlier)
         remove(connection, earlier, how="merged", by=new.agent, now=now, became=id_)
-    seq = connection.scalar(_ADD, values)
+    seq = _ADD.scalar(connection, values)
     if seq is None:
         raise ConflictError(
             f"A task with the id {payload['task_id']!r} is stored already. "
@@ -197,29 +211,28 @@ def remove(
     merged, for the record that goes on.
     """
     remove_from_search(connection, row.seq, row.words)
-    connection.execute(delete(records).where(records.c.seq == row.seq))
+    _REMOVE.change(connection, {"seq": row.seq})
     removed = int(how in {"expired", "limit"})
     where = {"agent": row.agent, "kind": row.kind, "outcome": row.outcome, "removed": removed}
-    connection.execute(_UNCOUNT, where)
+    _UNCOUNT.change(connection, where)
     if how == "merged":  # what had become the removed one became the new one
-        connection.execute(update(past).where(past.c.became == row.id).values(became=became))
-    connection.execute(delete(past).where(past.c.id == row.id))
-    connection.execute(
-        insert(past).values(
-            id=row.id,
-            became=became,
-            how=how,
-            created_at=row.created_at,
-            session=row.session,
-            removed_at=now,
-            removed_by=by,
-            reason=reason,
-            tool=row.tool,
-            source=row.source,
-        )
-    )
+        _PASS_ON.change(connection, {"old": row.id, "new": became})
+    _FORGET_PAST.change(connection, {"id": row.id})
+    gone = {
+        "id": row.id,
+        "became": became,
+        "how": how,
+        "created_at": row.created_at,
+        "session": row.session,
+        "removed_at": now,
+        "removed_by": by,
+        "reason": reason,
+        "tool": row.tool,
+        "source": row.source,
+    }
+    _NOTE_PAST.change(connection, gone)
     if how != "merged":
-        connection.execute(_FORGET_ORIGINS, {"id": row.id})
+        _FORGET_ORIGINS.change(connection, {"id": row.id})
 
 
 def id_of(kind: str, agent: str, payload: Mapping[str, Any], key: str) -> str:
@@ -232,14 +245,15 @@ def id_of(kind: str, agent: str, payload: Mapping[str, Any], key: str) -> str:
 
 def find(connection: Connection, id_: str) -> Row[Any] | None:
     """Return the row of a record, if it is there."""
-    return connection.execute(_BY_ID, {"id": id_}).first()
+    found: Row[Any] | None = _BY_ID.first(connection, {"id": id_})
+    return found
 
 
 def survivor(connection: Connection, id_: str) -> str | None:
     """Return the id of the record itself or of the one it was merged into, if that is there."""
     if find(connection, id_) is not None:
         return id_
-    became: str | None = connection.scalar(_BECAME, {"id": id_})
+    became: str | None = _BECAME.scalar(connection, {"id": id_})
     return became
 
 
@@ -249,9 +263,9 @@ def newest(
     """Return the newest records of a kind, of all agents if none is named."""
     asked: dict[str, Any] = {"kind": kind, "limit": limit, "now": now}
     if agent is None:
-        rows = connection.execute(_NEWEST_OF_ALL, asked)
+        rows = _NEWEST_OF_ALL.all(connection, asked)
     else:
-        rows = connection.execute(_NEWEST, {**asked, "agent": agent})
+        rows = _NEWEST.all(connection, {**asked, "agent": agent})
     return [read(row, model) for row in rows]
 
 
@@ -282,7 +296,8 @@ def _same(connection: Connection, new: NewRecord, key: str) -> Row[Any] | None:
     if new.kind == "task":  # what was done twice was done twice
         return None
     asked = {"agent": new.agent, "kind": new.kind, "near_key": key}
-    return connection.execute(_SAME, asked).first()
+    found: Row[Any] | None = _SAME.first(connection, asked)
+    return found
 
 
 def _absorb(

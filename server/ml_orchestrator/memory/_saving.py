@@ -16,13 +16,16 @@ from ml_orchestrator.memory.retention import tidy
 from ml_orchestrator.storage.agents import note_agent
 from ml_orchestrator.storage.collaborations import count_work
 from ml_orchestrator.storage.engine import timestamp
+from ml_orchestrator.storage.statements import Statement
 from ml_orchestrator.text import clean
 
 __all__ = ["Given", "save"]
 
-_PIN = text("UPDATE memory_records SET is_pinned = :is_pinned WHERE id = :id")
+_PIN = Statement(text("UPDATE memory_records SET is_pinned = :is_pinned WHERE id = :id"))
 _USED = {
-    helped: text(f"UPDATE memory_records SET {column} = {column} + 1 WHERE id = :id")  # noqa: S608
+    helped: Statement(
+        text(f"UPDATE memory_records SET {column} = {column} + 1 WHERE id = :id")  # noqa: S608
+    )
     for helped, column in ((True, "n_helped"), (False, "n_misled"))
 }
 
@@ -142,7 +145,7 @@ def _use(connection: Connection, used: UsedRecord) -> bool:
     """Count whether a record helped, or the one it has become; say whether there is one."""
     if (id_ := survivor(connection, used.record_id)) is None:
         return False
-    connection.execute(_USED[used.helped], {"id": id_})
+    _USED[used.helped].change(connection, {"id": id_})
     return True
 
 
@@ -150,5 +153,5 @@ def _pin(connection: Connection, id_: str, *, is_pinned: int) -> bool:
     """Pin or unpin a record, or the one it has become; say whether there is one."""
     if (found := survivor(connection, id_)) is None:
         return False
-    connection.execute(_PIN, {"id": found, "is_pinned": is_pinned})
+    _PIN.change(connection, {"id": found, "is_pinned": is_pinned})
     return True

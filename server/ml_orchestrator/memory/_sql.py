@@ -11,6 +11,7 @@ from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.memory._loading import load
 from ml_orchestrator.memory._rows import newest
 from ml_orchestrator.memory._saving import Given, save
+from ml_orchestrator.memory._tally import read_tally
 from ml_orchestrator.memory.digest import digest
 from ml_orchestrator.memory.forget_models import Forgetting, Forgotten
 from ml_orchestrator.memory.limits import check_context
@@ -35,11 +36,12 @@ from ml_orchestrator.storage.idempotency import once
 from ml_orchestrator.storage.memory_rows import cleaned
 from ml_orchestrator.storage.schema import memory_counts as counts
 from ml_orchestrator.storage.schema import shared_context as context_table
+from ml_orchestrator.storage.statements import Statement
 
 __all__ = ["SqlMemoryStore"]
 
 MAX_RECORDS = 100_000  # of one agent and kind
-_CONTEXT = select(context_table).where(context_table.c.id == 1)
+_CONTEXT = Statement(select(context_table).where(context_table.c.id == 1))
 
 
 class SqlMemoryStore:
@@ -60,11 +62,13 @@ class SqlMemoryStore:
 
     def load(self, agent: str, *, limit: int = 50) -> AgentMemory:
         """Return one agent's memory, newest first."""
-        return self.database.read(lambda c: load(c, agent, limit, now=self._time()))
+        return self.database.read(
+            lambda c: load(c, agent, read_tally(c, agent), limit=limit, now=self._time())
+        )
 
     def digest(self, agent: str, task: str | None = None) -> Digest:
         """Return what memory says about a task, or in general."""
-        return self.database.read(lambda c: digest(c, agent, task, now=self._time()))
+        return self.database.read(lambda c: digest(c, read_tally(c, agent), task, now=self._time()))
 
     def brief(
         self, agent: str, task: str | None, *, limit: int
@@ -72,9 +76,9 @@ class SqlMemoryStore:
         """Return memory, digest and shared context of one moment."""
 
         def work(connection: Connection) -> tuple[AgentMemory, Digest, SharedContext]:
-            now = self._time()
-            memory = load(connection, agent, limit, now=now)
-            known = digest(connection, agent, task, now=now)
+            now, tally = self._time(), read_tally(connection, agent)
+            memory = load(connection, agent, tally, limit=limit, now=now)
+            known = digest(connection, tally, task, now=now)
             return memory, known, _shared_context(connection)
 
         return self.database.read(work)
@@ -218,7 +222,7 @@ class SqlMemoryStore:
 
 
 def _shared_context(connection: Connection) -> SharedContext:
-    row = connection.execute(_CONTEXT).first()
+    row = _CONTEXT.first(connection)
     if row is None:
         return SharedContext(revision=0, content={})
     return SharedContext(

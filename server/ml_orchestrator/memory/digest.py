@@ -3,15 +3,13 @@
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, literal, select
+from sqlalchemy import Connection
 
+from ml_orchestrator.memory._tally import Tally
 from ml_orchestrator.memory.requests import Filters
-from ml_orchestrator.memory.search import Ranked, candidates, text_of
+from ml_orchestrator.memory.search import Ranked, candidates, last_of_all, text_of
 from ml_orchestrator.memory.search_models import Adviser, Digest, Lesson, Rate
 from ml_orchestrator.numerics.wilson import wilson_interval
-from ml_orchestrator.storage.schema import collaborations as pairs
-from ml_orchestrator.storage.schema import memory_counts as counts
-from ml_orchestrator.storage.schema import memory_records as records
 from ml_orchestrator.text.words import query_words, words_of
 
 __all__ = ["digest"]
@@ -20,25 +18,21 @@ SIMILAR = 0.3  # relevance from which a task counts as similar
 MAX_LESSONS = 3
 MAX_ADVISERS = 3
 MAX_CHARACTERS = 240
-_OUTCOMES = select(counts).where(
-    counts.c.agent == bindparam("agent"), counts.c.kind == literal("task")
-)
-_PAIRS = select(pairs).where(pairs.c.agent == bindparam("agent"))
 
 
-def digest(connection: Connection, agent: str, task: str | None, *, now: str) -> Digest:
-    """Return what ``agent`` should know before ``task``, or before any when none is named.
+def digest(connection: Connection, tally: Tally, task: str | None, *, now: str) -> Digest:
+    """Return what an agent should know before ``task``, or before any when none is named.
 
     With a task: the success rate of the similar tasks of all agents, the most similar that
     worked and that did not, and the best insights and facts about it. Without: the success
     rate of all tasks the agent ever stored, also of those that are gone.
     """
     words = [] if task is None else query_words(task)
-    advisers = _advisers(connection, agent, set(words))
+    advisers = _advisers(tally, set(words))
     if not words:
         return Digest(
             about="all of your own",
-            success=_own_success(connection, agent),
+            success=_own_success(tally),
             worked=[],
             failed=[],
             known=[],
@@ -60,7 +54,7 @@ def digest(connection: Connection, agent: str, task: str | None, *, now: str) ->
 
 def _similar(connection: Connection, words: Sequence[str], now: str) -> list[Ranked]:
     """Return what is about the same, the most similar first."""
-    up_to = connection.scalar(select(func.max(records.c.seq))) or 0
+    up_to = last_of_all(connection)
     found = candidates(connection, words, Filters(), up_to=up_to, now=now)
     similar = [ranked for ranked in found if ranked.relevance >= SIMILAR]
     return sorted(similar, key=lambda ranked: (-ranked.relevance, -ranked.row.seq))
@@ -80,15 +74,14 @@ def _lessons(found: Sequence[Ranked]) -> list[Lesson]:
     ]
 
 
-def _own_success(connection: Connection, agent: str) -> Rate:
-    rows = connection.execute(_OUTCOMES, {"agent": agent})
-    by_outcome = {row.outcome: row.n + row.n_removed for row in rows}
+def _own_success(tally: Tally) -> Rate:
+    tasks = (row for row in tally.counts if row.kind == "task")
+    by_outcome = {row.outcome: row.n + row.n_removed for row in tasks}
     return _rate(by_outcome.get("success", 0), sum(by_outcome.values()))
 
 
-def _advisers(connection: Connection, agent: str, words: set[str]) -> list[Adviser]:
+def _advisers(tally: Tally, words: set[str]) -> list[Adviser]:
     """Return colleagues for this kind of work first, then by the low end of their interval."""
-    rows = connection.execute(_PAIRS, {"agent": agent}).all()
     found = [
         (
             not words.isdisjoint(words_of(row.task_type)),
@@ -98,7 +91,7 @@ def _advisers(connection: Connection, agent: str, words: set[str]) -> list[Advis
                 success=_rate(row.successes, row.successes + row.failures),
             ),
         )
-        for row in rows
+        for row in tally.pairs
     ]
     found.sort(key=lambda pair: (not pair[0], -pair[1].success.low, pair[1].agent_name))
     return [adviser for _, adviser in found[:MAX_ADVISERS]]

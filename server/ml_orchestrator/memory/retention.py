@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, func, literal, select
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.memory._rows import find, remove
@@ -16,6 +16,7 @@ from ml_orchestrator.memory.requests import Selection
 from ml_orchestrator.memory.search import TEXTS
 from ml_orchestrator.storage.schema import memory_counts as counts
 from ml_orchestrator.storage.schema import memory_records as records
+from ml_orchestrator.storage.statements import Statement
 from ml_orchestrator.text import cut
 
 __all__ = ["carry_out", "plan", "tidy"]
@@ -24,9 +25,13 @@ STEP = 20  # records that one save removes at most
 CHOICE = 8  # of so many of the oldest the least useful goes
 MAX_FORGOTTEN = 200  # records that one plan holds
 KEEPER = "retention"
-_EXPIRED = select(records).where(records.c.expires_at <= bindparam("now")).limit(STEP)
-_TOTAL = select(func.sum(counts.c.n)).where(
-    counts.c.agent == bindparam("agent"), counts.c.kind == bindparam("kind")
+_EXPIRED = Statement(
+    select(records).where(records.c.expires_at <= bindparam("now")).limit(literal(STEP))
+)
+_TOTAL = Statement(
+    select(func.sum(counts.c.n)).where(
+        counts.c.agent == bindparam("agent"), counts.c.kind == bindparam("kind")
+    )
 )
 
 
@@ -38,7 +43,7 @@ def tidy(
     Beyond the limit goes, of the oldest that are not pinned, the least useful. How often tasks
     succeeded stays known: removed records stay counted.
     """
-    for row in connection.execute(_EXPIRED, {"now": now}).all():
+    for row in _EXPIRED.all(connection, {"now": now}):
         remove(connection, row, how="expired", by=KEEPER, now=now)
     for kind in kinds:
         over = _total(connection, agent, kind) - max_records
@@ -81,7 +86,7 @@ def carry_out(
 
 
 def _total(connection: Connection, agent: str, kind: str) -> int:
-    return int(connection.scalar(_TOTAL, {"agent": agent, "kind": kind}) or 0)
+    return int(_TOTAL.scalar(connection, {"agent": agent, "kind": kind}) or 0)
 
 
 def _least(connection: Connection, agent: str, kind: str, n: int) -> list[Row[Any]]:

@@ -21,17 +21,19 @@ from ml_orchestrator.memory.search_models import Earlier, FoundMemories, MemoryH
 from ml_orchestrator.storage.memory_rows import agent_word, cleaned, kind_word
 from ml_orchestrator.storage.schema import memory_past as past
 from ml_orchestrator.storage.schema import memory_records as records
+from ml_orchestrator.storage.statements import Statement
 from ml_orchestrator.text import cut
 from ml_orchestrator.text.words import query_words
 
-__all__ = ["TEXTS", "Ranked", "candidates", "meant", "search", "text_of"]
+__all__ = ["TEXTS", "Ranked", "candidates", "last_of_all", "meant", "search", "text_of"]
 
 MAX_RANKED = 200
 ENOUGH = 20  # records with every word, so that those with some are not looked for
 MAX_EACH = 50  # records that one word, or two, bring
 MAX_TEXT_CHARACTERS = 600
 MAX_MERGED_SHOWN = 3
-_MERGED = (
+_LAST = Statement(select(func.max(records.c.seq)))
+_MERGED = Statement(
     select(past)
     .where(past.c.became == bindparam("became"), past.c.how == literal("merged"))
     .order_by(past.c.created_at.desc(), past.c.id)
@@ -214,7 +216,7 @@ def _conditions(filters: Filters, up_to: int, now: str) -> _Wanted:
 
 def _place(connection: Connection, cursor: str | None, now: str) -> tuple[int, int, str]:
     if cursor is None:
-        return 0, connection.scalar(select(func.max(records.c.seq))) or 0, now
+        return 0, last_of_all(connection), now
     if (found := _CURSOR.fullmatch(cursor)) is None:
         raise InvalidInputError(
             f"{cursor[:60]!r} is no cursor of memory_search. Pass next_cursor of the page before "
@@ -240,7 +242,7 @@ def _merged_into(connection: Connection, ids: Sequence[str]) -> dict[str, list[E
 
 
 def _latest_merged(connection: Connection, id_: str) -> list[Earlier]:
-    rows = connection.execute(_MERGED, {"became": id_})
+    rows = _MERGED.all(connection, {"became": id_})
     return [
         Earlier(
             record_id=row.id,
@@ -282,3 +284,8 @@ def _hit(ranked: Ranked, merged: list[Earlier]) -> MemoryHit:
             similarity=ranked.similarity,
         ),
     )
+
+
+def last_of_all(connection: Connection) -> int:
+    """Return the number of the newest record there is; 0 without any."""
+    return int(_LAST.scalar(connection) or 0)

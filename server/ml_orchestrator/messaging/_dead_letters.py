@@ -9,6 +9,7 @@ from ml_orchestrator.messaging.models import DeadLetter
 from ml_orchestrator.storage.schema import dead_letters as table
 from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
+from ml_orchestrator.storage.statements import Statement
 
 __all__ = ["bury_strangers", "count_dead", "dead_of"]
 
@@ -24,12 +25,14 @@ _EXPIRED = (
         readers.c.acknowledged_at.is_(None),
     )
 )
-_N_DEAD = select(
-    select(func.count())
-    .select_from(table)
-    .where(table.c.from_agent == bindparam("agent"))
-    .scalar_subquery()
-    + _EXPIRED.with_only_columns(func.count()).scalar_subquery()
+_N_DEAD = Statement(
+    select(
+        select(func.count())
+        .select_from(table)
+        .where(table.c.from_agent == bindparam("agent"))
+        .scalar_subquery()
+        + _EXPIRED.with_only_columns(func.count()).scalar_subquery()
+    )
 )
 
 
@@ -53,7 +56,7 @@ def bury_strangers(
 
 def count_dead(connection: Connection, agent: str, *, now: str) -> int:
     """Return how many letters of ``agent`` reached nobody."""
-    return int(connection.execute(_N_DEAD, {"agent": agent, "now": now}).scalar_one())
+    return int(_N_DEAD.scalar(connection, {"agent": agent, "now": now}))
 
 
 def dead_of(connection: Connection, agent: str, *, now: str) -> list[DeadLetter]:

@@ -9,13 +9,14 @@ from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.messaging.models import DELEGATION, RESULT, OpenDelegation
 from ml_orchestrator.storage.collaborations import count_work
 from ml_orchestrator.storage.schema import delegations as table
+from ml_orchestrator.storage.statements import Statement
 
 __all__ = ["check_delegation", "note_delegation", "open_delegations"]
 
 OUTCOMES = ("success", "partial", "failure")
 MOST_SHOWN = 20
 USUAL_TASK = "delegation"
-_OPEN = (
+_OPEN = Statement(
     select(table)
     .where(
         or_(table.c.to_agent == bindparam("agent"), table.c.from_agent == bindparam("agent")),
@@ -64,7 +65,7 @@ def note_delegation(
 
 def open_delegations(connection: Connection, agent: str, *, now: str) -> list[OpenDelegation]:
     """Return work that waits for ``agent`` or that it waits for, oldest first, 20 at most."""
-    rows = connection.execute(_OPEN, {"agent": agent, "now": now})
+    rows = _OPEN.all(connection, {"agent": agent, "now": now})
     return [
         OpenDelegation(
             message_id=row.message_id,

@@ -12,19 +12,24 @@ from ml_orchestrator.messaging.models import PRIORITIES
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
+from ml_orchestrator.storage.statements import Statement
 
 __all__ = ["Quotas", "check_quotas"]
 
 WINDOW = timedelta(seconds=60)
 URGENT = PRIORITIES.index("urgent")
-_SENT = select(
-    func.count().label("n"),
-    func.min(messages.c.created_at).label("first_at"),
-    func.count().filter(messages.c.priority == literal(URGENT)).label("n_urgent"),
-    func.min(messages.c.created_at)
-    .filter(messages.c.priority == literal(URGENT))
-    .label("first_urgent_at"),
-).where(messages.c.from_agent == bindparam("sender"), messages.c.created_at > bindparam("since"))
+_SENT = Statement(
+    select(
+        func.count().label("n"),
+        func.min(messages.c.created_at).label("first_at"),
+        func.count().filter(messages.c.priority == literal(URGENT)).label("n_urgent"),
+        func.min(messages.c.created_at)
+        .filter(messages.c.priority == literal(URGENT))
+        .label("first_urgent_at"),
+    ).where(
+        messages.c.from_agent == bindparam("sender"), messages.c.created_at > bindparam("since")
+    )
+)
 _TO_READERS = (
     select(
         readers.c.agent,
@@ -73,7 +78,7 @@ def check_quotas(
     """
     sender = request["from"]
     asked = {"sender": sender, "since": timestamp(now - WINDOW)}
-    sent = connection.execute(_SENT, asked).one()
+    sent = _SENT.first(connection, asked)
     _check(sent.n, sent.first_at, quotas.per_sender, f"messages of {sender}", now)
     if request["priority"] == "urgent":
         what = f"urgent messages of {sender}"

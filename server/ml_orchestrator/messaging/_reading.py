@@ -24,6 +24,7 @@ from ml_orchestrator.messaging.models import PRIORITIES, Message, Unread
 from ml_orchestrator.storage.agents import is_known_agent
 from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
+from ml_orchestrator.storage.statements import Statement
 from ml_orchestrator.text import cut
 
 __all__ = ["count_unread", "messages_of", "page", "parse_cursor", "to_message"]
@@ -33,15 +34,17 @@ MOST_URGENT_TOLD = 3
 BEGINNING = 80
 _SHOWN = (messages, readers.c.acknowledged_at, readers.c.rank)
 # What has no end is counted by the database; what has one is looked up by its end.
-_N_UNREAD = text(
-    "SELECT coalesce((SELECT n FROM unread_counts WHERE agent = :agent), 0) + "
-    "(SELECT count(*) FROM message_recipients WHERE agent = :agent AND acknowledged_at IS NULL "
-    "AND expires_at > :now) AS n_unread, "
-    "coalesce((SELECT n_urgent FROM unread_counts WHERE agent = :agent), 0) + "
-    "(SELECT count(*) FROM message_recipients WHERE agent = :agent AND acknowledged_at IS NULL "
-    "AND expires_at > :now AND rank = 0) AS n_urgent"
+_N_UNREAD = Statement(
+    text(
+        "SELECT coalesce((SELECT n FROM unread_counts WHERE agent = :agent), 0) + "
+        "(SELECT count(*) FROM message_recipients WHERE agent = :agent AND acknowledged_at IS NULL "
+        "AND expires_at > :now) AS n_unread, "
+        "coalesce((SELECT n_urgent FROM unread_counts WHERE agent = :agent), 0) + "
+        "(SELECT count(*) FROM message_recipients WHERE agent = :agent AND acknowledged_at IS NULL "
+        "AND expires_at > :now AND rank = 0) AS n_urgent"
+    )
 )
-_URGENT = (
+_URGENT = Statement(
     select(messages.c.content)
     .join(readers, readers.c.message_seq == messages.c.seq)
     .where(
@@ -58,26 +61,37 @@ _TARGETS = (
     .where(readers.c.message_seq.in_(bindparam("seqs", expanding=True)))
     .order_by(readers.c.agent)
 )
-_HAS_ROWS = select(readers.c.agent).where(readers.c.agent == bindparam("agent")).limit(literal(1))
+_HAS_ROWS = Statement(
+    select(readers.c.agent).where(readers.c.agent == bindparam("agent")).limit(literal(1))
+)
 
 
 def _pages(
     found: Select[Any], rank: ColumnElement[int], seq: ColumnElement[int]
-) -> dict[tuple[bool, bool], Select[Any]]:
-    """Return the query of a page by whether it shows acknowledged ones and has one before it.
+) -> dict[tuple[bool, bool, bool], Statement]:
+    """Return the query of a page by whether it shows acknowledged ones, is not the first, and
+    looks for a text.
 
     Built once. Sorted by columns of one table, so that its index is read in order and only as
     far as the page goes.
     """
     found = found.order_by(rank, seq).limit(bindparam("limit"))
     after = tuple_(rank, seq) > tuple_(bindparam("after_rank"), bindparam("after_seq"))
+    unread = found.selected_columns["acknowledged_at"].is_(None)
+    holds = func.lower(messages.c.content).contains(
+        bindparam("query"), autoescape=False, escape="/"
+    )
     return {
-        (with_acknowledged, is_next): found.where(
-            *(() if with_acknowledged else (found.selected_columns["acknowledged_at"].is_(None),)),
-            *((after,) if is_next else ()),
+        (with_acknowledged, is_next, has_query): Statement(
+            found.where(
+                *(() if with_acknowledged else (unread,)),
+                *((after,) if is_next else ()),
+                *((holds,) if has_query else ()),
+            )
         )
         for with_acknowledged in (False, True)
         for is_next in (False, True)
+        for has_query in (False, True)
     }
 
 
@@ -119,10 +133,10 @@ def page(
     if after is not None:
         asked |= {"after_rank": after[0], "after_seq": after[1]}
     is_reader = shipped or _is_reader(connection, agent)
-    found = (_PAGES if is_reader else _PAGES_OF_STRANGERS)[with_acknowledged, after is not None]
     if query:
-        found = found.where(func.lower(messages.c.content).contains(query.lower(), autoescape=True))
-    return connection.execute(found, asked).all()
+        asked["query"] = _escaped(query.lower())
+    pages = _PAGES if is_reader else _PAGES_OF_STRANGERS
+    return pages[with_acknowledged, after is not None, bool(query)].all(connection, asked)
 
 
 def count_unread(connection: Connection, agent: str, *, shipped: bool, now: str) -> Unread:
@@ -141,8 +155,8 @@ def count_unread(connection: Connection, agent: str, *, shipped: bool, now: str)
         pressing = [row for row in broadcasts if row.rank == URGENT_RANK]
         return _unread(len(broadcasts), pressing, n_urgent=len(pressing))
     who_and_when = {"agent": agent, "now": now}
-    counted = connection.execute(_N_UNREAD, who_and_when).one()
-    urgent = connection.execute(_URGENT, who_and_when).all() if counted.n_urgent else ()
+    counted = _N_UNREAD.first(connection, who_and_when)
+    urgent = _URGENT.all(connection, who_and_when) if counted.n_urgent else ()
     return _unread(counted.n_unread, urgent, n_urgent=counted.n_urgent)
 
 
@@ -193,10 +207,15 @@ def parse_cursor(cursor: str | None) -> tuple[int, int] | None:
 
 def _is_reader(connection: Connection, agent: str) -> bool:
     """Whether anything was sent to ``agent`` by name or as one that was known."""
-    has_rows = connection.execute(_HAS_ROWS, {"agent": agent}).first() is not None
+    has_rows = _HAS_ROWS.first(connection, {"agent": agent}) is not None
     return has_rows or is_known_agent(connection, agent)
 
 
 def _unread(n_unread: int, rows: Sequence[Row[Any]], *, n_urgent: int) -> Unread:
     urgent = [cut(row.content, BEGINNING) for row in rows[:MOST_URGENT_TOLD]]
     return Unread(n_unread=n_unread, n_urgent=n_urgent, urgent=urgent)
+
+
+def _escaped(text: str) -> str:
+    """Return a text in which LIKE finds no wildcard, with "/" before what would be one."""
+    return text.replace("/", "//").replace("%", "/%").replace("_", "/_")

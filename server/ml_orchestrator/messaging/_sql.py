@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
 from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.messaging._dead_letters import bury_strangers, count_dead, dead_of
@@ -36,11 +36,16 @@ from ml_orchestrator.storage.idempotency import once
 from ml_orchestrator.storage.memory_rows import cleaned
 from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
+from ml_orchestrator.storage.statements import Statement
 
 __all__ = ["SqlMailbox"]
 
-_ADD = insert(messages).returning(messages.c.seq)
-_ADD_READERS = insert(readers)
+_ADD = Statement(
+    insert(messages).returning(messages.c.seq),
+    columns=[column.name for column in messages.columns if column.name != "seq"],
+)
+_ADD_READER = Statement(insert(readers), columns=("message_seq", "agent", "rank", "expires_at"))
+_THREAD = Statement(select(messages.c.thread_id).where(messages.c.id == bindparam("id")))
 
 
 class SqlMailbox:
@@ -213,10 +218,9 @@ class SqlMailbox:
         thread_id = _thread_of(connection, request["reply_to"])
         check_quotas(connection, self._quotas, request, now=now)
         message = _row(request, flags, now=now, thread_id=thread_id)
-        seq = connection.execute(_ADD, message).scalar_one()
+        seq = _ADD.scalar(connection, message)
         targets = request["to"] or [name for name in known if name != request["from"]]
-        if targets:
-            connection.execute(_ADD_READERS, [_reader(message, seq, agent) for agent in targets])
+        _ADD_READER.change_each(connection, [_reader(message, seq, agent) for agent in targets])
         note_delegation(connection, request, {**message, "seq": seq})
         return {
             "message_id": message["id"],
@@ -256,7 +260,7 @@ def _reader(message: Mapping[str, Any], seq: int, agent: str) -> dict[str, Any]:
 def _thread_of(connection: Connection, message_id: str | None) -> str | None:
     if message_id is None:
         return None
-    thread = connection.scalar(select(messages.c.thread_id).where(messages.c.id == message_id))
+    thread = _THREAD.scalar(connection, {"id": message_id})
     if thread is None:
         raise NotFoundError(
             f"No message {message_id!r} to reply to. "

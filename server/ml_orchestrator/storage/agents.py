@@ -5,12 +5,13 @@ from sqlalchemy import Connection, bindparam, insert, select
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.message_rows import add_live_broadcasts
 from ml_orchestrator.storage.schema import agents
+from ml_orchestrator.storage.statements import Statement
 
 __all__ = ["is_known_agent", "note_agent", "seen_agents", "welcome"]
 
-_SEEN = select(agents.c.name)
-_WELCOME = insert(agents)
-_IS_KNOWN = select(agents.c.name).where(agents.c.name == bindparam("name"))
+_SEEN = Statement(select(agents.c.name))
+_WELCOME = Statement(insert(agents), columns=("name", "first_seen_at"))
+_IS_KNOWN = Statement(select(agents.c.name).where(agents.c.name == bindparam("name")))
 
 
 def note_agent(connection: Connection, name: str, *, now: str | None = None) -> None:
@@ -21,15 +22,15 @@ def note_agent(connection: Connection, name: str, *, now: str | None = None) -> 
 
 def welcome(connection: Connection, name: str, *, now: str) -> None:
     """Take in an agent that was not seen before, and give it what was sent to everybody."""
-    connection.execute(_WELCOME, {"name": name, "first_seen_at": now})
+    _WELCOME.change(connection, {"name": name, "first_seen_at": now})
     add_live_broadcasts(connection, name, now=now)
 
 
 def is_known_agent(connection: Connection, name: str) -> bool:
     """Whether ``name`` has taken part before."""
-    return connection.execute(_IS_KNOWN, {"name": name}).first() is not None
+    return _IS_KNOWN.first(connection, {"name": name}) is not None
 
 
 def seen_agents(connection: Connection) -> set[str]:
     """Return the names of the agents seen so far."""
-    return set(connection.execute(_SEEN).scalars())
+    return {row.name for row in _SEEN.all(connection)}

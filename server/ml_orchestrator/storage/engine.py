@@ -13,6 +13,7 @@ from sqlalchemy.exc import DatabaseError
 
 from ml_orchestrator.errors import OrchestratorError, UnavailableError
 from ml_orchestrator.storage.home import prepare_home
+from ml_orchestrator.storage.kept import KEPT, KeptConnections
 from ml_orchestrator.storage.locks import exclusive
 from ml_orchestrator.storage.migrations import migrate
 from ml_orchestrator.storage.schema import schema_version
@@ -24,6 +25,7 @@ T = TypeVar("T")
 BUSY_TIMEOUT_S = 10.0
 ATTEMPTS = 5
 FIRST_PAUSE_S = 0.02
+_BEGIN = {"read": "BEGIN", "write": "BEGIN IMMEDIATE"}  # of SQLite
 WRITE_LOCK = 0x6D6C_6F72  # any number of ours will do; every writer takes the same one
 
 
@@ -44,6 +46,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._kept = KeptConnections(engine) if engine.dialect.name == "sqlite" else None
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` on a consistent snapshot and return its result."""
@@ -66,9 +69,13 @@ class Database:
 
     def close(self) -> None:
         """Give connections back."""
+        if self._kept is not None:
+            self._kept.close()
         self.engine.dispose()
 
     def _run(self, work: Callable[[Connection], T], purpose: str) -> T:
+        if self._kept is not None:
+            return self._kept.run(work, _BEGIN[purpose])
         options = {"ml_purpose": purpose}
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
             return work(connection)
@@ -78,7 +85,7 @@ class Database:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return act()
-            except DatabaseError as error:
+            except (DatabaseError, sqlite3.DatabaseError) as error:
                 if not _is_passing(error) or attempt == ATTEMPTS:
                     raise _unavailable(error) from error
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 jitter, not a secret
@@ -117,7 +124,10 @@ def _bring_up_to_date(engine: Engine) -> None:
 
 def _options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}}
+        return {
+            "connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+            "max_overflow": -1,  # as many as there are threads: some are kept
+        }
     return {"pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
 
 
@@ -132,8 +142,9 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        is_write = connection.get_execution_options().get("ml_purpose", "write") == "write"
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+        purpose = connection.get_execution_options().get("ml_purpose", "write")
+        if purpose != KEPT:
+            connection.exec_driver_sql(_BEGIN[purpose])
 
 
 def _prepare_postgres(engine: Engine) -> None:
@@ -148,13 +159,13 @@ def _prepare_postgres(engine: Engine) -> None:
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
-def _is_passing(error: DatabaseError) -> bool:
-    text = str(error.orig).lower()
+def _is_passing(error: DatabaseError | sqlite3.DatabaseError) -> bool:
+    text = _said(error).lower()
     return any(sign in text for sign in ("locked", "busy", "lock timeout", "deadlock detected"))
 
 
-def _unavailable(error: DatabaseError) -> UnavailableError:
-    text = str(error.orig).strip() or type(error).__name__
+def _unavailable(error: DatabaseError | sqlite3.DatabaseError) -> UnavailableError:
+    text = _said(error).strip() or type(error).__name__
     if "full" in text or "No space left" in text:
         hint = "Free some disk space and try again."
     elif _is_passing(error):
@@ -162,3 +173,7 @@ def _unavailable(error: DatabaseError) -> UnavailableError:
     else:
         hint = "Check the disk, ML_ORCHESTRATOR_HOME and ML_ORCHESTRATOR_DATABASE_URL."
     return UnavailableError(f"The state database refused: {text}. Nothing was written. {hint}")
+
+
+def _said(error: DatabaseError | sqlite3.DatabaseError) -> str:
+    return str(error.orig if isinstance(error, DatabaseError) else error)

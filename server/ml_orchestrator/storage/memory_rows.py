@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, text, update
 
 from ml_orchestrator.storage.schema import memory_records as records
+from ml_orchestrator.storage.statements import Statement
 from ml_orchestrator.text import clean
 from ml_orchestrator.text.words import near_key, words_of
 
@@ -39,15 +40,17 @@ _SEARCH_INDEX = {
         "CREATE INDEX ix_memory_lexemes ON memory_records USING gin (lexemes)",
     ),
 }
-_ADD = text("INSERT INTO memory_search (rowid, words) VALUES (:seq, :words)")
-_REMOVE = text(
-    "INSERT INTO memory_search (memory_search, rowid, words) VALUES ('delete', :seq, :words)"
+_ADD = Statement(text("INSERT INTO memory_search (rowid, words) VALUES (:seq, :words)"))
+_REMOVE = Statement(
+    text("INSERT INTO memory_search (memory_search, rowid, words) VALUES ('delete', :seq, :words)")
 )
-_COUNT = text(
-    "INSERT INTO memory_counts (agent, kind, outcome, n, latest) "
-    "VALUES (:agent, :kind, :outcome, 1, :at) ON CONFLICT (agent, kind, outcome) DO UPDATE "
-    "SET n = memory_counts.n + 1, latest = CASE WHEN excluded.latest > memory_counts.latest "
-    "THEN excluded.latest ELSE memory_counts.latest END"
+_COUNT = Statement(
+    text(
+        "INSERT INTO memory_counts (agent, kind, outcome, n, latest) "
+        "VALUES (:agent, :kind, :outcome, 1, :at) ON CONFLICT (agent, kind, outcome) DO UPDATE "
+        "SET n = memory_counts.n + 1, latest = CASE WHEN excluded.latest > memory_counts.latest "
+        "THEN excluded.latest ELSE memory_counts.latest END"
+    )
 )
 
 
@@ -119,19 +122,19 @@ def create_search_index(connection: Connection) -> None:
 def add_to_search(connection: Connection, seq: int, words: str) -> None:
     """Let a stored record be found; Postgres does it by itself."""
     if connection.dialect.name == "sqlite":
-        connection.execute(_ADD, {"seq": seq, "words": words})
+        _ADD.change(connection, {"seq": seq, "words": words})
 
 
 def remove_from_search(connection: Connection, seq: int, words: str) -> None:
     """Let a record that is being removed no longer be found."""
     if connection.dialect.name == "sqlite":
-        connection.execute(_REMOVE, {"seq": seq, "words": words})
+        _REMOVE.change(connection, {"seq": seq, "words": words})
 
 
 def count(connection: Connection, agent: str, kind: str, outcome: str, at: str) -> None:
     """Count one record more."""
     row = {"agent": agent, "kind": kind, "outcome": outcome, "at": at}
-    connection.execute(_COUNT, row)
+    _COUNT.change(connection, row)
 
 
 def complete_rows(connection: Connection) -> None:
