@@ -1,7 +1,5 @@
 """Parts of prompts: what they look like, where they are, and how long it takes to find them."""
 
-import itertools
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,7 +89,7 @@ def test_instructions_leave_out_what_elements_hold_as_data() -> None:
 
 
 def test_an_open_block_of_code_reaches_to_the_end() -> None:
-    assert split_prompt("Fix:\n```\nx = 1\n").texts("fence") == ("```\nx = 1\n",)
+    assert split_prompt("Fix:\n```\nx = 1\n").texts("fence") == ("```\nx = 1",)
 
 
 @given(st.text(alphabet="aA1 .\n`\"'<>/{}[]$#-:>“”。!\\", max_size=200) | st.text(max_size=100))
@@ -101,7 +99,13 @@ def test_any_text_can_be_split_and_parts_lie_inside_of_it(text: str) -> None:
     for part in parts.parts:
         assert part.kind in KINDS
         assert 0 <= part.start < part.end <= len(text)
-    kept = parts.of(*KEPT_KINDS)
-    assert all(left.end <= right.start for left, right in itertools.pairwise(kept)), (
-        "kept parts do not overlap"
-    )
+    fences = parts.of("fence", "inline_code")
+    assert not any(
+        code.start < part.start < code.end for code in fences for part in parts.of(*KEPT_KINDS)
+    ), "nothing is looked for in code"
+
+
+def test_a_tag_that_names_an_element_is_no_placeholder() -> None:
+    parts = split_prompt("Sum up the mail in <mail> for <name>.\n<mail>\n{mail}\n</mail>")
+    assert parts.texts("tag") == ("<mail>", "<mail>", "</mail>")
+    assert parts.texts("placeholder") == ("<name>", "{mail}")

@@ -4,7 +4,17 @@ import re
 
 from ml_orchestrator.optimization.reading import Reading
 
-__all__ = ["count_asked", "fields", "genre", "labels", "listed", "options", "source", "target"]
+__all__ = [
+    "GENRE",
+    "count_asked",
+    "fields",
+    "genre",
+    "labels",
+    "listed",
+    "options",
+    "source",
+    "target",
+]
 
 _ITEM = r"[\"'“‘`*]{0,2}[A-Za-z][\w -]{0,40}?[\"'”’`*]{0,2}"
 _LIST = re.compile(
@@ -32,7 +42,7 @@ _GENRES = (
     "review|bio|biography|caption|ad|advert|memo|readme|documentation|release notes|faq|haiku|"
     "song|obituary|toast|post|text|page|message|description|introduction|note"
 )
-_GENRE = re.compile(rf"\b({_GENRES})s?\b", re.IGNORECASE)
+GENRE = re.compile(rf"\b({_GENRES})s?\b", re.IGNORECASE)
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -96,7 +106,7 @@ def count_asked(reading: Reading) -> str:
 def genre(reading: Reading) -> str:
     """Return what kind of text is to be written, such as ``email``, or an empty text."""
     for task in reading.tasks:
-        if task.kind in {"write", "rewrite"} and (match := _GENRE.search(task.what[:80])):
+        if task.kind in {"write", "rewrite"} and (match := GENRE.search(task.what[:80])):
             return match[1].lower()
     return ""
 

@@ -9,30 +9,33 @@ from ml_orchestrator.optimization.intent import losses
 from ml_orchestrator.optimization.models import AppliedRule, Improvement, SkippedRule
 from ml_orchestrator.optimization.reading import FILL, Reading, read_prompt
 from ml_orchestrator.optimization.rubric import score_prompt
-from ml_orchestrator.optimization.rules import RULES, Finding, Rule, apply_edits
+from ml_orchestrator.optimization.rules import RULES, Finding, Rule
 from ml_orchestrator.text import cut
 
 __all__ = ["MAX_CHARACTERS", "candidates", "improve"]
 
 MAX_CHARACTERS = 20_000
 _WHERE_CHARACTERS = 120
+_MOST_PASSES = 4
 _LANGUAGE = "The prompt does not read as English; the rules write English, so none was applied."
 
 
 @dataclass
 class _Draft:
-    """A prompt on its way, with what was done to it."""
+    """A prompt on its way, with what was done to it, by rule."""
 
     text: str
-    applied: list[AppliedRule] = field(default_factory=list)
-    skipped: list[SkippedRule] = field(default_factory=list)
+    applied: dict[str, AppliedRule] = field(default_factory=dict)
+    skipped: dict[str, SkippedRule] = field(default_factory=dict)
 
-    @property
-    def names(self) -> frozenset[str]:
-        return frozenset(each.rule for each in self.applied)
 
-    def skip(self, rule: Rule, reason: str) -> None:
-        self.skipped.append(SkippedRule(rule=rule.name, reason=reason))
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """How far a prompt may change; ``longest`` is in words."""
+
+    max_rules: int | None
+    longest: int | None
+    may_ask: bool
 
 
 def candidates(prompt: str, rules: Iterable[str] | None = None) -> dict[str, Finding]:
@@ -75,18 +78,18 @@ def improve(
     _check_limits(max_rules, max_added_words)
     draft = _Draft(prompt)
     longest = None if max_added_words is None else len(prompt.split()) + max_added_words
-    for rule in _in_order(rules):
-        finding = rule.applies(draft.text)
-        if finding is not None:
-            new = apply_edits(draft.text, finding.edits)
-            _take(
-                draft, rule, finding, new, _why_not(draft, rule, new, max_rules, longest, may_ask)
-            )
+    limits = _Limits(max_rules, longest, may_ask)
+    for _ in range(_MOST_PASSES):  # a change may bring to light what an earlier rule is about
+        before = draft.text
+        for rule in _in_order(rules):
+            _try(draft, rule, limits)
+        if draft.text == before:
+            break
     return Improvement(
         text=draft.text,
         diff=_diff(prompt, draft.text),
-        applied=tuple(draft.applied),
-        skipped=tuple(draft.skipped),
+        applied=tuple(draft.applied.values()),
+        skipped=tuple(draft.skipped.values()),
         questions=tuple(_questions(draft.text)),
         score_before=score_prompt(reading).score,
         score_after=score_prompt(draft.text).score,
@@ -116,34 +119,35 @@ def _in_order(rules: Iterable[str] | None) -> list[Rule]:
     return sorted(chosen, key=lambda rule: (rule.order, rule.name))
 
 
-def _take(draft: _Draft, rule: Rule, finding: Finding, new: str, why_not: str) -> None:
-    if why_not:
-        draft.skip(rule, why_not)
+def _try(draft: _Draft, rule: Rule, limits: _Limits) -> None:
+    finding = rule.applies(draft.text)
+    if finding is None:
+        return
+    new = rule.apply(draft.text)
+    if why_not := _why_not(draft, rule, new, limits):
+        draft.skipped[rule.name] = SkippedRule(rule=rule.name, reason=why_not)
         return
     where = cut(draft.text[finding.start : finding.end].strip(), _WHERE_CHARACTERS)
-    draft.applied.append(AppliedRule(rule=rule.name, reason=finding.reason, where=where))
+    account = AppliedRule(rule=rule.name, reason=finding.reason, where=where)
+    draft.applied.setdefault(rule.name, account)
     draft.text = new
 
 
-def _why_not(
-    draft: _Draft,
-    rule: Rule,
-    new: str,
-    max_rules: int | None,
-    longest: int | None,
-    may_ask: bool,
-) -> str:
+def _why_not(draft: _Draft, rule: Rule, new: str, limits: _Limits) -> str:
     """Return why a rule is held back, or an empty text."""
     against = sorted(
-        name for name in draft.names if name in rule.conflicts or rule.name in RULES[name].conflicts
+        name
+        for name in draft.applied
+        if name in rule.conflicts or rule.name in RULES[name].conflicts
     )
     if against:
         return f"It conflicts with {against[0]}, which was applied."
-    if max_rules is not None and len(draft.applied) >= max_rules:
-        return f"max_rules={max_rules} is reached."
-    if longest is not None and len(new.split()) > longest:
+    n_rules = len({*draft.applied, rule.name})
+    if limits.max_rules is not None and n_rules > limits.max_rules:
+        return f"max_rules={limits.max_rules} is reached."
+    if limits.longest is not None and len(new.split()) > limits.longest:
         return "The prompt would grow by more than max_added_words."
-    if not may_ask and len(FILL.findall(new)) > len(FILL.findall(draft.text)):
+    if not limits.may_ask and len(FILL.findall(new)) > len(FILL.findall(draft.text)):
         return "It needs something that only the author knows."
     lost = losses(draft.text, new)
     return f"It would lose {lost[0]}." if lost else ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ml_orchestrator.optimization.language import is_english
-from ml_orchestrator.optimization.reading_patterns import COMPONENTS, data_places
+from ml_orchestrator.optimization.reading_patterns import COMPONENTS, SIDE_NAME, data_places
 from ml_orchestrator.optimization.tasks import Task, tasks_of
 from ml_orchestrator.text.prompt_parts import Part, PromptParts, split_prompt
 
@@ -56,8 +56,31 @@ class Reading:
 
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
-        """What is asked for, in order."""
-        return tasks_of(self.parts)
+        """What is asked for, in order; sections about form, limits and the like ask nothing."""
+        spans = self.side_sections
+        return tuple(
+            task
+            for task in tasks_of(self.parts)
+            if not any(start <= task.start < end for start, end in spans)
+        )
+
+    @cached_property
+    def side_sections(self) -> tuple[tuple[int, int], ...]:
+        """Places of sections that say how to work and what comes out, not what is asked for."""
+        spans = []
+        headings = [part.start for part in self.parts.of("heading")]
+        for part in self.parts.of("element", "heading", "label"):
+            if SIDE_NAME.search(part.name.replace("_", " ").lower()):
+                spans.append((part.start, self._section_end(part, headings)))
+        return tuple(spans)
+
+    def _section_end(self, part: Part, headings: list[int]) -> int:
+        if part.kind == "element":
+            return part.end
+        if part.kind == "heading":
+            return next((start for start in headings if start > part.start), len(self.text))
+        end = self.text.find("\n\n", part.end)
+        return len(self.text) if end < 0 else end
 
     @cached_property
     def task(self) -> Task | None:

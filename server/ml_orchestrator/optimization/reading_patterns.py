@@ -1,12 +1,20 @@
 """How the components of an English prompt are named and said, and where its data stand."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from ml_orchestrator.text.prompt_parts import Part, PromptParts
 
-__all__ = ["COMPONENTS", "STRANGERS", "data_name", "data_places", "is_marked_off"]
+__all__ = [
+    "COMPONENTS",
+    "SIDE_NAME",
+    "STRANGERS",
+    "bare_placeholders",
+    "data_name",
+    "data_places",
+]
 
 _NAMED = re.compile(r"[a-z]+")
 _DATA = frozenset(
@@ -24,6 +32,11 @@ STRANGERS = frozenset(
     "letter application response responses".split()
 )
 _LONG_QUOTE = 200
+SIDE_NAME = re.compile(
+    r"\b(?:output|format|constraints?|rules?|guidelines?|examples?|if unsure|unsure|criteria|check|"
+    r"checklist|role|persona|audience|length|tone|context|background|details|how to work|data|style|"
+    r"quality|restrictions?|notes?|technology|expected|observed)\b"
+)
 
 
 def _component(names: str, said: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
@@ -76,13 +89,13 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
             r"|\b(?:valid json|as json|in json|json (?:object|array)|in markdown|as a table|as bullets|one per line|output format|nothing else|without (?:any )?(?:introduction|preamble|commentary))\b",
         ),
         "examples": _component(
-            "examples?|samples?|few shot|demonstrations?|example \\w+|sample \\w+|input|q",
-            r"\b(?:for example|for instance|e\.g\.|here is an example|an example|such as|like this|examples? of|sample (?:input|output))|->|→|=>",
+            "examples?|samples?|few shot|demonstrations?|example \\w+|sample \\w+",
+            r"\binput:[^\n]{0,400}\n+\s*[-*]?\s*output:|\b(?:for example|for instance|e\.g\.|here is an example|an example|such as|like this|examples? of|sample (?:input|output))|->|→|=>",
         ),
         "steps": _component(
             "steps?|procedure|method|approach|process|workflow|how to work|thinking|reasoning|how to proceed",
             r"\bstep[- ]by[- ]step\b|\bthink\b[^.\n]{0,30}\b(?:through|first|before|aloud|carefully)\b|\bbefore (?:you )?(?:answer|answering|deciding|you decide|concluding|giving|writing|you write|the final)"
-            r"|\bshow (?:your|the|all|each) (?:work|working|reasoning|steps?|calculations?)\b|\breason(?:ing)? (?:through|first|in|step)\b|\bfirst[, ][^\n]{5,300}\b(?:then|next|second|after that|finally)\b|\bwork (?:through|out)\b"
+            r"|\bshow (?:your|the|all|each) (?:work|working|reasoning|steps?|calculations?)\b|\breason(?:ing)? (?:it )?(?:through|first|step)\b|\bfirst[, ][^\n]{5,300}\b(?:then|next|second|after that|finally)\b|\bwork (?:through|out)\b"
             r"|\bin this order\b|\bone (?:step|operation) (?:at a time|per line|a line)\b|\bstep 1\b",
         ),
         "constraints": _component(
@@ -133,9 +146,20 @@ def data_name(placeholder: str) -> str:
     return next((word for word in reversed(words) if word in _DATA), "")
 
 
-def is_marked_off(parts: PromptParts, part: Part) -> bool:
-    """Say whether it shows where this data begins and ends."""
-    return part.kind != "placeholder"
+def bare_placeholders(parts: PromptParts) -> tuple[Part, ...]:
+    """Return placeholders of data of which nothing shows where the data begin and end."""
+    marked = [part for part in data_places(parts) if part.kind != "placeholder"]
+    seen = {
+        parts.text[part.start : part.end]
+        for part in parts.of("placeholder")
+        if any(outer.start < part.start < outer.end for outer in marked)
+    }
+    bare: dict[str, Part] = {}
+    for part in data_places(parts):
+        text = parts.text[part.start : part.end]
+        if part.kind == "placeholder" and text not in seen:
+            bare.setdefault(text, part)
+    return tuple(bare.values())
 
 
 def data_places(parts: PromptParts) -> tuple[Part, ...]:
@@ -144,15 +168,21 @@ def data_places(parts: PromptParts) -> tuple[Part, ...]:
     What lies inside of another is left out.
     """
     found = [*parts.data_elements, *parts.of("fence")]
+    places = [part.start for part in parts.of("placeholder")]
     for part in parts.of("quote", "placeholder"):
         text = parts.text[part.start : part.end]
         if part.kind == "placeholder":
             if data_name(text):
                 found.append(part)
-        elif text.startswith(('"""', ">")) or len(text) > _LONG_QUOTE:
+        elif text.startswith(('"""', ">")) or len(text) > _LONG_QUOTE or _holds(places, part):
             found.append(part)
     outer: list[Part] = []
     for part in sorted(found, key=lambda part: (part.start, -part.end)):
         if not outer or part.start >= outer[-1].end:
             outer.append(part)
     return tuple(outer)
+
+
+def _holds(places: list[int], part: Part) -> bool:
+    at = bisect_left(places, part.start)
+    return at < len(places) and places[at] < part.end

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from ml_orchestrator.optimization.models import Criterion, RubricScore
 from ml_orchestrator.optimization.needs import SPECIFICS, is_needed, missing_specifics
 from ml_orchestrator.optimization.reading import Reading, read_prompt
-from ml_orchestrator.optimization.reading_patterns import is_marked_off
+from ml_orchestrator.optimization.reading_patterns import bare_placeholders
 from ml_orchestrator.optimization.rules.brevity import paddings
 from ml_orchestrator.optimization.rules.clarity import vague_places
+from ml_orchestrator.optimization.rules.structure import LONG_WORDS
 
 __all__ = ["CRITERIA", "score_prompt"]
 
-_LONG_WORDS = 150  # instructions of this length are read better in sections
 _MOST_OPEN = 4  # marks for the author; with more the prompt is a form, not a prompt
 
 
@@ -94,7 +94,7 @@ def _sections(reading: Reading) -> tuple[float, str]:
 
 
 def _data(reading: Reading) -> tuple[float, str]:
-    n_open = sum(not is_marked_off(reading.parts, part) for part in reading.data)
+    n_open = len(bare_placeholders(reading.parts))
     share = 1 - n_open / len(reading.data)
     return share, f"{n_open} of {len(reading.data)} pieces of data are not marked off."
 
@@ -116,7 +116,7 @@ CRITERIA: dict[str, _Line] = {
     "role": _component("role", 0.5),
     "clarity": _Line(1.5, _always, _clear),
     "concision": _Line(0.5, _always, _concise),
-    "structure": _Line(1, lambda reading: reading.n_words >= _LONG_WORDS, _sections),
+    "structure": _Line(1, lambda reading: reading.n_words >= LONG_WORDS, _sections),
     "data": _Line(1.5, lambda reading: bool(reading.data), _data),
     "filled": _Line(1.5, lambda reading: bool(reading.open_fills), _filled),
 }

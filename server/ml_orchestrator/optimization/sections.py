@@ -2,19 +2,25 @@
 
 from ml_orchestrator.optimization.reading import Reading
 from ml_orchestrator.optimization.rules.contract import Edit, Finding
+from ml_orchestrator.text.prompt_parts import Part
 
 __all__ = ["added", "place_for_section"]
 
 
-def added(reading: Reading, title: str, body: str, *, reason: str) -> Finding:
+def added(
+    reading: Reading, title: str, body: str, *, reason: str, is_titled: bool = True
+) -> Finding:
     """Return the finding that a section is missing, with the edit that adds it.
 
     It is marked as the prompt's other sections are (tags, headings or labels), and stands after
-    the instructions: before data at the end of the prompt, else last.
+    the instructions: before data at the end of the prompt, else last. Lines with labels of their
+    own need no title among labels.
     """
     end, after = place_for_section(reading)
     tail = "\n\n" if reading.text[after:].strip() else reading.text[end:after]
-    edit = Edit(end, after, f"\n\n{_section(reading, title, body)}{tail}")
+    section = _section(reading, title, body) if is_titled else body
+    gap = "\n\n" if end else ""
+    edit = Edit(end, after, f"{gap}{section}{tail}")
     return Finding(reason, *_spot(reading), (edit,))
 
 
@@ -40,13 +46,23 @@ def place_for_section(reading: Reading) -> tuple[int, int]:
     end = len(text.rstrip())
     after = len(text)
     for part in reversed(reading.data):
-        if part.end != end:
+        if part.end < end:
             break
         start = _start_with_label(reading, part.start)
-        if start is None or not text[:start].strip():
+        if _is_open(text, part):  # what came after it would be code
+            start = part.start
+        elif start is None or not text[:start].strip():
             break
         end, after = len(text[:start].rstrip()), start
     return end, after
+
+
+def _is_open(text: str, part: Part) -> bool:
+    """Say whether this is code that nothing closes."""
+    lines = text[part.start : part.end].rstrip().split("\n")
+    mark = lines[0].lstrip(" >\t")[:3]
+    is_closed = len(lines) > 1 and not lines[-1].strip(" >\t").strip(mark[:1])
+    return part.kind == "fence" and not is_closed
 
 
 def _start_with_label(reading: Reading, start: int) -> int | None:

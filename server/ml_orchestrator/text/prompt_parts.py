@@ -146,12 +146,13 @@ def _fences(text: str) -> Iterator[Part]:
     start, mark = -1, ""
     for match in FENCE.finditer(text):
         if not mark:
-            start, mark = match.start(), match[1]
-        elif match[1].startswith(mark) and not match[2].strip():
-            yield Part(start, match.end(), "fence")
+            mark = match[1] or match[3]
+            start = match.end() - len(mark) - len(match[2] or match[4] or "")
+        elif match[1] and match[1].startswith(mark) and not match[2].strip():
+            yield Part(start, match.end(1), "fence")
             mark = ""
     if mark:
-        yield Part(start, len(text), "fence")
+        yield Part(start, len(text.rstrip()), "fence")
 
 
 def _triple_quotes(text: str) -> Iterator[Part]:
@@ -177,6 +178,8 @@ def _elements(text: str) -> tuple[list[Part], list[Part]]:
             tags.append(part)
         else:
             opened.setdefault(name, []).append(part)
+    # A tag that is never closed mentions an element of this name, or is a placeholder.
+    tags += [part for name in {part.name for part in elements} for part in opened[name]]
     return elements, tags
 
 

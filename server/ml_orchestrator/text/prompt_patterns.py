@@ -19,7 +19,9 @@ __all__ = [
     "VOID_TAGS",
 ]
 
-FENCE = re.compile(r"^[ \t>]{0,12}(`{3,}+|~{3,}+)([^\n]*+)$", re.MULTILINE)
+FENCE = re.compile(  # at the start of a line, or opened at the end of one
+    r"^[ \t>]{0,12}(`{3,}+|~{3,}+)([^\n]*+)$|^[^\n`]*[ :](`{3,}+)(\w*+)$", re.MULTILINE
+)
 INLINE_CODE = re.compile(r"(?<!`)(`{1,2}+)(?!`)(?:[^`\n]|(?!\1)`){1,500}+\1(?!`)")
 URL = re.compile(
     r"\b(?:https?|ftp|s3|file)://[^\s<>\"')\]}`\ufffc]*[^\s<>\"')\]}`\ufffc.,;:!?]|\b[\w.+-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+)++"

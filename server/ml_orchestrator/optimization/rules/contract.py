@@ -12,6 +12,9 @@ __all__ = ["RULES", "Edit", "Find", "Finding", "Rule", "RuleKind", "apply_edits"
 RuleKind = Literal["word", "add", "order", "mark"]
 
 
+_MOST_ROUNDS = 20
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Edit:
     """Put ``new`` in the place of ``text[start:end]``; with ``start == end`` it is put in."""
@@ -23,7 +26,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why a rule applies, where in the prompt, and how it would change it."""
+    """Why a rule applies, where in the prompt, and how it would change it at first."""
 
     reason: str
     start: int
@@ -59,9 +62,16 @@ class Rule:
         return self.find(reading) if reading.is_english else None
 
     def apply(self, prompt: str) -> str:
-        """Return the prompt as this rule would have it; the same if the rule does not apply."""
-        finding = self.applies(prompt)
-        return prompt if finding is None else apply_edits(prompt, finding.edits)
+        """Return the prompt as this rule would have it; the same if the rule does not apply.
+
+        What an edit brings to light is edited too, until the rule finds nothing more.
+        """
+        for _ in range(_MOST_ROUNDS):
+            finding = self.applies(prompt)
+            if finding is None:
+                break
+            prompt = apply_edits(prompt, finding.edits)
+        return prompt
 
 
 RULES: Catalog[Rule] = Catalog("prompt rule")

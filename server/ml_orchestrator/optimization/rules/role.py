@@ -1,0 +1,99 @@
+"""The rule that says with whose knowledge to answer."""
+
+import re
+
+from ml_orchestrator.optimization.asked import genre
+from ml_orchestrator.optimization.needs import is_needed
+from ml_orchestrator.optimization.reading import Reading
+from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
+
+__all__ = ["role"]
+
+# The first field of knowledge whose words occur gives the role.
+_FIELDS: tuple[tuple[str, str], ...] = (
+    (r"sql|postgres(?:ql)?|mysql|sqlite|database schema", "a database engineer"),
+    (r"python|pandas|django|flask|fastapi|pytest", "a senior Python developer"),
+    (r"typescript|javascript|react|vue|node", "a senior TypeScript and JavaScript developer"),
+    (r"java|kotlin|spring", "a senior Java developer"),
+    (r"rust|golang|go service|c\+\+", "a senior systems programmer"),
+    (
+        r"kubernetes|docker|terraform|ci pipeline|deployment|on-call|incident",
+        "a site reliability engineer",
+    ),
+    (r"vulnerabilit\w+|phishing|owasp|encryption|pentest|threat model", "a security engineer"),
+    (
+        r"machine learning|data set|dataset|regression|a/b test|experiment results|churn",
+        "a data scientist",
+    ),
+    (
+        r"contract|clause|legal|gdpr|liability|lease|nda",
+        "a lawyer who drafts and reviews contracts",
+    ),
+    (
+        r"patient|clinical|symptoms?|diagnosis|medication|dosage",
+        "a physician who explains with care",
+    ),
+    (r"budget|invest\w*|tax|cash flow|revenue|invoice|accounting|quarterly", "a financial analyst"),
+    (
+        r"marketing|campaign|landing page|brand|slogan|product description|seo|advert",
+        "a marketing copywriter",
+    ),
+    (
+        r"lesson|students?|homework|pupils|curriculum|exam|grade \d+|classroom",
+        "an experienced teacher",
+    ),
+    (r"recipe|cook\w*|meal|ingredients?|dinner", "an experienced cook"),
+    (r"travel|itinerary|trip|hotel", "a travel planner"),
+    (r"workout|training plan|marathon|fitness", "a certified fitness coach"),
+    (
+        r"candidate|job description|job advert|resume|cv|interview|onboarding",
+        "an experienced recruiter",
+    ),
+    (r"customers?|support ticket|complaint|refund", "a customer support lead"),
+    (
+        r"user interviews?|usability|wireframe|onboarding flow|product requirements?|roadmap",
+        "a product manager",
+    ),
+)
+_BY_FIELD = tuple((re.compile(rf"\b(?:{words})\b"), who) for words, who in _FIELDS)
+_BY_KIND = {
+    "write": "an experienced writer and editor",
+    "code": "a senior software engineer",
+    "debug": "a senior software engineer who debugs methodically",
+    "review": "a careful reviewer",
+    "analyse": "a careful analyst",
+    "decide": "an advisor who weighs evidence",
+    "plan": "an experienced project planner",
+    "explain": "a patient teacher",
+    "brainstorm": "a creative strategist",
+    "converse": "a patient conversation partner",
+}
+
+
+@rule("role", kind="add", order=50)
+def role(reading: Reading) -> Finding | None:
+    """Say with whose knowledge to answer, drawn from the subject, where expertise shapes it."""
+    if not is_needed(reading, "role") or reading.has("role"):
+        return None
+    new = f"You are {_who(reading)}."
+    begin = len(reading.text) - len(reading.text.lstrip())
+    return Finding(
+        "The answer depends on expertise, and nothing says whose.",
+        begin,
+        begin,
+        (
+            Edit(
+                begin,
+                begin,
+                f"{new}\n\n" if reading.style != "tags" else f"<role>\n{new}\n</role>\n\n",
+            ),
+        ),
+    )
+
+
+def _who(reading: Reading) -> str:
+    if reading.kind == "write" and genre(reading) in {"poem", "haiku", "story", "song"}:
+        return "an experienced poet" if genre(reading) != "story" else "an experienced storyteller"
+    return next(
+        (who for words, who in _BY_FIELD if words.search(reading.prose)), _BY_KIND[reading.kind]
+    )

@@ -1,0 +1,84 @@
+"""The rule that a long prompt has sections."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ml_orchestrator.optimization.reading import Reading
+from ml_orchestrator.optimization.reading_patterns import COMPONENTS
+from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
+
+__all__ = ["LONG_WORDS", "structure"]
+
+LONG_WORDS = 120  # instructions of this length are read better in sections
+_MOST_MARKS = 1
+_SUBJECTS = ("role", "output", "constraints", "success", "uncertainty", "examples")
+_TAGS = {"output": "output_format", "success": "success_criteria", "uncertainty": "if_unsure"}
+
+
+@dataclass(slots=True)
+class _Run:
+    """Sentences in a row about one subject."""
+
+    subject: str
+    start: int
+    end: int
+
+
+@rule("structure", kind="mark", order=25)
+def structure(reading: Reading) -> Finding | None:
+    """Put what belongs together in a long prompt between tags, without moving anything."""
+    marks = reading.parts.of("heading", "label", "list_item")
+    if reading.n_words < LONG_WORDS or len(marks) > _MOST_MARKS or reading.style == "tags":
+        return None
+    runs = list(_runs(reading))
+    if len({run.subject for run in runs}) < 2:
+        return None
+    return Finding(
+        f"{reading.n_words} words of instructions stand without sections.",
+        runs[0].start,
+        runs[-1].end,
+        tuple(_tagged(reading.text, runs)),
+    )
+
+
+def _runs(reading: Reading) -> Iterator[_Run]:
+    current: _Run | None = None
+    for part in reading.parts.of("sentence"):
+        subject = _subject(reading, part.start, part.end)
+        is_apart = current is None or reading.text[current.end : part.start].strip()
+        if current is not None and not is_apart and subject in ("", current.subject):
+            current.end = part.end
+            continue
+        if current is not None:
+            yield current
+        current = _Run(subject or "context", part.start, part.end)
+    if current is not None:
+        yield current
+
+
+def _subject(reading: Reading, start: int, end: int) -> str:
+    """Return what a sentence is about; an empty text if it goes on with what was before."""
+    sentence = reading.prose[start:end]
+    for name in _SUBJECTS:
+        if COMPONENTS[name][1].search(sentence):
+            return name
+    if any(start <= task.at < end for task in reading.tasks):
+        return "task"
+    return "context" if COMPONENTS["context"][1].search(sentence) else ""
+
+
+def _tagged(text: str, runs: list[_Run]) -> Iterator[Edit]:
+    yield Edit(runs[0].start, runs[0].start, f"<{_tag(runs[0])}>\n")
+    for left, right in pairwise(runs):
+        closing, opening = f"\n</{_tag(left)}>\n\n", f"<{_tag(right)}>\n"
+        if text[left.end : right.start].strip():
+            yield Edit(left.end, left.end, closing.rstrip("\n"))
+            yield Edit(right.start, right.start, opening)
+        else:
+            yield Edit(left.end, right.start, closing + opening)
+    yield Edit(runs[-1].end, runs[-1].end, f"\n</{_tag(runs[-1])}>")
+
+
+def _tag(run: _Run) -> str:
+    return _TAGS.get(run.subject, run.subject)

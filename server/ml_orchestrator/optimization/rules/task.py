@@ -1,0 +1,39 @@
+"""The rule that a prompt asks for something."""
+
+import re
+
+from ml_orchestrator.optimization.asked import GENRE
+from ml_orchestrator.optimization.reading import Reading, fill
+from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
+from ml_orchestrator.optimization.sections import added
+
+__all__ = ["task"]
+
+_FEW_WORDS = 20
+_ARTICLE = re.compile(r"(?:an?|the|some|\d+) ", re.IGNORECASE)
+_OPENING = re.compile(r"(?:[\w'-]+ ){0,4}")
+_REASON = "No instruction or question says what to do."
+
+
+@rule("task", kind="add", order=5)
+def task(reading: Reading) -> Finding | None:
+    """Open with a verb: say what to do, not only what it is about."""
+    if reading.tasks or "task" in reading.names or not reading.prose.strip():
+        return None
+    begin = len(reading.text) - len(reading.text.lstrip())
+    genre = GENRE.search(reading.prose, begin, begin + 60)
+    if (
+        genre
+        and reading.n_words <= _FEW_WORDS
+        and _OPENING.fullmatch(reading.prose, begin, genre.start())
+    ):
+        first = reading.text[begin:].split(maxsplit=1)[0]
+        article = "" if _ARTICLE.match(reading.text, begin) else "a "
+        new = first[0] if first[1:2].isupper() else first[0].lower()
+        edit = Edit(
+            begin, begin + 1, f"Write {'an ' if article and new in 'aeio' else article}{new}"
+        )
+        return Finding(_REASON, begin, genre.end(), (edit,))
+    return added(
+        reading, "Task", fill("what to do with this, as a verb and its object"), reason=_REASON
+    )
