@@ -1,0 +1,109 @@
+"""Prompts and rule sets that were found better, written where others read them."""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated
+
+from pydantic import Field
+
+from ml_orchestrator.errors import ConflictError, NotFoundError, PermissionDeniedError
+from ml_orchestrator.lifecycle._mlflow_prompts import MlflowPrompts
+from ml_orchestrator.orchestration.desk import registry_for_a_step
+from ml_orchestrator.records import Record
+from ml_orchestrator.registry.names import check_alias, check_model
+from ml_orchestrator.registry.store import RegistryStore
+from ml_orchestrator.settings import Settings
+
+__all__ = ["PromptVersions", "RegisteredPrompt", "check_place", "prompt_versions"]
+
+FOR_PEOPLE = frozenset({"production", "champion"})
+
+
+class RegisteredPrompt(Record):
+    """A version in MLflow's prompt registry."""
+
+    name: str
+    version: int
+    alias: Annotated[str | None, Field(description="Points to this version now.")]
+    uri: Annotated[str, Field(description="MLflow loads it by this.")]
+
+
+def check_place(name: str, alias: str | None) -> None:
+    """Return if a prompt may be registered by an agent under this name and alias.
+
+    Raises:
+        InvalidInputError: one cannot be a name.
+        PermissionDeniedError: the alias is moved by people alone.
+    """
+    check_model(name)
+    if alias is not None and check_alias(alias) in FOR_PEOPLE:
+        raise PermissionDeniedError(
+            f"@{alias} of a prompt is moved by a person, in MLflow. Use another alias, such as "
+            "challenger, and tell them."
+        )
+
+
+class PromptVersions:
+    """Registers prompts and moves their aliases by compare-and-set."""
+
+    def __init__(
+        self,
+        prompts: MlflowPrompts,
+        registry: RegistryStore,
+        *,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self._prompts = prompts
+        self._registry = registry
+        self._new_id = new_id
+
+    def put(
+        self,
+        name: str,
+        text: str,
+        *,
+        key: str,
+        alias: str | None,
+        tags: Mapping[str, str],
+        message: str,
+    ) -> RegisteredPrompt:
+        """Register a version, once for each ``key``, and point ``alias`` to it.
+
+        Raises:
+            ConflictError: somebody moved the alias at the same moment; the version stays.
+            PermissionDeniedError: the alias is for people.
+            InvalidInputError: a name or the text cannot be used.
+        """
+        check_place(name, alias)
+        before = None if alias is None else self._prompts.alias_version(name, alias)
+        version = self._prompts.register(name, text, key=key, tags=tags, message=message)
+        if alias is not None and before != version:
+            self._move(name, alias, before, version)
+        uri = f"prompts:/{name}@{alias}" if alias else f"prompts:/{name}/{version}"
+        return RegisteredPrompt(name=name, version=version, alias=alias, uri=uri)
+
+    def _move(self, name: str, alias: str, before: int | None, version: int) -> None:
+        try:
+            is_done = self._registry.move_alias(
+                name, alias, from_version=before, to_version=version, move_id=self._new_id()
+            )
+        except NotFoundError:  # an MLflow server, asked for models, says so of a prompt's alias
+            is_done = self._prompts.alias_version(name, alias) == before
+            if is_done:
+                self._prompts.set_alias(name, alias, version)
+        if not is_done:
+            raise ConflictError(
+                f"Version {version} of prompt {name!r} is registered, but @{alias} was moved by "
+                "somebody else at the same moment and left there. Look where it points in MLflow."
+            )
+
+
+@contextmanager
+def prompt_versions(settings: Settings) -> Iterator[PromptVersions]:
+    """Give the prompt registry and close the databases afterwards."""
+    with registry_for_a_step(settings) as desk:
+        prompts = MlflowPrompts(
+            settings.mlflow_tracking_uri, settings.mlflow_registry_uri, settings.home
+        )
+        yield PromptVersions(prompts, desk.store)
