@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from ml_orchestrator.memory._tally import Tally
+from ml_orchestrator.memory.candidates import Ranked, candidates, last_of_all, whole
 from ml_orchestrator.memory.requests import Filters
-from ml_orchestrator.memory.search import Ranked, candidates, last_of_all, text_of
+from ml_orchestrator.memory.search import text_of
 from ml_orchestrator.memory.search_models import Adviser, Digest, Lesson, Rate
 from ml_orchestrator.numerics.wilson import wilson_interval
 from ml_orchestrator.text.words import query_words, words_of
@@ -45,9 +47,9 @@ def digest(connection: Connection, tally: Tally, task: str | None, *, now: str) 
     return Digest(
         about="similar tasks of all agents",
         success=_rate(len(worked), len(tasks)),
-        worked=_lessons(worked),
-        failed=_lessons([found for found in tasks if found.row.outcome != "success"]),
-        known=_lessons(sorted(known, key=lambda found: -found.score)),
+        worked=_lessons(connection, worked),
+        failed=_lessons(connection, [found for found in tasks if found.row.outcome != "success"]),
+        known=_lessons(connection, sorted(known, key=lambda found: -found.score)),
         ask=advisers,
     )
 
@@ -60,18 +62,21 @@ def _similar(connection: Connection, words: Sequence[str], now: str) -> list[Ran
     return sorted(similar, key=lambda ranked: (-ranked.relevance, -ranked.row.seq))
 
 
-def _lessons(found: Sequence[Ranked]) -> list[Lesson]:
-    return [
-        Lesson(
-            record_id=ranked.row.id,
-            agent=ranked.row.agent,
-            at=ranked.row.created_at,
-            text=text_of(ranked, MAX_CHARACTERS),
-            relevance=ranked.relevance,
-            flags=json.loads(ranked.row.flags) if ranked.row.flags else [],
-        )
-        for ranked in found[:MAX_LESSONS]
-    ]
+def _lessons(connection: Connection, found: Sequence[Ranked]) -> list[Lesson]:
+    told = found[:MAX_LESSONS]
+    rows = whole(connection, told)
+    return [_lesson(rows[ranked.row.seq], ranked.relevance) for ranked in told]
+
+
+def _lesson(row: Row[Any], relevance: float) -> Lesson:
+    return Lesson(
+        record_id=row.id,
+        agent=row.agent,
+        at=row.created_at,
+        text=text_of(row.kind, json.loads(row.payload), MAX_CHARACTERS),
+        relevance=relevance,
+        flags=json.loads(row.flags) if row.flags else [],
+    )
 
 
 def _own_success(tally: Tally) -> Rate:
