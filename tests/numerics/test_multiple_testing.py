@@ -8,7 +8,11 @@ from scipy.stats import false_discovery_control
 from statsmodels.stats.multitest import multipletests
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.numerics.multiple_testing import benjamini_hochberg, holm
+from ml_orchestrator.numerics.multiple_testing import (
+    benjamini_hochberg,
+    benjamini_yekutieli,
+    holm,
+)
 
 P_VALUES = st.lists(st.floats(0, 1) | st.sampled_from([0.0, 0.01, 1.0]), min_size=1, max_size=30)
 
@@ -20,6 +24,13 @@ def test_benjamini_hochberg_equals_scipys(p_values: list[float]) -> None:
     np.testing.assert_allclose(benjamini_hochberg(p_values), expected, rtol=0, atol=1e-12)
 
 
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(P_VALUES)
+def test_benjamini_yekutieli_equals_scipys(p_values: list[float]) -> None:
+    expected = false_discovery_control(p_values, method="by")
+    np.testing.assert_allclose(benjamini_yekutieli(p_values), expected, rtol=0, atol=1e-12)
+
+
 # A call of statsmodels 0.15 takes 50 ms.
 @settings(derandomize=True, max_examples=20, deadline=None)
 @given(P_VALUES)
@@ -28,7 +39,7 @@ def test_holm_equals_statsmodels(p_values: list[float]) -> None:
     np.testing.assert_allclose(holm(p_values), expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("adjust", [benjamini_hochberg, holm])
+@pytest.mark.parametrize("adjust", [benjamini_hochberg, benjamini_yekutieli, holm])
 def test_no_p_values_give_none(adjust: object) -> None:
     assert callable(adjust)
     assert adjust([]).size == 0
@@ -36,6 +47,6 @@ def test_no_p_values_give_none(adjust: object) -> None:
 
 @pytest.mark.parametrize("bad", [[0.5, np.nan], [-0.1], [1.2], [[0.5]]])
 def test_what_is_not_a_p_value_is_refused(bad: list[float]) -> None:
-    for adjust in (benjamini_hochberg, holm):
+    for adjust in (benjamini_hochberg, benjamini_yekutieli, holm):
         with pytest.raises(InvalidInputError, match=r"lie in 0\.\.1"):
             adjust(bad)
