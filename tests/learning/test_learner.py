@@ -11,6 +11,7 @@ from tests.conftest import new_postgres_url
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
 from ml_orchestrator.learning.learner import Learner
 from ml_orchestrator.learning.models import Decision
+from ml_orchestrator.learning.policies import POLICIES
 from ml_orchestrator.storage.engine import Database, open_database
 
 CONTEXT = [0.2, 0.8]
@@ -60,10 +61,7 @@ def test_a_decision_names_every_candidate_with_its_chance_and_is_in_the_log(
     assert learner.log.find(decision.id) == decision
 
 
-@pytest.mark.parametrize("policy", ["thompson", "kl_ucb", "lin_ucb", "epsilon_greedy", "uniform"])
-def test_every_candidate_keeps_its_share_of_the_floor_whatever_was_learned(
-    store: Database, tmp_path: Path, policy: str
-) -> None:
+def test_every_candidate_keeps_its_share_of_the_floor_whatever_was_learned(tmp_path: Path) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
     learner = open_learner(database)
     for _ in range(60):
@@ -71,13 +69,13 @@ def test_every_candidate_keeps_its_share_of_the_floor_whatever_was_learned(
         is_good = decision.chosen == ["role"]
         learner.feedback(decision.id, agent="a", verdict="accepted" if is_good else "rejected")
 
-    chances = [option.propensity for option in decide(learner, policy=policy).options]
-
-    assert min(chances) >= 0.1 / 4 - 1e-12
-    assert sum(chances) == pytest.approx(1)
-    if policy != "uniform":
-        assert chances[1] == max(chances)
-        assert chances[1] > 0.8
+    for policy in POLICIES:
+        chances = [option.propensity for option in decide(learner, policy=policy).options]
+        assert min(chances) >= 0.1 / 4 - 1e-12
+        assert sum(chances) == pytest.approx(1)
+        if policy != "uniform":
+            assert chances[1] == max(chances)
+            assert chances[1] > 0.8
     database.close()
 
 
@@ -137,10 +135,10 @@ def test_what_was_learned_is_the_same_after_a_restart_and_in_another_process(
 ) -> None:
     first, beside = open_learner(store), open_learner(store)
     rng = np.random.default_rng(5)
-    for _ in range(70):
+    for _ in range(66):
         decision = first.decide(rng.random(2).tolist(), RULES, agent="a")
         first.feedback(decision.id, agent="a", reward=float(rng.random()))
-        beside_sees = decide(beside).n_judged
+    beside_sees = decide(beside).n_judged
 
     fresh = open_learner(store)
 

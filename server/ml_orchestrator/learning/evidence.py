@@ -1,13 +1,12 @@
 """What judged decisions say, in memory: rows that arrive once and are kept as arrays."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_orchestrator.learning.bandwidth import best_bandwidth
+from ml_orchestrator.learning.bandwidth import best_bandwidths
 from ml_orchestrator.numerics.bandits.ridge import RidgeArms
 
 __all__ = ["MOST_ROWS", "Evidence", "Judged", "with_intercept"]
@@ -24,6 +23,7 @@ class Judged:
     context: tuple[float, ...]
     key: str
     reward: float
+    propensity: float = 1.0
 
 
 class Evidence:
@@ -40,11 +40,12 @@ class Evidence:
         self._n = 0
         self._contexts = np.empty((256, n_features))
         self._rewards = np.empty(256)
+        self._propensities = np.empty(256)
         self._arms = np.empty(256, dtype=np.int64)
         self._codes: dict[str, int] = {}
         self._linear: dict[str, RidgeArms] = {}
         self._looked_at = 0
-        self.bandwidth = math.inf
+        self.bandwidths = np.full(n_features, np.inf)
 
     def __len__(self) -> int:
         return self._n
@@ -75,22 +76,23 @@ class Evidence:
                 self._make_room()
             self._contexts[self._n] = row.context
             self._rewards[self._n] = row.reward
+            self._propensities[self._n] = row.propensity
             self._arms[self._n] = self._codes.setdefault(row.key, len(self._codes))
             self._n += 1
             self._fit(row.key, self._n - 1)
-            self._look()
+        self._look()
 
     def _make_room(self) -> None:
         """Double the space, or drop the older half of what is more than enough."""
         start = self._n - MOST_ROWS if self._n >= 2 * MOST_ROWS else 0
         size = max(2 * MOST_ROWS if start else 2 * self._n, 256)
-        for name in ("_contexts", "_rewards", "_arms"):
+        for name in ("_contexts", "_rewards", "_propensities", "_arms"):
             old = getattr(self, name)[start : self._n]
             new = np.empty((size, *old.shape[1:]), dtype=old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
         self._n -= start
-        self._looked_at = min(self._looked_at, self._n)
+        self._looked_at = 0
         if start:
             self._fit_anew()
 
@@ -105,11 +107,15 @@ class Evidence:
         model.update(0, with_intercept(self._contexts[row]), float(self._rewards[row]))
 
     def _look(self) -> None:
-        """Choose the bandwidth anew each time the rows have doubled."""
-        if self._n >= max(FIRST_LOOK, 2 * self._looked_at):
-            self._looked_at = self._n
-            arms = self._arms[: self._n]
-            self.bandwidth = best_bandwidth(self.contexts, arms, self.rewards)
+        """Choose the bandwidths from the first 64 rows, 128, 256, and so on."""
+        if self._n < FIRST_LOOK:
+            return
+        n = FIRST_LOOK << (self._n // FIRST_LOOK).bit_length() - 1
+        if n != self._looked_at:
+            self._looked_at = n
+            self.bandwidths = best_bandwidths(
+                self._contexts[:n], self._arms[:n], self._rewards[:n], self._propensities[:n]
+            )
 
 
 def with_intercept(context: NDArray[np.float64]) -> NDArray[np.float64]:

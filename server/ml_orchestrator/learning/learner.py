@@ -8,7 +8,7 @@ from uuid import uuid4
 import numpy as np
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.learning.evidence import MOST_ROWS, Evidence
+from ml_orchestrator.learning.evidence import MOST_ROWS, Evidence, Judged
 from ml_orchestrator.learning.log import DecisionLog
 from ml_orchestrator.learning.models import (
     VERDICTS,
@@ -144,11 +144,11 @@ class Learner:
     def _refresh(self) -> None:
         """Take in the feedback that is new."""
         revision, rows = self.log.judged_since(self._revision, "outcome", newest=MOST_ROWS)
+        by_length: dict[int, list[Judged]] = {}
         for row in rows:
-            n = len(row.context)
-            if n not in self._evidence:
-                self._evidence[n] = Evidence(n)
-            self._evidence[n].add([row])
+            by_length.setdefault(len(row.context), []).append(row)
+        for n_features, new in by_length.items():
+            self._evidence.setdefault(n_features, Evidence(n_features)).add(new)
         self._revision = revision
 
     def _decision(

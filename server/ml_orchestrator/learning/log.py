@@ -114,7 +114,13 @@ class DecisionLog:
             if last <= seq:
                 return last, ()
             query = (
-                select(judged.c.seq, judged.c.reward, decisions.c.context, decisions.c.chosen)
+                select(
+                    judged.c.seq,
+                    judged.c.reward,
+                    decisions.c.context,
+                    decisions.c.chosen,
+                    decisions.c.propensity,
+                )
                 .join(decisions, decisions.c.seq == judged.c.decision_seq)
                 .where(judged.c.seq > seq, judged.c.kind == kind)
                 .order_by(judged.c.seq.desc())
@@ -124,7 +130,8 @@ class DecisionLog:
 
         last, rows = self._database.read(work)
         return last, [
-            Judged(r.seq, tuple(json.loads(r.context)), r.chosen, r.reward) for r in reversed(rows)
+            Judged(r.seq, tuple(json.loads(r.context)), r.chosen, r.reward, r.propensity)
+            for r in reversed(rows)
         ]
 
     def newest(self, kind: FeedbackKind, *, n: int) -> Sequence[LoggedDecision]:

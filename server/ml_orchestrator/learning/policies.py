@@ -78,7 +78,7 @@ def _weighed(situation: Situation) -> tuple[NDArray[np.float64], NDArray[np.floa
     chosen = np.array([evidence.rows_of(key) for key in keys], dtype=np.float64)
     chosen = chosen.reshape(len(keys), len(evidence))
     fading = DISCOUNT ** np.arange(len(evidence) - 1, -1, -1.0)
-    near = fading * likeness(evidence.contexts, situation.context, evidence.bandwidth)
+    near = fading * likeness(evidence.contexts, situation.context, evidence.bandwidths)
     rewards = evidence.rewards
     everywhere = (1 + chosen @ (fading * rewards)) / (2 + chosen @ fading)
     sums = STRENGTH * everywhere + chosen @ (near * rewards)
