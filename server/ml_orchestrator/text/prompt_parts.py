@@ -142,16 +142,21 @@ def _masked(text: str, parts: Iterable[Part]) -> str:
 
 
 def _fences(text: str) -> Iterator[Part]:
-    """Yield blocks of code; one that is never closed reaches to the end of the text."""
-    start, mark = -1, ""
+    """Yield blocks of code.
+
+    One that starts a line and is never closed reaches to the end of the text; one that is opened
+    at the end of a line of prose, and never closed, is none. Words after the closing mark are
+    prose.
+    """
+    start, mark, is_inline = -1, "", False
     for match in FENCE.finditer(text):
         if not mark:
-            mark = match[1] or match[3]
+            mark, is_inline = match[1] or match[3], match[3] is not None
             start = match.end() - len(mark) - len(match[2] or match[4] or "")
-        elif match[1] and match[1].startswith(mark) and not match[2].strip():
+        elif match[1] and match[1].startswith(mark) and len(match[2].split()) != 1:
             yield Part(start, match.end(1), "fence")
             mark = ""
-    if mark:
+    if mark and not is_inline:
         yield Part(start, len(text.rstrip()), "fence")
 
 

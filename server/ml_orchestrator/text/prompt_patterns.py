@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 FENCE = re.compile(  # at the start of a line, or opened at the end of one
-    r"^[ \t>]{0,12}(`{3,}+|~{3,}+)([^\n]*+)$|^[^\n`]*[ :](`{3,}+)(\w*+)$", re.MULTILINE
+    r"^[ \t>]{0,12}(`{3,}+|~{3,}+)([^\n]*+)$|^[^\n]*?[ :](`{3,}+)(\w*+)$", re.MULTILINE
 )
 INLINE_CODE = re.compile(r"(?<!`)(`{1,2}+)(?!`)(?:[^`\n]|(?!\1)`){1,500}+\1(?!`)")
 URL = re.compile(
