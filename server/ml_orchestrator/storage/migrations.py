@@ -12,6 +12,7 @@ from sqlalchemy.schema import CreateTable
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage import schema
+from ml_orchestrator.storage.histories import keep_histories
 from ml_orchestrator.storage.memory_rows import complete_rows, create_search_index
 from ml_orchestrator.storage.message_rows import complete_readers, keep_unread_counts
 from ml_orchestrator.storage.schema import metadata, schema_version
@@ -114,12 +115,14 @@ MIGRATIONS: dict[int, Migration] = {
     9: _unread_counts,
     10: _vectors,
     11: _learning,
+    12: keep_histories,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
-# What 9 counts is kept by triggers, so by the writes of older releases, too.
-ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11})
+# What 9 counts is kept by triggers, so by the writes of older releases, too. What 12 refuses no
+# release does.
+ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12})
 
 
 def migrate(engine: Engine) -> int:
