@@ -1,0 +1,182 @@
+"""What a prompt names: technologies, files, functions, people, quantities, dates and addresses.
+
+Names come from lists and from how words look, so a name nobody listed can be missed. Time is
+linear: patterns are bounded, and files and functions are told piece by piece between spaces.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from ml_orchestrator.analysis.gazetteer import exact_spellings, given_names, technology_phrases
+from ml_orchestrator.analysis.models import EntityKind
+from ml_orchestrator.text.phrases import Token
+from ml_orchestrator.text.prompt_parts import PromptParts
+
+__all__ = ["Found", "find_entities"]
+
+
+class Found(NamedTuple):
+    """An entity and its place."""
+
+    start: int
+    end: int
+    kind: EntityKind
+
+
+_EXTENSIONS = frozenset(
+    "py ipynb js jsx ts tsx java kt go rs rb php c h cc cpp hpp cs swift scala r jl lua sh "  # noqa: SIM905
+    "bash ps1 bat sql csv tsv json jsonl ndjson yaml yml toml ini cfg conf env xml html htm "
+    "css scss md rst txt log pdf doc docx xls xlsx ppt pptx odt parquet feather arrow avro db "
+    "sqlite pkl joblib npz npy h5 onnx pt pth safetensors skops zip tar gz tgz png jpg jpeg "
+    "gif svg webp mp3 mp4 wav lock tf tfvars proto ps vue svelte dockerfile gradle properties "
+    "bin exe dll so whl".split()
+)
+_FILE_NAMES = frozenset(
+    {"dockerfile", "makefile", "readme", "license", "jenkinsfile", "procfile", ".env", ".gitignore"}
+)
+_PIECE = re.compile(r"[^\s,;:()\[\]{}<>\"'`|\u201c\u201d\u2018\u2019«»\ufffc]+")
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_SNAKE = re.compile(r"_{0,2}[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+")
+_CAMEL = re.compile(r"[a-z]{2,}[a-z0-9]*(?:[A-Z][a-z0-9]+)+")
+_LONGEST_NAME = 120
+
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
+    r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+_DATE = re.compile(
+    r"(?<![\w.])(?:"
+    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:?\d{2})?)?"
+    r"|\d{1,2}[./]\d{1,2}[./](?:19|20)?\d{2}(?!\d)"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}\b\.?(?:,? (?:19|20)\d{{2}})?"
+    rf"|{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?(?!\d)(?:,? (?:19|20)\d{{2}})?"
+    rf"|{_MONTH}\.? (?:19|20)\d{{2}}"
+    r"|q[1-4](?: (?:19|20)\d{2}| of (?:19|20)\d{2})?(?!\w)"
+    r"|(?:today|tomorrow|yesterday|tonight)\b"
+    r"|(?:next|last|this|coming|past) (?:week|month|quarter|year|weekend|monday|tuesday|wednesday|"
+    r"thursday|friday|saturday|sunday)\b"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
+    r"|(?:19|20)\d{2}(?![\w%]|[.,]\d)"
+    r")",
+    re.IGNORECASE,
+)
+_UNIT = (
+    r"(?:percent|per cent|(?:second|sec|minute|min|hour|day|week|month|quarter|year|word|sentence|"
+    r"paragraph|page|character|line|token|bullet|item|example|step|point|row|column|user|customer|"
+    r"request|replica|time|euro|dollar|pound|gram|kilo|degree)s?|bullet points?|people|million|"
+    r"billion|thousand|(?:kilo)?met(?:er|re)s?|(?:milli)?lit(?:er|re)s?|"
+    r"ms|µs|us|ns|s|h|kb|mb|gb|tb|kib|mib|gib|km|cm|mm|m|mg|kg|g|ml|l|hz|khz|mhz|ghz|kw|kwh|w|v|"
+    r"usd|eur|gbp|k|x)"
+)
+_NUMBER_WORD = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|fifty|hundred)"
+_QUANTITY = re.compile(
+    rf"(?<![\w.])[-+±\u2212]?[$€£¥]?\d{{1,18}}(?:[.,]\d{{1,18}}){{0,6}}(?:\s?%|[\s-]?{_UNIT}(?!\w))?"
+    rf"|\b{_NUMBER_WORD} {_UNIT}(?!\w)",
+    re.IGNORECASE,
+)
+_TITLE = re.compile(
+    r"\b(?:Mr|Mrs|Ms|Dr|Prof|Professor|Sir|Judge|President)\b\.? ([A-ZÀ-Þ][\w'\u2019-]{1,40})"
+)
+_NAME = re.compile(r"[A-ZÀ-Þ][a-zß-ÿ'\u2019-]{1,40}")
+_NO_SURNAME = frozenset({"The", "I", "And", "Or", "But", "He", "She", "It", "They", "We", "You"})
+
+
+def find_entities(parts: PromptParts, tokens: Sequence[Token]) -> list[Found]:
+    """Return what the prompt names, in order of place, without overlaps.
+
+    ``tokens`` are the words of the whole text. Where two claim the same place, code and addresses
+    come before files and functions, these before dates, quantities, technologies and people.
+    """
+    claims: list[Found] = []
+    claims += _of_parts(parts)
+    claims += _pieces(parts.prose)
+    claims += (Found(*match.span(), "date") for match in _DATE.finditer(parts.prose))
+    claims += _technologies(parts.prose, tokens)
+    claims += (Found(*match.span(), "quantity") for match in _QUANTITY.finditer(parts.prose))
+    claims += _people(parts.prose, tokens)
+    return _without_overlaps(claims, len(parts.text))
+
+
+def _of_parts(parts: PromptParts) -> Iterator[Found]:
+    kinds: dict[str, EntityKind] = {"fence": "code", "url": "url", "placeholder": "placeholder"}
+    for part in parts.of("fence", "inline_code", "url", "placeholder"):
+        kind = kinds.get(part.kind)
+        if kind is None:
+            inner = parts.text[part.start : part.end].strip("`").strip()
+            kind = _kind_of_name(inner.removesuffix("()"), is_called=inner.endswith("()")) or "code"
+        yield Found(part.start, part.end, kind)
+
+
+def _pieces(prose: str) -> Iterator[Found]:
+    """Yield files, functions and names in code, told by how the text between spaces looks."""
+    for match in _PIECE.finditer(prose):
+        piece = match[0].rstrip(".?!")
+        end = match.start() + len(piece)
+        is_called = prose.startswith("(", end) and not prose.startswith("(s)", end)
+        kind = _kind_of_name(piece, is_called=is_called)
+        if kind:
+            yield Found(match.start(), end, kind)
+
+
+def _kind_of_name(name: str, *, is_called: bool) -> EntityKind | None:
+    if len(name) > _LONGEST_NAME or not any(char.isalpha() for char in name):
+        return None
+    if _is_file(name):
+        return "file"
+    if is_called and _IDENTIFIER.fullmatch(name):
+        return "function"
+    return "code" if _SNAKE.fullmatch(name) or _CAMEL.fullmatch(name) else None
+
+
+def _is_file(name: str) -> bool:
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    stem, dot, extension = last.rpartition(".")
+    if dot and stem and extension.lower() in _EXTENSIONS:
+        return not (len(stem) == 1 and len(extension) == 1)
+    if last.lower() in _FILE_NAMES:
+        return last != last.lower() or last.startswith(".") or "/" in name
+    return name.startswith(("./", "../", "~/")) or (name.startswith("/") and name.count("/") > 1)
+
+
+def _technologies(prose: str, tokens: Sequence[Token]) -> Iterator[Found]:
+    exact = exact_spellings()
+    for hit in technology_phrases().find(prose, tokens):
+        if hit.label == "loose" or prose[hit.start : hit.end] in exact:
+            yield Found(hit.start, hit.end, "technology")
+
+
+def _people(prose: str, tokens: Sequence[Token]) -> Iterator[Found]:
+    """Yield a title and a name, and a listed given name with words with a capital after it."""
+    yield from (Found(*match.span(), "person") for match in _TITLE.finditer(prose))
+    names = given_names()
+    for number, (_, start, end) in enumerate(tokens):
+        if prose[start:end] in names:
+            last = _last_of_name(prose, tokens, number)
+            if last > number:
+                yield Found(start, tokens[last][2], "person")
+
+
+def _last_of_name(prose: str, tokens: Sequence[Token], first: int) -> int:
+    last = first
+    for number in range(first + 1, min(first + 3, len(tokens))):
+        _, start, end = tokens[number]
+        word = prose[start:end]
+        if (
+            prose[tokens[last][2] : start] != " "
+            or word in _NO_SURNAME
+            or not _NAME.fullmatch(word)
+        ):
+            break
+        last = number
+    return last
+
+
+def _without_overlaps(claims: Iterable[Found], size: int) -> list[Found]:
+    """Return the claims in order of place; of two that overlap, the one that came first stays."""
+    taken, kept = bytearray(size), []
+    for claim in claims:
+        if claim.end > claim.start and not any(taken[claim.start : claim.end]):
+            taken[claim.start : claim.end] = b"\x01" * (claim.end - claim.start)
+            kept.append(claim)
+    return sorted(kept)
