@@ -291,3 +291,36 @@ def test_columns_become_arrays_with_seconds_for_times() -> None:
     assert [arrays[name][0] for name in "nbdts"] == [1.0, 1.0, 86_400.0, 1.5, "x"]
     assert arrays["s"][1] is None
     assert all(np.isnan(arrays[name][1]) for name in "nbdt")
+
+
+@pytest.mark.parametrize("max_bytes", [10_000_000, 500])
+def test_codes_that_begin_with_a_zero_keep_it(tmp_path: Path, max_bytes: int) -> None:
+    rows = "".join(f"{i % 100:05d},{i},{i / 2},0{i % 9}/01/2026\n" for i in range(200))
+    (tmp_path / "homes.csv").write_text(f"zip,n,half,day\n{rows}")
+    dataset = load_dataset("homes.csv", roots=[tmp_path], max_bytes=max_bytes)
+    told = [said for said in dataset.notices if "read as text" in said]
+
+    assert dataset.frame["zip"].str.len_chars().unique().to_list() == [5]
+    assert dataset.frame["n"].dtype.is_integer()
+    assert told == [
+        "'zip' is read as text: it has digits that begin with 0, as codes do. column_types "
+        "reads it as numeric."
+    ]
+    head = load_head("homes.csv", roots=[tmp_path], n_rows=5)
+    assert head.frame["zip"].to_list() == ["00000", "00001", "00002", "00003", "00004"]
+
+
+def test_codes_are_numbers_where_a_person_says_so(tmp_path: Path) -> None:
+    (tmp_path / "homes.csv").write_text("zip,n\n01234,1\n98765,2\n")
+    dataset = load_dataset(
+        "homes.csv", roots=[tmp_path], max_bytes=10_000, column_types={"zip": "numeric"}
+    )
+    assert dataset.frame["zip"].to_list() == [1234.0, 98765.0]
+    assert dataset.notices == ()
+
+
+def test_numbers_stay_numbers_where_not_all_are_codes(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,c\n0,00.5,-01\n10,1.5,2\n")
+    dataset = load_dataset("t.csv", roots=[tmp_path], max_bytes=10_000)
+    assert all(dtype.is_numeric() for dtype in dataset.frame.dtypes)
+    assert dataset.notices == ()

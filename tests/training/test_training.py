@@ -172,6 +172,24 @@ def test_a_leaking_column_is_named_in_the_warnings(tmp_path: Path) -> None:
     assert "'closed'" in summary.warnings[0]
 
 
+def test_a_promise_that_the_held_out_rows_do_not_bear_out_is_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=300)
+    kept = np.where(a > 0, "yes", "no")
+    broken = np.where(np.arange(300) < 240, kept, rng.permutation(kept))
+    days = pl.Series("day", np.arange(300))
+    told = {}
+    for name, answers in (("kept", kept), ("broken", broken)):
+        frame = pl.DataFrame({"a": a, "y": answers, "day": days})
+        options = {"trainers": ("linear",), "n_trials": 1, "time_column": "day"}
+        summary = trained(tmp_path / name, dataset_of(frame), **options).summary
+        told[name] = [said for said in summary.warnings if "bear out" in said]
+
+    assert told["kept"] == []
+    (said,) = told["broken"]
+    assert said.startswith("Cross-validation gave 1, better than the held-out rows bear out (0.")
+
+
 def test_groups_and_regression_are_summarised(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     people = rng.integers(0, 30, 300)

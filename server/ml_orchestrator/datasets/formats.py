@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ import polars as pl
 
 from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["TEXT_LINES", "parse", "parse_head", "reading", "separator_of"]
+__all__ = ["TEXT_LINES", "code_columns", "parse", "parse_head", "reading", "separator_of"]
 
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
 TEXT_LINES = (".jsonl", ".ndjson")
 HEAD_BYTES = 1_000_000  # of a text whose header and first bytes are looked at
 SEPARATORS = (",", ";", "\t", "|")
+CODE_ROWS = 10_000  # of a text that are looked at for codes
+_MAYBE_CODE = re.compile(rb'(?:^|[,;\t|\n"])0\d+(?=[,;\t|\r\n"])')
 Read: TypeAlias = "Callable[[Path | io.BytesIO, str, int | None, Collection[str]], pl.DataFrame]"
 
 
@@ -44,6 +47,35 @@ def parse_head(path: Path, n_rows: int, *, as_text: Collection[str] = ()) -> pl.
     entry = _format(path)
     with reading(path):
         return entry.read(path, _hint(path, entry, _start(path, entry)), n_rows, as_text)
+
+
+def code_columns(path: Path) -> tuple[str, ...]:
+    """Return the columns of a CSV file that are codes made of digits, such as 01234.
+
+    Those are columns with nothing but digits, of which some begin with a zero that a number
+    would lose, in the first ``CODE_ROWS`` rows. Other formats say what is a number.
+
+    Raises:
+        InvalidInputError: its head is not such a table.
+    """
+    entry = _format(path)
+    start = _start(path, entry)
+    if entry.read is not _read_csv or not _MAYBE_CODE.search(start):
+        return ()
+    with reading(path):
+        texts = pl.read_csv(
+            path,
+            separator=_hint(path, entry, start),
+            infer_schema=False,
+            n_rows=CODE_ROWS,
+            null_values=MISSING,
+            glob=False,
+        )
+    return tuple(column.name for column in texts.get_columns() if _are_codes(column.drop_nulls()))
+
+
+def _are_codes(texts: pl.Series) -> bool:
+    return bool(texts.str.contains(r"^\d+$").all() and texts.str.contains(r"^0\d").any())
 
 
 def separator_of(path: Path) -> str:

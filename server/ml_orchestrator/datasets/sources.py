@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.builtin import BUILTIN_DATASETS, BuiltinDataset
-from ml_orchestrator.datasets.formats import parse, parse_head
+from ml_orchestrator.datasets.formats import code_columns, parse, parse_head
 from ml_orchestrator.datasets.kinds import normalise
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.paths import read_allowed_file, resolve_allowed
@@ -77,17 +77,30 @@ def load_dataset(
     return replace(dataset, frame=retyped(dataset.frame, column_types))
 
 
-def _load(source: str, roots: Sequence[Path], max_bytes: int, as_text: Collection[str]) -> Dataset:
+def _load(
+    source: str, roots: Sequence[Path], max_bytes: int, column_types: Collection[str]
+) -> Dataset:
     if source.startswith(BUILTIN_PREFIX):
         return _load_builtin(source)
     path = resolve_allowed(source, roots)
+    codes = [name for name in code_columns(path) if name not in column_types]
+    as_text = {*column_types, *codes}
     if path.stat().st_size > max_bytes:
-        return _load_sample(source, path, max_bytes, as_text)
+        dataset = _load_sample(source, path, max_bytes, as_text)
+        return replace(dataset, notices=(*dataset.notices, *_of_codes(codes)))
     content = read_allowed_file(path, max_bytes=max_bytes)
     frame = normalise(parse(path, content, as_text=as_text))
     _check_shape(source, frame)
     digest = hashlib.sha256(content).hexdigest()
-    return Dataset(source, frame, digest, f"File {path.name}.", None)
+    return Dataset(source, frame, digest, f"File {path.name}.", None, _of_codes(codes))
+
+
+def _of_codes(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        f"{name!r} is read as text: it has digits that begin with 0, as codes do. column_types "
+        "reads it as numeric."
+        for name in names
+    )
 
 
 def file_size_bytes(source: str, *, roots: Sequence[Path]) -> int:
@@ -125,7 +138,8 @@ def load_head(
             head shows it.
     """
     path = resolve_allowed(source, roots)
-    frame = normalise(parse_head(path, n_rows, as_text=column_types))
+    codes = code_columns(path)
+    frame = normalise(parse_head(path, n_rows, as_text={*column_types, *codes}))
     _check_shape(source, frame)
     frame = retyped(frame, column_types)
     return Dataset(source, frame, "", f"Head of file {path.name}.", None)

@@ -4,8 +4,8 @@ from ml_orchestrator.training.families import local
 from ml_orchestrator.training.holdout import baseline_scores
 from ml_orchestrator.training.intervals import holdout_intervals
 from ml_orchestrator.training.judging import Judged
-from ml_orchestrator.training.metrics import standard_metrics
-from ml_orchestrator.training.models import Member, TrainingSpec, TrainingSummary
+from ml_orchestrator.training.metrics import Metric, standard_metrics
+from ml_orchestrator.training.models import Interval, Member, TrainingSpec, TrainingSummary
 from ml_orchestrator.training.refining import Recipe
 from ml_orchestrator.training.splits import Split
 from ml_orchestrator.training.study import FinishedTrial, StudyResult
@@ -27,6 +27,13 @@ def summarise(
     groups = None if table.groups is None else table.groups[split.test]
     best = _member(result.best, 1.0)
     states = [trial.state for trial in result.trials]
+    holdout = holdout_intervals(
+        metrics,
+        judged.predictions,
+        groups=groups,
+        is_ordered=table.times is not None,
+        seed=spec.seed,
+    )
     return TrainingSummary(
         task=table.task,
         target=table.target,
@@ -36,13 +43,7 @@ def summarise(
         params=best.params,
         cv_score=result.best.mean_score,
         cv_fold_scores=result.best.scores,
-        holdout=holdout_intervals(
-            metrics,
-            judged.predictions,
-            groups=groups,
-            is_ordered=table.times is not None,
-            seed=spec.seed,
-        ),
+        holdout=holdout,
         baseline=baseline_scores(metrics, table, split.train, split.test),
         n_rows_train=len(split.train),
         n_rows_test=len(split.test),
@@ -68,6 +69,7 @@ def summarise(
             *_share_warnings(spec, split),
             *search.leaks,
             *_slice_warnings(judged),
+            *_gap_warnings(holdout.get(table.metric.name), result.best.mean_score, table.metric),
         ),
         seconds=0.0,
     )
@@ -114,4 +116,19 @@ def _slice_warnings(judged: Judged) -> list[str]:
         f"{part.excess.high:.3g}, {part.excess.n} held-out rows)."
         for part in judged.slices
         if part.p_adjusted < SURE
+    ]
+
+
+def _gap_warnings(held_out: Interval | None, cv_score: float, metric: Metric) -> list[str]:
+    """Say where cross-validation promised more than the held-out rows can confirm."""
+    if held_out is None:
+        return []
+    best_end = held_out.high if metric.higher_is_better else held_out.low
+    if metric.sign * (cv_score - best_end) <= 0:
+        return []
+    return [
+        f"Cross-validation gave {cv_score:.4g}, better than the held-out rows bear out "
+        f"({held_out.low:.4g} to {held_out.high:.4g}): rows that hang together (group_column), "
+        "change over time (time_column) or a search that fits its folds do that. Trust the "
+        "held-out score."
     ]
