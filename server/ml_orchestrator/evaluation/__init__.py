@@ -1,0 +1,1 @@
+"""Statements about outcomes that can be checked: patterns and experiments."""

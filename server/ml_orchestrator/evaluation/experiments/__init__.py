@@ -1,0 +1,1 @@
+"""Experiments: which of several arms is better, and what may be said of it."""

@@ -1,0 +1,112 @@
+"""Arms of an experiment with their outcomes, the control first."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.numerics.clusters import clustered_mean
+from ml_orchestrator.numerics.mean_tests import SampleMean, sample_mean
+from ml_orchestrator.numerics.proportions import Successes
+
+__all__ = ["Arm", "Experiment", "mean_of"]
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One arm. Arrays have shape ``(n,)``, rows with an outcome, in order of arrival.
+
+    Attributes:
+        name: its name.
+        n_units: independent units, those without an outcome too.
+        n_missing: rows without an outcome.
+        sample: mean, and its variance by independent units.
+        sd: standard deviation of the outcome.
+        counts: successes, where the outcome is 0/1.
+        values: outcomes; None where only a summary was given.
+        units: whole numbers, where a unit has several rows; else None.
+        places: place of each row in the order of arrival of the whole experiment.
+    """
+
+    name: str
+    n_units: int
+    n_missing: int
+    sample: SampleMean
+    sd: float
+    counts: Successes | None
+    n: int
+    values: Numbers | None = None
+    units: NDArray[np.int64] | None = None
+    places: NDArray[np.int64] | None = None
+
+    def with_values(self, values: Numbers) -> "Arm":
+        """Return the arm with other outcomes for the same rows."""
+        return replace(self, values=values, counts=None, sample=mean_of(values, self.units))
+
+    def by_unit(self) -> Numbers:
+        """Return one value a unit: the mean of its rows.
+
+        Raises:
+            InvalidInputError: only a summary was given.
+        """
+        values = self.rows()
+        if self.units is None:
+            return values
+        codes = np.unique(self.units, return_inverse=True)[1]
+        means: Numbers = np.bincount(codes, weights=values) / np.bincount(codes)
+        return means
+
+    def rows(self) -> Numbers:
+        """Return the outcomes.
+
+        Raises:
+            InvalidInputError: only a summary was given.
+        """
+        if self.values is None:
+            raise InvalidInputError(
+                "This method needs rows, and counts or means by arm were given. Give the table, "
+                "or choose welch, student, z or bayes."
+            )
+        return self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Arms, the control first.
+
+    Attributes:
+        arms: at least two.
+        rows: places in the table of each arm's rows with an outcome, in order of arrival.
+        all_rows: likewise, those without one too.
+        n_shared_units: units with rows in several arms.
+        notices: what to know of how the table was read.
+    """
+
+    arms: tuple[Arm, ...]
+    rows: tuple[NDArray[np.intp], ...] = ()
+    all_rows: tuple[NDArray[np.intp], ...] = ()
+    n_shared_units: int = 0
+    notices: tuple[str, ...] = ()
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether every outcome is 0 or 1."""
+        return all(arm.counts is not None for arm in self.arms)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether single outcomes are known."""
+        return all(arm.values is not None for arm in self.arms)
+
+    @property
+    def is_clustered(self) -> bool:
+        """Whether units have several rows."""
+        return any(arm.units is not None for arm in self.arms)
+
+
+def mean_of(values: Numbers, units: NDArray[np.int64] | None) -> SampleMean:
+    """Return the mean of rows, by units where they have several."""
+    return sample_mean(values) if units is None else clustered_mean(values, units)

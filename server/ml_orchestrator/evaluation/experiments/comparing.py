@@ -1,0 +1,102 @@
+"""Which method fits an experiment, and every arm held against the control by it."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.evaluation.experiments.arms import Arm, Experiment
+from ml_orchestrator.evaluation.experiments.decide import decide
+from ml_orchestrator.evaluation.experiments.fixed import FIXED_METHODS
+from ml_orchestrator.evaluation.experiments.found import Found
+from ml_orchestrator.evaluation.experiments.models import Comparison
+from ml_orchestrator.evaluation.experiments.monitored import MONITORED_METHODS
+from ml_orchestrator.evaluation.experiments.options import ExperimentOptions, Method
+from ml_orchestrator.numerics.multiple_testing import benjamini_hochberg, holm
+from ml_orchestrator.numerics.permutation import max_t
+
+__all__ = ["choose_method", "compare_arms", "judge_comparisons"]
+
+FEW = 15  # below, t tests lean on normality
+LEAST_EXPECTED = 5.0  # count in a cell, for the score test
+
+
+def choose_method(experiment: Experiment, options: ExperimentOptions) -> Method:
+    """Return the method asked for, or the one that fits the outcome."""
+    if options.method != "auto":
+        return options.method
+    if options.is_monitored:
+        return "msprt"
+    if experiment.is_clustered or options.covariate is not None:
+        return "welch"
+    sizes = [arm.n for arm in experiment.arms]
+    if experiment.is_binary:
+        hits = sum(arm.counts.successes for arm in experiment.arms if arm.counts is not None)
+        least = min(hits, sum(sizes) - hits) * min(sizes) / sum(sizes)
+        return "z" if least >= LEAST_EXPECTED or not experiment.has_rows else "permutation"
+    return "permutation" if min(sizes) < FEW and experiment.has_rows else "welch"
+
+
+def compare_arms(experiment: Experiment, options: ExperimentOptions) -> list[Found]:
+    """Return what the method finds of each arm but the control."""
+    control, *others = experiment.arms
+    alpha = options.alpha / len(others)
+    methods = MONITORED_METHODS if options.is_sequential else FIXED_METHODS
+    compare = methods[options.method]
+    return [compare(control, other, options, alpha) for other in others]
+
+
+def judge_comparisons(
+    arms: Sequence[Arm], found: Sequence[Found], options: ExperimentOptions, *, is_sound: bool
+) -> list[Comparison]:
+    """Return each comparison with its decision, corrected for many arms."""
+    adjusted = _corrected(arms, found, options)
+    alpha = options.alpha / len(found)
+    control, *others = arms
+    made = []
+    for arm, one, p in zip(others, found, adjusted, strict=True):
+        n_smallest = min(control.sample.n, arm.sample.n)
+        decision = decide(one, options, adjusted_p=p, alpha=alpha, n_smallest=n_smallest)
+        ratio, low, high = one.relative or (None, None, None)
+        made.append(
+            Comparison(
+                arm=arm.name,
+                control=control.name,
+                decision=decision if is_sound else "invalid",
+                measure=one.measure,
+                effect=one.effect,
+                low=one.low if math.isfinite(one.low) else None,
+                high=one.high if math.isfinite(one.high) else None,
+                confidence=1 - alpha,
+                relative=ratio,
+                relative_low=low,
+                relative_high=high,
+                p_value=one.p_value,
+                adjusted_p=p,
+                equivalence_p=one.equivalence_p,
+                e_value=one.e_value,
+                shown_at=one.shown_at,
+            )
+        )
+    return made
+
+
+def _corrected(
+    arms: Sequence[Arm], found: Sequence[Found], options: ExperimentOptions
+) -> list[float | None]:
+    """Return p values corrected for many arms."""
+    if options.correction == "max_t" or (options.method == "permutation" and len(found) > 1):
+        if options.method not in ("welch", "student", "permutation"):
+            raise InvalidInputError(
+                f"max_t corrects tests of means by drawing labels anew; {options.method} is none. "
+                "Choose correction holm, or method permutation."
+            )
+        rng = np.random.default_rng(options.seed)
+        return [*max_t([arm.by_unit() for arm in arms], rng=rng)]
+    p_values = [one.p_value for one in found]
+    known = [p for p in p_values if p is not None]
+    if len(known) < len(p_values):
+        return [None] * len(p_values)
+    correct = benjamini_hochberg if options.correction == "benjamini_hochberg" else holm
+    return [float(p) for p in correct(known)]

@@ -1,0 +1,162 @@
+"""What may be concluded from an experiment and what may not, in words."""
+
+from collections.abc import Sequence
+
+from ml_orchestrator.evaluation.experiments.arms import Experiment
+from ml_orchestrator.evaluation.experiments.models import (
+    Check,
+    Comparison,
+    Decision,
+    Guard,
+    Level,
+)
+from ml_orchestrator.evaluation.experiments.options import ExperimentOptions
+
+__all__ = ["how_it_came", "may_conclude", "may_not_conclude", "next_steps", "summary"]
+
+_LEVELS: dict[Level, str] = {
+    "L1": "That the answers themselves are better: the outcome is what was logged (L1).",
+    "L2": "That it holds for tasks unlike those of the metric (L2).",
+}
+
+
+def summary(decision: Decision, best: Comparison, failed: Sequence[Check]) -> str:
+    """Return the finding in one or two sentences."""
+    if failed:
+        return f"Nothing may be concluded: {failed[0].detail}"
+    said = {
+        "a_better": f"{best.control!r} is better than {best.arm!r}",
+        "b_better": f"{best.arm!r} is better than {best.control!r}",
+        "equivalent": f"{best.arm!r} and {best.control!r} differ by less than the margin",
+        "keep_going": "There is no decision yet",
+        "no_difference_shown": "No difference is shown",
+    }
+    return f"{said[decision]}: {_effect(best)}."
+
+
+def may_conclude(comparisons: Sequence[Comparison], guards: Sequence[Guard]) -> tuple[str, ...]:
+    """Return what the data support, one sentence each; nothing of an invalid experiment."""
+    found = []
+    for c in comparisons:
+        if c.decision == "invalid":
+            return ()
+        if c.decision == "b_better":
+            found.append(f"{c.arm!r} does better than {c.control!r}: {_effect(c)}.")
+        elif c.decision == "a_better":
+            found.append(f"{c.arm!r} does worse than {c.control!r}: {_effect(c)}.")
+        elif c.decision == "equivalent":
+            found.append(f"{c.arm!r} is as good as {c.control!r} within the margin: {_effect(c)}.")
+        elif c.low is not None:
+            found.append(
+                f"An effect of {c.arm!r} below {c.low:.4g} or above {c.high:.4g} is unlikely."
+            )
+    found += [
+        f"{g.column} of {g.arm!r} is not worse by {g.margin:g} or more."
+        for g in guards
+        if g.status == "holds"
+    ]
+    return tuple(found)
+
+
+def may_not_conclude(
+    decision: Decision,
+    comparisons: Sequence[Comparison],
+    guards: Sequence[Guard],
+    options: ExperimentOptions,
+    method: str,
+) -> tuple[str, ...]:
+    """Return what the data do not support, one sentence each."""
+    if decision == "invalid":
+        return ("Anything about which arm is better: the experiment itself is not sound.",)
+    found = []
+    if decision in ("no_difference_shown", "keep_going"):
+        found.append(
+            "That there is no difference: not shown is not absent"
+            + ("." if options.margin else "; a margin would let equivalence be tested.")
+        )
+    if len(comparisons) > 1:
+        found.append("Which of the other arms is best: each was held against the control alone.")
+    for g in guards:
+        if g.status == "harmed":
+            found.append(f"That {g.arm!r} is safe: {g.column} is worse by more than {g.margin:g}.")
+        elif g.status == "not_shown":
+            found.append(
+                f"That {g.arm!r} is safe: {g.column} may be worse by {g.margin:g} or more."
+            )
+    if not options.is_sequential:
+        found.append(
+            "Anything, if this was looked at before and would have ended then: the result holds "
+            "for one look at a size fixed beforehand"
+            + (", and so do Bayesian probabilities." if method == "bayes" else ".")
+        )
+    elif method == "msprt":
+        found.append("Exact error rates in small samples: msprt takes means as nearly normal.")
+    found.append("That users or prompts of another time behave alike.")
+    found.append(_LEVELS[options.level])
+    return tuple(found)
+
+
+def next_steps(
+    decision: Decision,
+    best: Comparison,
+    failed: Sequence[Check],
+    guards: Sequence[Guard],
+    options: ExperimentOptions,
+) -> tuple[str, ...]:
+    """Return what to do, in this order."""
+    if failed:
+        return (
+            "Find out why, by time and by kind of unit; repair the assignment or the logging.",
+            "Run the experiment anew. Leaving out the rows that seem wrong repairs nothing.",
+        )
+    unsafe = [g.column for g in guards if g.arm == best.arm and g.status != "holds"]
+    if decision == "b_better" and unsafe:
+        return (f"Do not adopt {best.arm!r} yet: {', '.join(unsafe)} did not stay within bounds.",)
+    steps = {
+        "b_better": (f"Adopt {best.arm!r}, and watch the outcome after that.",),
+        "a_better": (f"Keep {best.control!r}.",),
+        "equivalent": ("Choose by cost, length or simplicity.",),
+        "no_difference_shown": (
+            "Keep the control, or plan a larger experiment (call this with plan and no data).",
+        ),
+    }
+    return steps.get(decision) or (_more(options),)
+
+
+def how_it_came(method: str, experiment: Experiment, options: ExperimentOptions) -> list[str]:
+    """Return what to know of the method, one sentence each."""
+    found = []
+    if method == "bayes":
+        prior = "Beta(1, 1) for each rate" if experiment.is_binary else "a normal with the mean "
+        prior += "" if experiment.is_binary else "of all outcomes and ten standard deviations"
+        found.append(f"The prior is {prior}.")
+    if method == "msprt" and options.planned.effect is None:
+        found.append(
+            "The mixture's spread is a usual one (0.05 for rates, a tenth of the standard "
+            "deviation of the first rows for others); plan an effect to look for what matters."
+        )
+    if method == "betting":
+        found.append("The i-th row of one arm is put beside the i-th of the other; rest waits.")
+    if experiment.is_clustered and method in ("mann_whitney", "permutation", "bootstrap"):
+        found.append("Each unit counts once, by the mean of its rows.")
+    if options.covariate is not None and options.is_sequential:
+        found.append("The covariate's slope is that of all rows so far.")
+    return found
+
+
+def _more(options: ExperimentOptions) -> str:
+    if options.planned.n_per_arm is not None:
+        return f"Go on to {options.planned.n_per_arm:,.0f} units an arm, then look again."
+    return "Go on collecting, and look again whenever you like; plan n_per_arm to end it at last."
+
+
+def _effect(c: Comparison) -> str:
+    what = "chance to be larger" if c.measure == "probability_of_superiority" else "effect"
+    text = f"{what} {c.effect:.4g}"
+    if c.low is not None and c.high is not None:
+        text += f" ({c.confidence:.4g} interval {c.low:.4g} to {c.high:.4g})"
+    if c.relative is not None:
+        text += f", {c.relative:+.1%} relative"
+    if c.adjusted_p is not None:
+        text += f", p = {c.adjusted_p:.2g}"
+    return text

@@ -1,0 +1,306 @@
+"""Experiments judged: what is concluded follows the data, and nothing is where it must not be."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.evaluation.experiments.evaluate import evaluate_summary, evaluate_table
+from ml_orchestrator.evaluation.experiments.models import ExperimentReport
+from ml_orchestrator.evaluation.experiments.options import ExperimentOptions, Planned
+from ml_orchestrator.evaluation.experiments.planning import plan_experiment
+
+Table = dict[str, Any]
+
+
+def trial(
+    rates: dict[str, float], n: int = 2_000, seed: int = 0, *, is_numeric: bool = False
+) -> Table:
+    """Return rows in random order, each arm with its rate of success, or its mean."""
+    rng = np.random.default_rng(seed)
+    arms = rng.permutation(np.repeat(np.array(list(rates), dtype=object), n))
+    means = np.array([rates[arm] for arm in arms])
+    noise = rng.normal(size=arms.size)
+    outcome = means + noise if is_numeric else (rng.random(arms.size) < means).astype(float)
+    return {"arm": arms, "won": outcome}
+
+
+def judge(table: Table, **options: Any) -> ExperimentReport:
+    return evaluate_table(table, ExperimentOptions(arm="arm", outcome="won", **options))
+
+
+def test_a_better_arm_is_found_with_its_effect_in_both_forms() -> None:
+    report = judge(trial({"a": 0.30, "b": 0.40}))
+    (found,) = report.comparisons
+    assert (report.decision, report.best_arm, report.method) == ("b_better", "b", "z")
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0.10 < found.high
+    assert found.relative == pytest.approx(report.arms[1].mean / report.arms[0].mean - 1)
+    assert report.level == "L1"
+    assert "'b' does better than 'a'" in report.may_conclude[0]
+
+
+def test_the_direction_follows_the_data_and_what_is_wanted() -> None:
+    table = trial({"a": 0.40, "b": 0.30})
+    assert judge(table).decision == "a_better"
+    assert judge(table, lower_is_better=True).decision == "b_better"
+    shuffled = {**table, "won": np.random.default_rng(9).permutation(table["won"])}
+    assert judge(shuffled).decision == "no_difference_shown"
+
+
+@pytest.mark.parametrize(
+    "method", ["welch", "student", "mann_whitney", "permutation", "bootstrap", "bayes", "z"]
+)
+def test_every_method_that_looks_once_finds_a_difference_and_none(method: str) -> None:
+    there = judge(trial({"a": 0.30, "b": 0.42}, n=600), method=method)
+    none = judge(trial({"a": 0.30, "b": 0.30}, n=600, seed=1), method=method)
+    assert (there.decision, there.method) == ("b_better", method)
+    assert none.decision == "no_difference_shown"
+    assert any("looked at before" in said for said in there.may_not_conclude)
+
+
+@pytest.mark.parametrize("method", ["auto", "msprt", "betting"])
+def test_every_monitored_method_finds_a_difference_and_else_goes_on(method: str) -> None:
+    there = judge(trial({"a": 0.30, "b": 0.42}), method=method, is_monitored=True)
+    none = judge(trial({"a": 0.30, "b": 0.30}, seed=1), method=method, is_monitored=True)
+    (found,) = there.comparisons
+    assert (there.decision, none.decision) == ("b_better", "keep_going")
+    assert found.e_value is not None
+    assert found.e_value >= 20
+    assert found.shown_at is not None
+    assert found.shown_at < 4_000
+    assert found.p_value == pytest.approx(min(1.0, 1 / found.e_value))
+    assert len(there.looks) == 20
+    assert there.looks[-1].high - there.looks[-1].low < there.looks[0].high - there.looks[0].low
+
+
+def test_a_monitored_experiment_ends_at_the_size_planned() -> None:
+    table = trial({"a": 0.30, "b": 0.30}, seed=1)
+    planned = Planned.of({"n_per_arm": 2_000})
+    assert judge(table, is_monitored=True, planned=planned).decision == "no_difference_shown"
+
+
+def test_a_test_that_looks_once_says_nothing_before_its_planned_size() -> None:
+    table = trial({"a": 0.30, "b": 0.42})
+    early = judge(table, planned=Planned.of({"n_per_arm": 5_000}))
+    assert early.decision == "keep_going"
+    assert early.comparisons[0].adjusted_p is not None
+    assert early.comparisons[0].adjusted_p < 0.001, "it would have been significant"
+
+
+def test_peeking_with_a_test_that_looks_once_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="Bayesian probabilities too"):
+        ExperimentOptions(method="bayes", is_monitored=True)
+
+
+def test_sizes_that_are_not_as_planned_forbid_any_conclusion() -> None:
+    table = trial({"a": 0.30, "b": 0.42})
+    lost = (table["arm"] == "b") & (np.arange(4_000) % 5 == 0)
+    rest = {name: values[~lost] for name, values in table.items()}
+    report = judge(rest)
+    assert (report.decision, report.best_arm, report.may_conclude) == ("invalid", None, ())
+    assert [check.name for check in report.checks if not check.is_passed] == ["sample_ratio"]
+    assert report.summary.startswith("Nothing may be concluded: Sizes are not as planned")
+    as_planned = judge(rest, shares={"a": 1.0, "b": 0.8})
+    assert as_planned.decision == "b_better"
+
+
+def test_outcomes_that_lack_unlike_in_the_arms_forbid_any_conclusion() -> None:
+    table = trial({"a": 0.30, "b": 0.42})
+    rng, alike, unlike = np.random.default_rng(2), dict(table), dict(table)
+    alike["won"] = np.where(rng.random(4_000) < 0.1, np.nan, table["won"])
+    unlike["won"] = np.where((table["arm"] == "b") & (alike["won"] == 0), np.nan, alike["won"])
+    assert (judge(alike).decision, judge(unlike).decision) == ("b_better", "invalid")
+    assert judge(alike).arms[0].n_missing > 150
+
+
+def test_equivalence_is_shown_only_with_a_margin_and_enough_rows() -> None:
+    table = trial({"a": 0.30, "b": 0.30}, n=20_000, seed=3)
+    few = {name: values[:2_000] for name, values in table.items()}
+    assert judge(table).decision == "no_difference_shown"
+    assert judge(table, margin=0.02).decision == "equivalent"
+    assert judge(few, margin=0.02).decision == "no_difference_shown"
+    assert judge(table, margin=0.03, is_monitored=True).decision == "equivalent"
+    welch = judge(table, margin=0.02, method="welch").comparisons[0].equivalence_p
+    x, y = (table["won"][table["arm"] == arm] for arm in "ab")
+    theirs = max(
+        stats.ttest_ind(y, x - m, equal_var=False, alternative=side).pvalue
+        for m, side in ((0.02, "greater"), (-0.02, "less"))
+    )
+    assert welch == pytest.approx(theirs, rel=1e-8)
+
+
+@pytest.mark.parametrize("correction", ["holm", "benjamini_hochberg", "max_t"])
+def test_many_arms_are_corrected_and_the_better_one_is_named(correction: str) -> None:
+    table = trial({"control": 0.0, "x": 0.0, "y": 0.35, "z": 0.0}, n=300, is_numeric=True)
+    report = judge(table, correction=correction)
+    assert (report.decision, report.best_arm, len(report.comparisons)) == ("b_better", "y", 3)
+    assert [arm.name for arm in report.arms] == ["control", "x", "y", "z"]
+    for found in report.comparisons:
+        assert found.p_value is not None
+        assert found.adjusted_p is not None
+        assert found.adjusted_p >= found.p_value - 0.002  # max_t draws
+        assert found.confidence == pytest.approx(1 - 0.05 / 3)
+
+
+def test_with_many_equal_arms_any_is_called_better_as_seldom_as_promised() -> None:
+    rates = {name: 0.3 for name in "abcdef"}
+    wrong = sum(judge(trial(rates, n=200, seed=seed)).decision == "b_better" for seed in range(120))
+    # Each direction takes half of 5 %; Binomial(120, 0.025) exceeds 9 once in a thousand.
+    assert wrong <= 9
+
+
+def test_a_covariate_takes_variance_and_leaves_the_effect() -> None:
+    rng = np.random.default_rng(4)
+    table = trial({"a": 0.0, "b": 0.08}, n=1_500, is_numeric=True)
+    before = rng.normal(size=3_000)
+    table = {**table, "won": table["won"] + 2 * before, "before": before}
+    plain, adjusted = judge(table), judge(table, covariate="before")
+    assert (plain.decision, adjusted.decision) == ("no_difference_shown", "b_better")
+    assert adjusted.variance_removed == pytest.approx(0.8, abs=0.03)
+    found = adjusted.comparisons[0]
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0.08 < found.high
+    leaked = {**table, "before": before + (table["arm"] == "b")}
+    assert judge(leaked, covariate="before").decision == "invalid"
+    with pytest.raises(InvalidInputError, match="is the outcome"):
+        judge(table, covariate="won")
+
+
+def test_rows_of_few_users_are_not_taken_for_many() -> None:
+    n_false = n_naive = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        user = np.repeat(np.arange(40), 25)
+        table = {
+            "arm": np.where(user % 2 == 0, "a", "b").astype(object),
+            "won": rng.normal(size=40)[user] + rng.normal(size=1_000),
+            "user": user.astype(float),
+        }
+        n_naive += judge(table).decision in ("a_better", "b_better")
+        report = judge(table, unit="user")
+        n_false += report.decision in ("a_better", "b_better")
+    assert (report.arms[0].n, report.arms[0].n_units) == (500, 20)
+    # Binomial(60, 0.05) exceeds 9 once in a thousand.
+    assert n_false <= 9
+    assert n_naive > 25, "the simulation would not notice rows taken for users"
+
+
+def test_users_with_rows_in_both_arms_forbid_any_conclusion() -> None:
+    table = trial({"a": 0.3, "b": 0.4})
+    report = judge({**table, "user": np.arange(4_000) // 2 * 1.0}, unit="user")
+    assert report.decision == "invalid"
+    assert "rows in several arms" in report.summary or any(
+        "rows in several arms" in check.detail for check in report.checks
+    )
+
+
+def test_a_guard_that_may_have_become_worse_withholds_the_advice_to_adopt() -> None:
+    rng = np.random.default_rng(5)
+    table = trial({"a": 0.30, "b": 0.42})
+    is_b = table["arm"] == "b"
+    table["latency"] = rng.normal(2.0, 1.0, 4_000) + 0.5 * is_b
+    table["kept"] = rng.normal(5.0, 1.0, 4_000)
+    report = judge(table, guards={"latency": -0.1, "kept": 0.3})
+    assert [(g.column, g.status) for g in report.guards] == [("latency", "harmed"),
+                                                            ("kept", "holds")]  # fmt: skip
+    assert report.decision == "b_better"
+    assert report.next_steps == ("Do not adopt 'b' yet: latency did not stay within bounds.",)
+    few = {name: values[60:160] for name, values in table.items()}
+    assert judge(few, guards={"kept": 0.1}).guards[0].status == "not_shown"
+
+
+def test_an_effect_that_wears_off_is_told_and_a_lasting_one_is_not() -> None:
+    rng = np.random.default_rng(6)
+    table = trial({"a": 0.0, "b": 0.5}, is_numeric=True)
+    day = np.sort(rng.uniform(0, 30, 4_000))
+    fading = {**table, "day": day}
+    fading["won"] = table["won"] - (table["arm"] == "b") * day / 30 * 0.6
+    told = judge(fading, time_column="day")
+    assert any("shrinks over time" in notice for notice in told.notices)
+    assert told.over_time[0].effect > told.over_time[-1].effect + 0.2
+    lasting = judge({**table, "day": day}, time_column="day")
+    assert lasting.trend_p is not None
+    assert lasting.trend_p > 0.01
+    assert not any("over time" in notice for notice in lasting.notices)
+
+
+def test_rows_are_taken_in_order_of_time_and_not_as_they_stand() -> None:
+    table = trial({"a": 0.30, "b": 0.42})
+    day = np.arange(4_000.0)
+    order = np.random.default_rng(7).permutation(4_000)
+    shuffled = {name: values[order] for name, values in {**table, "day": day}.items()}
+    first = judge({**table, "day": day}, time_column="day", is_monitored=True)
+    second = judge(shuffled, time_column="day", is_monitored=True)
+    assert first == second
+
+
+def test_a_few_far_values_that_carry_an_effect_are_told() -> None:
+    table = trial({"a": 0.0, "b": 0.0}, n=500, is_numeric=True, seed=8)
+    table["won"][np.flatnonzero(table["arm"] == "b")[:3]] = 60.0
+    assert any("carry the effect" in notice for notice in judge(table).notices)
+
+
+def test_counts_and_moments_give_what_their_rows_give() -> None:
+    table = trial({"a": 0.30, "b": 0.34})
+    rows = {arm: table["won"][table["arm"] == arm] for arm in "ab"}
+    counts = {arm: {"n": x.size, "successes": x.sum()} for arm, x in rows.items()}
+    moments = {arm: {"n": x.size, "mean": x.mean(), "sd": x.std(ddof=1)}
+               for arm, x in rows.items()}  # fmt: skip
+    by_rows = judge(table, method="welch").comparisons[0]
+    by_moments = evaluate_summary(moments, ExperimentOptions(method="welch")).comparisons[0]
+    assert by_moments.p_value == pytest.approx(by_rows.p_value, rel=1e-9)
+    by_counts = evaluate_summary(counts, ExperimentOptions()).comparisons[0]
+    assert by_counts == judge(table).comparisons[0]
+    with pytest.raises(InvalidInputError, match="for every arm n and successes"):
+        evaluate_summary({"a": {"n": 3}, "b": {"n": 4}}, ExperimentOptions())
+    with pytest.raises(InvalidInputError, match="needs rows"):
+        evaluate_summary(moments, ExperimentOptions(method="mann_whitney"))
+
+
+def test_small_experiments_are_tested_exactly() -> None:
+    table = {
+        "arm": np.array(["a"] * 6 + ["b"] * 6, dtype=object),
+        "won": np.array([1.0, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16]),
+    }
+    report = judge(table)
+    assert report.method == "permutation"
+    assert report.comparisons[0].p_value == pytest.approx(2 / 924)
+
+
+def test_bayesian_arms_carry_their_chances_and_losses() -> None:
+    report = judge(trial({"a": 0.30, "b": 0.42}), method="bayes")
+    chances = [arm.chance_best for arm in report.arms]
+    assert sum(c for c in chances if c is not None) == pytest.approx(1.0)
+    assert report.arms[1].expected_loss == pytest.approx(0.0, abs=1e-6)
+    assert any("Beta(1, 1)" in notice for notice in report.notices)
+
+
+def test_a_plan_says_how_many_units_both_ways() -> None:
+    options = ExperimentOptions(planned=Planned.of({"baseline": 0.3, "effect": 0.05}))
+    plan = plan_experiment(options).plan
+    assert plan is not None
+    assert plan.n_fixed == 1_377  # Fleiss, section 3.2, for 0.30 and 0.35 at 5 % and 80 %
+    assert plan.n_median_stop < plan.n_fixed * 1.1 < plan.n_monitored
+    with pytest.raises(InvalidInputError, match="give plan with effect and baseline"):
+        plan_experiment(ExperimentOptions())
+    with pytest.raises(InvalidInputError, match="plan has no 'efect'; known: effect"):
+        Planned.of({"efect": 0.1})
+
+
+def test_what_cannot_be_read_is_refused_by_name() -> None:
+    table = trial({"a": 0.3, "b": 0.4}, n=50)
+    with pytest.raises(InvalidInputError, match="outcome 'lost' is no column; the table has arm"):
+        evaluate_table(table, ExperimentOptions(arm="arm", outcome="lost"))
+    with pytest.raises(InvalidInputError, match="No arm 'c'; the arms are a, b"):
+        judge(table, control="c")
+    with pytest.raises(InvalidInputError, match="2 to 20 arms; found 1"):
+        judge({**table, "arm": np.array(["a"] * 100, dtype=object)})
+    with pytest.raises(InvalidInputError, match="holds text such as 'yes'"):
+        judge({**table, "won": np.array(["yes"] * 100, dtype=object)})
+    with pytest.raises(InvalidInputError, match="betting needs the least and the largest"):
+        judge(trial({"a": 0.0, "b": 1.0}, n=80, is_numeric=True), method="betting")
