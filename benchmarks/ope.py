@@ -1,0 +1,119 @@
+"""How near estimates of another policy come to the truth, on digits logged as a bandit.
+
+A policy learned from 60 digits, mixed half with chance, is logged; asked about is one learned from
+539 digits, nine times out of ten. The remaining 1,258 digits are the population: each run draws as
+many rows from it, so the true value is known exactly. Peers that estimate the same are unmaintained
+or need deep-learning libraries, so there is none beside ours.
+
+    .venv/bin/python benchmarks/ope.py [--quick] [--json]
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from _figures import Figure, arguments, show
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+
+from ml_orchestrator.numerics.off_policy import (
+    Estimate,
+    direct_method,
+    doubly_robust,
+    importance_weights,
+    inverse_propensity,
+    self_normalised,
+)
+from ml_orchestrator.numerics.reward_models import cross_fitted
+
+N_TRAIN, N_LOGGING = 539, 60
+N_ACTIONS = 10
+ERROR_GOAL = 0.025
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Digits with the chances that the logged policy and the one asked about give each class."""
+
+    contexts: NDArray[np.float64]
+    digits: NDArray[np.int64]
+    logging: NDArray[np.float64]
+    target: NDArray[np.float64]
+
+    @property
+    def truth(self) -> float:
+        """What the policy asked about earns."""
+        return float(self.target[np.arange(len(self.digits)), self.digits].mean())
+
+
+def main() -> None:
+    """Run all seeds and print errors and coverage."""
+    options = arguments(__doc__)
+    n_seeds = 60 if options.quick else 500
+    runs = [_run(seed) for seed in range(n_seeds)]
+    figures = [figure for name in runs[0][1] for figure in _figures(name, runs)]
+    show(figures, as_json=options.json)
+
+
+def _run(seed: int) -> tuple[float, Mapping[str, Estimate]]:
+    rng = np.random.default_rng(seed)
+    world = _world(rng)
+    rows = rng.integers(0, len(world.digits), len(world.digits))
+    steps = world.logging[rows].cumsum(axis=1)
+    drawn = (steps < rng.random((len(rows), 1)) * steps[:, -1:]).sum(axis=1)
+    rewards = (drawn == world.digits[rows]).astype(float)
+    weights = importance_weights(world.target[rows, drawn], world.logging[rows, drawn])
+    expected = cross_fitted(world.contexts[rows], drawn, rewards, n_actions=N_ACTIONS, rng=rng)
+    target = world.target[rows]
+    return world.truth, {
+        "IPS": inverse_propensity(rewards, weights),
+        "SNIPS": self_normalised(rewards, weights),
+        "direct method": direct_method(expected, target),
+        "doubly robust": doubly_robust(rewards, weights, drawn, expected, target),
+    }
+
+
+def _world(rng: np.random.Generator) -> World:
+    x, y = load_digits(return_X_y=True)
+    order = rng.permutation(len(y))
+    train, rest = order[:N_TRAIN], order[N_TRAIN:]
+    good = LogisticRegression(C=0.1, max_iter=500).fit(x[train] / 16, y[train])
+    weak = LogisticRegression(C=1.0, max_iter=500).fit(
+        x[train[:N_LOGGING]] / 16, y[train[:N_LOGGING]]
+    )
+    chosen = np.eye(N_ACTIONS)[good.predict(x[rest] / 16)]
+    logged = np.zeros((len(rest), N_ACTIONS))
+    logged[:, weak.classes_] = weak.predict_proba(x[rest] / 16)
+    return World(
+        x[rest] / 16, y[rest], 0.5 * logged + 0.5 / N_ACTIONS, 0.9 * chosen + 0.1 / N_ACTIONS
+    )
+
+
+def _figures(name: str, runs: list[tuple[float, Mapping[str, Estimate]]]) -> list[Figure]:
+    truths = np.array([truth for truth, _ in runs])
+    values, lows, highs = (
+        np.array([getattr(found[name], part) for _, found in runs])
+        for part in ("value", "low", "high")
+    )
+    error = float(np.mean(np.abs(values - truths) / truths))
+    goal = ERROR_GOAL if name == "doubly robust" else None
+    figures = [
+        Figure(
+            f"{name}, mean error",
+            "%",
+            100 * error,
+            goal and 100 * goal,
+            "the goal" if goal else None,
+            1.0 if goal else None,
+            len(runs),
+        )
+    ]
+    if np.all(np.isfinite(lows)):
+        covered = float(np.mean((lows <= truths) & (truths <= highs)))
+        figures.append(Figure(f"{name}, coverage", "%", 100 * covered, None, None, None, len(runs)))
+    return figures
+
+
+if __name__ == "__main__":
+    main()
