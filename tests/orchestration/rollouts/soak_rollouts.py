@@ -36,6 +36,7 @@ QUIET = {"versions": {str(NEW): {"n": 3}}}
 SLOW = {"versions": {str(NEW): {"ms": 90.0}}}
 DRIFTS = {"versions": {str(NEW): {"shift": 1}}}
 BREAKS = {"versions": {str(NEW): {"error_rate": 0.5}}}
+Wrap = Callable[[str, Any], Any]  # the name of a part and the part
 Scenario = tuple[Mapping[str, Any], Mapping[str, Any], str, list[str]]
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
     {
@@ -98,11 +99,20 @@ class Fuse:
         return self._left == 0
 
 
-def carry_out(home: Path, rollout_id: str, fuse: Fuse | None) -> str | None:
+def burning(fuse: Fuse) -> Wrap:
+    """Return what makes every part of a bench burn one fuse down."""
+    return lambda _, part: Dying(part, fuse)
+
+
+def undisturbed(_: str, part: Any) -> Any:
+    """Leave a part as it is."""
+    return part
+
+
+def carry_out(home: Path, rollout_id: str, wrap: Wrap = undisturbed) -> str | None:
     """Run a worker in a process of its own; return the state it died in, or None if it ended."""
 
     def work() -> None:
-        wrap = (lambda _, x: x) if fuse is None else (lambda _, x: Dying(x, fuse))
         Bench(home, wrap=wrap).run(rollout_id)
 
     code = _forked(work)
@@ -120,12 +130,13 @@ def play(home: Path, name: str, rng: random.Random) -> tuple[list[str], list[str
         rollout_id = bench.begin(**spec)
     died: list[str] = []
     for _ in range(rng.randint(1, MOST_KILLS)):
-        state = carry_out(home, rollout_id, Fuse(rng.randint(1, 25), is_before=rng.random() < 0.5))
+        fuse = Fuse(rng.randint(1, 25), is_before=rng.random() < 0.5)
+        state = carry_out(home, rollout_id, burning(fuse))
         if state is None:
             break
         died.append(state)
     else:
-        assert carry_out(home, rollout_id, None) is None
+        assert carry_out(home, rollout_id) is None
     with closing(Bench(home)) as bench:
         wrong = violations(bench, rollout_id, effects)
         if (found := bench.journal.get(rollout_id).state) != ending:
