@@ -27,9 +27,9 @@ __all__ = ["Text", "fit", "log_loss", "make_model", "read_texts"]
 
 SOURCES = Path(__file__).with_name("domain_model")
 N_FOLDS = 6
-PENALTIES = (3.0, 10.0, 40.0)
+PENALTIES = (1.0, 3.0, 10.0)
 DAMPINGS = (20.0, 80.0, 320.0)
-WORD_WEIGHTS = (1.0, 2.0, 4.0)
+WORD_WEIGHTS = (2.0, 4.0, 8.0)
 IDF_UNIT = 0.05
 WEIGHT_UNIT = 0.05
 Array = NDArray[np.float64]

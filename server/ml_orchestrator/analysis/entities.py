@@ -69,10 +69,20 @@ _UNIT = (
     r"ms|µs|us|ns|s|h|kb|mb|gb|tb|kib|mib|gib|km|cm|mm|m|mg|kg|g|ml|l|hz|khz|mhz|ghz|kw|kwh|w|v|"
     r"usd|eur|gbp|k|x)"
 )
-_NUMBER_WORD = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|fifty|hundred)"
+_NUMBER_WORDS = (
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve",
+    "twenty", "fifty", "hundred",
+)  # fmt: skip
+# The first three letters of what a date may begin with.
+_DATE_STARTS = frozenset(
+    "jan feb mar apr may jun jul aug sep oct nov dec tod tom yes ton nex las thi com pas "  # noqa: SIM905
+    "mon tue wed thu fri sat sun".split()
+)
+_CURRENCIES = ("$", "€", "£", "¥")
+_SIGNS = ("-", "+", "±", "\u2212")
 _QUANTITY = re.compile(
     rf"(?<![\w.])[-+±\u2212]?[$€£¥]?\d{{1,18}}(?:[.,]\d{{1,18}}){{0,6}}(?:\s?%|[\s-]?{_UNIT}(?!\w))?"
-    rf"|\b{_NUMBER_WORD} {_UNIT}(?!\w)",
+    rf"|\b(?:{'|'.join(_NUMBER_WORDS)}) {_UNIT}(?!\w)",
     re.IGNORECASE,
 )
 _TITLE = re.compile(
@@ -91,9 +101,9 @@ def find_entities(parts: PromptParts, tokens: Sequence[Token]) -> list[Found]:
     claims: list[Found] = []
     claims += _of_parts(parts)
     claims += _pieces(parts.prose)
-    claims += (Found(*match.span(), "date") for match in _DATE.finditer(parts.prose))
+    claims += _dates(parts.prose, tokens)
     claims += _technologies(parts.prose, tokens)
-    claims += (Found(*match.span(), "quantity") for match in _QUANTITY.finditer(parts.prose))
+    claims += _quantities(parts.prose, tokens)
     claims += _people(parts.prose, tokens)
     return _without_overlaps(claims, len(parts.text))
 
@@ -113,6 +123,8 @@ def _pieces(prose: str) -> Iterator[Found]:
     for match in _PIECE.finditer(prose):
         piece = match[0].rstrip(".?!")
         end = match.start() + len(piece)
+        if piece[1:].islower() and piece.isalpha() and not prose.startswith("(", end):
+            continue  # a plain word, like most
         is_called = prose.startswith("(", end) and not prose.startswith("(s)", end)
         kind = _kind_of_name(piece, is_called=is_called)
         if kind:
@@ -137,6 +149,32 @@ def _is_file(name: str) -> bool:
     if last.lower() in _FILE_NAMES:
         return last != last.lower() or last.startswith(".") or "/" in name
     return name.startswith(("./", "../", "~/")) or (name.startswith("/") and name.count("/") > 1)
+
+
+def _dates(prose: str, tokens: Sequence[Token]) -> Iterator[Found]:
+    for word, start, _ in tokens:
+        if word[0].isdigit() or word[:3] in _DATE_STARTS or word[0] == "q":
+            match = _DATE.match(prose, start)
+            if match:
+                yield Found(*match.span(), "date")
+
+
+def _quantities(prose: str, tokens: Sequence[Token]) -> Iterator[Found]:
+    free = 0
+    for word, start, _ in tokens:
+        if start >= free and (word[0].isdigit() or word in _NUMBER_WORDS):
+            match = _QUANTITY.match(prose, _with_signs(prose, start))
+            if match:
+                free = match.end()
+                yield Found(*match.span(), "quantity")
+
+
+def _with_signs(prose: str, start: int) -> int:
+    """Return where a number begins, the sign of a currency and plus or minus included."""
+    if prose[start - 1 : start] in _CURRENCIES:
+        start -= 1
+    before, sign = prose[max(0, start - 2) : start - 1], prose[start - 1 : start]
+    return start - 1 if sign in _SIGNS and not before.isalnum() else start
 
 
 def _technologies(prose: str, tokens: Sequence[Token]) -> Iterator[Found]:

@@ -63,8 +63,10 @@ BLOCK_STARTS = re.compile(
     rf"\n[ \t]*+\n|^[ \t]*+{_MARKER}[ \t]++|^[ \t]{{0,3}}#{{1,6}}+[ \t]++|[:：][ \t]*+\n|\n(?![ \t]*+[a-zß-öø-ÿа-я(,;\ufffc])",
     re.MULTILINE,
 )
-# A stop after an abbreviation or before a small letter is none.
+# A stop after an abbreviation or before a small letter is none. What was before is looked at after
+# the stop: so the search runs from stop to stop.
 SENTENCE_END = re.compile(
-    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bNo)(?<!\bcf)(?<!\bapprox)"
-    r"[.!?]++[\"'”’)\]]{0,3}+(?=\s++(?![a-z])|\s*+\Z)|[。！？]++[」』”）]{0,2}+"
+    r"[.!?。！？](?:(?<=[.!?])(?<!\be\.g.)(?<!\bi\.e.)(?<!\bvs.)(?<!\bDr.)(?<!\bMr.)(?<!\bMrs.)(?<!\bNo.)"
+    r"(?<!\bcf.)(?<!\bapprox.)[.!?]*+[\"'”’)\]]{0,3}+(?=\s++(?![a-z])|\s*+\Z)"
+    r"|(?<=[。！？])[。！？]*+[」』”）]{0,2}+)"
 )
