@@ -50,7 +50,7 @@ def test_a_hundred_looks_raise_no_more_false_alarms_than_promised() -> None:
         gaps = mean_y - mean_x
         looks = [log_e_value(g, v, tau=0.05) for g, v in zip(gaps, variance, strict=True)]
         n_mixture += max(looks) >= ENOUGH
-        n_betting += bool(log_e_process(pair_up(x, y, (0, 1)), alpha=ALPHA).max() >= ENOUGH)
+        n_betting += bool(log_e_process(pair_up(x, y, (0, 1))).max() >= ENOUGH)
         n_peeking += bool((np.abs(gaps) / np.sqrt(variance) > 1.96).any())
 
     # Binomial(600, 0.05) exceeds 47 once in a thousand.
@@ -64,10 +64,27 @@ def test_betting_finds_a_difference_in_either_direction_and_bounds_it() -> None:
     low, high = rng.binomial(1, 0.3, 4_000), rng.binomial(1, 0.4, 4_000)
     for first, second, truth in ((low, high, 0.1), (high, low, -0.1)):
         pairs = pair_up(first, second, (0, 1))
-        assert log_e_process(pairs, alpha=ALPHA).max() >= ENOUGH
+        assert log_e_process(pairs).max() >= ENOUGH
         bounds = difference_bounds(pairs, alpha=ALPHA)
         assert bounds[0] < truth < bounds[1]
         assert bounds[0] > 0 or bounds[1] < 0
+
+
+def test_the_wealth_is_that_of_gamblers_counted_bet_by_bet() -> None:
+    x, y = np.random.default_rng(5).uniform(size=(2, 60))
+    shares = [2.0 ** -(k / 2) for k in range(14, 1, -1)] + [0.9]
+    wealth = [
+        math.prod(1 + sign * share * (b - a) for a, b in zip(x, y, strict=True))
+        for share in shares
+        for sign in (1, -1)
+    ]
+    ours = log_e_process(pair_up(x, y, (0, 1)))[-1]
+    assert ours == pytest.approx(math.log(sum(wealth) / len(wealth)), rel=1e-10)
+    # At the lower bound, betting on more has made 1 / (alpha / 2).
+    pairs = pair_up(x, y + 0.5, (0, 2))
+    low = difference_bounds(pairs, alpha=ALPHA)[0] / (2 * pairs.span) + 0.5
+    made = np.mean([np.prod(1 + s * (pairs.values / low - 1)) for s in shares])
+    assert made == pytest.approx(40.0, rel=1e-5)
 
 
 def test_bets_are_in_the_units_of_the_outcome_and_know_their_bounds() -> None:

@@ -23,6 +23,7 @@ __all__ = ["MONITORED_METHODS", "tau_of"]
 
 N_LOOKS = 100
 N_SHOWN = 20
+MANY_PAIRS, FEW_SHOWN = 20_000, 4  # bounds of bets on continuous values take their time
 LEAST_UNITS = 50  # an arm needs so many before the first look: means are then nearly normal
 LEAST_COUNTS = 10  # and so many successes and failures in both arms together
 RATE_TAU = 0.05
@@ -59,8 +60,9 @@ def msprt(a: Arm, b: Arm, options: ExperimentOptions, alpha: float) -> Found:
 def betting(a: Arm, b: Arm, options: ExperimentOptions, alpha: float) -> Found:
     """Compare means by betting on pairs in order of arrival, after every pair."""
     pairs = pair_up(*_bounded(a, b, options))
-    logs = log_e_process(pairs, alpha=alpha)
-    shown = np.unique(np.linspace(1, logs.size, min(N_SHOWN, logs.size)).round().astype(int))
+    logs = log_e_process(pairs)
+    n_shown = N_SHOWN if logs.size <= MANY_PAIRS else FEW_SHOWN
+    shown = np.unique(np.linspace(1, logs.size, n_shown).round().astype(int))
     looks = []
     for n in shown:
         part = type(pairs)(pairs.values[:n], pairs.span)
