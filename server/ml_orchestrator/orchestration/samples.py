@@ -105,12 +105,14 @@ class SampleReader:
         """
         if column_types:
             _check_types_are_read(reference, current)
-        return self._side(reference, column_types), self._side(current, column_types)
+        return self.side(reference, column_types), self.side(current, column_types)
 
-    def _side(self, sample: str | InlineTable, column_types: Mapping[str, ColumnType]) -> Side:
+    def side(
+        self, sample: str | InlineTable, column_types: Mapping[str, ColumnType] = _AS_FOUND
+    ) -> Side:
+        """Return one sample: a source, ``baseline:NAME``, or columns; errors as for `pair`."""
         if not isinstance(sample, str):
-            arrays = {name: _array(name, values) for name, values in sample.items()}
-            return Side(arrays, arrays)
+            return self.inline(sample)
         if sample.startswith(BASELINE_PREFIX):
             kept = self.baseline(sample)
             return Side(kept.samples, kept.rows)
