@@ -31,7 +31,9 @@ from ml_orchestrator.services import (
     CollaborationService,
     ComponentManager,
     DeploymentPipelineService,
+    EvaluationService,
     MonitoringCoordinator,
+    PromptService,
     RolloutService,
     SecurityIntegrationService,
     Services,
@@ -56,7 +58,9 @@ from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 if TYPE_CHECKING:
     from ml_orchestrator.memory.meaning import Meaning
     from ml_orchestrator.messaging.leases import LeaseBook
+    from ml_orchestrator.optimization.improve import Improver
     from ml_orchestrator.orchestration._dbos import RunClient
+    from ml_orchestrator.orchestration.experiments import Experimenter
     from ml_orchestrator.orchestration.inspection import DataInspector
     from ml_orchestrator.orchestration.progress import ProgressStore
     from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
@@ -104,7 +108,9 @@ class Doors:
         self.runs: Door[RunClient] = Door(self._runs)
         self.progress: Door[ProgressStore] = Door(self._progress, is_light=True)
         self.inspector: Door[DataInspector] = Door(self._inspector)
+        self.experimenter: Door[Experimenter] = Door(self._experimenter)
         self.look: Door[Looker] = Door(self._look, is_light=True)
+        self.improve: Door[Improver] = Door(self._improve, is_light=True)
         self.probe_training: Door[Callable[[], str]] = Door(self._probe_training)
         self.probe_drift_tests: Door[Callable[[], str]] = Door(self._probe_drift_tests)
 
@@ -224,10 +230,20 @@ class Doors:
 
         return DataInspector(self._settings)
 
+    def _experimenter(self) -> "Experimenter":
+        from ml_orchestrator.orchestration.experiments import Experimenter
+
+        return Experimenter(self._settings)
+
     def _look(self) -> "Looker":
         from ml_orchestrator.orchestration.processes import look_at_processes
 
         return look_at_processes
+
+    def _improve(self) -> "Improver":
+        from ml_orchestrator.optimization.improve import improve
+
+        return improve
 
     def _probe_training(self) -> Callable[[], str]:
         from ml_orchestrator.orchestration.probes import probe_training
@@ -262,6 +278,8 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
             settings, probe=components.check, inspector=doors.inspector, look=doors.look
         ),
         collaboration=CollaborationService(doors.memory, doors.mailbox, doors.leases),
+        evaluation=EvaluationService(experimenter=doors.experimenter),
+        prompts=PromptService(improve=doors.improve),
     )
 
 
@@ -373,6 +391,8 @@ def _components(
         service("RolloutService", 5, "workflow-runs", "model-registry", state),
         service("DeploymentPipelineService", 1, "model-registry", "signing-key"),
         service("CollaborationService", 2, "memory", "messages"),
+        service("PromptService", 2),
+        service("EvaluationService", 3),
         service("MonitoringCoordinator", 4, "drift-tests", directory),
         service("SecurityIntegrationService", 6, "rights", "signing-key"),
     ]

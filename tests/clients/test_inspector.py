@@ -66,6 +66,7 @@ def test_resources_and_prompts_are_listed_with_descriptions(programs: Programs) 
         "run://{run_id}",
         "thread://{thread_id}",
     }
-    assert {entry["name"] for entry in prompts["prompts"]} == {"train", "promote", "diagnose-drift"}
+    names = {entry["name"] for entry in prompts["prompts"]}
+    assert names == {"train", "promote", "diagnose-drift", "improve-prompt"}
     listed = resources["resources"] + templates["resourceTemplates"] + prompts["prompts"]
     assert all(entry["description"] for entry in listed)

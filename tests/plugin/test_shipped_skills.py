@@ -23,7 +23,14 @@ from ml_orchestrator.settings import Settings
 LIMIT_S = 120.0
 SHIPPED = read_skills(SKILLS)
 # The order in which they would be used on one project; design-pipeline has no calls.
-IN_ORDER = ("train-model", "diagnose-drift", "roll-out", "cloud-platforms", "compress-model")
+IN_ORDER = (
+    "train-model",
+    "diagnose-drift",
+    "roll-out",
+    "cloud-platforms",
+    "compress-model",
+    "improve-prompts",
+)
 
 
 def run_blocks(skill: str, kind: str) -> list[Block]:

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.optimization.intent import losses
@@ -12,7 +13,7 @@ from ml_orchestrator.optimization.rubric import score_prompt
 from ml_orchestrator.optimization.rules import RULES, Finding, Rule
 from ml_orchestrator.text import cut
 
-__all__ = ["MAX_CHARACTERS", "candidates", "improve"]
+__all__ = ["MAX_CHARACTERS", "Improver", "candidates", "improve"]
 
 MAX_CHARACTERS = 20_000
 _WHERE_CHARACTERS = 120
@@ -36,6 +37,22 @@ class _Limits:
     max_rules: int | None
     longest: int | None
     may_ask: bool
+
+
+class Improver(Protocol):
+    """Makes a prompt better; ``improve`` is one."""
+
+    def __call__(
+        self,
+        prompt: str,
+        rules: Sequence[str] | None = None,
+        *,
+        max_rules: int | None = None,
+        max_added_words: int | None = None,
+        may_ask: bool = True,
+    ) -> Improvement:
+        """Return the better prompt and what was done."""
+        ...
 
 
 def candidates(prompt: str, rules: Iterable[str] | None = None) -> dict[str, Finding]:

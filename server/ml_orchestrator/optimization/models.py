@@ -58,3 +58,6 @@ class Improvement(Record):
     score_before: Annotated[Share, Field(description="Rubric score of the given prompt.")]
     score_after: Annotated[Share, Field(description="Rubric score of the new one.")]
     note: Annotated[str | None, Field(description="What limits this, such as the language.")]
+    flags: Annotated[
+        tuple[str, ...], Field(description="What looks odd in it, such as invisible_characters.")
+    ] = ()

@@ -1,11 +1,13 @@
-"""The services: the five of the design, collaboration for memory and messages, roll-outs."""
+"""The services: the five of the design, memory and messages, roll-outs, prompts."""
 
 from dataclasses import dataclass
 
 from ml_orchestrator.services.collaboration import CollaborationService
 from ml_orchestrator.services.components import ComponentManager
 from ml_orchestrator.services.deployment import DeploymentPipelineService
+from ml_orchestrator.services.evaluation import EvaluationService
 from ml_orchestrator.services.monitoring import MonitoringCoordinator
+from ml_orchestrator.services.prompts import PromptService
 from ml_orchestrator.services.rollouts import RolloutService
 from ml_orchestrator.services.security import SecurityIntegrationService
 from ml_orchestrator.services.workflow import WorkflowOrchestrator
@@ -14,7 +16,9 @@ __all__ = [
     "CollaborationService",
     "ComponentManager",
     "DeploymentPipelineService",
+    "EvaluationService",
     "MonitoringCoordinator",
+    "PromptService",
     "RolloutService",
     "SecurityIntegrationService",
     "Services",
@@ -33,3 +37,5 @@ class Services:
     rollouts: RolloutService
     monitoring: MonitoringCoordinator
     collaboration: CollaborationService
+    evaluation: EvaluationService
+    prompts: PromptService

@@ -11,7 +11,9 @@ from mcp.server.mcpserver import Context, Resolve
 from ml_orchestrator.services import (
     CollaborationService,
     DeploymentPipelineService,
+    EvaluationService,
     MonitoringCoordinator,
+    PromptService,
     RolloutService,
     SecurityIntegrationService,
     Services,
@@ -23,7 +25,9 @@ __all__ = [
     "ClientSession",
     "Collaboration",
     "Deployment",
+    "Evaluation",
     "Monitoring",
+    "Prompts",
     "Rollouts",
     "Security",
     "Workflow",
@@ -42,8 +46,16 @@ async def _deployment(ctx: Context[Services]) -> DeploymentPipelineService:
     return ctx.request_context.lifespan_context.deployment
 
 
+async def _evaluation(ctx: Context[Services]) -> EvaluationService:
+    return ctx.request_context.lifespan_context.evaluation
+
+
 async def _monitoring(ctx: Context[Services]) -> MonitoringCoordinator:
     return ctx.request_context.lifespan_context.monitoring
+
+
+async def _prompts(ctx: Context[Services]) -> PromptService:
+    return ctx.request_context.lifespan_context.prompts
 
 
 async def _rollouts(ctx: Context[Services]) -> RolloutService:
@@ -70,7 +82,9 @@ async def _client_session(ctx: Context[Services]) -> str:
 ClientSession: TypeAlias = Annotated[str, Resolve(_client_session)]
 Collaboration: TypeAlias = Annotated[CollaborationService, Resolve(_collaboration)]
 Deployment: TypeAlias = Annotated[DeploymentPipelineService, Resolve(_deployment)]
+Evaluation: TypeAlias = Annotated[EvaluationService, Resolve(_evaluation)]
 Monitoring: TypeAlias = Annotated[MonitoringCoordinator, Resolve(_monitoring)]
+Prompts: TypeAlias = Annotated[PromptService, Resolve(_prompts)]
 Rollouts: TypeAlias = Annotated[RolloutService, Resolve(_rollouts)]
 Security: TypeAlias = Annotated[SecurityIntegrationService, Resolve(_security)]
 Workflow: TypeAlias = Annotated[WorkflowOrchestrator, Resolve(_workflow)]

@@ -1,0 +1,48 @@
+"""Tools that make prompts better and learn which rules help."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from ml_orchestrator.optimization.models import Improvement
+from ml_orchestrator.tools._services import Prompts
+from ml_orchestrator.tools._tool import tool
+
+__all__ = ["prompt_improve"]
+
+MAX_PROMPT_CHARACTERS = 20_000
+RuleName: TypeAlias = Annotated[str, Field(pattern="^[a-z_]{1,40}$")]
+
+
+@tool(title="Improve a prompt", reads_only=True)
+async def prompt_improve(
+    prompt: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_PROMPT_CHARACTERS,
+            description="The prompt; {placeholders} for long data.",
+        ),
+    ],
+    prompts: Prompts,
+    rules: Annotated[
+        list[RuleName] | None, Field(min_length=1, max_length=50, description="Only these rules.")
+    ] = None,
+    max_rules: Annotated[
+        int | None, Field(ge=0, le=50, description="Apply at most so many.")
+    ] = None,
+    max_added_words: Annotated[
+        int | None, Field(ge=0, le=5_000, description="May grow so far.")
+    ] = None,
+    may_ask: Annotated[
+        bool, Field(description="Allow marks [FILL IN: …] for what only the author knows.")
+    ] = True,
+) -> Improvement:
+    """Rewrite a prompt by rules and return the new text, a diff, the reasons and questions.
+
+    Code, placeholders, quotes, numbers and negations stay. Only English prompts are changed, and
+    good ones are not. Level L0: scores say how far a rubric is met, not that answers are better.
+    """
+    return await prompts.improve(
+        prompt, rules, max_rules=max_rules, max_added_words=max_added_words, may_ask=may_ask
+    )
