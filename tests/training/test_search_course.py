@@ -27,6 +27,8 @@ from ml_orchestrator.training.trainers.linear import Linear
 
 FAMILIES = {"good": 0.9, "fair": 0.7, "poor": 0.2}
 
+NAMES = ("good.a", "good.b", "good.c")
+
 
 def suggest(space: ParamSpace) -> Params:
     family = space.choice("family", list(FAMILIES))
@@ -125,7 +127,7 @@ def test_a_search_spends_its_trials_on_the_family_that_pays(tmp_path: Path) -> N
     assert result.best.mean_score > 1.0
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes"])
 def test_a_search_over_families_is_the_same_again_and_when_continued(
     tmp_path: Path, sampler: str
 ) -> None:
@@ -143,6 +145,39 @@ def test_a_search_over_families_is_the_same_again_and_when_continued(
     assert longer.trials[:9] == short.trials
     found, expected = ([(t.params, t.scores) for t in r.trials] for r in (longer, whole))
     assert found == expected
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
+def test_a_sampler_comes_nearer_to_a_planted_optimum_than_chance(
+    tmp_path: Path, sampler: str
+) -> None:
+    def drawn(space: ParamSpace) -> Params:
+        return {"family": "good", **{name: space.real(name, 0.0, 1.0) for name in NAMES}}
+
+    def bowl(params: Params) -> Iterator[float]:
+        yield -sum((float(params[name]) - 0.7) ** 2 for name in NAMES)
+
+    first: dict[str, object] = {"family": "good", **dict.fromkeys(NAMES, 0.5)}
+    late = {
+        name: run_study(
+            plan(
+                tmp_path / name,
+                sampler=name,
+                n_trials=60,
+                families=("good",),
+                first=[first],
+                n_folds=1,
+            ),
+            Objective(drawn, bowl),
+            on_progress=quiet,
+        ).trials[-20:]
+        for name in ("random", sampler)
+    }
+
+    medians = {
+        name: np.median([trial.mean_score for trial in trials]) for name, trials in late.items()
+    }
+    assert medians[sampler] > 0.5 * medians["random"]
 
 
 def test_no_trial_is_begun_or_gone_on_with_that_would_not_end_in_time(tmp_path: Path) -> None:
