@@ -57,7 +57,8 @@ def check_sampler(sampler: Sampler) -> None:
     if package is not None and importlib.util.find_spec(package) is None:
         raise InvalidInputError(
             f"Sampler {sampler!r} needs the package {package}, which is not installed here. "
-            f"Install it beside the server (pip install {package}; extra {sampler}), or use tpe or random."
+            f"Install it beside the server (extra {sampler}: pip install {package}), or use tpe "
+            "or random."
         )
 
 
