@@ -202,6 +202,16 @@ def _zip_of(content: bytes) -> bytes:
     return file.getvalue()
 
 
+def _endless_directory(path: Path, _: Path) -> None:
+    """A million members of nothing, each a few bytes in the file and an object in memory."""
+    entry = b"PK\x01\x02" + struct.pack(
+        "<6H3L5H2L", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0
+    )
+    entries = (entry + b"a") * 1_000_000
+    end = b"PK\x05\x06" + struct.pack("<4H2LH", 0, 0, 65535, 65535, len(entries), 4, 0)
+    path.write_bytes(b"PK\x03\x04" + entries + end)
+
+
 _TRANSFORMER = FunctionTransformer(os.system)
 _ARCHIVE, _TYPES = "archive_is_plain", "types_are_trusted"
 
@@ -258,6 +268,7 @@ ARCHIVES: dict[str, tuple[Build, str]] = {
         _with("big.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", 20) + b"__import__('os')    \n"),
         _ARCHIVE,
     ),
+    "endless-directory": (_endless_directory, _ARCHIVE),
     "bad-checksum": (_bad_crc, _ARCHIVE),
     "encrypted": (_encrypted, _ARCHIVE),
     "two-schemas": (_twice("schema.json"), _ARCHIVE),

@@ -17,6 +17,8 @@ from ml_orchestrator.errors import IntegrityViolationError
 __all__ = ["DAMAGE", "check_archive"]
 
 MAX_UNPACKED_BYTES = 1_000_000_000
+MAX_FILE_BYTES = 1_100_000_000  # members that are not compressed, their headers and the directory
+MAX_DIRECTORY_BYTES = 20_000_000  # zipfile reads it whole, and makes an object of each member
 MAX_SCHEMA_BYTES = 64_000_000
 MAX_MEMBERS = 100_000
 MAX_RATIO = 100
@@ -56,6 +58,10 @@ def check_archive(path: Path) -> str:
     Raises:
         IntegrityViolationError: not a plain skops archive, or too much of anything.
     """
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise IntegrityViolationError(
+            f"{path.name} has {path.stat().st_size} bytes; at most {MAX_FILE_BYTES} are opened."
+        )
     with path.open("rb") as file:
         if file.read(len(_ZIP)) != _ZIP:
             raise IntegrityViolationError(
@@ -63,7 +69,12 @@ def check_archive(path: Path) -> str:
                 "in its place."
             )
     try:
-        with zipfile.ZipFile(path) as archive:
+        with (
+            path.open("rb", buffering=0) as raw,
+            _InParts(raw) as parts,
+            zipfile.ZipFile(parts) as archive,
+        ):
+            parts.most = None  # the directory is read
             unpacked = _check_members(archive, path)
             _check_schema(archive, path)
             return f"{len(archive.namelist())} members, {unpacked} bytes unpacked"
@@ -71,6 +82,19 @@ def check_archive(path: Path) -> str:
         raise IntegrityViolationError(
             f"{path.name} is a damaged archive ({type(error).__name__})."
         ) from error
+
+
+class _InParts(io.BufferedReader):
+    """A file of which no more than ``most`` bytes are read at once; None: as many as wanted."""
+
+    most: int | None = MAX_DIRECTORY_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.most is not None and size is not None and size > self.most:
+            raise IntegrityViolationError(
+                f"The directory of the archive has {size} bytes; at most {self.most} are read."
+            )
+        return super().read(size)
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path) -> int:
