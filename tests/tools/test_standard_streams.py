@@ -1,5 +1,6 @@
 """Lines over descriptors: whole, in order, and never in the way of others."""
 
+import json
 import os
 import select
 import shlex
@@ -12,7 +13,10 @@ from pathlib import Path
 
 import anyio
 import pytest
+from mcp.shared.message import SessionMessage
+from mcp.types import JSONRPCNotification
 
+from ml_orchestrator.tools._messages import Said
 from ml_orchestrator.tools._stdio import CHUNK_BYTES, Lines, LinesOut
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +66,7 @@ async def test_others_go_on_while_the_reader_of_a_long_answer_takes_its_time() -
     async with anyio.create_task_group() as tasks:
 
         async def answer() -> None:
-            await out.write(text)
+            out.take(text)
             await out.flush()
             os.close(writing)
 
@@ -83,7 +87,7 @@ async def test_a_reader_that_is_gone_ends_the_writing() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     out = LinesOut(writing)
-    await out.write("x")
+    out.take("x")
 
     with pytest.raises(BrokenPipeError):
         await out.flush()
@@ -100,7 +104,7 @@ async def test_a_descriptor_that_another_holder_made_non_blocking_is_waited_for(
     async with anyio.create_task_group() as tasks:
 
         async def answer() -> None:
-            await out.write(text + "\n")
+            out.take(text + "\n")
             await out.flush()
             os.close(writing)
 
@@ -109,6 +113,57 @@ async def test_a_descriptor_that_another_holder_made_non_blocking_is_waited_for(
     os.close(reading)
 
     assert lines == [text]
+
+
+async def test_a_sender_that_is_cancelled_cuts_no_message_off() -> None:
+    reading, writing = os.pipe()
+    said, texts = Said(LinesOut(writing)), ["x" * 200_000, "y", "z"]
+    got: list[str] = []
+
+    async def send(text: str) -> None:
+        message = JSONRPCNotification(jsonrpc="2.0", method=text)
+        await said.send(SessionMessage(message))
+
+    async def hear() -> None:
+        async for line in Lines(reading):
+            got.append(json.loads(line)["method"])
+            if len(got) == len(texts):
+                await said.aclose()
+
+    async with anyio.create_task_group() as writers:
+        writers.start_soon(said.write_rest)
+        async with anyio.create_task_group() as senders:
+            senders.start_soon(send, texts[0])
+            senders.start_soon(send, texts[1])
+            await anyio.wait_all_tasks_blocked()  # the pipe is full
+            senders.cancel_scope.cancel()
+        writers.start_soon(send, texts[2])
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as hearers:
+                hearers.start_soon(hear)
+                await anyio.wait_all_tasks_blocked()
+                while len(got) < len(texts):
+                    await anyio.lowlevel.checkpoint()
+                hearers.cancel_scope.cancel()
+    os.close(reading)
+    os.close(writing)
+
+    assert got == texts
+    with pytest.raises(anyio.ClosedResourceError):
+        await send("too late")
+
+
+async def test_a_sender_learns_that_its_reader_is_gone_by_the_end_of_all_writing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    said = Said(LinesOut(writing))
+    message = SessionMessage(JSONRPCNotification(jsonrpc="2.0", method="x"))
+
+    with pytest.RaisesGroup(BrokenPipeError):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(said.write_rest)
+            tasks.start_soon(said.send, message)
+    os.close(writing)
 
 
 async def test_a_connection_that_is_reset_has_ended() -> None:

@@ -18,10 +18,9 @@ from mcp.types import Tool as ListedTool
 from ml_orchestrator.doors import Door
 from ml_orchestrator.services import Services
 from ml_orchestrator.services.handover import AgentSessions
+from ml_orchestrator.tools._messages import standard_messages
 from ml_orchestrator.tools._metering import CallMeter
-from ml_orchestrator.tools._stdio import standard_streams
 from ml_orchestrator.tools._tool import HIDDEN_TOOLS, ToolEntry
-from ml_orchestrator.tools._unreadable import answering
 
 __all__ = ["OrchestratorServer"]
 
@@ -61,8 +60,8 @@ class OrchestratorServer(MCPServer[Services]):
     async def run_stdio_async(self) -> None:
         """Serve standard input and output; what cannot be read there is refused."""
         below = self._lowlevel_server
-        async with standard_streams() as (heard, said), answering(heard, said) as messages:
-            await below.run(messages, said, below.create_initialization_options())
+        async with standard_messages() as (heard, said):
+            await below.run(heard, said, below.create_initialization_options())
 
     async def _make_ready(self) -> None:
         if not self._ready.is_open:

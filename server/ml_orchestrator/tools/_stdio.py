@@ -10,18 +10,16 @@ import os
 import select
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, cast
+from contextlib import contextmanager, suppress
 
 import anyio
 import anyio.lowlevel
 from anyio.to_thread import run_sync
-from mcp.server.stdio import stdio_server
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Lines", "LinesOut", "standard_streams"]
+__all__ = ["Lines", "LinesOut", "standard_lines"]
 
 CHUNK_BYTES = 65_536
 STDIN, STDOUT, STDERR = 0, 1, 2
@@ -73,9 +71,22 @@ class LinesOut:
         self._poll.register(descriptor, select.POLLOUT)
         self._unwritten = bytearray()
 
-    async def write(self, text: str) -> None:
+    def take(self, text: str) -> None:
         """Take text; ``flush`` sends it."""
         self._unwritten += text.encode()
+
+    def write_at_once(self, text: str) -> bool:
+        """Take text and send what there is room for; whether that was all.
+
+        What is left, also because the reader is gone, is sent, or told, by ``flush``.
+        """
+        is_first = not self._unwritten
+        self.take(text)
+        n_written = 0
+        with suppress(OSError):  # flush meets it again
+            while is_first and self._unwritten and n_written < CHUNK_BYTES and self._poll.poll(0):
+                n_written += self._write_some()
+        return not self._unwritten
 
     async def flush(self) -> None:
         """Send what was taken; wait, without holding up others, while the reader has enough.
@@ -87,32 +98,29 @@ class LinesOut:
             if not self._poll.poll(0):
                 await anyio.wait_writable(self._descriptor)
             try:
-                n_written = os.write(self._descriptor, self._unwritten[: select.PIPE_BUF])
+                n_since += self._write_some()
             except BlockingIOError:
                 await anyio.wait_writable(self._descriptor)
                 continue
-            del self._unwritten[:n_written]
-            if (n_since := n_since + n_written) >= CHUNK_BYTES:
+            if n_since >= CHUNK_BYTES:
                 n_since = 0
                 await anyio.lowlevel.checkpoint()
 
+    def _write_some(self) -> int:
+        n_written = os.write(self._descriptor, self._unwritten[: select.PIPE_BUF])
+        del self._unwritten[:n_written]
+        return n_written
 
-@asynccontextmanager
-async def standard_streams() -> AsyncIterator[tuple[Any, Any]]:
-    """Give the messages that come by standard input, and the way to answer by standard output.
+
+@contextmanager
+def standard_lines() -> Iterator[tuple[Lines, LinesOut]]:
+    """Give the lines of standard input, and the way to write some to standard output.
 
     Meanwhile descriptor 0 is empty and descriptor 1 is standard error, so that neither a
-    ``print`` nor a process that we start can get between the lines.
+    ``print`` nor a process that we start can get between the lines. Not on Windows.
     """
-    if sys.platform == "win32":  # there a pipe cannot be waited for
-        async with stdio_server() as streams:
-            yield streams
-        return
     with _claimed(STDIN, os.devnull) as heard, _claimed(STDOUT, None) as said:
-        lines = cast("anyio.AsyncFile[str]", Lines(heard))
-        out = cast("anyio.AsyncFile[str]", LinesOut(said))
-        async with stdio_server(lines, out) as streams:
-            yield streams
+        yield Lines(heard), LinesOut(said)
 
 
 @contextmanager

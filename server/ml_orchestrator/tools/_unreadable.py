@@ -16,7 +16,7 @@ from mcp.shared.message import SessionMessage
 from mcp.types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError
 from pydantic import ValidationError
 
-__all__ = ["answering", "id_in"]
+__all__ = ["answering", "id_in", "refusal_of"]
 
 _log = logging.getLogger(__name__)
 Heard: TypeAlias = SessionMessage | Exception
@@ -58,11 +58,11 @@ async def _sort(
     async for item in heard:
         if not isinstance(item, Exception):
             await give.send(item)
-        elif (refusal := _refusal(item)) is not None:
+        elif (refusal := refusal_of(item)) is not None:
             await said.send(SessionMessage(refusal))
 
 
-def _refusal(error: Exception) -> JSONRPCError | None:
+def refusal_of(error: Exception) -> JSONRPCError | None:
     """Return what to answer to a line that could not be read; None if nobody waits for it."""
     if not isinstance(error, ValidationError):
         return None
