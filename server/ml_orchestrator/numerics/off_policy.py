@@ -13,6 +13,7 @@ __all__ = [
     "Support",
     "direct_method",
     "doubly_robust",
+    "gain_over",
     "importance_weights",
     "inverse_propensity",
     "self_normalised",
@@ -26,12 +27,17 @@ LARGEST_IMBALANCE = 0.1  # of the mean weight, which is 1 where propensities are
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its standard error and 95 % interval; NaN where there is no honest one."""
+    """A value with its standard error and 95 % interval; NaN where there is no honest one.
+
+    Attributes:
+        terms: shape ``(n,)``, what each row gives; their mean is the value.
+    """
 
     value: float
     standard_error: float
     low: float
     high: float
+    terms: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ def inverse_propensity(rewards: ArrayLike, weights: NDArray[np.float64]) -> Esti
     0.5
     """
     terms = weights * _checked(rewards, weights)
-    return _estimate(float(terms.mean()), terms)
+    return _estimate(terms)
 
 
 def self_normalised(rewards: ArrayLike, weights: NDArray[np.float64]) -> Estimate:
@@ -127,9 +133,9 @@ def self_normalised(rewards: ArrayLike, weights: NDArray[np.float64]) -> Estimat
     given = _checked(rewards, weights)
     total = float(weights.sum())
     if total == 0:
-        return Estimate(math.nan, math.nan, math.nan, math.nan)
+        return _estimate(np.full(given.size, math.nan))
     value = float(weights @ given) / total
-    return _estimate(value, weights * (given - value) / float(weights.mean()))
+    return _estimate(value + weights * (given - value) / float(weights.mean()))
 
 
 def direct_method(expected: NDArray[np.float64], target: NDArray[np.float64]) -> Estimate:
@@ -144,8 +150,8 @@ def direct_method(expected: NDArray[np.float64], target: NDArray[np.float64]) ->
     >>> direct_method(np.array([[0.0, 1.0]]), np.array([[0.5, 0.5]])).value
     0.5
     """
-    value = float((expected * target).sum(axis=1).mean())
-    return Estimate(value, math.nan, math.nan, math.nan)
+    terms = (expected * target).sum(axis=1)
+    return Estimate(float(terms.mean()), math.nan, math.nan, math.nan, terms)
 
 
 def doubly_robust(
@@ -174,15 +180,25 @@ def doubly_robust(
     given = _checked(rewards, weights)
     errors = given - expected[np.arange(given.size), actions]
     terms = (expected * target).sum(axis=1) + weights * errors
-    return _estimate(float(terms.mean()), terms)
+    return _estimate(terms)
 
 
-def _estimate(value: float, terms: NDArray[np.float64]) -> Estimate:
+def gain_over(rewards: ArrayLike, estimate: Estimate) -> Estimate:
+    """Return how much more than the logged policy the other one earns, from the same rows.
+
+    >>> gain_over([0.0, 1.0], inverse_propensity([0.0, 1.0], np.array([1.0, 1.0]))).value
+    0.0
+    """
+    return _estimate(estimate.terms - _checked(rewards, estimate.terms))
+
+
+def _estimate(terms: NDArray[np.float64]) -> Estimate:
     """Return a mean with the normal interval of its terms."""
+    value = float(terms.mean())
     if terms.size < 2:
-        return Estimate(value, math.nan, math.nan, math.nan)
+        return Estimate(value, math.nan, math.nan, math.nan, terms)
     error = float(terms.std(ddof=1)) / math.sqrt(terms.size)
-    return Estimate(value, error, value - Z_95 * error, value + Z_95 * error)
+    return Estimate(value, error, value - Z_95 * error, value + Z_95 * error, terms)
 
 
 def _checked(rewards: ArrayLike, weights: NDArray[np.float64]) -> NDArray[np.float64]:

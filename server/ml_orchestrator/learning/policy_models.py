@@ -1,0 +1,67 @@
+"""What evaluating a policy from logged choices gives."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ml_orchestrator.records import Record
+
+__all__ = ["Interval", "Method", "PolicyReport", "RuleInsight", "RuleVerdict", "WeightSupport"]
+
+Method = Literal["ips", "snips", "direct_method", "doubly_robust"]
+RuleVerdict = Literal["helps", "harms", "unclear"]
+
+
+class Interval(Record):
+    """A value and its 95 % interval; no interval where nothing says how wrong it may be."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class WeightSupport(Record):
+    """How far the rows can speak for the policy."""
+
+    effective_n: Annotated[float, Field(description="Rows the weighted ones count for.")]
+    effective_share: float
+    mean_weight: Annotated[float, Field(description="Near 1 where propensities are right.")]
+    largest_weight: float
+
+
+class RuleInsight(Record):
+    """What a rule does in a kind of context: rewards with it minus those without."""
+
+    rule: str
+    group: Annotated[str, Field(description="Kind of context; everywhere: all of them.")]
+    verdict: Annotated[RuleVerdict, Field(description="By q_value, at most 0.1.")]
+    effect: float
+    low: float
+    high: float
+    mean_with: float
+    mean_without: float
+    n_with: int
+    n_without: int
+    effective_n: Annotated[float, Field(description="Of the thinner side, after weighing.")]
+    p_value: float
+    q_value: Annotated[float, Field(description="Benjamini-Hochberg over all insights.")]
+
+
+class PolicyReport(Record):
+    """What another policy would have earned, or why that cannot be said."""
+
+    is_refused: bool
+    conclusion: Annotated[str, Field(description="What may be said, in words.")]
+    reason: Annotated[str | None, Field(description="Why it is refused.")] = None
+    level: Annotated[Literal["L1", "L2"], Field(description="L1: outcomes; L2: task metric.")]
+    n: Annotated[int, Field(description="Rows that were used.")]
+    logged: Annotated[Interval, Field(description="What the logged policy earned.")]
+    best: Annotated[Method | None, Field(description="The estimate to go by.")] = None
+    gain: Annotated[Interval | None, Field(description="Over the logged policy, by best.")] = None
+    estimates: dict[Method, Interval]
+    support: WeightSupport
+    insights: Annotated[
+        tuple[RuleInsight, ...],
+        Field(description="Of the log: which rules help where, surest first."),
+    ] = ()
+    notices: tuple[str, ...] = ()

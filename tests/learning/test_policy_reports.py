@@ -1,0 +1,175 @@
+"""What the log says of rules and policies: true effects are found, null worlds stay quiet."""
+
+import numpy as np
+import pytest
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.learning.evidence import Evidence
+from ml_orchestrator.learning.insights import rule_insights
+from ml_orchestrator.learning.log import LoggedDecision
+from ml_orchestrator.learning.policies import POLICIES, Situation
+from ml_orchestrator.learning.targets import report_on_log
+
+KEYS = ("", "clarity", "clarity+role", "role")
+GROUPS = ("code", "text")
+PREFERRED = (0.35, 0.35, 0.15, 0.15)
+
+
+def mean_of(key: str, group: str, *, effect: float) -> float:
+    """Role helps with code and harms text; clarity does nothing; text is judged better anyway."""
+    base = 0.35 if group == "code" else 0.6
+    sign = 1 if group == "code" else -1
+    return base + effect * sign * ("role" in key)
+
+
+def world(seed: int, n: int, *, effect: float) -> list[LoggedDecision]:
+    """Decisions of a policy that prefers role in the group where all is judged better anyway."""
+    draws = np.random.default_rng(seed).random((n, 4))
+    rows = []
+    for which, choice, luck, noise in draws.tolist():
+        group = GROUPS[int(which < 0.5)]
+        chances = PREFERRED if group == "code" else PREFERRED[::-1]
+        key = KEYS[int(np.searchsorted(np.cumsum(chances), choice))]
+        reward = float(luck < mean_of(key, group, effect=effect))
+        context = (float(group == "code"), noise)
+        rows.append(LoggedDecision(KEYS, chances, key, context, group, reward))
+    return rows
+
+
+def test_a_rule_that_helps_in_one_group_and_harms_in_another_is_told_apart() -> None:
+    insights = {(i.rule, i.group): i for i in rule_insights(world(11, 2_000, effect=0.2))}
+
+    code, text = insights["role", "code"], insights["role", "text"]
+
+    assert (code.verdict, text.verdict) == ("helps", "harms")
+    assert code.low <= 0.2 <= code.high
+    assert text.low <= -0.2 <= text.high
+    assert insights["role", "everywhere"].verdict == "unclear"
+    assert {i.verdict for (rule, _), i in insights.items() if rule == "clarity"} == {"unclear"}
+
+
+def test_a_rule_that_was_used_where_all_is_judged_better_does_not_look_good_for_it() -> None:
+    rows = world(2, 4_000, effect=0.0)
+    role = next(i for i in rule_insights(rows) if (i.rule, i.group) == ("role", "everywhere"))
+
+    with_role = np.mean([r.reward for r in rows if "role" in r.chosen])
+    without = np.mean([r.reward for r in rows if "role" not in r.chosen])
+
+    assert with_role - without > 0.06
+    assert role.low < 0 < role.high
+
+
+def test_worlds_without_effects_seldom_show_any() -> None:
+    n_with_any = sum(
+        any(i.verdict != "unclear" for i in rule_insights(world(seed, 400, effect=0.0)))
+        for seed in range(40)
+    )
+
+    # At most a tenth of null worlds on average; 40 of them exceed 8 with a chance of 4 %.
+    assert n_with_any <= 8
+
+
+def test_intervals_of_insights_hold_the_truth_as_often_as_they_say() -> None:
+    found = [
+        insight
+        for seed in range(100)
+        for insight in rule_insights(world(seed, 250, effect=0.2))
+        if (insight.rule, insight.group) == ("role", "code")
+    ]
+
+    covered = np.mean([insight.low <= 0.2 <= insight.high for insight in found])
+
+    assert len(found) == 100
+    assert covered > 0.86  # 95 % less four standard errors, on the side that would matter
+
+
+def test_a_rule_that_was_used_always_or_hardly_shows_nothing() -> None:
+    always = [LoggedDecision(("role",), (1.0,), "role", (0.5,), "", 1.0)] * 100
+    hardly = [
+        LoggedDecision(("", "role"), (0.5, 0.5), "role" if i < 5 else "", (0.5,), "", 1.0)
+        for i in range(100)
+    ]
+
+    assert rule_insights(always) == []
+    assert rule_insights(hardly) == []
+    assert rule_insights([]) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "truth"),
+    [
+        ("role", (mean_of("role", "code", effect=0.2) + mean_of("role", "text", effect=0.2)) / 2),
+        ("none", (mean_of("", "code", effect=0.2) + mean_of("", "text", effect=0.2)) / 2),
+        ("uniform", 0.475),
+    ],
+)
+def test_what_a_fixed_choice_would_have_earned_is_estimated(target: str, truth: float) -> None:
+    report = report_on_log(world(3, 3_000, effect=0.2), target, kind="outcome")
+
+    assert not report.is_refused
+    assert (report.best, report.level, report.n) == ("doubly_robust", "L1", 3_000)
+    for estimate in (report.estimates["snips"], report.estimates["doubly_robust"]):
+        assert estimate.low is not None
+        assert estimate.high is not None
+        assert estimate.low <= truth <= estimate.high
+
+
+def test_a_learned_policy_is_judged_by_decisions_it_did_not_learn_from() -> None:
+    rows = world(4, 2_000, effect=0.3)
+    best = (mean_of("role", "code", effect=0.3) + mean_of("", "text", effect=0.3)) / 2
+
+    report = report_on_log(rows, "lin_ucb", kind="outcome")
+
+    assert report.n == 1_000
+    assert report.gain is not None
+    assert report.gain.low is not None
+    assert report.gain.low > 0
+    assert report.estimates["doubly_robust"].value == pytest.approx(best, abs=0.06)
+    assert report.conclusion.startswith("The policy would have earned more")
+    assert any("learned from the older 1,000" in notice for notice in report.notices)
+
+
+def test_labels_that_were_shuffled_leave_nothing_to_gain() -> None:
+    rows = world(5, 1_200, effect=0.3)
+    rewards = np.random.default_rng(0).permutation([row.reward or 0.0 for row in rows])
+    shuffled = [
+        LoggedDecision(r.keys, r.propensities, r.chosen, r.context, r.group, float(reward))
+        for r, reward in zip(rows, rewards, strict=True)
+    ]
+
+    report = report_on_log(shuffled, "thompson", kind="task")
+
+    assert report.gain is not None
+    assert report.gain.low is not None
+    assert report.gain.low < 0.05
+    assert report.level == "L2"
+
+
+def test_a_policy_the_log_cannot_speak_for_is_refused_with_the_reason() -> None:
+    rows = [
+        LoggedDecision(("", "role"), (0.999, 0.001), "", (0.5,), "", float(i % 2))
+        for i in range(200)
+    ]
+
+    report = report_on_log(rows, "role", kind="outcome")
+
+    assert report.is_refused
+    assert report.estimates == {}
+    assert report.reason is not None
+    assert "hardly ever logged" in report.reason
+    assert report.support.effective_n == 0
+
+
+def test_what_the_log_cannot_answer_is_refused_with_what_to_do() -> None:
+    few = world(6, 10, effect=0.0)
+    with pytest.raises(InvalidInputError, match=r"10 of 10 .* at least 20.*prompt_feedback"):
+        report_on_log(few, "uniform", kind="outcome")
+    with pytest.raises(InvalidInputError, match=r"'brevity' was never a candidate.*none, role"):
+        report_on_log(world(6, 50, effect=0.0), "brevity", kind="outcome")
+
+
+def test_every_policy_gives_each_candidate_a_chance_in_a_world_it_knows_nothing_of() -> None:
+    situation = Situation(np.array([0.5, 0.5]), KEYS, Evidence(2))
+
+    for name, policy in POLICIES.items():
+        assert policy(situation) == pytest.approx([0.25] * 4, abs=2e-3), name
