@@ -1,0 +1,125 @@
+"""Applying many rule sets to the same prompts, remembering each step.
+
+The rules, their order, limits and passes are those of ``improve``; here nothing is accounted for,
+and what one rule makes of one text is found out once.
+"""
+
+import time
+from dataclasses import dataclass
+
+from ml_orchestrator.optimization.copying import estimated_tokens
+from ml_orchestrator.optimization.intent import losses
+from ml_orchestrator.optimization.reading import FILL
+from ml_orchestrator.optimization.rubric import score_prompt
+from ml_orchestrator.optimization.rules import RULES, Rule
+from ml_orchestrator.optimization.search.models import RulePlan
+
+__all__ = ["Applied", "RuleApplier", "in_order"]
+
+MOST_PASSES = 4  # as of improve
+MOST_REMEMBERED = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A prompt under a rule set.
+
+    ``is_risky``: it has marks that it had not, or a rule was held back to keep its intent.
+    """
+
+    text: str
+    score: float
+    tokens: int
+    is_risky: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What one rule makes of one text."""
+
+    text: str
+    n_words: int
+    n_marks: int
+    is_lossy: bool
+
+
+def in_order(rules: list[str]) -> list[Rule]:
+    """Return rules in the order in which they run.
+
+    Raises:
+        NotFoundError: a name is no rule.
+    """
+    return sorted((RULES[name] for name in set(rules)), key=lambda rule: (rule.order, rule.name))
+
+
+class RuleApplier:
+    """Applies rule sets; the same text under the same rule is worked out once."""
+
+    def __init__(self) -> None:
+        self._steps: dict[tuple[str, str], _Step | None] = {}
+        self._scores: dict[str, float] = {}
+
+    def apply(self, prompt: str, plan: RulePlan) -> Applied:
+        """Return what becomes of a prompt, as ``improve`` would leave it."""
+        rules = in_order(plan.rules)
+        longest = None
+        if plan.max_added_words is not None:
+            longest = len(prompt.split()) + plan.max_added_words
+        text, applied, is_held = prompt, set[str](), False
+        for _ in range(MOST_PASSES):
+            before = text
+            for rule in rules:
+                step = self._step(rule, text)
+                if step is None or _is_barred(rule, applied):
+                    continue
+                if longest is not None and step.n_words > longest:
+                    continue
+                if not plan.may_ask and step.n_marks > len(FILL.findall(text)):
+                    continue
+                if step.is_lossy:
+                    is_held = True
+                    continue
+                applied.add(rule.name)
+                text = step.text
+            if text == before:
+                break
+        is_open = len(FILL.findall(text)) > len(FILL.findall(prompt))
+        return Applied(text, self.score(text), estimated_tokens(text), is_open or is_held)
+
+    def score(self, text: str) -> float:
+        """Return the rubric's score of a text."""
+        if text not in self._scores:
+            self._tidy(self._scores)
+            self._scores[text] = score_prompt(text).score
+        return self._scores[text]
+
+    def milliseconds(self, prompts: list[str], plan: RulePlan) -> float:
+        """Return the mean time that the rules take for one of ``prompts``, measured afresh."""
+        fresh = RuleApplier()
+        began = time.perf_counter()
+        for prompt in prompts:
+            fresh.apply(prompt, plan)
+        return (time.perf_counter() - began) * 1e3 / len(prompts)
+
+    def _step(self, rule: Rule, text: str) -> _Step | None:
+        key = (rule.name, text)
+        if key not in self._steps:
+            self._tidy(self._steps)
+            self._steps[key] = _made(rule, text)
+        return self._steps[key]
+
+    @staticmethod
+    def _tidy(known: "dict[str, float] | dict[tuple[str, str], _Step | None]") -> None:
+        if len(known) >= MOST_REMEMBERED:
+            known.clear()
+
+
+def _made(rule: Rule, text: str) -> _Step | None:
+    if rule.applies(text) is None:
+        return None
+    new = rule.apply(text)
+    return _Step(new, len(new.split()), len(FILL.findall(new)), bool(losses(text, new)))
+
+
+def _is_barred(rule: Rule, applied: set[str]) -> bool:
+    return any(name in rule.conflicts or rule.name in RULES[name].conflicts for name in applied)

@@ -1,0 +1,105 @@
+"""L2: recorded scores of a task's metric, prompt by prompt and rule set by rule set."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.numerics.paired_gain import paired_gain
+from ml_orchestrator.optimization.search.applying import RuleApplier, in_order
+from ml_orchestrator.optimization.search.evidence import (
+    LEAST_HELD_OUT,
+    LEAST_SEARCH,
+    Gain,
+    parted,
+)
+from ml_orchestrator.optimization.search.models import Means, RulePlan, RuleScore
+from ml_orchestrator.optimization.search.rubric_evidence import Costs
+
+__all__ = ["ScoreEvidence"]
+
+
+class ScoreEvidence:
+    """A table of scores; it speaks for the rule sets in it and for no others.
+
+    A gain is a mean over the prompts that have a score under both the rule set and the baseline.
+    Several scores of one prompt under one rule set count as their mean.
+
+    Args:
+        scores: At least 12 prompts with a score under the baseline.
+        prompts: Texts to count tokens and marks on; without any these are not known.
+        baseline: What gains are over.
+        seed: Of the split.
+
+    Raises:
+        InvalidInputError: the baseline has too few scores, or nothing else has any.
+        NotFoundError: a name is no rule.
+    """
+
+    def __init__(
+        self, scores: Sequence[RuleScore], prompts: Sequence[str], baseline: RulePlan, *, seed: int
+    ) -> None:
+        self._table = _means(scores)
+        self._base = self._table.pop(_key(baseline.rules), {})
+        self._seed = seed
+        ids = sorted(self._base)
+        search, held_out = parted(len(ids), seed=seed, what="prompts scored under the baseline")
+        self._search = [ids[place] for place in search]
+        self._held_out = [ids[place] for place in held_out]
+        self.n_search, self.n_held_out = len(search), len(held_out)
+        self._costs = Costs(prompts, RuleApplier()) if prompts else None
+        self.refused: Mapping[str, str] = {
+            "+".join(key): "Too few prompts have a score under it and under the baseline."
+            for key in self._table
+            if not self._has_enough(key)
+        }
+        if len(self.refused) == len(self._table):
+            raise InvalidInputError(
+                f"No rule set has scores on {LEAST_SEARCH} search and {LEAST_HELD_OUT} held-out "
+                "prompts that the baseline has, too. Score the same prompts under each rule set."
+            )
+
+    @property
+    def plans(self) -> Sequence[RulePlan]:
+        """The rule sets that have enough scores."""
+        return [RulePlan(rules=list(key)) for key in self._table if self._has_enough(key)]
+
+    def look(self, plan: RulePlan) -> Means:
+        """Return the mean gain on the prompts of the search."""
+        costs = self._costs
+        return Means(
+            effect=float(np.mean(self._gains(_key(plan.rules), self._search))),
+            tokens_added=costs and costs.tokens_added(plan),
+            risk=costs and costs.risk(plan),
+        )
+
+    def confirm(self, plan: RulePlan, *, alpha: float) -> Gain:
+        """Return the mean gain on the held-out prompts."""
+        gains = self._gains(_key(plan.rules), self._held_out)
+        found = paired_gain(gains, alpha=alpha, seed=self._seed)
+        return Gain(found.n, found.mean, found.low, found.high, found.p_value)
+
+    def _gains(self, key: tuple[str, ...], ids: Sequence[str]) -> list[float]:
+        scores = self._table[key]
+        return [scores[id_] - self._base[id_] for id_ in ids if id_ in scores]
+
+    def _has_enough(self, key: tuple[str, ...]) -> bool:
+        n_search, n_held_out = (
+            len(self._gains(key, ids)) for ids in (self._search, self._held_out)
+        )
+        return n_search >= LEAST_SEARCH and n_held_out >= LEAST_HELD_OUT
+
+
+def _key(rules: Sequence[str]) -> tuple[str, ...]:
+    return tuple(rule.name for rule in in_order(list(rules)))
+
+
+def _means(scores: Sequence[RuleScore]) -> dict[tuple[str, ...], dict[str, float]]:
+    found: dict[tuple[str, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for score in scores:
+        found[_key(score.rules)][score.prompt].append(score.score)
+    return {
+        key: {prompt: float(np.mean(values)) for prompt, values in by_prompt.items()}
+        for key, by_prompt in sorted(found.items())
+    }
