@@ -1,15 +1,47 @@
 """What evaluating a policy from logged choices gives."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ml_orchestrator.records import Record
 
-__all__ = ["Interval", "Method", "PolicyReport", "RuleInsight", "RuleVerdict", "WeightSupport"]
+__all__ = [
+    "Interval",
+    "Method",
+    "PolicyColumns",
+    "PolicyReport",
+    "RuleInsight",
+    "RuleVerdict",
+    "WeightSupport",
+]
 
 Method = Literal["ips", "snips", "direct_method", "doubly_robust"]
 RuleVerdict = Literal["helps", "harms", "unclear"]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyColumns:
+    """Where the rows of a log stand in a table.
+
+    Attributes:
+        target: column of the target policy's chance of the action taken.
+        reward: column of rewards; rows without one are passed over.
+        propensity: column of the logging policy's chance of the action taken.
+        action: column of the action taken; needed for ``chances``.
+        chances: action to the column of the target policy's chance of it; with it, a model of
+            rewards is used too.
+        contexts: columns of numbers that the model may use.
+    """
+
+    target: str
+    reward: str = "reward"
+    propensity: str = "propensity"
+    action: str = "action"
+    chances: Mapping[str, str] | None = None
+    contexts: Sequence[str] = ()
 
 
 class Interval(Record):
