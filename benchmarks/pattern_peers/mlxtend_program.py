@@ -20,7 +20,7 @@ def main() -> None:
     table = pd.DataFrame(np.load(sys.argv[1]))
     began_at = time.perf_counter()
     found = apriori(table, min_support=float(sys.argv[2]), max_len=3)
-    answer = {"seconds": time.perf_counter() - began_at, "n": len(found)}
+    answer: dict[str, object] = {"seconds": time.perf_counter() - began_at, "n": len(found)}
     if "--sets" in sys.argv:
         pairs = zip(found["itemsets"], found["support"], strict=True)
         answer["sets"] = {

@@ -37,7 +37,7 @@ def test_errors_by_group_are_those_of_statsmodels() -> None:
     fit = robust_fit(columns, outcome, groups)
 
     np.testing.assert_allclose(fit.errors, expected.bse[1:], rtol=1e-9)
-    assert fit.freedom == 39
+    assert fit.freedom == 36
 
 
 def test_a_column_made_of_others_and_too_few_rows_are_refused() -> None:

@@ -43,7 +43,7 @@ def robust_fit(
     """Fit ``outcome`` by ``columns`` and a constant.
 
     Standard errors are HC3, or, with ``groups``, those of clustered rows (CR1, held against t
-    with as many degrees of freedom as there are groups but one).
+    with as many degrees of freedom as there are groups more than coefficients).
 
     Args:
         columns: shape ``(n_rows, n_columns)``, finite.
@@ -80,7 +80,7 @@ def robust_fit(
     else:
         scores, n_groups = _by_group(design * residuals[:, None], groups)
         factor = n_groups / (n_groups - 1) * (n_rows - 1) / (n_rows - n_columns - 1)
-        freedom = n_groups - 1
+        freedom = max(1, n_groups - 1 - n_columns)
     covariance = factor * inverse @ (scores.T @ scores) @ inverse
     return RobustFit(coefficients[1:], covariance[1:, 1:], residuals, freedom)
 

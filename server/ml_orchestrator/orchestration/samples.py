@@ -118,6 +118,15 @@ class SampleReader:
             return Side(kept.samples, kept.rows)
         return side_of(self.dataset(sample, column_types))
 
+    def inline(self, sample: InlineTable) -> Side:
+        """Return columns of the call.
+
+        Raises:
+            InvalidInputError: one mixes text and numbers.
+        """
+        arrays = {name: _array(name, values) for name, values in sample.items()}
+        return Side(arrays, arrays)
+
 
 def side_of(dataset: Dataset) -> Side:
     """Return a data set as one side of a comparison."""
