@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from ml_orchestrator.messaging.leases import LeaseBook
     from ml_orchestrator.optimization.improve import Improver
     from ml_orchestrator.orchestration._dbos import RunClient
+    from ml_orchestrator.orchestration.evaluations import Evaluator
     from ml_orchestrator.orchestration.experiments import Experimenter
     from ml_orchestrator.orchestration.inspection import DataInspector
     from ml_orchestrator.orchestration.progress import ProgressStore
@@ -108,6 +109,7 @@ class Doors:
         self.runs: Door[RunClient] = Door(self._runs)
         self.progress: Door[ProgressStore] = Door(self._progress, is_light=True)
         self.inspector: Door[DataInspector] = Door(self._inspector)
+        self.evaluator: Door[Evaluator] = Door(self._evaluator)
         self.experimenter: Door[Experimenter] = Door(self._experimenter)
         self.look: Door[Looker] = Door(self._look, is_light=True)
         self.improve: Door[Improver] = Door(self._improve, is_light=True)
@@ -230,6 +232,11 @@ class Doors:
 
         return DataInspector(self._settings)
 
+    def _evaluator(self) -> "Evaluator":
+        from ml_orchestrator.orchestration.evaluations import Evaluator
+
+        return Evaluator(self._settings)
+
     def _experimenter(self) -> "Experimenter":
         from ml_orchestrator.orchestration.experiments import Experimenter
 
@@ -278,7 +285,7 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
             settings, probe=components.check, inspector=doors.inspector, look=doors.look
         ),
         collaboration=CollaborationService(doors.memory, doors.mailbox, doors.leases),
-        evaluation=EvaluationService(experimenter=doors.experimenter),
+        evaluation=EvaluationService(doors.evaluator, experimenter=doors.experimenter),
         prompts=PromptService(improve=doors.improve),
     )
 

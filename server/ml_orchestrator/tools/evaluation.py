@@ -1,10 +1,12 @@
 """Tools that say what recorded outcomes show."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from mcp.types import CallToolResult
 from pydantic import Field
 
+from ml_orchestrator.evaluation.experiments.models import ExperimentReport, Level
+from ml_orchestrator.evaluation.experiments.options import options_of
 from ml_orchestrator.evaluation.patterns.models import PatternReport
 from ml_orchestrator.evaluation.patterns.request import PatternSpec
 from ml_orchestrator.tools._arguments import Source
@@ -12,7 +14,7 @@ from ml_orchestrator.tools._images import with_pictures
 from ml_orchestrator.tools._services import Evaluation
 from ml_orchestrator.tools._tool import tool
 
-__all__ = ["patterns_discover"]
+__all__ = ["experiment_evaluate", "patterns_discover"]
 
 CaseColumns: TypeAlias = Annotated[
     dict[str, list[float | str | None]],
@@ -53,4 +55,47 @@ async def patterns_discover(
         seed=seed,
     )
     report, pictures = await evaluation.patterns(source, spec, with_plot=with_plot)
+    return with_pictures(report, *pictures)
+
+
+@tool(title="Evaluate an experiment", reads_only=True)
+async def experiment_evaluate(
+    evaluation: Evaluation,
+    source: Annotated[
+        str | dict[str, Any] | None,
+        Field(
+            description="Data file; column to values; or arm to {n, successes} or {n, mean, sd}."
+        ),
+    ] = None,
+    arm: str | None = None,
+    outcome: str | None = None,
+    control: str | None = None,
+    covariate: Annotated[str | None, Field(description="For CUPED.")] = None,
+    unit: str | None = None,
+    time_column: str | None = None,
+    is_monitored: Annotated[bool, Field(description="Looked at repeatedly.")] = False,
+    plan: Annotated[
+        dict[str, Any],
+        Field(
+            description="effect, baseline, sd, power, n_per_arm, alpha, margin (equivalence), method, "
+            "lower_is_better, guards (column: acceptable loss), shares, correction, low, high."
+        ),
+    ] = {},  # noqa: B006 never changed; pydantic copies it
+    level: Level = "L1",
+    with_plot: bool = False,
+) -> Annotated[CallToolResult, ExperimentReport]:
+    """Say what an experiment of two or more arms shows, and what not; without data, plan one."""
+    options = options_of(
+        plan,
+        arm=arm,
+        outcome=outcome,
+        control=control,
+        covariate=covariate,
+        unit=unit,
+        time_column=time_column,
+        is_monitored=is_monitored,
+        level=level,
+        with_plot=with_plot,
+    )
+    report, pictures = await evaluation.experiment(source, options)
     return with_pictures(report, *pictures)
