@@ -9,7 +9,11 @@ from scipy import stats
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.evaluation.experiments.evaluate import evaluate_summary, evaluate_table
 from ml_orchestrator.evaluation.experiments.models import ExperimentReport
-from ml_orchestrator.evaluation.experiments.options import ExperimentOptions, Planned
+from ml_orchestrator.evaluation.experiments.options import (
+    ExperimentOptions,
+    Planned,
+    options_of,
+)
 from ml_orchestrator.evaluation.experiments.planning import plan_experiment
 
 Table = dict[str, Any]
@@ -79,13 +83,13 @@ def test_every_monitored_method_finds_a_difference_and_else_goes_on(method: str)
 
 def test_a_monitored_experiment_ends_at_the_size_planned() -> None:
     table = trial({"a": 0.30, "b": 0.30}, seed=1)
-    planned = Planned.of({"n_per_arm": 2_000})
+    planned = Planned(n_per_arm=2_000)
     assert judge(table, is_monitored=True, planned=planned).decision == "no_difference_shown"
 
 
 def test_a_test_that_looks_once_says_nothing_before_its_planned_size() -> None:
     table = trial({"a": 0.30, "b": 0.42})
-    early = judge(table, planned=Planned.of({"n_per_arm": 5_000}))
+    early = judge(table, planned=Planned(n_per_arm=5_000))
     assert early.decision == "keep_going"
     assert early.comparisons[0].adjusted_p is not None
     assert early.comparisons[0].adjusted_p < 0.001, "it would have been significant"
@@ -256,7 +260,7 @@ def test_counts_and_moments_give_what_their_rows_give() -> None:
     assert by_moments.p_value == pytest.approx(by_rows.p_value, rel=1e-9)
     by_counts = evaluate_summary(counts, ExperimentOptions()).comparisons[0]
     assert by_counts == judge(table).comparisons[0]
-    with pytest.raises(InvalidInputError, match="for every arm n and successes"):
+    with pytest.raises(InvalidInputError, match="take for every arm n and successes"):
         evaluate_summary({"a": {"n": 3}, "b": {"n": 4}}, ExperimentOptions())
     with pytest.raises(InvalidInputError, match="needs rows"):
         evaluate_summary(moments, ExperimentOptions(method="mann_whitney"))
@@ -281,7 +285,7 @@ def test_bayesian_arms_carry_their_chances_and_losses() -> None:
 
 
 def test_a_plan_says_how_many_units_both_ways() -> None:
-    options = ExperimentOptions(planned=Planned.of({"baseline": 0.3, "effect": 0.05}))
+    options = options_of({"baseline": 0.3, "effect": 0.05})
     plan = plan_experiment(options).plan
     assert plan is not None
     assert plan.n_fixed == 1_377  # Fleiss, section 3.2, for 0.30 and 0.35 at 5 % and 80 %
@@ -289,7 +293,20 @@ def test_a_plan_says_how_many_units_both_ways() -> None:
     with pytest.raises(InvalidInputError, match="give plan with effect and baseline"):
         plan_experiment(ExperimentOptions())
     with pytest.raises(InvalidInputError, match="plan has no 'efect'; known: effect"):
-        Planned.of({"efect": 0.1})
+        options_of({"efect": 0.1})
+    faults: list[tuple[dict[str, Any], str]] = [
+        ({"alpha": 0.7}, "alpha must lie between 0 and 0.5; found 0.7"),
+        ({"margin": True}, "plan: margin must be a finite number; found True"),
+        ({"guards": {"x": "y"}}, "plan: guards must be an object of names and numbers"),
+        ({"correction": "none"}, "plan: correction must be one of holm"),
+        ({"baseline": 1.5}, "plan: baseline must lie between 0 and 1"),
+        ({"low": 2.0, "high": 1.0}, "plan: low must be below high"),
+    ]
+    for given, said in faults:
+        with pytest.raises(InvalidInputError, match=said):
+            options_of(given)
+    with pytest.raises(InvalidInputError, match="no role 'outcom'; known: arm, outcome"):
+        options_of({}, {"outcom": "won"})
 
 
 def test_what_cannot_be_read_is_refused_by_name() -> None:

@@ -91,7 +91,9 @@ def evaluate_summary(
         name for name in ("covariate", "unit", "time_column", "guards") if getattr(options, name)
     ]
     if needs_rows:
-        raise InvalidInputError(f"{', '.join(needs_rows)} need the rows: give source, not summary.")
+        raise InvalidInputError(
+            f"{', '.join(needs_rows)} need rows; found counts by arm. Give a file or columns."
+        )
     experiment = read_summary(summary, options)
     return _judged(_Case(experiment, check_experiment(experiment, options), []), options)
 
@@ -162,7 +164,7 @@ def _trend(case: _Case, arm: Arm, options: ExperimentOptions) -> Trend | None:
 
 def _labels(table: Table, name: str, times: Collection[str]) -> Callable[[int], str]:
     """Return a function that names the moment at a place in the order of arrival."""
-    moments = np.sort(numbers(table, name, "time_column"), kind="stable")
+    moments = np.sort(numbers(table, name, "time"), kind="stable")
 
     def label(place: int) -> str:
         value = float(moments[place])

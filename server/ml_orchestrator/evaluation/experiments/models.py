@@ -164,7 +164,7 @@ class ExperimentReport(Record):
         tuple[Look, ...], Field(description="Of the best other arm, at most 20; monitored only.")
     ] = ()
     over_time: Annotated[
-        tuple[Stretch, ...], Field(description="Effect by time, with time_column.")
+        tuple[Stretch, ...], Field(description="Effect by time, with a column of time.")
     ] = ()
     trend_p: Annotated[float | None, Field(description="That the effect is constant.")] = None
     plan: Annotated[Plan | None, Field(description="Without data: the plan.")] = None

@@ -1,14 +1,15 @@
 """What an experiment is asked for."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal, get_args
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.evaluation.experiments.models import Level
 
-__all__ = ["Correction", "ExperimentOptions", "Method", "Planned"]
+__all__ = ["Correction", "ExperimentOptions", "Method", "Planned", "options_of"]
 
 Method = Literal[
     "auto",
@@ -50,29 +51,12 @@ class Planned:
     low: float | None = None
     high: float | None = None
 
-    @classmethod
-    def of(cls, given: Mapping[str, float]) -> "Planned":
-        """Return the plan in a mapping.
-
-        Raises:
-            InvalidInputError: a name is unknown, or a value cannot be.
-        """
-        known = tuple(cls.__slots__)
-        for name, value in given.items():
-            if name not in known:
-                raise InvalidInputError(f"plan has no {name!r}; known: {', '.join(known)}.")
-            if not math.isfinite(value):
-                raise InvalidInputError(f"plan: {name} must be a finite number; found {value}.")
-        plan = cls(**given)
-        plan._check()
-        return plan
-
     @property
     def bounds(self) -> tuple[float, float] | None:
         """Return what can occur at all, if both ends were given."""
         return None if self.low is None or self.high is None else (self.low, self.high)
 
-    def _check(self) -> None:
+    def __post_init__(self) -> None:
         faults = {
             "effect must not be 0": self.effect == 0,
             "baseline must lie between 0 and 1": not 0 < (self.baseline or 0.5) < 1
@@ -150,3 +134,68 @@ class ExperimentOptions:
     def is_sequential(self) -> bool:
         """Whether a method is wanted that holds at every look."""
         return self.is_monitored or self.method in MONITORED
+
+
+def options_of(
+    plan: Mapping[str, Any], columns: Mapping[str, str] = MappingProxyType({}), **others: Any
+) -> ExperimentOptions:
+    """Return options, those of a plan among them.
+
+    Args:
+        plan: fields of `Planned`, and control, method, alpha, margin, lower_is_better,
+            correction, guards, shares.
+        columns: arm, outcome, covariate, unit and time to the names of columns.
+        others: the other fields of `ExperimentOptions`.
+
+    Raises:
+        InvalidInputError: a name is unknown, or a value is of the wrong kind or cannot be.
+    """
+    unknown = [role for role in columns if role not in _ROLES]
+    if unknown:
+        raise InvalidInputError(
+            f"columns has no role {unknown[0]!r:.80}; known: {', '.join(_ROLES)}."
+        )
+    for name, value in plan.items():
+        if name not in _KINDS:
+            raise InvalidInputError(f"plan has no {name!r:.80}; known: {', '.join(_KINDS)}.")
+        wanted, fits = _KINDS[name]
+        if not fits(value):
+            raise InvalidInputError(f"plan: {name} must be {wanted}; found {value!r:.80}.")
+    numbers = {name: plan[name] for name in Planned.__slots__ if name in plan}
+    rest = {name: value for name, value in plan.items() if name not in numbers}
+    roles: dict[str, Any] = {_ROLES[role]: name for role, name in columns.items()}
+    return ExperimentOptions(planned=Planned(**numbers), **rest, **roles, **others)
+
+
+def _is_number(value: Any) -> bool:
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and math.isfinite(value)
+
+
+def _is_weights(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_number, value.values()))
+
+
+_ROLES = {
+    "arm": "arm",
+    "outcome": "outcome",
+    "covariate": "covariate",
+    "unit": "unit",
+    "time": "time_column",
+}
+_NUMBER = ("a finite number", _is_number)
+_WEIGHTS = ("an object of names and numbers", _is_weights)
+_KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(Planned.__slots__, _NUMBER),
+    "alpha": _NUMBER,
+    "margin": _NUMBER,
+    "lower_is_better": ("true or false", lambda value: isinstance(value, bool)),
+    "correction": (
+        f"one of {', '.join(get_args(Correction))}",
+        lambda v: v in get_args(Correction),
+    ),
+    "control": ("the name of an arm", lambda value: isinstance(value, str)),
+    "method": (f"one of {', '.join(get_args(Method))}", lambda v: v in get_args(Method)),
+    "guards": _WEIGHTS,
+    "shares": _WEIGHTS,
+}

@@ -27,7 +27,7 @@ def plan_experiment(options: ExperimentOptions) -> ExperimentReport:
         raise InvalidInputError(
             "Without data this plans an experiment: give plan with effect and baseline (of 0/1 "
             "outcomes) or effect and sd (of others); power and n_per_arm if you like. To evaluate "
-            "one, give source or summary."
+            "one, give source."
         )
     if planned.baseline is not None and planned.sd is None:
         second = planned.baseline + effect

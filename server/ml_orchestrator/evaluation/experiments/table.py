@@ -87,7 +87,8 @@ def read_summary(
     kinds = {frozenset(numbers) for numbers in summary.values()}
     if kinds not in ({frozenset({"n", "successes"})}, {frozenset({"n", "mean", "sd"})}):
         raise InvalidInputError(
-            "summary takes for every arm n and successes, or for every arm n, mean and sd; found "
+            "Counts by arm take for every arm n and successes, or for every arm n, mean and sd; "
+            "found "
             + "; ".join(f"{arm}: {', '.join(given)}" for arm, given in summary.items())
             + "."
         )
@@ -102,7 +103,7 @@ def column(table: Table, name: str | None, role: str) -> NDArray[Any]:
         InvalidInputError: none is named, or the table does not have it.
     """
     if name is None or name not in table:
-        asked = f"No {role} is named" if name is None else f"{role} {name!r} is no column"
+        asked = f"No {role} is named" if name is None else f"{role} {name!r:.80} is no column"
         raise InvalidInputError(f"{asked}; the table has {', '.join(table)}.")
     return table[name]
 
@@ -189,7 +190,7 @@ def _control_first(names: Sequence[str], control: str | None) -> list[str]:
             f"{', '.join(names[:MOST_ARMS])}. Is this the column of the arm?"
         )
     if control is not None and control not in names:
-        raise InvalidInputError(f"No arm {control!r}; the arms are {', '.join(names)}.")
+        raise InvalidInputError(f"No arm {control!r:.80}; the arms are {', '.join(names)}.")
     usual = (name for known in USUAL_CONTROLS for name in names if name.lower() == known)
     first = control or next(usual, names[0])
     return [first, *(name for name in names if name != first)]
@@ -198,10 +199,10 @@ def _control_first(names: Sequence[str], control: str | None) -> list[str]:
 def _order(table: Table, time_column: str | None, n_rows: int) -> NDArray[np.intp]:
     if time_column is None:
         return np.arange(n_rows)
-    times = numbers(table, time_column, "time_column")
+    times = numbers(table, time_column, "time")
     if np.isnan(times).any():
         raise InvalidInputError(
-            f"time_column {time_column!r} lacks {int(np.isnan(times).sum())} values, so these rows "
+            f"time {time_column!r} lacks {int(np.isnan(times).sum())} values, so these rows "
             "cannot be put in order. Fill them in, or leave the rows out."
         )
     return np.argsort(times, kind="stable")
