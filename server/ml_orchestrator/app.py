@@ -32,6 +32,7 @@ from ml_orchestrator.services import (
     ComponentManager,
     DeploymentPipelineService,
     EvaluationService,
+    LearningService,
     MonitoringCoordinator,
     PromptService,
     RolloutService,
@@ -56,6 +57,7 @@ from ml_orchestrator.tools import (
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 if TYPE_CHECKING:
+    from ml_orchestrator.learning.learner import Learner
     from ml_orchestrator.memory.meaning import Meaning
     from ml_orchestrator.messaging.leases import LeaseBook
     from ml_orchestrator.optimization.improve import Improver
@@ -63,7 +65,9 @@ if TYPE_CHECKING:
     from ml_orchestrator.orchestration.evaluations import Evaluator
     from ml_orchestrator.orchestration.experiments import Experimenter
     from ml_orchestrator.orchestration.inspection import DataInspector
+    from ml_orchestrator.orchestration.policy_checks import PolicyChecker
     from ml_orchestrator.orchestration.progress import ProgressStore
+    from ml_orchestrator.orchestration.prompt_learning import PromptLearner
     from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
     from ml_orchestrator.registry.approvals import Approvals
     from ml_orchestrator.registry.desk import RegistryDesk
@@ -113,6 +117,9 @@ class Doors:
         self.experimenter: Door[Experimenter] = Door(self._experimenter)
         self.look: Door[Looker] = Door(self._look, is_light=True)
         self.improve: Door[Improver] = Door(self._improve, is_light=True)
+        self.learner: Door[Learner] = Door(self._learner)
+        self.prompt_learner: Door[PromptLearner] = Door(self._prompt_learner)
+        self.policy_checker: Door[PolicyChecker] = Door(self._policy_checker)
         self.probe_training: Door[Callable[[], str]] = Door(self._probe_training)
         self.probe_drift_tests: Door[Callable[[], str]] = Door(self._probe_drift_tests)
 
@@ -252,6 +259,21 @@ class Doors:
 
         return improve
 
+    def _learner(self) -> "Learner":
+        from ml_orchestrator.learning.learner import Learner
+
+        return Learner(self.database())
+
+    def _prompt_learner(self) -> "PromptLearner":
+        from ml_orchestrator.orchestration.prompt_learning import PromptLearner
+
+        return PromptLearner(self.learner)
+
+    def _policy_checker(self) -> "PolicyChecker":
+        from ml_orchestrator.orchestration.policy_checks import PolicyChecker
+
+        return PolicyChecker(self._settings, self.learner)
+
     def _probe_training(self) -> Callable[[], str]:
         from ml_orchestrator.orchestration.probes import probe_training
 
@@ -286,6 +308,7 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
         ),
         collaboration=CollaborationService(doors.memory, doors.mailbox, doors.leases),
         evaluation=EvaluationService(doors.evaluator, experimenter=doors.experimenter),
+        learning=LearningService(doors.prompt_learner, checker=doors.policy_checker),
         prompts=PromptService(improve=doors.improve),
     )
 
@@ -398,6 +421,8 @@ def _components(
         service("RolloutService", 5, "workflow-runs", "model-registry", state),
         service("DeploymentPipelineService", 1, "model-registry", "signing-key"),
         service("CollaborationService", 2, "memory", "messages"),
+        behind("learning", 2, doors.learner, lambda: doors.learner().describe(), state),
+        service("LearningService", 2, "learning"),
         service("PromptService", 2),
         service("EvaluationService", 3),
         service("MonitoringCoordinator", 4, "drift-tests", directory),

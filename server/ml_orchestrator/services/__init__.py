@@ -6,6 +6,7 @@ from ml_orchestrator.services.collaboration import CollaborationService
 from ml_orchestrator.services.components import ComponentManager
 from ml_orchestrator.services.deployment import DeploymentPipelineService
 from ml_orchestrator.services.evaluation import EvaluationService
+from ml_orchestrator.services.learning import LearningService
 from ml_orchestrator.services.monitoring import MonitoringCoordinator
 from ml_orchestrator.services.prompts import PromptService
 from ml_orchestrator.services.rollouts import RolloutService
@@ -17,6 +18,7 @@ __all__ = [
     "ComponentManager",
     "DeploymentPipelineService",
     "EvaluationService",
+    "LearningService",
     "MonitoringCoordinator",
     "PromptService",
     "RolloutService",
@@ -38,4 +40,5 @@ class Services:
     monitoring: MonitoringCoordinator
     collaboration: CollaborationService
     evaluation: EvaluationService
+    learning: LearningService
     prompts: PromptService

@@ -32,6 +32,8 @@ _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
             "baseline_save",
             "drift_report",
             "memory_forget",
+            "prompt_feedback",
+            "prompt_select",
             "registry_move_alias",
             "training_cancel",
             "training_start",

@@ -6,6 +6,7 @@ from ml_orchestrator.tools import evaluation as evaluation
 from ml_orchestrator.tools import health as health
 from ml_orchestrator.tools import hooks as hooks
 from ml_orchestrator.tools import improvement as improvement
+from ml_orchestrator.tools import learning as learning
 from ml_orchestrator.tools import memory as memory
 from ml_orchestrator.tools import messaging as messaging
 from ml_orchestrator.tools import registry as registry

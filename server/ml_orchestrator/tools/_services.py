@@ -12,6 +12,7 @@ from ml_orchestrator.services import (
     CollaborationService,
     DeploymentPipelineService,
     EvaluationService,
+    LearningService,
     MonitoringCoordinator,
     PromptService,
     RolloutService,
@@ -26,6 +27,7 @@ __all__ = [
     "Collaboration",
     "Deployment",
     "Evaluation",
+    "Learning",
     "Monitoring",
     "Prompts",
     "Rollouts",
@@ -48,6 +50,10 @@ async def _deployment(ctx: Context[Services]) -> DeploymentPipelineService:
 
 async def _evaluation(ctx: Context[Services]) -> EvaluationService:
     return ctx.request_context.lifespan_context.evaluation
+
+
+async def _learning(ctx: Context[Services]) -> LearningService:
+    return ctx.request_context.lifespan_context.learning
 
 
 async def _monitoring(ctx: Context[Services]) -> MonitoringCoordinator:
@@ -83,6 +89,7 @@ ClientSession: TypeAlias = Annotated[str, Resolve(_client_session)]
 Collaboration: TypeAlias = Annotated[CollaborationService, Resolve(_collaboration)]
 Deployment: TypeAlias = Annotated[DeploymentPipelineService, Resolve(_deployment)]
 Evaluation: TypeAlias = Annotated[EvaluationService, Resolve(_evaluation)]
+Learning: TypeAlias = Annotated[LearningService, Resolve(_learning)]
 Monitoring: TypeAlias = Annotated[MonitoringCoordinator, Resolve(_monitoring)]
 Prompts: TypeAlias = Annotated[PromptService, Resolve(_prompts)]
 Rollouts: TypeAlias = Annotated[RolloutService, Resolve(_rollouts)]

@@ -1,0 +1,112 @@
+"""Prompt rules chosen, judged and evaluated, through the client."""
+
+from pathlib import Path
+from typing import Any
+
+from mcp.client import Client
+from tests.tools.asking import ask, refusal
+
+from ml_orchestrator.app import build_server
+from ml_orchestrator.settings import Settings
+
+CLASSIFY = "Please classify this ticket as bug, question or praise: {ticket}"
+ME = "ml-orchestrator"
+
+
+def server(project: Path, **given: Any) -> Any:
+    return build_server(Settings.read({}, project_dir=project, **given))
+
+
+async def test_a_selection_is_judged_once_and_the_log_says_what_came_of_it(tmp_path: Path) -> None:
+    async with Client(server(tmp_path)) as client:
+        for _ in range(24):
+            found = await ask(client, "prompt_select", agent=ME, prompt=CLASSIFY)
+            decision = found["decision"]
+            verdict = "accepted" if "examples" in decision["chosen"] else "rejected"
+            told = await ask(
+                client, "prompt_feedback", agent=ME, decision_id=decision["id"], verdict=verdict
+            )
+        again = await ask(
+            client, "prompt_feedback", agent=ME, decision_id=decision["id"], verdict=verdict
+        )
+        refused = await refusal(
+            client, "prompt_feedback", agent=ME, decision_id=decision["id"], reward=0.5
+        )
+        report = await ask(client, "policy_evaluate", target="uniform")
+
+    assert found["improvement"]["level"] == "L0"
+    applied = {each["rule"] for each in found["improvement"]["applied"]}
+    assert applied <= set(decision["chosen"])
+    assert sum(option["propensity"] for option in decision["options"]) > 0.999
+    assert decision["n_judged"] == 23
+    assert (told["level"], told["is_repeat"], again["is_repeat"]) == ("L1", False, True)
+    assert "has outcome feedback already" in refused
+    assert report["n"] == 24
+    assert report["level"] == "L1"
+    assert report["notices"][0] == "24 of the newest 24 decisions were judged."
+
+
+async def test_what_was_learned_outlives_the_server(tmp_path: Path) -> None:
+    async with Client(server(tmp_path)) as client:
+        found = await ask(client, "prompt_select", agent=ME, prompt=CLASSIFY)
+    async with Client(server(tmp_path)) as client:
+        await ask(
+            client,
+            "prompt_feedback",
+            agent=ME,
+            decision_id=found["decision"]["id"],
+            verdict="edited",
+        )
+        later = await ask(client, "prompt_select", agent=ME, prompt=CLASSIFY)
+
+    assert later["decision"]["n_judged"] == 1
+
+
+async def test_a_prompt_that_no_rule_fits_comes_back_unchanged_and_undecided(
+    tmp_path: Path,
+) -> None:
+    async with Client(server(tmp_path)) as client:
+        found = await ask(client, "prompt_select", agent=ME, prompt="Übersetze das ins Englische.")
+
+    assert found["decision"] is None
+    assert found["improvement"]["text"] == "Übersetze das ins Englische."
+
+
+async def test_a_table_is_evaluated_or_refused_with_the_reason(tmp_path: Path) -> None:
+    good = {
+        "reward": [1.0, 0.0] * 100,
+        "propensity": [0.5] * 200,
+        "wanted": [0.9, 0.1] * 100,
+    }
+    thin = {"reward": [1.0] * 200, "propensity": [1.0] * 200, "wanted": [0.5] * 200}
+
+    async with Client(server(tmp_path)) as client:
+        report = await ask(client, "policy_evaluate", target="wanted", table=good)
+        refused = await ask(client, "policy_evaluate", target="wanted", table=thin)
+        said = await refusal(
+            client, "policy_evaluate", target="wanted", table=good, contexts=["reward"]
+        )
+        empty = await refusal(client, "policy_evaluate", target="uniform")
+
+    assert report["estimates"]["snips"]["value"] == 0.9
+    assert report["conclusion"].startswith("The policy would have earned more")
+    assert (refused["is_refused"], refused["estimates"]) == (True, {})
+    assert "0.500 and not near 1" in refused["reason"]
+    assert "contexts needs chances" in said
+    assert "0 of 0 logged decisions have outcome feedback" in empty
+
+
+async def test_a_stranger_may_not_decide_or_judge_and_nobody_in_a_read_only_server(
+    tmp_path: Path,
+) -> None:
+    async with Client(server(tmp_path)) as client:
+        said = await refusal(client, "prompt_select", agent="stranger", prompt=CLASSIFY)
+        unknown = await refusal(
+            client, "prompt_feedback", agent=ME, decision_id="nobody", verdict="accepted"
+        )
+    async with Client(server(tmp_path, mode="read-only")) as client:
+        names = {tool.name for tool in (await client.list_tools()).tools}
+
+    assert "may not use prompt_select" in said
+    assert "No decision 'nobody'" in unknown
+    assert names & {"prompt_select", "prompt_feedback", "policy_evaluate"} == {"policy_evaluate"}
