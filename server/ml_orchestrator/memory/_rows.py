@@ -129,14 +129,16 @@ class NewRecord:
     n_helped: int = 0
     n_misled: int = 0
     flags: tuple[str, ...] = ()  # of text that was cleaned before
+    set_here: Mapping[str, str] = field(default_factory=dict)  # of the payload, by the store
     merged: Mapping[str, Predecessor] = field(default_factory=dict)  # by id, if it was imported
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of a new record."""
+    """What became of a new record, and its payload as it is stored."""
 
     id: str
+    payload: Mapping[str, Any]
     was_merged: bool
     flags: Sequence[str]
 
@@ -150,6 +152,7 @@ def add(connection: Connection, new: NewRecord, *, now: str) -> Added:
         ConflictError: a task of this id is stored already.
     """
     payload, noticed = cleaned(new.payload)
+    payload |= new.set_here
     flags = [flag for flag in FLAGS if flag in noticed or flag in new.flags]
     found = findable(new.kind, new.agent, payload)
     id_ = id_of(new.kind, new.agent, payload, found.near_key)
@@ -176,10 +179,10 @@ def add(connection: Connection, new: NewRecord, *, now: str) -> Added:
     }
     earlier = _same(connection, new, found.near_key)
     if earlier is not None and earlier.id == id_:
-        return Added(id_, True, flags)
+        return Added(id_, payload, True, flags)
     if earlier is not None and earlier.created_at > new.at:
         _absorb(connection, earlier, values, now=now)
-        return Added(earlier.id, True, flags)
+        return Added(earlier.id, payload, True, flags)
     if earlier is not None:
         if earlier.id not in new.merged:  # otherwise it is counted already
             values = _merged(values, earlier)
@@ -192,7 +195,7 @@ def add(connection: Connection, new: NewRecord, *, now: str) -> Added:
         )
     add_to_search(connection, seq, found.words)
     count(connection, new.agent, new.kind, found.outcome, values["created_at"])
-    return Added(id_, earlier is not None, flags)
+    return Added(id_, payload, earlier is not None, flags)
 
 
 def remove(

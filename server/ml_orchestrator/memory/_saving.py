@@ -1,6 +1,6 @@
 """Saving: everything that one call gives, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,11 +13,11 @@ from ml_orchestrator.memory._rows import Added, NewRecord, add, survivor
 from ml_orchestrator.memory.models import Collaboration, Insight, Knowledge, Task, UsedRecord
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.retention import tidy
+from ml_orchestrator.records import Record
 from ml_orchestrator.storage.agents import note_agent
 from ml_orchestrator.storage.collaborations import count_work
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.statements import Statement
-from ml_orchestrator.text import clean
 
 __all__ = ["Given", "save"]
 
@@ -89,8 +89,9 @@ def save(
             origin,
             is_pinned=given.is_pinned,
             expires_at=_expiry(now, given.expires_in_days),
+            set_here=set_here,
         )
-        for kind, payload in _payloads(given, now)
+        for kind, payload, set_here in _payloads(given, now)
     ]
     added: list[Added] = [add(connection, record, now=now) for record in new]
     for work in given.collaborations:
@@ -108,7 +109,7 @@ def save(
     tidy(connection, agent, {record.kind for record in new}, max_records=max_records, now=now)
     return {
         "agent_name": agent,
-        "task_id": clean(new[0].payload["task_id"]).text if given.task else None,
+        "task_id": added[0].payload["task_id"] if given.task else None,
         "n_insights_added": len(given.insights),
         "n_knowledge_added": len(given.knowledge),
         "n_collaborations_added": len(given.collaborations),
@@ -120,19 +121,21 @@ def save(
     }
 
 
-def _payloads(given: Given, now: str) -> list[tuple[str, dict[str, Any]]]:
-    """Return kinds and payloads, with the times and ids that the store sets."""
-    found: list[tuple[str, dict[str, Any]]] = []
+def _payloads(given: Given, now: str) -> Iterator[tuple[str, dict[str, Any], dict[str, str]]]:
+    """Give kinds, payloads as they were given, and the times and ids that the store sets."""
     if given.task is not None:
-        task = given.task.model_dump()
-        task["task_id"] = task["task_id"] or uuid4().hex
-        found.append(("task", {**task, "timestamp": task["timestamp"] or now}))
+        yield "task", *_parted(given.task, {"task_id": uuid4().hex, "timestamp": now})
     for insight in given.insights:
-        at = insight.discovered_at or now
-        found.append(("insight", {**insight.model_dump(), "discovered_at": at}))
+        yield "insight", *_parted(insight, {"discovered_at": now})
     for fact in given.knowledge:
-        found.append(("knowledge", {**fact.model_dump(), "noted_at": fact.noted_at or now}))
-    return found
+        yield "knowledge", *_parted(fact, {"noted_at": now})
+
+
+def _parted(said: Record, usual: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what is said, and which of ``usual`` it leaves to the store."""
+    payload = said.model_dump()
+    set_here = {name: value for name, value in usual.items() if not payload[name]}
+    return {name: part for name, part in payload.items() if name not in set_here}, set_here
 
 
 def _expiry(now: str, days: float | None) -> str | None:

@@ -1,5 +1,6 @@
 """Rows of memory: what is found by search, counted and recognised, derived from a payload."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,8 @@ __all__ = [
     "record_id",
     "remove_from_search",
 ]
+
+MAX_NAME_CHARACTERS = 64
 
 # The words of a record are made by us, so both databases find the same. SQLite's index refers
 # to the table: its words are not stored twice.
@@ -105,12 +108,23 @@ def cleaned(payload: Any) -> tuple[Any, list[str]]:
             flags.update(dict.fromkeys(found.flags))
             return found.text
         if isinstance(part, Mapping):
-            return {walk(key): walk(value) for key, value in part.items()}
+            return {_name(key, flags): walk(value) for key, value in part.items()}
         if isinstance(part, Sequence):
             return [walk(value) for value in part]
         return part
 
     return walk(payload), list(flags)
+
+
+def _name(key: Any, flags: dict[str, None]) -> Any:
+    if not isinstance(key, str):
+        return key
+    found = _clean_name(key) if len(key) <= MAX_NAME_CHARACTERS else clean(key)
+    flags.update(dict.fromkeys(found.flags))
+    return found.text
+
+
+_clean_name = functools.lru_cache(maxsize=1_024)(clean)  # most names are those of our fields
 
 
 def create_search_index(connection: Connection) -> None:
