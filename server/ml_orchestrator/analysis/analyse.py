@@ -42,9 +42,9 @@ def analyse(prompt: str) -> PromptAnalysis:
     Raises:
         InvalidInputError: The prompt has no text.
 
-    >>> found = analyse("Write a pytest fixture for tests/data.csv, at most 20 lines.")
+    >>> found = analyse("Refactor the pytest fixtures in tests/conftest.py, at most 20 lines.")
     >>> found.domain.name, [(entity.kind, entity.text) for entity in found.entities][:2]
-    ('software', [('technology', 'pytest'), ('file', 'tests/data.csv')])
+    ('software', [('technology', 'pytest'), ('file', 'tests/conftest.py')])
     """
     text = prompt[:MAX_CHARACTERS]
     if not text.strip():

@@ -8,7 +8,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ml_orchestrator.analysis.gazetteer import exact_spellings, given_names, technology_phrases
+from ml_orchestrator.analysis.gazetteer import (
+    exact_spellings,
+    given_names,
+    names_with_dots,
+    technology_phrases,
+)
 from ml_orchestrator.analysis.models import EntityKind
 from ml_orchestrator.text.phrases import Token
 from ml_orchestrator.text.prompt_parts import PromptParts
@@ -134,7 +139,7 @@ def _pieces(prose: str) -> Iterator[Found]:
 def _kind_of_name(name: str, *, is_called: bool) -> EntityKind | None:
     if len(name) > _LONGEST_NAME or not any(char.isalpha() for char in name):
         return None
-    if _is_file(name):
+    if name.lower() not in names_with_dots() and _is_file(name):
         return "file"
     if is_called and _IDENTIFIER.fullmatch(name):
         return "function"

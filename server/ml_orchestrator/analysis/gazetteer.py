@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ml_orchestrator.text.phrases import Phrases
 
-__all__ = ["exact_spellings", "given_names", "technology_phrases"]
+__all__ = ["exact_spellings", "given_names", "names_with_dots", "technology_phrases"]
 
 _HERE = Path(__file__).parent
 _MARK = "= exact"
@@ -22,6 +22,12 @@ def technology_phrases() -> Phrases:
 def exact_spellings() -> frozenset[str]:
     """Return names that are common words too: they count in this spelling alone."""
     return frozenset(_technologies()[1])
+
+
+@cache
+def names_with_dots() -> frozenset[str]:
+    """Return names of technologies that look like a file, such as node.js."""
+    return frozenset(name for name in _technologies()[0] if "." in name)
 
 
 @cache

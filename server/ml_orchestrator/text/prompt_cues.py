@@ -139,11 +139,11 @@ CUES: dict[str, tuple[str, ...]] = {
         kpi, target of, goal of
         """),
     "steps": _split("""
-        step by step, step 1, step one, think through, think step, think carefully, think aloud,
-        first, firstly, secondly, second, then, after that, next, finally, lastly, explain your
-        reasoning, your reasoning, show your work, show your working, reason about, chain of
-        thought, before answering, before you answer, work through, one step at a time, in this
-        order
+        step by step, step 1, step one, think through, think step by step, think carefully,
+        think aloud, first, firstly, secondly, second, then, after that, next, finally, lastly,
+        explain your reasoning, your reasoning, show your work, show your working, reason about,
+        chain of thought, before answering, before you answer, work through, one step at a time,
+        in this order
         """),
     "uncertainty": _split("""
         if you are not sure, if you are unsure, if you're not sure, if you're unsure, if unsure,

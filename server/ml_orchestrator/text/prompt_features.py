@@ -214,16 +214,12 @@ def _components(text: str, hits: Sequence[Hit]) -> dict[str, float]:
         "n_negations": counts["negation"],
         "n_examples": counts["example"],
         "has_success_criteria": counts["success"] > 0,
-        "has_steps": counts["steps"] > 1 or _named(hits, "steps", "step by step"),
+        "has_steps": counts["steps"] > 1 or any("step by step" in hit.name for hit in hits),
         "has_uncertainty": counts["uncertainty"] > 0,
         "n_reasoning": counts["reasoning"],
         "is_creative": counts["creative"] > 0,
         "is_factual": counts["factual"] > 0,
     }
-
-
-def _named(hits: Sequence[Hit], label: str, name: str) -> bool:
-    return any(hit.label == label and hit.name == name for hit in hits)
 
 
 def _structure(parts: PromptParts) -> dict[str, float]:

@@ -67,6 +67,6 @@ BLOCK_STARTS = re.compile(
 # the stop: so the search runs from stop to stop.
 SENTENCE_END = re.compile(
     r"[.!?。！？](?:(?<=[.!?])(?<!\be\.g.)(?<!\bi\.e.)(?<!\bvs.)(?<!\bDr.)(?<!\bMr.)(?<!\bMrs.)(?<!\bNo.)"
-    r"(?<!\bcf.)(?<!\bapprox.)[.!?]*+[\"'”’)\]]{0,3}+(?=\s++(?![a-z])|\s*+\Z)"
+    r"(?<!\bcf.)(?<!\bapprox.)[.!?]{0,20}+[\"'”’)\]]{0,3}+(?=\s++(?![a-z])|\s*+\Z)"
     r"|(?<=[。！？])[。！？]*+[」』”）]{0,2}+)"
 )
