@@ -4,6 +4,8 @@ import os
 import shlex
 import signal
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -51,11 +53,10 @@ def test_a_server_is_started_once_found_and_stopped(
     (example,) = (line for line in log.splitlines() if line.startswith("  curl"))
     assert send(address, "/invocations", shlex.split(example)[-1].encode()).status == 200
 
-    process = psutil.Process(address.pid)
     stop = ["--home", str(stopped.home), "serve", "--model", MODEL, "--stop"]
     with pytest.raises(SystemExit, match="0"):
         main(stop)
-    assert not process.is_running()
+    assert not address.is_alive
     assert not path.exists()
     assert find_server(stopped, MODEL) is None
     with pytest.raises(SystemExit, match="0"):
@@ -170,3 +171,28 @@ def test_the_file_of_a_dead_or_another_process_counts_for_nothing(tmp_path: Path
     (tmp_path / "serving" / "m.json").write_text("{}")
     assert find_address(tmp_path, "m") is None
     assert find_address(tmp_path, "other") is None
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+def test_a_server_whose_parent_does_not_ask_for_it_is_stopped_all_the_same(
+    settings: Settings, obeys: bool
+) -> None:
+    """As under a program that started it and goes on, or in a container without an init."""
+    program = "import signal, sys\nsignal.signal(signal.SIGTERM, %s)\nprint('ready', flush=True)\n"
+    program = program % ("lambda *_: sys.exit(0)" if obeys else "signal.SIG_IGN")
+    child = subprocess.Popen(
+        [sys.executable, "-c", program + "while True: signal.pause()"], stdout=subprocess.PIPE
+    )
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        process = psutil.Process(child.pid)
+        (settings.home / "serving").mkdir(exist_ok=True)
+        address = Address("odd", "http://127.0.0.1:1", child.pid, process.create_time(), "secret")
+        write_address(settings.home, address)
+
+        assert stop_server(settings, "odd", wait_s=0.5 if not obeys else LIMIT_S)
+
+        assert process.status() == psutil.STATUS_ZOMBIE
+        assert find_address(settings.home, "odd") is None
+        assert not stop_server(settings, "odd")

@@ -38,12 +38,17 @@ class Address:
 
     @property
     def is_alive(self) -> bool:
-        """Whether that very process is still there; a pid alone may be another's by now."""
+        """Whether that very process is still there; a pid alone may be another's by now.
+
+        One that has ended counts as gone, also while nobody has taken its exit status.
+        """
         try:
-            started_at = psutil.Process(self.pid).create_time()
+            process = psutil.Process(self.pid)
+            has_ended = process.status() == psutil.STATUS_ZOMBIE
+            started_at = process.create_time()
         except psutil.NoSuchProcess:
             return False
-        return abs(started_at - self.started_at) < SAME_START_S
+        return not has_ended and abs(started_at - self.started_at) < SAME_START_S
 
 
 def write_address(home: Path, address: Address) -> None:

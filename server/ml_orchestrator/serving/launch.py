@@ -77,6 +77,9 @@ def stop_server(settings: Settings, model: str, *, wait_s: float = STOP_S) -> bo
     """Let the server of ``model`` finish its requests and end; return whether there was one.
 
     A server that is not gone after ``wait_s`` seconds is killed.
+
+    Raises:
+        UnavailableError: it does not end even so.
     """
     address = find_address(settings.home, model)
     if address is None:
@@ -127,12 +130,21 @@ def _answers(address: Address) -> bool:
 def _end(pid: int, wait_s: float) -> None:
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        process.terminate()
-        try:
-            process.wait(wait_s)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(wait_s)
+        for stop in (process.terminate, process.kill):
+            stop()
+            if _has_ended(process, wait_s):
+                return
+        raise UnavailableError(f"The model server, process {pid}, does not end.")
+
+
+def _has_ended(process: psutil.Process, wait_s: float) -> bool:
+    """Wait for a process to end; its exit status may stay with a parent that does not ask."""
+    until = time.monotonic() + wait_s
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() >= until:
+            return False
+        time.sleep(LOOK_S)
+    return True
 
 
 def _last_line(log: Path) -> str:
