@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from ml_orchestrator.orchestration.policy_checks import PolicyChecker
     from ml_orchestrator.orchestration.progress import ProgressStore
     from ml_orchestrator.orchestration.prompt_learning import PromptLearner
+    from ml_orchestrator.orchestration.reflection import Reflection, Versions
     from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
     from ml_orchestrator.registry.approvals import Approvals
     from ml_orchestrator.registry.desk import RegistryDesk
@@ -117,6 +118,8 @@ class Doors:
         self.experimenter: Door[Experimenter] = Door(self._experimenter)
         self.look: Door[Looker] = Door(self._look, is_light=True)
         self.improve: Door[Improver] = Door(self._improve, is_light=True)
+        self.reflection: Door[Reflection] = Door(self._reflection)
+        self.prompt_versions: Door[Callable[[Settings], Versions]] = Door(self._prompt_versions)
         self.learner: Door[Learner] = Door(self._learner)
         self.prompt_learner: Door[PromptLearner] = Door(self._prompt_learner)
         self.policy_checker: Door[PolicyChecker] = Door(self._policy_checker)
@@ -259,6 +262,16 @@ class Doors:
 
         return improve
 
+    def _reflection(self) -> "Reflection":
+        from ml_orchestrator.orchestration.reflection import Reflection
+
+        return Reflection(self._settings, lambda: self.prompt_versions()(self._settings))
+
+    def _prompt_versions(self) -> "Callable[[Settings], Versions]":
+        from ml_orchestrator.orchestration.prompt_versions import prompt_versions
+
+        return prompt_versions
+
     def _learner(self) -> "Learner":
         from ml_orchestrator.learning.learner import Learner
 
@@ -309,7 +322,7 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
         collaboration=CollaborationService(doors.memory, doors.mailbox, doors.leases),
         evaluation=EvaluationService(doors.evaluator, experimenter=doors.experimenter),
         learning=LearningService(doors.prompt_learner, checker=doors.policy_checker),
-        prompts=PromptService(improve=doors.improve),
+        prompts=PromptService(improve=doors.improve, reflection=doors.reflection),
     )
 
 

@@ -3,45 +3,15 @@
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated
 
-from pydantic import Field
-
-from ml_orchestrator.errors import ConflictError, NotFoundError, PermissionDeniedError
+from ml_orchestrator.errors import ConflictError, NotFoundError
 from ml_orchestrator.lifecycle._mlflow_prompts import MlflowPrompts
 from ml_orchestrator.orchestration.desk import registry_for_a_step
-from ml_orchestrator.records import Record
-from ml_orchestrator.registry.names import check_alias, check_model
+from ml_orchestrator.orchestration.prompt_places import RegisteredPrompt, check_place
 from ml_orchestrator.registry.store import RegistryStore
 from ml_orchestrator.settings import Settings
 
-__all__ = ["PromptVersions", "RegisteredPrompt", "check_place", "prompt_versions"]
-
-FOR_PEOPLE = frozenset({"production", "champion"})
-
-
-class RegisteredPrompt(Record):
-    """A version in MLflow's prompt registry."""
-
-    name: str
-    version: int
-    alias: Annotated[str | None, Field(description="Points to this version now.")]
-    uri: Annotated[str, Field(description="MLflow loads it by this.")]
-
-
-def check_place(name: str, alias: str | None) -> None:
-    """Return if a prompt may be registered by an agent under this name and alias.
-
-    Raises:
-        InvalidInputError: one cannot be a name.
-        PermissionDeniedError: the alias is moved by people alone.
-    """
-    check_model(name)
-    if alias is not None and check_alias(alias) in FOR_PEOPLE:
-        raise PermissionDeniedError(
-            f"@{alias} of a prompt is moved by a person, in MLflow. Use another alias, such as "
-            "challenger, and tell them."
-        )
+__all__ = ["PromptVersions", "prompt_versions"]
 
 
 class PromptVersions:

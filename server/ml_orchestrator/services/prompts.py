@@ -11,6 +11,8 @@ from ml_orchestrator.text import clean
 if TYPE_CHECKING:  # opened by the door
     from ml_orchestrator.optimization.improve import Improver
     from ml_orchestrator.optimization.models import Improvement
+    from ml_orchestrator.optimization.reflective.models import Brief, HandIn, NewSession
+    from ml_orchestrator.orchestration.reflection import Reflection
 
 __all__ = ["PromptService"]
 
@@ -19,8 +21,11 @@ __all__ = ["PromptService"]
 class PromptService:
     """Rewrites prompts by rules. A prompt is data here: nothing in it is followed."""
 
-    def __init__(self, *, improve: "Callable[[], Improver]") -> None:
+    def __init__(
+        self, *, improve: "Callable[[], Improver]", reflection: "Callable[[], Reflection]"
+    ) -> None:
         self._improve = improve
+        self._reflection = reflection
 
     async def improve(
         self,
@@ -43,3 +48,15 @@ class PromptService:
             )
         )
         return improved.model_copy(update={"flags": seen.flags})
+
+    async def begin_session(self, new: "NewSession", *, agent: str) -> "Brief":
+        """Begin a reflective session and return what is to be done first."""
+        return await run_sync(lambda: self._reflection().begin(new, agent=agent))
+
+    async def brief(self, session: str) -> "Brief":
+        """Return where a reflective session stands and what is next."""
+        return await run_sync(lambda: self._reflection().brief(session))
+
+    async def submit(self, session: str, given: "HandIn", *, agent: str) -> "Brief":
+        """Take what was handed in to a reflective session and return what is next."""
+        return await run_sync(lambda: self._reflection().submit(session, given, agent=agent))

@@ -13,8 +13,10 @@ __all__ = [
     "Check",
     "Constraints",
     "Example",
+    "HandIn",
     "Judged",
     "Need",
+    "NewSession",
     "Proposal",
     "Report",
     "Split",
@@ -23,14 +25,14 @@ __all__ = [
 
 Split = Literal["train", "validation", "test"]
 Stage = Literal["baseline", "measure", "propose", "validate", "exhausted", "test", "finished"]
-ExampleId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
+ExampleId = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class Check(Record):
     """What an output must meet; a value of null takes the example's ``expected``."""
 
     kind: Literal["exact", "contains", "lacks", "regex", "json_schema"]
-    value: Annotated[str | dict[str, Any] | None, Field(description="null: expected.")] = None
+    value: Annotated[str | dict[str, Any] | None, Field(description="Else expected.")] = None
 
 
 class Example(Record):
@@ -47,7 +49,7 @@ class Answer(Record):
     """What a candidate gave for an example: its output, or a score of your own for it."""
 
     example: ExampleId
-    candidate: Annotated[str, Field(max_length=16, description="Such as c0.")] = ""
+    candidate: Annotated[str, Field(max_length=64, description="Such as c0.")] = ""
     output: Annotated[str | None, Field(max_length=20_000)] = None
     score: Annotated[float | None, Field(ge=0, le=1, description="Instead of checks.")] = None
 
@@ -57,6 +59,28 @@ class Proposal(Record):
 
     text: Annotated[str, Field(min_length=1, max_length=20_000)]
     answers: Annotated[list[Answer], Field(min_length=1, max_length=500)]
+
+
+class NewSession(Record):
+    """What a session begins with."""
+
+    prompt: str
+    examples: Annotated[list[Example] | str, Field(description="Or the path of a file.")]
+    checks: list[Check] = []
+    budget: Annotated[int, Field(description="Outputs to be scored at most, but for the test.")]
+    minibatch: int = 3
+    max_added_tokens: int = 200
+    seed: int = 0
+
+
+class HandIn(Record):
+    """What is handed in to a session."""
+
+    answers: list[Answer] = []
+    candidates: list[Proposal] = []
+    finish: bool = False
+    register_as: str | None = None
+    alias: str | None = None
 
 
 class Constraints(Record):

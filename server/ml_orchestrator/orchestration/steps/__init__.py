@@ -9,3 +9,7 @@ STEPS.register("search")(Step(f"{__name__}.search:search", isolated=True, restar
 STEPS.register("register")(Step(f"{__name__}.register:register"))
 STEPS.register("promote")(Step(f"{__name__}.promote:promote"))
 STEPS.register("roll_out")(Step(f"{__name__}.roll_out:roll_out"))
+STEPS.register("optimize_rules")(
+    Step(f"{__name__}.optimize_rules:optimize_rules", isolated=True, restarts=12)
+)
+STEPS.register("register_rules")(Step(f"{__name__}.register_rules:register_rules"))

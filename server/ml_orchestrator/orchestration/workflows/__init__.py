@@ -7,6 +7,7 @@ from ml_orchestrator.orchestration.workflows._base import (
     Workflow,
     validated,
 )
+from ml_orchestrator.orchestration.workflows.prompts import OptimizeRulesParams
 from ml_orchestrator.orchestration.workflows.rollout import ROLL_OUT, RollOutParams
 from ml_orchestrator.orchestration.workflows.training import DriftRetrainParams, TrainParams
 
@@ -15,6 +16,7 @@ __all__ = [
     "WORKFLOWS",
     "DriftRetrainParams",
     "Node",
+    "OptimizeRulesParams",
     "Outputs",
     "RollOutParams",
     "TrainParams",

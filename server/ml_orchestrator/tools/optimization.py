@@ -1,0 +1,176 @@
+"""Tools that search for better rule sets and prompts, and confirm them on what was held out."""
+
+from collections.abc import Mapping
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.optimization.reflective.models import (
+    Answer,
+    Brief,
+    Check,
+    HandIn,
+    NewSession,
+    Proposal,
+)
+from ml_orchestrator.optimization.search.models import Level
+from ml_orchestrator.orchestration.models import RunStatus
+from ml_orchestrator.tools._arguments import Agent
+from ml_orchestrator.tools._services import Prompts, Workflow
+from ml_orchestrator.tools._tool import tool
+
+__all__ = ["prompt_propose", "prompt_submit", "rules_optimize"]
+
+RuleNames: TypeAlias = Annotated[
+    list[Annotated[str, Field(pattern="^[a-z_]{1,40}$")]], Field(max_length=50)
+]
+Path: TypeAlias = Annotated[str, Field(min_length=1, max_length=1_000)]
+RegisterAs: TypeAlias = Annotated[
+    str | None, Field(max_length=128, description="Prompt in MLflow; written if confirmed.")
+]
+Alias: TypeAlias = Annotated[str | None, Field(max_length=64)]
+SessionId: TypeAlias = Annotated[str, Field(pattern="^[a-z0-9-]{1,64}$")]
+Short: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
+Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=20_000)]
+Outputs: TypeAlias = Annotated[
+    dict[Short, Annotated[str, Field(max_length=20_000)] | float],
+    Field(min_length=1, max_length=1_000),
+]
+
+
+@tool(title="Optimise rules")
+async def rules_optimize(
+    agent: Agent,
+    workflow: Workflow,
+    prompts: Annotated[
+        list[Text] | Path, Field(max_length=1_000, description="Or a file: prompt.")
+    ] = [],  # noqa: B006 never changed; pydantic copies it
+    level: Annotated[
+        Level, Field(description="Gains in L0 the rubric, L1 logged outcomes, L2 scores.")
+    ] = "L0",
+    scores: Annotated[
+        Path | None, Field(description="For L2, a file: prompt, rules (a+b), score.")
+    ] = None,
+    required: RuleNames = [],  # noqa: B006 never changed; pydantic copies it
+    forbidden: RuleNames = [],  # noqa: B006 never changed; pydantic copies it
+    baseline: RuleNames = [],  # noqa: B006 never changed; pydantic copies it
+    max_tokens_added: float | None = None,
+    n_trials: int = 60,
+    budget: Annotated[int | None, Field(description="Of prompts under a rule set.")] = None,
+    seed: int = 0,
+    register_as: RegisterAs = None,
+    alias: Alias = None,
+) -> RunStatus:
+    """Search rule sets for effect, tokens and risk; returns a run_id.
+
+    workflow_status tells the front, confirmed or not on held-out prompts; training_status adds its
+    picture, training_cancel stops it.
+    """
+    is_file = isinstance(prompts, str)
+    params = {
+        "level": level,
+        "prompts": [] if is_file else prompts,
+        "prompts_source": prompts if is_file else None,
+        "scores_source": scores,
+        "required": required,
+        "forbidden": forbidden,
+        "baseline": baseline,
+        "max_tokens_added": max_tokens_added,
+        "n_trials": n_trials,
+        "budget": budget,
+        "seed": seed,
+        "register_as": register_as,
+        "alias": alias,
+    }
+    return await workflow.start("optimize-rules", params, actor=agent)
+
+
+@tool(title="Propose a prompt")
+async def prompt_propose(
+    agent: Agent,
+    prompts: Prompts,
+    session: SessionId | None = None,
+    prompt: Text | None = None,
+    examples: Annotated[
+        Path | None, Field(description="File: input, expected, id, split; 17 rows or more.")
+    ] = None,
+    checks: Annotated[
+        list[Check], Field(max_length=10, description="None: you give scores of 0 to 1.")
+    ] = [],  # noqa: B006 never changed; pydantic copies it
+    budget: Annotated[int, Field(ge=1, description="Outputs to score.")] = 300,
+    max_added_tokens: Annotated[int, Field(ge=0)] = 200,
+    seed: Annotated[int, Field(ge=0)] = 0,
+) -> Brief:
+    """Begin bettering a prompt on examples; with session, see what to run or write next.
+
+    You write and run wordings, here they are judged as by GEPA, in the end on examples kept hidden
+    (level L2). Hand in with prompt_submit.
+    """
+    if session is not None:
+        if prompt is not None or examples is not None or checks:
+            raise InvalidInputError(
+                "A session has its prompt, examples and checks already: give session alone, or "
+                "leave it out to begin a new one."
+            )
+        return await prompts.brief(session)
+    if prompt is None or examples is None:
+        raise InvalidInputError(
+            "A new session needs prompt and examples; to go on with one give session."
+        )
+    new = NewSession(
+        prompt=prompt,
+        examples=examples,
+        checks=checks,
+        budget=budget,
+        max_added_tokens=max_added_tokens,
+        seed=seed,
+    )
+    return await prompts.begin_session(new, agent=agent)
+
+
+@tool(title="Submit a prompt")
+async def prompt_submit(
+    agent: Agent,
+    session: SessionId,
+    prompts: Prompts,
+    answers: Annotated[
+        dict[Short, Outputs],
+        Field(max_length=50, description="By candidate and example: output, or score."),
+    ] = {},  # noqa: B006 never changed; pydantic copies it
+    candidates: Annotated[
+        dict[Text, Outputs],
+        Field(max_length=20, description="New wording to outputs on the parent's examples."),
+    ] = {},  # noqa: B006 never changed; pydantic copies it
+    finish: Annotated[bool, Field(description="End the rounds; the test is next.")] = False,
+    register_as: RegisterAs = None,
+    alias: Alias = None,
+) -> Brief:
+    """Hand outputs and wordings in to a session of prompt_propose; returns what is next.
+
+    After the test it reports the held-out gain with its interval.
+    """
+    given = HandIn(
+        answers=[each for name, outputs in answers.items() for each in _answers(name, outputs)],
+        candidates=[
+            Proposal(text=text, answers=_answers("", outputs))
+            for text, outputs in candidates.items()
+        ],
+        finish=finish,
+        register_as=register_as,
+        alias=alias,
+    )
+    return await prompts.submit(session, given, agent=agent)
+
+
+def _answers(candidate: str, outputs: Mapping[str, str | float]) -> list[Answer]:
+    """Return outputs, which are text, and scores, which are numbers, as answers."""
+    for example, given in outputs.items():
+        if not isinstance(given, str) and not 0 <= given <= 1:
+            raise InvalidInputError(f"Score {given} for {example} is not within 0 and 1.")
+    return [
+        Answer(example=example, candidate=candidate, output=given)
+        if isinstance(given, str)
+        else Answer(example=example, candidate=candidate, score=given)
+        for example, given in outputs.items()
+    ]
