@@ -159,6 +159,7 @@ WORDS = np.array(["a", "b", "c", "d", "e"] * 100, dtype=object)
         (change(), {"fdr": 0.0}, "fdr must lie between"),
         (change(), {"min_support": 0.7}, "min_support must be"),
         (change(), {"max_size": 4}, "max_size must be"),
+        (change(), {"seed": -1}, "seed must be"),
         (change(), {"group": "won"}, "must be different columns"),
         ({"won": change()["won"], "c": np.ones(500)}, {}, "No column makes a usable feature"),
         (change(**{f"g{i}": np.random.default_rng(i).normal(size=500) for i in range(130)}), {},

@@ -49,6 +49,8 @@ class PatternSpec:
             )
         if not 1 <= self.max_size <= 3:
             raise InvalidInputError(f"max_size must be 1, 2 or 3; found {self.max_size}.")
+        if not 0 <= self.seed < 2**32:
+            raise InvalidInputError(f"seed must be from 0 to 4294967295; found {self.seed}.")
         roles = [r for r in (self.outcome, self.group, self.time, self.sequence) if r is not None]
         if len(set(roles)) < len(roles):
             raise InvalidInputError(
