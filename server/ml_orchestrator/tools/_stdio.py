@@ -18,6 +18,7 @@ from anyio.to_thread import run_sync
 
 if sys.platform != "win32":
     import fcntl
+    import termios
 
 __all__ = ["Lines", "LinesOut", "standard_lines"]
 
@@ -69,6 +70,7 @@ class LinesOut:
         self._descriptor = descriptor
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
+        self._capacity = _capacity_of(descriptor)
         self._unwritten = bytearray()
 
     def take(self, text: str) -> None:
@@ -91,7 +93,7 @@ class LinesOut:
     async def flush(self) -> None:
         """Send what was taken; wait, without holding up others, while the reader has enough.
 
-        Of a pipe that is ready so many bytes are taken at once without waiting (POSIX).
+        A pipe that is ready takes PIPE_BUF bytes at once without waiting (POSIX).
         """
         n_since = 0
         while self._unwritten:
@@ -107,9 +109,25 @@ class LinesOut:
                 await anyio.lowlevel.checkpoint()
 
     def _write_some(self) -> int:
-        n_written = os.write(self._descriptor, self._unwritten[: select.PIPE_BUF])
+        n_written = os.write(self._descriptor, self._unwritten[: self._room()])
         del self._unwritten[:n_written]
         return n_written
+
+    def _room(self) -> int:
+        """Return how many bytes what is ready takes without waiting: of an empty pipe, all."""
+        if self._capacity and not int.from_bytes(
+            fcntl.ioctl(self._descriptor, termios.FIONREAD, bytes(4)), sys.byteorder
+        ):
+            return self._capacity
+        return select.PIPE_BUF
+
+
+def _capacity_of(descriptor: int) -> int:
+    """Return how many bytes an empty pipe holds; 0 if it is none, or cannot say."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)  # Linux alone has it
+    except (AttributeError, OSError):
+        return 0
 
 
 @contextmanager
