@@ -12,6 +12,7 @@ from ml_orchestrator.text.prompt_parts import Part, PromptParts, split_prompt
 __all__ = ["FILL", "Reading", "fill", "read_prompt"]
 
 FILL = re.compile(r"\[FILL IN: ([^\[\]\n]{1,300})\]")
+_ROLE_SENTENCE = re.compile(r"\b(?:you are|act as|as an?) [^.\n]{0,200}")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
 
@@ -114,7 +115,14 @@ class Reading:
     def has(self, component: str) -> bool:
         """Say whether a component is there: by the name of a section, or by how it is said."""
         names, said = COMPONENTS[component]
-        return any(names.search(name) for name in self.names) or said.search(self.prose) is not None
+        prose = self._about_others if component == "audience" else self.prose
+        own = self.names - {"output"} if "input" in self.names else self.names
+        return any(names.search(name) for name in own) or said.search(prose) is not None
+
+    @cached_property
+    def _about_others(self) -> str:
+        """The prose without sentences that give the model a role, which name its trade."""
+        return _ROLE_SENTENCE.sub("", self.prose)
 
     @property
     def style(self) -> str:

@@ -40,7 +40,8 @@ SIDE_NAME = re.compile(
 
 
 def _component(names: str, said: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    return re.compile(rf"\b(?:{names})\b"), re.compile(said)
+    named = rf"\b(?:{names})\b" if names else r"(?!)"
+    return re.compile(named), re.compile(said)
 
 
 # Name of a component: what its section is called, and how it is said without one. Matched in
@@ -49,22 +50,21 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
     {
         "role": _component(
             "role|persona",
-            r"\b(?:you are|you're|act as|acting as|take the role of|play the role of|imagine you are)"
+            r"(?:\A|[.\n>] ?)you (?:write|advise|help|teach|edit|translate|review|design|specialise|specialize) |\b(?:you are|you're|act as|acting as|take the role of|play the role of|imagine you are)"
             r" (?:an? |the |my |our |now |one of )|\bas an? (?:experienced|senior|expert|seasoned)\b"
             r"|\byour role\b",
         ),
         "context": _component(
             "context|background|situation|purpose|about|goal",
-            r"\b(?:our|my) [a-z-]+ (?:is|are|has|have|uses?|runs?|sells?|needs?|wants?|will)\b|\b(?:we|i) (?:are|am|have|run|sell|"
-            r"use|want|need|work|plan|ship|built|build|maintain|teach|just|will)\b|\bbecause\b|\bso that\b"
+            r"\b(?:we|our|my|us)\b|\bi (?!want you|need you|would like you|was wondering)[a-z]+\b|\bi'[a-z]+\b|\bbecause\b|\bso that\b"
             r"|\bis used (?:by|for|to|in)\b|\bwill be (?:used|read|sent|shown|published|shared|imported|parsed)\b"
-            r"|\bfor (?:our|my|the company|a client)\b|\bthe (?:goal|purpose|reader|result|answer)s? (?:is|are|will|goes|go)\b",
+            r"|\b(?:the company|a client)\b|\b(?:the|this) (?:goal|purpose) (?:is|of)\b",
         ),
         "audience": _component(
             "audience|readers?|target group",
-            r"\b(?:audience|readers?|reader who|beginners?|novices?|newcomers?|non-experts?|laypeople|"
+            r"\b(?:audience|(?:the|your|our|its|their) readers|readers (?:are|with|who|of)|reader (?:is|who|with)|(?:is|be|are) read by|(?:speaks|addressed|written|aimed|meant|intended) (?:to|for|at) |(?:for|to) (?:people|those|anyone|someone|adults|families) (?:who|with|without)|beginners?|novices?|newcomers?|non-experts?|laypeople|"
             r"experts? in|year[- ]olds?|students?|children|kids|customers?|executives?|managers?|developers?|"
-            r"engineers?|teachers?|patients?|parents|users|team|colleagues?|investors?|board|employees|"
+            r"engineers?|teachers?|patients?|pupils?|parents|farmers?|mourners|hikers|users|team|colleagues?|investors?|board|employees|"
             r"residents|visitors|owners|clinicians|nurses|staff|recruiters?|graders?|volunteers?|donors?|members|public|analysts?)\b",
         ),
         "length": _component(
@@ -72,8 +72,19 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
             r"\b(?:\d[\d,]*|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|half a|single)(?:(?: to |-| or |–)(?:\d+|[a-z]+))?[- ]"
             r"(?:[a-z]+[- ]){0,2}(?:words?|sentences?|paragraphs?|lines?|pages?|characters?|bullets?|"
             r"items?|points?|steps?|stanzas?|minutes?|tokens?|sections?|ideas?|examples?|names?|questions?|slides?|rows?|"
-            r"options?|titles?|headlines?|tips?|reasons?|days?|weeks?|verses?|syllables?|stages?|alternatives?|suggestions?|problems?|exercises?|findings?|risks?|comments?)\b"
+            r"options?|titles?|headlines?|tips?|reasons?|verses?|syllables?|stages?|alternatives?|suggestions?|problems?|exercises?)\b(?! (?:per|for each|each|on|in)\b)"
             r"|\b(?:at most|no more than|no longer than|up to|fewer than|less than|under|within|maximum of|at least|exactly|between|about|around) (?:\d+|one|two|three|four|five|six|eight|ten)\b",
+        ),
+        "count": _component(
+            "count|number|how many",
+            r"\b(?:\d+|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty) (?:[a-z-]+ ){0,2}"
+            r"(?!pounds|euros|dollars|pupils|people|shops|words|adults|members|engineers|developers|customers|users)[a-z]{2,}s\b",
+        ),
+        "span": _component(
+            "time|duration|deadline|timeline|span|schedule",
+            r"\b(?:\d+|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve)[- ](?:[a-z-]+ )?(?:minutes?|hours?|days?|"
+            r"weeks?|months?|quarters?|years?|evenings?|sessions?|sprints?|lessons?|afternoons?|weekends?)\b|\b(?:until|deadline|due)\b|"
+            r"\b(?:by|before) (?:january|february|march|april|may|june|july|august|september|october|november|december|monday|friday|the end)\b",
         ),
         "tone": _component(
             "tone|style|voice",
@@ -85,7 +96,7 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
             r"\b(?:return|output|respond|reply|answer|format|present|print|give|write|deliver|show|provide|report|structure|state|produce|list|render|lay out|put)\b[^.\n]{0,70}"
             r"\b(?:json|csv|yaml|xml|html|markdown|tables?|bullets?|bulleted|bullet points|numbered|list|code block|plain text|"
             r"only (?:the|one|with|a)|one word|one line|one of|sections?|headings?|columns?|keys?|fields?|as (?:an? )?(?:single|one|short|plain)|in this (?:form|format|order)|"
-            r"the following (?:form|format|structure|sections)|and nothing else|nothing else|sentences?|paragraphs?|words|per line|on its own line|subject line|diff|script|function|blocks?|labels?)\b"
+            r"the following (?:form|format|structure|sections)|and nothing else|nothing else|sentences?|paragraphs?|words|per line|on its own line|subject line|diff|blocks?|labels?)\b"
             r"|\b(?:valid json|as json|in json|json (?:object|array)|in markdown|as a table|as bullets|one per line|output format|nothing else|without (?:any )?(?:introduction|preamble|commentary))\b",
         ),
         "examples": _component(
@@ -95,13 +106,13 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
         "steps": _component(
             "steps?|procedure|method|approach|process|workflow|how to work|thinking|reasoning|how to proceed",
             r"\bstep[- ]by[- ]step\b|\bthink\b[^.\n]{0,30}\b(?:through|first|before|aloud|carefully)\b|\bbefore (?:you )?(?:answer|answering|deciding|you decide|concluding|giving|writing|you write|the final)"
-            r"|\bshow (?:your|the|all|each) (?:work|working|reasoning|steps?|calculations?)\b|\breason(?:ing)? (?:it )?(?:through|first|step)\b|\bfirst[, ][^\n]{5,300}\b(?:then|next|second|after that|finally)\b|\bwork (?:through|out)\b"
+            r"|\bshow (?:your|the|all|each) (?:work|working|reasoning|steps?|calculations?)\b|\breason(?:ing)? (?:it )?(?:through|first|step)\b|(?:\A|[.!?:>\n]\s{0,3})first,? (?!sentence|line|word|paragraph)[^\n]{5,300}\b(?:then|next|second|after that|finally|last)\b|\bonly then\b|\bwork (?:through|out)\b"
             r"|\bin this order\b|\bone (?:step|operation) (?:at a time|per line|a line)\b|\bstep 1\b",
         ),
         "constraints": _component(
             "constraints?|rules?|requirements?|guidelines?|limits?|restrictions?|must|do not|don ts?|scope|boundaries",
-            r"\b(?:do not|don't|must not|mustn't|must|never|avoid|only use|use only|no more than|at most|without|always|should not|"
-            r"leave out|exclude|keep (?:the|all|every|its|it|to)|limit|stick to|no (?:jargon|emojis?|adjectives|new|other|external|third-party|more|hashtags|headings|comments|spoilers|invented))\b",
+            r"\b(?:do not|don't|must not|mustn't|must|never|avoid|only use|use only|without (?:using|changing|mention\w*|adding|naming)|always|should not|"
+            r"leave out|exclude|keep (?:the|all|every|its|it|to)|stick to|no (?:jargon|emojis?|adjectives|new|other|external|third-party|more|hashtags|headings|comments|spoilers|invented))\b",
         ),
         "success": _component(
             "success criteria|criteria|acceptance criteria|definition of done|quality|quality bar|checklist|check|checks|done when|self check|before you finish|evaluation",
@@ -112,8 +123,8 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
         "technology": _component(
             "technology|environment|stack|language|versions?",
             r"\b(?:python|javascript|typescript|java|kotlin|swift|rust|go(?:lang)?|c\+\+|c#|ruby|php|scala|"
-            r"bash|shell|powershell|sql|postgres(?:ql)?|mysql|sqlite|bigquery|html|css|react|vue|angular|svelte|node|"
-            r"django|flask|fastapi|spring|rails|terraform|docker|kubernetes|excel|r script|matlab|regex|regular expression|pandas|numpy|pytest|haskell|elixir|lua|perl|dart|julia)\b|c\+\+|c#",
+            r"bash|shell|powershell|postgres(?:ql)?|mysql|sqlite|bigquery|html|css|react|vue|angular|svelte|node|"
+            r"django|flask|fastapi|spring|rails|terraform|docker|kubernetes|excel|r script|matlab|pandas|numpy|pytest|haskell|elixir|lua|perl|dart|julia)\b|c\+\+|c#",
         ),
         "symptom": _component(
             "symptoms?|error|expected|actual|observed",
@@ -122,7 +133,8 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
         ),
         "uncertainty": _component(
             "uncertainty|if unsure|missing information|refusals?|unknowns?|edge cases?|when unsure|fallback",
-            r"\bif (?:[^.\n]{0,80})\b(?:not (?:say|state|contain|mention|give|know|in|given|enough|sure|clear|certain|applicable|fit|stated|mentioned|known|found|available|answer|include|specif)|doesn't|does not|do not|don't|isn't|cannot|can't|no |none|missing|unsure|unclear|uncertain|lacks?|unknown|ambiguous|absent|neither|in doubt|empty|too short|off-topic|insufficient|impossible)"
+            r"\b(?:if|where) [^.\n]{0,80}(?:\b(?:not|no|none|cannot|missing|unsure|unclear|uncertain|lacks?|unknown|ambiguous|absent|neither|in doubt|empty|"
+            r"off-topic|insufficient|impossible|equally|both|depends)\b|n't\b)"
             r"|\b(?:when|where|in case) (?:[^.\n]{0,40})\b(?:unsure|uncertain|unclear|in doubt|missing|not know|no evidence|ambiguous|unknown|not enough)\b|\b(?:do not|don't|never) (?:guess|invent|make up|speculate|assume|fabricate)|\bsay (?:so|that you)|\b(?:unknown|null|not stated|n/a|unclear|cannot tell)\b",
         ),
         "data_rule": _component(
@@ -172,7 +184,7 @@ def data_places(parts: PromptParts) -> tuple[Part, ...]:
     for part in parts.of("quote", "placeholder"):
         text = parts.text[part.start : part.end]
         if part.kind == "placeholder":
-            if data_name(text):
+            if data_name(text) or _fills_its_line(parts.text, part):
                 found.append(part)
         elif text.startswith(('"""', ">")) or len(text) > _LONG_QUOTE or _holds(places, part):
             found.append(part)
@@ -181,6 +193,13 @@ def data_places(parts: PromptParts) -> tuple[Part, ...]:
         if not outer or part.start >= outer[-1].end:
             outer.append(part)
     return tuple(outer)
+
+
+def _fills_its_line(text: str, part: Part) -> bool:
+    line = text.rfind("\n", 0, part.start) + 1
+    end = text.find("\n", part.end)
+    rest = text[line : part.start] + text[part.end : len(text) if end < 0 else end]
+    return not rest.strip() and not text.startswith("[FILL IN:", part.start)
 
 
 def _holds(places: list[int], part: Part) -> bool:

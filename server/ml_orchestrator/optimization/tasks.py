@@ -16,7 +16,7 @@ _VERBS_OF: Mapping[str, str] = MappingProxyType(
         "summarise": "summarize summarise condense recap",
         "translate": "translate localize localise",
         "rewrite": "rewrite rephrase paraphrase proofread edit polish shorten reword simplify",
-        "write": "write draft compose author create generate produce prepare craft",
+        "write": "write draft compose author create generate produce prepare craft make build",
         "code": "implement code program refactor",
         "debug": "debug fix diagnose troubleshoot",
         "review": "review critique audit assess evaluate grade judge score",
@@ -28,9 +28,10 @@ _VERBS_OF: Mapping[str, str] = MappingProxyType(
         "answer": "answer tell find identify",
         "explain": "explain describe teach clarify illustrate",
         "convert": "convert transform reformat format turn",
+        "converse": "interview chat talk roleplay",
     }
 )
-KINDS_OF_TASK = (*_VERBS_OF, "converse")
+KINDS_OF_TASK = tuple(_VERBS_OF)
 VERBS: Mapping[str, str] = MappingProxyType(
     {verb: kind for kind, verbs in _VERBS_OF.items() for verb in verbs.split()}
 )
@@ -42,14 +43,19 @@ _PADDING = (
 _CLAUSE = re.compile(
     rf"(?:\A|[,;:] |\b(?:and|then|or) |\b(?:can|could|would|will|should|must) you |"
     rf"\b(?:want|need|like|ask|asked|help|task|job|goal|role|aim|let)\b[^.,;\n]{{0,30}}? (?:to |me |is to |us )|"
-    rf"\byou(?:'ll| will| should| must| are to) |\bhelp (?:me|us) |\blet's |\bto )"
+    rf"\byou(?:'ll| will| should| must| are to| could| can| would) |\bhelp (?:me|us) |\blet's |\bto )"
     rf"{_PADDING}({_VERB})\b(?!-)",
     re.IGNORECASE,
 )
 _NOT_A_TASK = re.compile(
-    r"\s+(?:in|as|with|at|for|using|out|it|them|only|your (?:answer|response|output|reply))\b",
+    r"\s+(?:in|as|with|at|for|using|sure|only|your (?:answer|response|output|reply))\b",
     re.IGNORECASE,
 )
+_NO_PRONOUN = r"\s+(?!(?:it|them)\b)"
+_ONLY_TASK_IF = {
+    "come": r"\s+up\b",
+    **dict.fromkeys(("format", "write", "make", "name", "list", "present", "turn"), _NO_PRONOUN),
+}
 _NEGATED = re.compile(
     r"\b(?:not|never|don't|avoid|without|cannot|can't)\s+(?:to\s+)?\Z", re.IGNORECASE
 )
@@ -70,13 +76,20 @@ _SUMMARY = re.compile(r"\b(?:summary|summaries|abstract|tl;?dr|recap|digest)\b",
 _TABLE = re.compile(r"\binto\b|\bto (?:a |an )?(?:json|csv|yaml|xml|markdown|table|html)\b", re.I)
 _CONVERSE = re.compile(
     r"\b(?:i will (?:ask|tell|give|provide|type|write|send)|reply to|respond to|act as|"
-    r"(?:talk|speak|chat) (?:to|with)|conversation with|interview(?:er)?)\b",
+    r"(?:talk|speak|chat) (?:to|with)|conversation with)\b",
+    re.IGNORECASE,
+)
+_IN_A_CASE = re.compile(
+    r"(?:if|when|where|unless|in case)\b|(?:first,?|before [^,\n]{1,60},) (?:list|name|judge|describe|compare|"
+    r"weigh|identify|find|check|state|write down|write out|think)\b",
     re.IGNORECASE,
 )
 _QUESTION = re.compile(
     r"\A(?:what|why|how|who|when|where|which|is|are|does|do|did|should|would|can)\b", re.IGNORECASE
 )
-_WANTED = re.compile(r"\b(?:i|we) (?:need|want|would like|am looking for)\b", re.IGNORECASE)
+_WANTED = re.compile(
+    r"\b(?:i|we) (?:need|want|would like|am looking for) (?:an?|some|your|the) ", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +126,25 @@ def _found(parts: PromptParts) -> Iterator[Task]:
         yield from _in_sentence(parts.text[part.start : part.end], prose, part.start, part.end)
 
 
+def _sets_no_task(prose: str) -> bool:
+    """Whether a sentence says what to do in a case, or how to begin, and not what is asked for."""
+    return _IN_A_CASE.match(prose) is not None or "only then" in prose
+
+
 def _in_sentence(sentence: str, prose: str, start: int, end: int) -> Iterator[Task]:
     n_found = 0
     label = re.match(r"(?:[*_]{0,3}[A-Za-z ]{1,24}[*_]{0,3}:[*_]{0,3}|\W+)\s*", prose)
-    begin = label.end() if label else 0
+    begin = label.end() if label and prose.split(maxsplit=1)[0].lower() not in VERBS else 0
+    if _sets_no_task(prose[begin:]):
+        return
     for match in _CLAUSE.finditer(prose[begin:]):
         at, verb = begin + match.start(1), match[1]
         after = prose[at + len(verb) : at + len(verb) + 40]
         if _NOT_A_TASK.match(after) or _NEGATED.search(prose[max(0, at - 14) : at]):
             continue
-        if verb.lower() == "come" and not after.startswith(" up"):
+        if match.start() > 0 and not after.strip(" .!\n"):  # the last of a list of things
+            continue
+        if (pattern := _ONLY_TASK_IF.get(verb.lower())) and not re.match(pattern, after):
             continue
         n_found += 1
         yield Task(_kind(verb.lower(), prose[at:]), verb, start + at, sentence, start, end)

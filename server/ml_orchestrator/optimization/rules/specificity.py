@@ -8,10 +8,16 @@ from ml_orchestrator.optimization.sections import added
 
 __all__ = ["specificity"]
 
+_RESULTS = {"plan": "plan", "explain": "explanation"}
+_CONTEXTS = {
+    "decide": "who decides, for what use, and what matters most",
+    "plan": "the goal, the start and what is there already",
+}
+
 
 @rule("specificity", kind="add", order=60)
 def specificity(reading: Reading) -> Finding | None:
-    """Ask the author for what decides the result: audience, length, context, technology."""
+    """Ask the author for what decides the result: audience, length, context, time, technology."""
     missing = missing_specifics(reading)
     if not missing:
         return None
@@ -26,24 +32,19 @@ def specificity(reading: Reading) -> Finding | None:
 
 
 def _lines(reading: Reading, missing: str) -> list[str]:
-    thing = genre(reading) or {"plan": "plan", "explain": "explanation"}.get(reading.kind, "result")
-    if missing == "audience":
-        return [f"Audience: {fill(f'who reads the {thing} and what they know already')}"]
-    if missing == "length":
-        unit = {"brainstorm": "how many", "plan": "how many steps or weeks"}.get(reading.kind)
-        usual = "how many words" if reading.kind == "write" else "how many sentences"
-        return [f"Length: {fill(unit or usual)}"]
-    if missing == "context":
-        asks = {
-            "decide": "who decides, for what use, and what matters most",
-            "plan": "the goal, the start and what is there already",
-        }
-        return [
-            f"Context: {fill(asks.get(reading.kind, f'what the {thing} is for, and for whom'))}"
-        ]
-    if missing == "technology":
-        return [f"Technology: {fill('language, version and frameworks')}"]
-    return [
-        f"Expected: {fill('what should happen')}",
-        f"Observed: {fill('what happens instead, with the error message')}",
-    ]
+    """Return labelled lines for the author to fill in."""
+    kind = reading.kind
+    thing = genre(reading) or _RESULTS.get(kind, "result")
+    asked = {
+        "audience": {"Audience": f"who reads the {thing} and what they know already"},
+        "length": {"Length": "how many words" if kind == "write" else "how many sentences"},
+        "count": {"Count": "how many"},
+        "span": {"Time": "from when to when, and how much of it"},
+        "context": {"Context": _CONTEXTS.get(kind, f"what the {thing} is for, and for whom")},
+        "technology": {"Technology": "language, version and frameworks"},
+        "symptom": {
+            "Expected": "what should happen",
+            "Observed": "what happens instead, with the error message",
+        },
+    }
+    return [f"{label}: {fill(what)}" for label, what in asked[missing].items()]

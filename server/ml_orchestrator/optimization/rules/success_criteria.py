@@ -15,7 +15,7 @@ __all__ = ["success_criteria"]
 _CHECKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "write": (
-            "a reader from the audience knows at the end what to think or do",
+            "the reader knows at the end what to think or do",
             "every claim can be traced to what was given",
         ),
         "code": (

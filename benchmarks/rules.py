@@ -1,0 +1,144 @@
+"""How well the rules find defects that were put into good prompts, and what they leave alone.
+
+Operators take one virtue away from prompts that an expert would leave as they are: the role, the
+output form, an example, the tags around data. A finding by the rule for this virtue is a hit, one
+by another rule a false alarm. The rules were tuned on `rule_prompts/tuning.txt`; the prompts in
+`held_out.txt` were written before and first run when tuning had ended.
+
+    .venv/bin/python benchmarks/rules.py [--quick] [--json] [--set held_out] [--seeds N]
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from _figures import machine
+from _prompt_defects import Defect, defects, read_prompts
+
+from ml_orchestrator.optimization.improve import candidates, improve
+from ml_orchestrator.optimization.intent import losses
+
+LEAST_F1 = 0.9
+LEAST_UNCHANGED = 0.95
+
+
+def measure(name: str, n_seeds: int) -> dict[str, Any]:
+    """Return what the rules did on one set of prompts."""
+    prompts = read_prompts(name)
+    cases = [
+        each for seed in range(n_seeds) for prompt in prompts for each in defects(prompt, seed)
+    ]
+    began_at = time.perf_counter()
+    found = [(case, frozenset(candidates(case.text))) for case in cases]
+    seconds = time.perf_counter() - began_at
+    return {
+        "set": name,
+        "n_prompts": len(prompts),
+        "unchanged": _share(improve(prompt.text).text == prompt.text for prompt in prompts),
+        "changed": {p.name: list(candidates(p.text)) for p in prompts if candidates(p.text)},
+        "n_defects": len(cases),
+        **_scores(found),
+        "by_operator": _by_operator(found),
+        "idempotent": _share(_is_idempotent(case.text) for case in cases),
+        "intent_kept": _share(_keeps_intent(case.text) for case in cases),
+        "repaired": _share(_is_repaired(case) for case in cases),
+        "ms_per_prompt": 1_000 * seconds / len(cases),
+    }
+
+
+def _share(values: Iterable[bool]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed)
+
+
+def _scores(found: list[tuple[Defect, frozenset[str]]]) -> dict[str, float]:
+    hits = sum(case.expected in rules for case, rules in found)
+    alarms = sum(len(rules - {case.expected}) for case, rules in found)
+    precision, recall = hits / max(1, hits + alarms), hits / len(found)
+    f1 = 2 * precision * recall / max(1e-9, precision + recall)
+    return {"precision": precision, "recall": recall, "f1": f1}
+
+
+def _by_operator(found: list[tuple[Defect, frozenset[str]]]) -> dict[str, Any]:
+    names = dict.fromkeys(case.operator for case, _ in found)
+    result: dict[str, Any] = {}
+    for name in names:
+        mine = [(case, rules) for case, rules in found if case.operator == name]
+        alarms = Counter(rule for case, rules in mine for rule in rules - {case.expected})
+        missed = [case.prompt for case, rules in mine if case.expected not in rules]
+        result[name] = {
+            "n": len(mine),
+            "recall": 1 - len(missed) / len(mine),
+            "missed": sorted(set(missed)),
+            "false_alarms": dict(alarms),
+        }
+    return result
+
+
+def _is_idempotent(text: str) -> bool:
+    once = improve(text).text
+    return improve(once).text == once
+
+
+def _keeps_intent(text: str) -> bool:
+    return not losses(text, improve(text).text)
+
+
+def _is_repaired(case: Defect) -> bool:
+    """Whether the rule for the defect finds nothing more once it was applied."""
+    return case.expected not in candidates(improve(case.text, [case.expected]).text)
+
+
+def show(result: dict[str, Any], *, in_full: bool) -> None:
+    """Print one set's figures."""
+    print(
+        f"{result['set']}: {result['n_prompts']} good prompts, {result['unchanged']:.1%} "
+        f"unchanged; {result['n_defects']} defects, precision {result['precision']:.3f}, recall "
+        f"{result['recall']:.3f}, F1 {result['f1']:.3f}; idempotent {result['idempotent']:.1%}, "
+        f"intent kept {result['intent_kept']:.1%}, repaired {result['repaired']:.1%}; "
+        f"{result['ms_per_prompt']:.1f} ms a prompt"
+    )
+    for name, row in result["by_operator"].items():
+        alarms = ", ".join(f"{rule} {n}" for rule, n in row["false_alarms"].items()) or "none"
+        print(f"  {name:28} n {row['n']:4}  recall {row['recall']:.2f}  false alarms: {alarms}")
+        if in_full and row["missed"]:
+            print(f"      missed in {', '.join(row['missed'])}")
+    if in_full:
+        print(f"  changed although good: {result['changed'] or 'none'}")
+
+
+def holds(result: dict[str, Any]) -> bool:
+    """Whether a set's figures keep the goals."""
+    return bool(
+        result["f1"] >= LEAST_F1
+        and result["unchanged"] >= LEAST_UNCHANGED
+        and result["idempotent"] == result["intent_kept"] == 1
+    )
+
+
+def main() -> None:
+    """Measure, show, and exit with 1 if a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one seed")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--in-full", action="store_true", help="name what was missed")
+    parser.add_argument("--set", choices=["tuning", "held_out"], help="only this one")
+    parser.add_argument("--seeds", type=int, default=5)
+    given = parser.parse_args()
+    names = [given.set] if given.set else ["tuning", "held_out"]
+    results = [measure(name, 1 if given.quick else given.seeds) for name in names]
+    if given.json:
+        print(json.dumps({"machine": machine(), "results": results}, indent=1))
+    else:
+        print(machine())
+        for result in results:
+            show(result, in_full=given.in_full)
+    sys.exit(0 if all(holds(result) for result in results) else 1)
+
+
+if __name__ == "__main__":
+    main()
