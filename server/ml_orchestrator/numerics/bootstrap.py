@@ -1,8 +1,10 @@
 """Bootstrap intervals of a difference of means."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import bootstrap
+from scipy.special import ndtr, ndtri
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.numerics.samples import finite_sample
@@ -11,6 +13,7 @@ __all__ = ["bca_interval"]
 
 MOST_VALUES = 50_000
 BLOCK_VALUES = 2_000_000
+Values = NDArray[np.float64]
 
 
 def bca_interval(
@@ -23,7 +26,9 @@ def bca_interval(
 ) -> tuple[float, float]:
     """Return the BCa interval of ``mean(second) - mean(first)``, which follows skewness.
 
-    By scipy's ``bootstrap``. Each sample is drawn anew with replacement.
+    Each sample is drawn anew with replacement. Equal to scipy's ``bootstrap`` with the same draws,
+    whose jackknife takes time that grows with the square of the sample; that of a mean has a
+    closed form.
 
     Args:
         first: shape ``(n,)``, 2 to 50,000 values.
@@ -50,23 +55,31 @@ def bca_interval(
             f"The bootstrap takes at most {MOST_VALUES:,} values an arm; found "
             f"{max(x.size, y.size):,}. With so many, welch gives the same interval at once."
         )
-    if np.ptp(x) == 0 and np.ptp(y) == 0:
-        gap = float(y.mean() - x.mean())
-        return gap, gap
-    found = bootstrap(
-        (x, y),
-        _difference,
-        n_resamples=n_draws,
-        batch=max(1, BLOCK_VALUES // (x.size + y.size)),
-        confidence_level=1 - alpha,
-        method="BCa",
-        rng=rng,
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    observed = float(y.mean() - x.mean())
+    drawn = _drawn(x, y, rng, n_draws)
+    if np.ptp(drawn) == 0:
+        return observed, observed
+    share = (np.mean(drawn < observed) + np.mean(drawn <= observed)) / 2
+    bias = ndtri(share)
+    shifted = bias + ndtri(np.array([alpha / 2, 1 - alpha / 2]))
+    levels = ndtr(bias + shifted / (1 - _acceleration(x, y) * shifted))
+    low, high = np.quantile(drawn, levels)
+    return float(low), float(high)
 
 
-def _difference(
-    x: NDArray[np.float64], y: NDArray[np.float64], axis: int = -1
-) -> NDArray[np.float64]:
-    gap: NDArray[np.float64] = np.mean(y, axis=axis) - np.mean(x, axis=axis)
-    return gap
+def _drawn(x: Values, y: Values, rng: np.random.Generator, n_draws: int) -> Values:
+    block, found = max(1, BLOCK_VALUES // max(x.size, y.size)), []
+    for start in range(0, n_draws, block):
+        n_rows = min(block, n_draws - start)
+        of_x = x[rng.integers(0, x.size, (n_rows, x.size))].mean(axis=1)
+        of_y = y[rng.integers(0, y.size, (n_rows, y.size))].mean(axis=1)
+        found.append(of_y - of_x)
+    return np.concatenate(found)
+
+
+def _acceleration(x: Values, y: Values) -> float:
+    """Return how the spread changes with the mean: from the jackknife, in closed form."""
+    parts = [(-(x - x.mean()), x.size), (y - y.mean(), y.size)]
+    cubes = sum(float(np.sum(part**3)) / n**3 for part, n in parts)
+    squares = sum(float(np.sum(part**2)) / n**2 for part, n in parts)
+    return cubes / (6 * math.sqrt(squares) ** 3)

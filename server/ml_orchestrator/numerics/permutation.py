@@ -16,6 +16,9 @@ __all__ = ["Permuted", "max_t", "permutation_test"]
 
 MOST_EXACT = 50_000  # arrangements
 BLOCK_VALUES = 2_000_000  # held at once
+MOST_VALUES = 50_000
+MOST_DRAWN = 20_000_000  # values in all draws; with many values, fewer draws
+LEAST_DRAWS = 499
 CLOSE = 1e-9  # two arrangements that differ by rounding alone are equally extreme
 Values = NDArray[np.float64]
 
@@ -53,10 +56,11 @@ def permutation_test(
         first: shape ``(n,)``.
         second: shape ``(m,)``.
         rng: draws the arrangements.
-        n_draws: how many, where not all are looked at.
+        n_draws: how many, where not all are looked at; fewer above 2,000 values.
 
     Raises:
-        InvalidInputError: a sample is empty, or holds NaN or an infinity.
+        InvalidInputError: a sample is empty, or holds NaN or an infinity, or there are more than
+            50,000 values that are not 0 or 1.
 
     References:
         B. Phipson, G. K. Smyth, "Permutation p-values should never be zero", Statistical
@@ -69,6 +73,7 @@ def permutation_test(
     values = np.concatenate([x, y])
     if ((values == 0) | (values == 1)).all():
         return _of_counts(x, y)
+    n_draws = _affordable(n_draws, values.size)
     n_all = math.comb(values.size, x.size)
     if n_all <= MOST_EXACT:
         return _exact(values, x.size, n_all)
@@ -91,10 +96,11 @@ def max_t(
     Args:
         arms: at least two samples, the control first.
         rng: draws the arrangements.
-        n_draws: how many; the least p value is ``1 / (n_draws + 1)``.
+        n_draws: how many; the least p value is ``1 / (n_draws + 1)``. Fewer above 10,000 values.
 
     Raises:
-        InvalidInputError: fewer than two arms, or an arm has fewer than two values.
+        InvalidInputError: fewer than two arms, an arm has fewer than two values, or there are more
+            than 50,000 in all.
 
     References:
         P. H. Westfall, S. S. Young, "Resampling-Based Multiple Testing", 1993, section 2.6.
@@ -108,6 +114,7 @@ def max_t(
         raise InvalidInputError("At least a control and one other arm are needed.")
     sizes = [sample.size for sample in samples]
     values = np.concatenate(samples)
+    n_draws = _affordable(n_draws, values.size)
     observed = _statistics(values[None, :], sizes)[0]
     n_extreme = np.ones(len(sizes) - 1)
     block = max(1, BLOCK_VALUES // values.size)
@@ -117,6 +124,16 @@ def max_t(
         largest = _statistics(drawn, sizes).max(axis=1)
         n_extreme += (largest[:, None] >= observed * (1 - CLOSE)).sum(axis=0)
     return [float(p) for p in n_extreme / (n_draws + 1)]
+
+
+def _affordable(n_draws: int, n_values: int) -> int:
+    """Return how many draws take a few seconds at most."""
+    if n_values > MOST_VALUES:
+        raise InvalidInputError(
+            f"Permutations take at most {MOST_VALUES:,} values in all; found {n_values:,}. With so "
+            "many, welch has the same error rate at once (correction holm for many arms)."
+        )
+    return min(n_draws, max(LEAST_DRAWS, MOST_DRAWN // n_values))
 
 
 def _of_counts(x: Values, y: Values) -> Permuted:

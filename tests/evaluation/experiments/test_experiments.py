@@ -321,3 +321,25 @@ def test_what_cannot_be_read_is_refused_by_name() -> None:
         judge({**table, "won": np.array(["yes"] * 100, dtype=object)})
     with pytest.raises(InvalidInputError, match="betting needs the least and the largest"):
         judge(trial({"a": 0.0, "b": 1.0}, n=80, is_numeric=True), method="betting")
+
+
+def test_rows_of_users_may_be_looked_at_while_they_come() -> None:
+    def trial_of_users(gap: float) -> Table:
+        rng = np.random.default_rng(1)
+        user = rng.integers(0, 400, 3_000)
+        arm = np.where(user % 2 == 0, "a", "b").astype(object)
+        won = rng.normal(size=400)[user] + rng.normal(size=3_000) + gap * (user % 2)
+        return {"arm": arm, "won": won, "user": user.astype(float)}
+
+    options: dict[str, Any] = {
+        "unit": "user", "is_monitored": True, "planned": Planned(effect=0.5)
+    }  # fmt: skip
+    assert judge(trial_of_users(0.6), **options).decision == "b_better"
+    assert judge(trial_of_users(0.0), **options).decision == "keep_going"
+
+
+def test_a_guard_without_values_is_named() -> None:
+    table = trial({"a": 0.3, "b": 0.4}, n=50)
+    table["latency"] = np.where(table["arm"] == "b", np.nan, 1.0)
+    with pytest.raises(InvalidInputError, match="Guard 'latency' has 0 independent"):
+        judge(table, guards={"latency": -0.1})

@@ -43,7 +43,10 @@ def adjusted_by_covariate(
     check = check_balance(name, filled, experiment.arms)
     found = adjust([arm.rows() for arm in experiment.arms], filled)
     arms = tuple(arm.with_values(y) for arm, y in zip(experiment.arms, found.arms, strict=True))
-    notices = [f"{name} took {found.variance_removed:.0%} of the variance within arms."]
+    notices = [
+        f"{name} took {found.variance_removed:.0%} of the variance within arms; "
+        "means are adjusted by it."
+    ]
     if n_missing:
         notices.append(f"{n_missing:,} missing values of {name} were put at its mean.")
     return replace(experiment, arms=arms), check, found.variance_removed, notices

@@ -36,8 +36,14 @@ def judge_guards(
             )
         values = numbers(table, name, "guard")
         samples = []
-        for rows in experiment.all_rows:
+        for arm, rows in zip(experiment.arms, experiment.all_rows, strict=True):
             kept = rows[np.isfinite(values[rows])]
+            n_known = kept.size if units is None else np.unique(units[kept]).size
+            if n_known < 2:
+                raise InvalidInputError(
+                    f"Guard {name!r} has {n_known} independent value(s) in arm {arm.name!r}; at "
+                    "least 2 are needed. Leave it out of guards until then."
+                )
             samples.append(mean_of(values[kept], None if units is None else units[kept]))
         found += [
             _guard((name, arm.name), (samples[0], sample), margin, options, alpha=alpha)
