@@ -19,12 +19,19 @@ from ml_orchestrator.settings import Settings
 from ml_orchestrator.tools import TOOLS
 
 ROOT = Path(__file__).resolve().parents[2]
+HOOK_OPTIONS = {"prompt_hints"}
 AGENTS = sorted(path.stem for path in (ROOT / "agents").glob("*.md"))
 
 
 def manifest(name: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((ROOT / name).read_text())
     return content
+
+
+def server_options() -> dict[str, Any]:
+    """Return what a person is asked for, but for what a hook alone reads."""
+    options: dict[str, Any] = manifest(".claude-plugin/plugin.json")["userConfig"]
+    return {name: option for name, option in options.items() if name not in HOOK_OPTIONS}
 
 
 def granted(agent: str) -> set[str]:
@@ -93,14 +100,14 @@ def test_the_server_is_started_by_the_launcher_which_needs_nothing_installed() -
             "args": ["-I", "-S", "${CLAUDE_PLUGIN_ROOT}/bin/ml-orchestrator-launch"],
             "env": {
                 f"ML_ORCHESTRATOR_OPTION_{name.upper()}": f"${{user_config.{name}}}"
-                for name in manifest(".claude-plugin/plugin.json")["userConfig"]
+                for name in server_options()
             },
         }
     }
 
 
 def test_every_option_a_person_is_asked_for_is_a_setting_and_secrets_are_marked() -> None:
-    options = manifest(".claude-plugin/plugin.json")["userConfig"]
+    options = server_options()
     assert set(options) == set(OPTIONS) <= set(Settings.model_fields)
     for name, option in options.items():
         is_secret = "SecretStr" in str(Settings.model_fields[name].annotation)

@@ -3,8 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from functools import cache
 from itertools import islice
+from typing import NamedTuple
 
 __all__ = ["LANGUAGES", "Language", "guess_language"]
 
@@ -26,7 +27,6 @@ _SCRIPTS = {
     "hangul": "\uac00-\ud7af\u1100-\u11ff",
     "han": "\u3400-\u4dbf\u4e00-\u9fff",
 }
-_LETTERS = {name: re.compile(f"[{ranges}]") for name, ranges in _SCRIPTS.items()}
 _BY_SCRIPT = {
     "greek": "el", "hebrew": "he", "arabic": "ar", "devanagari": "hi", "thai": "th",
     "kana": "ja", "hangul": "ko", "han": "zh",
@@ -69,8 +69,7 @@ _UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
 LANGUAGES = (*_WORDS, "ru", "uk", *_BY_SCRIPT.values(), "und")
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
+class Language(NamedTuple):
     """A guess. ``code`` is of ISO 639-1, or ``und`` where nothing tells; ``share`` is 0 to 1.
 
     ``share`` is the part of the letters (of the small words, in Latin letters) that speaks for
@@ -91,7 +90,7 @@ def guess_language(text: str, words: Iterable[str]) -> Language:
     'de'
     """
     head = text[:MAX_CHARACTERS]
-    counts = {name: len(letters.findall(head)) for name, letters in _LETTERS.items()}
+    counts = _letters_by_script(head)
     n_letters = sum(counts.values())
     if not n_letters:
         return Language("und", 0.0, is_mixed=False)
@@ -107,9 +106,20 @@ def guess_language(text: str, words: Iterable[str]) -> Language:
     return Language(code, n / n_letters, is_mixed)
 
 
+def _letters_by_script(text: str) -> dict[str, int]:
+    if text.isascii():
+        return {"latin": sum(map(str.isalpha, text))}
+    return {name: len(letters.findall(text)) for name, letters in _letters().items()}
+
+
+@cache
+def _letters() -> dict[str, re.Pattern[str]]:
+    return {name: re.compile(f"[{ranges}]") for name, ranges in _SCRIPTS.items()}
+
+
 def _kana_with_han(counts: dict[str, int]) -> dict[str, int]:
     """Count Chinese letters as Japanese where a tenth as many kana stand beside them."""
-    kana, han = counts["kana"], counts["han"]
+    kana, han = counts.get("kana", 0), counts.get("han", 0)
     if kana and kana >= han / 10:
         return {**counts, "kana": kana + han, "han": 0}
     return counts

@@ -39,7 +39,7 @@ def _clarity(f: Features) -> Judgement:
 
 def _specificity(f: Features) -> Judgement:
     n_details = f["n_numbers"] + f["n_inline_code"] + f["n_quotes"] + f["n_urls"]
-    if f["n_words"] < 12 and n_details == 0:
+    if f["n_words"] < 12 and n_details == 0 and not _is_small_question(f):
         return 0.8, f"{f['n_words']:.0f} words and no number, name in code or quotation"
     if f["n_vague"] >= 2 and n_details < f["n_vague"]:
         return 0.5, f"{f['n_vague']:.0f} vague words beside {n_details:.0f} details"
