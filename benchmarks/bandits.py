@@ -54,7 +54,7 @@ class Played:
 def main() -> None:
     """Play everything and print the figures."""
     options = arguments(__doc__)
-    n_seeds, rounds, n_streams = (200, 300, 2) if options.quick else (400, 2_000, 10)
+    n_seeds, rounds, n_streams = (200, 300, 2) if options.quick else (1_000, 500, 5)
     pythons = {n: p for n, needs in REQUIREMENTS.items() if (p := peer_python(n, *needs))}
     figures: list[Figure] = []
     for name, means in WORLDS.items():

@@ -11,6 +11,7 @@ from ml_orchestrator.settings import Settings
 
 CLASSIFY = "Please classify this ticket as bug, question or praise: {ticket}"
 ME = "ml-orchestrator"
+CHANCES = {"did": ["a", "b"] * 100, "for_a": [0.9] * 200, "for_b": [0.1] * 200}
 
 
 def server(project: Path, **given: Any) -> Any:
@@ -86,13 +87,25 @@ async def test_a_table_is_evaluated_or_refused_with_the_reason(tmp_path: Path) -
         said = await refusal(
             client, "policy_evaluate", target="wanted", table=good, contexts=["reward"]
         )
+        misnamed = await refusal(
+            client, "policy_evaluate", target="wanted", table=good, columns={"rewards": "reward"}
+        )
+        modelled = await ask(
+            client,
+            "policy_evaluate",
+            target="wanted",
+            table=good | CHANCES,
+            columns={"action": "did", "chance:a": "for_a", "chance:b": "for_b"},
+        )
         empty = await refusal(client, "policy_evaluate", target="uniform")
 
     assert report["estimates"]["snips"]["value"] == 0.9
     assert report["conclusion"].startswith("The policy would have earned more")
     assert (refused["is_refused"], refused["estimates"]) == (True, {})
     assert "0.500 and not near 1" in refused["reason"]
-    assert "contexts needs chances" in said
+    assert "needs chance:ACTION in columns for every action" in said
+    assert "not 'rewards'" in misnamed
+    assert modelled["best"] == "doubly_robust"
     assert "0 of 0 logged decisions have outcome feedback" in empty
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.records import Record
 
 __all__ = [
@@ -16,9 +17,11 @@ __all__ = [
     "RuleInsight",
     "RuleVerdict",
     "WeightSupport",
+    "named_columns",
 ]
 
 Method = Literal["ips", "snips", "direct_method", "doubly_robust"]
+CHANCE = "chance:"
 RuleVerdict = Literal["helps", "harms", "unclear"]
 
 
@@ -97,3 +100,34 @@ class PolicyReport(Record):
         Field(description="Of the log: which rules help where, surest first."),
     ] = ()
     notices: tuple[str, ...] = ()
+
+
+def named_columns(
+    target: str, columns: Mapping[str, str], contexts: Sequence[str]
+) -> PolicyColumns:
+    """Return where rows stand, of names that a caller gives.
+
+    Args:
+        target: column of the target policy's chance of the action taken.
+        columns: ``reward``, ``propensity``, ``action`` or ``chance:ACTION`` to a column's name.
+        contexts: columns that a model of rewards may use.
+
+    Raises:
+        InvalidInputError: a name is none of these, or contexts come without chances.
+    """
+    chances = {
+        name.removeprefix(CHANCE): column
+        for name, column in columns.items()
+        if name.startswith(CHANCE)
+    }
+    plain = {name: column for name, column in columns.items() if not name.startswith(CHANCE)}
+    if unknown := sorted(set(plain) - {"reward", "propensity", "action"}):
+        raise InvalidInputError(
+            f"columns knows reward, propensity, action and {CHANCE}ACTION; not {unknown[0]!r}."
+        )
+    if contexts and not chances:
+        raise InvalidInputError(
+            f"contexts serve a model of rewards, which needs {CHANCE}ACTION in columns for every "
+            "action: the column of the target policy's chance of it."
+        )
+    return PolicyColumns(target, **plain, chances=chances or None, contexts=tuple(contexts))

@@ -4,9 +4,8 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.learning.models import Feedback, FeedbackKind, Verdict
-from ml_orchestrator.learning.policy_models import PolicyColumns, PolicyReport
+from ml_orchestrator.learning.policy_models import PolicyReport, named_columns
 from ml_orchestrator.orchestration.prompt_selection import Selection
 from ml_orchestrator.tools._arguments import Agent, Source
 from ml_orchestrator.tools._services import Learning
@@ -23,13 +22,13 @@ Column: TypeAlias = Annotated[str, Field(max_length=200)]
 @tool(title="Select prompt rules")
 async def prompt_select(
     agent: Agent,
-    prompt: Annotated[str, Field(min_length=1, max_length=20_000)],
+    prompt: Annotated[str, Field(min_length=1, max_length=20_000, description="The prompt.")],
     learning: Learning,
     may_ask: Annotated[bool, Field(description="As of prompt_improve.")] = True,
 ) -> Selection:
     """Rewrite a prompt as prompt_improve does, by rules chosen from what was learned so far.
 
-    Some choices explore: that is how it learns. Judge decision.id with prompt_feedback.
+    Some choices explore: that is how it learns. Judge them with prompt_feedback.
     """
     return await learning.select(prompt, agent=agent, may_ask=may_ask)
 
@@ -37,7 +36,9 @@ async def prompt_select(
 @tool(title="Judge a prompt")
 async def prompt_feedback(
     agent: Agent,
-    decision_id: Annotated[str, Field(min_length=1, max_length=64)],
+    decision_id: Annotated[
+        str, Field(min_length=1, max_length=64, description="decision.id of prompt_select.")
+    ],
     learning: Learning,
     verdict: Annotated[
         Verdict | None, Field(description="Of the answer: rewards 1, 0.7, 0.2 and 0.")
@@ -62,34 +63,30 @@ async def policy_evaluate(
         str,
         Field(
             max_length=512,
-            description="Of the log: uniform, thompson, lin_ucb, …, RULE+RULE or none. Of a table: "
-            "the column of its chance of the action taken.",
+            description="uniform, thompson, lin_ucb, RULE+RULE or none; of a table the column of "
+            "its chance of the action taken.",
         ),
     ],
     learning: Learning,
     table: Annotated[
-        Source | LoggedColumns | None,
-        Field(description="Logged rows; else the log of prompt_select."),
+        Source | LoggedColumns | None, Field(description="Else the log of prompt_select.")
     ] = None,
-    reward: Column = "reward",
-    propensity: Column = "propensity",
-    action: Column = "action",
-    chances: Annotated[
-        dict[str, Column] | None,
-        Field(min_length=1, max_length=200, description="Action to column of target's chance."),
-    ] = None,
+    columns: Annotated[
+        dict[str, Column],
+        Field(
+            max_length=203,
+            description="Of the table: reward, propensity, action, chance:ACTION (target's, all).",
+        ),
+    ] = {},  # noqa: B006 never changed; pydantic copies it
     contexts: Annotated[
-        list[Column] | None, Field(max_length=200, description="With chances: model rewards.")
-    ] = None,
-    kind: FeedbackKind = "outcome",
+        list[Column], Field(max_length=200, description="Columns to model rewards by.")
+    ] = [],  # noqa: B006 as above
+    kind: Annotated[FeedbackKind, Field(description="Of feedback.")] = "outcome",
 ) -> PolicyReport:
-    """Say what another policy would have earned, from logged choices; refuse where they are thin.
+    """Say what another policy would have earned by logged choices, and refuse where they are thin.
 
-    IPS, SNIPS, doubly robust, with intervals. Of the log also which rules help where (level L1).
+    IPS, SNIPS, doubly robust, with intervals; of the log also which rules help where (level L1).
     """
     if table is None:
         return await learning.evaluate_log(target, kind)
-    if contexts and not chances:
-        raise InvalidInputError("contexts needs chances, the target's chance of every action.")
-    columns = PolicyColumns(target, reward, propensity, action, chances, tuple(contexts or ()))
-    return await learning.evaluate_table(table, columns)
+    return await learning.evaluate_table(table, named_columns(target, columns, contexts))
