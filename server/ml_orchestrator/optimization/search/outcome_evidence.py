@@ -95,9 +95,11 @@ class OutcomeEvidence:
 
     def _refusal(self, name: str) -> str | None:
         for part in self._parts:
-            rows, weights = self._weighed(name, part)
-            if rows.size < LEAST_ROWS:
-                return f"{rows.size} decisions of a part offered it; {LEAST_ROWS} are needed."
-            if why := support_of(weights).refusal:
-                return why
-        return None
+            n = sum(name in self._offered[row] for row in part)
+            if n < LEAST_ROWS:
+                return f"{n} decisions of a part offered it; {LEAST_ROWS} are needed."
+        # Whether propensities are right is a question to the whole log; a part is uneven by chance.
+        _, weights = self._weighed(name, np.concatenate(self._parts))
+        if all(self._weighed(name, part)[1].any() for part in self._parts):
+            return support_of(weights).refusal
+        return "It was never chosen in one of the parts."
