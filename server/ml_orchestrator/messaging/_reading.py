@@ -61,6 +61,11 @@ _TARGETS = (
     .where(readers.c.message_seq.in_(bindparam("seqs", expanding=True)))
     .order_by(readers.c.agent)
 )
+_TARGETS_OF_ONE = Statement(
+    select(readers.c.message_seq, readers.c.agent)
+    .where(readers.c.message_seq == bindparam("seq"))
+    .order_by(readers.c.agent)
+)
 _HAS_ROWS = Statement(
     select(readers.c.agent).where(readers.c.agent == bindparam("agent")).limit(literal(1))
 )
@@ -163,10 +168,15 @@ def count_unread(connection: Connection, agent: str, *, shipped: bool, now: str)
 def messages_of(connection: Connection, rows: Sequence[Row[Any]]) -> list[Message]:
     """Return rows as messages, each with its targets."""
     targets: dict[int, list[str]] = {row.seq: [] for row in rows if not row.is_broadcast}
-    if targets:
-        for reader in connection.execute(_TARGETS, {"seqs": list(targets)}):
-            targets[reader.message_seq].append(reader.agent)
+    for reader in _targets(connection, list(targets)):
+        targets[reader.message_seq].append(reader.agent)
     return [to_message(row, targets.get(row.seq, [])) for row in rows]
+
+
+def _targets(connection: Connection, seqs: Sequence[int]) -> list[Row[Any]]:
+    if connection.dialect.name == "sqlite":  # one after the other it takes less than as a list
+        return [row for seq in seqs for row in _TARGETS_OF_ONE.all(connection, {"seq": seq})]
+    return list(connection.execute(_TARGETS, {"seqs": seqs})) if seqs else []
 
 
 def to_message(row: Row[Any], targets: list[str]) -> Message:
