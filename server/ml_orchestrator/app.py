@@ -60,13 +60,13 @@ if TYPE_CHECKING:
     from ml_orchestrator.learning.learner import Learner
     from ml_orchestrator.memory.meaning import Meaning
     from ml_orchestrator.messaging.leases import LeaseBook
-    from ml_orchestrator.optimization.improve import Improver
     from ml_orchestrator.orchestration._dbos import RunClient
     from ml_orchestrator.orchestration.evaluations import Evaluator
     from ml_orchestrator.orchestration.experiments import Experimenter
     from ml_orchestrator.orchestration.inspection import DataInspector
     from ml_orchestrator.orchestration.policy_checks import PolicyChecker
     from ml_orchestrator.orchestration.progress import ProgressStore
+    from ml_orchestrator.orchestration.prompt_improvement import PromptImprover
     from ml_orchestrator.orchestration.prompt_learning import PromptLearner
     from ml_orchestrator.orchestration.reflection import Reflection, Versions
     from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
@@ -117,7 +117,7 @@ class Doors:
         self.evaluator: Door[Evaluator] = Door(self._evaluator)
         self.experimenter: Door[Experimenter] = Door(self._experimenter)
         self.look: Door[Looker] = Door(self._look, is_light=True)
-        self.improve: Door[Improver] = Door(self._improve, is_light=True)
+        self.improve: Door[PromptImprover] = Door(self._improve, is_light=True)
         self.reflection: Door[Reflection] = Door(self._reflection)
         self.prompt_versions: Door[Callable[[Settings], Versions]] = Door(self._prompt_versions)
         self.learner: Door[Learner] = Door(self._learner)
@@ -257,10 +257,10 @@ class Doors:
 
         return look_at_processes
 
-    def _improve(self) -> "Improver":
-        from ml_orchestrator.optimization.improve import improve
+    def _improve(self) -> "PromptImprover":
+        from ml_orchestrator.orchestration.prompt_improvement import improve_and_analyse
 
-        return improve
+        return improve_and_analyse
 
     def _reflection(self) -> "Reflection":
         from ml_orchestrator.orchestration.reflection import Reflection

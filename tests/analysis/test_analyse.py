@@ -2,14 +2,10 @@
 
 import pytest
 
-from ml_orchestrator.analysis import (
-    CONTEXT_NAMES,
-    DOMAINS,
-    FEATURE_NAMES,
-    MAX_CHARACTERS,
-    PromptAnalysis,
-    analyse,
-)
+from ml_orchestrator.analysis.analyse import FEATURE_NAMES, MAX_CHARACTERS, analyse
+from ml_orchestrator.analysis.context import CONTEXT_NAMES
+from ml_orchestrator.analysis.domain import DOMAINS
+from ml_orchestrator.analysis.models import PromptAnalysis
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.optimization.rules import RULES
 from ml_orchestrator.text.prompt_fit import RULE_KINDS

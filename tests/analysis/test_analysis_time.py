@@ -49,7 +49,7 @@ PIECES = [
 ]
 PROGRAM = """
 import json, sys
-from ml_orchestrator.analysis import MAX_CHARACTERS, analyse
+from ml_orchestrator.analysis.analyse import MAX_CHARACTERS, analyse
 
 pieces = json.load(sys.stdin)
 for piece in pieces:

@@ -51,6 +51,20 @@ async def test_a_prompt_comes_back_better_with_diff_reasons_and_questions(tmp_pa
     assert found["score_before"] < found["score_after"] < 1, "examples still wait for their author"
 
 
+async def test_the_given_prompt_is_analysed_in_the_same_answer(tmp_path: Path) -> None:
+    async with Client(server(tmp_path)) as client:
+        found = (await improve(client, prompt=CLASSIFY))["analysis"]
+
+    assert found["level"] == "L0"
+    assert found["language"]["code"] == "en"
+    assert [(entity["kind"], entity["text"]) for entity in found["entities"]] == [
+        ("placeholder", "{ticket}")
+    ]
+    assert found["features"]["n_placeholders"] == 1
+    assert 0 not in found["features"].values()
+    assert {fit["rule"] for fit in found["strategy"]} >= {"data_safety", "examples"}
+
+
 async def test_hidden_characters_are_shown_and_flagged(tmp_path: Path) -> None:
     async with Client(server(tmp_path)) as client:
         found = await improve(client, prompt="Translate it\u200b to German.", rules=["brevity"])

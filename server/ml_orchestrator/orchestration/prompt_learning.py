@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from ml_orchestrator.analysis import analyse
+from ml_orchestrator.analysis.analyse import analyse
 from ml_orchestrator.learning.learner import Learner
 from ml_orchestrator.learning.models import Feedback, FeedbackKind, Verdict
 from ml_orchestrator.optimization.improve import improve

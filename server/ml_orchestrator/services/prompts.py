@@ -9,9 +9,9 @@ from ml_orchestrator.telemetry.spans import traced
 from ml_orchestrator.text import clean
 
 if TYPE_CHECKING:  # opened by the door
-    from ml_orchestrator.optimization.improve import Improver
-    from ml_orchestrator.optimization.models import Improvement
     from ml_orchestrator.optimization.reflective.models import Brief, HandIn, NewSession
+    from ml_orchestrator.orchestration.improved_prompt import ImprovedPrompt
+    from ml_orchestrator.orchestration.prompt_improvement import PromptImprover
     from ml_orchestrator.orchestration.reflection import Reflection
 
 __all__ = ["PromptService"]
@@ -22,7 +22,7 @@ class PromptService:
     """Rewrites prompts by rules. A prompt is data here: nothing in it is followed."""
 
     def __init__(
-        self, *, improve: "Callable[[], Improver]", reflection: "Callable[[], Reflection]"
+        self, *, improve: "Callable[[], PromptImprover]", reflection: "Callable[[], Reflection]"
     ) -> None:
         self._improve = improve
         self._reflection = reflection
@@ -35,8 +35,8 @@ class PromptService:
         max_rules: int | None,
         max_added_words: int | None,
         may_ask: bool,
-    ) -> "Improvement":
-        """Apply the rules that fit; hidden characters are spelled out first, and flagged."""
+    ) -> "ImprovedPrompt":
+        """Apply the rules that fit, and analyse; hidden characters are spelled out and flagged."""
         seen = clean(prompt)
         improved = await run_sync(
             lambda: self._improve()(

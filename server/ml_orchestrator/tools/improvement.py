@@ -4,7 +4,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from ml_orchestrator.optimization.models import Improvement
+from ml_orchestrator.orchestration.improved_prompt import ImprovedPrompt
 from ml_orchestrator.tools._services import Prompts
 from ml_orchestrator.tools._tool import tool
 
@@ -37,8 +37,8 @@ async def prompt_improve(
     may_ask: Annotated[
         bool, Field(description="Allow marks [FILL IN: …] for what only the author knows.")
     ] = True,
-) -> Improvement:
-    """Rewrite a prompt by rules and return the new text, a diff, the reasons and questions.
+) -> ImprovedPrompt:
+    """Rewrite a prompt by rules: new text, diff, reasons, questions, analysis of the given one.
 
     Code, placeholders, quotes, numbers and negations stay. Only English prompts are changed, and
     good ones are not. Level L0: scores say how far a rubric is met, not that answers are better.
