@@ -41,17 +41,18 @@ def report_sentences(
         f"An effect of {least} in every tenth case would be found 8 times in 10; smaller ones "
         "are often missed."
     )
+    was = "was" if n_selected == 1 else "were"
     if n_confirmed == 0:
         return (
-            f"No pattern holds: of {n_candidates:,} looked at, {n_selected} were selected on "
+            f"No pattern holds: of {n_candidates:,} looked at, {n_selected} {was} selected on "
             f"{sizes[0]:,} cases and none was confirmed on {sizes[1]:,} others. {smaller}"
         )
     return (
-        f"Of {n_candidates:,} patterns looked at, {n_selected} were selected on {sizes[0]:,} "
+        f"Of {n_candidates:,} patterns looked at, {n_selected} {was} selected on {sizes[0]:,} "
         f"cases, {n_confirmed} confirmed on {sizes[1]:,} others (at most {fdr:.0%} of these false, "
         f"on average) and {n_replicated} of them replicated on {sizes[2]:,} untouched ones (95 % "
-        f"interval of that share: {interval[0]:.0%} to {interval[1]:.0%}). They go with the "
-        f"recorded outcome; that they cause it, only an experiment shows. {smaller}"
+        f"interval of that share: {interval[0]:.0%} to {interval[1]:.0%}). What holds goes with "
+        f"the recorded outcome; whether it causes it, only an experiment shows. {smaller}"
     )
 
 
