@@ -135,6 +135,17 @@ class Settings(BaseModel):
         float,
         Field(ge=0.5, le=600, description="A worker silent for this long counts as dead, in s."),
     ] = 5.0
+    prompt_endpoint: Annotated[
+        str | None,
+        Field(
+            description="Address of a model that speaks OpenAI's chat protocol, as "
+            "https://host/v1, for prompt_submit by_endpoint; its key is read from "
+            "ML_ORCHESTRATOR_PROMPT_KEY and goes to this host only. None: off."
+        ),
+    ] = None
+    prompt_model: Annotated[
+        str | None, Field(description="Name of the model to ask for there.")
+    ] = None
     plugins: Annotated[
         tuple[str, ...],
         Field(description="Python modules imported at start that register entries, by comma."),

@@ -5,7 +5,9 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeAlias
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.optimization.reflective.by_endpoint import turn_by_endpoint
 from ml_orchestrator.optimization.reflective.desk import ReflectiveDesk
+from ml_orchestrator.optimization.reflective.endpoint import open_endpoint
 from ml_orchestrator.optimization.reflective.models import Brief, HandIn, NewSession
 from ml_orchestrator.orchestration.prompt_files import read_examples
 from ml_orchestrator.orchestration.prompt_places import check_place
@@ -23,9 +25,12 @@ Versions: TypeAlias = "AbstractContextManager[PromptVersions]"
 class Reflection:
     """Begins sessions, takes what is handed in, registers what is confirmed. Thread-safe."""
 
-    def __init__(self, settings: Settings, versions: Callable[[], Versions]) -> None:
+    def __init__(
+        self, settings: Settings, versions: Callable[[], Versions], *, key: str | None = None
+    ) -> None:
         self._settings = settings
         self._versions = versions
+        self._key = key
         self._desk = ReflectiveDesk(settings.home)
 
     def begin(self, new: NewSession, *, agent: str) -> Brief:
@@ -76,6 +81,18 @@ class Reflection:
         if given.register_as is None:
             return brief
         return self._register(brief, given.register_as, given.alias, agent)
+
+    def submit_by_endpoint(self, session: str) -> Brief:
+        """Let the endpoint of the settings take one turn; return what is next.
+
+        Raises:
+            InvalidInputError: no endpoint is set, an example has no checks, or nothing is to do.
+            UnavailableError: it does not answer; nothing was handed in.
+        """
+        where = self._settings
+        endpoint = open_endpoint(where.prompt_endpoint, where.prompt_model, self._key)
+        given = turn_by_endpoint(endpoint, self._desk.brief(session))
+        return self._desk.submit(session, answers=given.answers, proposals=given.candidates)
 
     def _register(self, brief: Brief, name: str, alias: str | None, agent: str) -> Brief:
         report = brief.report

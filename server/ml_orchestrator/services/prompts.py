@@ -57,6 +57,10 @@ class PromptService:
         """Return where a reflective session stands and what is next."""
         return await run_sync(lambda: self._reflection().brief(session))
 
+    async def submit_by_endpoint(self, session: str) -> "Brief":
+        """Let the endpoint of the settings take one turn of a reflective session."""
+        return await run_sync(lambda: self._reflection().submit_by_endpoint(session))
+
     async def submit(self, session: str, given: "HandIn", *, agent: str) -> "Brief":
         """Take what was handed in to a reflective session and return what is next."""
         return await run_sync(lambda: self._reflection().submit(session, given, agent=agent))

@@ -142,6 +142,9 @@ async def prompt_submit(
         dict[Text, Outputs],
         Field(max_length=20, description="New wording to outputs on the parent's examples."),
     ] = {},  # noqa: B006 never changed; pydantic copies it
+    by_endpoint: Annotated[
+        bool, Field(description="One turn by the model of the settings instead.")
+    ] = False,
     finish: Annotated[bool, Field(description="End the rounds; the test is next.")] = False,
     register_as: RegisterAs = None,
     alias: Alias = None,
@@ -150,6 +153,10 @@ async def prompt_submit(
 
     After the test it reports the held-out gain with its interval.
     """
+    if by_endpoint:
+        if answers or candidates or finish or register_as:
+            raise InvalidInputError("by_endpoint takes a turn of its own: give session alone.")
+        return await prompts.submit_by_endpoint(session)
     given = HandIn(
         answers=[each for name, outputs in answers.items() for each in _answers(name, outputs)],
         candidates=[
