@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from ml_orchestrator.catalog import Catalog
+from ml_orchestrator.numerics.bandits.floor import with_floor
 
 __all__ = ["ALLOCATIONS", "Allocation", "Outcomes"]
 
@@ -65,10 +66,8 @@ def improvement(outcomes: Outcomes, rng: np.random.Generator) -> str:
     known = known[np.isfinite(known)]
     if len(known) == 0:
         return _least_tried(outcomes, tuple(outcomes))
-    gains = np.array([_expected_gain(outcomes[name], known) for name in names])
-    shares = np.full(len(names), 1 / len(names))
-    if gains.sum() > 0:
-        shares = (1 - EXPLORED) * gains / gains.sum() + EXPLORED * shares
+    gains = np.maximum([_expected_gain(outcomes[name], known) for name in names], 0.0)
+    shares = with_floor(gains if gains.sum() > 0 else np.ones(len(names)), EXPLORED)
     return names[int(rng.choice(len(names), p=shares / shares.sum()))]
 
 
