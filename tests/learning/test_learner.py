@@ -1,6 +1,7 @@
 """Decisions are logged with their chances, and learn from judgements given once."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -194,3 +195,17 @@ def test_what_cannot_be_decided_is_refused(
 def test_an_unknown_policy_names_the_known_ones(learner: Learner) -> None:
     with pytest.raises(NotFoundError, match=r"No policy named 'best'; known: .*thompson"):
         decide(learner, policy="best")
+
+
+def test_of_many_that_judge_at_once_one_is_the_first(store: Database) -> None:
+    learner = open_learner(store)
+    decision = decide(learner)
+
+    def judge(n: int) -> bool:
+        agent = f"agent-{n}"
+        return learner.feedback(decision.id, agent=agent, verdict="accepted").is_repeat
+
+    with ThreadPoolExecutor(6) as pool:
+        repeats = list(pool.map(judge, range(6)))
+
+    assert sorted(repeats) == [False, True, True, True, True, True]
