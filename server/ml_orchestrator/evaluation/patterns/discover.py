@@ -165,6 +165,7 @@ def _report(data: _Data, found: _Found, spec: PatternSpec) -> PatternReport:
         n_cases=n_cases,
         n_parts=data.parts.sizes,
         outcome_mean=float(data.outcome.values.mean()),
+        is_share=data.outcome.is_binary,
         n_features=len(found.candidates.features.names),
         n_candidates=found.candidates.n,
         detectable_effect=detectable,

@@ -102,6 +102,9 @@ class PatternReport(Record):
         tuple[int, int, int], Field(description="Cases to select on, to test on, to replicate on.")
     ]
     outcome_mean: Annotated[float, Field(description="Mean outcome.")]
+    is_share: Annotated[
+        bool, Field(description="Whether the outcome has two values, so that effects are shares.")
+    ]
     n_features: Annotated[int, Field(ge=0, description="Binary features made of the columns.")]
     n_candidates: Annotated[int, Field(ge=0, description="Patterns looked at.")]
     detectable_effect: Annotated[

@@ -39,9 +39,11 @@ def pattern_plot(report: PatternReport) -> bytes:
     axes.set_ylim(max(1, len(shown)) - 0.4, -0.6)
     if not shown:
         axes.text(0.5, 0.5, "No pattern was selected", ha="center", transform=axes.transAxes)
-    if 0 <= report.outcome_mean <= 1:
+    unit = ""
+    if report.is_share:
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=""))
-    axes.set_xlabel("effect on the outcome, other patterns held as they are", fontsize=9)
+        unit = " in points"
+    axes.set_xlabel(f"effect{unit}, other patterns held as they are", fontsize=9)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(labelsize=8, colors=QUIET_COLOUR)
     _caption(figure, report, len(shown))
