@@ -104,8 +104,8 @@ def _write_on(home: Path, write: Write) -> list[str]:
     said = _attempt(lambda: write(database, 0))
     _forbid(home)
     said += _attempt(lambda: write(database, 1))
-    with database.engine.connect():  # held, so that the next one is opened anew
-        said += _attempt(lambda: write(database, 2))
+    # While one connection reads, the next one is opened anew.
+    said += database.read(lambda _: _attempt(lambda: write(database, 2)))
     return said
 
 

@@ -3,6 +3,7 @@
 These are coroutine functions, because mcp 2.3 runs plain ones in a worker thread.
 """
 
+import functools
 from typing import Annotated, Any, TypeAlias
 
 from mcp.server.elicitation import AcceptedElicitation
@@ -82,7 +83,12 @@ async def _client_session(ctx: Context[Services]) -> str:
     name = "client" if params is None else params.client_info.name
     headers = ctx.headers or {}
     session = headers.get("mcp-session-id") or getattr(ctx.mcp_server, "session_id", "")
-    return clean(f"{name}/{session}").text[:80]
+    return _shown(f"{name}/{session}")
+
+
+@functools.lru_cache(maxsize=64)  # the same with each call of a client
+def _shown(session: str) -> str:
+    return clean(session).text[:80]
 
 
 ClientSession: TypeAlias = Annotated[str, Resolve(_client_session)]
