@@ -343,3 +343,18 @@ def test_a_guard_without_values_is_named() -> None:
     table["latency"] = np.where(table["arm"] == "b", np.nan, 1.0)
     with pytest.raises(InvalidInputError, match="Guard 'latency' has 0 independent"):
         judge(table, guards={"latency": -0.1})
+
+
+def test_long_numbers_of_users_and_arms_are_told_apart() -> None:
+    table = trial({"a": 0.0, "b": 0.5}, n=200, is_numeric=True)
+    numbered = {
+        "arm": np.where(table["arm"] == "b", 1_234_568.0, 1_234_567.0),
+        "won": table["won"],
+        "user": 20_260_100_000.0 + np.arange(400),
+    }
+    report = judge(numbered, unit="user")
+    assert [arm.name for arm in report.arms] == ["1234567", "1234568"]
+    assert [arm.n_units for arm in report.arms] == [200, 200]
+    assert report.comparisons[0].p_value == pytest.approx(
+        judge(table, method="welch").comparisons[0].p_value
+    )

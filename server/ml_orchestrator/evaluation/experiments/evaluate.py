@@ -169,7 +169,7 @@ def _labels(table: Table, name: str, times: Collection[str]) -> Callable[[int], 
     def label(place: int) -> str:
         value = float(moments[place])
         if name not in times:
-            return f"{value:g}"
+            return f"{value:.12g}"
         return datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds")
 
     return label

@@ -25,6 +25,10 @@ __all__ = [
 MOST_ARMS = 20
 MOST_SPELLED_OUT = 1_000_000  # outcomes of a summary
 USUAL_CONTROLS = ("control", "a", "baseline", "0", "champion", "false")
+_WANTED = {
+    "outcome": "Give numbers, or 0 and 1 for what did not and did happen.",
+    "time": "Give numbers that rise with time, or dates as 2026-01-31T12:00:00 in a file.",
+}
 Numbers = NDArray[np.float64]
 Table = Mapping[str, NDArray[Any]]
 
@@ -118,8 +122,8 @@ def numbers(table: Table, name: str | None, role: str) -> Numbers:
     if values.dtype == object:
         shown = next((value for value in values if value is not None), None)
         raise InvalidInputError(
-            f"{role} {name!r} holds text such as {shown!r}; it must be numbers, or 0 and 1 for "
-            "what did not and did happen."
+            f"{role} {name!r} holds text such as {shown!r:.80}. "
+            + _WANTED.get(role, "Give numbers.")
         )
     found: Numbers = np.where(np.isfinite(values), values, np.nan)
     return found
@@ -180,7 +184,9 @@ def _name(value: Any) -> str | None:
     """Return an arm as text; whole numbers without a point."""
     if value is None or value != value:  # noqa: PLR0124 NaN
         return None
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(float(value))
+    return str(value)
 
 
 def _control_first(names: Sequence[str], control: str | None) -> list[str]:
