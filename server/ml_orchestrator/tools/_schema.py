@@ -60,6 +60,8 @@ def terse(schema: Schema) -> Schema:
 def _says_nothing(key: str, value: Any) -> bool:
     if key == "default":
         return value is False or value in ([], {})
+    if key == "propertyNames":  # what is left of it once lengths are gone
+        return True
     return key in _SIZES or (key == "additionalProperties" and isinstance(value, bool))
 
 
