@@ -53,12 +53,12 @@ def test_shuffled_outcomes_have_no_patterns() -> None:
 
 def test_worlds_without_patterns_seldom_show_any() -> None:
     n_any = 0
-    for seed in range(30):
+    for seed in range(20):
         rng = np.random.default_rng(100 + seed)
         table = coins(rng, 1_000, 12)
         table["won"] = rng.normal(size=1_000) ** 3  # heavy tails
         n_any += bool(confirmed(discover_patterns(table, SPEC)))
-    assert n_any <= 3  # nominal 10 %; the seeds are fixed
+    assert n_any <= 2  # nominal 10 %; the seeds are fixed
 
 
 def test_of_two_features_that_go_together_the_other_is_named_as_stand_in() -> None:

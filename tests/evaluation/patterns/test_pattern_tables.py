@@ -85,7 +85,7 @@ def test_what_happened_only_before_does_not_replicate_later() -> None:
 
 def test_outcomes_shared_by_groups_do_not_pass_for_patterns_of_their_cases() -> None:
     n_any = {"alone": 0, "grouped": 0}
-    for seed in range(10):
+    for seed in range(6):
         rng = np.random.default_rng(seed)
         user = np.repeat(np.arange(200), 10)
         traits = {f"f{i}": (rng.random(200) < 0.4)[user].astype(float) for i in range(6)}
@@ -95,8 +95,8 @@ def test_outcomes_shared_by_groups_do_not_pass_for_patterns_of_their_cases() -> 
             spec = PatternSpec("won", features=list(traits), group=group, seed=seed)
             report = discover_patterns(table, spec)
             n_any[name] += report.n_confirmed > 0
-    assert n_any["alone"] >= 9  # each user's cases are counted as if they were independent
-    assert n_any["grouped"] <= 2
+    assert n_any["alone"] >= 5  # each user's cases are counted as if they were independent
+    assert n_any["grouped"] <= 1
 
 
 def test_few_cases_are_warned_about_with_the_number_needed() -> None:
