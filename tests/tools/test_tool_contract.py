@@ -16,7 +16,7 @@ from ml_orchestrator.tools import TOOLS
 from ml_orchestrator.tools._tool import tool
 
 BOTH_ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])  # 2026-07-28 and 2025-11-25
-LIMIT_BYTES = 30_000
+LIMIT_BYTES = 37_500
 
 
 def settings(tmp_path: Path, **given: Any) -> Settings:

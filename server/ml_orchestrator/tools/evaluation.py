@@ -29,13 +29,18 @@ async def patterns_discover(
     source: Annotated[Source | CaseColumns, Field(description="Data file, or column to values.")],
     outcome: Annotated[str, Field(max_length=200, description="Numbers, or two values.")],
     evaluation: Evaluation,
-    features: Annotated[list[str] | None, Field(min_length=1, max_length=200)] = None,
-    group: Annotated[Column, Field(description="Whose cases.")] = None,
-    time_column: Annotated[Column, Field(description="Replicate later.")] = None,
-    sequence: Annotated[Column, Field(description="Events: a > b > c.")] = None,
-    fdr: Annotated[float, Field(description="False share allowed.")] = 0.1,
-    seed: int = 0,
-    with_plot: bool = False,
+    features: Annotated[
+        list[str] | None,
+        Field(min_length=1, max_length=200, description="Columns to look at; else all others."),
+    ] = None,
+    group: Annotated[
+        Column, Field(description="Column of whose case it is; they stay together.")
+    ] = None,
+    time_column: Annotated[Column, Field(description="Replicate on the latest cases.")] = None,
+    sequence: Annotated[Column, Field(description="Column of events in order: a > b > c.")] = None,
+    fdr: Annotated[float, Field(description="Share of findings that may be false.")] = 0.1,
+    seed: Annotated[int, Field(description="Of the division into parts.")] = 0,
+    with_plot: Annotated[bool, Field(description="Add a picture.")] = False,
 ) -> Annotated[CallToolResult, PatternReport]:
     """Find features, sets of them, orders of events and clusters that go with an outcome.
 
