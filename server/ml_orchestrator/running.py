@@ -12,8 +12,8 @@ import anyio
 from ml_orchestrator.app import build_services
 from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.identity import person
+from ml_orchestrator.orchestration.attempts import first_of
 from ml_orchestrator.orchestration.models import RunStatus, StepStatus
-from ml_orchestrator.orchestration.statuses import first_of
 from ml_orchestrator.services import Services
 from ml_orchestrator.settings import Settings
 

@@ -27,14 +27,12 @@ from opentelemetry.trace import get_current_span
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from ml_orchestrator.orchestration.attempts import attempt_of, first_of, next_of
 from ml_orchestrator.orchestration.execution import Job
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.models import RunList, RunStatus
 from ml_orchestrator.orchestration.statuses import (
-    attempt_of,
     brief_status,
-    first_of,
-    next_of,
     plan_of,
     run_status,
     time_of,

@@ -1,6 +1,5 @@
 """From the rows of the workflow database to the status of a run."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -12,10 +11,7 @@ from ml_orchestrator.storage.engine import timestamp
 
 __all__ = [
     "RunRow",
-    "attempt_of",
     "brief_status",
-    "first_of",
-    "next_of",
     "plan_of",
     "run_status",
     "time_of",
@@ -30,7 +26,6 @@ _STATES: dict[str, RunState] = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
     "CANCELLED": "cancelled",
 }
-_ATTEMPT = re.compile(r"\.(\d+)$")
 _SHOWN_ERRORS = {StepFailedError.__name__, *errors.__all__}
 
 
@@ -53,34 +48,6 @@ def plan_of(row: RunRow) -> dict[str, Any]:
     """Return what was enqueued: workflow, parameters, actor, steps, time."""
     plan: dict[str, Any] = row.input["args"][0]
     return plan
-
-
-def first_of(run_id: str) -> str:
-    """Return the id under which a run keeps its files, whichever attempt of it ``run_id`` is.
-
-    >>> first_of("run-1"), first_of("run-1.2")
-    ('run-1', 'run-1')
-    """
-    return _ATTEMPT.sub("", run_id)
-
-
-def next_of(run_id: str) -> str:
-    """Return the id of the attempt after this one.
-
-    >>> next_of("run-1"), next_of("run-1.2")
-    ('run-1.2', 'run-1.3')
-    """
-    return f"{first_of(run_id)}.{attempt_of(run_id) + 1}"
-
-
-def attempt_of(run_id: str) -> int:
-    """Return which attempt of a run an id names, from 1.
-
-    >>> attempt_of("run-1"), attempt_of("run-1.2")
-    (1, 2)
-    """
-    found = _ATTEMPT.search(run_id)
-    return int(found[1]) if found else 1
 
 
 def run_status(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:

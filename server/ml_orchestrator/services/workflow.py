@@ -11,8 +11,8 @@ import anyio
 from anyio.to_thread import run_sync
 
 from ml_orchestrator.errors import ConflictError
+from ml_orchestrator.orchestration.attempts import first_of
 from ml_orchestrator.orchestration.models import RunList, RunProgress, RunStatus
-from ml_orchestrator.orchestration.statuses import first_of
 from ml_orchestrator.orchestration.steps._base import STOP_FILE
 from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
