@@ -24,7 +24,9 @@ def experiment_plot(report: ExperimentReport) -> bytes:
         _sequence(axes[1], report.looks)
     elif report.over_time:
         _stretches(axes[1], report)
-    figure.suptitle(f"{report.decision.replace('_', ' ')} ({report.method}, {report.level})")
+    found = report.decision.replace("_", " ")
+    title = found if report.best_arm is None else f"{report.best_arm[:40]} better"
+    figure.suptitle(f"{title} ({report.method}, {report.level})", parse_math=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()
@@ -39,9 +41,9 @@ def _effects(axes: Axes, comparisons: Sequence[Comparison]) -> None:
         axes.plot([c.effect], [place], "o", color=colour)
     neutral = 0.5 if comparisons[0].measure == "probability_of_superiority" else 0.0
     axes.axvline(neutral, color="grey", linestyle=":")
-    axes.set_yticks(range(len(comparisons)), [c.arm[:24] for c in comparisons])
+    axes.set_yticks(range(len(comparisons)), [c.arm[:24] for c in comparisons], parse_math=False)
     axes.set_ylim(-0.5, len(comparisons) - 0.5)
-    axes.set_xlabel(f"effect against {comparisons[0].control[:24]}")
+    axes.set_xlabel(f"effect against {comparisons[0].control[:24]}", parse_math=False)
 
 
 def _sequence(axes: Axes, looks: Sequence[Look]) -> None:
