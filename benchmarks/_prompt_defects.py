@@ -138,8 +138,8 @@ def _unsaid(prompt: GoodPrompt, _: random.Random) -> str | None:
 
 def _chained(prompt: GoodPrompt, rng: random.Random) -> str | None:
     """Put several jobs into one sentence."""
-    if "steps" in prompt.labels():
-        return None
+    if "steps" in prompt.labels() or "output" not in prompt.labels():
+        return None  # answers and conversations would become another task
     chain = rng.choice(
         (
             "Read it twice, then list its main points, then rank them and then write a title.",

@@ -42,8 +42,8 @@ _EXACT = (
 
 def missing(before: str, after: str) -> Iterator[str]:
     for pattern in _EXACT:
-        lower = [text.lower() for text in pattern.findall(before)]
-        yield from Counter(lower) - Counter(text.lower() for text in pattern.findall(after))
+        lower = [text.strip().lower() for text in pattern.findall(before)]
+        yield from Counter(lower) - Counter(text.strip().lower() for text in pattern.findall(after))
 
 
 def check_rule(name: str, prompt: str) -> None:

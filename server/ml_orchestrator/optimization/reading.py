@@ -7,12 +7,16 @@ from functools import cached_property
 from ml_orchestrator.optimization.language import is_english
 from ml_orchestrator.optimization.reading_patterns import COMPONENTS, SIDE_NAME, data_places
 from ml_orchestrator.optimization.tasks import Task, tasks_of
+from ml_orchestrator.optimization.unread import could_be
 from ml_orchestrator.text.prompt_parts import Part, PromptParts, split_prompt
 
 __all__ = ["FILL", "Reading", "fill", "read_prompt"]
 
 FILL = re.compile(r"\[FILL IN: ([^\[\]\n]{1,300})\]")
 _ROLE_SENTENCE = re.compile(r"\b(?:you are|act as|as an?) [^.\n]{0,200}")
+_VIRTUES = ("role", "output", "examples", "steps", "constraints", "success", "uncertainty")
+_DEVELOPED = 2  # of these virtues make a prompt one that was written with care
+_SENTENCE_WORDS = 3
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
 
@@ -113,11 +117,37 @@ class Reading:
         return tuple(match[1] for match in FILL.finditer(self.text))
 
     def has(self, component: str) -> bool:
-        """Say whether a component is there: by the name of a section, or by how it is said."""
+        """Say whether a component is there: by a section's name, by how it is said, or maybe.
+
+        In a developed prompt, a sentence that no pattern understands counts if it has the form.
+        """
+        if self._shows(component):
+            return True
+        return self._is_developed and any(could_be(component, each) for each in self.unread)
+
+    def _shows(self, component: str) -> bool:
         names, said = COMPONENTS[component]
         prose = self._about_others if component == "audience" else self.prose
         own = self.names - {"output"} if "input" in self.names else self.names
         return any(names.search(name) for name in own) or said.search(prose) is not None
+
+    @cached_property
+    def _is_developed(self) -> bool:
+        return sum(map(self._shows, _VIRTUES)) >= _DEVELOPED
+
+    @cached_property
+    def unread(self) -> tuple[str, ...]:
+        """Sentences outside of sections and tasks that no pattern understands."""
+        tasks = {task.start for task in self.tasks}
+        return tuple(
+            sentence
+            for part in self.parts.of("sentence")
+            if part.start not in tasks
+            and not any(start <= part.start < end for start, end in self.side_sections)
+            and (sentence := self.prose[part.start : part.end])
+            and len(_WORD.findall(sentence)) >= _SENTENCE_WORDS
+            and not any(said.search(sentence) for _, said in COMPONENTS.values())
+        )
 
     @cached_property
     def _about_others(self) -> str:

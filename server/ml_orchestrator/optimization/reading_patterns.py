@@ -50,7 +50,7 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
     {
         "role": _component(
             "role|persona",
-            r"(?:\A|[.\n>] ?)you (?:write|advise|help|teach|edit|translate|review|design|specialise|specialize) |\b(?:you are|you're|act as|acting as|take the role of|play the role of|imagine you are)"
+            r"(?:\A|[.\n>] ?)you (?:write|advise|help|teach|edit|translate|review|design|specialise|specialize) |\b(?:you are|you're|act as|acting as|take the role of|play the role of|imagine you are|assume the role of|take the part of|speak as|play)"
             r" (?:an? |the |my |our |now |one of )|\bas an? (?:experienced|senior|expert|seasoned)\b"
             r"|\byour role\b",
         ),
@@ -62,7 +62,7 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
         ),
         "audience": _component(
             "audience|readers?|target group",
-            r"\b(?:audience|(?:the|your|our|its|their) readers|readers (?:are|with|who|of)|reader (?:is|who|with)|(?:is|be|are) read by|(?:speaks|addressed|written|aimed|meant|intended) (?:to|for|at) |(?:for|to) (?:people|those|anyone|someone|adults|families) (?:who|with|without)|beginners?|novices?|newcomers?|non-experts?|laypeople|"
+            r"\b(?:audience|(?:the|your|our|its|their) readers|readers (?:are|with|who|of)|reader (?:is|who|with)|(?:is|be|are) read by|(?:speaks|addressed|written|aimed|meant|intended) (?:to|for|at) |(?:for|to) (?:people|those|anyone|someone|adults|families) (?:who|with|without)|beginners?|novices?|for (?:[a-z-]+ ){0,2}(?!numbers|orders|papers|letters|parameters|headers|others|errors|colors|vectors|documents|comments|components|contents|events|elements|arguments|segments|statements|agents|answers|characters|containers|moments|tests|lists|lasts)[a-z]{3,}(?:ers|ors|ists|ents|ants|ians|people|families|adults)|newcomers?|non-experts?|laypeople|"
             r"experts? in|year[- ]olds?|students?|children|kids|customers?|executives?|managers?|developers?|"
             r"engineers?|teachers?|patients?|pupils?|parents|farmers?|mourners|hikers|users|team|colleagues?|investors?|board|employees|"
             r"residents|visitors|owners|clinicians|nurses|staff|recruiters?|graders?|volunteers?|donors?|members|public|analysts?)\b",
@@ -95,30 +95,34 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
             "output|output format|format|response format|answer format|output contract|deliverables?|return|structure of the answer|report format|what to return",
             r"\b(?:return|output|respond|reply|answer|format|present|print|give|write|deliver|show|provide|report|structure|state|produce|list|render|lay out|put)\b[^.\n]{0,70}"
             r"\b(?:json|csv|yaml|xml|html|markdown|tables?|bullets?|bulleted|bullet points|numbered|list|code block|plain text|"
-            r"only (?:the|one|with|a)|one word|one line|one of|sections?|headings?|columns?|keys?|fields?|as (?:an? )?(?:single|one|short|plain)|in this (?:form|format|order)|"
+            r"only|with (?:the|one|a|yes)|one word|one line|one of|sections?|headings?|columns?|keys?|fields?|as (?:an? )?(?:single|one|short|plain)|in this (?:form|format|order)|"
             r"the following (?:form|format|structure|sections)|and nothing else|nothing else|sentences?|paragraphs?|words|per line|on its own line|subject line|diff|blocks?|labels?)\b"
-            r"|\b(?:valid json|as json|in json|json (?:object|array)|in markdown|as a table|as bullets|one per line|output format|nothing else|without (?:any )?(?:introduction|preamble|commentary))\b",
+            r"|\b(?:valid json|as json|in json|json (?:object|array)|in markdown|as a table|as bullets|one per line|output format|nothing else|without (?:any )?(?:introduction|preamble|commentary))\b"
+            r"|\byour (?:answer|response|reply|output) (?:should|must|has|is|contains|begins|starts|consists)\b|(?:\A|[.!?:>\n]\s{0,3})(?:begin|start|end|open|close) (?:with|on|by)\b"
+            r"|\buse (?:the (?:following )?|these |two |three |four |five )?(?:headings?|sections?|columns?|format|structure|bullets?)\b"
+            r"|\bas an? (?:[a-z]+ ){0,2}(?:list|table|paragraph|object|array|file|script|email|letter|diff|text|block)\b"
+            r"|\bin (?:one|two|three|four|a single) (?:[a-z]+ )?(?:paragraphs?|sentences?|tables?|lines?|sections?|code blocks?)\b",
         ),
         "examples": _component(
             "examples?|samples?|few shot|demonstrations?|example \\w+|sample \\w+",
-            r"\binput:[^\n]{0,400}\n+\s*[-*]?\s*output:|\b(?:for example|for instance|e\.g\.|here is an example|an example|such as|like this|examples? of|sample (?:input|output))|->|→|=>",
+            r"\binput:[^\n]{0,400}\n+\s*[-*]?\s*output:|\b(?:for example|for instance|e\.g\.|here is an example|an example|such as|like this|examples? of|sample (?:input|output))|\b(?:becomes?|is labelled|is labeled|maps to|should give|turns into|counts as)\b|->|→|=>",
         ),
         "steps": _component(
             "steps?|procedure|method|approach|process|workflow|how to work|thinking|reasoning|how to proceed",
             r"\bstep[- ]by[- ]step\b|\bthink\b[^.\n]{0,30}\b(?:through|first|before|aloud|carefully)\b|\bbefore (?:you )?(?:answer|answering|deciding|you decide|concluding|giving|writing|you write|the final)"
-            r"|\bshow (?:your|the|all|each) (?:work|working|reasoning|steps?|calculations?)\b|\breason(?:ing)? (?:it )?(?:through|first|step)\b|(?:\A|[.!?:>\n]\s{0,3})first,? (?!sentence|line|word|paragraph)[^\n]{5,300}\b(?:then|next|second|after that|finally|last)\b|\bonly then\b|\bwork (?:through|out)\b"
+            r"|\bshow (?:your|the|all|each) (?:work|working|reasoning|steps?|calculations?)\b|\breason(?:ing)? (?:it )?(?:through|first|step)\b|(?:\A|[.!?:>\n]\s{0,3})first,? (?!sentence|line|word|paragraph)[^\n]{5,300}\b(?:then|next|second|after that|finally|last)\b|\bfirst,? (?:and )?then\b|\bonly then\b|\bbefore (?:the|any|your) (?:result|answer|recommendation|choice|conclusion|verdict)\b|\b(?:each|every) (?:step|calculation)\b|\b(?:explain|lay out|give|state) your reasoning\b|\bone by one\b|\bin turn\b|\brule out\b|\bgo through\b|\bbefore recommending\b|\bwork (?:through|out)\b"
             r"|\bin this order\b|\bone (?:step|operation) (?:at a time|per line|a line)\b|\bstep 1\b",
         ),
         "constraints": _component(
             "constraints?|rules?|requirements?|guidelines?|limits?|restrictions?|must|do not|don ts?|scope|boundaries",
             r"\b(?:do not|don't|must not|mustn't|must|never|avoid|only use|use only|without (?:using|changing|mention\w*|adding|naming)|always|should not|"
-            r"leave out|exclude|keep (?:the|all|every|its|it|to)|stick to|no (?:jargon|emojis?|adjectives|new|other|external|third-party|more|hashtags|headings|comments|spoilers|invented))\b",
+            r"leave out|exclude|keep (?:the|all|every|its|to|names|numbers|deadlines)|stick to|may not|must stay|not allowed|forbidden|cannot exceed|refrain|skip|instead of|rather than|preserve|only (?:mention|cite|include|rely|name|what)|leave (?:the|all|every|names|code)|stay within|no (?:jargon|emojis?|adjectives|new|other|external|third-party|more|hashtags|spoilers|invented))\b|(?:\A|[.!?:>\n-]\s{0,3})(?:no|nothing) [a-z]+",
         ),
         "success": _component(
             "success criteria|criteria|acceptance criteria|definition of done|quality|quality bar|checklist|check|checks|done when|self check|before you finish|evaluation",
             r"\b(?:success(?:ful)?|criteri(?:a|on)|acceptable|done when|is (?:good|complete|done|right|finished|correct) (?:if|when)|are (?:good|complete|done|right|finished) (?:if|when)|"
             r"good (?:[a-z]+ ){1,3}(?:is|are|has|have|lets?|makes?|shows?|names?|tells?|says?|answers?|leaves?|can)|should be able to|must pass|passes|check (?:that|whether|your|each|the)|verify|make sure|double-check|confirm that|"
-            r"works? if|succeeds? (?:if|when)|i will judge|judged (?:by|on)|the measure)\b",
+            r"works? if|succeeds? (?:if|when)|i will judge|judged (?:by|on)|the measure|(?:is|are) (?:a success|good enough|ready|accepted|useful) (?:if|when)|i am happy (?:if|when)|counts as (?:done|good)|good enough)\b",
         ),
         "technology": _component(
             "technology|environment|stack|language|versions?",
@@ -129,13 +133,13 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
         "symptom": _component(
             "symptoms?|error|expected|actual|observed",
             r"\b(?:expected|instead|should (?:return|print|give|be|have)|error|exception|traceback|crash(?:es|ed)?|fails?|"
-            r"failing|wrong (?:result|output|answer)|hangs|times? out|leaks?|slow|returns (?:nothing|none|null|the wrong))\b",
+            r"failing|wrong (?:result|output|answer)|hangs|times? out|leaks?|slow|returns (?:nothing|none|null|the wrong)|raises|throws|prints|does(?: not|n't)|never (?:ends|finishes|returns))\b",
         ),
         "uncertainty": _component(
             "uncertainty|if unsure|missing information|refusals?|unknowns?|edge cases?|when unsure|fallback",
             r"\b(?:if|where) [^.\n]{0,80}(?:\b(?:not|no|none|cannot|missing|unsure|unclear|uncertain|lacks?|unknown|ambiguous|absent|neither|in doubt|empty|"
             r"off-topic|insufficient|impossible|equally|both|depends)\b|n't\b)"
-            r"|\b(?:when|where|in case) (?:[^.\n]{0,40})\b(?:unsure|uncertain|unclear|in doubt|missing|not know|no evidence|ambiguous|unknown|not enough)\b|\b(?:do not|don't|never) (?:guess|invent|make up|speculate|assume|fabricate)|\bsay (?:so|that you)|\b(?:unknown|null|not stated|n/a|unclear|cannot tell)\b",
+            r"|\b(?:when|where|in case) (?:[^.\n]{0,40})\b(?:unsure|uncertain|unclear|in doubt|missing|not know|no evidence|ambiguous|unknown|not enough)\b|\b(?:rather than|instead of) guess\w*|\bwhat (?:cannot|can't|you cannot|you can't|is not)\b|\bcannot be (?:decided|determined|known|seen|told)\b|\bleave (?:it|the field|that field|the value) (?:empty|blank|out)\b|\bdo(?:es)? not know\b|\b(?:do not|don't|never) (?:guess|invent|make up|speculate|assume|fabricate)|\bsay (?:so|that you)|\b(?:unknown|null|not stated|n/a|unclear|cannot tell)\b",
         ),
         "data_rule": _component(
             "",

@@ -11,22 +11,22 @@ __all__ = ["KINDS_OF_TASK", "VERBS", "Task", "tasks_of"]
 
 _VERBS_OF: Mapping[str, str] = MappingProxyType(
     {
-        "classify": "classify categorize categorise label tag triage route",
+        "classify": "classify categorize categorise label tag triage route group cluster detect",
         "extract": "extract pull parse collect",
-        "summarise": "summarize summarise condense recap",
+        "summarise": "summarize summarise condense recap sum",
         "translate": "translate localize localise",
-        "rewrite": "rewrite rephrase paraphrase proofread edit polish shorten reword simplify",
-        "write": "write draft compose author create generate produce prepare craft make build",
+        "rewrite": "rewrite rephrase paraphrase proofread edit polish shorten reword simplify adapt tighten rework",
+        "write": "write draft compose author create generate produce prepare craft make build give provide reply respond",
         "code": "implement code program refactor",
         "debug": "debug fix diagnose troubleshoot",
-        "review": "review critique audit assess evaluate grade judge score",
+        "review": "review critique audit assess evaluate grade judge score check rate",
         "analyse": "analyze analyse examine investigate interpret",
-        "decide": "compare choose decide recommend rank prioritize prioritise select pick",
-        "calculate": "calculate compute solve prove estimate determine derive",
+        "decide": "compare choose decide recommend rank prioritize prioritise select pick advise",
+        "calculate": "calculate compute solve prove estimate determine derive count forecast predict",
         "plan": "plan design outline schedule develop organize organise",
         "brainstorm": "brainstorm list suggest propose name come",
         "answer": "answer tell find identify",
-        "explain": "explain describe teach clarify illustrate",
+        "explain": "explain describe teach clarify illustrate define",
         "convert": "convert transform reformat format turn",
         "converse": "interview chat talk roleplay",
     }
@@ -51,9 +51,15 @@ _NOT_A_TASK = re.compile(
     r"\s+(?:in|as|with|at|for|using|sure|only|your (?:answer|response|output|reply))\b",
     re.IGNORECASE,
 )
-_NO_PRONOUN = r"\s+(?!(?:it|them)\b)"
+_NO_PRONOUN = r"\s+(?!(?:it|them|out|down)\b|(?:[a-z]+ ){1,3}(?:paragraphs|sentences|lines|sections|bullets)\b(?! (?:on|about|for|that)))"
 _ONLY_TASK_IF = {
     "come": r"\s+up\b",
+    "sum": r"\s+up\b",
+    "give": r"\s+me\b",
+    "provide": r"\s+(?:me|an?)\b",
+    "reply": r"\s+to\b",
+    "respond": r"\s+to\b",
+    "check": r"\s+(?!that|whether|each|your|the (?:result|sums?|answer))",
     **dict.fromkeys(("format", "write", "make", "name", "list", "present", "turn"), _NO_PRONOUN),
 }
 _NEGATED = re.compile(
@@ -72,6 +78,7 @@ _IDEAS = re.compile(
 _PLAN = re.compile(
     r"\b(?:plan|schedule|roadmap|itinerary|curriculum|syllabus|strategy|agenda)\b", re.I
 )
+_WHETHER = re.compile(r"\w+ (?:whether|if)\b", re.IGNORECASE)
 _SUMMARY = re.compile(r"\b(?:summary|summaries|abstract|tl;?dr|recap|digest)\b", re.I)
 _TABLE = re.compile(r"\binto\b|\bto (?:a |an )?(?:json|csv|yaml|xml|markdown|table|html)\b", re.I)
 _CONVERSE = re.compile(
@@ -164,6 +171,8 @@ def _without_verb(sentence: str, prose: str, start: int, begin: int, end: int) -
 def _kind(verb: str, rest: str) -> str:
     """Return the kind of task of a verb with what follows it."""
     kind, near = VERBS[verb], rest[:90]
+    if kind in {"decide", "calculate", "review"} and _WHETHER.match(near):
+        return "classify"
     if kind == "debug":
         return "rewrite" if _TEXTUAL.search(near) else "debug"
     if kind in {"write", "plan"}:
