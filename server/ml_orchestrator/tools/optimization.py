@@ -23,14 +23,18 @@ from ml_orchestrator.tools._tool import tool
 __all__ = ["prompt_propose", "prompt_submit", "rules_optimize"]
 
 RuleNames: TypeAlias = Annotated[
-    list[Annotated[str, Field(pattern="^[a-z_]{1,40}$")]], Field(max_length=50)
+    list[Annotated[str, Field(pattern="^[a-z_]{1,40}$")]],
+    Field(max_length=50, description="Names."),
 ]
 Path: TypeAlias = Annotated[str, Field(min_length=1, max_length=1_000)]
 RegisterAs: TypeAlias = Annotated[
     str | None, Field(max_length=128, description="Prompt in MLflow; written if confirmed.")
 ]
-Alias: TypeAlias = Annotated[str | None, Field(max_length=64)]
-SessionId: TypeAlias = Annotated[str, Field(pattern="^[a-z0-9-]{1,64}$")]
+Alias: TypeAlias = Annotated[str | None, Field(max_length=64, description="Of it.")]
+SessionId: TypeAlias = Annotated[
+    str, Field(pattern="^[a-z0-9-]{1,64}$", description="Begun before.")
+]
+Seed: TypeAlias = Annotated[int, Field(ge=0, le=2**31 - 1, description="Of all draws.")]
 Short: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
 Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=20_000)]
 Outputs: TypeAlias = Annotated[
@@ -55,10 +59,10 @@ async def rules_optimize(
     required: RuleNames = [],  # noqa: B006 never changed; pydantic copies it
     forbidden: RuleNames = [],  # noqa: B006 never changed; pydantic copies it
     baseline: RuleNames = [],  # noqa: B006 never changed; pydantic copies it
-    max_tokens_added: float | None = None,
-    n_trials: int = 60,
+    max_tokens_added: Annotated[float | None, Field(ge=0, description="Mean.")] = None,
+    n_trials: Annotated[int, Field(ge=1, le=1_000, description="At L0.")] = 60,
     budget: Annotated[int | None, Field(description="Of prompts under a rule set.")] = None,
-    seed: int = 0,
+    seed: Seed = 0,
     register_as: RegisterAs = None,
     alias: Alias = None,
 ) -> RunStatus:
@@ -91,7 +95,7 @@ async def prompt_propose(
     agent: Agent,
     prompts: Prompts,
     session: SessionId | None = None,
-    prompt: Text | None = None,
+    prompt: Annotated[Text | None, Field(description="To be bettered.")] = None,
     examples: Annotated[
         Path | None, Field(description="File: input, expected, id, split; 17 rows or more.")
     ] = None,
@@ -99,8 +103,8 @@ async def prompt_propose(
         list[Check], Field(max_length=10, description="None: you give scores of 0 to 1.")
     ] = [],  # noqa: B006 never changed; pydantic copies it
     budget: Annotated[int, Field(ge=1, description="Outputs to score.")] = 300,
-    max_added_tokens: Annotated[int, Field(ge=0)] = 200,
-    seed: Annotated[int, Field(ge=0)] = 0,
+    max_added_tokens: Annotated[int, Field(ge=0, description="May grow so far.")] = 200,
+    seed: Seed = 0,
 ) -> Brief:
     """Begin bettering a prompt on examples; with session, see what to run or write next.
 
