@@ -38,7 +38,7 @@ async def prompt_improve(
         bool, Field(description="Allow marks [FILL IN: …] for what only the author knows.")
     ] = True,
 ) -> ImprovedPrompt:
-    """Rewrite a prompt by rules: new text, diff, reasons, questions, analysis of the given one.
+    """Rewrite a prompt by rules: new text, diff, reasons, questions; and analyse it.
 
     Code, placeholders, quotes, numbers and negations stay. Only English prompts are changed, and
     good ones are not. Level L0: scores say how far a rubric is met, not that answers are better.
