@@ -64,9 +64,12 @@ _SMALL_WORDS = {
     "pl": "i w na z się nie jest to że do jak dla oraz od po czy co napisz mój lub są",
     "tr": "ve bir bu için ile de da ne nasıl gibi çok daha olarak mi bana yaz ben var olan",
 }
-_WORDS = {code: frozenset(words.split()) for code, words in _SMALL_WORDS.items()}
+_CODES: dict[str, set[str]] = {}
+for _code, _words in _SMALL_WORDS.items():
+    for _word in _words.split():
+        _CODES.setdefault(_word, set()).add(_code)
 _UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
-LANGUAGES = (*_WORDS, "ru", "uk", *_BY_SCRIPT.values(), "und")
+LANGUAGES = (*_SMALL_WORDS, "ru", "uk", *_BY_SCRIPT.values(), "und")
 
 
 class Language(NamedTuple):
@@ -133,9 +136,10 @@ def _by_words(words: Iterable[str]) -> tuple[str, float]:
     hits: Counter[str] = Counter()
     n_small = 0
     for word in islice(words, MAX_WORDS):
-        codes = [code for code, small in _WORDS.items() if word in small]
-        n_small += bool(codes)
-        hits.update(codes)
+        codes = _CODES.get(word)
+        if codes:
+            n_small += 1
+            hits.update(codes)
     if not hits:
         return "und", 0.0
     best, n = max(hits.items(), key=lambda item: (item[1], item[0] == "en"))
