@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from ml_orchestrator.optimization.language import is_english
 from ml_orchestrator.optimization.reading_patterns import COMPONENTS, SIDE_NAME, data_places
@@ -163,6 +163,7 @@ class Reading:
         return "headings" if self.parts.of("heading") else "labels"
 
 
+@lru_cache(maxsize=16)
 def read_prompt(text: str) -> Reading:
-    """Read a prompt: any text, in time proportional to its length."""
+    """Read a prompt: any text, in time proportional to its length; the last ones are kept."""
     return Reading(split_prompt(text))

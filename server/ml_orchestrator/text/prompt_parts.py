@@ -8,7 +8,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from ml_orchestrator.text.prompt_patterns import (
     BLOCK_STARTS,
@@ -97,8 +97,11 @@ def _any_between(places: list[int], start: int, end: int) -> bool:
     return at < len(places) and places[at] < end
 
 
+@lru_cache(maxsize=16)
 def split_prompt(text: str) -> PromptParts:
     """Return the parts of a prompt. It takes any text, and time in proportion to its length.
+
+    Those of the last texts are kept.
 
     >>> parts = split_prompt("Sum up {text} in 3 bullets. Don't quote `x`.")
     >>> [(part.kind, parts.text[part.start : part.end]) for part in parts.of(*KEPT_KINDS)]
