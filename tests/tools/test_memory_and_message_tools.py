@@ -139,7 +139,12 @@ async def test_prompts_name_their_arguments(tmp_path: Path) -> None:
         prompts = (await client.list_prompts()).prompts
         text = await client.get_prompt("promote", {"model": "ranker"})
 
-    assert sorted(p.name for p in prompts) == ["diagnose-drift", "improve-prompt", "promote", "train"]
+    assert sorted(p.name for p in prompts) == [
+        "diagnose-drift",
+        "improve-prompt",
+        "promote",
+        "train",
+    ]
     assert all(p.description and all(a.description for a in p.arguments or []) for p in prompts)
     assert "'ranker'" in text.messages[0].content.text  # type: ignore[union-attr]
 
