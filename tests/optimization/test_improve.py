@@ -4,6 +4,7 @@ import pytest
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError
 from ml_orchestrator.optimization.improve import candidates, improve
+from ml_orchestrator.optimization.reading_patterns import COMPONENTS
 
 CLASSIFY = "Please classify this review as positive, negative or neutral: {review}"
 
@@ -65,3 +66,9 @@ def test_bad_input_is_refused_with_what_would_do() -> None:
         improve("x", max_rules=-1)
     with pytest.raises(NotFoundError, match="known: brevity"):
         improve("x", ["magic"])
+
+
+def test_a_long_number_is_looked_at_from_its_beginning_alone() -> None:
+    _, length = COMPONENTS["length"]
+    assert length.search("in 1,200 words")
+    assert length.search(",".join(["1"] * 20) + " words") is None  # else time is quadratic

@@ -69,7 +69,7 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
         ),
         "length": _component(
             "length|word count|size",
-            r"\b(?:\d[\d,]*|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|half a|single)(?:(?: to |-| or |–)(?:\d+|[a-z]+))?[- ]"
+            r"\b(?:(?<![\d,])\d[\d,]{0,12}+|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|half a|single)(?:(?: to |-| or |–)(?:\d+|[a-z]+))?[- ]"
             r"(?:[a-z]+[- ]){0,2}(?:words?|sentences?|paragraphs?|lines?|pages?|characters?|bullets?|"
             r"items?|points?|steps?|stanzas?|minutes?|tokens?|sections?|ideas?|examples?|names?|questions?|slides?|rows?|"
             r"options?|titles?|headlines?|tips?|reasons?|verses?|syllables?|stages?|alternatives?|suggestions?|problems?|exercises?)\b(?! (?:per|for each|each|on|in)\b)"

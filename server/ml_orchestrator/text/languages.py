@@ -7,6 +7,8 @@ from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
+from ml_orchestrator.text.prompt_cues import TASK_VERBS
+
 __all__ = ["LANGUAGES", "Language", "guess_language"]
 
 MAX_CHARACTERS = 4_000
@@ -34,40 +36,61 @@ _BY_SCRIPT = {
 _SMALL_WORDS = {
     "en": (
         "the of and to in is for with that this you on are be it as your from how what my "
-        "a i an we write please do not"
+        "a i an we write please do not or by at which who when where why will would should must "
+        "can could each all any if then there into about between them their our us these those "
+        "need want only never always more than now so but have has me no next out"
     ),
     "de": (
         "der die das und ist nicht ein eine einen für mit auf den dem zu von im wie ich "
-        "du sie bitte es wir wird auch über schreibe erkläre bei oder"
+        "du sie bitte es wir wird auch über schreibe erkläre bei oder an so will fasse"
     ),
     "fr": (
         "le la les des et est une un pour dans que qui sur avec ce pas vous je au du en "
-        "ne nous par plus comment écris mon"
+        "ne nous par plus comment écris mon a on or me résume"
     ),
     "es": (
         "el la los las y es una un para con que por del en se no como más mi lo su al "
-        "este está escribe qué cómo sobre"
+        "este está escribe qué cómo sobre a me al e haz resume traduce"
     ),
     "pt": (
         "o os as e é uma um para com que por do da em não como mais meu no na ao você "
-        "escreva dos sobre isso"
+        "escreva dos sobre isso a me faça resuma traduza este"
     ),
     "it": (
         "il lo gli e è una un per con che di del della in non come più mio si al sono nel "
-        "scrivi questo i"
+        "scrivi questo i a da me no all scrivi riassumi"
     ),
     "nl": (
         "de het een en is van voor met niet dat op zijn te ik je aan maar ook wat hoe "
-        "schrijf mijn naar bij"
+        "schrijf mijn naar bij of will in me over"
     ),
-    "sv": ("och det att en ett är som på för med inte av jag du den har till om hur skriv kan"),
-    "pl": "i w na z się nie jest to że do jak dla oraz od po czy co napisz mój lub są",
+    "sv": "och det att en ett är som på för med inte av jag du den har till om hur skriv kan i man",
+    "da": "og det at en et er som på for med ikke af jeg du den har til om hvordan skriv kan i de",
+    "pl": (
+        "i w na z się nie jest to że do jak dla oraz od po czy co napisz mój lub są o a za we by "
+        "ma sprawie"
+    ),
+    "cs": (
+        "a v na z se je to že do jak pro od po co nebo jsou o i s si za k by ale tak jako napiš "
+        "mi ve mé můj přelož"
+    ),
+    "hu": "a az és hogy nem is egy van ez meg de ha csak vagy mint írj kérlek nekem szöveget at",
+    "ro": "și în de la cu pe un o nu este care pentru din mai să ca sau scrie a al ce",
+    "fi": "ja on ei se että kun mutta ovat kuin tai kirjoita minun tämä joka myös niin",
     "tr": "ve bir bu için ile de da ne nasıl gibi çok daha olarak mi bana yaz ben var olan",
 }
 _CODES: dict[str, set[str]] = {}
 for _code, _words in _SMALL_WORDS.items():
     for _word in _words.split():
         _CODES.setdefault(_word, set()).add(_code)
+# Words of other languages too: as the first word alone they speak for English.
+_SHARED_VERBS = frozenset(
+    "analyse code compare compile complete design document explore export extend filter format "  # noqa: SIM905
+    "import label list log map note plan plot point port profile program separate set simulate "
+    "state support tell test train use".split()
+)
+_ONLY_ENGLISH = {word for word, codes in _CODES.items() if codes == {"en"}}
+_ACCENTED = re.compile("[À-ÖØ-öø-ɏ]")
 _UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
 LANGUAGES = (*_SMALL_WORDS, "ru", "uk", *_BY_SCRIPT.values(), "und")
 
@@ -133,14 +156,29 @@ def _cyrillic(text: str) -> str:
 
 
 def _by_words(words: Iterable[str]) -> tuple[str, float]:
+    """Return the language of most small words; task verbs speak for English, accents against.
+
+    English has a tie only by a word that no other language here has.
+    """
     hits: Counter[str] = Counter()
-    n_small = 0
-    for word in islice(words, MAX_WORDS):
-        codes = _CODES.get(word)
-        if codes:
-            n_small += 1
-            hits.update(codes)
+    n_small, n_only_english = 0, 0
+    for number, word in enumerate(islice(words, MAX_WORDS)):
+        codes = _codes_of(word, is_first=number == 0)
+        n_small += bool(codes)
+        n_only_english += word in _ONLY_ENGLISH
+        hits.update(codes)
+        hits["en"] -= bool(_ACCENTED.search(word))
+    hits = +hits
     if not hits:
         return "und", 0.0
-    best, n = max(hits.items(), key=lambda item: (item[1], item[0] == "en"))
+    best, n = max(
+        hits.items(), key=lambda item: (item[1], (item[0] == "en") == (n_only_english > 0))
+    )
     return (best, n / n_small) if n >= _MIN_HITS or n_small == 1 else ("und", n / n_small)
+
+
+def _codes_of(word: str, *, is_first: bool) -> set[str]:
+    codes = _CODES.get(word, set())
+    if word in TASK_VERBS and (is_first or word not in _SHARED_VERBS):
+        return codes | {"en"}
+    return codes
