@@ -9,6 +9,7 @@ import pytest
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
 from ml_orchestrator.optimization.improve import improve
 from ml_orchestrator.optimization.rules import RULES
+from ml_orchestrator.optimization.search import applying
 from ml_orchestrator.optimization.search.applying import RuleApplier
 from ml_orchestrator.optimization.search.evidence import Rows
 from ml_orchestrator.optimization.search.front import Tried, front_of
@@ -63,6 +64,17 @@ def test_rules_are_applied_as_improve_applies_them() -> None:
             plan = RulePlan(rules=rules, max_added_words=words, may_ask=may_ask)
             found = applier.apply(prompt, plan)
             assert (found.text, found.score) == (wanted.text, wanted.score_after)
+
+
+def test_what_is_remembered_is_bounded_by_its_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(applying, "MOST_REMEMBERED", 2_000)
+    applier = RuleApplier()
+    for prompt in PROMPTS:
+        plan = RulePlan(rules=FEW)
+        assert applier.apply(prompt, plan) == RuleApplier().apply(prompt, plan)
+        texts = [text for _, text in applier._steps] + list(applier._scores)
+        assert sum(map(len, texts)) <= 2_000
+    assert applier._steps
 
 
 def test_the_search_finds_the_front_that_trying_everything_finds(tmp_path: Path) -> None:

@@ -104,6 +104,19 @@ def test_what_could_only_fail_is_refused_before_it_is_queued(settings: Settings)
         check(settings, level="L1", baseline=["role"])
 
 
+@pytest.mark.parametrize(
+    ("prompts", "told"),
+    [(["Sum up."] * 301, "prompts: .*300"), (["x" * 20_001], r"prompts\.0: .*20000")],
+)
+def test_a_file_of_too_many_or_too_long_prompts_is_refused_by_name(
+    settings: Settings, tmp_path: Path, prompts: list[str], told: str
+) -> None:
+    source = tmp_path / "many.jsonl"
+    source.write_text("".join(json.dumps({"prompt": each}) + "\n" for each in prompts))
+    with pytest.raises(InvalidInputError, match=told):
+        read_spec(settings, {"prompts_source": str(source)})
+
+
 def test_scores_and_prompts_are_read_from_files(settings: Settings, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = ["prompt,rules,score"]

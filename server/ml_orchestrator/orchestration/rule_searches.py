@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
+from pydantic import ValidationError
+
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.learning.learner import MOST_DECISIONS
 from ml_orchestrator.learning.log import DecisionLog
@@ -52,7 +54,8 @@ def read_spec(settings: Settings, params: Mapping[str, Any]) -> SearchSpec:
     """Return what is searched for, with what files hold read.
 
     Raises:
-        InvalidInputError: a file cannot be used, or both a file and values are given.
+        InvalidInputError: a file cannot be used, both a file and values are given, or a value is
+            outside its limits.
     """
     values = {name: params[name] for name in SearchSpec.model_fields if name in params}
     for name, read in (("prompts", read_prompts), ("scores", read_scores)):
@@ -61,7 +64,12 @@ def read_spec(settings: Settings, params: Mapping[str, Any]) -> SearchSpec:
             raise InvalidInputError(f"Give {name} or a file of them, not both.")
         if source is not None:
             values[name] = read(settings, source)
-    return SearchSpec.model_validate(values)
+    try:
+        return SearchSpec.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InvalidInputError(f"The search cannot begin, {place}: {first['msg']}.") from error
 
 
 def evidence_for(settings: Settings, spec: SearchSpec) -> Evidence:

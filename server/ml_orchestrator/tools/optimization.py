@@ -14,7 +14,7 @@ from ml_orchestrator.optimization.reflective.models import (
     NewSession,
     Proposal,
 )
-from ml_orchestrator.optimization.search.models import Level
+from ml_orchestrator.optimization.search.models import MOST_PROMPTS, Level
 from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.tools._arguments import Agent
 from ml_orchestrator.tools._services import Prompts, Workflow
@@ -48,7 +48,8 @@ async def rules_optimize(
     agent: Agent,
     workflow: Workflow,
     prompts: Annotated[
-        list[Text] | Path, Field(max_length=1_000, description="Or a file: prompt.")
+        Annotated[list[Text], Field(max_length=MOST_PROMPTS)] | Path,
+        Field(description="Or a file: prompt."),
     ] = [],  # noqa: B006 never changed; pydantic copies it
     level: Annotated[
         Level, Field(description="Gains in L0 the rubric, L1 logged outcomes, L2 scores.")

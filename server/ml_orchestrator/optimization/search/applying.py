@@ -17,7 +17,7 @@ from ml_orchestrator.optimization.search.models import RulePlan
 __all__ = ["Applied", "RuleApplier", "in_order"]
 
 MOST_PASSES = 4  # as of improve
-MOST_REMEMBERED = 200_000
+MOST_REMEMBERED = 50_000_000  # characters, of texts before and after; then all is forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class RuleApplier:
     def __init__(self) -> None:
         self._steps: dict[tuple[str, str], _Step | None] = {}
         self._scores: dict[str, float] = {}
+        self._n_remembered = 0
 
     def apply(self, prompt: str, plan: RulePlan) -> Applied:
         """Return what becomes of a prompt, as ``improve`` would leave it."""
@@ -89,7 +90,7 @@ class RuleApplier:
     def score(self, text: str) -> float:
         """Return the rubric's score of a text."""
         if text not in self._scores:
-            self._tidy(self._scores)
+            self._make_room(len(text))
             self._scores[text] = score_prompt(text).score
         return self._scores[text]
 
@@ -104,14 +105,17 @@ class RuleApplier:
     def _step(self, rule: Rule, text: str) -> _Step | None:
         key = (rule.name, text)
         if key not in self._steps:
-            self._tidy(self._steps)
-            self._steps[key] = _made(rule, text)
+            made = _made(rule, text)
+            self._make_room(len(text) + (len(made.text) if made else 0))
+            self._steps[key] = made
         return self._steps[key]
 
-    @staticmethod
-    def _tidy(known: "dict[str, float] | dict[tuple[str, str], _Step | None]") -> None:
-        if len(known) >= MOST_REMEMBERED:
-            known.clear()
+    def _make_room(self, n_characters: int) -> None:
+        if self._n_remembered + n_characters > MOST_REMEMBERED:
+            self._steps.clear()
+            self._scores.clear()
+            self._n_remembered = 0
+        self._n_remembered += n_characters
 
 
 def _made(rule: Rule, text: str) -> _Step | None:

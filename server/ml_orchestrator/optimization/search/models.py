@@ -7,6 +7,7 @@ from pydantic import Field
 from ml_orchestrator.records import Record
 
 __all__ = [
+    "MOST_PROMPTS",
     "Confirmation",
     "Level",
     "Means",
@@ -16,6 +17,9 @@ __all__ = [
     "RuleScore",
     "SearchSpec",
 ]
+
+MOST_PROMPTS = 300
+MAX_CHARACTERS = 20_000  # of a prompt
 
 Level = Literal["L0", "L1", "L2"]
 Rules = Annotated[list[str], Field(max_length=50)]
@@ -47,7 +51,9 @@ class SearchSpec(Record):
     """What to search for, and on what."""
 
     level: Level = "L0"
-    prompts: Annotated[list[Annotated[str, Field(max_length=20_000)]], Field(max_length=300)] = []
+    prompts: Annotated[
+        list[Annotated[str, Field(max_length=MAX_CHARACTERS)]], Field(max_length=MOST_PROMPTS)
+    ] = []
     scores: Annotated[list[RuleScore], Field(max_length=20_000)] = []
     required: Rules = []
     forbidden: Rules = []
