@@ -174,10 +174,28 @@ def test_the_oldest_decisions_make_room_with_their_feedback(tmp_path: Path) -> N
     database.close()
 
 
+def test_a_verdict_after_the_oldest_went_is_learned_by_those_that_run_already(
+    tmp_path: Path,
+) -> None:
+    """The newest number goes with an old decision; it must not be given to the next verdict."""
+    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+    learner = open_learner(database, most_kept=100)
+    ids = [decide(learner).id for _ in range(149)]
+    learner.feedback(ids[0], agent="a", verdict="accepted")
+    assert decide(learner).n_judged == 1  # the 150th decision: the oldest 50 go
+
+    learner.feedback(ids[-1], agent="a", verdict="rejected")
+
+    running, fresh = decide(learner), decide(open_learner(database))
+    assert running.n_judged == fresh.n_judged == 2
+    assert [o.propensity for o in running.options] == [o.propensity for o in fresh.options]
+    database.close()
+
+
 @pytest.mark.parametrize(
     ("context", "candidates", "said"),
     [
-        ([], RULES, "list of 1 to 256 numbers"),
+        ([], RULES, "list of 1 to 64 numbers"),
         ([1.2], RULES, "must lie in 0..1"),
         ([float("nan")], RULES, "must lie in 0..1"),
         ([0.5], [], "1 to 200 candidates; found 0"),

@@ -163,12 +163,19 @@ class DecisionLog:
             self._tidy(connection)
 
     def _tidy(self, connection: Connection) -> None:
-        """Remove the oldest decisions beyond the limit, and their feedback."""
+        """Remove the oldest decisions beyond the limit, and their feedback.
+
+        The decision judged last stays: SQLite numbers a row after the highest there is, and a
+        number given twice would be passed over by whoever has read up to it.
+        """
         newest = select(decisions.c.seq).order_by(decisions.c.seq.desc())
         last_to_go = connection.scalar(newest.offset(self._most_kept).limit(1))
-        if last_to_go is not None:
-            connection.execute(delete(judged).where(judged.c.decision_seq <= last_to_go))
-            connection.execute(delete(decisions).where(decisions.c.seq <= last_to_go))
+        if last_to_go is None:
+            return
+        judged_last = select(judged.c.decision_seq).order_by(judged.c.seq.desc()).limit(1)
+        stays = connection.scalar(judged_last) or 0  # decisions are numbered from 1
+        for table, number in ((judged, judged.c.decision_seq), (decisions, decisions.c.seq)):
+            connection.execute(delete(table).where(number <= last_to_go, number != stays))
 
     def _row(self, connection: Connection, decision_id: str) -> Row[Any]:
         query = select(decisions).where(decisions.c.id == decision_id)

@@ -15,7 +15,7 @@ from ml_orchestrator.numerics.bandits.floor import draw, with_floor
 __all__ = ["MOST_CANDIDATES", "Choice", "as_context", "select"]
 
 MOST_CANDIDATES = 200
-MOST_FEATURES = 256
+MOST_FEATURES = 64
 LONGEST_KEY = 512
 
 
