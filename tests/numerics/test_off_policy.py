@@ -110,6 +110,8 @@ def test_a_policy_like_the_one_logged_is_worth_the_mean_reward() -> None:
         (np.full(100, 1.3), r"is 1\.300 and not near 1"),
         (np.full(100, 0.5), r"is 0\.500 and not near 1"),
         (np.zeros(10), r"count for 0\.0 only"),
+        (np.r_[20.0, 20.0, np.zeros(38)], r"The 40 rows count for 2\.0 only; at least 30 are"),
+        (np.ones(29), r"The 29 rows count for 29\.0 only; at least 30 are needed"),
     ],
 )
 def test_thin_or_unbalanced_support_is_refused_with_the_reason(
@@ -119,6 +121,10 @@ def test_thin_or_unbalanced_support_is_refused_with_the_reason(
 
     assert refusal is not None
     assert re.search(said, refusal)
+
+
+def test_thirty_rows_that_count_fully_are_enough() -> None:
+    assert support_of(np.ones(30)).refusal is None
 
 
 def test_good_support_is_not_refused() -> None:

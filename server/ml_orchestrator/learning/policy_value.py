@@ -59,8 +59,8 @@ def value_of(
 
     Inverse propensity and its self-normalised form, and, where every action's chance is known, a
     model of rewards alone and doubly robust. Nothing is estimated where the rows do not speak for
-    the policy: when they count for less than 1 % of their number, or when the mean weight is
-    further than 0.1 from 1.
+    the policy: when they count for fewer than 30, or for less than 1 % of their number, or when
+    the mean weight is further than 0.1 from 1.
 
     Raises:
         InvalidInputError: no rows, or a chance or a reward that is none.

@@ -22,6 +22,7 @@ __all__ = [
 
 Z_95 = 1.959963984540054
 SMALLEST_SHARE = 0.01  # of effective rows
+FEWEST_EFFECTIVE = 30  # below, normal intervals miss the truth far more often than they say
 LARGEST_IMBALANCE = 0.1  # of the mean weight, which is 1 where propensities are right
 
 
@@ -57,6 +58,12 @@ class Support:
                 f"The {self.n:,} rows count for {self.effective_n:.1f} only, less than 1 %: the "
                 "policy does mostly what was hardly ever logged. Log more exploration, or ask "
                 "about a policy closer to the one that was logged."
+            )
+        if self.effective_n < FEWEST_EFFECTIVE:
+            return (
+                f"The {self.n:,} rows count for {self.effective_n:.1f} only; at least "
+                f"{FEWEST_EFFECTIVE} are needed for an interval that can be trusted. Log more "
+                "decisions, or ask about a policy closer to the one that was logged."
             )
         if abs(self.mean_weight - 1) > LARGEST_IMBALANCE:
             return (
