@@ -108,3 +108,20 @@ def test_a_database_that_was_closed_holds_no_file(tmp_path: Path) -> None:
     database.close()
 
     assert not (tmp_path / "state.db-wal").exists()  # the last connection took it away
+
+
+def test_a_database_closed_during_a_read_holds_no_file_once_that_is_done(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+    database.write(lambda c: ADD.change(c, SEEN[0]))
+    kept = []
+
+    def read(connection: Connection) -> list[str]:
+        database.close()
+        kept.append(connection)
+        return [row.name for row in Statement(select(agents)).all(connection)]
+
+    found = database.read(read)
+
+    assert found == ["a"]
+    assert not (tmp_path / "state.db-wal").exists()
+    assert kept[0].closed

@@ -29,6 +29,7 @@ class KeptConnections:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.execution_options(ml_purpose=KEPT)
         self._idle: deque[Connection] = deque()
+        self._is_closed = False
 
     def run(self, work: Callable[[Connection], T], begin: str) -> T:
         """Run ``work`` between ``begin`` and a commit; after an error nothing of it stays.
@@ -49,9 +50,12 @@ class KeptConnections:
         return result
 
     def close(self) -> None:
-        """Give idle connections back to the pool."""
+        """Close idle connections, and those in use as soon as their work is done."""
+        self._is_closed = True
         while self._idle:
-            self._idle.pop().close()
+            connection = self._idle.pop()
+            connection.invalidate()  # the pool may be gone already and would keep it open
+            connection.close()
 
     def _lend(self) -> Connection:
         try:
@@ -62,7 +66,9 @@ class KeptConnections:
             return connection
 
     def _take_back(self, connection: Connection) -> None:
-        if len(self._idle) < MOST_IDLE:
-            self._idle.append(connection)
-        else:
+        if len(self._idle) >= MOST_IDLE:
             connection.close()
+            return
+        self._idle.append(connection)
+        if self._is_closed:  # looked at last, so that one given back during a close is closed, too
+            self.close()
