@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from ml_orchestrator.evaluation.patterns.sequences import SequencePattern
 from ml_orchestrator.numerics.itemsets import FeatureSets, frequent_sets
 
 __all__ = ["Candidate", "Candidates", "gather"]
+
+COLUMNS_AT_ONCE = 16  # as numbers: of 72,000 cases 9 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,13 @@ class Candidates:
     def sums(self, values: NDArray[np.bool_] | NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sum of ``values``, one a case of the first part, over each one's cases."""
         kind = np.float32 if values.dtype == np.bool_ else np.float64  # 0 and 1 stay exact
-        others = self.others_here.T.astype(kind) @ values.astype(kind)
-        return np.concatenate([self.sets.sums(values), others])
+        held: NDArray[Any] = self.others_here.T
+        numbers: NDArray[Any] = values.astype(kind)
+        blocks = (
+            held[start : start + COLUMNS_AT_ONCE].astype(kind) @ numbers
+            for start in range(0, len(self.others), COLUMNS_AT_ONCE)
+        )
+        return np.concatenate([self.sets.sums(values), *blocks])
 
     def candidate(self, index: int) -> Candidate:
         """Return one of them."""
