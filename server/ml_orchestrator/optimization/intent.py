@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
+from ml_orchestrator.text.pasted import pasted_in
 from ml_orchestrator.text.prompt_parts import KEPT_KINDS, split_prompt
 
 __all__ = ["SPARE_WORDS", "losses"]
@@ -32,7 +33,8 @@ def losses(before: str, after: str) -> tuple[str, ...]:
     """Return what ``after`` lacks of ``before``, each with its kind; empty when intent is kept.
 
     Kept are code, quotes, placeholders, addresses and tags to the character, numbers, words that
-    deny or limit, and every other word except ``SPARE_WORDS``; each as often as it was there.
+    deny or limit, and every other word except ``SPARE_WORDS``; each as often as it was there. Of
+    text that may have been pasted, every line is kept, spare words or not.
 
     >>> losses("Please give 3 tips, no more.", "Give 3 tips.")
     ("word 'more'", "negation 'no'")
@@ -41,13 +43,23 @@ def losses(before: str, after: str) -> tuple[str, ...]:
         f"{kind} {text!r}"
         for kind, take in _TAKERS.items()
         for text in (Counter(take(before)) - Counter(take(after)))
-    )
+    ) + tuple(f"pasted line {line!r}" for line in _pasted_lines(before) if line not in after)
 
 
 def _words(text: str) -> Iterable[str]:
     for word in _WORD.findall(text.lower()):
         if word not in SPARE_WORDS and not _NEGATION.fullmatch(word):
             yield word
+
+
+def _pasted_lines(text: str) -> Iterable[str]:
+    """Return the lines that may have been pasted; those with placeholders are compared apart."""
+    pasted = pasted_in(text)
+    if pasted is None:
+        return ()
+    places = split_prompt(text).of("placeholder")
+    end = min((part.start for part in places if part.start >= pasted.start), default=pasted.end)
+    return dict.fromkeys(map(str.strip, text[pasted.start : end].split("\n")))
 
 
 def _kept(text: str) -> Iterable[str]:

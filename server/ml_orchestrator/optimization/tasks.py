@@ -38,7 +38,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
 _VERB = "|".join(sorted(VERBS, key=len, reverse=True))
 _PADDING = (
     r"(?:(?:please|kindly|now|then|first|next|finally|also|carefully|briefly|clearly|just|"
-    r"concisely|thoroughly|accurately|critically|systematically)[,]? )*"
+    r"concisely|thoroughly|accurately|critically|systematically)[,]? ){0,5}+"
 )
 _CLAUSE = re.compile(
     rf"(?:\A|[,;:] |\b(?:and|then|or) |\b(?:can|could|would|will|should|must) you |"

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ml_orchestrator.text.languages import guess_language
+from ml_orchestrator.text.pasted import pasted_in
 from ml_orchestrator.text.phrases import Hit, Token, tokens_of
 from ml_orchestrator.text.prompt_cues import TASK_VERBS, cue_phrases
 from ml_orchestrator.text.prompt_parts import PromptParts
@@ -76,7 +77,6 @@ TEXT_FEATURES = (
 LONG_WORD_LETTERS = 7
 _VARIETY_WORDS = 200  # a longer text repeats words because it is long
 _MAX_GRADE = 30.0
-_BARE_DATA_CHARACTERS = 400
 _OPENING = frozenset({"it", "this", "that", "these", "those", "them", "they", "he", "she"})
 _BEFORE_VERB = frozenset(
     {"please", "kindly", "can", "could", "would", "will", "you", "now", "then", "next", "first",
@@ -246,12 +246,11 @@ def _structure(parts: PromptParts) -> dict[str, float]:
 def _data(parts: PromptParts, hits: Sequence[Hit]) -> dict[str, float]:
     """Tell whether the prompt speaks of data that stands in it without a border."""
     refers = any(hit.label == "data" for hit in hits)
-    is_bordered = bool(parts.data_elements or parts.of("fence", "quote"))
-    is_long = len(parts.instructions) > _BARE_DATA_CHARACTERS
+    pasted = pasted_in(parts.text)
     loose = [place for place in parts.of("placeholder") if not _is_inside(parts, place.start)]
     return {
         "refers_to_data": refers or bool(parts.of("placeholder")),
-        "has_bare_data": (refers and is_long and not is_bordered) or bool(loose),
+        "has_bare_data": bool(pasted is not None and pasted.name) or bool(loose),
     }
 
 

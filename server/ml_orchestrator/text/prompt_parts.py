@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 
 from ml_orchestrator.text.prompt_patterns import (
     BLOCK_STARTS,
+    DATA_TAG,
     FENCE,
     HEADING,
     INLINE_CODE,
@@ -82,13 +83,17 @@ class PromptParts:
 
     @cached_property
     def data_elements(self) -> tuple[Part, ...]:
-        """Elements around a placeholder or more than 300 characters, unless named as a task."""
+        """Elements named as data, or not as a task and around a placeholder or 300 characters."""
         places = [part.start for part in self.of("placeholder")]
         return tuple(
             part
             for part in self.of("element")
             if not INSTRUCTION_TAG.search(part.name)
-            and (part.end - part.start > 300 or _any_between(places, part.start, part.end))
+            and (
+                part.end - part.start > 300
+                or DATA_TAG.fullmatch(part.name)
+                or _any_between(places, part.start, part.end)
+            )
         )
 
 

@@ -4,6 +4,7 @@ import re
 
 __all__ = [
     "BLOCK_STARTS",
+    "DATA_TAG",
     "FENCE",
     "HEADING",
     "INLINE_CODE",
@@ -30,6 +31,12 @@ TAG = re.compile(r"<(/?)([A-Za-z][\w:.-]{0,60}+)(?:\s[^<>\n]{0,300}?)?(/?)>")
 VOID_TAGS = frozenset({"br", "hr", "img", "input"})
 INSTRUCTION_TAG = re.compile(
     r"task|instruct|rule|constrain|role|format|require|guideline|step|criteri|goal|objective|persona|style",
+    re.IGNORECASE,
+)
+# An element of this name holds what the task works on, however short it is.
+DATA_TAG = re.compile(
+    r"texts?|emails?|messages?|articles?|documents?|letters?|reviews?|transcripts?|passages?|essays?|tickets?|"
+    r"complaints?|reports?|invoices?|contracts?|speech|tweets?|posts?|feedback|excerpts?|comments?",
     re.IGNORECASE,
 )
 PLACEHOLDER = re.compile(

@@ -2,6 +2,7 @@
 
 import re
 
+from ml_orchestrator.optimization.own_words import is_mentioned, own_prose
 from ml_orchestrator.optimization.reading import Reading
 from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
 
@@ -57,10 +58,11 @@ def brevity(reading: Reading) -> Finding | None:
 
 def paddings(reading: Reading) -> list[Edit]:
     """Return the places of padding, each with what it becomes."""
-    edits = [Edit(*match.span(), "") for match in _THANKS.finditer(reading.prose)]
-    for match in _ONE.finditer(reading.prose):
-        before = reading.prose[max(0, match.start() - 12) : match.start()]
-        if not _AFTER_NEGATION.search(before):
+    prose = own_prose(reading)
+    edits = [Edit(*match.span(), "") for match in _THANKS.finditer(prose)]
+    for match in _ONE.finditer(prose):
+        before = prose[max(0, match.start() - 12) : match.start()]
+        if not _AFTER_NEGATION.search(before) and not is_mentioned(prose, *match.span()):
             edits.append(_shorter(reading, match))
     return _apart(sorted(edits))
 

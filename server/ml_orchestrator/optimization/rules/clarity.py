@@ -2,6 +2,7 @@
 
 import re
 
+from ml_orchestrator.optimization.own_words import is_mentioned, own_prose
 from ml_orchestrator.optimization.reading import Reading, fill
 from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
 
@@ -9,8 +10,8 @@ __all__ = ["clarity", "vague_places"]
 
 # Hedges: the wish is the same without them.
 _HEDGE = (
-    r"(?:,? if (?:at all )?possible\b|\b(?:try to|attempt to|do your best to|if (?:at all )?possible,? |maybe |perhaps |possibly |"
-    r"kind of |sort of |somehow |somewhat |more or less ))"
+    r"\b(?:try to|attempt to|do your best to|maybe |perhaps |possibly |"
+    r"kind of |sort of |somehow |somewhat |more or less )"
 )
 # Words that stand for something only the author knows, with what to ask for.
 _OPEN: tuple[tuple[str, str], ...] = (
@@ -34,17 +35,24 @@ _OPEN: tuple[tuple[str, str], ...] = (
     ),
 )
 _PLACES = re.compile("|".join((f"({_HEDGE})", *(f"({said})" for said, _ in _OPEN))))
-_KEEPS_HEDGE = re.compile(r"(?:\bnot|n't|\bnever|\bno|\bwithout|\bto|\bthey|\bwho)\s+\Z")
+_KEEPS_HEDGE = re.compile(
+    r"(?:\bnot|n't|\bnever|\bno|\bwithout|\bto|\bthey|\bwho|\bwhat|\bwhich|\bthis|\bthat|\bany|\bsome|\bsame|"
+    r"\ba|\bthe|\beach|\bevery|\bone)\s+\Z"
+)
+_IS_ASKED = re.compile(r" *+\[FILL IN:")
+_GOES_ON = re.compile(r"[,;:?!]|\s+[a-z]")
 _VAGUE_ADJECTIVE = len(_OPEN) + 1
 
 
 def vague_places(reading: Reading) -> list[re.Match[str]]:
     """Return where the wording leaves open what is meant, and no mark asks for it yet."""
+    prose = own_prose(reading)
     return [
         match
-        for match in _PLACES.finditer(reading.prose)
-        if not _KEEPS_HEDGE.search(reading.prose[max(0, match.start() - 12) : match.start()])
-        and not reading.text[match.end() :].lstrip(" ").startswith("[FILL IN:")
+        for match in _PLACES.finditer(prose)
+        if not _KEEPS_HEDGE.search(prose[max(0, match.start() - 12) : match.start()])
+        and not is_mentioned(prose, *match.span())
+        and not _IS_ASKED.match(reading.text, match.end())
     ]
 
 
@@ -68,7 +76,7 @@ def _clearer(reading: Reading, match: re.Match[str]) -> Edit:
         return _without(reading, *match.span())
     said = reading.text[match.start() : match.end()].rstrip(" ")
     what = _OPEN[(match.lastindex or 2) - 2][1] or f"what makes it {said}"
-    ends = said.endswith(".") and not re.match(r"[,;:?!]|\s+[a-z]", reading.text[match.end() :][:3])
+    ends = said.endswith(".") and not _GOES_ON.match(reading.text, match.end())
     mark = f"{said.removesuffix('.') if ends else said} {fill(what)}{'.' if ends else ''}"
     return Edit(match.start(), match.start() + len(said), mark)
 

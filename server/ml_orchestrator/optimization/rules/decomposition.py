@@ -1,7 +1,9 @@
 """The rule that many jobs in one sentence become a list."""
 
 import re
+from bisect import bisect_right
 
+from ml_orchestrator.optimization.own_words import own_prose
 from ml_orchestrator.optimization.reading import Reading
 from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
 from ml_orchestrator.optimization.tasks import VERBS
@@ -25,9 +27,14 @@ def decomposition(reading: Reading) -> Finding | None:
     """Turn three or more jobs chained in one sentence into a numbered list, in their words."""
     if reading.has("steps"):
         return None
+    end = len(own_prose(reading))
     items = reading.parts.of("list_item")
+    begins = [item.start for item in items]
     for part in reading.parts.of("sentence"):
-        is_listed = any(item.start <= part.start < item.end for item in items)
+        if part.end > end:
+            break
+        before = bisect_right(begins, part.start)
+        is_listed = before > 0 and part.start < items[before - 1].end
         if not is_listed and (steps := _steps(reading, part.start, part.end)):
             return Finding(
                 f"One sentence holds {len(steps)} jobs; numbered, none is skipped.",

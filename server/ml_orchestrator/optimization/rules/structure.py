@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ml_orchestrator.optimization.own_words import own_prose
 from ml_orchestrator.optimization.reading import Reading
 from ml_orchestrator.optimization.reading_patterns import COMPONENTS
 from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
@@ -44,7 +45,10 @@ def structure(reading: Reading) -> Finding | None:
 
 def _runs(reading: Reading) -> Iterator[_Run]:
     current: _Run | None = None
+    end = len(own_prose(reading))
     for part in reading.parts.of("sentence"):
+        if part.end > end:
+            break
         subject = _subject(reading, part.start, part.end)
         is_apart = current is None or reading.text[current.end : part.start].strip()
         if current is not None and not is_apart and subject in ("", current.subject):

@@ -1,0 +1,37 @@
+"""Which words of a prompt are the author's wishes, and not data or words that are spoken of."""
+
+import re
+
+from ml_orchestrator.optimization.reading import Reading
+from ml_orchestrator.text.pasted import pasted_in
+
+__all__ = ["is_mentioned", "own_prose"]
+
+_SPOKEN_OF = re.compile(
+    r"\b(?:words?|phrases?|terms?|expressions?|say|says|said|saying|called|spell|define)[\s:]+"
+    r"(?:[^.:;\n]{0,40}?(?:,|\band|\bor)\s+)?\Z"
+)
+_IS_SUBJECT = re.compile(r"\s*(?:not|is|isn't|are|was|means?)\b")
+_WINDOW = 64
+
+
+def own_prose(reading: Reading) -> str:
+    """Return the instructions up to where pasted text may begin.
+
+    Places in it are places in the prompt. Rules that change words change none after it.
+    """
+    pasted = pasted_in(reading.text)
+    return reading.prose if pasted is None else reading.prose[: pasted.start]
+
+
+def is_mentioned(prose: str, start: int, end: int) -> bool:
+    """Say whether words are spoken of, or what follows makes them more than padding.
+
+    >>> prose = "explain the phrase in order to"
+    >>> is_mentioned(prose, prose.index("in"), len(prose))
+    True
+    """
+    before = prose[max(0, start - _WINDOW) : start]
+    return (
+        _SPOKEN_OF.search(before) is not None or _IS_SUBJECT.match(prose, end, end + 12) is not None
+    )
