@@ -1,6 +1,8 @@
 """An endpoint takes turns of a session; without one, or without an answer, there is an error."""
 
+import contextlib
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +25,7 @@ class _Model(BaseHTTPRequestHandler):
     """Speaks the chat protocol: answers as the toy, and writes what its worst example lacks."""
 
     keys: ClassVar[list[str | None]] = []
+    stopped: ClassVar[threading.Event] = threading.Event()
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -31,6 +34,9 @@ class _Model(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "/v1/chat/completions")
             self.end_headers()
+            return
+        if self.path.startswith("/drip"):
+            self.drip(is_head=self.path.startswith("/drip-head"))
             return
         system, user = (message["content"] for message in asked["messages"])
         text = (
@@ -47,6 +53,16 @@ class _Model(BaseHTTPRequestHandler):
     def _written(self, told: dict[str, Any]) -> str:
         return f"<prompt>{told['prompt']} Consider {told['examples'][0]['expected']}.</prompt>"
 
+    def drip(self, *, is_head: bool) -> None:
+        """Send a byte now and then, faster than any timeout of a read, until the line is cut."""
+        start = b"HTTP/1.0 200 OK\r\n" + (b"X: " if is_head else b"\r\n")
+        try:
+            self.wfile.write(start)
+            while not self.stopped.wait(0.02):
+                self.wfile.write(b"x")
+        except OSError:
+            self.close_connection = True
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
@@ -57,7 +73,9 @@ def address() -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     _Model.keys.clear()
+    _Model.stopped.clear()
     yield f"http://127.0.0.1:{server.server_port}"
+    _Model.stopped.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -124,3 +142,42 @@ def test_outputs_beyond_the_time_of_a_call_are_left_for_the_next(
         clock=lambda: next(times),
     )
     assert len(given.answers) == 2
+
+
+@pytest.mark.parametrize("path", ["/drip", "/drip-head"])
+def test_a_server_that_drips_is_cut_off_at_the_deadline(address: str, path: str) -> None:
+    endpoint = open_endpoint(f"{address}{path}", "toy", KEY)
+    with pytest.raises(UnavailableError, match="gave no whole answer within 0 s"):
+        endpoint.ask("system", "user", timeout_s=0.3)
+
+
+def test_writing_and_running_share_one_deadline(tmp_path: Path, address: str) -> None:
+    endpoint = open_endpoint(f"{address}/v1", "toy", None)
+    desk = open_desk(tmp_path)
+    brief = begin(desk)
+    while brief.needs:
+        brief = take(desk, brief, endpoint)
+    times = iter([0.0, 1.0, 20.0, 46.0])
+    with pytest.raises(UnavailableError, match="no time left"):
+        turn_by_endpoint(endpoint, brief, clock=lambda: next(times))
+
+
+def test_a_server_that_never_ends_the_handshake_is_cut_off_too() -> None:
+    _Model.stopped.clear()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = open_endpoint(f"https://127.0.0.1:{silent.getsockname()[1]}/v1", "toy", None)
+        thread = threading.Thread(target=_send_slowly, args=(silent,))
+        thread.start()
+        with pytest.raises(UnavailableError, match="gave no whole answer within 0 s"):
+            endpoint.ask("system", "user", timeout_s=0.3)
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def _send_slowly(server: socket.socket) -> None:
+    """Begin a record of TLS and send it byte by byte, until the other side has gone."""
+    connection, _ = server.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.sendall(b"\x16\x03\x03\x3f\xff\x02\x00\x3f\xfb\x03\x03")
+        while not _Model.stopped.wait(0.02):
+            connection.sendall(b"x")

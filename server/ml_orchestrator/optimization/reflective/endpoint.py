@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ml_orchestrator.errors import InvalidInputError, UnavailableError
+from ml_orchestrator.optimization.reflective.deadline import Line
 
 __all__ = ["Endpoint", "open_endpoint"]
 
-ANSWER_S = 60.0
 MAX_ANSWER_BYTES = 1_000_000
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -36,12 +36,26 @@ class Endpoint:
     model: str
     key: str | None = field(default=None, repr=False)
 
-    def ask(self, system: str, user: str, *, timeout_s: float = ANSWER_S) -> str:
-        """Return what the model answers.
+    def ask(self, system: str, user: str, *, timeout_s: float) -> str:
+        """Return what the model answers within ``timeout_s`` seconds in all.
 
         Raises:
-            UnavailableError: it cannot be reached, refuses, or its answer cannot be read.
+            UnavailableError: it cannot be reached, refuses, takes longer, or its answer cannot be
+                read.
         """
+        if timeout_s <= 0:
+            raise UnavailableError(f"{self._named} had no time left. {_NEXT}")
+        with Line(timeout_s) as line:
+            try:
+                return self._ask(system, user, line, timeout_s)
+            except UnavailableError as error:
+                if line.is_cut:
+                    raise UnavailableError(
+                        f"{self._named} gave no whole answer within {timeout_s:.0f} s. {_NEXT}"
+                    ) from error
+                raise
+
+    def _ask(self, system: str, user: str, line: Line, timeout_s: float) -> str:
         request = urllib.request.Request(  # noqa: S310 ``open_endpoint`` lets http(s) through only
             f"{self.url.rstrip('/')}/chat/completions",
             data=json.dumps(_body(self.model, system, user)).encode(),
@@ -50,7 +64,7 @@ class Endpoint:
         if self.key is not None:
             request.add_unredirected_header("Authorization", f"Bearer {self.key}")
         try:
-            with urllib.request.build_opener(_Stay).open(request, timeout=timeout_s) as answer:
+            with line.opener(_Stay).open(request, timeout=timeout_s) as answer:
                 return _text(answer.read(MAX_ANSWER_BYTES + 1))
         except urllib.error.HTTPError as error:
             error.close()
