@@ -3,7 +3,8 @@
 Two arms of 0/1 outcomes come in random order, up to 5,000 rows an arm, and are looked at 100 times:
 by `experiment_evaluate` (monitored: mixture sequential test, betting), by the fixed score test
 once at the end, by the same test at every look, and by a Bayesian who stops when one arm is better
-with a chance of 97.5 %. A stop in favour of either arm counts as a finding.
+with a chance of 97.5 %. A stop in favour of either arm counts as a finding. The last world has rare
+successes (2 %), no difference, and a tenth of all rows in the second arm.
 
     .venv/bin/python benchmarks/sequential.py [--quick] [--json] [--seed N] [--runs N] [--base P]
 """
@@ -32,6 +33,7 @@ ALPHA = 0.05
 EFFECTS = (0.0, 0.05, 0.10)
 MOST_FALSE = 0.05
 LEAST_POWER = 0.95
+RARE, SMALL_SHARE = 0.02, 0.1
 SMALLEST_EFFECT = 0.05  # written down before: what the mixture is tuned to
 Table = Mapping[str, NDArray[Any]]
 Stop = float | None  # rows an arm at which it ended with a finding
@@ -63,17 +65,21 @@ class Outcome:
         return self.share <= MOST_FALSE if self.effect == 0 else self.share >= LEAST_POWER
 
 
-def world(seed: int, base: float, effect: float) -> Table:
-    """Return rows of both arms in random order."""
+def world(seed: int, base: float, effect: float, share: float = 0.5) -> Table:
+    """Return rows of both arms in random order, this share of them in the second."""
     rng = np.random.default_rng([seed, round(1_000 * effect)])
-    arm = rng.permutation(np.repeat(np.array(["a", "b"], dtype=object), N_ROWS))
+    n_second = round(2 * N_ROWS * share)
+    sizes = [2 * N_ROWS - n_second, n_second]
+    arm = rng.permutation(np.repeat(np.array(["a", "b"], dtype=object), sizes))
     rates = np.where(arm == "b", base + effect, base)
     return {"arm": arm, "won": (rng.random(arm.size) < rates).astype(float)}
 
 
 def ours(table: Table, method: Method) -> Stop:
     """Return when the tool, told that it is monitored, first shows a difference."""
+    share = float(np.mean(table["arm"] == "b"))
     options = ExperimentOptions(
+        shares={"a": 1 - share, "b": share},
         arm="arm",
         outcome="won",
         method=method,
@@ -136,25 +142,26 @@ METHODS: Mapping[str, Callable[[Table], Stop]] = {
 }
 
 
-def run(seed: int, *, base: float, effect: float) -> list[Stop]:
+def run(seed: int, *, base: float, effect: float, share: float) -> list[Stop]:
     """Return when each method ended in one run."""
-    table = world(seed, base, effect)
+    table = world(seed, base, effect, share)
     return [method(table) for method in METHODS.values()]
 
 
-def show(found: Outcome, *, base: float, as_json: bool) -> None:
+def show(found: Outcome, *, base: float, share: float, as_json: bool) -> None:
     """Print one line."""
     n = len(found.stops)
     low, high = wilson_interval(round(found.share * n), n)
     if as_json:
         line = {"figure": f"{found.method}, +{found.effect:g}", "unit": "share", "base": base}
+        line |= {"share_of_b": share}
         line |= {"ours": found.share, "low": low, "high": high, "median_stop": found.median_stop}
         print(json.dumps({**line, "n": n, "holds": found.holds, "machine": machine()}))
         return
     goal = {None: "", True: "  holds", False: "  MISSED"}[found.holds]
     print(
-        f"{base:g} and +{found.effect:g}  {found.method:<26} found {found.share:6.1%} "
-        f"({low:.1%} to {high:.1%}, n = {n}), median stop {found.median_stop:5.0f}{goal}"
+        f"{base:g} and +{found.effect:g}, {share:.0%} in b  {found.method:<26} "
+        f"found {found.share:6.1%} ({low:.1%} to {high:.1%}, n = {n}), median stop {found.median_stop:5.0f}{goal}"
     )
 
 
@@ -170,12 +177,14 @@ def main() -> None:
     n_runs = options.runs or (100 if options.quick else 2_000)
     seeds = range(options.seed, options.seed + n_runs)
     with ProcessPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        for effect in EFFECTS:
-            work = partial(run, base=options.base, effect=effect)
+        worlds = [(options.base, effect, 0.5) for effect in EFFECTS] + [(RARE, 0.0, SMALL_SHARE)]
+        for base, effect, share in worlds:
+            work = partial(run, base=base, effect=effect, share=share)
             by_run = list(pool.map(work, seeds, chunksize=25))
             for i, name in enumerate(METHODS):
                 stops = [stops[i] for stops in by_run]
-                show(Outcome(name, effect, stops), base=options.base, as_json=options.json)
+                found = Outcome(name, effect, stops)
+                show(found, base=base, share=share, as_json=options.json)
     if not options.json:
         print(f"{N_LOOKS} looks, {N_ROWS:,} rows an arm at most; {machine()}")
 

@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.evaluation.experiments.arms import Arm, mean_of
+from ml_orchestrator.evaluation.experiments.first_look import (
+    LEAST_UNITS,
+    Seen,
+    is_enough,
+    tau_of,
+    usual_value,
+)
 from ml_orchestrator.evaluation.experiments.fixed import relative_of
 from ml_orchestrator.evaluation.experiments.found import Found
 from ml_orchestrator.evaluation.experiments.models import Look
@@ -19,15 +26,11 @@ from ml_orchestrator.numerics.mean_tests import SampleMean
 from ml_orchestrator.numerics.mixture_sprt import log_e_value, radius
 from ml_orchestrator.numerics.paired_betting import difference_bounds, log_e_process, pair_up
 
-__all__ = ["MONITORED_METHODS", "tau_of"]
+__all__ = ["MONITORED_METHODS"]
 
 N_LOOKS = 100
 N_SHOWN = 20
 MANY_PAIRS, FEW_SHOWN = 20_000, 4  # bounds of bets on continuous values take their time
-LEAST_UNITS = 50  # an arm needs so many before the first look: means are then nearly normal
-LEAST_COUNTS = 10  # and so many successes and failures in both arms together
-RATE_TAU = 0.05
-MEAN_TAU_SDS = 0.1
 Compare = Callable[[Arm, Arm, ExperimentOptions, float], Found]
 MONITORED_METHODS: Catalog[Compare] = Catalog("monitored method")
 
@@ -43,6 +46,8 @@ class _Moment:
 def msprt(a: Arm, b: Arm, options: ExperimentOptions, alpha: float) -> Found:
     """Compare means by the mixture sequential test, at up to 100 moments."""
     tau = tau_of(a, b, options)
+    if tau is None:
+        return _too_early(a, b)
     moments = [moment for moment in _moments(a, b) if moment.variance > 0]
     logs = [log_e_value(m.effect, m.variance, tau=tau) for m in moments]
     looks = [
@@ -79,72 +84,69 @@ def betting(a: Arm, b: Arm, options: ExperimentOptions, alpha: float) -> Found:
     return replace(found, shown_at=2 * first, shown_sign=sign)
 
 
-def tau_of(a: Arm, b: Arm, options: ExperimentOptions) -> float:
-    """Return the spread of the mixture: the effect planned, else a usual one."""
-    if options.planned.effect is not None:
-        return abs(options.planned.effect)
-    if a.values is not None and b.values is not None:
-        if is_binary(a.values) and is_binary(b.values):
-            return RATE_TAU
-        first = np.concatenate([a.values[:LEAST_UNITS], b.values[:LEAST_UNITS]])
-        return max(MEAN_TAU_SDS * float(first.std()), 1e-300)
-    if a.counts is not None:
-        return RATE_TAU
-    return MEAN_TAU_SDS * max(a.sd, b.sd, 1e-300)
-
-
 def _moments(a: Arm, b: Arm) -> list[_Moment]:
     """Return the difference at up to 100 moments, once there is enough to look at."""
-    if a.values is None or b.values is None or a.places is None or b.places is None:
-        moments = [(a.n + b.n, a.sample, b.sample)]
-    else:
-        ends = np.sort(np.concatenate([a.places, b.places]))
-        at = ends[np.unique(np.linspace(0, ends.size - 1, N_LOOKS).round().astype(int))]
-        sides = [
-            _prefixes(arm, np.searchsorted(places, at, side="right"))
-            for arm, places in ((a, a.places), (b, b.places))
-        ]
-        seen = [int(np.searchsorted(ends, place, side="right")) for place in at]
-        moments = [
-            (n, x, y)
-            for n, x, y in zip(seen, *sides, strict=True)
-            if x is not None and y is not None
-        ]
+    is_rate = a.counts is not None and b.counts is not None
     return [
-        _Moment(n, y.mean - x.mean, x.variance + y.variance)
-        for n, x, y in moments
-        if min(x.n, y.n) >= LEAST_UNITS and _is_counted(a, b, x, y)
+        _Moment(n, y.sample.mean - x.sample.mean, _variance(x.sample, y.sample, a, b))
+        for n, x, y in _states(a, b)
+        if is_enough(x, y, is_rate=is_rate)
     ]
 
 
-def _is_counted(a: Arm, b: Arm, x: SampleMean, y: SampleMean) -> bool:
-    if a.counts is None or b.counts is None:
-        return True
-    hits = x.mean * x.n + y.mean * y.n
-    return bool(LEAST_COUNTS <= hits <= x.n + y.n - LEAST_COUNTS)
+def _states(a: Arm, b: Arm) -> list[tuple[int, Seen, Seen]]:
+    if a.values is None or b.values is None or a.places is None or b.places is None:
+        return [(a.n + b.n, _summed(a), _summed(b))]
+    usual = usual_value(a.values, b.values)
+    ends = np.sort(np.concatenate([a.places, b.places]))
+    at = ends[np.unique(np.linspace(0, ends.size - 1, N_LOOKS).round().astype(int))]
+    sides = [
+        _prefixes(arm, np.searchsorted(places, at, side="right"), usual)
+        for arm, places in ((a, a.places), (b, b.places))
+    ]
+    seen = [int(np.searchsorted(ends, place, side="right")) for place in at]
+    return [
+        (n, x, y) for n, x, y in zip(seen, *sides, strict=True) if x is not None and y is not None
+    ]
 
 
-def _prefixes(arm: Arm, sizes: NDArray[np.intp]) -> list[SampleMean | None]:
-    """Return the mean of the first so many rows, for each size; None below the least."""
+def _summed(arm: Arm) -> Seen:
+    return Seen(arm.sample, float(arm.n if arm.counts is None else arm.counts.successes))
+
+
+def _variance(x: SampleMean, y: SampleMean, a: Arm, b: Arm) -> float:
+    """Return the variance of the difference; of rates not below that of one rate for both."""
+    apart = x.variance + y.variance
+    if a.counts is None or b.counts is None or a.units is not None or b.units is not None:
+        return apart
+    rate = (x.mean * x.n + y.mean * y.n) / (x.n + y.n)
+    return max(apart, rate * (1 - rate) * (1 / x.n + 1 / y.n))
+
+
+def _prefixes(arm: Arm, sizes: NDArray[np.intp], usual: float) -> list[Seen | None]:
+    """Return what was seen of the first so many rows, for each size; None below the least."""
     values = arm.rows()
+    n_other = np.concatenate([[0], np.cumsum(values != usual)])
     if arm.units is not None:
+        n_units = [np.unique(arm.units[:n]).size for n in sizes]
         return [
-            mean_of(values[:n], arm.units[:n])
-            if np.unique(arm.units[:n]).size >= LEAST_UNITS
+            Seen(mean_of(values[:n], arm.units[:n]), float(n_other[n]) * k / n)
+            if k >= LEAST_UNITS
             else None
-            for n in sizes
+            for n, k in zip(sizes, n_units, strict=True)
         ]
     shift = float(values.mean())
     sums = np.concatenate([[0.0], np.cumsum(values - shift)])
     squares = np.concatenate([[0.0], np.cumsum((values - shift) ** 2)])
-    found: list[SampleMean | None] = []
+    found: list[Seen | None] = []
     for n in sizes:
         if n < LEAST_UNITS:
             found.append(None)
             continue
         mean = sums[n] / n
         variance = max(0.0, (squares[n] - n * mean**2) / (n - 1))
-        found.append(SampleMean(int(n), float(mean + shift), float(variance / n)))
+        sample = SampleMean(int(n), float(mean + shift), float(variance / n))
+        found.append(Seen(sample, float(n_other[n])))
     return found
 
 

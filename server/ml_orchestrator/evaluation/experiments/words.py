@@ -132,8 +132,9 @@ def how_it_came(method: str, experiment: Experiment, options: ExperimentOptions)
         found.append(f"The prior is {prior}.")
     if method == "msprt" and options.planned.effect is None:
         found.append(
-            "The mixture's spread is a usual one (0.05 for rates, a tenth of the standard "
-            "deviation of the first rows for others); plan an effect to look for what matters."
+            "The mixture's spread is a usual one (0.05 for rates; for others a tenth of the "
+            "standard deviation planned, or else of the rows before the first look); plan an "
+            "effect to look for what matters."
         )
     if method == "betting":
         found.append("The i-th row of one arm is put beside the i-th of the other; rest waits.")
