@@ -10,7 +10,8 @@ from ml_orchestrator.numerics.paired_gain import paired_gain
 def test_equal_pairs_do_not_make_the_interval_vanish() -> None:
     for value in (0.0, 0.25, 1.0):
         found = paired_gain([value] * 6)
-        assert found.low < found.mean == value <= found.high
+        assert found.low < found.mean == value <= found.high <= 1
+        assert paired_gain([-value] * 6).low >= -1
 
 
 def test_the_exact_test_counts_signs() -> None:

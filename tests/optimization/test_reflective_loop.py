@@ -1,5 +1,6 @@
 """The reflective loop, played by a scripted writer whose prompts are a toy with a known answer."""
 
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
+from ml_orchestrator.optimization.reflective import store
 from ml_orchestrator.optimization.reflective.desk import ReflectiveDesk
 from ml_orchestrator.optimization.reflective.models import Answer, Brief, Check, Example, Proposal
 from ml_orchestrator.optimization.reflective.store import SessionStore
+from ml_orchestrator.storage.locks import exclusive
 
 WORDS = ("alpha", "beta", "gamma", "delta")
 SEED_PROMPT = "Answer the question in {text}."
@@ -80,7 +83,7 @@ def test_a_writer_who_reads_the_failures_gets_a_confirmed_gain_on_hidden_example
     tmp_path: Path,
 ) -> None:
     desk = open_desk(tmp_path)
-    brief = play(desk, begin(desk, from_file=True), rounds=8)
+    brief = play(desk, begin(desk), rounds=8)
     test_ids = {
         e.id for e in SessionStore(tmp_path).read(brief.session).examples if e.split == "test"
     }
@@ -89,7 +92,8 @@ def test_a_writer_who_reads_the_failures_gets_a_confirmed_gain_on_hidden_example
     assert report is not None
     assert all(word in report.text for word in WORDS)
     assert (report.level, report.gain, report.n_test, report.is_confirmed) == ("L2", 1.0, 12, True)
-    assert report.test_was_hidden
+    assert report.scored_by == "checks"
+    assert report.high == 1.0
     assert 0.5 < (report.low or 0) < 1
     assert report.p_value == pytest.approx(2**-12)
 
@@ -138,6 +142,8 @@ def test_answers_that_do_not_depend_on_the_prompt_give_no_confirmed_gain(tmp_pat
         ]
         report = desk.submit(brief.session, answers=scores).report
         assert report is not None
+        assert report.scored_by == "caller"
+        assert "given by the caller" in report.summary
         confirmed += report.is_confirmed
     assert confirmed == 0
 
@@ -232,3 +238,29 @@ def test_outputs_that_are_not_waited_for_or_change_are_refused(tmp_path: Path) -
 def test_a_session_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="No session 'gp-none'"):
         open_desk(tmp_path).brief("gp-none")
+
+
+def test_beyond_those_kept_the_oldest_is_dropped_unless_somebody_is_at_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MOST_KEPT", 1)
+    desk, folder = open_desk(tmp_path), tmp_path / "prompt_sessions"
+    old = begin(desk).session
+    os.utime(folder / f"{old}.json", (0, 0))
+    with exclusive(folder / f"{old}.json", doing="testing"):
+        second = begin(desk).session
+        assert desk.brief(old).stage == "baseline"
+    os.utime(folder / f"{second}.json", (1, 1))
+    third = begin(desk).session
+    assert {file.name for file in folder.iterdir()} == {f"{third}.json", f"{third}.json.lock"}
+
+
+def test_a_session_dropped_by_another_process_meanwhile_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = open_desk(tmp_path)
+    begin(desk)
+    gone = tmp_path / "prompt_sessions" / "gp-gone.json"
+    files = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: [*files(self, pattern), gone])
+    assert begin(desk).stage == "baseline"

@@ -66,10 +66,10 @@ async def test_a_session_ends_with_a_confirmed_prompt_in_mlflow(settings: Settin
         brief = await ask(c, "prompt_submit", agent=ME, session=brief["session"], finish=True)
         brief = await hand_in(c, brief)
         report = brief["report"]
-        assert (report["gain"], report["is_confirmed"], report["test_was_hidden"]) == (
+        assert (report["gain"], report["is_confirmed"], report["scored_by"]) == (
             1,
             True,
-            True,
+            "checks",
         )
         done = await ask(
             c,

@@ -41,7 +41,8 @@ def paired_gain(differences: ArrayLike, *, alpha: float = 0.05, seed: int = 0) -
 
     The interval is Student's after one more pair for and one against, each as large as the largest
     seen (for wins and losses: Agresti and Min's), so that few equal pairs do not make it vanish;
-    where all pairs are equal it is as if one of them could have differed by 1. The p value is that
+    where all pairs are equal it is as if one of them could have differed by 1. It is cut at -1 and
+    1, beyond which no difference can lie. The p value is that
     of random signs: exact up to 12 pairs, else by 9,999 draws from ``seed``.
 
     Args:
@@ -72,8 +73,8 @@ def paired_gain(differences: ArrayLike, *, alpha: float = 0.05, seed: int = 0) -
     return PairedGain(
         n=n,
         mean=mean,
-        low=min(mean, float(centre) - reach),
-        high=max(mean, float(centre) + reach),
+        low=max(-1.0, min(mean, float(centre) - reach)),
+        high=min(1.0, max(mean, float(centre) + reach)),
         p_value=_by_signs(d, seed),
     )
 

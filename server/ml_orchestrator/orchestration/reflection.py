@@ -40,7 +40,6 @@ class Reflection:
             InvalidInputError: what a session needs lacks or cannot be used.
             NotFoundError: there is no such file.
         """
-        is_file = isinstance(new.examples, str)
         return self._desk.begin(
             new.prompt,
             read_examples(self._settings, new.examples)
@@ -48,7 +47,6 @@ class Reflection:
             else new.examples,
             agent=agent,
             checks=new.checks,
-            from_file=is_file,
             budget=new.budget,
             minibatch=new.minibatch,
             max_added_tokens=new.max_added_tokens,

@@ -142,8 +142,11 @@ class Report(Record):
     train_gain: Annotated[float | None, Field(description="On what chose it: biased upwards.")]
     validation_gain: float | None
     tokens_added: int
-    test_was_hidden: Annotated[
-        bool, Field(description="From a file: only then could no candidate be written for them.")
+    scored_by: Annotated[
+        Literal["checks", "caller"],
+        Field(
+            description="The server's checks of outputs handed in, or scores that were handed in."
+        ),
     ]
     summary: str
 

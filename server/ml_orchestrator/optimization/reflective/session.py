@@ -67,7 +67,6 @@ class Session(BaseModel):
     seed: int
     examples: list[Example]
     checks: list[Check] = []
-    from_file: bool = False
     budget: int
     minibatch: int
     max_tokens: int
@@ -137,7 +136,6 @@ def new_session(
     prompt: str,
     examples: Sequence[Example],
     checks: Sequence[Check],
-    from_file: bool,
     budget: int,
     minibatch: int,
     max_added_tokens: int,
@@ -157,7 +155,6 @@ def new_session(
         seed=seed,
         examples=parted,
         checks=list(checks),
-        from_file=from_file,
         budget=budget,
         minibatch=min(minibatch, sum(e.split == "train" for e in parted)),
         max_tokens=estimated_tokens(prompt) + max_added_tokens,

@@ -4,12 +4,17 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError, NotFoundError
+from ml_orchestrator.errors import (
+    IntegrityViolationError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
 from ml_orchestrator.optimization.reflective.session import Session
 from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.storage.locks import exclusive
@@ -33,10 +38,8 @@ class SessionStore:
         """Write a new session and drop the oldest beyond those that are kept."""
         with self._locked(session.id):
             self._write(session)
-        files = sorted(self._folder.glob("*.json"), key=lambda f: f.stat().st_mtime, reverse=True)
-        for old in files[MOST_KEPT:]:
-            old.unlink(missing_ok=True)
-            Path(f"{old}.lock").unlink(missing_ok=True)
+        for id_ in self._newest()[MOST_KEPT:]:
+            self._drop(id_)
 
     def read(self, id_: str) -> Session:
         """Return a session.
@@ -71,6 +74,24 @@ class SessionStore:
             session = self.read(id_)
             yield session
             self._write(session)
+
+    def _newest(self) -> list[str]:
+        """Return the names of all sessions, the newest first."""
+        found = []
+        for file in self._folder.glob("*.json"):
+            with suppress(FileNotFoundError):  # another process dropped it meanwhile
+                found.append((file.stat().st_mtime_ns, file.stem))
+        return [id_ for _, id_ in sorted(found, reverse=True)]
+
+    def _drop(self, id_: str) -> None:
+        """Remove a session unless somebody is at it; then it goes when the next one is added.
+
+        The lock goes too: who waits for it finds no session, and a name is not given twice.
+        """
+        path = self._path(id_)
+        with suppress(UnavailableError), exclusive(path, doing="changing it", wait_s=0):
+            path.unlink(missing_ok=True)
+            Path(f"{path}.lock").unlink(missing_ok=True)
 
     def _locked(self, id_: str) -> AbstractContextManager[None]:
         return exclusive(self._path(id_), doing="changing this session", wait_s=WAIT_S)

@@ -21,6 +21,7 @@ __all__ = ["brief_of", "report_of"]
 ALPHA = 0.05
 SHOWN = 20
 SHOWN_CHARACTERS = 1_500
+_CALLERS_WORD = " Scores were given by the caller and are its word: nothing here checked them."
 TODO: dict[Stage, str] = {
     "baseline": "Run the prompt of 'needs' on each input and hand the outputs in as answers.",
     "measure": "Run the prompt of 'needs' on each input and hand the outputs in as answers.",
@@ -69,6 +70,7 @@ def report_of(session: Session) -> Report:
     before, after = first.scores(test), best.scores(test)
     found = paired_gain([after[e] - before[e] for e in test], alpha=ALPHA, seed=session.seed)
     is_new = best.id != first.id
+    is_checked = all(session.checks_of(session.example(each)) for each in test)
     is_confirmed = is_new and found.low > 0 and found.p_value < ALPHA
     numbers = f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f}) on {len(test)} examples"
     said = {
@@ -87,8 +89,9 @@ def report_of(session: Session) -> Report:
         train_gain=_gain(first, best, session.ids("train")),
         validation_gain=_gain(first, best, session.ids("validation")),
         tokens_added=estimated_tokens(best.text) - estimated_tokens(first.text),
-        test_was_hidden=session.from_file,
-        summary=said.get((is_new, is_confirmed), "No candidate did better on validation."),
+        scored_by="checks" if is_checked else "caller",
+        summary=said.get((is_new, is_confirmed), "No candidate did better on validation.")
+        + ("" if is_checked else _CALLERS_WORD),
     )
 
 
