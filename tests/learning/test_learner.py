@@ -149,6 +149,28 @@ def test_what_was_learned_is_the_same_after_a_restart_and_in_another_process(
     assert decide(fresh).n_judged == beside_sees
 
 
+def test_the_same_rows_are_held_after_a_restart_however_many_there_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_orchestrator.learning.evidence.BLOCK", 70)
+    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+    running, rng = open_learner(database), np.random.default_rng(5)
+    held = []
+    for n in range(1, 231):
+        decision = running.decide(rng.random(2).tolist(), RULES, agent="a")
+        running.feedback(decision.id, agent="a", reward=float(rng.random()))
+        if n in (139, 140, 209, 230):
+            fresh = open_learner(database)
+            for policy in POLICIES:
+                at_once, before = (decide(one, policy=policy) for one in (fresh, running))
+                assert at_once.n_judged == before.n_judged
+                assert at_once.options == before.options
+            held.append(at_once.n_judged)
+
+    assert held == [139, 70, 139, 90]
+    database.close()
+
+
 def test_contexts_of_another_length_are_learned_from_apart(learner: Learner) -> None:
     known = decide(learner).n_judged
     other = learner.decide([0.1, 0.2, 0.3], RULES, agent="a")

@@ -14,6 +14,7 @@ from ml_orchestrator.numerics.bandits.epsilon_greedy import EpsilonGreedy
 from ml_orchestrator.numerics.bandits.floor import draw, with_floor
 from ml_orchestrator.numerics.bandits.kl_ucb import KlUcb, upper_means
 from ml_orchestrator.numerics.bandits.lin_ucb import LinUcb
+from ml_orchestrator.numerics.bandits.ridge import FadingRidge
 from ml_orchestrator.numerics.bandits.thompson import BetaThompson, chances_of_best
 
 MEANS = np.array([0.2, 0.35, 0.6])
@@ -131,6 +132,22 @@ def test_lin_ucb_scores_as_an_ordinary_ridge_regression_would() -> None:
     assert policy.choose(asked) == int(by_hand(1) > by_hand(0))
 
 
+def test_a_fading_ridge_scores_as_a_weighted_one_does() -> None:
+    rng = np.random.default_rng(6)
+    arm, x, y = FadingRidge(3, discount=0.9, penalty=2.0), rng.random((30, 3)), rng.random(30)
+    steps = np.sort(rng.integers(0, 50, 30))
+    for at, context, reward in zip(steps, x, y, strict=True):
+        arm.update(int(at), context, float(reward))
+    asked, weights = rng.random(3), 0.9 ** (60.0 - steps)
+
+    gram = x.T @ (weights[:, None] * x) + 2.0 * np.eye(3)
+    mean = asked @ np.linalg.solve(gram, x.T @ (weights * y))
+    width = np.sqrt(asked @ np.linalg.solve(gram, asked))
+
+    assert arm.upper_mean(60, asked) == pytest.approx(mean)
+    assert arm.upper_mean(60, asked, alpha=0.7) == pytest.approx(mean + 0.7 * width)
+
+
 def test_epsilon_greedy_learns_which_arm_fits_which_context() -> None:
     policy, rng = EpsilonGreedy(2, 2, epsilon=0.2), np.random.default_rng(3)
     contexts = np.array([[1.0, 0.0], [0.0, 1.0]])
@@ -169,6 +186,7 @@ SENSELESS: dict[str, Callable[[], object]] = {
     "a reward below 0": lambda: KlUcb(2).update(0, -0.5),
     "a discount above 1": lambda: KlUcb(2, discount=1.5),
     "no penalty": lambda: LinUcb(2, 3, penalty=0.0),
+    "a discount that grows": lambda: FadingRidge(3, discount=1.1),
     "alpha below 0": lambda: LinUcb(2, 3, alpha=-1.0),
     "a parameter of 0": lambda: chances_of_best([1.0], [0.0]),
     "two lengths": lambda: chances_of_best([1.0, 2.0], [1.0]),

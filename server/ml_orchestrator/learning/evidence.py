@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.learning.bandwidth import best_bandwidths
-from ml_orchestrator.numerics.bandits.ridge import RidgeArms
+from ml_orchestrator.numerics.bandits.ridge import FadingRidge
 
-__all__ = ["MOST_ROWS", "Evidence", "Judged", "with_intercept"]
+__all__ = ["DISCOUNT", "Evidence", "Judged", "last_to_forget", "with_intercept"]
 
-MOST_ROWS = 10_000  # the newest are kept, up to twice as many; older ones have faded
+DISCOUNT = 0.999  # of a judged decision, by the next one: after 693 it counts for half
+BLOCK = 10_000  # numbers of feedback: the newest whole block is held, and what follows it
+COLUMNS = ("_contexts", "_rewards", "_propensities", "_arms", "_numbers")
 FIRST_LOOK = 64
 
 
@@ -29,8 +31,9 @@ class Judged:
 class Evidence:
     """Judged decisions whose contexts have one length, oldest first.
 
-    What it says depends on its rows alone, so it is the same after a restart. Adding a row costs
-    the same however many there are.
+    What it says depends on its rows alone, and which rows are held on the number of the newest
+    (`last_to_forget`); so it is the same after a restart, as long as the log has these rows.
+    Adding a row costs the same however many there are.
 
     Args:
         n_features: of a context.
@@ -42,8 +45,9 @@ class Evidence:
         self._rewards = np.empty(256)
         self._propensities = np.empty(256)
         self._arms = np.empty(256, dtype=np.int64)
+        self._numbers = np.empty(256, dtype=np.int64)
         self._codes: dict[str, int] = {}
-        self._linear: dict[str, RidgeArms] = {}
+        self._linear: dict[str, FadingRidge] = {}
         self._looked_at = 0
         self.bandwidths = np.full(n_features, np.inf)
 
@@ -64,10 +68,12 @@ class Evidence:
         """Return which rows chose ``key``, shape ``(n_rows,)``."""
         return np.asarray(self._arms[: self._n] == self._codes.get(key, -1))
 
-    def linear(self, key: str) -> RidgeArms:
-        """Return the ridge regression, with intercept, of one candidate's rewards."""
-        unknown = RidgeArms(1, self._contexts.shape[1] + 1)
-        return self._linear.get(key, unknown)
+    def linear_reward(self, key: str, context: NDArray[np.float64], *, alpha: float) -> float:
+        """Return a candidate's linear reward, and ``alpha`` times how little it is known.
+
+        By a ridge regression with intercept, in which older rows fade.
+        """
+        return self._model(key).upper_mean(self._n - 1, with_intercept(context), alpha=alpha)
 
     def add(self, rows: Iterable[Judged]) -> None:
         """Take rows that follow those already here."""
@@ -77,34 +83,43 @@ class Evidence:
             self._contexts[self._n] = row.context
             self._rewards[self._n] = row.reward
             self._propensities[self._n] = row.propensity
+            self._numbers[self._n] = row.seq
             self._arms[self._n] = self._codes.setdefault(row.key, len(self._codes))
             self._n += 1
             self._fit(row.key, self._n - 1)
         self._look()
 
-    def _make_room(self) -> None:
-        """Double the space, or drop the older half of what is more than enough."""
-        start = self._n - MOST_ROWS if self._n >= 2 * MOST_ROWS else 0
-        size = max(2 * MOST_ROWS if start else 2 * self._n, 256)
-        for name in ("_contexts", "_rewards", "_propensities", "_arms"):
-            old = getattr(self, name)[start : self._n]
-            new = np.empty((size, *old.shape[1:]), dtype=old.dtype)
-            new[: len(old)] = old
-            setattr(self, name, new)
-        self._n -= start
-        self._looked_at = 0
-        if start:
-            self._fit_anew()
-
-    def _fit_anew(self) -> None:
+    def forget(self, last: int) -> None:
+        """Let go of the rows whose number is at most ``last``."""
+        n_gone = int(np.searchsorted(self._numbers[: self._n], last, side="right"))
+        if not n_gone:
+            return
+        keys = {code: key for key, code in self._codes.items()}
+        for name in COLUMNS:
+            setattr(self, name, getattr(self, name)[n_gone:].copy())
+        self._n -= n_gone
+        left = [keys[int(code)] for code in self._arms[: self._n]]
         self._linear.clear()
-        names = {code: key for key, code in self._codes.items()}
-        for row in range(self._n):
-            self._fit(names[int(self._arms[row])], row)
+        for row, key in enumerate(left):
+            self._fit(key, row)
+        self._looked_at = 0
+        self.bandwidths = np.full_like(self.bandwidths, np.inf)
+        self._look()
+
+    def _make_room(self) -> None:
+        """Double the space."""
+        for name in COLUMNS:
+            old = getattr(self, name)
+            more = np.empty((max(len(old), 256), *old.shape[1:]), dtype=old.dtype)
+            setattr(self, name, np.concatenate([old, more]))
 
     def _fit(self, key: str, row: int) -> None:
-        model = self._linear.setdefault(key, self.linear(key))
-        model.update(0, with_intercept(self._contexts[row]), float(self._rewards[row]))
+        model = self._linear.setdefault(key, self._model(key))
+        model.update(row, with_intercept(self._contexts[row]), float(self._rewards[row]))
+
+    def _model(self, key: str) -> FadingRidge:
+        known = self._linear.get(key)
+        return known or FadingRidge(self._contexts.shape[1] + 1, discount=DISCOUNT)
 
     def _look(self) -> None:
         """Choose the bandwidths from the first 64 rows, 128, 256, and so on."""
@@ -116,6 +131,17 @@ class Evidence:
             self.bandwidths = best_bandwidths(
                 self._contexts[:n], self._arms[:n], self._rewards[:n], self._propensities[:n]
             )
+
+
+def last_to_forget(newest: int) -> int:
+    """Return up to which number feedback is let go: all before the newest whole block.
+
+    So between 10,000 and 20,000 numbers are held; what is older has faded to less than 1/20,000.
+
+    >>> [last_to_forget(newest) for newest in (9, 19_999, 20_000, 30_500)]
+    [0, 0, 10000, 20000]
+    """
+    return max(0, newest // BLOCK - 1) * BLOCK
 
 
 def with_intercept(context: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import numpy as np
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.learning.evidence import MOST_ROWS, Evidence, Judged
+from ml_orchestrator.learning.evidence import Evidence, Judged, last_to_forget
 from ml_orchestrator.learning.log import DecisionLog
 from ml_orchestrator.learning.models import (
     VERDICTS,
@@ -142,13 +142,15 @@ class Learner:
         return f"{n_decisions} decisions, {n_judged} judgements"
 
     def _refresh(self) -> None:
-        """Take in the feedback that is new."""
-        revision, rows = self.log.judged_since(self._revision, "outcome", newest=MOST_ROWS)
+        """Take in the feedback that is new, and let go of what is old."""
+        revision, rows = self.log.judged_since(self._revision, "outcome")
         by_length: dict[int, list[Judged]] = {}
         for row in rows:
             by_length.setdefault(len(row.context), []).append(row)
         for n_features, new in by_length.items():
             self._evidence.setdefault(n_features, Evidence(n_features)).add(new)
+        for evidence in self._evidence.values():
+            evidence.forget(last_to_forget(revision))
         self._revision = revision
 
     def _decision(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from ml_orchestrator.errors import ConflictError, NotFoundError
-from ml_orchestrator.learning.evidence import Judged
+from ml_orchestrator.learning.evidence import Judged, last_to_forget
 from ml_orchestrator.learning.models import LEVELS, Decision, Feedback, FeedbackKind, Option
 from ml_orchestrator.storage.engine import Database
 from ml_orchestrator.storage.schema import learning_decisions as decisions
@@ -101,12 +101,11 @@ class DecisionLog:
 
         return self._database.write(work)
 
-    def judged_since(
-        self, seq: int, kind: FeedbackKind, *, newest: int
-    ) -> tuple[int, Sequence[Judged]]:
+    def judged_since(self, seq: int, kind: FeedbackKind) -> tuple[int, Sequence[Judged]]:
         """Return the last number of feedback, and what was judged after ``seq``, oldest first.
 
-        Feedback is numbered in the order of its commits, so nothing comes in between later.
+        Feedback is numbered in the order of its commits, so nothing comes in between later. What
+        is to be forgotten anyway is left out.
         """
 
         def work(connection: Connection) -> tuple[int, Sequence[Any]]:
@@ -122,16 +121,15 @@ class DecisionLog:
                     decisions.c.propensity,
                 )
                 .join(decisions, decisions.c.seq == judged.c.decision_seq)
-                .where(judged.c.seq > seq, judged.c.kind == kind)
-                .order_by(judged.c.seq.desc())
-                .limit(newest)
+                .where(judged.c.seq > max(seq, last_to_forget(last)), judged.c.kind == kind)
+                .order_by(judged.c.seq)
             )
             return last, connection.execute(query).all()
 
         last, rows = self._database.read(work)
         return last, [
             Judged(r.seq, tuple(json.loads(r.context)), r.chosen, r.reward, r.propensity)
-            for r in reversed(rows)
+            for r in rows
         ]
 
     def newest(self, kind: FeedbackKind, *, n: int) -> Sequence[LoggedDecision]:

@@ -8,15 +8,14 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.learning.bandwidth import STRENGTH, likeness
-from ml_orchestrator.learning.evidence import Evidence, with_intercept
+from ml_orchestrator.learning.evidence import DISCOUNT, Evidence
 from ml_orchestrator.numerics.bandits.floor import with_floor
 from ml_orchestrator.numerics.bandits.kl_ucb import upper_means
 from ml_orchestrator.numerics.bandits.thompson import chances_of_best
 
 __all__ = ["POLICIES", "POLICY_VERSION", "Policy", "Situation"]
 
-POLICY_VERSION = "1"  # of all; it goes up with any change of what they choose
-DISCOUNT = 0.999  # of a judged decision, by the next one: after 693 it counts for half
+POLICY_VERSION = "2"  # of all; it goes up with any change of what they choose
 ALPHA = 0.3  # of LinUCB
 EPSILON = 0.1
 
@@ -62,7 +61,10 @@ def kl_ucb(situation: Situation) -> NDArray[np.float64]:
 
 @POLICIES.register("lin_ucb")
 def lin_ucb(situation: Situation) -> NDArray[np.float64]:
-    """Take the candidate whose linear reward in this context may be the highest."""
+    """Take the candidate whose linear reward in this context may be the highest.
+
+    Older rewards fade.
+    """
     return _best(_linear(situation, alpha=ALPHA))
 
 
@@ -87,9 +89,8 @@ def _weighed(situation: Situation) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 def _linear(situation: Situation, *, alpha: float) -> NDArray[np.float64]:
     """Return each candidate's expected reward, and ``alpha`` times how little it is known."""
-    context = with_intercept(situation.context)
-    models = [situation.evidence.linear(key) for key in situation.keys]
-    return np.array([float((m.means(context) + alpha * m.widths(context))[0]) for m in models])
+    reward = situation.evidence.linear_reward
+    return np.array([reward(key, situation.context, alpha=alpha) for key in situation.keys])
 
 
 def _best(scores: NDArray[np.float64]) -> NDArray[np.float64]:
