@@ -161,7 +161,8 @@ def show(found: Outcome, *, base: float, share: float, as_json: bool) -> None:
     goal = {None: "", True: "  holds", False: "  MISSED"}[found.holds]
     print(
         f"{base:g} and +{found.effect:g}, {share:.0%} in b  {found.method:<26} "
-        f"found {found.share:6.1%} ({low:.1%} to {high:.1%}, n = {n}), median stop {found.median_stop:5.0f}{goal}"
+        f"found {found.share:6.1%} ({low:.1%} to {high:.1%}, n = {n}), "
+        f"median stop {found.median_stop:5.0f}{goal}"
     )
 
 

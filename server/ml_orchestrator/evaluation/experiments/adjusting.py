@@ -40,7 +40,7 @@ def adjusted_by_covariate(
     n_missing = sum(part.size for part in parts) - known.size
     middle = float(known.mean())
     filled = [np.where(np.isfinite(part), part, middle) for part in parts]
-    check = check_balance(name, filled, experiment.arms)
+    check = check_balance(name, filled, experiment.arms, options)
     found = adjust([arm.rows() for arm in experiment.arms], filled)
     arms = tuple(arm.with_values(y) for arm, y in zip(experiment.arms, found.arms, strict=True))
     notices = [

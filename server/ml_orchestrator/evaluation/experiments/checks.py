@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.evaluation.experiments.arms import Arm, Experiment
+from ml_orchestrator.evaluation.experiments.arms import Arm, Experiment, mean_of
+from ml_orchestrator.evaluation.experiments.first_look import LEAST_UNITS, MEAN_TAU_SDS, RATE_TAU
 from ml_orchestrator.evaluation.experiments.models import Check
 from ml_orchestrator.evaluation.experiments.options import ExperimentOptions
 from ml_orchestrator.numerics.binning import PairedCounts
 from ml_orchestrator.numerics.chi_square import chi_square_homogeneity
-from ml_orchestrator.numerics.mean_tests import sample_mean, welch_t
+from ml_orchestrator.numerics.mean_tests import SampleMean, welch_t
+from ml_orchestrator.numerics.mixture_sprt import log_e_value
 from ml_orchestrator.numerics.sample_ratio import log_e_sizes, sizes_p_value
 
 __all__ = ["check_balance", "check_experiment", "outlier_notices"]
@@ -23,15 +25,22 @@ TAIL = 0.005
 MOST_CHANGED = 0.5  # share of the effect
 
 
-def check_experiment(experiment: Experiment, options: ExperimentOptions) -> list[Check]:
+def check_experiment(
+    experiment: Experiment, options: ExperimentOptions, units: NDArray[np.int64] | None = None
+) -> list[Check]:
     """Return the checks of sizes, missing outcomes and units; `Check` says what failing means.
+
+    Args:
+        experiment: the arms.
+        options: how it is judged; where monitored, checks hold at every look too.
+        units: whose row each of the table is, shape ``(n_rows,)``; None where rows stand alone.
 
     Raises:
         InvalidInputError: planned shares do not name the arms.
     """
     found = [_sample_ratio(experiment.arms, options)]
     if any(arm.n_missing for arm in experiment.arms):
-        found.append(_missing(experiment.arms))
+        found.append(_missing(experiment, options, units))
     if options.unit is not None:
         n = experiment.n_shared_units
         found.append(
@@ -47,11 +56,16 @@ def check_experiment(experiment: Experiment, options: ExperimentOptions) -> list
 
 
 def check_balance(
-    name: str, covariates: Sequence[NDArray[np.float64]], arms: Sequence[Arm]
+    name: str,
+    covariates: Sequence[NDArray[np.float64]],
+    arms: Sequence[Arm],
+    options: ExperimentOptions,
 ) -> Check:
-    """Return whether a covariate of the time before is alike in every arm."""
-    first = sample_mean(covariates[0])
-    p_values = [welch_t(first, sample_mean(other)).p_value() for other in covariates[1:]]
+    """Return whether a covariate of the time before is alike in every arm, counted by units."""
+    samples = [mean_of(x, arm.units) for x, arm in zip(covariates, arms, strict=True)]
+    early = np.concatenate([x[:LEAST_UNITS] for x in covariates])
+    tau = MEAN_TAU_SDS * float(early.std()) if options.is_sequential else None
+    p_values = [_p_alike(samples[0], other, tau) for other in samples[1:]]
     p_value = min(1.0, min(p_values) * len(p_values))
     is_passed = p_value >= UNSOUND
     worst = arms[1 + int(np.argmin(p_values))].name
@@ -122,13 +136,20 @@ def _planned_shares(arms: Sequence[Arm], shares: Mapping[str, float]) -> list[fl
     return [shares[name] for name in names]
 
 
-def _missing(arms: Sequence[Arm]) -> Check:
-    p_values = []
-    for other in arms[1:]:
-        counts = PairedCounts(
-            np.array([arms[0].n_missing, arms[0].n]), np.array([other.n_missing, other.n])
-        )
-        p_values.append(chi_square_homogeneity(counts).p_value)
+def _missing(
+    experiment: Experiment, options: ExperimentOptions, units: NDArray[np.int64] | None
+) -> Check:
+    arms = experiment.arms
+    if options.is_sequential or units is not None:
+        parts = [
+            (np.isin(every, kept, invert=True).astype(np.float64), every)
+            for every, kept in zip(experiment.all_rows, experiment.rows, strict=True)
+        ]
+        samples = [mean_of(x, None if units is None else units[rows]) for x, rows in parts]
+        tau = RATE_TAU if options.is_sequential else None
+        p_values = [_p_alike(samples[0], other, tau) for other in samples[1:]]
+    else:
+        p_values = [_p_missing(arms[0], other) for other in arms[1:]]
     p_value = min(1.0, min(p_values) * len(p_values))
     said = ", ".join(f"{a.name} {a.n_missing / (a.n_missing + a.n):.1%}" for a in arms)
     is_passed = p_value >= UNSOUND
@@ -139,3 +160,18 @@ def _missing(arms: Sequence[Arm]) -> Check:
         "left is not comparable. If missing means that it did not happen, write 0."
     )
     return Check(name="missing_outcomes", is_passed=is_passed, p_value=p_value, detail=detail)
+
+
+def _p_missing(a: Arm, b: Arm) -> float:
+    counts = PairedCounts(np.array([a.n_missing, a.n]), np.array([b.n_missing, b.n]))
+    return chi_square_homogeneity(counts).p_value
+
+
+def _p_alike(first: SampleMean, other: SampleMean, tau: float | None) -> float:
+    """Return the p value of equal means; with a mixture's width, one valid at every look."""
+    found = welch_t(first, other)
+    if tau is None:
+        return found.p_value()
+    if min(first.n, other.n) < LEAST_UNITS or min(tau, first.variance, other.variance) == 0:
+        return 1.0  # too early to tell
+    return math.exp(min(0.0, -log_e_value(found.estimate, found.standard_error**2, tau=tau)))

@@ -35,6 +35,7 @@ from ml_orchestrator.evaluation.experiments.table import (
     numbers,
     read_experiment,
     read_summary,
+    unit_codes,
 )
 from ml_orchestrator.numerics.bayes_arms import best_of
 
@@ -67,7 +68,7 @@ def evaluate_table(
         InvalidInputError: a column, an arm or an option cannot be used; the message says which.
     """
     experiment = read_experiment(table, options)
-    checks = check_experiment(experiment, options)
+    checks = check_experiment(experiment, options, unit_codes(table, options.unit))
     notices = [*experiment.notices, *outlier_notices(experiment.arms)]
     removed = None
     if options.covariate is not None:
