@@ -1,14 +1,26 @@
 """Columns that must not become worse: non-inferiority of each arm to the control."""
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.evaluation.experiments.arms import Experiment, mean_of
+from ml_orchestrator.evaluation.experiments.first_look import Seen, is_enough, usual_value
 from ml_orchestrator.evaluation.experiments.models import Guard
 from ml_orchestrator.evaluation.experiments.options import ExperimentOptions
-from ml_orchestrator.evaluation.experiments.table import Table, numbers, unit_codes
-from ml_orchestrator.numerics.mean_tests import SampleMean, welch_t
+from ml_orchestrator.evaluation.experiments.table import (
+    Table,
+    is_binary,
+    numbers,
+    unit_codes,
+)
+from ml_orchestrator.numerics.mean_tests import welch_t
 from ml_orchestrator.numerics.mixture_sprt import radius
+from ml_orchestrator.numerics.paired_betting import difference_bounds, pair_up
+from ml_orchestrator.numerics.proportions import Successes, score_interval
 
 __all__ = ["judge_guards"]
 
@@ -18,8 +30,10 @@ def judge_guards(
 ) -> tuple[Guard, ...]:
     """Return whether each guard holds in each arm, from all rows that have a value there.
 
-    Intervals hold at ``1 - alpha``, divided over the arms but not over the guards: all of them
-    must hold.
+    Of 0/1 columns, one row a unit, the interval is that of the score test, or of bets where
+    monitored; of others Welch's, or the mixture test's once there is enough to look at. Without
+    any spread nothing is shown. Intervals hold at ``1 - alpha``, divided over the arms but not
+    over the guards: all of them must hold.
 
     Raises:
         InvalidInputError: a column is not there or holds text, a margin is 0, or an arm has fewer
@@ -35,46 +49,82 @@ def judge_guards(
                 "negative where smaller values are better."
             )
         values = numbers(table, name, "guard")
-        samples = []
+        sides = []
         for arm, rows in zip(experiment.arms, experiment.all_rows, strict=True):
             kept = rows[np.isfinite(values[rows])]
-            n_known = kept.size if units is None else np.unique(units[kept]).size
-            if n_known < 2:
+            side = _Side(arm.name, values[kept], None if units is None else units[kept])
+            if side.n_independent < 2:
                 raise InvalidInputError(
-                    f"Guard {name!r} has {n_known} independent value(s) in arm {arm.name!r}; at "
-                    "least 2 are needed. Leave it out of guards until then."
+                    f"Guard {name!r} has {side.n_independent} independent value(s) in arm "
+                    f"{arm.name!r}; at least 2 are needed. Leave it out of guards until then."
                 )
-            samples.append(mean_of(values[kept], None if units is None else units[kept]))
-        found += [
-            _guard((name, arm.name), (samples[0], sample), margin, options, alpha=alpha)
-            for arm, sample in zip(experiment.arms[1:], samples[1:], strict=True)
-        ]
+            sides.append(side)
+        found += [_guard(name, (sides[0], side), margin, options, alpha) for side in sides[1:]]
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    arm: str
+    values: NDArray[np.float64]
+    units: NDArray[np.int64] | None
+
+    @property
+    def n_independent(self) -> int:
+        return int(self.values.size if self.units is None else np.unique(self.units).size)
+
+    def seen(self, usual: float) -> Seen:
+        share = float(np.mean(self.values != usual))
+        return Seen(mean_of(self.values, self.units), share * self.n_independent)
+
+
 def _guard(
-    names: tuple[str, str],
-    samples: tuple[SampleMean, SampleMean],
+    name: str,
+    sides: tuple[_Side, _Side],
     margin: float,
     options: ExperimentOptions,
-    *,
     alpha: float,
 ) -> Guard:
-    found = welch_t(*samples)
-    low, high = found.interval(alpha)
-    if options.is_sequential and found.standard_error > 0:
-        half = radius(found.standard_error**2, tau=abs(margin), alpha=alpha)
-        low, high = found.estimate - half, found.estimate + half
+    loss = abs(margin)
+    low, high = _interval(*sides, options, alpha, tau=loss)
     # Turned so that larger is better.
     worst, best = (low, high) if margin > 0 else (-high, -low)
-    loss = abs(margin)
-    status = "holds" if worst > -loss else "harmed" if best < -loss else "not_shown"
     return Guard(
-        column=names[0],
-        arm=names[1],
-        status=status,
+        column=name,
+        arm=sides[1].arm,
+        status="holds" if worst > -loss else "harmed" if best < -loss else "not_shown",
         margin=loss,
-        effect=found.estimate,
-        low=low,
-        high=high,
+        effect=float(sides[1].values.mean() - sides[0].values.mean()),
+        low=low if np.isfinite(low) else None,
+        high=high if np.isfinite(high) else None,
     )
+
+
+def _interval(
+    x: _Side, y: _Side, options: ExperimentOptions, alpha: float, *, tau: float
+) -> tuple[float, float]:
+    """Return the interval of the difference; the whole line where there is no spread yet."""
+    is_rate = is_binary(np.concatenate([x.values, y.values]))
+    if is_rate and all(side.n_independent == side.values.size for side in (x, y)):
+        return _of_rates(x.values, y.values, options, alpha)
+    usual = usual_value(x.values, y.values)
+    seen = x.seen(usual), y.seen(usual)
+    found = welch_t(seen[0].sample, seen[1].sample)
+    if found.standard_error == 0:
+        return -math.inf, math.inf
+    if not options.is_sequential:
+        return found.interval(alpha)
+    if not is_enough(*seen, is_rate=is_rate):
+        return -math.inf, math.inf
+    half = radius(found.standard_error**2, tau=tau, alpha=alpha)
+    return found.estimate - half, found.estimate + half
+
+
+def _of_rates(
+    x: NDArray[np.float64], y: NDArray[np.float64], options: ExperimentOptions, alpha: float
+) -> tuple[float, float]:
+    """Return an interval that holds for rare events too, at every look where monitored."""
+    if options.is_sequential:
+        return difference_bounds(pair_up(x, y, (0.0, 1.0)), alpha=alpha)
+    counts = (Successes(int(part.sum()), part.size) for part in (x, y))
+    return score_interval(*counts, alpha=alpha)
