@@ -286,7 +286,7 @@ class Doors:
     def _prompt_learner(self) -> "PromptLearner":
         from ml_orchestrator.orchestration.prompt_learning import PromptLearner
 
-        return PromptLearner(self.learner)
+        return PromptLearner(self.learner, policy=self._settings.prompt_policy)
 
     def _policy_checker(self) -> "PolicyChecker":
         from ml_orchestrator.orchestration.policy_checks import PolicyChecker

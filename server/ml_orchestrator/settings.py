@@ -17,13 +17,14 @@ from pydantic import (
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.telemetry.switch import read_switch
 
-__all__ = ["DEFAULT_PORT", "Mode", "Settings", "child_environment"]
+__all__ = ["DEFAULT_PORT", "Mode", "PromptPolicy", "Settings", "child_environment"]
 
 PREFIX = "ML_ORCHESTRATOR_"
 DEFAULT_PORT = 8642  # of the HTTP transport
 SQLITE = "sqlite:///"
 POSTGRES = "postgresql+psycopg://"
 Mode = Literal["read-only", "operator"]
+PromptPolicy = Literal["thompson", "kl_ucb", "lin_ucb", "epsilon_greedy", "uniform"]
 
 # What a child process may see of our environment: where things are, how to speak and how many
 # threads to use. API keys and tokens of the client are not on the list.
@@ -146,6 +147,15 @@ class Settings(BaseModel):
     prompt_model: Annotated[
         str | None, Field(description="Name of the model to ask for there.")
     ] = None
+    prompt_policy: Annotated[
+        PromptPolicy,
+        Field(
+            description="How prompt_select chooses among candidates: by their chance of being "
+            "best (thompson), the highest mean (kl_ucb) or linear reward (lin_ucb) that is "
+            "possible, the highest linear reward nine times in ten (epsilon_greedy), or any alike "
+            "(uniform)."
+        ),
+    ] = "thompson"
     plugins: Annotated[
         tuple[str, ...],
         Field(description="Python modules imported at start that register entries, by comma."),

@@ -1,13 +1,16 @@
 """Prompt rules chosen, judged and evaluated, through the client."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import pytest
 from mcp.client import Client
 from tests.tools.asking import ask, refusal
 
 from ml_orchestrator.app import build_server
-from ml_orchestrator.settings import Settings
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.learning.policies import POLICIES
+from ml_orchestrator.settings import PromptPolicy, Settings
 
 CLASSIFY = "Please classify this ticket as bug, question or praise: {ticket}"
 ME = "ml-orchestrator"
@@ -61,6 +64,36 @@ async def test_what_was_learned_outlives_the_server(tmp_path: Path) -> None:
         later = await ask(client, "prompt_select", agent=ME, prompt=CLASSIFY)
 
     assert later["decision"]["n_judged"] == 1
+
+
+async def test_a_setting_says_by_which_policy_rules_are_chosen(tmp_path: Path) -> None:
+    async with Client(server(tmp_path, prompt_policy="lin_ucb")) as client:
+        for _ in range(8):
+            found = await ask(client, "prompt_select", agent=ME, prompt=CLASSIFY)
+            decision = found["decision"]
+            reward = float(decision["chosen"] == [])
+            await ask(
+                client, "prompt_feedback", agent=ME, decision_id=decision["id"], reward=reward
+            )
+
+    assert decision["policy"] == "lin_ucb"
+    chances = {round(option["propensity"], 6) for option in decision["options"]}
+    n = len(decision["options"])
+    # one candidate, or several that are equally good, share what the floor of .1 leaves
+    assert len(chances) == 2
+    assert min(chances) == round(0.1 / n, 6)
+
+
+def test_every_policy_can_be_set_and_no_other(tmp_path: Path) -> None:
+    set_one = [
+        Settings.read({"ML_ORCHESTRATOR_PROMPT_POLICY": name}, project_dir=tmp_path).prompt_policy
+        for name in POLICIES
+    ]
+
+    assert set_one == list(POLICIES)
+    assert set(POLICIES) == set(get_args(PromptPolicy))
+    with pytest.raises(InvalidInputError, match="ML_ORCHESTRATOR_PROMPT_POLICY"):
+        Settings.read({}, project_dir=tmp_path, prompt_policy="best")
 
 
 async def test_a_prompt_that_no_rule_fits_comes_back_unchanged_and_undecided(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from ml_orchestrator.records import Record
+from ml_orchestrator.settings import PromptPolicy
 
 __all__ = [
     "LEVELS",
@@ -21,7 +22,7 @@ __all__ = [
     "rules_key",
 ]
 
-PolicyName = Literal["thompson", "kl_ucb", "lin_ucb", "epsilon_greedy", "uniform"]
+PolicyName: TypeAlias = PromptPolicy
 Verdict = Literal["accepted", "edited", "retried", "rejected"]
 FeedbackKind = Literal["outcome", "task"]
 Candidate: TypeAlias = str | Sequence[str]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from ml_orchestrator.analysis.analyse import analyse
 from ml_orchestrator.learning.learner import Learner
-from ml_orchestrator.learning.models import Feedback, FeedbackKind, Verdict
+from ml_orchestrator.learning.models import Feedback, FeedbackKind, PolicyName, Verdict
 from ml_orchestrator.optimization.improve import improve
 from ml_orchestrator.orchestration.prompt_selection import Selection
 
@@ -12,10 +12,16 @@ __all__ = ["PromptLearner", "rule_sets"]
 
 
 class PromptLearner:
-    """Chooses among the rules that would change a prompt, and takes what came of it."""
+    """Chooses among the rules that would change a prompt, and takes what came of it.
 
-    def __init__(self, learner: Callable[[], Learner]) -> None:
+    Args:
+        learner: Opens the learner.
+        policy: By which candidates are chosen.
+    """
+
+    def __init__(self, learner: Callable[[], Learner], *, policy: PolicyName = "thompson") -> None:
         self._learner = learner
+        self._policy: PolicyName = policy
 
     def select(self, prompt: str, *, agent: str, may_ask: bool) -> Selection:
         """Return a prompt with the rules chosen for it, and the decision in the log.
@@ -31,7 +37,11 @@ class PromptLearner:
             return Selection(decision=None, improvement=all_of_them)
         analysis = analyse(prompt)
         decision = self._learner().decide(
-            list(analysis.context), rule_sets(fitting), agent=agent, group=analysis.domain.name
+            list(analysis.context),
+            rule_sets(fitting),
+            agent=agent,
+            policy=self._policy,
+            group=analysis.domain.name,
         )
         chosen = improve(prompt, decision.chosen, may_ask=may_ask)
         return Selection(decision=decision, improvement=chosen)
