@@ -37,13 +37,13 @@ def run_runs(arguments: argparse.Namespace, settings: Settings) -> int:
     try:
         if arguments.act == "logs":
             return _logs(arguments, settings)
-        return anyio.run(_ACTS[arguments.act], build_services(settings), arguments)
+        return anyio.run(_ACTS[arguments.act], build_services(settings), settings, arguments)
     except OrchestratorError as error:
         print(f"ml-orchestrator: {error}", file=sys.stderr)
         return 1
 
 
-async def _list(services: Services, given: argparse.Namespace) -> int:
+async def _list(services: Services, settings: Settings, given: argparse.Namespace) -> int:
     if not 1 <= given.limit <= MOST_LISTED:
         raise InvalidInputError(f"--limit takes 1 to {MOST_LISTED}; found {given.limit}.")
     page = await services.workflow.runs(limit=given.limit, cursor=given.cursor)
@@ -53,13 +53,13 @@ async def _list(services: Services, given: argparse.Namespace) -> int:
     for run in page.runs:
         print(f"{run.run_id:<22} {run.state:<10} {run.workflow:<14} {run.created_at}  {run.actor}")
     if not page.runs:
-        print("No runs yet.")
+        print(f"No runs yet in {settings.home}.")
     if page.next_cursor:
         print(f"More: ml-orchestrator runs list --cursor {page.next_cursor}")
     return 0
 
 
-async def _show(services: Services, given: argparse.Namespace) -> int:
+async def _show(services: Services, _: Settings, given: argparse.Namespace) -> int:
     seen: str | None = None
     while True:
         wait_s = WATCH_S if given.watch and seen is not None else 0.0
@@ -72,15 +72,15 @@ async def _show(services: Services, given: argparse.Namespace) -> int:
         seen = shown
 
 
-async def _cancel(services: Services, given: argparse.Namespace) -> int:
+async def _cancel(services: Services, _: Settings, given: argparse.Namespace) -> int:
     return _told(await services.workflow.cancel(given.run_id, actor=person()), given)
 
 
-async def _resume(services: Services, given: argparse.Namespace) -> int:
+async def _resume(services: Services, _: Settings, given: argparse.Namespace) -> int:
     return _told(await services.workflow.resume(given.run_id, actor=person()), given)
 
 
-_ACTS: dict[str, Callable[[Services, argparse.Namespace], Awaitable[int]]] = {
+_ACTS: dict[str, Callable[[Services, Settings, argparse.Namespace], Awaitable[int]]] = {
     "list": _list,
     "show": _show,
     "cancel": _cancel,
@@ -125,7 +125,8 @@ def _logs(given: argparse.Namespace, settings: Settings) -> int:
         return 1
     wanted = None if given.run_id is None else first_of(given.run_id)
     with log.open(encoding="utf-8", errors="replace") as file:
-        _print_lines(file, wanted)
+        if not _print_lines(file, wanted) and not given.follow:
+            print(f"{log} says nothing of it.", file=sys.stderr)
         while given.follow:
             anyio.run(anyio.sleep, LOOK_S)
             _print_lines(file, wanted)
@@ -133,10 +134,14 @@ def _logs(given: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _print_lines(file: IO[str], wanted: str | None) -> None:
+def _print_lines(file: IO[str], wanted: str | None) -> int:
+    """Print the lines of a run, or all, and return how many there were."""
+    n_printed = 0
     for line in _whole_lines(file):
         if wanted is None or _is_of(line, wanted):
             print(line.rstrip("\n"), flush=True)
+            n_printed += 1
+    return n_printed
 
 
 def _whole_lines(file: IO[str]) -> Iterator[str]:

@@ -105,7 +105,9 @@ def test_the_log_of_one_run_has_its_lines_only(
     assert runs(shared, "logs", one) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
-    assert lines
+    assert [line["message"] for line in lines if "begins" in line["message"]] == [
+        f"Step tiny-break of run {one} begins"
+    ]
     assert {line["run_id"] for line in lines if "traceback" in line} == {one}
     assert not [line for line in lines if other in line["message"].split()]
 

@@ -45,10 +45,12 @@ def perform(settings: Settings, job: Job, report: Report) -> dict[str, Any]:
     """
     context = StepContext(job.run_id, job.actor, settings, report)
     logged = logged_run.set(job.run_id)
+    _log.info("Step %s of run %s begins", job.step, job.run_id)
     try:
         output = STEPS[job.step].load()(context, job.params, job.inputs)
         plain: dict[str, Any] = json.loads(json.dumps(output, allow_nan=False))
     except OrchestratorError as error:
+        _log.info("Step %s of run %s stopped: %s", job.step, job.run_id, error)
         raise StepFailedError(str(error)) from error
     except Exception as error:
         _log.exception("Step %s of run %s failed", job.step, job.run_id)
@@ -56,6 +58,8 @@ def perform(settings: Settings, job: Job, report: Report) -> dict[str, Any]:
             f"Step {job.step!r} failed unexpectedly. The traceback is in logs/worker.log of the "
             "data directory."
         ) from error
+    else:
+        _log.info("Step %s of run %s is done", job.step, job.run_id)
     finally:
         logged_run.reset(logged)
     return plain
