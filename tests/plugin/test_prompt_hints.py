@@ -77,6 +77,18 @@ def test_input_that_it_does_not_understand_lets_the_prompt_go_ahead(
     [
         "yes",
         "go on",
+        "great, now commit",
+        "looks good, ship it",
+        "nice, now run the tests",
+        "yes, that is a good idea",
+        "fix the flaky test in tests/test_api.py",
+        "add a few more tests",
+        "rename this to load_orders and push",
+        "why does the build fail on main?",
+        "update the changelog and open a pull request",
+        "continue with the next item on the list",
+        "now do the same for the other three endpoints, then run the linter and commit",
+        "Refactor utils.py so that parse_line no longer reads the clock, and keep the tests green",
         "/compact make it nicer and better",
         "!ls somehow",
         "What is the capital of Australia?",
@@ -89,6 +101,17 @@ def test_input_that_it_does_not_understand_lets_the_prompt_go_ahead(
 )  # fmt: skip
 def test_it_keeps_silent_where_there_is_nothing_to_say(prompt: str) -> None:
     assert prompt_hints(prompt) is None
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "make it better",
+        "Could you improve the whole thing somehow, it should be nicer and more modern for users?",
+    ],
+)
+def test_it_speaks_where_a_task_is_but_vague(prompt: str) -> None:
+    assert "- clarity: " in (prompt_hints(prompt) or "")
 
 
 def test_hints_are_few_short_and_repeat_nothing_of_the_prompt() -> None:

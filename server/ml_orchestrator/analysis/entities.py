@@ -15,6 +15,7 @@ from ml_orchestrator.analysis.gazetteer import (
     technology_phrases,
 )
 from ml_orchestrator.analysis.models import EntityKind
+from ml_orchestrator.text.code_names import PIECE, is_code_name, is_file_name
 from ml_orchestrator.text.phrases import Token
 from ml_orchestrator.text.prompt_parts import PromptParts
 
@@ -29,21 +30,7 @@ class Found(NamedTuple):
     kind: EntityKind
 
 
-_EXTENSIONS = frozenset(
-    "py ipynb js jsx ts tsx java kt go rs rb php c h cc cpp hpp cs swift scala r jl lua sh "  # noqa: SIM905
-    "bash ps1 bat sql csv tsv json jsonl ndjson yaml yml toml ini cfg conf env xml html htm "
-    "css scss md rst txt log pdf doc docx xls xlsx ppt pptx odt parquet feather arrow avro db "
-    "sqlite pkl joblib npz npy h5 onnx pt pth safetensors skops zip tar gz tgz png jpg jpeg "
-    "gif svg webp mp3 mp4 wav lock tf tfvars proto ps vue svelte dockerfile gradle properties "
-    "bin exe dll so whl".split()
-)
-_FILE_NAMES = frozenset(
-    {"dockerfile", "makefile", "readme", "license", "jenkinsfile", "procfile", ".env", ".gitignore"}
-)
-_PIECE = re.compile(r"[^\s,;:()\[\]{}<>\"'`|\u201c\u201d\u2018\u2019«»\ufffc]+")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-_SNAKE = re.compile(r"_{0,2}[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+")
-_CAMEL = re.compile(r"[a-z]{2,}[a-z0-9]*(?:[A-Z][a-z0-9]+)+")
 _LONGEST_NAME = 120
 
 _MONTH = (
@@ -90,6 +77,9 @@ _QUANTITY = re.compile(
     rf"|\b(?:{'|'.join(_NUMBER_WORDS)}) {_UNIT}(?!\w)",
     re.IGNORECASE,
 )
+_CLOCK = re.compile(
+    r"\d{1,2}(?::\d{2}){1,2}(?!\d)(?:\s?[ap]\.?m\b)?|\d{1,2}\s?[ap]\.?m\b", re.IGNORECASE
+)
 _TITLE = re.compile(
     r"\b(?:Mr|Mrs|Ms|Dr|Prof|Professor|Sir|Judge|President)\b\.? ([A-ZÀ-Þ][\w'\u2019-]{1,40})"
 )
@@ -125,7 +115,7 @@ def _of_parts(parts: PromptParts) -> Iterator[Found]:
 
 def _pieces(prose: str) -> Iterator[Found]:
     """Yield files, functions and names in code, told by how the text between spaces looks."""
-    for match in _PIECE.finditer(prose):
+    for match in PIECE.finditer(prose):
         piece = match[0].rstrip(".?!")
         end = match.start() + len(piece)
         if piece[1:].islower() and piece.isalpha() and not prose.startswith("(", end):
@@ -139,21 +129,11 @@ def _pieces(prose: str) -> Iterator[Found]:
 def _kind_of_name(name: str, *, is_called: bool) -> EntityKind | None:
     if len(name) > _LONGEST_NAME or not any(char.isalpha() for char in name):
         return None
-    if name.lower() not in names_with_dots() and _is_file(name):
+    if name.lower() not in names_with_dots() and is_file_name(name):
         return "file"
     if is_called and _IDENTIFIER.fullmatch(name):
         return "function"
-    return "code" if _SNAKE.fullmatch(name) or _CAMEL.fullmatch(name) else None
-
-
-def _is_file(name: str) -> bool:
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    stem, dot, extension = last.rpartition(".")
-    if dot and stem and extension.lower() in _EXTENSIONS:
-        return not (len(stem) == 1 and len(extension) == 1)
-    if last.lower() in _FILE_NAMES:
-        return last != last.lower() or last.startswith(".") or "/" in name
-    return name.startswith(("./", "../", "~/")) or (name.startswith("/") and name.count("/") > 1)
+    return "code" if is_code_name(name) else None
 
 
 def _dates(prose: str, tokens: Sequence[Token]) -> Iterator[Found]:
@@ -167,11 +147,20 @@ def _dates(prose: str, tokens: Sequence[Token]) -> Iterator[Found]:
 def _quantities(prose: str, tokens: Sequence[Token]) -> Iterator[Found]:
     free = 0
     for word, start, _ in tokens:
-        if start >= free and (word[0].isdigit() or word in _NUMBER_WORDS):
-            match = _QUANTITY.match(prose, _with_signs(prose, start))
-            if match:
-                free = match.end()
-                yield Found(*match.span(), "quantity")
+        if start < free or not (word[0].isdigit() or word in _NUMBER_WORDS):
+            continue
+        if clock := _CLOCK.match(prose, start):
+            free = clock.end()
+            continue
+        match = _QUANTITY.match(prose, _with_signs(prose, start))
+        if match and not (match[0].isdigit() and _is_after_name(prose, start)):
+            free = match.end()
+            yield Found(*match.span(), "quantity")
+
+
+def _is_after_name(prose: str, start: int) -> bool:
+    """Return whether a number is a line or a port: a colon and a name stand right before it."""
+    return prose[start - 1 : start] == ":" and prose[max(0, start - 2) : start - 1].isalnum()
 
 
 def _with_signs(prose: str, start: int) -> int:

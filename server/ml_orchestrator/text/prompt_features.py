@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
+from ml_orchestrator.text.code_names import count_code_names
 from ml_orchestrator.text.languages import guess_language
 from ml_orchestrator.text.pasted import pasted_in
 from ml_orchestrator.text.phrases import Hit, Token, tokens_of
@@ -72,6 +73,7 @@ TEXT_FEATURES = (
     "structure",
     "n_missing",
     "is_english",
+    "n_code_names",
 )
 
 LONG_WORD_LETTERS = 7
@@ -117,6 +119,7 @@ def text_features(parts: PromptParts) -> dict[str, float]:
     found["n_missing"] = float(sum(not found[name] for name in _COMPONENTS))
     language = guess_language(parts.text, (word for word, _, _ in tokens))
     found["is_english"] = float(language.code in {"en", "und"} and not language.is_mixed)
+    found["n_code_names"] = count_code_names(parts.prose)
     return {name: float(found[name]) for name in TEXT_FEATURES}
 
 

@@ -7,10 +7,10 @@ lacks, not that a rule will help: that is for logged outcomes to tell. Standard 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-__all__ = ["RULE_KINDS", "SHORTEST_WORDS", "RuleFit", "rule_fits"]
+__all__ = ["RULE_KINDS", "RuleFit", "n_concrete", "rule_fits"]
 
 Features = Mapping[str, float]
-SHORTEST_WORDS = 25  # below, a prompt of one plain sentence needs few parts
+_SHORTEST_WORDS = 25  # below, a prompt of one plain sentence needs few parts
 _LONG_WORDS = 120
 
 
@@ -38,12 +38,18 @@ def _clarity(f: Features) -> Judgement:
 
 
 def _specificity(f: Features) -> Judgement:
-    n_details = f["n_numbers"] + f["n_inline_code"] + f["n_quotes"] + f["n_urls"]
+    n_details = n_concrete(f)
     if f["n_words"] < 12 and n_details == 0 and not _is_small_question(f):
-        return 0.8, f"{f['n_words']:.0f} words and no number, name in code or quotation"
+        return 0.8, f"{f['n_words']:.0f} words and no number, file, name in code or quotation"
     if f["n_vague"] >= 2 and n_details < f["n_vague"]:
         return 0.5, f"{f['n_vague']:.0f} vague words beside {n_details:.0f} details"
     return 0.0, ""
+
+
+def n_concrete(features: Features) -> float:
+    """Return how many concrete things a prompt names: numbers, files, code, quotes, addresses."""
+    names = ("n_numbers", "n_code_names", "n_inline_code", "n_fences", "n_quotes", "n_urls")
+    return sum(features[name] for name in names)
 
 
 def _structure(f: Features) -> Judgement:
@@ -136,7 +142,7 @@ def _data_safety(f: Features) -> Judgement:
 
 def _is_small_question(f: Features) -> bool:
     """Return whether this is one plain question, which needs no parts."""
-    return bool(f["n_questions"]) and f["n_words"] < SHORTEST_WORDS and not f["refers_to_data"]
+    return bool(f["n_questions"]) and f["n_words"] < _SHORTEST_WORDS and not f["refers_to_data"]
 
 
 _JUDGES: dict[str, Callable[[Features], Judgement]] = {
