@@ -5,6 +5,8 @@ import pytest
 from ml_orchestrator.optimization.improve import improve
 from ml_orchestrator.optimization.intent import losses
 from ml_orchestrator.optimization.rules import RULES
+from ml_orchestrator.optimization.tasks import VERBS
+from ml_orchestrator.text.prompt_cues import TASK_VERBS
 
 LETTER = (
     "Dear John, I was wondering if you could please send the report by Friday.\n\n"
@@ -82,3 +84,87 @@ def test_every_rule_leaves_pasted_text_alone() -> None:
     for name, rule in RULES.items():
         for task in ("Proofread this email:\n\n", "Translate to French: "):
             assert LETTER in rule.apply(task + LETTER), name
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("Write a script to delete files older than 30 days", None),
+        ("Write an article about type 2 diabetes", None),
+        ("Write code that stops after 300 steps", None),
+        ("Write at most 10 tips for code", None),
+        ("Write 3 letters to our customers", "there are 3 letters"),
+    ],
+)
+def test_only_a_number_that_the_verb_asks_for_is_checked(prompt: str, said: str | None) -> None:
+    checks = improve(prompt, ["success_criteria"]).text
+    assert ("there are" in checks) == (said is not None)
+    assert said is None or f"- {said}\n" in checks
+    assert "numbered list, one" in improve("List at most 10 items to buy").text
+
+
+def test_a_length_is_quoted_from_the_author_alone_and_with_its_unit() -> None:
+    assert "the length" not in improve("Explain recursion to beginners.").text
+    assert "the length" not in improve("Write a script that finds lines of at most 80 marks.").text
+    essay = improve("Write an essay on bees in at most 300 words.").text
+    assert "- the length is as asked: at most 300 words\n" in essay
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Translate the text to French, German and Spanish: {text}",
+        "Translate {text} to French and German.",
+        "Generate 50 rows as CSV with name,email,age",
+    ],
+)
+def test_no_form_is_stated_where_the_task_names_one_or_several(prompt: str) -> None:
+    assert improve(prompt, ["output_contract"]).applied == ()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("Rate the essay from 1 to 10", "Return the rating from 1 to 10 on the first line"),
+        ("Compare React and Vue and Angular", "one column for each of React, Vue, Angular;"),
+        ("Decide between A, B and C", "one column for each of A, B, C;"),
+        ("Translate {text} to French.", "Return only the French text"),
+    ],
+)
+def test_the_form_fits_what_is_asked(prompt: str, said: str) -> None:
+    assert said in improve(prompt, ["output_contract"]).text
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["Write a poem on rain", "Write a haiku", "Write a short story", "Write a toast for Ann"],
+)
+def test_what_may_be_invented_need_not_be_true(prompt: str) -> None:
+    text = improve(prompt).text
+    assert "Do not invent" not in text
+    assert "every claim" not in text
+    assert "Do not invent" in improve("Write a report on rain").text
+
+
+@pytest.mark.parametrize(
+    ("prompt", "wrong"),
+    [
+        ("Write tests", "writer"),
+        ("Design an onboarding flow", "recruiter"),
+        ("Generate fake customer data", "support"),
+        ("Write a guide on cookies in browsers", "cook"),
+        ("Analyse the regression tests", "data scientist"),
+    ],
+)
+def test_a_single_word_does_not_give_the_wrong_role(prompt: str, wrong: str) -> None:
+    found = improve(prompt, ["role"]).text
+    assert found.startswith("You are ")
+    assert wrong not in found.split("\n")[0]
+
+
+def test_verbs_of_the_analysis_set_a_task_too_and_no_stale_mark_is_kept() -> None:
+    assert set(VERBS) >= TASK_VERBS
+    for prompt in ("Train a model on this table.", "Rename the columns", "Please run the tests."):
+        assert "Task:" not in improve(prompt).text
+    first = improve("Could you please go ahead and refactor `parse`?")
+    assert "[FILL IN: what to do" not in first.text

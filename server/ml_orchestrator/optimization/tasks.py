@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ml_orchestrator.text.prompt_cues import TASK_VERBS
 from ml_orchestrator.text.prompt_parts import PromptParts
 
-__all__ = ["KINDS_OF_TASK", "VERBS", "Task", "tasks_of"]
+__all__ = ["KINDS_OF_TASK", "OTHER", "VERBS", "Task", "tasks_of"]
 
 _VERBS_OF: Mapping[str, str] = MappingProxyType(
     {
@@ -31,11 +32,13 @@ _VERBS_OF: Mapping[str, str] = MappingProxyType(
         "converse": "interview chat talk roleplay",
     }
 )
-KINDS_OF_TASK = tuple(_VERBS_OF)
-VERBS: Mapping[str, str] = MappingProxyType(
-    {verb: kind for kind, verbs in _VERBS_OF.items() for verb in verbs.split()}
-)
-_VERB = "|".join(sorted(VERBS, key=len, reverse=True))
+OTHER = "do"  # a task that no component of a prompt is typical of
+KINDS_OF_TASK = (*_VERBS_OF, OTHER)
+_TYPICAL = {verb: kind for kind, verbs in _VERBS_OF.items() for verb in verbs.split()}
+VERBS: Mapping[str, str] = MappingProxyType({**dict.fromkeys(TASK_VERBS, OTHER), **_TYPICAL})
+_VERB = "|".join(sorted(_TYPICAL, key=len, reverse=True))
+_NOUNS_AS_WELL = frozenset("report note guide comment document log state order work".split())
+_OTHER_VERB = "|".join(sorted(TASK_VERBS - _TYPICAL.keys() - _NOUNS_AS_WELL, key=len, reverse=True))
 _PADDING = (
     r"(?:(?:please|kindly|now|then|first|next|finally|also|carefully|briefly|clearly|just|"
     r"concisely|thoroughly|accurately|critically|systematically)[,]? ){0,5}+"
@@ -47,8 +50,13 @@ _CLAUSE = re.compile(
     rf"{_PADDING}({_VERB})\b(?!-)",
     re.IGNORECASE,
 )
+_OTHER_TASK = re.compile(
+    rf"(?:(?:can|could|would|will|should|must) you |i (?:want|need) you to |let's |help (?:me|us) (?:to )?)?"
+    rf"{_PADDING}({_OTHER_VERB})\s+(?!(?:is|are|was|were|has|have|had|of|will|can|should|must)\b)\S",
+    re.IGNORECASE,
+)
 _NOT_A_TASK = re.compile(
-    r"\s+(?:in|as|with|at|for|using|sure|only|your (?:answer|response|output|reply))\b",
+    r"\s+(?:in|as|with|at(?! most| least)|for|using|sure|only|your (?:answer|response|output|reply))\b",
     re.IGNORECASE,
 )
 _NO_PRONOUN = r"\s+(?!(?:it|them|out|down)\b|(?:[a-z]+ ){1,3}(?:paragraphs|sentences|lines|sections|bullets)\b(?! (?:on|about|for|that)))"
@@ -67,13 +75,13 @@ _NEGATED = re.compile(
 )
 _CODE = re.compile(
     r"\b(?:function|scripts?|program|code|class|regex|regular expression|quer(?:y|ies)|endpoint|"
-    r"unit tests?|api|cli|component|module|dockerfile|workflow file|sql|migration)\b",
+    r"unit tests?|tests|test cases?|api|cli|component|module|dockerfile|workflow file|sql|migration)\b",
     re.IGNORECASE,
 )
 _BUG = re.compile(r"\b(?:bugs?|error|exception|crash|failing|fails|traceback|issue)\b", re.I)
 _TEXTUAL = re.compile(r"\b(?:grammar|spelling|typos?|punctuation|wording|tone)\b", re.I)
 _IDEAS = re.compile(
-    r"\b(?:ideas?|names?|titles?|suggestions?|options?|headlines?|slogans?)\b", re.I
+    r"\b(?:ideas?|names?(?!,\w)|titles?|suggestions?|options?|headlines?|slogans?)\b", re.I
 )
 _PLAN = re.compile(
     r"\b(?:plan|schedule|roadmap|itinerary|curriculum|syllabus|strategy|agenda)\b", re.I
@@ -123,7 +131,18 @@ def tasks_of(parts: PromptParts) -> tuple[Task, ...]:
     >>> [task.kind for task in tasks_of(split_prompt("Read it. Then classify it and explain why."))]
     ['classify', 'explain']
     """
-    return tuple(_found(parts))
+    return tuple(_found(parts)) or tuple(_others(parts))
+
+
+def _others(parts: PromptParts) -> Iterator[Task]:
+    """Yield tasks of no typical kind; they count only where there is no other."""
+    seen = parts.instructions
+    for part in parts.of("sentence"):
+        prose = seen[part.start : part.end]
+        if not _sets_no_task(prose) and (match := _OTHER_TASK.match(prose)):
+            sentence = parts.text[part.start : part.end]
+            at = part.start + match.start(1)
+            yield Task(OTHER, match[1], at, sentence, part.start, part.end)
 
 
 def _found(parts: PromptParts) -> Iterator[Task]:
@@ -141,7 +160,7 @@ def _sets_no_task(prose: str) -> bool:
 def _in_sentence(sentence: str, prose: str, start: int, end: int) -> Iterator[Task]:
     n_found = 0
     label = re.match(r"(?:[*_]{0,3}[A-Za-z ]{1,24}[*_]{0,3}:[*_]{0,3}|\W+)\s*", prose)
-    begin = label.end() if label and prose.split(maxsplit=1)[0].lower() not in VERBS else 0
+    begin = label.end() if label and prose.split(maxsplit=1)[0].lower() not in _TYPICAL else 0
     if _sets_no_task(prose[begin:]):
         return
     for match in _CLAUSE.finditer(prose[begin:]):

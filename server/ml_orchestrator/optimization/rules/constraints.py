@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ml_orchestrator.optimization.asked import source
+from ml_orchestrator.optimization.asked import may_invent, source
 from ml_orchestrator.optimization.needs import is_needed
 from ml_orchestrator.optimization.reading import Reading, fill
 from ml_orchestrator.optimization.rules.contract import Finding, rule
@@ -60,7 +60,10 @@ def constraints(reading: Reading) -> Finding | None:
     """State what must stay, what must not happen, and ask for limits only the author knows."""
     if not is_needed(reading, "constraints") or reading.has("constraints"):
         return None
-    lines = "\n".join(f"- {line}" for line in _LIMITS[reading.kind])
+    limits = _LIMITS[reading.kind]
+    if reading.kind == "write" and may_invent(reading):
+        limits = limits[1:]
+    lines = "\n".join(f"- {line}" for line in limits)
     return added(
         reading,
         "Constraints",

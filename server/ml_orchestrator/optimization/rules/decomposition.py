@@ -6,14 +6,14 @@ from bisect import bisect_right
 from ml_orchestrator.optimization.own_words import own_prose
 from ml_orchestrator.optimization.reading import Reading
 from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
-from ml_orchestrator.optimization.tasks import VERBS
+from ml_orchestrator.optimization.tasks import OTHER, VERBS
 
 __all__ = ["decomposition"]
 
 _LEAST_STEPS = 3
 _FIRST = (
     "read|take|look at|open|load|go through|use|study|check|watch|gather|collect|remove|add|"
-    + ("|".join(VERBS))
+    + "|".join(verb for verb, kind in VERBS.items() if kind != OTHER)
 )
 _STARTS = re.compile(rf"(?:first,? |then,? |now,? )?({_FIRST})\b", re.IGNORECASE)
 _JOINT = re.compile(

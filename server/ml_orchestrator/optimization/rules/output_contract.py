@@ -1,5 +1,6 @@
 """The rule that an answer has a form."""
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -9,6 +10,7 @@ from ml_orchestrator.optimization.asked import (
     genre,
     labels,
     options,
+    several_targets,
     target,
 )
 from ml_orchestrator.optimization.needs import is_needed
@@ -18,18 +20,35 @@ from ml_orchestrator.optimization.sections import added
 
 __all__ = ["output_contract"]
 
+_FORM = re.compile(
+    r"\b(?:as|in|into|to|of) (?:an? |the )?(?:valid )?(?:json|csv|tsv|yaml|xml|html|markdown|table|spreadsheet|bullets?|bullet points)\b"
+    r"|\b\d+ rows\b|\b(?:with|and) (?:the )?(?:columns|fields|headings)\b",
+    re.IGNORECASE,
+)
+_SCALE = re.compile(r"\bfrom \d+ to \d+\b|\bout of \d+\b", re.IGNORECASE)
+
 
 @rule("output_contract", kind="add", order=70)
 def output_contract(reading: Reading) -> Finding | None:
     """State the form of the answer, drawn from what is asked for."""
-    if not is_needed(reading, "output") or reading.has("output"):
+    if not is_needed(reading, "output") or reading.has("output") or _names_form(reading):
+        return None
+    contract = _CONTRACTS[reading.kind](reading)
+    if not contract:
         return None
     return added(
         reading,
         "Output format",
-        _CONTRACTS[reading.kind](reading),
+        contract,
         reason="Nothing says what the answer should look like, so it will differ each time.",
     )
+
+
+def _names_form(reading: Reading) -> bool:
+    """Say whether the task itself names a form, which a usual one would contradict."""
+    if reading.task is None or reading.kind in {"convert", "code", "debug"}:
+        return False
+    return _FORM.search(reading.task.sentence) is not None
 
 
 def _classify(reading: Reading) -> str:
@@ -54,6 +73,8 @@ def _summarise(reading: Reading) -> str:
 
 
 def _translate(reading: Reading) -> str:
+    if several_targets(reading):
+        return ""
     return f"Return only the {target(reading) or 'translated'} text, with its line breaks kept."
 
 
@@ -65,7 +86,7 @@ def _write(reading: Reading) -> str:
     kind = genre(reading)
     if "mail" in kind:
         return "Return the subject line on the first line, then the body, and nothing else."
-    if kind in {"poem", "haiku", "song", "story", "speech"}:
+    if kind in {"poem", "haiku", "song", "story", "speech", "sonnet"}:
         return f"Return a title and the {kind}, and nothing else."
     if kind in {"article", "blog post", "essay", "report", "guide", "tutorial", "proposal"}:
         return f"Return the {kind} in Markdown: a title, then sections with headings."
@@ -83,7 +104,11 @@ def _debug(_: Reading) -> str:
     return "Return, in this order: the cause in one sentence, the corrected code in a code block, and how to confirm the fix."
 
 
-def _review(_: Reading) -> str:
+def _review(reading: Reading) -> str:
+    if reading.task and reading.task.verb.lower() in {"rate", "score", "grade"}:
+        scale = _SCALE.search(reading.task.sentence)
+        of = f" {scale[0]}" if scale else ""
+        return f"Return the rating{of} on the first line, then the reasons for it, one per line."
     return (
         "Return a list of findings, the most serious first; each with the place, what is wrong, "
         "why it matters and a concrete change."
@@ -115,8 +140,8 @@ def _plan(_: Reading) -> str:
 
 
 def _brainstorm(reading: Reading) -> str:
-    many = count_asked(reading) or f"{fill('how many')} items"
-    return f"Return a numbered list of {many}, one per line, each with one sentence on why it fits."
+    many = count_asked(reading) or ("" if reading.has("count") else f"{fill('how many')} items")
+    return f"Return a numbered list{' of ' if many else ''}{many}, one per line, each with one sentence on why it fits."
 
 
 def _explain(_: Reading) -> str:

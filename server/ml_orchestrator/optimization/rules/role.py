@@ -13,43 +13,49 @@ __all__ = ["role"]
 _FIELDS: tuple[tuple[str, str], ...] = (
     (r"sql|postgres(?:ql)?|mysql|sqlite|database schema", "a database engineer"),
     (r"python|pandas|django|flask|fastapi|pytest", "a senior Python developer"),
-    (r"typescript|javascript|react|vue|node", "a senior TypeScript and JavaScript developer"),
-    (r"java|kotlin|spring", "a senior Java developer"),
+    (
+        r"typescript|javascript|react(?! to\b)|vue|node\.js",
+        "a senior TypeScript and JavaScript developer",
+    ),
+    (r"java|kotlin|spring boot", "a senior Java developer"),
     (r"rust|golang|go service|c\+\+", "a senior systems programmer"),
     (
-        r"kubernetes|docker|terraform|ci pipeline|deployment|on-call|incident",
+        r"kubernetes|docker|terraform|ci pipeline|deployment pipeline|on-call|incident report",
         "a site reliability engineer",
     ),
     (r"vulnerabilit\w+|phishing|owasp|encryption|pentest|threat model", "a security engineer"),
     (
-        r"machine learning|data set|dataset|regression|a/b test|experiment results|churn",
+        r"machine learning|linear regression|regression model|a/b test|experiment results|churn",
         "a data scientist",
     ),
     (
-        r"contract|clause|legal|gdpr|liability|lease|nda",
+        r"(?<!data )(?<!api )(?<!smart )contracts?(?! tests?)|legal|gdpr|liability|lease|nda",
         "a lawyer who drafts and reviews contracts",
     ),
     (
-        r"patient|clinical|symptoms?|diagnosis|medication|dosage",
+        r"patients|clinical|medical|medication|dosage",
         "a physician who explains with care",
     ),
-    (r"budget|invest\w*|tax|cash flow|revenue|invoice|accounting|quarterly", "a financial analyst"),
     (
-        r"marketing|campaign|landing page|brand|slogan|product description|seo|advert",
+        r"annual budget|invest(?:ing|ments?|ors?)|tax(?:es)?|cash flow|revenue|invoice|accounting|quarterly",
+        "a financial analyst",
+    ),
+    (
+        r"marketing|campaign|landing page|slogan|product description|seo|advert",
         "a marketing copywriter",
     ),
     (
         r"lesson|students?|homework|pupils|curriculum|exam|grade \d+|classroom",
         "an experienced teacher",
     ),
-    (r"recipe|cook\w*|meal|ingredients?|dinner", "an experienced cook"),
-    (r"travel|itinerary|trip|hotel", "a travel planner"),
+    (r"recipes?|cook(?:ing|book)?|meal|ingredients?|dinner", "an experienced cook"),
+    (r"travel|itinerary|road trip|hotel", "a travel planner"),
     (r"workout|training plan|marathon|fitness", "a certified fitness coach"),
     (
-        r"candidate|job description|job advert|resume|cv|interview|onboarding",
+        r"job description|job advert|resume|cv|job interview",
         "an experienced recruiter",
     ),
-    (r"customers?|support ticket|complaint|refund", "a customer support lead"),
+    (r"customer support|support tickets?|complaint|refund", "a customer support lead"),
     (
         r"user interviews?|usability|wireframe|onboarding flow|product requirements?|roadmap",
         "a product manager",

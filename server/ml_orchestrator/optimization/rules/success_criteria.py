@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ml_orchestrator.optimization.asked import count_asked
+from ml_orchestrator.optimization.asked import (
+    CREATIVE,
+    count_asked,
+    genre,
+    length_asked,
+    may_invent,
+)
 from ml_orchestrator.optimization.needs import is_needed
 from ml_orchestrator.optimization.reading import Reading, fill
-from ml_orchestrator.optimization.reading_patterns import COMPONENTS
 from ml_orchestrator.optimization.rules.contract import Finding, rule
 from ml_orchestrator.optimization.sections import added
 
@@ -33,6 +38,7 @@ _CHECKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
     }
 )
+_CREATIVE = ("it reads well aloud", "the end follows from what comes before")
 
 
 @rule("success_criteria", kind="add", order=110)
@@ -40,7 +46,7 @@ def success_criteria(reading: Reading) -> Finding | None:
     """Say when the answer is good, as checks drawn from what the prompt asks for."""
     if not is_needed(reading, "success") or reading.has("success"):
         return None
-    checks = [*_own_checks(reading), *_CHECKS[reading.kind]]
+    checks = [*_own_checks(reading), *_usual_checks(reading)]
     body = "\n".join(("Before you finish, check that:", *(f"- {check}" for check in checks)))
     return added(
         reading,
@@ -50,13 +56,19 @@ def success_criteria(reading: Reading) -> Finding | None:
     )
 
 
+def _usual_checks(reading: Reading) -> tuple[str, ...]:
+    if genre(reading) in CREATIVE:
+        return _CREATIVE
+    checks = _CHECKS[reading.kind]
+    return checks[:1] if reading.kind == "write" and may_invent(reading) else checks
+
+
 def _own_checks(reading: Reading) -> list[str]:
     checks = []
     if many := count_asked(reading):
         checks.append(f"there are {many}")
-    length = COMPONENTS["length"][1].search(reading.prose)
-    if length and length[0] not in many:
-        checks.append(f"the length is as asked: {length[0]}")
+    if length := length_asked(reading):
+        checks.append(f"the length is as asked: {length}")
     if reading.has("constraints"):
         checks.append("each constraint holds")
     return checks

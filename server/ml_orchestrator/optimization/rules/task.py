@@ -15,7 +15,7 @@ _OPENING = re.compile(r"(?:[\w'-]+ ){0,4}")
 _REASON = "No instruction or question says what to do."
 
 
-@rule("task", kind="add", order=5)
+@rule("task", kind="add", order=22)
 def task(reading: Reading) -> Finding | None:
     """Open with a verb: say what to do, not only what it is about."""
     if reading.tasks or "task" in reading.names or not reading.prose.strip():
