@@ -3,8 +3,10 @@
 Thompson sampling plays three worlds of ten arms (the rewards of a seed are the same for all) with
 binary rewards; ratios of mean regret come with a 95 % bootstrap interval over seeds. LinUCB reads
 the digits of scikit-learn once, one right answer in ten. Peers run in environments of their own,
-in turns with ours. Last, what contexts are worth: rules that help in one half of the contexts and
-harm in the other, which one of twelve features tells; learned with the context and without.
+in turns with ours. These are classes that keep no log and nothing fades in; what `prompt_select`
+runs is measured beside them: the same worlds by its own policies, and times with a log. Last, what
+contexts are worth: rules that help in one half of the contexts and harm in the other, which one of
+twelve features tells; learned with the context and without.
 
     .venv/bin/python benchmarks/bandits.py [--quick] [--json]
 """
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _bandit_product import product_figures
 from _bandit_worlds import coins
 from _digits_stream import ALPHA, stream
 from _figures import Figure, arguments, machine, show
@@ -61,6 +64,9 @@ def main() -> None:
         figures += _thompson(name, means, pythons, n_seeds, rounds, as_json=options.json)
     if "mabwiser" in pythons:
         figures += _linucb(pythons["mabwiser"], n_streams)
+    n_product = 5 if options.quick else 40
+    classes = {name: _regrets(n_product, rounds, means) for name, means in WORLDS.items()}
+    figures += product_figures(WORLDS, classes, rounds=rounds, n_seeds=n_product)
     figures.append(_gain_of_contexts(8 if options.quick else 40))
     show(figures, as_json=options.json)
 
@@ -127,6 +133,10 @@ def _our_regret(seed: int, rounds: int, means: Sequence[float], took: list[float
         took.append(time.perf_counter() - began)
         chosen.append(arm)
     return float(max(means) * rounds - np.asarray(means)[chosen].sum())
+
+
+def _regrets(n_seeds: int, rounds: int, means: Sequence[float]) -> list[float]:
+    return [_our_regret(seed, rounds, means, []) for seed in range(n_seeds)]
 
 
 def _linucb(python: Path, n_streams: int) -> list[Figure]:

@@ -3,7 +3,9 @@
 A policy learned from 60 digits, mixed half with chance, is logged; asked about is one learned from
 539 digits, nine times out of ten. The remaining 1,258 digits are the population: each run draws as
 many rows from it, so the true value is known exactly. Peers that estimate the same are unmaintained
-or need deep-learning libraries, so there is none beside ours.
+or need deep-learning libraries, so there is none beside ours. Last, logs that hardly speak
+for a policy: rewards are coins whatever is done, the policy always does what was logged one time in
+twenty; how often `policy_evaluate` refuses, and how often it claims a gain or a loss that is none.
 
     .venv/bin/python benchmarks/ope.py [--quick] [--json]
 """
@@ -17,6 +19,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
+from ml_orchestrator.learning.policy_models import PolicyReport
+from ml_orchestrator.learning.policy_value import PolicyRows, value_of
 from ml_orchestrator.numerics.off_policy import (
     Estimate,
     direct_method,
@@ -30,6 +34,8 @@ from ml_orchestrator.numerics.reward_models import cross_fitted
 N_TRAIN, N_LOGGING = 539, 60
 N_ACTIONS = 10
 ERROR_GOAL = 0.025
+RARE = 0.05
+THIN_ROWS = (40, 100, 400, 700, 1_000, 2_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ def main() -> None:
     n_seeds = 60 if options.quick else 500
     runs = [_run(seed) for seed in range(n_seeds)]
     figures = [figure for name in runs[0][1] for figure in _figures(name, runs)]
+    n_thin = 200 if options.quick else 2_000
+    figures += [figure for n in THIN_ROWS for figure in _thin(n, n_thin)]
     show(figures, as_json=options.json)
 
 
@@ -72,6 +80,26 @@ def _run(seed: int) -> tuple[float, Mapping[str, Estimate]]:
         "direct method": direct_method(expected, target),
         "doubly robust": doubly_robust(rewards, weights, drawn, expected, target),
     }
+
+
+def _thin(n: int, n_seeds: int) -> list[Figure]:
+    """Return how many of logs with ``n`` rows are refused, and false claims of the others."""
+    reports = [_without_gain(n, seed) for seed in range(n_seeds)]
+    gains = [report.gain for report in reports if report.gain is not None]
+    n_false = sum((g.low or 0.0) > 0 or (g.high or 0.0) < 0 for g in gains)
+    title, refused = f"{n} rows, chance 1/20", 100 * (1 - len(gains) / n_seeds)
+    figures = [Figure(f"{title}, refused", "%", refused, None, None, None, n_seeds)]
+    if gains:
+        share = 100 * n_false / len(gains)
+        figures.append(Figure(f"{title}, false claims", "%", share, None, None, None, len(gains)))
+    return figures
+
+
+def _without_gain(n: int, seed: int) -> PolicyReport:
+    rng = np.random.default_rng([seed, n])
+    does, rewards = rng.random(n) < RARE, (rng.random(n) < 0.5).astype(float)
+    rows = PolicyRows(rewards, np.where(does, RARE, 1 - RARE), does.astype(float))
+    return value_of(rows, level="L1")
 
 
 def _world(rng: np.random.Generator) -> World:
