@@ -6,9 +6,17 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from ml_orchestrator.errors import ConflictError, InvalidInputError, PermissionDeniedError
+from ml_orchestrator.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnavailableError,
+)
+from ml_orchestrator.orchestration import prompt_versions as prompt_versions_module
 from ml_orchestrator.orchestration.prompt_versions import PromptVersions, prompt_versions
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.locks import exclusive
 
 TEXT = 'Sum up {{text}} in 3 sentences. Answer as {"summary": "…"}.'
 
@@ -70,6 +78,43 @@ def test_an_alias_that_somebody_moves_meanwhile_is_left_where_they_put_it(
     with pytest.raises(ConflictError, match="moved by somebody else at the same moment"):
         put(versions, key="gp-3")
     assert other.get_prompt_version("summary", "challenger").version == 2
+
+
+@pytest.mark.parametrize("moved", ["before", "after"])
+def test_a_server_without_compare_and_set_is_asked_again_after_the_move(
+    versions: PromptVersions, other: MlflowClient, monkeypatch: pytest.MonkeyPatch, moved: str
+) -> None:
+    put(versions)
+    put(versions, key="gp-2", alias=None)
+    set_alias = versions._prompts.set_alias
+
+    def unknown(*_: object, **__: object) -> bool:
+        if moved == "before":
+            other.set_prompt_alias("summary", "challenger", 2)
+        raise NotFoundError("no such model")
+
+    def overtaken(name: str, alias: str, version: int) -> None:
+        set_alias(name, alias, version)
+        other.set_prompt_alias(name, alias, 2)
+
+    monkeypatch.setattr(versions._registry, "move_alias", unknown)
+    if moved == "after":
+        monkeypatch.setattr(versions._prompts, "set_alias", overtaken)
+    with pytest.raises(ConflictError, match="moved by somebody else at the same moment"):
+        put(versions, key="gp-3")
+    assert other.get_prompt_version("summary", "challenger").version == 2
+
+
+def test_who_registers_a_prompt_waits_for_who_does_already(
+    versions: PromptVersions, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt_versions_module, "WAIT_S", 0.0)
+    with (
+        exclusive(home / "locks" / "summary.prompt", doing="testing"),
+        pytest.raises(UnavailableError, match="registering prompt summary"),
+    ):
+        put(versions)
+    put(versions)
 
 
 def test_what_is_for_people_or_for_models_is_refused(

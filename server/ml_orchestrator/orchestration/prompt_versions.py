@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from ml_orchestrator.errors import ConflictError, NotFoundError
 from ml_orchestrator.lifecycle._mlflow_prompts import MlflowPrompts
@@ -10,22 +11,31 @@ from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.orchestration.prompt_places import RegisteredPrompt, check_place
 from ml_orchestrator.registry.store import RegistryStore
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.locks import exclusive
 
 __all__ = ["PromptVersions", "prompt_versions"]
 
+WAIT_S = 30.0
+
 
 class PromptVersions:
-    """Registers prompts and moves their aliases by compare-and-set."""
+    """Registers prompts and moves their aliases, one process of a data directory at a time.
+
+    An alias moves by compare-and-set where MLflow's database can be asked. A remote server has no
+    such request: there the alias is read before and after.
+    """
 
     def __init__(
         self,
         prompts: MlflowPrompts,
         registry: RegistryStore,
+        home: Path,
         *,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._prompts = prompts
         self._registry = registry
+        self._home = home
         self._new_id = new_id
 
     def put(
@@ -44,12 +54,15 @@ class PromptVersions:
             ConflictError: somebody moved the alias at the same moment; the version stays.
             PermissionDeniedError: the alias is for people.
             InvalidInputError: a name or the text cannot be used.
+            UnavailableError: another process is registering this prompt for long.
         """
         check_place(name, alias)
-        before = None if alias is None else self._prompts.alias_version(name, alias)
-        version = self._prompts.register(name, text, key=key, tags=tags, message=message)
-        if alias is not None and before != version:
-            self._move(name, alias, before, version)
+        lock = self._home / "locks" / f"{name}.prompt"
+        with exclusive(lock, doing=f"registering prompt {name}", wait_s=WAIT_S):
+            before = None if alias is None else self._prompts.alias_version(name, alias)
+            version = self._prompts.register(name, text, key=key, tags=tags, message=message)
+            if alias is not None and before != version:
+                self._move(name, alias, before, version)
         uri = f"prompts:/{name}@{alias}" if alias else f"prompts:/{name}/{version}"
         return RegisteredPrompt(name=name, version=version, alias=alias, uri=uri)
 
@@ -62,6 +75,7 @@ class PromptVersions:
             is_done = self._prompts.alias_version(name, alias) == before
             if is_done:
                 self._prompts.set_alias(name, alias, version)
+                is_done = self._prompts.alias_version(name, alias) == version
         if not is_done:
             raise ConflictError(
                 f"Version {version} of prompt {name!r} is registered, but @{alias} was moved by "
@@ -76,4 +90,4 @@ def prompt_versions(settings: Settings) -> Iterator[PromptVersions]:
         prompts = MlflowPrompts(
             settings.mlflow_tracking_uri, settings.mlflow_registry_uri, settings.home
         )
-        yield PromptVersions(prompts, desk.store)
+        yield PromptVersions(prompts, desk.store, settings.home)
