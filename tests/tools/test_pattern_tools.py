@@ -85,3 +85,11 @@ async def test_columns_of_the_call_are_searched_and_what_is_wrong_is_refused(
 
 def _plain(value: Any) -> float | str:
     return value if isinstance(value, str) else float(value)
+
+
+async def test_a_column_of_dates_is_refused_as_outcome(tmp_path: Path) -> None:
+    days = pl.Series("day", range(3_000)).cast(pl.Date)
+    answers().with_columns(days).drop("steps").write_parquet(tmp_path / "answers.parquet")
+    async with client(tmp_path) as c:
+        told = await refusal(c, TOOL, source="answers.parquet", outcome="day")
+    assert "holds dates or times" in told

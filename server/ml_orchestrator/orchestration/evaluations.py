@@ -38,18 +38,18 @@ class Evaluator:
         Raises:
             OrchestratorError: the table cannot be read or searched; the message says why.
         """
-        arrays, notices = self._read(table)
-        report = discover_patterns(arrays, spec)
+        arrays, times, notices = self._read(table)
+        report = discover_patterns(arrays, spec, times=times)
         report = report.model_copy(update={"notices": (*notices, *report.notices)})
         return report, [pattern_plot(report)] if with_plot else []
 
-    def _read(self, table: str | InlineTable) -> tuple[Arrays, tuple[str, ...]]:
+    def _read(self, table: str | InlineTable) -> tuple[Arrays, frozenset[str], tuple[str, ...]]:
         if not isinstance(table, str):
             side = self._samples.inline(table)
-            return dict(side.rows), side.notices
+            return dict(side.rows), side.times, side.notices
         dataset = self._samples.dataset(table)
-        arrays = dict(side_of(dataset).rows)
-        return arrays | _lists(dataset.frame), dataset.notices
+        side = side_of(dataset)
+        return dict(side.rows) | _lists(dataset.frame), side.times, dataset.notices
 
 
 def _lists(frame: pl.DataFrame) -> Arrays:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["chances_to_outcome", "coins"]
+__all__ = ["Table", "chances_to_outcome", "coins"]
 
 Table = dict[str, NDArray[Any]]
 

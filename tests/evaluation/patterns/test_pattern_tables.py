@@ -50,7 +50,7 @@ def test_columns_become_features_cut_on_the_first_part_alone() -> None:
         "copy: the same cases as 'flag'",
         "not_flag: the opposite of 'flag'",
         "still: left out, constant",
-        "text: free text",
+        "text: left out, 200 different values",
     ):
         assert told in notices
 

@@ -30,15 +30,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """All patterns on the first part: sets of features first, then orders, then clusters.
+    """All patterns on the first part: sets of features first, then orders, clusters, cuts.
 
     Attributes:
         features: binary features of all cases.
         sets: sets of features on the first part.
-        others: orders and clusters.
+        others: orders, clusters, and numbers cut elsewhere than in the middle.
         others_here: shape ``(n_first, n_others)``.
         families: shape ``(n_candidates,)``; patterns of a kind and size share a number.
         rows: rows of the first part.
+        numbers: shape ``(n_candidates,)``; cuts of one number share a place, others have -1.
     """
 
     features: Features
@@ -47,6 +48,7 @@ class Candidates:
     others_here: NDArray[np.bool_]
     families: NDArray[np.int64]
     rows: NDArray[np.int64]
+    numbers: NDArray[np.int64]
 
     @property
     def n(self) -> int:
@@ -110,11 +112,22 @@ def gather(
         for c in clusters
         if least <= c.holds[rows].sum() <= len(rows) - least
     ]
-    others = [*orders, *groups]
+    cuts = [Candidate(c.name, "feature", (c.name,), c.holds) for c in features.cuts]
+    others = [*orders, *groups, *cuts]
     none = np.zeros((len(rows), 0), dtype=np.bool_)
     here = np.column_stack([other.holds[rows] for other in others]) if others else none
-    families = [*sets.sizes, *(10 + len(order.items) for order in orders), *(20 for _ in groups)]
-    return Candidates(features, sets, others, here, np.array(families, dtype=np.int64), rows)
+    families = [
+        *sets.sizes,
+        *(10 + len(order.items) for order in orders),
+        *(20 for _ in groups),
+        *(30 for _ in cuts),
+    ]
+    numbers = np.full(len(families), -1, dtype=np.int64)
+    places = {column: i for i, column in enumerate(dict.fromkeys(c.column for c in features.cuts))}
+    numbers[len(families) - len(cuts) :] = [places[c.column] for c in features.cuts]
+    return Candidates(
+        features, sets, others, here, np.array(families, dtype=np.int64), rows, numbers
+    )
 
 
 def _is_own(sets: FeatureSets) -> NDArray[np.bool_]:

@@ -27,9 +27,15 @@ def cautions(
     patterns: Sequence[Pattern],
     residuals: NDArray[np.float64] | None,
     n_groups: int,
+    giveaways: Sequence[str],
 ) -> tuple[str, ...]:
     """Return one sentence for each thing a reader should know before acting."""
     found = []
+    if giveaways:
+        found.append(
+            f"{', '.join(giveaways[:5])}: nearly gives the outcome away. A copy or a result of it "
+            "explains nothing and hides other patterns: leave it out, unless it was known before."
+        )
     needed = cases_needed(NOTEWORTHY_SD, selection_z=selection_z, fdr=spec.fdr)
     if needed > n_cases:
         effect = NOTEWORTHY_SD * sd

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ml_orchestrator.evaluation.patterns.candidates import Candidate
+from ml_orchestrator.evaluation.patterns.certainty import certain_effects, leaves_no_rest
 from ml_orchestrator.evaluation.patterns.models import Effect
 from ml_orchestrator.numerics.robust_regression import robust_fit
 
@@ -61,6 +62,14 @@ def measure(
     fit = robust_fit(columns[:, told], outcome[rows], of_rows)
     effects: list[Effect | None] = [None] * len(patterns)
     p_values = np.ones(len(patterns))
+    if leaves_no_rest(outcome[rows], fit.residuals):
+        certain = certain_effects(columns[:, told], outcome[rows], fit.effects, of_rows)
+        for i, found in zip(told, certain, strict=True):
+            effects[i] = found
+            if expected is not None:
+                tail = found.p_value / 2
+                p_values[i] = tail if found.effect * expected[i] > 0 else 1 - tail
+        return Measured(tuple(effects), p_values, fit.residuals)
     reach = float(stats.t.ppf((1 + LEVEL) / 2, fit.freedom))
     for i, effect, error in zip(told, fit.effects, fit.errors, strict=True):
         if error <= 0:

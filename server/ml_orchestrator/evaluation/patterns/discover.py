@@ -1,6 +1,6 @@
 """Patterns of a table: selected on one part, tested on a second, replicated on a third."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from ml_orchestrator.evaluation.patterns.cautions import cautions
 from ml_orchestrator.evaluation.patterns.checking import Measured, measure
 from ml_orchestrator.evaluation.patterns.clusters import FoundCluster, find_clusters
 from ml_orchestrator.evaluation.patterns.features import binary_features
+from ml_orchestrator.evaluation.patterns.giveaways import giveaways
 from ml_orchestrator.evaluation.patterns.models import (
     Cluster,
     Effect,
@@ -75,7 +76,9 @@ class _Found:
     replication: Measured
 
 
-def discover_patterns(table: CaseTable, spec: PatternSpec) -> PatternReport:
+def discover_patterns(
+    table: CaseTable, spec: PatternSpec, *, times: Collection[str] = ()
+) -> PatternReport:
     """Return which patterns go with the outcome, with what their checks say.
 
     The first part (60 %) cuts numbers, lists candidates and selects a joint model of patterns;
@@ -86,19 +89,20 @@ def discover_patterns(table: CaseTable, spec: PatternSpec) -> PatternReport:
     Args:
         table: at least 300 cases with an outcome; at most 200,000.
         spec: what is what.
+        times: columns that hold dates or times, as seconds.
 
     Raises:
         InvalidInputError: a column is missing or of the wrong kind, or there are too few or too
             many cases, groups or features; the message says what would work.
     """
-    data = _read(table, spec)
+    data = _read(table, spec, times)
     found = _searched(data, spec)
     return _report(data, found, spec)
 
 
-def _read(table: CaseTable, spec: PatternSpec) -> _Data:
+def _read(table: CaseTable, spec: PatternSpec, time_columns: Collection[str]) -> _Data:
     check_table(table, spec)
-    outcome = read_outcome(spec.outcome, table[spec.outcome])
+    outcome = read_outcome(spec.outcome, table[spec.outcome], is_time=spec.outcome in time_columns)
     rows = outcome.rows
     groups = numbered_groups(table[spec.group], rows, spec.group) if spec.group else None
     times = times_of(table, spec.time, rows) if spec.time else None
@@ -182,6 +186,12 @@ def _report(data: _Data, found: _Found, spec: PatternSpec) -> PatternReport:
             patterns=patterns,
             residuals=_in_time_order(data, found, spec),
             n_groups=0 if data.groups is None else len(np.unique(data.groups)),
+            giveaways=giveaways(
+                data.table,
+                feature_columns(data.table, spec),
+                found.patterns,
+                data.outcome.values,
+            ),
         ),
         notices=(*data.outcome.notices, *found.notices),
     )

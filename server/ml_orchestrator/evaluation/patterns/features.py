@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.evaluation.patterns.cuts import Cut, cut_numbers
 from ml_orchestrator.evaluation.patterns.table import CaseTable
 
 __all__ = ["MOST_FEATURES", "Features", "binary_features"]
@@ -16,6 +17,7 @@ MOST_FEATURES = 120
 MOST_LEVELS = 20
 MOST_TEXT_SHARE = 0.5  # distinct values per case, above which text is no category
 LONGEST_VALUE = 60
+SEPARATOR = ">"  # of events in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,13 @@ class Features:
         names: one for each column of ``values``.
         values: shape ``(n_cases, n_features)``.
         notices: what became of columns, one sentence each.
+        cuts: numbers cut elsewhere than in the middle; candidates alone, never in a set.
     """
 
     names: tuple[str, ...]
     values: NDArray[np.bool_]
     notices: tuple[str, ...]
+    cuts: tuple[Cut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ def binary_features(
     A number becomes "above its median", a category one feature for each of its levels (of two
     levels the rarer one), a missing value a feature of its own and none of the others. Cuts,
     levels and what is left out are learnt on ``learn_on`` alone. A feature that equals another
-    one there, or is its opposite, is left out with notice.
+    one there, or is its opposite, is left out with notice. Ends and ranges of numbers are cuts.
 
     Raises:
         InvalidInputError: no feature, or more than 120, are left.
@@ -56,18 +60,37 @@ def binary_features(
     for column in columns:
         found = list(_of_column(column, table[column], learn_on))
         if not found:
-            notices.append(f"{column}: free text or names without repeats, left out.")
+            notices.append(_left_out(column, table[column], learn_on, least))
         usable = [one for one in found if _is_usable(one.values[learn_on], least)]
         if found and not usable:
-            notices.append(
-                f"{column}: left out, constant or nearly so: fewer than {least:,} cases of the "
-                "first part differ."
-            )
+            notices.append(_left_out(column, table[column], learn_on, least))
         made += usable
     kept, repeats = _without_repeats(made, learn_on)
     _check_number(len(kept), columns)
     values = np.column_stack([one.values for one in kept])
-    return Features(tuple(one.name for one in kept), values, (*notices, *repeats))
+    numbers = [(name, table[name]) for name in columns if table[name].dtype != object]
+    cuts, more = cut_numbers(numbers, values.T, learn_on=learn_on, least=least)
+    return Features(tuple(one.name for one in kept), values, (*notices, *repeats, *more), cuts)
+
+
+def _left_out(column: str, values: NDArray[Any], rows: NDArray[np.int64], least: int) -> str:
+    known = [v for v in values[rows] if v is not None] if values.dtype == object else []
+    n_distinct = len(set(known))
+    if n_distinct <= MOST_LEVELS:
+        return (
+            f"{column}: left out, constant or nearly so: fewer than {least:,} cases of the first "
+            "part differ."
+        )
+    is_events = sum(SEPARATOR in v for v in known) > MOST_TEXT_SHARE * len(known)
+    advice = (
+        "If it holds events in order, name it in sequence."
+        if is_events
+        else "If it holds names or free text, make columns of what may matter in it."
+    )
+    return (
+        f"{column}: left out, {n_distinct:,} different values, of which too few cases hold any "
+        f"one ({least:,} are needed in the first part). {advice}"
+    )
 
 
 def _is_usable(values: NDArray[np.bool_], least: int) -> bool:

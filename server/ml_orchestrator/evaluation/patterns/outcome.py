@@ -24,14 +24,20 @@ class Outcome:
     notices: tuple[str, ...]
 
 
-def read_outcome(name: str, column: NDArray[Any]) -> Outcome:
+def read_outcome(name: str, column: NDArray[Any], *, is_time: bool = False) -> Outcome:
     """Return the outcome of the cases that have one.
 
     Numbers stay as they are; two numbers, or two words, become 0 and 1 (the later in order is 1).
 
     Raises:
-        InvalidInputError: it never varies, one of two values is rare, or it has more words.
+        InvalidInputError: it never varies, one of two values is rare, it has more words, or it is
+            a date or time.
     """
+    if is_time:
+        raise InvalidInputError(
+            f"The outcome {name!r} holds dates or times. It must be a number, or have two values: "
+            "give the days or seconds between two dates instead."
+        )
     is_text = column.dtype == object
     known = np.array([v is not None for v in column]) if is_text else np.isfinite(column)
     rows = np.flatnonzero(known)

@@ -24,6 +24,7 @@ MOST_ROUNDS = 8
 LEAST_OWN_SHARE = 0.05  # of a pattern's variance that others do not explain
 ALIKE = 3.84  # of twice the log-likelihood: the 95 % point of chi-square with one degree
 MOST_STAND_INS = 5
+MOST_CUTS = 2  # of one number, beside its middle; more say less to a reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,13 @@ class _Search:
             inverse=inverse,
         )
 
+    def _full(self, model: list[int]) -> NDArray[np.int64]:
+        """Return the cuts of numbers that have as many in the model as may be."""
+        numbers = self.candidates.numbers
+        places, counts = np.unique(numbers[model], return_counts=True)
+        full = places[(counts >= MOST_CUTS) & (places >= 0)]
+        return np.flatnonzero(np.isin(numbers, full)) if full.size else full
+
     def _drop_in(
         self, moments: NDArray[np.float64], spreads: NDArray[np.float64]
     ) -> NDArray[np.float64]:
@@ -166,7 +174,7 @@ class _Search:
     ) -> tuple[float, list[int]]:
         drop = np.minimum(self._drop_in(state.moments, state.spreads), 0.999999 * state.left)
         gains = -self.worth * np.log1p(-drop / state.left) - price
-        gains[model] = -np.inf
+        gains[[*model, *self._full(model)]] = -np.inf
         best = int(gains.argmax())
         is_room = len(model) < min(MOST_SELECTED, self.worth // 20)
         return (float(gains[best]) if is_room else -np.inf), [*model, best]
@@ -186,7 +194,7 @@ class _Search:
         for place, member in enumerate(model):
             left = self._left_after_swap(state, place)
             gains = price[member] - price - self.worth * np.log(left / state.left)
-            gains[model] = -np.inf
+            gains[[*model, *self._full([m for m in model if m != member])]] = -np.inf
             other = int(gains.argmax())
             if gains[other] > best[0]:
                 best = float(gains[other]), [*model[:place], other, *model[place + 1 :]]

@@ -38,8 +38,9 @@ def report_sentences(
     """Return what may be concluded from all of it."""
     least = _points(detectable) if is_binary else f"{detectable:.3g}"
     smaller = (
-        f"An effect of {least} in every tenth case would be found 8 times in 10; smaller ones "
-        "are often missed."
+        f"An effect of {least} in every tenth case would be found 8 times in 10 if its pattern is "
+        "one of those looked at (up to three features, numbers in a set cut at their median; a "
+        "number alone at its ends and in ranges too); smaller ones are often missed."
     )
     was = "was" if n_selected == 1 else "were"
     if n_confirmed == 0:
