@@ -102,6 +102,20 @@ def test_old_rewards_fade_so_that_a_rule_which_changed_is_noticed(policy: str) -
     assert choice.chances[1] > (0.94 if policy == "epsilon_greedy" else 0.99)
 
 
+@pytest.mark.parametrize("policy", LEARNED)
+def test_most_choices_are_the_best_rule_once_it_is_known(policy: str) -> None:
+    evidence, rng, means = Evidence(1), np.random.default_rng(8), (0.2, 0.35, 0.6)
+    chosen = []
+    for t in range(800):
+        choice = select(np.zeros(1), RULES[:3], evidence, policy=policy, floor=0.0, rng=rng)
+        reward = float(rng.random() < means[choice.index])
+        chance = choice.chances[choice.index]
+        evidence.add([Judged(t, (0.0,), RULES[choice.index], reward, chance)])
+        chosen.append(choice.index)
+
+    assert np.mean(np.array(chosen[400:]) == 2) > 0.8
+
+
 def test_what_is_known_depends_on_the_rows_alone_and_not_on_how_they_came() -> None:
     rng = np.random.default_rng(5)
     rows = [
