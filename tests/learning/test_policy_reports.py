@@ -8,6 +8,7 @@ from ml_orchestrator.learning.evidence import Evidence
 from ml_orchestrator.learning.insights import rule_insights
 from ml_orchestrator.learning.log import LoggedDecision
 from ml_orchestrator.learning.policies import POLICIES, Situation
+from ml_orchestrator.learning.policy_value import PolicyRows, value_of
 from ml_orchestrator.learning.targets import report_on_log
 
 KEYS = ("", "clarity", "clarity+role", "role")
@@ -158,6 +159,21 @@ def test_a_policy_the_log_cannot_speak_for_is_refused_with_the_reason() -> None:
     assert report.reason is not None
     assert "hardly ever logged" in report.reason
     assert report.support.effective_n == 0
+
+
+@pytest.mark.parametrize("n", [40, 100])
+def test_few_rows_of_a_policy_that_was_hardly_logged_claim_no_gain(n: int) -> None:
+    """Rewards are coins whatever is done; what the policy does was logged one time in twenty."""
+    rng, conclusions = np.random.default_rng(n), set()
+    for _ in range(200):
+        does, rewards = rng.random(n) < 0.05, (rng.random(n) < 0.5).astype(float)
+        rows = PolicyRows(rewards, np.where(does, 0.05, 0.95), does.astype(float))
+        report = value_of(rows, level="L1")
+        conclusions.add(report.conclusion)
+        assert report.is_refused
+        assert report.gain is None
+
+    assert conclusions == {"What this policy would have earned cannot be said from these rows."}
 
 
 def test_what_the_log_cannot_answer_is_refused_with_what_to_do() -> None:
