@@ -16,7 +16,8 @@ def clustered_mean(values: ArrayLike, units: ArrayLike) -> SampleMean:
     The mean is a ratio, sum of values over number of rows, and both vary from unit to unit; the
     variance is that of the delta method, with ``n / (n - 1)`` units. Without that factor it
     equals the cluster-robust variance of a regression on a constant. One row a unit gives the
-    usual variance.
+    usual variance. Where few units have most rows, the variance is as unsure as that of
+    ``(sum n)**2 / sum n**2`` even units, which is `SampleMean.n_even`.
 
     Args:
         values: shape ``(n_rows,)``.
@@ -43,4 +44,7 @@ def clustered_mean(values: ArrayLike, units: ArrayLike) -> SampleMean:
     mean = float(x.mean())
     rests = np.bincount(codes, weights=x) - mean * sizes
     factor = sizes.size / (sizes.size - 1)
-    return SampleMean(int(sizes.size), mean, float(factor * (rests @ rests) / x.size**2))
+    variance = float(factor * (rests @ rests) / x.size**2)
+    n_even = float(x.size**2 / (sizes @ sizes))
+    is_even = bool((sizes == sizes[0]).all())
+    return SampleMean(int(sizes.size), mean, variance, None if is_even else n_even)

@@ -20,11 +20,16 @@ class Adjusted:
         arms: one array for each arm, in the order given; the mean of all values is unchanged.
         slope: outcome for each unit of the covariate.
         variance_removed: share of the variance within arms that is gone, 0..1.
+        slope_squares: what is left of the sum of squares within arms, over that of the covariate;
+            over its degrees of freedom it is the variance of the slope.
+        gaps: mean of the covariate in each arm, less that of all.
     """
 
     arms: tuple[NDArray[np.float64], ...]
     slope: float
     variance_removed: float
+    slope_squares: float
+    gaps: tuple[float, ...]
 
 
 def adjust(outcomes: Sequence[ArrayLike], covariates: Sequence[ArrayLike]) -> Adjusted:
@@ -32,8 +37,9 @@ def adjust(outcomes: Sequence[ArrayLike], covariates: Sequence[ArrayLike]) -> Ad
 
     The slope is that of a regression with one level for each arm, so an effect of the treatment
     does not enter it. A covariate without spread changes nothing. Randomisation makes the
-    adjusted difference of means an estimate of the same effect, and never a noisier one but for
-    one degree of freedom.
+    adjusted difference of means an estimate of the same effect. The slope is estimated: with few
+    values the means are less sure than the adjusted values look, by what `slope_squares` and
+    `gaps` tell, and a covariate that explains little adds noise.
 
     Args:
         outcomes: one array of shape ``(n,)`` for each arm.
@@ -64,4 +70,7 @@ def adjust(outcomes: Sequence[ArrayLike], covariates: Sequence[ArrayLike]) -> Ad
     adjusted = tuple(y - slope * (x - middle) for y, x in zip(ys, xs, strict=True))
     before = float(within_y @ within_y)
     removed = 0.0 if before == 0 else slope * float(within_x @ within_y) / before
-    return Adjusted(adjusted, slope, min(1.0, max(0.0, removed)))
+    removed = min(1.0, max(0.0, removed))
+    squares = 0.0 if spread == 0 else before * (1 - removed) / spread
+    gaps = tuple(float(x.mean()) - middle for x in xs)
+    return Adjusted(adjusted, slope, removed, squares, gaps)

@@ -1,7 +1,7 @@
 """Comparing two means by Student's and Welch's t test, from values or from their moments."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,11 +21,18 @@ class SampleMean:
         n: independent units it rests on: rows, or clusters of rows.
         mean: the mean.
         variance: of the mean (not of the values): the squared standard error.
+        n_even: how many clusters of one size would weigh as much; None where sizes are equal.
     """
 
     n: int
     mean: float
     variance: float
+    n_even: float | None = field(default=None, repr=False)
+
+    @property
+    def n_effective(self) -> float:
+        """Units that count, for degrees of freedom: `n_even`, at least 2, or all."""
+        return self.n if self.n_even is None else max(2.0, self.n_even)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ def sample_mean(values: ArrayLike, name: str = "values") -> SampleMean:
 def welch_t(first: SampleMean, second: SampleMean) -> Difference:
     """Return the difference of means when the variances may differ.
 
-    Degrees of freedom by Welch and Satterthwaite. Equal to scipy's
+    Degrees of freedom by Welch and Satterthwaite, from `SampleMean.n_effective`. Equal to scipy's
     ``ttest_ind(equal_var=False)``. Without any spread the standard error is 0.
 
     References:
@@ -95,7 +102,7 @@ def welch_t(first: SampleMean, second: SampleMean) -> Difference:
     variance = first.variance + second.variance
     if variance == 0:
         return Difference(second.mean - first.mean, 0.0, math.inf)
-    parts = first.variance**2 / (first.n - 1) + second.variance**2 / (second.n - 1)
+    parts = sum(s.variance**2 / (s.n_effective - 1) for s in (first, second))
     degrees = math.inf if parts == 0 else variance**2 / parts
     return Difference(second.mean - first.mean, math.sqrt(variance), degrees)
 

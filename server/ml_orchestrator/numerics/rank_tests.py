@@ -35,6 +35,8 @@ def mann_whitney(first: ArrayLike, second: ArrayLike, *, alpha: float) -> Superi
     The p value equals scipy's ``mannwhitneyu`` (exact for small samples without ties). The
     interval is Brunner and Munzel's, which needs no equal shapes, cut at 0 and 1; it can
     disagree with the test near its edge, because the test asks more (equal distributions).
+    Samples that do not overlap leave it no variance; it is then that of as many independent
+    pairs as the smaller sample has values, which all went one way.
 
     Args:
         first: shape ``(n,)``, n at least 2.
@@ -58,16 +60,28 @@ def mann_whitney(first: ArrayLike, second: ArrayLike, *, alpha: float) -> Superi
     probability = float(placed_y.mean() / x.size)
     spread_x = float(placed_x.var(ddof=1)) / y.size**2 / x.size
     spread_y = float(placed_y.var(ddof=1)) / x.size**2 / y.size
-    half = _half_width(spread_x, spread_y, x.size, y.size, alpha)
     p_value = float(mannwhitneyu(x, y, alternative="two-sided").pvalue)
     p_value = 1.0 if np.isnan(p_value) else p_value  # all values equal
+    if spread_x + spread_y == 0:
+        low, high = _without_spread(probability, min(x.size, y.size), alpha)
+        return Superiority(probability, low, high, p_value)
+    half = _half_width(spread_x, spread_y, x.size, y.size, alpha)
     return Superiority(
         probability, max(0.0, probability - half), min(1.0, probability + half), p_value
     )
 
 
 def _half_width(a: float, b: float, n: int, m: int, alpha: float) -> float:
-    if a + b == 0:
-        return 0.0
     degrees = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1))
     return float(-stdtrit(degrees, alpha / 2) * np.sqrt(a + b))
+
+
+def _without_spread(probability: float, n_pairs: int, alpha: float) -> tuple[float, float]:
+    """Return Clopper and Pearson's interval of pairs that all went one way; all, for only ties.
+
+    Complete separation makes the i-th value of one sample beat the i-th of the other each time.
+    """
+    edge = float((alpha / 2) ** (1 / n_pairs))
+    if probability == 1:
+        return edge, 1.0
+    return (0.0, 1 - edge) if probability == 0 else (0.0, 1.0)

@@ -42,9 +42,14 @@ class Arm:
     units: NDArray[np.int64] | None = None
     places: NDArray[np.int64] | None = None
 
-    def with_values(self, values: Numbers) -> "Arm":
-        """Return the arm with other outcomes for the same rows."""
-        return replace(self, values=values, counts=None, sample=mean_of(values, self.units))
+    def with_values(self, values: Numbers, *, factor: float = 1.0, more: float = 0.0) -> "Arm":
+        """Return the arm with other outcomes for the same rows.
+
+        The variance of their mean is multiplied by ``factor``, and ``more`` is added.
+        """
+        sample = mean_of(values, self.units)
+        sample = replace(sample, variance=sample.variance * factor + more)
+        return replace(self, values=values, counts=None, sample=sample)
 
     def by_unit(self) -> Numbers:
         """Return one value a unit: the mean of its rows.

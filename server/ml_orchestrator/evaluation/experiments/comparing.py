@@ -8,7 +8,7 @@ import numpy as np
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.evaluation.experiments.arms import Arm, Experiment
 from ml_orchestrator.evaluation.experiments.decide import decide
-from ml_orchestrator.evaluation.experiments.fixed import FIXED_METHODS
+from ml_orchestrator.evaluation.experiments.fixed import FEW, FIXED_METHODS
 from ml_orchestrator.evaluation.experiments.found import Found
 from ml_orchestrator.evaluation.experiments.models import Comparison
 from ml_orchestrator.evaluation.experiments.monitored import MONITORED_METHODS
@@ -18,7 +18,6 @@ from ml_orchestrator.numerics.permutation import max_t
 
 __all__ = ["choose_method", "compare_arms", "judge_comparisons"]
 
-FEW = 15  # below, t tests lean on normality
 LEAST_EXPECTED = 5.0  # count in a cell, for the score test
 
 
@@ -29,7 +28,8 @@ def choose_method(experiment: Experiment, options: ExperimentOptions) -> Method:
     if options.is_monitored:
         return "msprt"
     if experiment.is_clustered or options.covariate is not None:
-        return "welch"
+        is_small = min(arm.sample.n_effective for arm in experiment.arms) < FEW
+        return "permutation" if is_small else "welch"
     sizes = [arm.n for arm in experiment.arms]
     if experiment.is_binary:
         hits = sum(arm.counts.successes for arm in experiment.arms if arm.counts is not None)
@@ -86,7 +86,9 @@ def _corrected(
     arms: Sequence[Arm], found: Sequence[Found], options: ExperimentOptions
 ) -> list[float | None]:
     """Return p values corrected for many arms."""
-    if options.correction == "max_t" or (options.method == "permutation" and len(found) > 1):
+    is_exact = all(arm.counts is not None and arm.units is None for arm in arms)
+    is_permuted = options.method == "permutation" and len(found) > 1 and not is_exact
+    if options.correction == "max_t" or is_permuted:
         if options.method not in ("welch", "student", "permutation"):
             raise InvalidInputError(
                 f"max_t corrects tests of means by drawing labels anew; {options.method} is none. "

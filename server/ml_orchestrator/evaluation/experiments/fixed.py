@@ -28,8 +28,9 @@ from ml_orchestrator.numerics.permutation import permutation_test
 from ml_orchestrator.numerics.proportions import Successes, score_interval, score_statistic
 from ml_orchestrator.numerics.rank_tests import mann_whitney
 
-__all__ = ["FIXED_METHODS", "PRIOR_SPREADS", "posteriors_of", "relative_of"]
+__all__ = ["FEW", "FIXED_METHODS", "PRIOR_SPREADS", "posteriors_of", "relative_of"]
 
+FEW = 15  # units an arm: below, t tests lean on normality
 PRIOR_SPREADS = 10.0  # standard deviations of the outcome: the prior of a mean says next to nothing
 Compare = Callable[[Arm, Arm, ExperimentOptions, float], Found]
 FIXED_METHODS: Catalog[Compare] = Catalog("method")
@@ -181,8 +182,13 @@ def relative_of(
 
 
 def _by_t(a: Arm, b: Arm, options: ExperimentOptions, alpha: float, found: Difference) -> Found:
-    low, high = found.interval(alpha)
     margin = options.margin
+    if found.standard_error == 0 and min(a.sample.n, b.sample.n) < FEW:
+        # So few units that are all alike do not tell how unlike others would be.
+        whole = (-math.inf, math.inf)
+        none = None if margin is None else 1.0
+        return Found(found.estimate, *whole, p_value=1.0, equivalence_p=none)
+    low, high = found.interval(alpha)
     return Found(
         found.estimate,
         low,

@@ -14,6 +14,8 @@ from ml_orchestrator.evaluation.experiments.options import ExperimentOptions
 
 __all__ = ["how_it_came", "may_conclude", "may_not_conclude", "next_steps", "summary"]
 
+UNEVEN = 0.5  # even units that count, as a share of units
+
 _LEVELS: dict[Level, str] = {
     "L1": "That the answers themselves are better: the outcome is what was logged (L1).",
     "L2": "That it holds for tasks unlike those of the metric (L2).",
@@ -140,6 +142,17 @@ def how_it_came(method: str, experiment: Experiment, options: ExperimentOptions)
         found.append("The i-th row of one arm is put beside the i-th of the other; rest waits.")
     if experiment.is_clustered and method in ("mann_whitney", "permutation", "bootstrap"):
         found.append("Each unit counts once, by the mean of its rows.")
+    uneven = [a for a in experiment.arms if a.sample.n_effective < UNEVEN * a.sample.n]
+    if uneven:
+        found.append(
+            "Few units have most rows: arm "
+            + ", ".join(
+                f"{a.name!r} counts as {a.sample.n_effective:.0f} even units of {a.sample.n:,}"
+                for a in uneven
+            )
+            + ". Effect and interval lean on those few, and mann_whitney, permutation and "
+            "bootstrap count each unit once."
+        )
     if options.covariate is not None and options.is_sequential:
         found.append("The covariate's slope is that of all rows so far.")
     return found
