@@ -168,3 +168,8 @@ def test_verbs_of_the_analysis_set_a_task_too_and_no_stale_mark_is_kept() -> Non
         assert "Task:" not in improve(prompt).text
     first = improve("Could you please go ahead and refactor `parse`?")
     assert "[FILL IN: what to do" not in first.text
+
+
+def test_an_author_is_asked_about_a_limited_number_of_words() -> None:
+    text = improve("Write a post. " + "We sell stuff. " * 200, ["clarity"]).text
+    assert text.count("[FILL IN: what exactly]") == 40

@@ -27,8 +27,8 @@ def own_prose(reading: Reading) -> str:
 def is_mentioned(prose: str, start: int, end: int) -> bool:
     """Say whether words are spoken of, or what follows makes them more than padding.
 
-    >>> prose = "explain the phrase in order to"
-    >>> is_mentioned(prose, prose.index("in"), len(prose))
+    >>> prose = "explain the phrase at this point in time"
+    >>> is_mentioned(prose, prose.index("at"), len(prose))
     True
     """
     before = prose[max(0, start - _WINDOW) : start]

@@ -17,7 +17,7 @@ _FIRST = (
 )
 _STARTS = re.compile(rf"(?:first,? |then,? |now,? )?({_FIRST})\b", re.IGNORECASE)
 _JOINT = re.compile(
-    rf"(?:,|;)?\s+(?:and\s+then|then|and\s+finally|finally|and)\s+(?={_FIRST}\b)|[,;]\s+(?={_FIRST}\b)",
+    rf"(?<!\s)[,;]?\s++(?:and\s++then|then|and\s++finally|finally|and)\s++(?=(?:{_FIRST})\b)|[,;]\s++(?=(?:{_FIRST})\b)",
     re.IGNORECASE,
 )
 
