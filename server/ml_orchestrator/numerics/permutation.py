@@ -12,7 +12,7 @@ from scipy.stats import hypergeom
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.numerics.samples import finite_sample
 
-__all__ = ["Permuted", "max_t", "permutation_test"]
+__all__ = ["MOST_VALUES", "Permuted", "max_t", "permutation_test"]
 
 MOST_EXACT = 50_000  # arrangements
 BLOCK_VALUES = 2_000_000  # held at once

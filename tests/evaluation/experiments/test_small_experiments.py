@@ -102,3 +102,21 @@ def test_samples_that_do_not_overlap_leave_room_for_some_that_would() -> None:
     assert [turned.low, turned.high] == pytest.approx([0.0, 1 - edge])
     tied = mann_whitney([1.0, 1.0], [1.0, 1.0], alpha=0.05)
     assert (tied.low, tied.high) == (0.0, 1.0)
+
+
+def test_skewed_outcomes_in_uneven_arms_are_permuted() -> None:
+    n_found = n_welch = 0
+    for seed in range(25):
+        won = np.random.default_rng([3, seed]).lognormal(0, 1.5, 200)
+        report = judge({"arm": arms(180, 20), "won": won}, shares={"a": 9.0, "b": 1.0})
+        assert report.method in ("permutation", "welch")
+        n_found += report.decision in FOUND
+        n_welch += report.method == "welch"
+    # Binomial(25, 0.05) exceeds 5 once in a thousand.
+    assert n_found <= 5
+    assert n_welch <= 3, "few of such samples hide their skewness"
+    shares = {"a": 9.0, "b": 1.0}
+    named = judge({"arm": arms(180, 20), "won": won}, shares=shares, method="welch")
+    assert any("Outcomes are skewed" in notice for notice in named.notices)
+    even = judge({"arm": arms(100, 100), "won": won})
+    assert (even.method, any("skewed" in notice for notice in even.notices)) == ("welch", False)

@@ -9,6 +9,7 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.numerics.clusters import clustered_mean
 from ml_orchestrator.numerics.mean_tests import SampleMean, sample_mean
 from ml_orchestrator.numerics.proportions import Successes
+from ml_orchestrator.numerics.skewness import skewness_of_difference
 
 __all__ = ["Arm", "Experiment", "mean_of"]
 
@@ -105,6 +106,14 @@ class Experiment:
     def has_rows(self) -> bool:
         """Whether single outcomes are known."""
         return all(arm.values is not None for arm in self.arms)
+
+    @property
+    def skewness(self) -> float:
+        """The largest skewness of a difference from the control, by units; 0 without rows."""
+        if not self.has_rows:
+            return 0.0
+        control, *others = [arm.by_unit() for arm in self.arms]
+        return max(abs(skewness_of_difference(control, other)) for other in others)
 
     @property
     def is_clustered(self) -> bool:

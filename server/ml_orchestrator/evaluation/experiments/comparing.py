@@ -8,13 +8,13 @@ import numpy as np
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.evaluation.experiments.arms import Arm, Experiment
 from ml_orchestrator.evaluation.experiments.decide import decide
-from ml_orchestrator.evaluation.experiments.fixed import FEW, FIXED_METHODS
+from ml_orchestrator.evaluation.experiments.fixed import FEW, FIXED_METHODS, SKEWED
 from ml_orchestrator.evaluation.experiments.found import Found
 from ml_orchestrator.evaluation.experiments.models import Comparison
 from ml_orchestrator.evaluation.experiments.monitored import MONITORED_METHODS
 from ml_orchestrator.evaluation.experiments.options import ExperimentOptions, Method
 from ml_orchestrator.numerics.multiple_testing import benjamini_hochberg, holm
-from ml_orchestrator.numerics.permutation import max_t
+from ml_orchestrator.numerics.permutation import MOST_VALUES, max_t
 
 __all__ = ["choose_method", "compare_arms", "judge_comparisons"]
 
@@ -35,7 +35,8 @@ def choose_method(experiment: Experiment, options: ExperimentOptions) -> Method:
         hits = sum(arm.counts.successes for arm in experiment.arms if arm.counts is not None)
         least = min(hits, sum(sizes) - hits) * min(sizes) / sum(sizes)
         return "z" if least >= LEAST_EXPECTED or not experiment.has_rows else "permutation"
-    return "permutation" if min(sizes) < FEW and experiment.has_rows else "welch"
+    is_odd = min(sizes) < FEW or (experiment.skewness > SKEWED and sum(sizes) <= MOST_VALUES)
+    return "permutation" if is_odd and experiment.has_rows else "welch"
 
 
 def compare_arms(experiment: Experiment, options: ExperimentOptions) -> list[Found]:

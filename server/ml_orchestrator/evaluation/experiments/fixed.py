@@ -28,9 +28,10 @@ from ml_orchestrator.numerics.permutation import permutation_test
 from ml_orchestrator.numerics.proportions import Successes, score_interval, score_statistic
 from ml_orchestrator.numerics.rank_tests import mann_whitney
 
-__all__ = ["FEW", "FIXED_METHODS", "PRIOR_SPREADS", "posteriors_of", "relative_of"]
+__all__ = ["FEW", "FIXED_METHODS", "PRIOR_SPREADS", "SKEWED", "posteriors_of", "relative_of"]
 
 FEW = 15  # units an arm: below, t tests lean on normality
+SKEWED = 0.3  # skewness of a difference above which t tests err in 7 % to 15 %, not 5 %
 PRIOR_SPREADS = 10.0  # standard deviations of the outcome: the prior of a mean says next to nothing
 Compare = Callable[[Arm, Arm, ExperimentOptions, float], Found]
 FIXED_METHODS: Catalog[Compare] = Catalog("method")
