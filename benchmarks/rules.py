@@ -22,6 +22,7 @@ from _prompt_defects import Defect, defects, read_prompts
 from ml_orchestrator.optimization.improve import candidates, improve
 from ml_orchestrator.optimization.intent import losses
 
+SETS = ("tuning", "development", "validation", "held_out")
 LEAST_F1 = 0.9
 LEAST_UNCHANGED = 0.95
 
@@ -126,10 +127,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one seed")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--in-full", action="store_true", help="name what was missed")
-    parser.add_argument("--set", choices=["tuning", "held_out"], help="only this one")
+    parser.add_argument("--set", choices=SETS, help="only this one")
     parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
-    names = [given.set] if given.set else ["tuning", "held_out"]
+    names = [given.set] if given.set else ["tuning", "validation", "held_out"]
     results = [measure(name, 1 if given.quick else given.seeds) for name in names]
     if given.json:
         print(json.dumps({"machine": machine(), "results": results}, indent=1))

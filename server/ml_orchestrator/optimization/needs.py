@@ -57,5 +57,12 @@ def is_needed(reading: Reading, component: str) -> bool:
 
 
 def missing_specifics(reading: Reading) -> tuple[str, ...]:
-    """Return what this kind of task needs to be said and is not, in a fixed order."""
-    return tuple(each for each in SPECIFICS.get(reading.kind, ()) if not reading.has(each))
+    """Return what this kind of task needs to be said and is not, in a fixed order.
+
+    Who wrote a developed prompt and named a reader or a length has thought of both.
+    """
+    wanted = SPECIFICS.get(reading.kind, ())
+    missing = tuple(each for each in wanted if not reading.has(each))
+    if reading.kind == "write" and len(missing) < len(wanted) and reading.is_developed:
+        return ()
+    return missing

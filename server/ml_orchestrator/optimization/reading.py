@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from ml_orchestrator.optimization.language import is_english
+from ml_orchestrator.optimization.part_model import could_be
 from ml_orchestrator.optimization.reading_patterns import COMPONENTS, SIDE_NAME, data_places
 from ml_orchestrator.optimization.tasks import Task, tasks_of
-from ml_orchestrator.optimization.unread import could_be
 from ml_orchestrator.text.prompt_parts import Part, PromptParts, split_prompt
 
 __all__ = ["FILL", "Reading", "fill", "read_prompt"]
@@ -15,8 +15,7 @@ __all__ = ["FILL", "Reading", "fill", "read_prompt"]
 FILL = re.compile(r"\[FILL IN: ([^\[\]\n]{1,300})\]")
 _ROLE_SENTENCE = re.compile(r"\b(?:you are|act as|as an?) [^.\n]{0,200}")
 _VIRTUES = ("role", "output", "examples", "steps", "constraints", "success", "uncertainty")
-_DEVELOPED = 2  # of these virtues make a prompt one that was written with care
-_SENTENCE_WORDS = 3
+_DEVELOPED = 2
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
 
@@ -117,36 +116,33 @@ class Reading:
         return tuple(match[1] for match in FILL.finditer(self.text))
 
     def has(self, component: str) -> bool:
-        """Say whether a component is there: by a section's name, by how it is said, or maybe.
+        """Say whether a component is there: by a section's name, by how it is said, or likely.
 
-        In a developed prompt, a sentence that no pattern understands counts if it has the form.
+        Likely is what a sentence is by the model of parts, whatever its words.
         """
-        if self._shows(component):
-            return True
-        return self._is_developed and any(could_be(component, each) for each in self.unread)
+        return self.shows(component) or any(could_be(component, each) for each in self.sentences)
 
-    def _shows(self, component: str) -> bool:
+    def shows(self, component: str) -> bool:
+        """Say whether a component is there by a section's name or a common wording."""
         names, said = COMPONENTS[component]
         prose = self._about_others if component == "audience" else self.prose
         own = self.names - {"output"} if "input" in self.names else self.names
         return any(names.search(name) for name in own) or said.search(prose) is not None
 
     @cached_property
-    def _is_developed(self) -> bool:
-        return sum(map(self._shows, _VIRTUES)) >= _DEVELOPED
+    def is_developed(self) -> bool:
+        """Whether it was written with care: several parts beside the task are there."""
+        return sum(map(self.has, _VIRTUES)) >= _DEVELOPED
 
     @cached_property
-    def unread(self) -> tuple[str, ...]:
-        """Sentences outside of sections and tasks that no pattern understands."""
-        tasks = {task.start for task in self.tasks}
+    def sentences(self) -> tuple[str, ...]:
+        """Sentences in small letters beside the main task and sections that have a name."""
+        main = -1 if self.task is None else self.task.start
         return tuple(
-            sentence
+            self.prose[part.start : part.end]
             for part in self.parts.of("sentence")
-            if part.start not in tasks
+            if part.start != main
             and not any(start <= part.start < end for start, end in self.side_sections)
-            and (sentence := self.prose[part.start : part.end])
-            and len(_WORD.findall(sentence)) >= _SENTENCE_WORDS
-            and not any(said.search(sentence) for _, said in COMPONENTS.values())
         )
 
     @cached_property

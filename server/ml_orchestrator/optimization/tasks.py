@@ -12,7 +12,7 @@ __all__ = ["KINDS_OF_TASK", "OTHER", "VERBS", "Task", "tasks_of"]
 
 _VERBS_OF: Mapping[str, str] = MappingProxyType(
     {
-        "classify": "classify categorize categorise label tag triage route group cluster detect",
+        "classify": "classify categorize categorise sort label tag triage route group cluster detect",
         "extract": "extract pull parse collect",
         "summarise": "summarize summarise condense recap sum",
         "translate": "translate localize localise",
@@ -62,6 +62,7 @@ _NOT_A_TASK = re.compile(
 _NO_PRONOUN = r"\s+(?!(?:it|them|out|down)\b|(?:[a-z]+ ){1,3}(?:paragraphs|sentences|lines|sections|bullets)\b(?! (?:on|about|for|that)))"
 _ONLY_TASK_IF = {
     "come": r"\s+up\b",
+    "sort": r"[^.\n]{1,80}\binto\b",
     "sum": r"\s+up\b",
     "give": r"\s+me\b",
     "provide": r"\s+(?:me|an?)\b",
@@ -86,7 +87,9 @@ _IDEAS = re.compile(
 _PLAN = re.compile(
     r"\b(?:plan|schedule|roadmap|itinerary|curriculum|syllabus|strategy|agenda)\b", re.I
 )
-_WHETHER = re.compile(r"\w+ (?:whether|if)\b", re.IGNORECASE)
+_WHETHER = re.compile(
+    r"\w+ (?:whether|if)\b(?! (?:\w+ ){1,4}(?:should|ought|had better)\b)", re.IGNORECASE
+)
 _SUMMARY = re.compile(r"\b(?:summary|summaries|abstract|tl;?dr|recap|digest)\b", re.I)
 _TABLE = re.compile(r"\binto\b|\bto (?:a |an )?(?:json|csv|yaml|xml|markdown|table|html)\b", re.I)
 _CONVERSE = re.compile(

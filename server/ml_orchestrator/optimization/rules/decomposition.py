@@ -25,7 +25,7 @@ _JOINT = re.compile(
 @rule("decomposition", kind="order", order=30, conflicts=("step_by_step",))
 def decomposition(reading: Reading) -> Finding | None:
     """Turn three or more jobs chained in one sentence into a numbered list, in their words."""
-    if reading.has("steps"):
+    if reading.shows("steps"):  # a chain of jobs is itself like steps
         return None
     end = len(own_prose(reading))
     items = reading.parts.of("list_item")
