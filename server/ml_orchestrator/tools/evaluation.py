@@ -77,7 +77,7 @@ async def experiment_evaluate(
         dict[str, Any],
         Field(
             description="effect, baseline, sd, power, n_per_arm, alpha, margin (equivalence), "
-            "control, method, lower_is_better, guards (column to acceptable loss), shares, "
+            "control, method, lower_is_better, guards (column to {may_rise or may_fall: by}), shares, "
             "correction, low, high."
         ),
     ] = {},  # noqa: B006 likewise

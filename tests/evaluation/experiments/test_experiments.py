@@ -297,7 +297,8 @@ def test_a_plan_says_how_many_units_both_ways() -> None:
     faults: list[tuple[dict[str, Any], str]] = [
         ({"alpha": 0.7}, "alpha must lie between 0 and 0.5; found 0.7"),
         ({"margin": True}, "plan: margin must be a finite number; found True"),
-        ({"guards": {"x": "y"}}, "plan: guards must be an object of names and numbers"),
+        ({"guards": {"x": 5}}, "plan: guards must be an object of columns"),
+        ({"guards": {"x": {"may_rise": 0}}}, "may_rise.*number above 0"),
         ({"correction": "none"}, "plan: correction must be one of holm"),
         ({"baseline": 1.5}, "plan: baseline must lie between 0 and 1"),
         ({"low": 2.0, "high": 1.0}, "plan: low must be below high"),
@@ -336,6 +337,11 @@ def test_rows_of_users_may_be_looked_at_while_they_come() -> None:
     }  # fmt: skip
     assert judge(trial_of_users(0.6), **options).decision == "b_better"
     assert judge(trial_of_users(0.0), **options).decision == "keep_going"
+
+
+def test_a_guard_of_a_plan_says_which_direction_is_bad() -> None:
+    plan = {"guards": {"latency": {"may_rise": 0.1}, "kept": {"may_fall": 0.3}}}
+    assert options_of(plan).guards == {"latency": -0.1, "kept": 0.3}
 
 
 def test_a_guard_without_values_is_named() -> None:

@@ -143,7 +143,8 @@ def options_of(
 
     Args:
         plan: fields of `Planned`, and control, method, alpha, margin, lower_is_better,
-            correction, guards, shares.
+            correction, shares, guards. A guard says how far a column may go in its bad
+            direction: ``{"latency_ms": {"may_rise": 5}, "kept": {"may_fall": 0.01}}``.
         columns: arm, outcome, covariate, unit and time to the names of columns.
         others: the other fields of `ExperimentOptions`.
 
@@ -163,6 +164,8 @@ def options_of(
             raise InvalidInputError(f"plan: {name} must be {wanted}; found {value!r:.80}.")
     numbers = {name: plan[name] for name in Planned.__slots__ if name in plan}
     rest = {name: value for name, value in plan.items() if name not in numbers}
+    if "guards" in rest:
+        rest["guards"] = {column: _margin(allowed) for column, allowed in rest["guards"].items()}
     roles: dict[str, Any] = {_ROLES[role]: name for role, name in columns.items()}
     return ExperimentOptions(planned=Planned(**numbers), **rest, **roles, **others)
 
@@ -176,6 +179,24 @@ def _is_weights(value: Any) -> bool:
     return isinstance(value, Mapping) and all(map(_is_number, value.values()))
 
 
+def _is_guards(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_allowance, value.values()))
+
+
+def _is_allowance(value: Any) -> bool:
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    ((direction, amount),) = value.items()
+    return direction in _DIRECTIONS and _is_number(amount) and amount > 0
+
+
+def _margin(allowed: Mapping[str, float]) -> float:
+    """Return the loss that is acceptable, negative where smaller values are better."""
+    ((direction, amount),) = allowed.items()
+    return _DIRECTIONS[direction] * amount
+
+
+_DIRECTIONS = {"may_fall": 1.0, "may_rise": -1.0}
 _ROLES = {
     "arm": "arm",
     "outcome": "outcome",
@@ -196,6 +217,10 @@ _KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "control": ("the name of an arm", lambda value: isinstance(value, str)),
     "method": (f"one of {', '.join(get_args(Method))}", lambda v: v in get_args(Method)),
-    "guards": _WEIGHTS,
+    "guards": (
+        'an object of columns, each with how far it may go in its bad direction: {"may_rise": '
+        'number above 0} or {"may_fall": number above 0}',
+        _is_guards,
+    ),
     "shares": _WEIGHTS,
 }

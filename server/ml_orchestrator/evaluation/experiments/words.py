@@ -175,7 +175,7 @@ def _effect(c: Comparison) -> str:
     text = f"{what} {c.effect:.4g}"
     if c.low is not None and c.high is not None:
         text += f" ({c.confidence:.4g} interval {c.low:.4g} to {c.high:.4g})"
-    if c.relative is not None:
+    if c.relative is not None and c.relative_low is not None:  # else the control's mean may be 0
         text += f", {c.relative:+.1%} relative"
     if c.adjusted_p is not None:
         text += f", p = {c.adjusted_p:.2g}"
