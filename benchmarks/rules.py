@@ -22,7 +22,7 @@ from _prompt_defects import Defect, defects, read_prompts
 from ml_orchestrator.optimization.improve import candidates, improve
 from ml_orchestrator.optimization.intent import losses
 
-SETS = ("tuning", "development", "validation", "held_out")
+SETS = ("tuning", "development", "validation", "held_out", "held_out_3")
 LEAST_F1 = 0.9
 LEAST_UNCHANGED = 0.95
 

@@ -173,3 +173,12 @@ def test_verbs_of_the_analysis_set_a_task_too_and_no_stale_mark_is_kept() -> Non
 def test_an_author_is_asked_about_a_limited_number_of_words() -> None:
     text = improve("Write a post. " + "We sell stuff. " * 200, ["clarity"]).text
     assert text.count("[FILL IN: what exactly]") == 40
+
+
+@pytest.mark.parametrize(
+    "data", ["[REMARKS]\n{remarks}\n[/REMARKS]", "[REMARKS]", "Notes:\n[WHAT WAS SAID]"]
+)
+def test_marks_in_brackets_get_tags_with_a_name_and_once(data: str) -> None:
+    once = improve(f"Summarise what the speakers said in three sentences.\n\n{data}").text
+    assert "<>" not in once
+    assert improve(once).text == once

@@ -31,7 +31,9 @@ def data_safety(reading: Reading) -> Finding | None:
     pasted = pasted_in(reading.text)
     if pasted is not None and pasted.name:
         return _tagged(reading, pasted)
-    bare = bare_placeholders(reading.parts)
+    bare = tuple(
+        part for part in bare_placeholders(reading.parts) if not _is_border(reading.text, part)
+    )
     if bare:
         return _marked_off(reading, bare)
     strangers = [name for name in _element_names(reading) if _is_stranger(name)]
@@ -87,10 +89,17 @@ def _marked_off(reading: Reading, bare: tuple[Part, ...]) -> Finding:
     return Finding(_BARE, bare[0].start, bare[0].end, tuple(edits))
 
 
+def _is_border(text: str, part: Part) -> bool:
+    """Whether a mark in brackets opens or closes what stands between ``[X]`` and ``[/X]``."""
+    mark = text[part.start : part.end]
+    return mark.startswith("[/") or (mark.startswith("[") and f"[/{mark[1:]}" in text)
+
+
 def _name(placeholder: str) -> str:
     match = _IDENTIFIER.fullmatch(placeholder)
     is_name = match is not None and not placeholder.startswith("[")
-    return match[1].lower() if match and is_name else data_name(placeholder)
+    found = match[1].lower() if match and is_name else data_name(placeholder)
+    return found or "text"
 
 
 def _stands_alone(reading: Reading, part: Part) -> bool:
