@@ -18,9 +18,10 @@ __all__ = ["check_extras", "check_packages", "check_python"]
 DISTRIBUTION = "ml-orchestrator-mcp"
 # Where the package was copied, as the plug-in does, no metadata says what it needs.
 _NEEDED = (
-    "anyio", "cryptography", "dbos", "filelock", "matplotlib", "mcp", "mlflow", "numpy",
-    "opentelemetry", "optuna", "packaging", "pandas", "polars", "psutil", "pyarrow", "pydantic",
-    "scipy", "sklearn", "skops", "sqlalchemy", "starlette", "threadpoolctl", "uvicorn", "yaml",
+    "anyio", "cryptography", "dbos", "filelock", "gepa", "jsonschema", "matplotlib", "mcp",
+    "mlflow", "numpy", "opentelemetry", "optuna", "packaging", "pandas", "polars", "psutil",
+    "pyarrow", "pydantic", "scipy", "sklearn", "skops", "sqlalchemy", "starlette",
+    "threadpoolctl", "uvicorn", "yaml",
 )  # fmt: skip
 _RENEW = (
     "Install the packages of one release together: in the plug-in, remove its environment and "

@@ -35,7 +35,7 @@ async def prompt_improve(
         int | None, Field(ge=0, le=5_000, description="May grow so far.")
     ] = None,
     may_ask: Annotated[
-        bool, Field(description="Allow marks [FILL IN: …] for what only the author knows.")
+        bool, Field(description="Allow marks [FILL IN: ...] for what only the author knows.")
     ] = True,
 ) -> ImprovedPrompt:
     """Rewrite a prompt by rules: new text, diff, reasons, questions; and analyse it.
