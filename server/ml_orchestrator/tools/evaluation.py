@@ -77,8 +77,8 @@ async def experiment_evaluate(
         dict[str, Any],
         Field(
             description="effect, baseline, sd, power, n_per_arm, alpha, margin (equivalence), "
-            "control, method, lower_is_better, guards (column to {may_rise or may_fall: by}), shares, "
-            "correction, low, high."
+            "control, method, lower_is_better, guards (column to {may_rise or may_fall: by}), "
+            "shares, correction, low, high."
         ),
     ] = {},  # noqa: B006 likewise
     level: Annotated[Level, Field(description="L2: outcome is a task metric.")] = "L1",
