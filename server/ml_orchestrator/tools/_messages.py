@@ -6,10 +6,11 @@ has an answer writes it; only what its reader has no room for is left to a task 
 """
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import anyio
 from mcp.server.stdio import stdio_server
@@ -23,7 +24,25 @@ from ml_orchestrator.tools._unreadable import answering, refusal_of
 __all__ = ["Heard", "Said", "standard_messages"]
 
 
-class Heard:
+class _Closing(ABC):
+    """What is closed at the end of its ``async with``."""
+
+    @abstractmethod
+    async def aclose(self) -> None: ...
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        _: type[BaseException] | None,
+        __: BaseException | None,
+        ___: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+class Heard(_Closing):
     """The messages of a client; a line that is none is refused under its own id."""
 
     def __init__(self, lines: Lines, refuse: Callable[[SessionMessage], Awaitable[None]]) -> None:
@@ -56,19 +75,8 @@ class Heard:
         except anyio.EndOfStream as end:
             raise StopAsyncIteration from end
 
-    async def __aenter__(self) -> "Heard":
-        return self
 
-    async def __aexit__(
-        self,
-        _: type[BaseException] | None,
-        __: BaseException | None,
-        ___: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-
-class Said:
+class Said(_Closing):
     """Answers and messages to a client, each whole and in the order in which they were given.
 
     ``send`` returns once its message is written. Whoever is cancelled in it cuts no message off:
@@ -110,17 +118,6 @@ class Said:
         """Take nothing more."""
         self._is_closed = True
         self._left.set()
-
-    async def __aenter__(self) -> "Said":
-        return self
-
-    async def __aexit__(
-        self,
-        _: type[BaseException] | None,
-        __: BaseException | None,
-        ___: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
 
 @asynccontextmanager
