@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.optimization.intent import losses
@@ -13,11 +12,11 @@ from ml_orchestrator.optimization.rubric import score_prompt
 from ml_orchestrator.optimization.rules import RULES, Finding, Rule
 from ml_orchestrator.text import cut
 
-__all__ = ["MAX_CHARACTERS", "Improver", "candidates", "improve"]
+__all__ = ["MAX_CHARACTERS", "MOST_PASSES", "candidates", "conflicts_with", "improve", "in_order"]
 
 MAX_CHARACTERS = 20_000
+MOST_PASSES = 4
 _WHERE_CHARACTERS = 120
-_MOST_PASSES = 4
 _LANGUAGE = "The prompt does not read as English; the rules write English, so none was applied."
 
 
@@ -39,22 +38,6 @@ class _Limits:
     may_ask: bool
 
 
-class Improver(Protocol):
-    """Makes a prompt better; ``improve`` is one."""
-
-    def __call__(
-        self,
-        prompt: str,
-        rules: Sequence[str] | None = None,
-        *,
-        max_rules: int | None = None,
-        max_added_words: int | None = None,
-        may_ask: bool = True,
-    ) -> Improvement:
-        """Return the better prompt and what was done."""
-        ...
-
-
 def candidates(prompt: str, rules: Iterable[str] | None = None) -> dict[str, Finding]:
     """Return which rules apply to a prompt as it stands, with what each found, in their order.
 
@@ -63,8 +46,25 @@ def candidates(prompt: str, rules: Iterable[str] | None = None) -> dict[str, Fin
         InvalidInputError: the prompt is empty or too long.
     """
     reading = _checked(prompt)
-    found = ((rule.name, rule.applies(reading)) for rule in _in_order(rules))
+    found = ((rule.name, rule.applies(reading)) for rule in in_order(rules))
     return {name: finding for name, finding in found if finding is not None}
+
+
+def in_order(rules: Iterable[str] | None) -> list[Rule]:
+    """Return rules, or all of them, in the order in which they run.
+
+    Raises:
+        NotFoundError: a name is no rule.
+    """
+    chosen = RULES.values() if rules is None else [RULES[name] for name in dict.fromkeys(rules)]
+    return sorted(chosen, key=lambda rule: (rule.order, rule.name))
+
+
+def conflicts_with(rule: Rule, applied: Iterable[str]) -> list[str]:
+    """Return which of the applied rules bar this one, by name."""
+    return sorted(
+        name for name in applied if name in rule.conflicts or rule.name in RULES[name].conflicts
+    )
 
 
 def improve(
@@ -96,9 +96,9 @@ def improve(
     draft = _Draft(prompt)
     longest = None if max_added_words is None else len(prompt.split()) + max_added_words
     limits = _Limits(max_rules, longest, may_ask)
-    for _ in range(_MOST_PASSES):  # a change may bring to light what an earlier rule is about
+    for _ in range(MOST_PASSES):  # a change may bring to light what an earlier rule is about
         before = draft.text
-        for rule in _in_order(rules):
+        for rule in in_order(rules):
             _try(draft, rule, limits)
         if draft.text == before:
             break
@@ -131,11 +131,6 @@ def _check_limits(max_rules: int | None, max_added_words: int | None) -> None:
             raise InvalidInputError(f"{name} is {limit}; it must be 0 or more, or left out.")
 
 
-def _in_order(rules: Iterable[str] | None) -> list[Rule]:
-    chosen = RULES.values() if rules is None else [RULES[name] for name in dict.fromkeys(rules)]
-    return sorted(chosen, key=lambda rule: (rule.order, rule.name))
-
-
 def _try(draft: _Draft, rule: Rule, limits: _Limits) -> None:
     finding = rule.applies(draft.text)
     if finding is None:
@@ -152,12 +147,7 @@ def _try(draft: _Draft, rule: Rule, limits: _Limits) -> None:
 
 def _why_not(draft: _Draft, rule: Rule, new: str, limits: _Limits) -> str:
     """Return why a rule is held back, or an empty text."""
-    against = sorted(
-        name
-        for name in draft.applied
-        if name in rule.conflicts or rule.name in RULES[name].conflicts
-    )
-    if against:
+    if against := conflicts_with(rule, draft.applied):
         return f"It conflicts with {against[0]}, which was applied."
     n_rules = len({*draft.applied, rule.name})
     if limits.max_rules is not None and n_rules > limits.max_rules:

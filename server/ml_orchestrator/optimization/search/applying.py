@@ -8,15 +8,15 @@ import time
 from dataclasses import dataclass
 
 from ml_orchestrator.optimization.copying import estimated_tokens
+from ml_orchestrator.optimization.improve import MOST_PASSES, conflicts_with, in_order
 from ml_orchestrator.optimization.intent import losses
 from ml_orchestrator.optimization.reading import FILL
 from ml_orchestrator.optimization.rubric import score_prompt
-from ml_orchestrator.optimization.rules import RULES, Rule
+from ml_orchestrator.optimization.rules import Rule
 from ml_orchestrator.optimization.search.models import RulePlan
 
-__all__ = ["Applied", "RuleApplier", "in_order"]
+__all__ = ["Applied", "RuleApplier"]
 
-MOST_PASSES = 4  # as of improve
 MOST_REMEMBERED = 50_000_000  # characters, of texts before and after; then all is forgotten
 
 
@@ -43,15 +43,6 @@ class _Step:
     is_lossy: bool
 
 
-def in_order(rules: list[str]) -> list[Rule]:
-    """Return rules in the order in which they run.
-
-    Raises:
-        NotFoundError: a name is no rule.
-    """
-    return sorted((RULES[name] for name in set(rules)), key=lambda rule: (rule.order, rule.name))
-
-
 class RuleApplier:
     """Applies rule sets; the same text under the same rule is worked out once."""
 
@@ -71,7 +62,7 @@ class RuleApplier:
             before = text
             for rule in rules:
                 step = self._step(rule, text)
-                if step is None or _is_barred(rule, applied):
+                if step is None or conflicts_with(rule, applied):
                     continue
                 if longest is not None and step.n_words > longest:
                     continue
@@ -123,7 +114,3 @@ def _made(rule: Rule, text: str) -> _Step | None:
         return None
     new = rule.apply(text)
     return _Step(new, len(new.split()), len(FILL.findall(new)), bool(losses(text, new)))
-
-
-def _is_barred(rule: Rule, applied: set[str]) -> bool:
-    return any(name in rule.conflicts or rule.name in RULES[name].conflicts for name in applied)

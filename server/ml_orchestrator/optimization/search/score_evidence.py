@@ -7,7 +7,8 @@ import numpy as np
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.numerics.paired_gain import paired_gain
-from ml_orchestrator.optimization.search.applying import RuleApplier, in_order
+from ml_orchestrator.optimization.improve import in_order
+from ml_orchestrator.optimization.search.applying import RuleApplier
 from ml_orchestrator.optimization.search.evidence import (
     LEAST_HELD_OUT,
     LEAST_SEARCH,

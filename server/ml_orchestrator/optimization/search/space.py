@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.optimization._optuna import Choices
+from ml_orchestrator.optimization.improve import conflicts_with, in_order
 from ml_orchestrator.optimization.rules import RULES
-from ml_orchestrator.optimization.search.applying import in_order
 from ml_orchestrator.optimization.search.models import Means, RulePlan, SearchSpec
 
 __all__ = ["choices_of", "excess_of", "first_chosen", "is_allowed", "plan_of", "refuse_bad_rules"]
@@ -28,11 +28,7 @@ def refuse_bad_rules(spec: SearchSpec) -> None:
     if both:
         raise InvalidInputError(f"Required and forbidden at once: {', '.join(sorted(both))}.")
     for rule in required:
-        against = sorted(
-            other.name
-            for other in required
-            if other.name in rule.conflicts or rule.name in other.conflicts
-        )
+        against = conflicts_with(rule, spec.required)
         if against:
             raise InvalidInputError(
                 f"Required rules conflict: {rule.name} and {against[0]}; only one of them can be "
