@@ -1,21 +1,16 @@
 """The command line: ``ml-orchestrator COMMAND``."""
 
 import argparse
-import gc
-import json
 import os
-import shlex
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TypeAlias
 
-from ml_orchestrator import __version__
-from ml_orchestrator.errors import ConflictError, InvalidInputError, OrchestratorError
+from ml_orchestrator import __version__, command_acts
+from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.logs import log_to_stderr
 from ml_orchestrator.settings import DEFAULT_PORT, Settings
-from ml_orchestrator.telemetry.process import exporting
 
 __all__ = ["main"]
 
@@ -77,10 +72,10 @@ def _add_servers(commands: Commands) -> None:
         "--port", type=int, default=DEFAULT_PORT, help="HTTP: port (default %(default)s)"
     )
     serve.add_argument("--mode", choices=["read-only", "operator"], help="which tools exist")
-    serve.set_defaults(run=_mcp)
+    serve.set_defaults(run=command_acts.mcp)
 
     worker = commands.add_parser("worker", help="execute workflows until idle")
-    worker.set_defaults(run=_worker)
+    worker.set_defaults(run=command_acts.worker)
 
     model = commands.add_parser("serve", help="answer predictions of a model over HTTP")
     model.add_argument("--model", required=True, help="name of the registered model")
@@ -94,11 +89,11 @@ def _add_servers(commands: Commands) -> None:
     model.add_argument("--isolate", action="store_true", help="the model in a process of its own")
     model.add_argument("--allow-network", action="store_true", help="other machines may ask")
     model.add_argument("--stop", action="store_true", help="stop the server that runs")
-    model.set_defaults(run=_serve)
+    model.set_defaults(run=command_acts.serve)
 
     step = commands.add_parser("step")  # not for people: the worker starts it
     step.add_argument("rest", nargs=argparse.REMAINDER)
-    step.set_defaults(run=_step)
+    step.set_defaults(run=command_acts.step)
 
 
 def _add_keys(commands: Commands) -> None:
@@ -113,7 +108,7 @@ def _add_keys(commands: Commands) -> None:
     sign = acts.add_parser("sign", help="vouch for a version that is not signed, as it is now")
     sign.add_argument("model")
     sign.add_argument("version", type=int)
-    keys.set_defaults(run=_keys)
+    keys.set_defaults(run=command_acts.keys)
 
 
 def _add_deploy(commands: Commands) -> None:
@@ -159,7 +154,7 @@ def _add_deploy(commands: Commands) -> None:
         )
     for act in (start, status, decide, outcomes, predict):
         act.add_argument("--json", action="store_true", help="print the record as JSON")
-    deploy.set_defaults(run=_deploy)
+    deploy.set_defaults(run=command_acts.deploy)
 
 
 def _add_runs(commands: Commands) -> None:
@@ -181,7 +176,7 @@ def _add_runs(commands: Commands) -> None:
         act.add_argument("run_id", metavar="RUN", help="its run_id")
     for act in (listed, show, cancel, resume):
         act.add_argument("--json", action="store_true", help="print the record as JSON")
-    runs.set_defaults(run=_runs)
+    runs.set_defaults(run=command_acts.runs)
 
 
 def _add_for_people(commands: Commands) -> None:
@@ -196,16 +191,16 @@ def _add_for_people(commands: Commands) -> None:
         help="export: a file (default: standard output); import: an export, or a memory file or "
         "folder of the origin (default: .claude/memory)",
     )
-    memory.set_defaults(run=_memory)
+    memory.set_defaults(run=command_acts.memory)
     waiting = commands.add_parser("approvals", help="list what waits for a person's approval")
     waiting.add_argument("--all", action="store_true", help="decided, used and expired ones too")
-    waiting.set_defaults(run=_approvals)
+    waiting.set_defaults(run=command_acts.approvals)
 
     approve = commands.add_parser("approve", help="approve or reject one plan, as a person")
     approve.add_argument("id", metavar="ID")
     approve.add_argument("--reject", action="store_true", help="reject it")
     approve.add_argument("--reason", help="why; kept with the decision")
-    approve.set_defaults(run=_approve)
+    approve.set_defaults(run=command_acts.approve)
 
     override = commands.add_parser(
         "override", help="move an alias against its rules, as a person; kept in the history"
@@ -215,196 +210,12 @@ def _add_for_people(commands: Commands) -> None:
     override.add_argument("version", type=int)
     override.add_argument("--expect", type=int, metavar="VERSION", help="where it points now")
     override.add_argument("--reason", required=True, help="why; kept in the history")
-    override.set_defaults(run=_override)
+    override.set_defaults(run=command_acts.override)
 
     health = commands.add_parser("health", help="probe every component and say how it is")
-    health.set_defaults(run=_health)
+    health.set_defaults(run=command_acts.health)
 
     doctor = commands.add_parser("doctor", help="find faults of this installation; changes nothing")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     doctor.add_argument("--port", type=int, help="a port that --transport http is meant to use")
-    doctor.set_defaults(run=_doctor)
-
-
-def _mcp(arguments: argparse.Namespace, settings: Settings) -> int:
-    gc.disable()  # while modules are loaded there is nothing to collect and much to walk through
-    from ml_orchestrator.app import build_server, serve_http
-
-    with exporting("server", os.environ):
-        server = build_server(settings, warm_up=True)
-        gc.freeze()
-        gc.enable()
-        if arguments.transport == "stdio":
-            server.run("stdio")
-        else:
-            serve_http(server, arguments.host, arguments.port)
-    return 0
-
-
-def _worker(_: argparse.Namespace, settings: Settings) -> int:
-    from ml_orchestrator.orchestration.worker import run_worker
-
-    with exporting("worker", os.environ):
-        run_worker(settings)
-    return 0
-
-
-def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
-    from ml_orchestrator.orchestration.model_server import ServeOptions, serve_model
-    from ml_orchestrator.serving.launch import ALREADY_SERVED, stop_server
-
-    if arguments.stop:
-        stopped = stop_server(settings, arguments.model)
-        print(f"{'Stopped the' if stopped else 'There is no'} server of {arguments.model}.")
-        return 0
-    options = ServeOptions(
-        model=arguments.model,
-        version=arguments.version,
-        alias=arguments.alias,
-        host=arguments.host,
-        port=arguments.port,
-        follow_s=arguments.follow,
-        isolate=arguments.isolate,
-        allow_network=arguments.allow_network,
-    )
-    try:
-        with exporting("serving", os.environ):
-            serve_model(settings, options, on_ready=partial(_say_where, arguments.model))
-    except ConflictError as error:
-        print(f"ml-orchestrator: {error}", file=sys.stderr)
-        return ALREADY_SERVED
-    return 0
-
-
-def _say_where(model: str, url: str, version: int, example: bytes) -> None:
-    """Tell a person how to ask the server; programs read the address file."""
-    body = shlex.quote(_one_row(example))
-    print(
-        f"Version {version} of {model} answers at {url}/invocations, for example:\n"
-        f"  curl {url}/invocations -H 'Content-Type: application/json' -d {body}\n"
-        f"Also {url}/ping, /version and /metrics. Ctrl-C stops it.",
-        flush=True,
-    )
-
-
-def _one_row(example: bytes) -> str:
-    """Return a body with the first row of an example; as it is where it has no rows."""
-    content = json.loads(example or b"{}")
-    if isinstance(split := content.get("dataframe_split"), dict):
-        content["dataframe_split"] = {"columns": split["columns"], "data": split["data"][:1]}
-    return json.dumps(content)
-
-
-def _step(arguments: argparse.Namespace, _: Settings) -> int:
-    from ml_orchestrator.orchestration.worker import run_step_child
-
-    with exporting("step", os.environ):
-        return run_step_child(arguments.rest)
-
-
-def _keys(arguments: argparse.Namespace, settings: Settings) -> int:
-    from ml_orchestrator.orchestration.people import open_keyring
-
-    keyring = open_keyring(settings)
-    match arguments.act:
-        case "list":
-            if not keyring.known():
-                print("No keys yet; the first registration makes one.")
-            for key in keyring.known():
-                state = "revoked" if key.is_revoked else "signs" if key.signs else "trusted"
-                print(f"{key.fingerprint}  {state}")
-        case "export":
-            print(keyring.public_pem(), end="")
-        case "rotate":
-            print(f"{keyring.rotate()} signs from now on; the old key stays trusted.")
-        case "trust":
-            print(f"{keyring.trust(arguments.file)} is trusted.")
-        case "revoke":
-            print(f"{keyring.revoke(arguments.fingerprint)} counts no more.")
-        case "sign":
-            from ml_orchestrator.orchestration.desk import registry_for_a_step
-
-            with registry_for_a_step(settings) as desk:
-                report = desk.vault.sign(arguments.model, arguments.version)
-            print(f"Version {report.version} of {report.model} is signed: {report.manifest_digest}")
-    return 0
-
-
-def _deploy(arguments: argparse.Namespace, settings: Settings) -> int:
-    from ml_orchestrator.deploying import run_deploy
-
-    return run_deploy(arguments, settings)
-
-
-def _runs(arguments: argparse.Namespace, settings: Settings) -> int:
-    from ml_orchestrator.running import run_runs
-
-    return run_runs(arguments, settings)
-
-
-def _memory(arguments: argparse.Namespace, settings: Settings) -> int:
-    from ml_orchestrator.agent_memory import AgentMemoryManager
-
-    with AgentMemoryManager(settings.home) as manager:
-        if arguments.action == "export":
-            _export(manager.export_memory(), arguments.path)
-            return 0
-        done = manager.import_memory(arguments.path or settings.project_dir / ".claude/memory")
-    for line in (*done["notes"], *(f"skipped {fault}" for fault in done["skipped"])):
-        print(line, file=sys.stderr)
-    print(f"{done['n_added']} records added, {done['n_known']} known already")
-    return 1 if done["skipped"] else 0
-
-
-def _export(content: dict[str, Any], path: Path | None) -> None:
-    text = json.dumps(content, ensure_ascii=False, indent=1)
-    if path is None:
-        print(text)
-        return
-    try:
-        path.write_text(f"{text}\n", encoding="utf-8")
-    except OSError as error:
-        raise InvalidInputError(f"{path} cannot be written: {error.strerror}.") from error
-    print(f"{len(content['records'])} records written to {path}")
-
-
-def _health(_: argparse.Namespace, settings: Settings) -> int:
-    import anyio
-
-    from ml_orchestrator.app import build_services
-
-    report = anyio.run(build_services(settings).monitoring.health, "detailed")
-    for part in report.components:
-        took = "" if part.probe_ms is None else f"  ({part.probe_ms:.0f} ms)"
-        print(f"{part.state:<11} {part.kind:<9}  {part.name:<26} {part.detail}{took}")
-    for process in report.processes:
-        state = "ready" if process.is_ready else "live" if process.is_live else "dead"
-        print(f"{state:<11} process    {process.name:<26} {process.reason} ({process.pid})")
-    print(f"\n{report.status}: {report.data_directory}, version {report.version}, {report.mode}")
-    return 0 if report.status == "healthy" else 1
-
-
-def _doctor(arguments: argparse.Namespace, settings: Settings) -> int:
-    from ml_orchestrator.doctoring.rounds import doctor
-
-    return doctor(settings, port=arguments.port, as_json=arguments.json)
-
-
-def _approvals(arguments: argparse.Namespace, settings: Settings) -> int:
-    from ml_orchestrator.approving import list_approvals
-
-    return list_approvals(settings, everything=arguments.all)
-
-
-def _approve(arguments: argparse.Namespace, settings: Settings) -> int:
-    from ml_orchestrator.approving import decide
-
-    verdict: Literal["approved", "rejected"] = "rejected" if arguments.reject else "approved"
-    return decide(settings, arguments.id, verdict, reason=arguments.reason)
-
-
-def _override(arguments: argparse.Namespace, settings: Settings) -> int:
-    from ml_orchestrator.approving import override
-
-    asked = (arguments.model, arguments.alias.removeprefix("@"), arguments.version)
-    return override(settings, *asked, expected=arguments.expect, reason=arguments.reason)
+    doctor.set_defaults(run=command_acts.doctor)

@@ -1,0 +1,231 @@
+"""What each command of ``ml-orchestrator`` does; it loads only what it needs.
+
+An act returns the exit code of its command; an expected failure leaves it as a typed error.
+"""
+
+import argparse
+import gc
+import json
+import os
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.telemetry.process import exporting
+
+__all__ = [
+    "approvals",
+    "approve",
+    "deploy",
+    "doctor",
+    "health",
+    "keys",
+    "mcp",
+    "memory",
+    "override",
+    "runs",
+    "serve",
+    "step",
+    "worker",
+]
+
+
+def mcp(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Answer MCP until the client leaves or the process is stopped."""
+    gc.disable()  # while modules are loaded there is nothing to collect and much to walk through
+    from ml_orchestrator.app import build_server, serve_http
+
+    with exporting("server", os.environ):
+        server = build_server(settings, warm_up=True)
+        gc.freeze()
+        gc.enable()
+        if arguments.transport == "stdio":
+            server.run("stdio")
+        else:
+            serve_http(server, arguments.host, arguments.port)
+    return 0
+
+
+def worker(_: argparse.Namespace, settings: Settings) -> int:
+    """Execute workflows until idle."""
+    from ml_orchestrator.orchestration.worker import run_worker
+
+    with exporting("worker", os.environ):
+        run_worker(settings)
+    return 0
+
+
+def serve(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Answer predictions of a model until stopped, or stop who does."""
+    from ml_orchestrator.orchestration.model_server import ServeOptions, serve_model
+    from ml_orchestrator.serving.launch import ALREADY_SERVED, stop_server
+
+    if arguments.stop:
+        stopped = stop_server(settings, arguments.model)
+        print(f"{'Stopped the' if stopped else 'There is no'} server of {arguments.model}.")
+        return 0
+    options = ServeOptions(
+        model=arguments.model,
+        version=arguments.version,
+        alias=arguments.alias,
+        host=arguments.host,
+        port=arguments.port,
+        follow_s=arguments.follow,
+        isolate=arguments.isolate,
+        allow_network=arguments.allow_network,
+    )
+    try:
+        with exporting("serving", os.environ):
+            serve_model(settings, options, on_ready=partial(_say_where, arguments.model))
+    except ConflictError as error:
+        print(f"ml-orchestrator: {error}", file=sys.stderr)
+        return ALREADY_SERVED
+    return 0
+
+
+def _say_where(model: str, url: str, version: int, example: bytes) -> None:
+    """Tell a person how to ask the server; programs read the address file."""
+    body = shlex.quote(_one_row(example))
+    print(
+        f"Version {version} of {model} answers at {url}/invocations, for example:\n"
+        f"  curl {url}/invocations -H 'Content-Type: application/json' -d {body}\n"
+        f"Also {url}/ping, /version and /metrics. Ctrl-C stops it.",
+        flush=True,
+    )
+
+
+def _one_row(example: bytes) -> str:
+    """Return a body with the first row of an example; as it is where it has no rows."""
+    content = json.loads(example or b"{}")
+    if isinstance(split := content.get("dataframe_split"), dict):
+        content["dataframe_split"] = {"columns": split["columns"], "data": split["data"][:1]}
+    return json.dumps(content)
+
+
+def step(arguments: argparse.Namespace, _: Settings) -> int:
+    """Run one step for the worker that started this process."""
+    from ml_orchestrator.orchestration.worker import run_step_child
+
+    with exporting("step", os.environ):
+        return run_step_child(arguments.rest)
+
+
+def keys(arguments: argparse.Namespace, settings: Settings) -> int:
+    """List, export, rotate, trust or revoke keys, or sign a version."""
+    from ml_orchestrator.orchestration.people import open_keyring
+
+    keyring = open_keyring(settings)
+    match arguments.act:
+        case "list":
+            if not keyring.known():
+                print("No keys yet; the first registration makes one.")
+            for key in keyring.known():
+                state = "revoked" if key.is_revoked else "signs" if key.signs else "trusted"
+                print(f"{key.fingerprint}  {state}")
+        case "export":
+            print(keyring.public_pem(), end="")
+        case "rotate":
+            print(f"{keyring.rotate()} signs from now on; the old key stays trusted.")
+        case "trust":
+            print(f"{keyring.trust(arguments.file)} is trusted.")
+        case "revoke":
+            print(f"{keyring.revoke(arguments.fingerprint)} counts no more.")
+        case "sign":
+            from ml_orchestrator.orchestration.desk import registry_for_a_step
+
+            with registry_for_a_step(settings) as desk:
+                report = desk.vault.sign(arguments.model, arguments.version)
+            print(f"Version {report.version} of {report.model} is signed: {report.manifest_digest}")
+    return 0
+
+
+def deploy(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Roll a version out, follow it or decide on it."""
+    from ml_orchestrator.deploying import run_deploy
+
+    return run_deploy(arguments, settings)
+
+
+def runs(arguments: argparse.Namespace, settings: Settings) -> int:
+    """List, follow, cancel or resume runs."""
+    from ml_orchestrator.running import run_runs
+
+    return run_runs(arguments, settings)
+
+
+def memory(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Write all memory as JSON, or read it back."""
+    from ml_orchestrator.agent_memory import AgentMemoryManager
+
+    with AgentMemoryManager(settings.home) as manager:
+        if arguments.action == "export":
+            _export(manager.export_memory(), arguments.path)
+            return 0
+        done = manager.import_memory(arguments.path or settings.project_dir / ".claude/memory")
+    for line in (*done["notes"], *(f"skipped {fault}" for fault in done["skipped"])):
+        print(line, file=sys.stderr)
+    print(f"{done['n_added']} records added, {done['n_known']} known already")
+    return 1 if done["skipped"] else 0
+
+
+def _export(content: dict[str, Any], path: Path | None) -> None:
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    if path is None:
+        print(text)
+        return
+    try:
+        path.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be written: {error.strerror}.") from error
+    print(f"{len(content['records'])} records written to {path}")
+
+
+def health(_: argparse.Namespace, settings: Settings) -> int:
+    """Probe every component and print how it is."""
+    import anyio
+
+    from ml_orchestrator.app import build_services
+
+    report = anyio.run(build_services(settings).monitoring.health, "detailed")
+    for part in report.components:
+        took = "" if part.probe_ms is None else f"  ({part.probe_ms:.0f} ms)"
+        print(f"{part.state:<11} {part.kind:<9}  {part.name:<26} {part.detail}{took}")
+    for process in report.processes:
+        state = "ready" if process.is_ready else "live" if process.is_live else "dead"
+        print(f"{state:<11} process    {process.name:<26} {process.reason} ({process.pid})")
+    print(f"\n{report.status}: {report.data_directory}, version {report.version}, {report.mode}")
+    return 0 if report.status == "healthy" else 1
+
+
+def doctor(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Find faults of this installation."""
+    from ml_orchestrator.doctoring.rounds import doctor
+
+    return doctor(settings, port=arguments.port, as_json=arguments.json)
+
+
+def approvals(arguments: argparse.Namespace, settings: Settings) -> int:
+    """List what waits for a person."""
+    from ml_orchestrator.approving import list_approvals
+
+    return list_approvals(settings, everything=arguments.all)
+
+
+def approve(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Decide on one plan, as a person."""
+    from ml_orchestrator.approving import decide
+
+    verdict: Literal["approved", "rejected"] = "rejected" if arguments.reject else "approved"
+    return decide(settings, arguments.id, verdict, reason=arguments.reason)
+
+
+def override(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Move an alias against its rules, as a person."""
+    from ml_orchestrator.approving import override
+
+    asked = (arguments.model, arguments.alias.removeprefix("@"), arguments.version)
+    return override(settings, *asked, expected=arguments.expect, reason=arguments.reason)
