@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ml_orchestrator.learning.learner import Learner
     from ml_orchestrator.memory.meaning import Meaning
     from ml_orchestrator.messaging.leases import LeaseBook
-    from ml_orchestrator.orchestration._dbos import RunClient
+    from ml_orchestrator.orchestration._dbos.client import RunClient
     from ml_orchestrator.orchestration.evaluations import Evaluator
     from ml_orchestrator.orchestration.experiments import Experimenter
     from ml_orchestrator.orchestration.inspection import DataInspector
@@ -181,7 +181,7 @@ class Doors:
         return RolloutDesk(self.database(), self.registry)
 
     def _runs(self) -> "RunClient":
-        from ml_orchestrator.orchestration._dbos import RunClient
+        from ml_orchestrator.orchestration._dbos.client import RunClient
 
         return RunClient(self._settings)
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from tests.orchestration import tiny_workflows as tiny
 
-from ml_orchestrator.orchestration import _dbos
+from ml_orchestrator.orchestration._dbos import engine
+from ml_orchestrator.orchestration._dbos.client import RunClient
+from ml_orchestrator.orchestration._dbos.database import prepare
 from ml_orchestrator.orchestration.execution import Job
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.settings import Settings
@@ -21,9 +23,9 @@ async def _never(job: Job) -> dict[str, object]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
     read = Settings.read({}, home=tmp_path, project_dir=tmp_path, plugins=(tiny.__name__,))
-    _dbos.prepare(read)
+    prepare(read)
     yield read
-    _dbos.shut_down()
+    engine.shut_down()
 
 
 def _owners(settings: Settings) -> dict[str, tuple[str, str]]:
@@ -35,7 +37,7 @@ def _owners(settings: Settings) -> dict[str, tuple[str, str]]:
 def test_adopting_queues_the_runs_of_the_dead_again_and_touches_nobody_elses(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = _dbos.RunClient(settings)
+    client = RunClient(settings)
     params = tiny.TinyParams(ledger="none").model_dump()
     for owner in ("dead", "other"):
         client.start(f"run-of-{owner}", WORKFLOWS["tiny"], params, actor="tester")
@@ -45,10 +47,10 @@ def test_adopting_queues_the_runs_of_the_dead_again_and_touches_nobody_elses(
             "UPDATE workflow_status SET status = 'PENDING', "
             "executor_id = substr(workflow_uuid, length('run-of-') + 1)"
         )
-    monkeypatch.setattr(_dbos, "QUEUES", {})
-    _dbos.launch("adopter", settings, _never)
+    monkeypatch.setattr(engine, "QUEUES", {})
+    engine.launch("adopter", settings, _never)
 
-    _dbos.adopt(["dead"])
+    engine.adopt(["dead"])
 
     assert _owners(settings) == {
         "run-of-dead": ("ENQUEUED", "runs"),

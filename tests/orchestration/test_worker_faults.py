@@ -102,7 +102,7 @@ def test_an_idle_worker_leaves_and_the_next_run_gets_another(tmp_path: Path) -> 
 def test_two_clients_may_open_one_fresh_data_directory(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
-        "from ml_orchestrator.orchestration._dbos import RunClient\n"
+        "from ml_orchestrator.orchestration._dbos.client import RunClient\n"
         "from ml_orchestrator.settings import Settings\n"
         "home = pathlib.Path(sys.argv[1])\n"
         "client = RunClient(Settings.read({}, home=home, project_dir=home))\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import tests.orchestration.tiny_workflows as tiny
 
-from ml_orchestrator.orchestration._dbos import RunClient
+from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.launch import worker_leases
 from ml_orchestrator.orchestration.leases import Lease, is_running
 from ml_orchestrator.orchestration.models import RunStatus

@@ -10,7 +10,7 @@ from tests.orchestration.workflow_bench import stop_workers
 
 from ml_orchestrator.doors import Door
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
-from ml_orchestrator.orchestration._dbos import RunClient
+from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.orchestration.progress import ProgressStore
 from ml_orchestrator.services.workflow import WorkflowOrchestrator

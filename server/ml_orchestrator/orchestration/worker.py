@@ -11,7 +11,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ml_orchestrator.orchestration import _dbos
+from ml_orchestrator.orchestration._dbos import engine
+from ml_orchestrator.orchestration._dbos.database import prepare
 from ml_orchestrator.orchestration.child import run_in_child, run_step_child
 from ml_orchestrator.orchestration.execution import Job, perform
 from ml_orchestrator.orchestration.launch import worker_leases
@@ -87,15 +88,15 @@ def _work(settings: Settings, leases: Leases) -> None:
     tenure = Tenure(leases, uuid.uuid4().hex, ttl_s=settings.lease_ttl_s)
     tenure.begin()
     load_plugins(settings)
-    _dbos.prepare(settings)
+    prepare(settings)
     database = open_database(settings.state_url, settings.home)
-    _dbos.launch(tenure.executor_id, settings, _executor(settings, database))
-    watch_queue(_dbos.queue_depths)
-    _dbos.adopt(dead)
+    engine.launch(tenure.executor_id, settings, _executor(settings, database))
+    watch_queue(engine.queue_depths)
+    engine.adopt(dead)
     for name in dead:
         leases.forget(name)
     _stay_until_idle(settings.worker_idle_s, tenure)
-    _dbos.shut_down()
+    engine.shut_down()
     database.close()
 
 
@@ -112,7 +113,7 @@ def _bury_predecessors(leases: Leases) -> Sequence[str]:
     return [lease.executor_id for lease in earlier]
 
 
-def _executor(settings: Settings, database: Database) -> _dbos.Execute:
+def _executor(settings: Settings, database: Database) -> engine.Execute:
     store = ProgressStore(database)
 
     async def execute(job: Job) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def _warm(workflow: str) -> None:
 def _stay_until_idle(idle_s: float, tenure: Tenure) -> None:
     busy_at, poll_s = time.monotonic(), 0.0
     while True:
-        if _dbos.has_work():
+        if engine.has_work():
             busy_at = time.monotonic()
         idle_for = time.monotonic() - busy_at
         if idle_for >= idle_s and _may_leave(tenure):
@@ -144,7 +145,7 @@ def _stay_until_idle(idle_s: float, tenure: Tenure) -> None:
         wanted_s = IDLE_POLL_S if idle_for > IDLE_AFTER_S else BUSY_POLL_S
         if wanted_s != poll_s:
             poll_s = wanted_s
-            _dbos.poll_every(poll_s)
+            engine.poll_every(poll_s)
         time.sleep(LOOK_S)
 
 
@@ -154,7 +155,7 @@ def _may_leave(tenure: Tenure) -> bool:
     Who enqueues looks for a worker afterwards: either we see their run or they see us gone.
     """
     tenure.end()
-    if not _dbos.has_work():
+    if not engine.has_work():
         return True
     tenure.begin()
     return False

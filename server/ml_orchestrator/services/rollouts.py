@@ -19,7 +19,7 @@ from ml_orchestrator.serving.rollout.models import (
 from ml_orchestrator.telemetry.spans import traced
 
 if TYPE_CHECKING:  # heavy: opened by the doors
-    from ml_orchestrator.orchestration._dbos import RunClient
+    from ml_orchestrator.orchestration._dbos.client import RunClient
     from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
     from ml_orchestrator.serving.rollout.outcomes import Reported, RequestOutcome
 

@@ -20,7 +20,7 @@ from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry.spans import traced
 
 if TYPE_CHECKING:
-    from ml_orchestrator.orchestration._dbos import RunClient
+    from ml_orchestrator.orchestration._dbos.client import RunClient
     from ml_orchestrator.orchestration.progress import ProgressStore
 
 __all__ = ["OnProgress", "WorkflowOrchestrator"]

@@ -1,136 +1,49 @@
-"""Workflows on DBOS Transact: the client that starts and reads runs, the engine that runs them.
+"""The client of the workflow database: starts, reads, cancels and resumes runs."""
 
-Written for dbos 3.4; the minor version is pinned, because ``_recover_pending_workflows`` is
-half public. Everything is stored as JSON, never as pickles.
-"""
-
-import logging
 import re
-import sqlite3
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import closing
-from functools import wraps
-from itertools import product
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-from dbos import (
-    DBOS,
-    DBOSClient,
-    DBOSPortableJSONSerializer,
-    EnqueueOptions,
-    SetWorkflowID,
-    StepOptions,
-    WorkflowStatus,
-)
+from dbos import EnqueueOptions, SetWorkflowID, WorkflowStatus
 from opentelemetry import context as otel
-from opentelemetry.trace import get_current_span
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
-from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
-from ml_orchestrator.orchestration.attempts import attempt_of, first_of, next_of
-from ml_orchestrator.orchestration.execution import Job
+from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
+from ml_orchestrator.orchestration._dbos.database import (
+    PLAN_VERSION,
+    UNFINISHED,
+    WORKFLOW,
+    connect,
+    depths_of,
+    prepare,
+    typed,
+)
+from ml_orchestrator.orchestration.attempts import next_of
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.models import RunList, RunStatus
-from ml_orchestrator.orchestration.statuses import (
-    brief_status,
-    plan_of,
-    run_status,
-    time_of,
-)
-from ml_orchestrator.orchestration.steps import STEPS
+from ml_orchestrator.orchestration.statuses import brief_status, plan_of, run_status, time_of
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, Workflow
 from ml_orchestrator.settings import Settings
-from ml_orchestrator.storage.creation import sqlite_file, with_whole_file
 from ml_orchestrator.storage.engine import timestamp
-from ml_orchestrator.storage.home import prepare_home
-from ml_orchestrator.storage.locks import exclusive
 from ml_orchestrator.telemetry.spans import is_tracing
 
-__all__ = [
-    "RunClient",
-    "adopt",
-    "has_work",
-    "launch",
-    "poll_every",
-    "prepare",
-    "queue_depths",
-    "shut_down",
-]
-
-APPLICATION = "ml-orchestrator"
-P = ParamSpec("P")
-R = TypeVar("R")
-# The form of a stored plan. A worker runs the plans of its own version only.
-PLAN_VERSION = "1"
-WORKFLOW = "run"
-# Runs at once by queue. A roll-out mostly waits, and training must not make it wait longer.
-QUEUES = {"runs": 2, "rollouts": 4}
-_UNFINISHED = {"ENQUEUED": "queued", "PENDING": "running"}
-# Each take-over of a run counts as one; a run that kills its worker ends some time.
-MAX_RECOVERY_ATTEMPTS = 50
-
-# At INFO it names the address of the database.
-logging.getLogger("dbos").setLevel(logging.WARNING)
-
-Execute = Callable[[Job], Coroutine[Any, Any, dict[str, Any]]]
-
-
-def prepare(settings: Settings) -> None:
-    """Create or migrate the workflow database and its queue; for many processes at once."""
-    prepare_home(settings.home)
-    doing = "preparing the workflow database"
-    with_whole_file(settings.workflows_url, doing=doing, build=DBOS.migrate)
-    with exclusive(settings.home / "workflows.db", doing=doing):
-        if path := sqlite_file(settings.workflows_url):
-            with closing(sqlite3.connect(path)) as connection:
-                connection.execute("PRAGMA journal_mode=WAL")
-        DBOS.migrate(settings.workflows_url)
-        client = _connect(settings)
-        for queue, at_once in QUEUES.items():
-            client.register_queue(queue, worker_concurrency=at_once, on_conflict="never_update")
-        client.destroy()
-
-
-def _connect(settings: Settings) -> DBOSClient:
-    return DBOSClient(
-        system_database_url=settings.workflows_url,
-        application_name=APPLICATION,
-        serializer=DBOSPortableJSONSerializer(),
-        retry_connection_errors=False,
-    )
-
-
-def _typed(call: Callable[P, R]) -> Callable[P, R]:
-    """Let what the databases raise leave ``call`` as an error of ours."""
-
-    @wraps(call)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return call(*args, **kwargs)
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            reason = str(getattr(error, "orig", error)).splitlines()[0]
-            raise UnavailableError(
-                f"The workflow database refused: {reason}. Check the disk and "
-                "ML_ORCHESTRATOR_HOME, or try again in a moment."
-            ) from error
-
-    return guarded
+__all__ = ["RunClient"]
 
 
 class RunClient:
     """Starts, reads and cancels runs from any process; runs none. Thread-safe, no threads."""
 
-    @_typed
+    @typed
     def __init__(self, settings: Settings) -> None:
         prepare(settings)
-        self._client = _connect(settings)
+        self._client = connect(settings)
         self._launcher = WorkerLauncher(settings)
 
     def close(self) -> None:
         """Give connections back."""
         self._client.destroy()
 
-    @_typed
+    @typed
     def describe(self) -> str:
         """Return how many runs wait or go on, and whether a worker is there."""
         unfinished = self._client.list_workflows(
@@ -139,20 +52,20 @@ class RunClient:
         worker = "a worker is there" if self._launcher.has_worker() else "no worker; one starts"
         return f"{len(unfinished)} unfinished runs, {worker}"
 
-    @_typed
+    @typed
     def depths(self) -> dict[tuple[str, str], int]:
         """Return how many runs there are by queue and state (queued, running)."""
         rows = self._client.list_workflows(
-            name=WORKFLOW, status=list(_UNFINISHED), load_input=False, load_output=False
+            name=WORKFLOW, status=list(UNFINISHED), load_input=False, load_output=False
         )
-        return _depths(rows)
+        return depths_of(rows)
 
-    @_typed
+    @typed
     def wake(self) -> None:
         """See to it that a worker runs."""
         self._launcher.ensure()
 
-    @_typed
+    @typed
     def start(
         self, run_id: str, workflow: Workflow, params: dict[str, Any], *, actor: str
     ) -> RunStatus:
@@ -185,12 +98,12 @@ class RunClient:
             )
         return self._status(found)
 
-    @_typed
+    @typed
     def has(self, run_id: str) -> bool:
         """Whether there is such a run."""
         return bool(self._client.list_workflows(workflow_ids=[run_id], name=WORKFLOW))
 
-    @_typed
+    @typed
     def status(self, run_id: str) -> RunStatus:
         """Return what is known of a run.
 
@@ -199,7 +112,7 @@ class RunClient:
         """
         return self._status(self._row(run_id))
 
-    @_typed
+    @typed
     def cancel(self, run_id: str) -> RunStatus:
         """Cancel a run that is not over; a second time changes nothing.
 
@@ -214,7 +127,7 @@ class RunClient:
             raise ConflictError(f"Run {run_id} cannot be cancelled: it has {status.state}.")
         return status
 
-    @_typed
+    @typed
     def resume(self, run_id: str) -> RunStatus:
         """Let a run go on that was cancelled or has failed; finished steps are not run again.
 
@@ -256,7 +169,7 @@ class RunClient:
             raise ConflictError(f"Run {run_id} is being resumed as {following}.") from error
         return self.status(following)
 
-    @_typed
+    @typed
     def runs(self, *, limit: int, cursor: str | None) -> RunList:
         """Return one page of runs, newest first and in brief; new runs shift nothing.
 
@@ -293,103 +206,6 @@ class RunClient:
     def _brief(self, row: WorkflowStatus) -> RunStatus:
         steps = self._client.list_workflow_steps(row.workflow_id, load_output=False)
         return brief_status(row, steps)
-
-
-def launch(executor_id: str, settings: Settings, execute: Execute) -> None:
-    """Start running queued workflows in this process; ``execute`` runs one step."""
-    DBOS(
-        config={
-            "name": APPLICATION,
-            "system_database_url": settings.workflows_url,
-            "executor_id": executor_id,
-            "application_version": PLAN_VERSION,
-            "run_migrations": False,
-            "serializer": DBOSPortableJSONSerializer(),
-            "log_level": "WARNING",
-            # A span for each run and step, sent by the provider that this process has.
-            "enable_otlp": is_tracing(),
-            "otel_attribute_format": "semconv",
-        }
-    )
-    _register(execute)
-    DBOS.listen_queues(tuple(QUEUES))
-    DBOS.launch()
-
-
-def _register(execute: Execute) -> None:
-    @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERY_ATTEMPTS)
-    async def run(plan: dict[str, Any]) -> dict[str, Any]:
-        workflow = WORKFLOWS[plan["workflow"]]
-        get_current_span().update_name(f"run {workflow.name}")
-        outputs: dict[str, dict[str, Any]] = {}
-        result: dict[str, Any] = {}
-        for name in plan["steps"]:
-            node = workflow.node(name)
-            job = Job(
-                run_id=first_of(str(DBOS.workflow_id)),
-                attempt=attempt_of(str(DBOS.workflow_id)),
-                workflow=workflow.name,
-                step=name,
-                actor=plan["actor"],
-                params=plan["params"],
-                inputs=node.inputs(outputs),
-            )
-            options: StepOptions = {"name": name, "preemptible": STEPS[name].isolated}
-            outputs[name] = await DBOS.run_step_async(options, execute, job)
-            result.update(outputs[name])
-            if reason := node.stops(outputs):
-                return {**result, "stopped_because": reason}
-        return result
-
-
-def adopt(executor_ids: Sequence[str]) -> None:
-    """Queue the runs of dead workers again; only for the one who knows that they are dead."""
-    DBOS._recover_pending_workflows(list(executor_ids))
-
-
-def has_work() -> bool:
-    """Whether any run is queued or running."""
-    unfinished = DBOS.list_workflows(
-        status=["ENQUEUED", "PENDING"],
-        name=WORKFLOW,
-        app_version=PLAN_VERSION,
-        limit=1,
-        load_input=False,
-        load_output=False,
-    )
-    return bool(unfinished)
-
-
-def queue_depths() -> dict[tuple[str, str], int]:
-    """Return how many runs there are by queue and state, as seen by a worker."""
-    rows = DBOS.list_workflows(
-        name=WORKFLOW, status=list(_UNFINISHED), load_input=False, load_output=False
-    )
-    return _depths(rows)
-
-
-def _depths(rows: Sequence[WorkflowStatus]) -> dict[tuple[str, str], int]:
-    found = dict.fromkeys(product(QUEUES, _UNFINISHED.values()), 0)
-    for row in rows:
-        key = str(row.queue_name), _UNFINISHED[row.status]
-        found[key] = found.get(key, 0) + 1
-    return found
-
-
-def poll_every(seconds: float) -> None:
-    """Set how often this worker looks for queued runs."""
-    for queue, at_once in QUEUES.items():
-        DBOS.register_queue(
-            queue,
-            worker_concurrency=at_once,
-            polling_interval_sec=seconds,
-            on_conflict="always_update",
-        )
-
-
-def shut_down() -> None:
-    """Stop running workflows in this process; unfinished ones wait for the next worker."""
-    DBOS.destroy()
 
 
 def _refuse_to_cut(workflow: Workflow, run_id: str) -> None:

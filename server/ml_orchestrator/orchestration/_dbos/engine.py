@@ -1,0 +1,118 @@
+"""The engine of a worker: runs queued workflows in this process."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from dbos import DBOS, DBOSPortableJSONSerializer, StepOptions
+from opentelemetry.trace import get_current_span
+
+from ml_orchestrator.orchestration._dbos.database import (
+    APPLICATION,
+    PLAN_VERSION,
+    QUEUES,
+    UNFINISHED,
+    WORKFLOW,
+    depths_of,
+)
+from ml_orchestrator.orchestration.attempts import attempt_of, first_of
+from ml_orchestrator.orchestration.execution import Job
+from ml_orchestrator.orchestration.steps import STEPS
+from ml_orchestrator.orchestration.workflows import WORKFLOWS
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.telemetry.spans import is_tracing
+
+__all__ = ["Execute", "adopt", "has_work", "launch", "poll_every", "queue_depths", "shut_down"]
+
+# Each take-over of a run counts as one; a run that kills its worker ends some time.
+MAX_RECOVERY_ATTEMPTS = 50
+
+Execute = Callable[[Job], Coroutine[Any, Any, dict[str, Any]]]
+
+
+def launch(executor_id: str, settings: Settings, execute: Execute) -> None:
+    """Start running queued workflows in this process; ``execute`` runs one step."""
+    DBOS(
+        config={
+            "name": APPLICATION,
+            "system_database_url": settings.workflows_url,
+            "executor_id": executor_id,
+            "application_version": PLAN_VERSION,
+            "run_migrations": False,
+            "serializer": DBOSPortableJSONSerializer(),
+            "log_level": "WARNING",
+            # A span for each run and step, sent by the provider that this process has.
+            "enable_otlp": is_tracing(),
+            "otel_attribute_format": "semconv",
+        }
+    )
+    _register(execute)
+    DBOS.listen_queues(tuple(QUEUES))
+    DBOS.launch()
+
+
+def _register(execute: Execute) -> None:
+    @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERY_ATTEMPTS)
+    async def run(plan: dict[str, Any]) -> dict[str, Any]:
+        workflow = WORKFLOWS[plan["workflow"]]
+        get_current_span().update_name(f"run {workflow.name}")
+        outputs: dict[str, dict[str, Any]] = {}
+        result: dict[str, Any] = {}
+        for name in plan["steps"]:
+            node = workflow.node(name)
+            job = Job(
+                run_id=first_of(str(DBOS.workflow_id)),
+                attempt=attempt_of(str(DBOS.workflow_id)),
+                workflow=workflow.name,
+                step=name,
+                actor=plan["actor"],
+                params=plan["params"],
+                inputs=node.inputs(outputs),
+            )
+            options: StepOptions = {"name": name, "preemptible": STEPS[name].isolated}
+            outputs[name] = await DBOS.run_step_async(options, execute, job)
+            result.update(outputs[name])
+            if reason := node.stops(outputs):
+                return {**result, "stopped_because": reason}
+        return result
+
+
+def adopt(executor_ids: Sequence[str]) -> None:
+    """Queue the runs of dead workers again; only for the one who knows that they are dead."""
+    DBOS._recover_pending_workflows(list(executor_ids))
+
+
+def has_work() -> bool:
+    """Whether any run is queued or running."""
+    unfinished = DBOS.list_workflows(
+        status=["ENQUEUED", "PENDING"],
+        name=WORKFLOW,
+        app_version=PLAN_VERSION,
+        limit=1,
+        load_input=False,
+        load_output=False,
+    )
+    return bool(unfinished)
+
+
+def queue_depths() -> dict[tuple[str, str], int]:
+    """Return how many runs there are by queue and state, as seen by a worker."""
+    rows = DBOS.list_workflows(
+        name=WORKFLOW, status=list(UNFINISHED), load_input=False, load_output=False
+    )
+    return depths_of(rows)
+
+
+def poll_every(seconds: float) -> None:
+    """Set how often this worker looks for queued runs."""
+    for queue, at_once in QUEUES.items():
+        DBOS.register_queue(
+            queue,
+            worker_concurrency=at_once,
+            polling_interval_sec=seconds,
+            on_conflict="always_update",
+        )
+
+
+def shut_down() -> None:
+    """Stop running workflows in this process; unfinished ones wait for the next worker."""
+    DBOS.destroy()
