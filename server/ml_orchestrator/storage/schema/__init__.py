@@ -1,0 +1,69 @@
+"""Tables of the state database, as SQLAlchemy Core sees them.
+
+Times are ISO 8601 text in UTC with microseconds, so that they sort and read the same on
+every database. Payloads are JSON text. The tables are made by ``storage.migrations``.
+"""
+
+from ml_orchestrator.storage.schema._common import (
+    agents,
+    idempotency,
+    metadata,
+    schema_version,
+)
+from ml_orchestrator.storage.schema._learning import (
+    learning_decisions,
+    learning_feedback,
+    run_progress,
+    search_experience,
+)
+from ml_orchestrator.storage.schema._memory import (
+    collaborations,
+    memory_counts,
+    memory_past,
+    memory_records,
+    memory_vectors,
+    shared_context,
+)
+from ml_orchestrator.storage.schema._messages import (
+    dead_letters,
+    delegations,
+    message_recipients,
+    messages,
+    resource_leases,
+    unread_counts,
+)
+from ml_orchestrator.storage.schema._models import (
+    alias_moves,
+    approvals,
+    deployment_events,
+    deployment_outcomes,
+    deployments,
+)
+
+__all__ = [
+    "agents",
+    "alias_moves",
+    "approvals",
+    "collaborations",
+    "dead_letters",
+    "delegations",
+    "deployment_events",
+    "deployment_outcomes",
+    "deployments",
+    "idempotency",
+    "learning_decisions",
+    "learning_feedback",
+    "memory_counts",
+    "memory_past",
+    "memory_records",
+    "memory_vectors",
+    "message_recipients",
+    "messages",
+    "metadata",
+    "resource_leases",
+    "run_progress",
+    "schema_version",
+    "search_experience",
+    "shared_context",
+    "unread_counts",
+]
