@@ -32,6 +32,7 @@ STRANGERS = frozenset(
     "letter application response responses".split()
 )
 _LONG_QUOTE = 200
+_REST_OF_LINE = re.compile(r"[^\S\n]*(?:\n|\Z)")
 SIDE_NAME = re.compile(
     r"\b(?:output|format|constraints?|rules?|guidelines?|examples?|if unsure|unsure|criteria|check|"
     r"checklist|role|persona|audience|length|tone|context|background|details|how to work|data|style|"
@@ -200,10 +201,13 @@ def data_places(parts: PromptParts) -> tuple[Part, ...]:
 
 
 def _fills_its_line(text: str, part: Part) -> bool:
-    line = text.rfind("\n", 0, part.start) + 1
-    end = text.find("\n", part.end)
-    rest = text[line : part.start] + text[part.end : len(text) if end < 0 else end]
-    return not rest.strip() and not text.startswith("[FILL IN:", part.start)
+    """Say whether nothing else stands on its line; only blanks around it are looked at."""
+    start = part.start
+    while start and text[start - 1] != "\n" and text[start - 1].isspace():
+        start -= 1
+    is_first = start == 0 or text[start - 1] == "\n"
+    is_alone = is_first and _REST_OF_LINE.match(text, part.end) is not None
+    return is_alone and not text.startswith("[FILL IN:", part.start)
 
 
 def _holds(places: list[int], part: Part) -> bool:
