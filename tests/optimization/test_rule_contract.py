@@ -1,13 +1,11 @@
 """What every rule promises, checked for each of them over many prompts."""
 
-import re
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.optimization.kept import missing
 from tests.optimization.prompt_fragments import FRAGMENTS, HARD, OTHER_LANGUAGES
 
 import ml_orchestrator.optimization.rules as package
@@ -26,24 +24,6 @@ composed = st.builds(
 TOKENS = ["please", "etc.", "try", "to", "{text}", "<a>", "</a>", "`", '"', "'", "#", "-", "1."]
 TOKENS += ["3", "not", "write", "it", ":", ",", "\n"]
 any_prompt = composed | st.text(max_size=60) | st.lists(st.sampled_from(TOKENS)).map(" ".join)
-
-# Told here anew, not by the product's own check: what must stay, to the character.
-_EXACT = (
-    re.compile(r"```.*?```", re.DOTALL),
-    re.compile(r"\{\{\w+\}\}|\$[A-Z]+\b|(?<!\{)\{\w+\}(?!\})|\[YOUR NAME\]"),
-    re.compile(r'""".*?"""', re.DOTALL),
-    re.compile(r"^>.*$", re.MULTILINE),
-    re.compile(r"`[^`\n]+`"),
-    re.compile(r"\d+(?:\.\d+)?"),
-    re.compile(r"\b(?:not|never|no|without|nothing)\b|n't\b", re.IGNORECASE),
-    re.compile(r"https?://\S+"),
-)
-
-
-def missing(before: str, after: str) -> Iterator[str]:
-    for pattern in _EXACT:
-        lower = [text.strip().lower() for text in pattern.findall(before)]
-        yield from Counter(lower) - Counter(text.strip().lower() for text in pattern.findall(after))
 
 
 def check_rule(name: str, prompt: str) -> None:
