@@ -1,7 +1,7 @@
 """What an MLflow server answers, within limits of size and time and without packed content.
 
 MLflow has no such limits (3.17). It makes its sessions of a class that it looks up by name, which
-importing this module replaces; so whoever talks to a server imports it first.
+importing this module replaces; the package does, so every door that imports any of it is limited.
 """
 
 import time
