@@ -16,7 +16,6 @@ from ml_orchestrator.training.study import FinishedTrial
 __all__ = ["holdout_plots", "importance_plot", "search_plot"]
 
 COLOUR = "#4c72b0"
-BEST_COLOUR = "#c44e52"
 MAX_CURVES = 8
 MAX_NUMBERED_CLASSES = 12
 
