@@ -81,15 +81,13 @@ def _thompson(
     as_json: bool,
 ) -> list[Figure]:
     ours = _timed(lambda took: [_our_regret(s, rounds, means, took) for s in range(n_seeds)])
-    figures = []
+    title, n = f"Thompson {name}, decision", n_seeds * rounds
+    figures = [Figure(title, "us", ours.p50_us, DECISION_GOAL_US, "limit", 1.0, n)]
     for peer, python in pythons.items():
         given = ("thompson", n_seeds, rounds, *means)
         theirs = _ask(python, peer, *given)
         _show_regret(name, peer, ours, theirs, rounds=rounds, as_json=as_json)
-        title = f"Thompson {name}, decision"
-        figures.append(
-            Figure(title, "us", ours.p50_us, theirs.p50_us, peer, None, n_seeds * rounds)
-        )
+        figures.append(Figure(title, "us", ours.p50_us, theirs.p50_us, peer, None, n))
     return figures
 
 

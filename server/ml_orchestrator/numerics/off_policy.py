@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.numerics.wilson import Z_95
 
 __all__ = [
     "Estimate",
@@ -20,7 +21,6 @@ __all__ = [
     "support_of",
 ]
 
-Z_95 = 1.959963984540054
 SMALLEST_SHARE = 0.01  # of effective rows
 FEWEST_EFFECTIVE = 30  # below, normal intervals miss the truth far more often than they say
 LARGEST_IMBALANCE = 0.1  # of the mean weight, which is 1 where propensities are right

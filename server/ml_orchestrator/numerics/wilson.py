@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["newcombe_interval", "wilson_interval"]
+__all__ = ["Z_95", "newcombe_interval", "wilson_interval"]
 
 Z_95 = 1.959963984540054  # of a 95 % interval
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from ml_orchestrator.text.prompt_cues import TASK_VERBS
 from ml_orchestrator.text.prompt_parts import PromptParts
 
-__all__ = ["KINDS_OF_TASK", "OTHER", "VERBS", "Task", "tasks_of"]
+__all__ = ["OTHER", "VERBS", "Task", "tasks_of"]
 
 _VERBS_OF: Mapping[str, str] = MappingProxyType(
     {
@@ -33,7 +33,6 @@ _VERBS_OF: Mapping[str, str] = MappingProxyType(
     }
 )
 OTHER = "do"  # a task that no component of a prompt is typical of
-KINDS_OF_TASK = (*_VERBS_OF, OTHER)
 _TYPICAL = {verb: kind for kind, verbs in _VERBS_OF.items() for verb in verbs.split()}
 VERBS: Mapping[str, str] = MappingProxyType({**dict.fromkeys(TASK_VERBS, OTHER), **_TYPICAL})
 _VERB = "|".join(sorted(_TYPICAL, key=len, reverse=True))

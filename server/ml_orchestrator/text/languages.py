@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ml_orchestrator.text.prompt_cues import TASK_VERBS
 
-__all__ = ["LANGUAGES", "Language", "guess_language"]
+__all__ = ["Language", "guess_language"]
 
 MAX_CHARACTERS = 4_000
 MAX_WORDS = 400
@@ -92,7 +92,6 @@ _SHARED_VERBS = frozenset(
 _ONLY_ENGLISH = {word for word, codes in _CODES.items() if codes == {"en"}}
 _ACCENTED = re.compile("[À-ÖØ-öø-ɏ]")
 _UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
-LANGUAGES = (*_SMALL_WORDS, "ru", "uk", *_BY_SCRIPT.values(), "und")
 
 
 class Language(NamedTuple):

@@ -43,7 +43,6 @@ _KEEPS_HEDGE = re.compile(
 _MOST_MARKS = 40  # in a prompt; who has to fill in more writes a new one
 _IS_ASKED = re.compile(r" *+\[FILL IN:")
 _GOES_ON = re.compile(r"[,;:?!]|\s+[a-z]")
-_VAGUE_ADJECTIVE = len(_OPEN) + 1
 
 
 def vague_places(reading: Reading) -> list[re.Match[str]]:
