@@ -8,7 +8,15 @@ from ml_orchestrator.serving.rollout.gates import Gate
 from ml_orchestrator.serving.rollout.models import RolloutEvent, RolloutPlan, RolloutStatus
 from ml_orchestrator.serving.rollout.phases import phases_of
 
-__all__ = ["event_line", "head_lines", "in_a_terminal", "plain", "plan_text", "status_text"]
+__all__ = [
+    "bar",
+    "event_line",
+    "head_lines",
+    "in_a_terminal",
+    "plain",
+    "plan_text",
+    "status_text",
+]
 
 _COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -69,14 +77,23 @@ def status_text(status: RolloutStatus) -> str:
 
 def head_lines(status: RolloutStatus) -> list[str]:
     """Return where it is, why, and what must be typed now, if anything."""
-    done = round(status.fraction * 20)
     lines = [
-        f"{status.rollout_id}  {status.state}  [{'#' * done}{'.' * (20 - done)}]",
+        f"{status.rollout_id}  {status.state}  {bar(status.fraction)}",
         f"  {status.model} @{status.alias}: version {_shown(status.from_version)} -> "
         f"{status.version}, {status.strategy}{f', {status.phase}' if status.phase else ''}",
     ]
     lines += [f"  why: {in_a_terminal(status.reason)}"] if status.reason else []
     return lines + ([f"  needs: {_needs(status)}"] if status.needs else [])
+
+
+def bar(fraction: float) -> str:
+    """Return how far something is, 0 to 1, as a bar.
+
+    >>> bar(0.25)
+    '[#####...............]'
+    """
+    done = round(fraction * 20)
+    return f"[{'#' * done}{'.' * (20 - done)}]"
 
 
 def event_line(event: RolloutEvent) -> str:

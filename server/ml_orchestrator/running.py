@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -10,6 +11,7 @@ from typing import IO
 import anyio
 
 from ml_orchestrator.app import build_services
+from ml_orchestrator.deploying_text import bar, plain
 from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.identity import person
 from ml_orchestrator.orchestration.attempts import first_of
@@ -104,12 +106,10 @@ def _text(status: RunStatus) -> str:
     for step in status.steps:
         lines.append(_step(step))
         if status.progress and status.progress.step == step.name:
-            done = round(status.progress.fraction * 20)
-            bar = "#" * done + "." * (20 - done)
-            lines.append(f"      [{bar}] {status.progress.message}")
+            lines.append(f"      {bar(status.progress.fraction)} {status.progress.message}")
     lines += [f"  why: {status.error}"] if status.error else []
     lines += [f"  result: {json.dumps(status.result)}"] if status.result else []
-    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
+    return plain(lines)
 
 
 def _step(step: StepStatus) -> str:
@@ -128,7 +128,7 @@ def _logs(given: argparse.Namespace, settings: Settings) -> int:
         if not _print_lines(file, wanted) and not given.follow:
             print(f"{log} says nothing of it.", file=sys.stderr)
         while given.follow:
-            anyio.run(anyio.sleep, LOOK_S)
+            time.sleep(LOOK_S)
             _print_lines(file, wanted)
             _start_again_if_shorter(file, log)
     return 0
