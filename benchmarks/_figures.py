@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Figure", "arguments", "in_turns", "machine", "percentile", "show", "show_ratio"]
+__all__ = [
+    "Figure",
+    "arguments",
+    "in_turns",
+    "machine",
+    "percentile",
+    "show",
+    "show_ratio",
+    "turns_parted",
+]
 
 N_BOOTSTRAPS = 2_000
 
@@ -49,19 +58,36 @@ def arguments(description: str | None) -> argparse.Namespace:
 
 
 def in_turns(
-    subjects: Mapping[str, Callable[[], float]], *, rounds: int, pause_s: float = 0.0
+    subjects: Mapping[str, Callable[[], float]],
+    *,
+    rounds: int,
+    pause_s: float = 0.0,
+    in_a_row: int = 1,
 ) -> dict[str, list[float]]:
     """Measure every subject once per round, so that a noisy machine is fair to all.
 
-    ``pause_s`` before each measurement lets the one before end: a server that has answered may
-    still collect its garbage, and the next one measured would pay for it.
+    ``pause_s`` before each turn lets the one before end: a server that has answered may still
+    collect its garbage, and the next one measured would pay for it. ``in_a_row`` is how often a
+    subject is measured in its turn; the first of them comes after the pause.
     """
     found: dict[str, list[float]] = {name: [] for name in subjects}
     for _ in range(rounds):
         for name, measure in subjects.items():
             time.sleep(pause_s)
-            found[name].append(measure())
+            found[name] += [measure() for _ in range(in_a_row)]
     return found
+
+
+def turns_parted(
+    found: Mapping[str, Sequence[float]], in_a_row: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Return of what ``in_turns`` measured the first of every turn, and those after it."""
+    first = {name: list(taken[::in_a_row]) for name, taken in found.items()}
+    later = {
+        name: [value for place, value in enumerate(taken) if place % in_a_row]
+        for name, taken in found.items()
+    }
+    return first, later
 
 
 def percentile(values: Sequence[float], share: float) -> float:

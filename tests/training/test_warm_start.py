@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import optuna
 import polars as pl
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from tests.training.tables import dataset_of, mixed_table
 
 from ml_orchestrator.datasets.sources import Dataset, load_dataset
+from ml_orchestrator.training._optuna import JOURNAL
 from ml_orchestrator.training.meta_features import SCALES, distance, meta_features
 from ml_orchestrator.training.models import Task, TrainingSpec, TrainingSummary
 from ml_orchestrator.training.search import train
@@ -24,7 +28,8 @@ from ml_orchestrator.training.warm_start import (
     Experience,
     choose_starts,
     in_space,
-    starts_for,
+    starts_after,
+    starts_before,
 )
 
 ALL = tuple(TRAINERS)
@@ -173,7 +178,7 @@ def finished(index: int, trainer: str, *scores: float) -> FinishedTrial:
     return FinishedTrial(index, state, {"trainer": trainer}, scores, 0.0, "")
 
 
-def test_starts_are_of_the_family_that_leads_here_or_from_nearly_the_same_data() -> None:
+def test_starts_are_of_nearly_the_same_data_then_of_the_family_that_leads_here() -> None:
     mine = measured(builtin("iris"))
     alike = {**mine, "log10_rows": mine["log10_rows"] + 5.0}
     found = [
@@ -186,11 +191,49 @@ def test_starts_are_of_the_family_that_leads_here_or_from_nearly_the_same_data()
     defaults = [finished(0, "forest", 0.5, 0.7), finished(1, "linear", 0.4), finished(2, "knn")]
 
     up, down = (
-        [start.run_id for start in starts_for(known, defaults, higher_is_better=higher)]
+        [start.run_id for start in starts_after(known, defaults, higher_is_better=higher)]
         for higher in (True, False)
     )
-    assert (set(up), set(down)) == ({"run-c", "run-grown"}, {"run-a", "run-b", "run-grown"})
-    assert starts_for(known, [finished(0, "linear")], higher_is_better=True) == []
+    assert [start.run_id for start in starts_before(known)] == ["run-grown"]
+    assert (set(up), set(down)) == ({"run-c"}, {"run-a", "run-b"})
+    assert starts_after(known, [finished(0, "linear")], higher_is_better=True) == []
+
+
+def test_nearly_the_same_data_say_what_to_begin_with_three_of_all_the_nearest_first() -> None:
+    mine = measured(builtin("iris"))
+    nearly = [{**mine, "log10_rows": mine["log10_rows"] + 0.1 * n} for n in (3, 1, 2, 0)]
+    trainers = ("forest", "linear", "linear", "linear")
+    params = ({"n_trees": 60}, {"penalty": 1.0}, {"penalty": 4.0}, {"penalty": 9.0})
+    found = [
+        experience(f"{n}", meta, trainer=trainer, params=given)
+        for n, meta, trainer, given in zip((3, 1, 2, 0), nearly, trainers, params, strict=True)
+    ]
+
+    known = choose_starts(found, mine, dataset_digest="mine", trainers=ALL, problem=EVEN)
+
+    assert [start.run_id for start in starts_before(known)] == ["run-0", "run-1", "run-2"]
+    assert known[-1].distance < FURTHEST
+
+
+def test_a_default_that_was_best_before_is_tried_first_and_once(tmp_path: Path) -> None:
+    meta = measured(planted(2), task="regression")
+    default = TRAINERS["elastic_net"].first_params
+    found = [experience("a", meta, trainer="elastic_net", params=default)]
+    trainers = ("linear", "elastic_net")
+    summaries = [
+        searched(tmp_path / f"{n}", planted(2), found, trainers=trainers, n_trials=n)
+        for n in (1, 2)
+    ]
+
+    assert [s.warm_starts[0].trainer for s in summaries] == ["elastic_net"] * 2
+    assert [n_trials_of(tmp_path / "1", name) for name in trainers] == [0, 1]
+    assert [n_trials_of(tmp_path / "2", name) for name in trainers] == [1, 1]
+
+
+def n_trials_of(folder: Path, trainer: str) -> int:
+    storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    study = optuna.load_study(study_name=f"study-{trainer}", storage=storage)
+    return len(study.trials)
 
 
 @pytest.mark.parametrize("trainer", ALL)
@@ -220,16 +263,21 @@ def searched(
 
     spec = TrainingSpec(
         source="t.csv",
-        trainers=("linear",),
         n_folds=3,
-        **{"n_trials": 1, "task": "regression", "warm_start": True, **given},
+        **{
+            "trainers": ("linear",),
+            "n_trials": 1,
+            "task": "regression",
+            "warm_start": True,
+            **given,
+        },
     )
     summary = train(spec, dataset, study_dir=folder, report=lambda *_: None, recall=recall).summary
     assert asked in ([], ["regression"])
     return summary
 
 
-def test_what_did_best_on_a_similar_table_is_tried_after_the_default_and_is_better(
+def test_what_did_best_on_a_similar_table_is_tried_and_is_better(
     tmp_path: Path,
 ) -> None:
     before = searched(tmp_path / "before", planted(1), (), n_trials=15)

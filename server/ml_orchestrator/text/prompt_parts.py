@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from ml_orchestrator.text.prompt_patterns import (
     BLOCK_STARTS,
@@ -36,11 +37,11 @@ _MASK = "\ufffc"  # no letter, no digit, no space: no pattern of prose finds it
 _TRIPLE = '"""'
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Part:
+class Part(NamedTuple):
     """A part of a prompt: ``text[start:end]`` is what it looks like.
 
-    ``name`` is the name of a tag or element, the text of a heading or label, or empty.
+    ``name`` is the name of a tag or element, the text of a heading or label, or empty. A tuple,
+    for a long prompt has thousands and they are sorted.
     """
 
     start: int

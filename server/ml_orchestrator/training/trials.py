@@ -25,7 +25,13 @@ from ml_orchestrator.training.study import (
     StudyResult,
 )
 from ml_orchestrator.training.trainers import TRAINERS
-from ml_orchestrator.training.warm_start import Recall, choose_starts, kept_or_chosen, starts_for
+from ml_orchestrator.training.warm_start import (
+    Recall,
+    choose_starts,
+    kept_or_chosen,
+    starts_after,
+    starts_before,
+)
 
 __all__ = ["SEARCH_ENDS", "Report", "Search", "run", "set_up"]
 
@@ -122,9 +128,13 @@ def _starts(
 
 def _plan(job: Job, study_dir: Path, starts: Sequence[WarmStart], budget: Budget) -> StudyPlan:
     spec, higher_is_better = job.spec, job.table.metric.higher_is_better
+    before = [_point(start) for start in starts_before(starts)]
+    defaults = [full(name, TRAINERS[name].first_params) for name in job.trainers]
 
-    def then(defaults: Sequence[FinishedTrial]) -> list[Params]:
-        return [_point(s) for s in starts_for(starts, defaults, higher_is_better=higher_is_better)]
+    def then(first: Sequence[FinishedTrial]) -> list[Params]:
+        after = starts_after(starts, first, higher_is_better=higher_is_better)
+        tried = [trial.params for trial in first]
+        return [point for point in map(_point, after) if point not in tried]
 
     return StudyPlan(
         directory=study_dir,
@@ -133,7 +143,7 @@ def _plan(job: Job, study_dir: Path, starts: Sequence[WarmStart], budget: Budget
         n_trials=spec.n_trials,
         timeout_s=budget.left_s,
         seed=spec.seed,
-        first=[full(name, TRAINERS[name].first_params) for name in job.trainers],
+        first=[*before, *(point for point in defaults if point not in before)],
         then=then,
         family="trainer",
         families=job.trainers,

@@ -1,4 +1,4 @@
-"""What a search tries after its defaults: what did best on similar data sets."""
+"""What a search tries before and after its defaults: what did best on similar data sets."""
 
 import json
 import logging
@@ -23,10 +23,12 @@ __all__ = [
     "choose_starts",
     "in_space",
     "kept_or_chosen",
-    "starts_for",
+    "starts_after",
+    "starts_before",
 ]
 
 N_STARTS = 3  # of one trainer
+N_BEFORE = 3  # of all, before the defaults
 NEARLY_SAME = 0.3
 FURTHEST = 1.5  # beyond this distance data sets have too little in common
 FILE = "warm_start.json"
@@ -62,9 +64,11 @@ def choose_starts(
 ) -> tuple[WarmStart, ...]:
     """Return the best configurations of the most similar data sets, nearest first.
 
-    At most three of each trainer, of different data sets and different from one another. The
-    same data set is left out: its own search, repeated with the same seed, shall give the same
-    trials. An experience that names an unknown or unwanted trainer is passed over.
+    At most three of each trainer, of different data sets and different from one another. Those
+    that equal the trainer's defaults are left out, unless the data set is nearly the same: then
+    they say what to begin with. The same data set is left out: its own search, repeated with the
+    same seed, shall give the same trials. An experience that names an unknown or unwanted
+    trainer is passed over.
     """
     ranked = sorted(
         ((distance(meta, e.meta_features), i) for i, e in enumerate(experiences)),
@@ -92,27 +96,36 @@ def _of_trainer(
         if found.trainer != trainer or found.dataset_digest in {but_not, *chosen}:
             continue
         params = in_space(trainer, found.params, problem)
-        if params not in [defaults, *(c.params for c in chosen.values())]:
+        known = [c.params for c in chosen.values()]
+        if params not in (known if gap <= NEARLY_SAME else [defaults, *known]):
             chosen[found.dataset_digest] = WarmStart(
                 run_id=found.run_id, distance=round(gap, 4), trainer=trainer, params=params
             )
     return chosen.values()
 
 
-def starts_for(
-    known: Sequence[WarmStart], defaults: Sequence[FinishedTrial], *, higher_is_better: bool
+def starts_before(known: Sequence[WarmStart]) -> list[WarmStart]:
+    """Return at most three starts of data nearly the same, such as the same table with fewer rows.
+
+    Such data knows which family suits and how to tune it, so they are tried before the defaults.
+    """
+    same = [start for start in known if start.distance <= NEARLY_SAME]
+    return sorted(same, key=lambda start: start.distance)[:N_BEFORE]
+
+
+def starts_after(
+    known: Sequence[WarmStart], first: Sequence[FinishedTrial], *, higher_is_better: bool
 ) -> list[WarmStart]:
-    """Return the starts of the trainer whose default did best here, and those of the same data.
+    """Return the starts of other data sets, of the trainer that did best here in ``first``.
 
     Which family suits the data is seen from its own trials better than from other data sets;
-    how to tune a family is what those know. Data nearly the same, such as the same table with
-    fewer rows, knows both.
+    how to tune a family is what those know.
     """
-    best_first = ranked(defaults, higher_is_better=higher_is_better)
+    best_first = ranked(first, higher_is_better=higher_is_better)
     if not best_first:
         return []
-    leader = best_first[0].params["trainer"]
-    return [start for start in known if start.trainer == leader or start.distance <= NEARLY_SAME]
+    leader, before = best_first[0].params["trainer"], starts_before(known)
+    return [start for start in known if start.trainer == leader and start not in before]
 
 
 def kept_or_chosen(
