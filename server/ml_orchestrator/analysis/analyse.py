@@ -9,7 +9,6 @@ from ml_orchestrator.analysis.entities import Found, find_entities
 from ml_orchestrator.analysis.models import Domain, Entity, Fit, PromptAnalysis, PromptLanguage
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.text.languages import Language, guess_language
-from ml_orchestrator.text.phrases import tokens_of
 from ml_orchestrator.text.prompt_features import TEXT_FEATURES, text_features
 from ml_orchestrator.text.prompt_fit import rule_fits
 from ml_orchestrator.text.prompt_parts import split_prompt
@@ -51,7 +50,8 @@ def analyse(prompt: str) -> PromptAnalysis:
         raise InvalidInputError(
             "The prompt is empty or begins with 20,000 blank characters; give the text to analyse."
         )
-    parts, tokens = split_prompt(text), tokens_of(text)
+    parts = split_prompt(text)
+    tokens = parts.tokens
     language = guess_language(text, (word for word, _, _ in tokens))
     domains = domain_model().probabilities(term_counts(tokens))
     found = find_entities(parts, tokens)

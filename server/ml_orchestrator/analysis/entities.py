@@ -15,7 +15,12 @@ from ml_orchestrator.analysis.gazetteer import (
     technology_phrases,
 )
 from ml_orchestrator.analysis.models import EntityKind
-from ml_orchestrator.text.code_names import PIECE, is_code_name, is_file_name
+from ml_orchestrator.text.code_names import (
+    LONGEST_NAME,
+    is_code_name,
+    is_file_name,
+    pieces_of,
+)
 from ml_orchestrator.text.phrases import Token
 from ml_orchestrator.text.prompt_parts import PromptParts
 
@@ -31,7 +36,6 @@ class Found(NamedTuple):
 
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-_LONGEST_NAME = 120
 
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
@@ -115,19 +119,18 @@ def _of_parts(parts: PromptParts) -> Iterator[Found]:
 
 def _pieces(prose: str) -> Iterator[Found]:
     """Yield files, functions and names in code, told by how the text between spaces looks."""
-    for match in PIECE.finditer(prose):
-        piece = match[0].rstrip(".?!")
-        end = match.start() + len(piece)
+    for start, piece in pieces_of(prose):
+        end = start + len(piece)
         if piece[1:].islower() and piece.isalpha() and not prose.startswith("(", end):
             continue  # a plain word, like most
         is_called = prose.startswith("(", end) and not prose.startswith("(s)", end)
         kind = _kind_of_name(piece, is_called=is_called)
         if kind:
-            yield Found(match.start(), end, kind)
+            yield Found(start, end, kind)
 
 
 def _kind_of_name(name: str, *, is_called: bool) -> EntityKind | None:
-    if len(name) > _LONGEST_NAME or not any(char.isalpha() for char in name):
+    if len(name) > LONGEST_NAME or not any(char.isalpha() for char in name):
         return None
     if name.lower() not in names_with_dots() and is_file_name(name):
         return "file"

@@ -4,8 +4,9 @@ Standard library alone, for a hook that starts anew with each prompt.
 """
 
 import re
+from functools import lru_cache
 
-__all__ = ["PIECE", "count_code_names", "is_code_name", "is_file_name"]
+__all__ = ["LONGEST_NAME", "count_code_names", "is_code_name", "is_file_name", "pieces_of"]
 
 _EXTENSIONS = frozenset(
     "py ipynb js jsx ts tsx java kt go rs rb php c h cc cpp hpp cs swift scala r jl lua sh "  # noqa: SIM905
@@ -15,10 +16,11 @@ _EXTENSIONS = frozenset(
     "gif svg webp mp3 mp4 wav lock tf tfvars proto ps vue svelte dockerfile gradle properties "
     "bin exe dll so whl".split()
 )
+LONGEST_NAME = 120
 _FILE_NAMES = frozenset(
     {"dockerfile", "makefile", "readme", "license", "jenkinsfile", "procfile", ".env", ".gitignore"}
 )
-PIECE = re.compile(r"[^\s,;:()\[\]{}<>\"'`|\u201c\u201d\u2018\u2019«»\ufffc]+")
+_PIECE = re.compile(r"[^\s,;:()\[\]{}<>\"'`|\u201c\u201d\u2018\u2019«»\ufffc]+")
 _SNAKE = re.compile(r"_{0,2}[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+")
 _CAMEL = re.compile(r"[a-z]{2,}[a-z0-9]*(?:[A-Z][a-z0-9]+)+")
 
@@ -29,10 +31,29 @@ def count_code_names(prose: str) -> int:
     >>> count_code_names("Fix load_orders in tests/test_api.py:42, e.g. and/or so")
     2
     """
-    pieces = (match[0].rstrip(".?!") for match in PIECE.finditer(prose))
     return sum(
-        len(piece) <= 120 and (is_file_name(piece) or is_code_name(piece)) for piece in pieces
+        len(piece) <= LONGEST_NAME and (is_file_name(piece) or is_code_name(piece))
+        for _, piece in pieces_of(prose)
     )
+
+
+@lru_cache(maxsize=4)
+def pieces_of(prose: str) -> tuple[tuple[int, str], ...]:
+    """Return what stands between spaces and brackets, with its place and without end marks.
+
+    Plain words in small letters are left out, unless a bracket comes right after. The last
+    texts' are kept.
+
+    >>> pieces_of("Call load() in main.py.")
+    ((0, 'Call'), (5, 'load'), (15, 'main.py'))
+    """
+    found = []
+    for match in _PIECE.finditer(prose):
+        piece = match[0]
+        if piece.islower() and piece.isalpha() and not prose.startswith("(", match.end()):
+            continue
+        found.append((match.start(), piece.rstrip(".?!")))
+    return tuple(found)
 
 
 def is_code_name(name: str) -> bool:
@@ -42,6 +63,8 @@ def is_code_name(name: str) -> bool:
 
 def is_file_name(name: str) -> bool:
     """Return whether a name is that of a file, by its ending or its place."""
+    if not ("." in name or "/" in name or "\\" in name):
+        return name.lower() in _FILE_NAMES and name != name.lower()
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     stem, dot, extension = last.rpartition(".")
     if dot and stem and extension.lower() in _EXTENSIONS:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ml_orchestrator.text.code_names import count_code_names
 from ml_orchestrator.text.languages import guess_language
 from ml_orchestrator.text.pasted import pasted_in
-from ml_orchestrator.text.phrases import Hit, Token, tokens_of
+from ml_orchestrator.text.phrases import Hit, Token
 from ml_orchestrator.text.prompt_cues import TASK_VERBS, cue_phrases
 from ml_orchestrator.text.prompt_parts import PromptParts
 
@@ -104,8 +104,7 @@ def text_features(parts: PromptParts) -> dict[str, float]:
     readability index (Senter and Smith, 1967), 0 to 30. Code, quotes and data count for their
     own numbers only: words are those of the instructions.
     """
-    text = parts.instructions
-    tokens = tokens_of(text)
+    text, tokens = parts.instructions, parts.instruction_tokens
     hits = cue_phrases().find(text, tokens)
     found = {
         **_length(parts, tokens),

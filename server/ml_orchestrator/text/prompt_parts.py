@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from ml_orchestrator.text.phrases import Token, tokens_of
 from ml_orchestrator.text.prompt_patterns import (
     BLOCK_STARTS,
     DATA_TAG,
@@ -81,6 +82,17 @@ class PromptParts:
     def instructions(self) -> str:
         """The prose without the insides of elements that hold data, as long as ``text``."""
         return _masked(self.prose, self.data_elements)
+
+    @cached_property
+    def tokens(self) -> list[Token]:
+        """The words of the whole text."""
+        return tokens_of(self.text)
+
+    @cached_property
+    def instruction_tokens(self) -> list[Token]:
+        """The words of ``instructions``; one that is blotted out in part is none."""
+        left = self.instructions
+        return [t for t in self.tokens if left[t[1]] != _MASK != left[t[2] - 1]]
 
     @cached_property
     def data_elements(self) -> tuple[Part, ...]:
