@@ -8,9 +8,9 @@ itself, English plurals made singular.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-__all__ = ["near_key", "query_words", "words_of"]
+__all__ = ["near_key", "plain_words", "query_words", "words_of"]
 
 MAX_WORD_CHARACTERS = 40
 MAX_WORDS = 2_000
@@ -18,6 +18,7 @@ MAX_QUERY_WORDS = 16
 
 _APART = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _WORD = re.compile(f"[{_APART}]|[^\\W_{_APART}]+|[\u2190-\u2bff\U0001f000-\U0001faff]")
+_ASCII_WORD = re.compile("[a-z0-9]+")  # the same in plain English, three times as fast
 _COMMON = frozenset(
     "a an and are as at be been by do does did for from had has have he her him his how i in is it "  # noqa: SIM905
     "its me my of on or our she so that the their them then there these they this to was we were "
@@ -40,8 +41,16 @@ def words_of(*texts: str) -> list[str]:
     >>> words_of("Gradient-boosted Trees: AUC 0.71 für 数据 🙂")
     ['gradient', 'boosted', 'tree', 'auc', '0', '71', 'fur', '数', '据', 'u1f642']
     """
-    found = (match[0] for text in texts for match in _WORD.finditer(_plain(text)))
-    return [_singular(word) for word in found][:MAX_WORDS]
+    return [_singular(word) for word in _found(texts)][:MAX_WORDS]
+
+
+def plain_words(text: str) -> list[str]:
+    """Return all words of a text in order, in small letters, without accents, plurals as they are.
+
+    >>> plain_words("Trees: 数据 für alle")
+    ['trees', '数', '据', 'fur', 'alle']
+    """
+    return list(_found((text,)))
 
 
 def query_words(text: str) -> list[str]:
@@ -78,6 +87,14 @@ def near_key(parts: Iterable[str]) -> str:
 
 def _name_sign(found: re.Match[str]) -> str:
     return _SIGN_NAMES.get(found[0], "point")
+
+
+def _found(texts: Iterable[str]) -> Iterator[str]:
+    return (word for text in texts for word in _split(_plain(text)))
+
+
+def _split(plain: str) -> list[str]:
+    return (_ASCII_WORD if plain.isascii() else _WORD).findall(plain)
 
 
 def _plain(text: str) -> str:
