@@ -104,6 +104,8 @@ def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Serv
     services = build_services(settings, doors)
     watch = ResourceWatch(reader_of_changes(services))
     warming = threading.Thread(target=doors.warm, name="warm-up", daemon=True)
+    ended = threading.Event()
+    keeping = threading.Thread(target=doors.keep_worker, args=(ended,), name="keep", daemon=True)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Services]) -> AsyncIterator[Services]:
@@ -111,6 +113,7 @@ def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Serv
             async with watch.running():
                 yield services
         finally:
+            ended.set()
             doors.close()
 
     async def warm_after_first(
@@ -119,6 +122,7 @@ def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Serv
         result = await call_next(ctx)
         if warm_up and warming.ident is None:
             warming.start()
+            keeping.start()
         return result
 
     server = OrchestratorServer(

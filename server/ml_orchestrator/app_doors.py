@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -101,6 +102,13 @@ class Doors:
                 door()
             except Exception:  # noqa: BLE001 the call that needs it will say what is wrong
                 _log.warning("Could not prepare %s ahead of its first use", door, exc_info=True)
+
+    def keep_worker(self, ended: threading.Event) -> None:
+        """See to it, until ``ended``, that a worker runs while a schedule is enabled."""
+        from ml_orchestrator.orchestration.schedules.keeping import keep_worker
+
+        if self._settings.mode != "read-only":
+            keep_worker(self._settings, self.database, ended)
 
     def close(self) -> None:
         """Give back what was opened."""

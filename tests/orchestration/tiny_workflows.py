@@ -16,6 +16,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.orchestration.schedules import SCHEDULED, Due
+from ml_orchestrator.orchestration.schedules.sweeping import ScheduleContext
 from ml_orchestrator.orchestration.steps import STEPS, Step, StepContext
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, Node, Workflow
 
@@ -110,7 +112,13 @@ def die_once(
     return {"went_on": True}
 
 
+def start_when_due(context: ScheduleContext, due: Due) -> None:
+    """Start a run that ends after its first step; the schedule's key is the ledger."""
+    context.start(due, "tiny-stops", {"ledger": due.key, "number": 0})
+
+
 _HERE = __name__
+SCHEDULED.register("tiny")(f"{_HERE}:start_when_due")
 STEPS.register("tiny-double")(Step(f"{_HERE}:double"))
 STEPS.register("tiny-gate")(Step(f"{_HERE}:wait_at_gate", isolated=True))
 STEPS.register("tiny-finish")(Step(f"{_HERE}:finish"))

@@ -1,4 +1,4 @@
-"""The worker: the one process of a data directory that executes workflows."""
+"""The worker: the one process of a data directory that executes workflows, when they are due."""
 
 import asyncio
 import logging
@@ -11,13 +11,16 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ml_orchestrator.doors import Door
 from ml_orchestrator.orchestration._dbos import engine
+from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration._dbos.database import prepare
 from ml_orchestrator.orchestration.child import run_in_child, run_step_child
 from ml_orchestrator.orchestration.execution import Job, perform
 from ml_orchestrator.orchestration.launch import worker_leases
 from ml_orchestrator.orchestration.leases import Leases, kill
 from ml_orchestrator.orchestration.progress import ProgressStore, Reporter
+from ml_orchestrator.orchestration.schedules.sweeping import Sweeper
 from ml_orchestrator.orchestration.steps import STEPS
 from ml_orchestrator.orchestration.steps._base import load_plugins
 from ml_orchestrator.orchestration.tenure import Tenure
@@ -39,6 +42,8 @@ _log = logging.getLogger(__name__)
 
 def run_worker(settings: Settings) -> None:
     """Execute workflows until there have been none for ``settings.worker_idle_s``.
+
+    While a schedule is enabled it stays, and starts what comes due.
 
     Returns at once if the data directory has a living worker already.
     """
@@ -95,8 +100,11 @@ def _work(settings: Settings, leases: Leases) -> None:
     engine.adopt(dead)
     for name in dead:
         leases.forget(name)
-    _stay_until_idle(settings.worker_idle_s, tenure)
+    client = Door(lambda: RunClient(settings), is_light=True)
+    _stay_until_idle(settings.worker_idle_s, tenure, Sweeper(settings, database, client=client))
     engine.shut_down()
+    if client.is_open:
+        client().close()
     database.close()
 
 
@@ -134,13 +142,13 @@ def _warm(workflow: str) -> None:
                 STEPS[node.step].load()
 
 
-def _stay_until_idle(idle_s: float, tenure: Tenure) -> None:
+def _stay_until_idle(idle_s: float, tenure: Tenure, sweeper: Sweeper) -> None:
     busy_at, poll_s = time.monotonic(), 0.0
     while True:
-        if engine.has_work():
+        if sweeper.sweep() or engine.has_work():
             busy_at = time.monotonic()
         idle_for = time.monotonic() - busy_at
-        if idle_for >= idle_s and _may_leave(tenure):
+        if idle_for >= idle_s and not sweeper.is_wanted() and _may_leave(tenure, sweeper):
             return
         wanted_s = IDLE_POLL_S if idle_for > IDLE_AFTER_S else BUSY_POLL_S
         if wanted_s != poll_s:
@@ -149,13 +157,13 @@ def _stay_until_idle(idle_s: float, tenure: Tenure) -> None:
         time.sleep(LOOK_S)
 
 
-def _may_leave(tenure: Tenure) -> bool:
-    """Resign, then look for work once more.
+def _may_leave(tenure: Tenure, sweeper: Sweeper) -> bool:
+    """Resign, then look for work and schedules once more.
 
     Who enqueues looks for a worker afterwards: either we see their run or they see us gone.
     """
     tenure.end()
-    if not engine.has_work():
+    if not engine.has_work() and not sweeper.is_wanted():
         return True
     tenure.begin()
     return False

@@ -39,6 +39,7 @@ from ml_orchestrator.storage.schema._models import (
     deployment_outcomes,
     deployments,
 )
+from ml_orchestrator.storage.schema._schedules import schedules
 
 __all__ = [
     "agents",
@@ -62,6 +63,7 @@ __all__ = [
     "metadata",
     "resource_leases",
     "run_progress",
+    "schedules",
     "schema_version",
     "search_experience",
     "shared_context",
