@@ -156,6 +156,22 @@ class Settings(BaseModel):
             "(uniform)."
         ),
     ] = "thompson"
+    serving_log_rate: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Share of the requests to a model server that are kept, with inputs and "
+            "predictions, for monitors; 0: none.",
+        ),
+    ] = 0.0
+    serving_log_days: Annotated[
+        float, Field(gt=0, le=3_650, description="How long they are kept.")
+    ] = 30.0
+    serving_log_max_bytes: Annotated[
+        int,
+        Field(ge=100_000, description="Most of them of one model, in bytes; the oldest go first."),
+    ] = 1_000_000_000
     plugins: Annotated[
         tuple[str, ...],
         Field(description="Python modules imported at start that register entries, by comma."),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 
 import psutil
 
@@ -25,6 +26,7 @@ from ml_orchestrator.serving.engine import Outcome
 from ml_orchestrator.serving.follow import Follower
 from ml_orchestrator.serving.guard import LOOPBACK, Access
 from ml_orchestrator.serving.isolated import in_own_process
+from ml_orchestrator.serving.log import LogLimits, ServingLog
 from ml_orchestrator.serving.metrics import Metrics
 from ml_orchestrator.serving.opening import in_process
 from ml_orchestrator.serving.server import bind, make_server
@@ -118,7 +120,8 @@ def _open(stack: ExitStack, settings: Settings, options: ServeOptions) -> _Opene
     seen = None if alias is None else desk.store.alias_version(options.model, alias)
     first = options.version or desk.resolve(options.model, str(alias))
     metrics = Metrics()
-    slots = _slots(settings, options, desk, metrics)
+    log = _serving_log(stack, settings, options.model)
+    slots = _slots(settings, options, desk, metrics, log)
     stack.callback(slots.close)
     slots.start(first)
     follower = None if alias is None else _follower(database, desk, slots, alias, seen)
@@ -138,8 +141,27 @@ def _check(options: ServeOptions) -> None:
         raise InvalidInputError("--follow takes between 0.05 and 86,400 seconds.")
 
 
+def _serving_log(stack: ExitStack, settings: Settings, model: str) -> ServingLog | None:
+    """Return the log of what is answered, if one is wanted; ``stack`` writes its last rows."""
+    if settings.serving_log_rate <= 0:
+        return None
+    limits = LogLimits(
+        rate=settings.serving_log_rate,
+        max_days=settings.serving_log_days,
+        max_bytes=settings.serving_log_max_bytes,
+    )
+    rng = Random(secrets.randbits(64))  # noqa: S311 a sample, no secret
+    log = ServingLog(settings.home, model, limits, rng=rng)
+    stack.callback(log.close)
+    return log
+
+
 def _slots(
-    settings: Settings, options: ServeOptions, desk: RegistryDesk, metrics: Metrics
+    settings: Settings,
+    options: ServeOptions,
+    desk: RegistryDesk,
+    metrics: Metrics,
+    log: ServingLog | None,
 ) -> ModelSlots:
     checkout = partial(desk.vault.checkout, options.model)
     if options.isolate:
@@ -152,6 +174,7 @@ def _slots(
         seed=secrets.randbits(64),
         generation=int(time.time() * 1e3),
         observe=partial(_observe, options.model, metrics),
+        record=None if log is None else log.offer,
     )
 
 

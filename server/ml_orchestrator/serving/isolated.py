@@ -28,7 +28,7 @@ from ml_orchestrator.serving.opening import Checkout, Copy, warmed
 from ml_orchestrator.serving.output import single_answers
 from ml_orchestrator.serving.pipes import read_message, write_message
 from ml_orchestrator.serving.refusals import refusal
-from ml_orchestrator.serving.signature import parse_columns
+from ml_orchestrator.serving.signature import Column, parse_columns
 from ml_orchestrator.serving.slots import Opened
 from ml_orchestrator.serving.warming import warm_up_requests
 from ml_orchestrator.settings import PREFIX, Settings, child_environment
@@ -246,10 +246,11 @@ def in_own_process(
     def open_version(version: int) -> Opened:
         began = time.perf_counter()
         requests: list[Request] = []
+        columns: list[Column] = []
 
         def start() -> ModelProcess:
             with checkout(version) as copy:
-                columns = parse_columns(copy.description.signature_inputs)
+                columns[:] = parse_columns(copy.description.signature_inputs)
                 requests[:] = warm_up_requests(copy.directory, columns)
                 return ModelProcess(
                     copy,
@@ -259,7 +260,8 @@ def in_own_process(
                 )
 
         engine = ProcessEngine(start)
-        return warmed(engine, requests, version=version, load_s=time.perf_counter() - began)
+        load_s = time.perf_counter() - began
+        return warmed(engine, requests, version=version, load_s=load_s, columns=columns)
 
     return open_version
 

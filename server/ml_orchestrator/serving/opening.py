@@ -9,6 +9,7 @@ from typing import Protocol
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.serving.engine import Engine, Request, ask
 from ml_orchestrator.serving.loader import Serialization, load_model
+from ml_orchestrator.serving.signature import Column
 from ml_orchestrator.serving.slots import Opened
 from ml_orchestrator.serving.threaded import MAX_BATCH, ThreadEngine
 from ml_orchestrator.serving.warming import warm_up_requests
@@ -84,12 +85,20 @@ def in_process(
         engine = ThreadEngine(
             model, name=f"model-{version}", examples=requests, max_batch=max_batch
         )
-        return warmed(engine, requests, version=version, load_s=time.perf_counter() - began)
+        load_s = time.perf_counter() - began
+        return warmed(engine, requests, version=version, load_s=load_s, columns=model.columns)
 
     return open_version
 
 
-def warmed(engine: Engine, requests: Sequence[Request], *, version: int, load_s: float) -> Opened:
+def warmed(
+    engine: Engine,
+    requests: Sequence[Request],
+    *,
+    version: int,
+    load_s: float,
+    columns: Sequence[Column] = (),
+) -> Opened:
     """Let the engine answer once, for which the first caller would else have to wait.
 
     An example that its own signature refuses proves nothing; the next request is tried. The last
@@ -115,4 +124,10 @@ def warmed(engine: Engine, requests: Sequence[Request], *, version: int, load_s:
             break
         refused = f"Before that, its example was refused: {said} "
     warm_s = time.perf_counter() - began
-    return Opened(engine, load_ms=load_s * 1e3, warm_ms=warm_s * 1e3, example=example)
+    return Opened(
+        engine,
+        load_ms=load_s * 1e3,
+        warm_ms=warm_s * 1e3,
+        example=example,
+        columns=tuple(columns),
+    )

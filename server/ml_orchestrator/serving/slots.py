@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -12,9 +12,12 @@ from ml_orchestrator.errors import ConflictError, InvalidInputError, Unavailable
 from ml_orchestrator.serving.control import LoadedSlot, ServingState, SlotStats, Traffic
 from ml_orchestrator.serving.engine import Engine, Outcome, Request, ask
 from ml_orchestrator.serving.refusals import refusal
+from ml_orchestrator.serving.signature import Column
 from ml_orchestrator.serving.window import Window
 
-__all__ = ["ModelSlots", "Opened", "Slot"]
+__all__ = ["ModelSlots", "Opened", "Record", "Slot"]
+
+Record = Callable[[int, Sequence[Column], Request, Outcome], None]
 
 MAX_SHADOWS = 32
 SINGLE = Traffic()
@@ -29,6 +32,7 @@ class Opened:
     load_ms: float
     warm_ms: float
     example: bytes = b""  # a body in JSON that it answers
+    columns: tuple[Column, ...] = ()  # what it takes
 
 
 class Slot:
@@ -116,6 +120,8 @@ class ModelSlots:
         generation: The first one; a server passes the time, so that no earlier one recurs.
         drain_s: How long a slot that is let go may finish its requests, in seconds.
         observe: Called with each answer: version, outcome, seconds.
+        record: Called with each answer once it was given: version, its columns, request, outcome;
+            not with those of a shadow. It must not raise or wait.
     """
 
     def __init__(
@@ -127,6 +133,7 @@ class ModelSlots:
         generation: int = 0,
         drain_s: float = 30.0,
         observe: Callable[[int, Outcome, float], None] | None = None,
+        record: Record | None = None,
     ) -> None:
         self.model = model
         self.n_swaps = 0
@@ -135,6 +142,7 @@ class ModelSlots:
         self._open_version = open_version
         self._drain_s = drain_s
         self._observe = observe
+        self._record = record
         self._rng = Random(seed)  # noqa: S311 shares and samples, no secrets
         self._view = _View(generation)
         self._changing = threading.RLock()
@@ -152,7 +160,8 @@ class ModelSlots:
                 done(refusal(503, f"No version of {self.model!r} is loaded."))
                 return
             if slot.submit(
-                request, lambda s, outcome, took_s: self._answered(s, outcome, took_s, done)
+                request,
+                lambda s, outcome, took_s: self._answered(s, request, outcome, took_s, done),
             ):
                 break  # else it was let go since we looked: look again
         if view.traffic.mode == "shadow" and view.green is not None:
@@ -175,11 +184,18 @@ class ModelSlots:
         return view.blue
 
     def _answered(
-        self, slot: Slot, outcome: Outcome, took_s: float, done: Callable[[Outcome], None]
+        self,
+        slot: Slot,
+        request: Request,
+        outcome: Outcome,
+        took_s: float,
+        done: Callable[[Outcome], None],
     ) -> None:
         if self._observe is not None:
             self._observe(slot.version, outcome, took_s)
         done(outcome)
+        if self._record is not None:
+            self._record(slot.version, slot.opened.columns, request, outcome)
 
     def _shadow(self, green: Slot, request: Request, share: float) -> None:
         if self._rng.random() >= share:
