@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ml_orchestrator.orchestration.statuses import run_status
+from ml_orchestrator.orchestration.versions import PLAN_VERSION
 
 PLAN = {
     "workflow": "tiny",
@@ -29,6 +30,7 @@ class _Row:
     output: Any = None
     workflow_id: str = "run-1"
     updated_at: int | None = 1_767_225_660_000  # a minute after requested_at
+    app_version: str | None = PLAN_VERSION
     input: Any = field(default_factory=lambda: {"args": (PLAN,), "kwargs": {}})
 
 
@@ -77,3 +79,12 @@ def test_only_our_own_errors_are_quoted(stored: str, error: Exception | None, sh
     assert status.state == "failed"
     assert shown in str(status.error)
     assert "secret" not in str(status.error)
+
+
+@pytest.mark.parametrize(("stored", "state"), [("ENQUEUED", "queued"), ("CANCELLED", "cancelled")])
+def test_a_run_that_another_release_planned_says_so(stored: str, state: str) -> None:
+    status = run_status(_Row(stored, app_version="0"), [])
+
+    assert status.state == state
+    assert "plans of version 0" in str(status.error)
+    assert "Start it anew" in str(status.error)

@@ -44,7 +44,7 @@ async def run_in_child(settings: Settings, job: Job) -> dict[str, Any]:
     answer = _answer_file(settings, job)
     if not answer.exists():
         code = await _run_process(settings, job)
-        for _ in range(STEPS[job.step].restarts):
+        for _ in range(STEPS[job.catalogued].restarts):
             if answer.exists() or code != -signal.SIGKILL:
                 break
             _log.warning("Step %s of run %s was killed and goes on", job.step, job.run_id)
@@ -72,6 +72,8 @@ async def _run_process(settings: Settings, job: Job) -> int:
             "settings": settings.to_environment(),
             "workflow": job.workflow,
             "attempt": job.attempt,
+            "uses": job.uses,
+            "place": job.place,
             "actor": job.actor,
             "params": job.params,
             "inputs": job.inputs,
@@ -97,7 +99,7 @@ def run_step_child(argv: Sequence[str]) -> int:
     settings = Settings.read(request.pop("settings"))
     trace = request.pop("trace")
     job = Job(run_id=run_id, step=step, **request)
-    folder = run_folder(settings, job.run_id)
+    folder = run_folder(settings, job.run_id, job.place)
     # The child of a killed worker may need a moment to die; two must never share a study.
     with FileLock(folder / "step.lock", timeout=PREDECESSOR_WAIT_S):
         with carried(trace), span(f"step {job.step}", run_id=job.run_id):
@@ -113,20 +115,21 @@ def _answer(settings: Settings, job: Job) -> dict[str, Any]:
     try:
         return {"output": perform(settings, job, reporter)}
     except StepFailedError as error:
-        return {"error": str(error)}
+        return {"error": str(error), "is_final": error.is_final}
     finally:
         database.close()
 
 
 def _output(answer: dict[str, Any]) -> dict[str, Any]:
     if "error" in answer:
-        raise StepFailedError(answer["error"])
+        raise StepFailedError(answer["error"], is_final=answer.get("is_final", False))
     output: dict[str, Any] = answer["output"]
     return output
 
 
 def _answer_file(settings: Settings, job: Job) -> Path:
-    return run_folder(settings, job.run_id) / f"{job.step}.{job.attempt}.answer.json"
+    name = f"{job.step}.{job.attempt}.answer.json"
+    return run_folder(settings, job.run_id, job.place) / name
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -6,10 +6,54 @@ from pydantic import Field
 
 from ml_orchestrator.records import Record
 
-__all__ = ["RunList", "RunProgress", "RunState", "RunStatus", "StepState", "StepStatus"]
+__all__ = [
+    "AttemptStatus",
+    "NodeStatus",
+    "PipelineStatus",
+    "RunList",
+    "RunProgress",
+    "RunState",
+    "RunStatus",
+    "StepState",
+    "StepStatus",
+]
 
 RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 StepState = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
+
+
+# In a pipeline a condition may skip steps while the run goes on.
+_DONE = {False: ("succeeded",), True: ("succeeded", "skipped", "failed")}
+
+
+class AttemptStatus(Record):
+    """One attempt of one item of a step that failed."""
+
+    unit: Annotated[str, Field(description="Step, [item] and #attempt.")]
+    started_at: Annotated[str | None, Field(description="ISO 8601 UTC.")] = None
+    seconds: Annotated[float | None, Field(ge=0)] = None
+    error: Annotated[str, Field(description="Why it failed.")]
+
+
+class NodeStatus(Record):
+    """What a step of a pipeline has besides: its place in the graph, items, attempts."""
+
+    uses: Annotated[str, Field(description="The catalogued step.")]
+    needs: Annotated[list[str], Field(description="Steps that come before.")]
+    n_items: Annotated[int | None, Field(description="Entries of for_each.")] = None
+    n_done: Annotated[int | None, Field(description="Of these, over.")] = None
+    failures: Annotated[list[AttemptStatus], Field(description="The last 20.")] = []
+    because: Annotated[str | None, Field(description="Why it was skipped.")] = None
+    cached_from: Annotated[str | None, Field(description="The run whose output this is.")] = None
+    doing: Annotated[str | None, Field(description="What it last said of itself.")] = None
+
+
+class PipelineStatus(Record):
+    """What the run of a pipeline has besides."""
+
+    digest: Annotated[str, Field(description="SHA-256 of the specification it began with.")]
+    warnings: Annotated[list[str], Field(description="Doubts about the specification.")] = []
+    picture: Annotated[str | None, Field(description="The graph in text, if asked for.")] = None
 
 
 class StepStatus(Record):
@@ -30,6 +74,7 @@ class StepStatus(Record):
         ),
     ] = None
     error: Annotated[str | None, Field(description="Why it failed.")] = None
+    node: Annotated[NodeStatus | None, Field(description="Of a pipeline's step.")] = None
 
 
 class RunProgress(Record):
@@ -67,11 +112,12 @@ class RunStatus(Record):
         Field(description="What its steps returned, once it has succeeded; null in a list."),
     ] = None
     error: Annotated[str | None, Field(description="Why the run failed.")] = None
+    pipeline: Annotated[PipelineStatus | None, Field(description="Of a pipeline's run.")] = None
 
     @property
     def fraction(self) -> float:
         """Part of all its steps that is done, 0 to 1; a step counts by its own progress."""
-        done = sum(step.state == "succeeded" for step in self.steps)
+        done = sum(step.state in _DONE[self.pipeline is not None] for step in self.steps)
         running = self.progress.fraction if self.progress else 0.0
         return min(1.0, (done + running) / len(self.steps))
 

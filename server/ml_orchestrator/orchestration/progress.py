@@ -41,22 +41,28 @@ class ProgressStore:
 
     def latest(self, run_id: str) -> RunProgress | None:
         """Return the newest report of a run, or None if no step has reported yet."""
+        newest = self.newest_first(run_id, limit=1)
+        return newest[0] if newest else None
+
+    def newest_first(self, run_id: str, *, limit: int) -> list[RunProgress]:
+        """Return the last report of each step of a run, newest first, at most ``limit``."""
         query = (
             select(table)
             .where(table.c.run_id == run_id)
             .order_by(table.c.updated_at.desc())
-            .limit(1)
+            .limit(limit)
         )
-        row = self._database.read(lambda connection: connection.execute(query).first())
-        if row is None:
-            return None
-        return RunProgress(
-            step=row.step,
-            fraction=float(row.fraction),
-            message=row.message,
-            numbers=json.loads(row.numbers),
-            updated_at=row.updated_at,
-        )
+        rows = self._database.read(lambda connection: connection.execute(query).all())
+        return [
+            RunProgress(
+                step=row.step,
+                fraction=float(row.fraction),
+                message=row.message,
+                numbers=json.loads(row.numbers),
+                updated_at=row.updated_at,
+            )
+            for row in rows
+        ]
 
 
 class Reporter:

@@ -1,20 +1,26 @@
 """From the rows of the workflow database to the status of a run."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from ml_orchestrator import errors
 from ml_orchestrator.orchestration.execution import StepFailedError
-from ml_orchestrator.orchestration.models import RunState, RunStatus, StepStatus
-from ml_orchestrator.storage.engine import timestamp
+from ml_orchestrator.orchestration.models import (
+    PipelineStatus,
+    RunState,
+    RunStatus,
+    StepStatus,
+)
+from ml_orchestrator.orchestration.moments import time_of
+from ml_orchestrator.orchestration.targets import resolve
+from ml_orchestrator.orchestration.versions import foreign_version
 
 __all__ = [
     "RunRow",
     "brief_status",
+    "carried_over",
     "plan_of",
     "run_status",
-    "time_of",
 ]
 
 _STATES: dict[str, RunState] = {
@@ -26,6 +32,8 @@ _STATES: dict[str, RunState] = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
     "CANCELLED": "cancelled",
 }
+# Looked at where there is one: what reads its plan is not needed for the built-in workflows.
+_PIPELINES = "ml_orchestrator.orchestration.pipelines.looking:steps_of"
 _SHOWN_ERRORS = {StepFailedError.__name__, *errors.__all__}
 
 
@@ -37,6 +45,7 @@ class RunRow(Protocol):
     output: Any
     error: Exception | None
     updated_at: int | None
+    app_version: str | None
 
     @property
     def status(self) -> str:
@@ -53,9 +62,41 @@ def plan_of(row: RunRow) -> dict[str, Any]:
 def run_status(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
     """Return the status of a run from its row and those of its finished steps."""
     plan, state = plan_of(row), _STATES[row.status]
-    steps = {info["function_name"]: info for info in recorded}
-    shown = {"output": None} if state == "succeeded" else {}
+    shown = {"output": None} if state == "succeeded" and "pipeline" not in plan else {}
+    steps = [step.model_copy(update=shown) for step in _all_steps(row, plan, state, recorded)]
+    return _without_steps(row, recorded).model_copy(
+        update={"steps": steps, "result": row.output if state == "succeeded" else None}
+    )
+
+
+def brief_status(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
+    """Return the status of a run without its steps and its result."""
+    return _without_steps(row, recorded)
+
+
+def carried_over(
+    plan: Mapping[str, Any], recorded: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return what the next attempt of a pipeline's run need not do again, by unit."""
+    done = {
+        info["function_name"].partition("#")[0]: {
+            "output": info["output"]["output"],
+            "started_at_epoch_ms": info["started_at_epoch_ms"],
+            "completed_at_epoch_ms": info["completed_at_epoch_ms"],
+        }
+        for info in recorded
+        if isinstance(info["output"], Mapping) and "output" in info["output"]
+    }
+    return {**plan.get("carried", {}), **done}
+
+
+def _without_steps(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
+    plan, state = plan_of(row), _STATES[row.status]
     changes = [row.updated_at, *(info["completed_at_epoch_ms"] for info in recorded)]
+    error = _error(row.error) if state == "failed" else None
+    if state not in ("failed", "succeeded"):
+        error = foreign_version(row.app_version)
+    pipeline = plan.get("pipeline")
     return RunStatus(
         run_id=row.workflow_id,
         workflow=plan["workflow"],
@@ -63,20 +104,21 @@ def run_status(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
         actor=plan["actor"],
         created_at=plan["requested_at"],
         updated_at=max([plan["requested_at"], *map(time_of, filter(None, changes))]),
-        steps=[step.model_copy(update=shown) for step in _steps(plan["steps"], state, steps)],
-        result=row.output if state == "succeeded" else None,
-        error=_error(row.error) if state == "failed" else None,
+        steps=[],
+        error=error,
+        pipeline=None
+        if pipeline is None
+        else PipelineStatus(digest=pipeline["digest"], warnings=pipeline["warnings"]),
     )
 
 
-def brief_status(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
-    """Return the status of a run without its steps and its result."""
-    return run_status(row, recorded).model_copy(update={"steps": [], "result": None})
-
-
-def time_of(epoch_ms: int) -> str:
-    """Return a moment in milliseconds since 1970 as ISO 8601 UTC."""
-    return timestamp(datetime.fromtimestamp(epoch_ms / 1000, UTC))
+def _all_steps(
+    row: RunRow, plan: Mapping[str, Any], state: RunState, recorded: Sequence[Mapping[str, Any]]
+) -> list[StepStatus]:
+    if "pipeline" in plan:
+        found: list[StepStatus] = resolve(_PIPELINES)(plan, row.workflow_id, state, recorded)
+        return found
+    return _steps(plan["steps"], state, {info["function_name"]: info for info in recorded})
 
 
 def _steps(

@@ -5,13 +5,14 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from ml_orchestrator.doors import Door
+from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.orchestration._dbos import engine
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration._dbos.database import prepare
@@ -19,10 +20,11 @@ from ml_orchestrator.orchestration.child import run_in_child, run_step_child
 from ml_orchestrator.orchestration.execution import Job, perform
 from ml_orchestrator.orchestration.launch import worker_leases
 from ml_orchestrator.orchestration.leases import Leases, kill
+from ml_orchestrator.orchestration.pipelines.performing import Performer
 from ml_orchestrator.orchestration.progress import ProgressStore, Reporter
 from ml_orchestrator.orchestration.schedules.sweeping import Sweeper
 from ml_orchestrator.orchestration.steps import STEPS
-from ml_orchestrator.orchestration.steps._base import load_plugins
+from ml_orchestrator.orchestration.steps._base import Report, load_plugins
 from ml_orchestrator.orchestration.tenure import Tenure
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.settings import Settings
@@ -95,9 +97,13 @@ def _work(settings: Settings, leases: Leases) -> None:
     load_plugins(settings)
     prepare(settings)
     database = open_database(settings.state_url, settings.home)
-    engine.launch(tenure.executor_id, settings, _executor(settings, database))
+    execute = _executor(settings, database)
+    performer = Performer(settings, database, execute)
+    engine.launch(tenure.executor_id, settings, execute, performer)
     watch_queue(engine.queue_depths)
     engine.adopt(dead)
+    for run_id in engine.stop_foreign():
+        _log.warning("Run %s was planned by another release and is stopped", run_id)
     for name in dead:
         leases.forget(name)
     client = Door(lambda: RunClient(settings), is_light=True)
@@ -125,18 +131,37 @@ def _executor(settings: Settings, database: Database) -> engine.Execute:
     store = ProgressStore(database)
 
     async def execute(job: Job) -> dict[str, Any]:
-        if STEPS[job.step].isolated:
+        if job.is_isolated or STEPS[job.catalogued].isolated:
             threading.Thread(target=_warm, args=(job.workflow,), daemon=True).start()
             return await run_in_child(settings, job)
-        reporter = Reporter(store, job.run_id, job.step)
-        return await asyncio.to_thread(perform, settings, job, reporter)
+        report = _UntilCancelled(Reporter(store, job.run_id, job.step))
+        try:
+            return await asyncio.to_thread(perform, settings, job, report)
+        except asyncio.CancelledError:
+            report.is_cancelled.set()
+            raise
 
     return execute
 
 
+class _UntilCancelled:
+    """Ends a step in a thread at its next report once nobody waits for it any more."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.is_cancelled = threading.Event()
+
+    def __call__(
+        self, fraction: float, message: str, numbers: Mapping[str, float] | None = None
+    ) -> None:
+        if self.is_cancelled.is_set():
+            raise ConflictError("The run was cancelled, or the step took too long.")
+        self._report(fraction, message, numbers)
+
+
 def _warm(workflow: str) -> None:
     """Import what the next steps need while an isolated one keeps everybody waiting."""
-    for node in WORKFLOWS[workflow].nodes:
+    for node in WORKFLOWS[workflow].nodes if workflow in WORKFLOWS else ():
         with suppress(ImportError):  # told when the step itself is wanted
             if not STEPS[node.step].isolated:
                 STEPS[node.step].load()

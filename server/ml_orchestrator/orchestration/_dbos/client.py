@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbos import EnqueueOptions, SetWorkflowID, WorkflowStatus
 from opentelemetry import context as otel
@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
 from ml_orchestrator.orchestration._dbos.database import (
+    PIPELINES,
     PLAN_VERSION,
     UNFINISHED,
     WORKFLOW,
@@ -21,11 +22,21 @@ from ml_orchestrator.orchestration._dbos.database import (
 from ml_orchestrator.orchestration.attempts import next_of
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.models import RunList, RunStatus
-from ml_orchestrator.orchestration.statuses import brief_status, plan_of, run_status, time_of
+from ml_orchestrator.orchestration.moments import time_of
+from ml_orchestrator.orchestration.statuses import (
+    brief_status,
+    carried_over,
+    plan_of,
+    run_status,
+)
+from ml_orchestrator.orchestration.versions import foreign_version
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, Workflow
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.telemetry.spans import is_tracing
+
+if TYPE_CHECKING:  # opened where a pipeline is wanted
+    from ml_orchestrator.orchestration.pipelines.planning import Planned
 
 __all__ = ["RunClient"]
 
@@ -79,11 +90,32 @@ class RunClient:
             "params": params,
             "actor": actor,
             "steps": [node.step for node in workflow.nodes],
+            "version": workflow.version,
             "requested_at": timestamp(),  # DBOS keeps whole seconds on SQLite
         }
+        return self._enqueued(run_id, plan, workflow.queue)
+
+    @typed
+    def start_pipeline(self, run_id: str, planned: "Planned", *, actor: str) -> RunStatus:
+        """Enqueue the run of a pipeline, or return the run that this id already names.
+
+        Raises:
+            ConflictError: the id names a run of something else.
+        """
+        plan = {
+            "workflow": planned.workflow,
+            "params": planned.params,
+            "actor": actor,
+            "steps": planned.order,
+            "requested_at": timestamp(),
+            "pipeline": planned.stored(),
+        }
+        return self._enqueued(run_id, plan, PIPELINES)
+
+    def _enqueued(self, run_id: str, plan: dict[str, Any], queue: str) -> RunStatus:
         options: EnqueueOptions = {
             "workflow_name": WORKFLOW,
-            "queue_name": workflow.queue,
+            "queue_name": queue,
             "workflow_id": run_id,
             "app_version": PLAN_VERSION,
         }
@@ -91,7 +123,8 @@ class RunClient:
             options["otel_context"] = otel.get_current()
         self._client.enqueue(options, plan)
         found = self._row(run_id)
-        if plan_of(found) | {"requested_at": plan["requested_at"]} != plan:
+        unlike = {name: plan[name] for name in ("requested_at", "version") if name in plan}
+        if plan_of(found) | unlike != plan:
             raise ConflictError(
                 f"The idempotency key of run {run_id} was used before with other parameters. "
                 "Send the same ones to repeat the request, or a new key for a new run."
@@ -120,7 +153,7 @@ class RunClient:
             NotFoundError: there is no such run.
             ConflictError: it ended before it could be cancelled, or another tool stops it.
         """
-        _refuse_to_cut(WORKFLOWS[plan_of(self._row(run_id))["workflow"]], run_id)
+        _refuse_to_cut(plan_of(self._row(run_id)), run_id)
         self._client.cancel_workflow(run_id)
         status = self.status(run_id)
         if status.state != "cancelled":
@@ -141,14 +174,16 @@ class RunClient:
                 stops and resumes it.
         """
         row = self._row(run_id)
-        workflow = WORKFLOWS[plan_of(row)["workflow"]]
-        _refuse_to_cut(workflow, run_id)
+        plan = plan_of(row)
+        _refuse_to_cut(plan, run_id)
         if row.status == "ERROR":
-            return self._try_again(row, workflow.queue)
+            return self._try_again(row, _queue_of(plan))
+        if foreign := foreign_version(row.app_version):
+            raise ConflictError(foreign)
         status = self._status(row)
         if status.state not in ("cancelled", "failed"):
             raise ConflictError(f"Run {run_id} needs no resuming: it is {status.state}.")
-        self._client.resume_workflow(run_id, queue_name=workflow.queue)
+        self._client.resume_workflow(run_id, queue_name=_queue_of(plan))
         return self.status(run_id)
 
     def _try_again(self, row: WorkflowStatus, queue: str) -> RunStatus:
@@ -157,6 +192,9 @@ class RunClient:
         failed = [step["function_id"] for step in steps if step["error"]]
         if self.has(following):
             raise ConflictError(f"Run {run_id} was resumed before, as {following}. Look at that.")
+        if "pipeline" in (plan := plan_of(row)):
+            again = {**plan, "requested_at": timestamp(), "carried": carried_over(plan, steps)}
+            return self._enqueued(following, again, queue)
         try:
             with SetWorkflowID(following):
                 self._client.fork_workflow(
@@ -208,7 +246,14 @@ class RunClient:
         return brief_status(row, steps)
 
 
-def _refuse_to_cut(workflow: Workflow, run_id: str) -> None:
+def _queue_of(plan: dict[str, Any]) -> str:
+    return PIPELINES if "pipeline" in plan else WORKFLOWS[plan["workflow"]].queue
+
+
+def _refuse_to_cut(plan: dict[str, Any], run_id: str) -> None:
+    if "pipeline" in plan:
+        return
+    workflow = WORKFLOWS[plan["workflow"]]
     if workflow.stopped_by is not None:
         raise ConflictError(
             f"Run {run_id} of {workflow.name!r} is stopped by {workflow.stopped_by}, which leaves "

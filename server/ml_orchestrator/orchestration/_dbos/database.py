@@ -12,6 +12,7 @@ from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, WorkflowStatus
 from sqlalchemy.exc import SQLAlchemyError
 
 from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.orchestration.versions import PLAN_VERSION
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.creation import sqlite_file, with_whole_file
 from ml_orchestrator.storage.home import prepare_home
@@ -19,6 +20,7 @@ from ml_orchestrator.storage.locks import exclusive
 
 __all__ = [
     "APPLICATION",
+    "PIPELINES",
     "PLAN_VERSION",
     "QUEUES",
     "UNFINISHED",
@@ -32,11 +34,11 @@ __all__ = [
 APPLICATION = "ml-orchestrator"
 P = ParamSpec("P")
 R = TypeVar("R")
-# The form of a stored plan. A worker runs the plans of its own version only.
-PLAN_VERSION = "1"
 WORKFLOW = "run"
-# Runs at once by queue. A roll-out mostly waits, and training must not make it wait longer.
-QUEUES = {"runs": 2, "rollouts": 4}
+# Runs at once by queue. A roll-out mostly waits, and training must not make it wait longer; the
+# steps of pipelines are admitted one by one.
+PIPELINES = "pipelines"
+QUEUES = {"runs": 2, "rollouts": 4, PIPELINES: 16}
 UNFINISHED = {"ENQUEUED": "queued", "PENDING": "running"}
 
 # At INFO it names the address of the database.

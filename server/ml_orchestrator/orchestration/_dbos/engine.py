@@ -1,7 +1,7 @@
 """The engine of a worker: runs queued workflows in this process."""
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from dbos import DBOS, DBOSPortableJSONSerializer, StepOptions
 from opentelemetry.trace import get_current_span
@@ -14,14 +14,26 @@ from ml_orchestrator.orchestration._dbos.database import (
     WORKFLOW,
     depths_of,
 )
+from ml_orchestrator.orchestration._dbos.pipelines import run_pipeline
 from ml_orchestrator.orchestration.attempts import attempt_of, first_of
 from ml_orchestrator.orchestration.execution import Job
+from ml_orchestrator.orchestration.pipelines.units import Unit
 from ml_orchestrator.orchestration.steps import STEPS
+from ml_orchestrator.orchestration.versions import check_workflow_version, foreign_version
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry.spans import is_tracing
 
-__all__ = ["Execute", "adopt", "has_work", "launch", "poll_every", "queue_depths", "shut_down"]
+__all__ = [
+    "Execute",
+    "adopt",
+    "has_work",
+    "launch",
+    "poll_every",
+    "queue_depths",
+    "shut_down",
+    "stop_foreign",
+]
 
 # Each take-over of a run counts as one; a run that kills its worker ends some time.
 MAX_RECOVERY_ATTEMPTS = 50
@@ -29,8 +41,25 @@ MAX_RECOVERY_ATTEMPTS = 50
 Execute = Callable[[Job], Coroutine[Any, Any, dict[str, Any]]]
 
 
-def launch(executor_id: str, settings: Settings, execute: Execute) -> None:
-    """Start running queued workflows in this process; ``execute`` runs one step."""
+class Performs(Protocol):
+    """Does the units of pipelines (``orchestration.pipelines.performing.Performer``)."""
+
+    async def perform(self, unit: Unit) -> dict[str, Any]:
+        """Return what is recorded of a unit."""
+        ...
+
+    def withdraw(self, run_id: str, steps: list[str]) -> None:
+        """Ask nobody any more for the approvals of a cancelled run."""
+        ...
+
+
+def launch(
+    executor_id: str, settings: Settings, execute: Execute, performer: Performs | None = None
+) -> None:
+    """Start running queued workflows in this process; ``execute`` runs one step.
+
+    Without a performer a pipeline fails.
+    """
     DBOS(
         config={
             "name": APPLICATION,
@@ -45,16 +74,21 @@ def launch(executor_id: str, settings: Settings, execute: Execute) -> None:
             "otel_attribute_format": "semconv",
         }
     )
-    _register(execute)
+    _register(execute, performer)
     DBOS.listen_queues(tuple(QUEUES))
     DBOS.launch()
 
 
-def _register(execute: Execute) -> None:
+def _register(execute: Execute, performer: Performs | None) -> None:
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERY_ATTEMPTS)
     async def run(plan: dict[str, Any]) -> dict[str, Any]:
+        if "pipeline" in plan:
+            get_current_span().update_name(f"run {plan['workflow']}")
+            assert performer is not None, "this engine has nobody to do pipelines"
+            return await run_pipeline(plan, performer.perform, performer.withdraw)
         workflow = WORKFLOWS[plan["workflow"]]
         get_current_span().update_name(f"run {workflow.name}")
+        check_workflow_version(plan, workflow)
         outputs: dict[str, dict[str, Any]] = {}
         result: dict[str, Any] = {}
         for name in plan["steps"]:
@@ -79,6 +113,21 @@ def _register(execute: Execute) -> None:
 def adopt(executor_ids: Sequence[str]) -> None:
     """Queue the runs of dead workers again; only for the one who knows that they are dead."""
     DBOS._recover_pending_workflows(list(executor_ids))
+
+
+def stop_foreign() -> list[str]:
+    """Cancel unfinished runs that another release planned, which would wait for ever; return them.
+
+    Only for the one worker of a data directory: where several releases share a database, the other
+    one may still take them.
+    """
+    rows = DBOS.list_workflows(
+        name=WORKFLOW, status=list(UNFINISHED), load_input=False, load_output=False
+    )
+    foreign = [row.workflow_id for row in rows if foreign_version(row.app_version)]
+    for run_id in foreign:
+        DBOS.cancel_workflow(run_id)
+    return foreign
 
 
 def has_work() -> bool:

@@ -1,8 +1,14 @@
 """The steps that ship: each is one function in a file of its own and one line here."""
 
-from ml_orchestrator.orchestration.steps._base import STEPS, Step, StepContext, load_plugins
+from ml_orchestrator.orchestration.steps._base import (
+    STEPS,
+    Signature,
+    Step,
+    StepContext,
+    load_plugins,
+)
 
-__all__ = ["STEPS", "Step", "StepContext", "load_plugins"]
+__all__ = ["STEPS", "Signature", "Step", "StepContext", "load_plugins"]
 
 STEPS.register("drift")(Step(f"{__name__}.drift:compare"))
 STEPS.register("search")(Step(f"{__name__}.search:search", isolated=True, restarts=12))
@@ -13,3 +19,73 @@ STEPS.register("optimize_rules")(
     Step(f"{__name__}.optimize_rules:optimize_rules", isolated=True, restarts=12)
 )
 STEPS.register("register_rules")(Step(f"{__name__}.register_rules:register_rules"))
+
+
+def _for_pipelines(
+    name: str,
+    target: str,
+    models: str,
+    about: str,
+    *,
+    right: str | None = None,
+    is_pure: bool = False,
+    isolated: bool = False,
+    restarts: int = 0,
+) -> None:
+    where = f"{__name__}.models:{models}"
+    signature = Signature(about, f"{where}Inputs", f"{where}Output", right=right, is_pure=is_pure)
+    STEPS.register(name)(Step(f"{__name__}.{target}", isolated, restarts, signature))
+
+
+_for_pipelines("profile", "profile:profile", "Profile", "Describe a data set.", is_pure=True)
+_for_pipelines(
+    "check_drift", "check_drift:check_drift", "Drift", "Compare two data sets.", is_pure=True
+)
+_for_pipelines(
+    "train",
+    "train:train",
+    "Train",
+    "Search for a model and tune it; register makes a version of it.",
+    right="training_start",
+    is_pure=True,
+    isolated=True,
+    restarts=12,
+)
+_for_pipelines("pick_best", "judge:pick_best", "Best", "Take the best of a list.", is_pure=True)
+_for_pipelines(
+    "require", "judge:require", "Require", "Fail unless a number is enough.", is_pure=True
+)
+_for_pipelines(
+    "register_version",
+    "versions:register_version",
+    "Register",
+    "Register a trained model as a version with its manifest.",
+    right="training_start",
+)
+_for_pipelines(
+    "verify", "versions:verify", "Verify", "Fail unless a version is what was registered."
+)
+_for_pipelines(
+    "evaluate",
+    "versions:evaluate",
+    "Evaluate",
+    "Score a version on labelled rows.",
+    is_pure=True,
+)
+_for_pipelines(
+    "set_alias",
+    "versions:set_alias",
+    "Alias",
+    "Point an alias at a version; its rules hold.",
+    right="registry_move_alias",
+)
+_for_pipelines(
+    "deploy",
+    "deploy:deploy",
+    "RollOut",
+    "Bring a version before users by a roll-out, and wait for its end.",
+    right="deployment_start",
+    isolated=True,
+    restarts=3,
+)
+_for_pipelines("send_message", "tell:send_message", "Message", "Tell agents.", right="message_send")

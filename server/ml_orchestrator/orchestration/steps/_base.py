@@ -14,6 +14,7 @@ __all__ = [
     "STEPS",
     "STOP_FILE",
     "Report",
+    "Signature",
     "Step",
     "StepContext",
     "StepFunction",
@@ -35,20 +36,49 @@ class Report(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """What every step is given beside its parameters."""
+    """What every step is given beside its parameters.
+
+    ``place`` tells apart the steps of a pipeline, which may use one function several times; it is
+    empty in a built-in workflow.
+    """
 
     run_id: str
     actor: str
     settings: Settings
     report: Report
+    place: str = ""
 
     @property
     def folder(self) -> Path:
-        """The run's own folder in the data directory; it exists."""
-        return run_folder(self.settings, self.run_id)
+        """The run's folder, or that of this step of a pipeline; it exists."""
+        return run_folder(self.settings, self.run_id, self.place)
+
+    @property
+    def effect_id(self) -> str:
+        """What names this step's effects, so that a second time changes nothing."""
+        return f"{self.run_id}-{self.place.replace('/', '-')}" if self.place else self.run_id
 
 
 StepFunction = Callable[[StepContext, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a step takes and gives: with it, a pipeline may use the step.
+
+    ``takes`` and ``gives`` name pydantic models as ``module:model``; the step is called with the
+    inputs, checked and completed, as its parameters. ``version`` goes up when a step gives
+    something else for the same inputs: runs of the old one then stop, and caches do not count.
+    ``right`` is the tool whose right an agent needs to use the step. A pure step changes nothing
+    outside its output and its folder, so an earlier output may stand for it.
+    """
+
+    about: str
+    takes: str
+    gives: str
+    version: int = 1
+    right: str | None = None
+    is_pure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +100,7 @@ class Step:
     target: str
     isolated: bool = False
     restarts: int = 0
+    signature: Signature | None = None
 
     def load(self) -> StepFunction:
         """Import the function."""
@@ -79,9 +110,9 @@ class Step:
 STEPS: Catalog[Step] = Catalog("step")
 
 
-def run_folder(settings: Settings, run_id: str) -> Path:
-    """Return the folder of a run, creating it."""
-    folder = settings.home / "runs" / run_id
+def run_folder(settings: Settings, run_id: str, place: str = "") -> Path:
+    """Return the folder of a run, or of a place in it, creating it."""
+    folder = settings.home / "runs" / run_id / place
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -32,8 +32,8 @@ def promote(
                 version=version,
                 expected_version=current,
                 actor=context.actor,
-                reason=f"Trained by run {context.run_id}.",
-                idempotency_key=f"{context.run_id}-promote",
+                reason=inputs.get("reason", f"Trained by run {context.run_id}."),
+                idempotency_key=f"{context.effect_id}-promote",
             )
         )
     return {"alias": alias, "previous_version": moved.previous_version}

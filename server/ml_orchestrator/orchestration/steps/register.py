@@ -1,6 +1,7 @@
 """Log a trained model to MLflow and register it as a new version with its manifest."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ml_orchestrator.lifecycle._mlflow import MlflowTracker
@@ -11,15 +12,20 @@ from ml_orchestrator.orchestration.steps._trained import SavedModel, load_traine
 from ml_orchestrator.training.models import TrainingSummary
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
-__all__ = ["register"]
+__all__ = ["register", "register_from"]
 
 
 def register(
     context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return model, version, MLflow run and manifest digest; done twice, it changes nothing."""
+    return register_from(context, params, context.folder)
+
+
+def register_from(context: StepContext, params: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Register what a search left in ``folder``."""
     context.report(0.0, "logging the model to MLflow")
-    logged = _log(context, params, load_trained(context.folder))
+    logged = _log(context, params, load_trained(folder))
     context.report(0.6, "registering the version")
     tags = {"ml_orchestrator.run_id": context.run_id, "ml_orchestrator.actor": context.actor}
     with registry_for_a_step(context.settings) as desk:
@@ -37,7 +43,7 @@ def register(
 def _log(context: StepContext, params: Mapping[str, Any], saved: SavedModel) -> LoggedModel:
     tracker = MlflowTracker(context.settings.mlflow_tracking_uri, context.settings.home)
     return tracker.log_trained_model(
-        orchestrator_run_id=context.run_id,
+        orchestrator_run_id=context.effect_id,
         experiment=params["model"],
         model_name=params["model"],
         params={**params, "trainer": saved.summary.trainer, **_prefixed(saved.summary.params)},

@@ -85,7 +85,7 @@ def _remember(
 ) -> None:
     """Store what was found, for searches and for the agent; a model is not lost over it."""
     found = SearchFound(
-        run_id=context.run_id,
+        run_id=context.effect_id,
         agent=context.actor,
         task=summary.task,
         dataset_digest=summary.dataset_digest,
@@ -101,7 +101,7 @@ def _remember(
         SqlMemoryStore(database).save(
             context.actor,
             insights=[_insight(source, summary)],
-            idempotency_key=f"{context.run_id}-search",
+            idempotency_key=f"{context.effect_id}-search",
         )
     except OrchestratorError:
         _log.warning("What run %s found could not be remembered", context.run_id, exc_info=True)

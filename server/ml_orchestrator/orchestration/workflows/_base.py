@@ -48,7 +48,8 @@ class Workflow:
     ``check`` names a function as ``module:function``. It is called with the settings and the
     parameters before a run is queued, and raises if the run could only fail. ``queue`` is where
     its runs wait; ``stopped_by`` names the tool that stops one, where cancelling would leave
-    something half done.
+    something half done. ``version`` goes up when steps or inputs change so that a run planned
+    before could not go on: such runs then stop and say so.
     """
 
     name: str
@@ -56,8 +57,9 @@ class Workflow:
     params: type[BaseModel]
     nodes: tuple[Node, ...]
     check: str | None = None
-    queue: Literal["runs", "rollouts"] = "runs"
+    queue: Literal["runs", "rollouts", "monitors"] = "runs"
     stopped_by: str | None = None
+    version: int = 1
 
     def node(self, step: str) -> Node:
         """Return the place of ``step``."""

@@ -1,0 +1,4 @@
+"""User pipelines: graphs of catalogued steps, read, checked, planned, carried out and drawn.
+
+Nothing here is imported when a server starts; its doors open it on first use.
+"""

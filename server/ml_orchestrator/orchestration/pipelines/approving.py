@@ -1,0 +1,63 @@
+"""The step that a person does: approving, in a terminal or at the client, never by stored text."""
+
+import hashlib
+import json
+from typing import Any
+
+from ml_orchestrator.orchestration.people import open_approvals
+from ml_orchestrator.orchestration.pipelines.units import Unit
+from ml_orchestrator.registry.models import Approval
+from ml_orchestrator.storage.engine import Database
+
+__all__ = ["PipelineApprovals"]
+
+MAX_EVIDENCE = 2_000
+_SUBJECT = "run:{run_id}:{step}"
+
+
+class PipelineApprovals:
+    """Asks for approvals of pipelines and looks what became of them.
+
+    One approval belongs to one step of one attempt of one run, and to all that the person was
+    shown: the question, its evidence and the whole specification are in its digest.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._approvals = open_approvals(database)
+
+    def ask(self, unit: Unit) -> Approval:
+        """Return the approval of a step, asked for now unless it was."""
+        evidence = json.dumps(unit.inputs.get("evidence"), ensure_ascii=False, sort_keys=True)
+        asked = [unit.run_id, unit.run_attempt, unit.digest, unit.step, dict(unit.inputs)]
+        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        shown = "" if evidence == "null" else f" Evidence: {evidence[:MAX_EVIDENCE]}"
+        return self._approvals.request(
+            subject=_subject(unit.run_id, unit.step),
+            digest=digest,
+            summary=f"Run {unit.run_id} of pipeline {unit.pipeline!r}, step {unit.step!r}: "
+            f"{unit.inputs['question']}{shown}",
+            requested_by=unit.actor,
+        )
+
+    def result(self, approval: Approval) -> dict[str, Any] | None:
+        """Return the result of the step once a person has decided; None before."""
+        found = self._approvals.find(approval.id)
+        if found.state == "pending":
+            return None
+        if found.state == "approved":
+            found = self._approvals.spend(subject=found.subject, digest=found.digest)
+        if found.state == "used":  # also by a worker that died before it was recorded
+            return {"output": {"approval_id": found.id, "approved_by": found.decided_by}}
+        why = f": {found.reason}" if found.reason else ""
+        who = f" by {found.decided_by}" if found.decided_by else ""
+        return {"error": f"Approval {found.id} is {found.state}{who}{why}.", "is_final": True}
+
+    def withdraw(self, run_id: str, step: str) -> None:
+        """Ask nobody any more about a step of a run that was cancelled."""
+        self._approvals.withdraw(
+            _subject(run_id, step), states=("pending",), because="withdrawn: the run was cancelled"
+        )
+
+
+def _subject(run_id: str, step: str) -> str:
+    return _SUBJECT.format(run_id=run_id, step=step)

@@ -1,0 +1,98 @@
+"""Outputs of earlier steps, found again by what went in: step, inputs, content of files."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from ml_orchestrator import __version__
+from ml_orchestrator.datasets.paths import resolve_allowed
+from ml_orchestrator.orchestration.steps.models import CONTENT
+from ml_orchestrator.settings import Settings
+
+__all__ = ["Cached", "StepCache", "key_of"]
+
+MAX_ENTRIES = 5_000
+BLOCK = 1 << 20
+BUILTIN = "builtin:"
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """An earlier output, and the run that it is of."""
+
+    output: Any
+    run_id: str
+
+
+def key_of(
+    uses: str, version: int, inputs: Mapping[str, Any], model: type[BaseModel], settings: Settings
+) -> str:
+    """Return the SHA-256 of what a step's output depends on.
+
+    Args:
+        uses: the step.
+        version: its version.
+        inputs: checked and completed with defaults.
+        model: of the inputs; where it marks one as a file, the file's content counts.
+        settings: which roots files may be read from.
+
+    Raises:
+        NotFoundError, PathNotAllowedError, InvalidInputError: a file cannot be read.
+    """
+    files = {
+        name: _digest(resolve_allowed(value, settings.roots))
+        for name, value in inputs.items()
+        if CONTENT in model.model_fields[name].metadata
+        and isinstance(value, str)
+        and not value.startswith(BUILTIN)
+    }
+    text = json.dumps([__version__, uses, version, dict(inputs), files], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class StepCache:
+    """A file for each output in the data directory; for many processes at once.
+
+    An output counts as long as the folder that its step worked in is there, since it may name
+    files in it.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._folder = home / "step-cache"
+
+    def get(self, key: str) -> Cached | None:
+        """Return the output of an equal step, if there is one."""
+        try:
+            entry = json.loads((self._folder / f"{key}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        is_whole = isinstance(entry, dict) and {"output", "run_id", "place"} <= set(entry)
+        if not is_whole or not (self._home / "runs" / entry["run_id"] / entry["place"]).is_dir():
+            return None
+        return Cached(entry["output"], entry["run_id"])
+
+    def put(self, key: str, output: Any, *, run_id: str, place: str) -> None:
+        """Keep an output; the oldest go where there are too many."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        draft = self._folder / f"{key}.{os.getpid()}.draft"
+        entry = {"output": output, "run_id": run_id, "place": place}
+        draft.write_text(json.dumps(entry), encoding="utf-8")
+        draft.replace(self._folder / f"{key}.json")
+        kept = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+        for path in kept[:-MAX_ENTRIES]:
+            path.unlink(missing_ok=True)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

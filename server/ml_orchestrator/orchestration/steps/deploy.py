@@ -1,0 +1,65 @@
+"""Bring a version before users by a roll-out of its own, and wait for how it ends."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ml_orchestrator.errors import ConflictError
+from ml_orchestrator.orchestration._dbos.client import RunClient
+from ml_orchestrator.orchestration.desk import open_registry
+from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
+from ml_orchestrator.orchestration.steps._base import StepContext
+from ml_orchestrator.orchestration.workflows import ROLL_OUT
+from ml_orchestrator.storage.engine import Database, open_database
+
+__all__ = ["deploy"]
+
+LOOK_S = 0.5
+
+
+def deploy(
+    context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return how the roll-out ended; killed on the way, it follows the one that it began.
+
+    Raises:
+        ConflictError: something stood in its way, or it went back.
+    """
+    database = open_database(context.settings.state_url, context.settings.home)
+    client = RunClient(context.settings)
+    try:
+        desk = RolloutDesk(database, lambda: open_registry(context.settings, database))
+        rollout_id = _begun(context, params, desk, database)
+        client.start(f"{rollout_id}-1", ROLL_OUT, {"rollout_id": rollout_id}, actor=context.actor)
+        status = desk.status(rollout_id, n_events=1)
+        while not status.is_over:
+            time.sleep(LOOK_S)
+            status = desk.status(rollout_id, n_events=1)
+            waits = f"{status.state}; needs: {status.needs}" if status.needs else status.state
+            context.report(status.fraction, f"roll-out {rollout_id} is {waits}")
+    finally:
+        client.close()
+        database.close()
+    if status.state != "promoted":
+        raise ConflictError(f"Roll-out {rollout_id} was {status.state}: {status.reason}")
+    return {"rollout_id": rollout_id, "state": status.state, "reason": status.reason}
+
+
+def _begun(
+    context: StepContext, params: Mapping[str, Any], desk: RolloutDesk, database: Database
+) -> str:
+    key = f"@{context.effect_id}"
+    if known := desk.started_with(key, actor=context.actor):
+        return known
+    current = open_registry(context.settings, database).store.alias_version(
+        params["model"], params["alias"]
+    )
+    plan = desk.plan(
+        params["model"],
+        params["version"],
+        alias=params["alias"],
+        expected_version=current,
+        spec=params["spec"],
+        actor=context.actor,
+    )
+    return desk.start(plan, actor=context.actor, reason=params["reason"], key=key)

@@ -1,0 +1,40 @@
+"""Tell agents something, from a pipeline."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml_orchestrator.messaging._sql import SqlMailbox
+from ml_orchestrator.orchestration.rollouts.telling import CONCERNED
+from ml_orchestrator.orchestration.steps._base import StepContext
+from ml_orchestrator.storage.engine import open_database
+
+__all__ = ["send_message"]
+
+SENDER = "pipeline"
+
+
+def send_message(
+    context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Send one message; done twice, it stays one.
+
+    Raises:
+        NotFoundError: no such agent; the message lists those that there are.
+    """
+    database = open_database(context.settings.state_url, context.settings.home)
+    try:
+        sent = SqlMailbox(database, shipped=(*CONCERNED, *_SHIPPED)).send(
+            SENDER,
+            message_type=params["message_type"],
+            content=params["content"],
+            target_agents=params["to"],
+            priority=params["priority"],
+            metadata={"run_id": context.run_id, "actor": context.actor},
+            idempotency_key=f"@{context.effect_id}",
+        )
+    finally:
+        database.close()
+    return {"message_id": sent.message_id, "recipients": sent.recipients}
+
+
+_SHIPPED = ("performance-engineer", "data-pipeline-specialist")
