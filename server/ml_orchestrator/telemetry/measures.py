@@ -14,8 +14,10 @@ from ml_orchestrator import __version__
 __all__ = [
     "CALL_BOUNDS_S",
     "count_calls",
+    "count_delivery",
     "count_drift",
     "count_predictions",
+    "count_shed",
     "count_trial",
     "watch_queue",
 ]
@@ -47,6 +49,20 @@ _prediction_durations = _meter.create_histogram(
     unit="s",
     description="From a request for predictions to its answer.",
     explicit_bucket_boundaries_advisory=(0.001, 0.0025, 0.005, *CALL_BOUNDS_S),
+)
+_deliveries = _meter.create_counter(
+    "ml_orchestrator.event.deliveries", unit="{delivery}", description="Deliveries of events."
+)
+_delivery_durations = _meter.create_histogram(
+    "ml_orchestrator.event.duration",
+    unit="s",
+    description="How long handlers of events took.",
+    explicit_bucket_boundaries_advisory=(0.001, 0.005, *CALL_BOUNDS_S),
+)
+_shed = _meter.create_counter(
+    "ml_orchestrator.events.shed",
+    unit="{event}",
+    description="Events that a subscriber that cannot keep up was not given.",
 )
 _drift_checks = _meter.create_counter(
     "ml_orchestrator.drift.checks", unit="{check}", description="Comparisons of two samples."
@@ -85,6 +101,28 @@ def count_predictions(took_s: float, *, model: str, version: int, n_rows: int, c
     }
     _rows.add(n_rows, attributes)
     _prediction_durations.record(took_s, {**attributes, "http.response.status_code": code})
+
+
+def count_delivery(took_s: float | None, *, subscriber: str, outcome: str) -> None:
+    """Count a delivery of an event that was done, failed, timed out or was given up (dead)."""
+    attributes = {
+        "ml_orchestrator.event.subscriber": subscriber,
+        "ml_orchestrator.event.outcome": outcome,
+    }
+    _deliveries.add(1, attributes)
+    if took_s is not None:
+        _delivery_durations.record(took_s, attributes)
+
+
+def count_shed(*, subscriber: str, priority: str) -> None:
+    """Count an event that was left out because others, as urgent or more, came."""
+    _shed.add(
+        1,
+        {
+            "ml_orchestrator.event.subscriber": subscriber,
+            "ml_orchestrator.event.priority": priority,
+        },
+    )
 
 
 def count_drift(

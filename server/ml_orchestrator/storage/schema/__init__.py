@@ -10,6 +10,12 @@ from ml_orchestrator.storage.schema._common import (
     metadata,
     schema_version,
 )
+from ml_orchestrator.storage.schema._events import (
+    event_consumers,
+    event_cursors,
+    event_deliveries,
+    event_log,
+)
 from ml_orchestrator.storage.schema._learning import (
     learning_decisions,
     learning_feedback,
@@ -51,6 +57,10 @@ __all__ = [
     "deployment_events",
     "deployment_outcomes",
     "deployments",
+    "event_consumers",
+    "event_cursors",
+    "event_deliveries",
+    "event_log",
     "idempotency",
     "learning_decisions",
     "learning_feedback",

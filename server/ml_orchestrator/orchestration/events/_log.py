@@ -1,0 +1,210 @@
+"""The log of events in the state database: publishing into it and reading it.
+
+Writers go one at a time (``storage.engine``), so numbers are in the order of commits, and who has
+read up to one number has missed none below it.
+"""
+
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, text
+from sqlalchemy.sql import ColumnElement
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.orchestration.events.definition import Event, Priority, StoredEvent, encode
+from ml_orchestrator.storage.engine import Database, timestamp
+from ml_orchestrator.storage.schema import event_consumers as consumers
+from ml_orchestrator.storage.schema import event_deliveries as deliveries
+from ml_orchestrator.storage.schema import event_log as log
+from ml_orchestrator.storage.statements import Statement
+
+__all__ = ["CHANNEL", "EventLog", "Outbox", "named", "shown", "stored_event"]
+
+CHANNEL = "ml_orchestrator_events"  # of Postgres
+MOST_ID = 64
+SWEPT_AT_ONCE = 5_000
+_ADD = Statement(
+    text(
+        "INSERT INTO event_log (id, name, version, key, priority, source, at, payload) VALUES "
+        "(:id, :name, :version, :key, :priority, :source, :at, :payload) "
+        "ON CONFLICT (id) DO NOTHING"
+    )
+)
+_NEWEST = Statement(select(func.max(log.c.seq)))
+
+
+class Outbox:
+    """Publishes events inside the transactions that they tell of.
+
+    Args of the constructor:
+        source: Names this process.
+        now: The time, UTC.
+        published: Told of each event, before its transaction has ended; it must not block.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        published: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._source = source
+        self._now = now
+        self._published = published
+
+    def publish(
+        self,
+        connection: Connection,
+        event: Event,
+        *,
+        id: str | None = None,
+        priority: Priority | None = None,
+    ) -> str:
+        """Publish an event if and only if the transaction of ``connection`` is committed.
+
+        Args:
+            connection: Inside ``Database.write``.
+            event: What happened.
+            id: Names the event, at most 64 characters; one that is known already is not published
+                again. None makes a new one.
+            priority: None takes the one of its kind.
+
+        Returns:
+            The event's id.
+
+        Raises:
+            InvalidInputError: the event is too large, or the id too long or empty.
+        """
+        kind = event.event_kind
+        event_id = uuid.uuid4().hex if id is None else id
+        if not 1 <= len(event_id) <= MOST_ID:
+            raise InvalidInputError(f"An event's id has 1 to {MOST_ID} characters: {event_id!r}.")
+        row = {
+            "id": event_id,
+            "name": kind.name,
+            "version": kind.version,
+            "key": event.key,
+            "priority": int(kind.priority if priority is None else priority),
+            "source": self._source,
+            "at": timestamp(self._now()),
+            "payload": encode(event),
+        }
+        _ADD.change(connection, row)
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"NOTIFY {CHANNEL}")  # heard when the transaction commits
+        self._published()
+        return event_id
+
+
+class EventLog:
+    """Reads the log; thread- and process-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def newest(self) -> int:
+        """Return the number of the newest event; 0 for an empty log."""
+        return int(self.database.read(_NEWEST.scalar) or 0)
+
+    def after(
+        self, seq: int, *, limit: int = 500, names: Sequence[str] = ()
+    ) -> tuple[StoredEvent, ...]:
+        """Return the first events after a number, oldest first.
+
+        Args:
+            seq: A cursor: the number of the last event that was read, 0 for none.
+            limit: How many at most.
+            names: Only events of these names; none is all.
+        """
+        query = select(log).where(log.c.seq > seq).order_by(log.c.seq).limit(limit)
+        if names:
+            query = query.where(log.c.name.in_(names))
+        rows = self.database.read(lambda c: c.execute(query).all())
+        return tuple(stored_event(row) for row in rows)
+
+    def last(self, *, limit: int, names: Sequence[str] = ()) -> tuple[StoredEvent, ...]:
+        """Return the newest events, oldest first."""
+        query = select(log).order_by(log.c.seq.desc()).limit(limit)
+        if names:
+            query = query.where(log.c.name.in_(names))
+        rows = self.database.read(lambda c: c.execute(query).all())
+        return tuple(stored_event(row) for row in reversed(rows))
+
+    def publish(self, outbox: Outbox, event: Event, *, id: str | None = None) -> str:
+        """Publish an event that is the whole transaction, and return its id."""
+        return self.database.write(lambda connection: outbox.publish(connection, event, id=id))
+
+    def sweep(self, *, keep_days: float, now: datetime | None = None) -> int:
+        """Delete events older than ``keep_days`` days that nobody waits for.
+
+        What a durable consumer still has to handle stays, and a dead letter keeps its event; a
+        consumer that was not at work for that long waits for nothing any more.
+
+        Returns:
+            How many were deleted; at most ``SWEPT_AT_ONCE`` a call, for writers wait meanwhile.
+        """
+        limit = timestamp((now or datetime.now(UTC)) - timedelta(days=keep_days))
+        return self.database.write(lambda connection: _sweep(connection, limit))
+
+
+def named(names: Sequence[str]) -> ColumnElement[bool] | None:
+    """Return the condition that an event has one of these names; None for any."""
+    if not names:
+        return None
+    return or_(*(log.c.name == bindparam(f"name_{i}", name) for i, name in enumerate(names)))
+
+
+def stored_event(row: Any) -> StoredEvent:
+    """Return a row of the log as a record."""
+    return StoredEvent(
+        seq=int(row.seq),
+        id=row.id,
+        name=row.name,
+        version=row.version,
+        key=row.key,
+        priority=row.priority,
+        at=row.at,
+        source=row.source,
+        payload=row.payload,
+    )
+
+
+def _sweep(connection: Connection, limit: str) -> int:
+    """Delete what is older than ``limit`` and read by all; consumers long gone first."""
+    gone = [
+        row.consumer
+        for row in connection.execute(
+            select(consumers.c.consumer).where(consumers.c.seen_at < limit)
+        )
+    ]
+    for consumer in gone:
+        for table in ("event_deliveries", "event_cursors", "event_consumers"):
+            connection.execute(
+                text(f"DELETE FROM {table} WHERE consumer = :c"),  # noqa: S608 names of ours
+                {"c": consumer},
+            )
+    unread = text(
+        "SELECT 1 FROM event_cursors c WHERE (c.band = -1 OR c.band = event_log.priority) "
+        "AND c.cursor < event_log.seq"
+    )
+    waited_for = select(deliveries.c.event_seq).where(deliveries.c.event_seq == log.c.seq)
+    old = (
+        select(log.c.seq)
+        .where(log.c.at < limit, text(f"NOT EXISTS ({unread.text})"), ~waited_for.exists())
+        .order_by(log.c.seq)
+        .limit(SWEPT_AT_ONCE)
+    )
+    return connection.execute(delete(log).where(log.c.seq.in_(old))).rowcount
+
+
+def shown(stored: StoredEvent) -> dict[str, Any]:
+    """Return an event as JSON values, its payload unfolded."""
+    names = ("seq", "id", "name", "version", "key", "priority", "at", "source")
+    return {
+        **{name: getattr(stored, name) for name in names},
+        "payload": json.loads(stored.payload),
+    }

@@ -1,0 +1,122 @@
+"""What a subscriber has done, counted: for health, for ``/metrics`` and for OpenTelemetry."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ml_orchestrator.orchestration.events.definition import Priority
+from ml_orchestrator.telemetry.measures import count_delivery, count_shed
+from ml_orchestrator.telemetry.prometheus import Histogram, head, sample
+
+__all__ = ["HANDLED_BOUNDS_S", "Figures", "SubscriberFigures", "page"]
+
+HANDLED_BOUNDS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
+OUTCOMES = ("done", "failed", "timeout", "dead")
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberFigures:
+    """How a subscriber is at one moment.
+
+    Attributes:
+        name: Of the subscriber.
+        is_durable: Whether what it cannot keep up with waits in the database.
+        n_waiting: Deliveries that wait in this process.
+        n_active: Deliveries that are being handled.
+        limit: How many may be at once.
+        n_stuck: Handlers that did not stop when they were told to.
+        counts: How many deliveries ended in which way since the process began.
+        n_shed: How many events were left out, by priority.
+    """
+
+    name: str
+    is_durable: bool
+    n_waiting: int
+    n_active: int
+    limit: int
+    n_stuck: int
+    counts: Mapping[str, int]
+    n_shed: Mapping[str, int]
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether handlers hold on to their places."""
+        return self.n_stuck > 0
+
+
+class Figures:
+    """Counts of one subscriber; written by the loop of the bus, read by any thread."""
+
+    def __init__(self, subscriber: str) -> None:
+        self._subscriber = subscriber
+        self._lock = threading.Lock()
+        self._handled = Histogram(HANDLED_BOUNDS_S)
+        self._labels = (("subscriber", subscriber),)
+        self.counts = dict.fromkeys(OUTCOMES, 0)
+        self.n_shed = {priority.name.lower(): 0 for priority in Priority}
+
+    def count(self, outcome: str, took_s: float) -> None:
+        """Count a delivery that ended as one of ``OUTCOMES``, after ``took_s`` of handling."""
+        self.counts[outcome] += 1
+        with self._lock:
+            self._handled.observe(took_s, self._labels)
+        count_delivery(took_s, subscriber=self._subscriber, outcome=outcome)
+
+    def count_dead(self) -> None:
+        """Count a delivery that was given up."""
+        self.counts["dead"] += 1
+        count_delivery(None, subscriber=self._subscriber, outcome="dead")
+
+    def count_shed(self, priority: Priority) -> None:
+        """Count an event that was left out."""
+        self.n_shed[priority.name.lower()] += 1
+        count_shed(subscriber=self._subscriber, priority=priority.name.lower())
+
+    def durations(self) -> Iterator[str]:
+        """Return the samples of how long handling took, without their head."""
+        with self._lock:
+            return iter(list(self._handled.lines(_HANDLED, _HANDLED_TEXT))[2:])
+
+
+_HANDLED = "ml_orchestrator_event_duration_seconds"
+_HANDLED_TEXT = "How long handlers of events took, by subscriber."
+
+
+def page(
+    found: Sequence[tuple[SubscriberFigures, Figures]], *, n_behind: Mapping[str, int]
+) -> list[str]:
+    """Return the figures in Prometheus' format.
+
+    Args:
+        found: Of each subscriber in this process.
+        n_behind: How many events wait in the database, by durable subscriber.
+    """
+    lines = list(head("ml_orchestrator_event_deliveries_total", "counter", "Deliveries, by end."))
+    for each, _ in found:
+        for outcome, n in each.counts.items():
+            labels = {"subscriber": each.name, "outcome": outcome}
+            lines.append(sample("ml_orchestrator_event_deliveries_total", labels, n))
+    lines += head("ml_orchestrator_events_shed_total", "counter", "Events left out, by priority.")
+    for each, _ in found:
+        for priority, n in each.n_shed.items():
+            labels = {"subscriber": each.name, "priority": priority}
+            lines.append(sample("ml_orchestrator_events_shed_total", labels, n))
+    for name, text, values in (
+        ("waiting", "Deliveries that wait in this process.", [e.n_waiting for e, _ in found]),
+        ("limit", "Deliveries that may be handled at once.", [e.limit for e, _ in found]),
+        ("stuck", "Handlers that did not stop when told to.", [e.n_stuck for e, _ in found]),
+    ):
+        lines += head(f"ml_orchestrator_events_{name}", "gauge", text)
+        lines += [
+            sample(f"ml_orchestrator_events_{name}", {"subscriber": each.name}, value)
+            for (each, _), value in zip(found, values, strict=True)
+        ]
+    lines += head("ml_orchestrator_events_behind", "gauge", "Events that wait in the database.")
+    lines += [
+        sample("ml_orchestrator_events_behind", {"subscriber": name}, n)
+        for name, n in n_behind.items()
+    ]
+    lines += head(_HANDLED, "histogram", _HANDLED_TEXT)
+    for _, figures in found:
+        lines += figures.durations()
+    return lines

@@ -1,0 +1,69 @@
+"""A bus in a thread and on an event loop of its own: no handler can hold up another loop."""
+
+import asyncio
+import logging
+import threading
+
+from ml_orchestrator.errors import OrchestratorError, UnavailableError
+from ml_orchestrator.orchestration.events.bus import EventBus
+
+__all__ = ["BusThread"]
+
+CLOSE_S = 5.0
+_log = logging.getLogger(__name__)
+
+
+class BusThread:
+    """Runs a bus from ``start`` to ``close``. The thread ends with the process at the latest."""
+
+    def __init__(self, bus: EventBus) -> None:
+        self.bus = bus
+        self._is_ready = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="event-bus", daemon=True)
+
+    def start(self) -> "BusThread":
+        """Begin, and return once nothing that is published from now on is missed.
+
+        Raises:
+            UnavailableError: the state database cannot be used.
+        """
+        self._thread.start()
+        self._is_ready.wait()
+        if self._error is not None:
+            raise self._error
+        return self
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it works."""
+        return self._is_ready.is_set() and self._error is None and self._thread.is_alive()
+
+    def close(self, timeout_s: float = CLOSE_S) -> None:
+        """Stop; a handler that does not end in time is left alone."""
+        self.bus.stop()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            _log.error("The event bus did not end within %.0f s and is left alone", timeout_s)
+
+    def _run(self) -> None:
+        loop = asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(self.bus.run(ready=self._is_ready.set))
+        except BaseException as error:  # noqa: BLE001 told to who waits, or logged
+            self._note(error)
+        finally:
+            self._is_ready.set()
+            if not asyncio.all_tasks(loop):  # else a handler goes on, and needs it
+                loop.run_until_complete(loop.shutdown_default_executor())
+                loop.close()
+
+    def _note(self, error: BaseException) -> None:
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if not self._is_ready.is_set():
+            is_ours = isinstance(error, OrchestratorError)
+            self._error = error if is_ours else UnavailableError(f"The event bus failed: {error}")
+        else:
+            self._error = error
+            _log.error("The event bus has stopped", exc_info=error)

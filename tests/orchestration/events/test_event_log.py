@@ -1,0 +1,295 @@
+"""The log and what consumers make of it, on SQLite and on Postgres."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection, text
+from tests.orchestration.events.kettles import (
+    AT_ONCE,
+    KettleBoiled,
+    KettleBroke,
+    Kitchen,
+    World,
+    durable,
+)
+
+from ml_orchestrator.errors import InvalidInputError, NotFoundError, UnavailableError
+from ml_orchestrator.orchestration.events._turns import Turns
+from ml_orchestrator.orchestration.events.definition import Envelope, Priority
+from ml_orchestrator.orchestration.events.kinds import DeliveryFailed
+from ml_orchestrator.orchestration.events.limits import LimitRange
+from ml_orchestrator.orchestration.events.turn import Rooms, Settled
+
+OpenAgain = Callable[[], World]
+ONE = LimitRange(1, 1, 1)
+
+
+def test_an_event_is_published_if_and_only_if_its_transaction_is_committed(world: World) -> None:
+    def fail(connection: Connection) -> None:
+        world.outbox.publish(connection, KettleBoiled(kettle="blue", n=1))
+        raise KeyError("the rest of the transaction")
+
+    with pytest.raises(KeyError):
+        world.database.write(fail)
+    world.boil(2, 3)
+
+    assert [event.payload for event in world.log.after(0)] == [
+        '{"kettle":"blue","n":2}',
+        '{"kettle":"blue","n":3}',
+    ]
+    first, second = world.log.after(0)
+    assert (first.name, first.key, first.priority) == ("kettle.boiled", "kettle:blue", 1)
+    assert world.log.after(first.seq) == (second,)
+    assert world.log.newest() == second.seq
+
+
+def test_an_id_is_published_once_and_names_what_it_may(world: World) -> None:
+    for n in (1, 2):
+        world.log.publish(world.outbox, KettleBoiled(kettle="blue", n=n), id="run-1:finished")
+    with pytest.raises(InvalidInputError, match="1 to 64 characters"):
+        world.log.publish(world.outbox, KettleBoiled(kettle="blue"), id="x" * 65)
+
+    (event,) = world.log.after(0)
+    assert (event.id, event.payload) == ("run-1:finished", '{"kettle":"blue","n":1}')
+
+
+def test_a_consumer_is_handed_what_was_and_what_comes_in_order_of_weight(world: World) -> None:
+    world.boil(1, priority=Priority.LOW)
+    world.boil(2)
+    world.log.publish(world.outbox, KettleBroke(kettle="red", n=3))
+    kitchen = Kitchen()
+    world.start(durable(kitchen, limits=ONE))
+    kitchen.wait_for(3)
+    world.boil(4)
+    kitchen.wait_for(4)
+
+    assert kitchen.numbers == [3, 2, 1, 4]
+
+
+def test_a_new_consumer_begins_with_what_is_published_from_now_on(world: World) -> None:
+    world.boil(1)
+    kitchen, early = Kitchen(), Kitchen()
+    world.start(durable(kitchen, starts="now"), durable(early, "early"))
+    early.wait_for(1)  # both took their first turn when the bus began
+    for n in range(2, 2_000):
+        world.boil(n)
+        if kitchen.seen:
+            break
+        threading.Event().wait(0.01)
+
+    assert 1 not in kitchen.numbers
+    kitchen.wait_for(1)
+
+
+def test_one_process_at_a_time_works_for_a_consumer_and_the_next_goes_on(
+    world: World, another: OpenAgain
+) -> None:
+    first, second, other = Kitchen(), Kitchen(), another()
+    running = world.start(durable(first))
+    world.boil(1)
+    first.wait_for(1)
+    other.start(durable(second))
+    world.boil(*range(2, 50))
+    first.wait_for(49)
+    running.close()
+    world.boil(50, 51)
+    second.wait_for(2)
+
+    assert sorted(first.numbers) == list(range(1, 50))
+    assert sorted(second.numbers) == [50, 51]
+
+
+def test_a_failure_is_tried_again_under_the_same_id_and_given_up_with_notice(
+    world: World,
+) -> None:
+    def refuse(envelope: Envelope) -> None:
+        raise ValueError(f"attempt on {envelope.id}")
+
+    kitchen, told = Kitchen(refuse), Kitchen()
+    notices = durable(told, "notices")
+    object.__setattr__(notices, "event_names", (DeliveryFailed.event_kind.name,))
+    world.start(durable(kitchen), notices)
+    world.boil(1)
+    told.wait_for(1)
+
+    (letter,) = world.dead.letters()
+    assert len(kitchen.seen) == AT_ONCE.most_attempts == letter.attempts
+    assert {envelope.id for envelope in kitchen.seen} == {letter.event.id}
+    assert letter.error == f"ValueError: attempt on {letter.event.id}"
+    assert told.seen[0].event == DeliveryFailed(
+        subscriber="kitchen", event_id=letter.event.id, event_name="kettle.boiled",
+        error=letter.error,
+    )  # fmt: skip
+    assert world.dead.count() == 1
+
+
+def test_what_cannot_help_is_given_up_at_once_and_can_be_replayed(world: World) -> None:
+    broken = {1}
+
+    def act(envelope: Envelope) -> None:
+        if envelope.event.n in broken:  # type: ignore[attr-defined]
+            raise NotFoundError("no such kettle")
+
+    kitchen, told = Kitchen(act), Kitchen()
+    notices = durable(told, "notices")
+    object.__setattr__(notices, "event_names", (DeliveryFailed.event_kind.name,))
+    running = world.start(durable(kitchen), notices)
+    world.boil(1, 2)
+    told.wait_for(1)
+    (letter,) = world.dead.letters(consumer="kitchen")
+    broken.clear()
+    with pytest.raises(NotFoundError, match=rf"no dead letters 999; it has: {letter.event.seq}"):
+        world.dead.replay("kitchen", [999])
+    assert world.dead.replay("kitchen", [letter.event.seq]) == 1
+    running.bus.poke()
+    running.bus._pumps["kitchen"].turn_soon()
+    kitchen.wait_for(3)
+    running.close()
+
+    assert sorted(kitchen.numbers) == [1, 1, 2]
+    assert world.dead.letters() == ()
+    with pytest.raises(NotFoundError, match="known: kitchen, notices"):
+        world.dead.replay("nobody")
+
+
+def test_a_consumer_is_handed_everything_again_from_a_cursor(world: World) -> None:
+    kitchen = Kitchen()
+    running = world.start(durable(kitchen))
+    world.boil(1, 2, 3)
+    kitchen.wait_for(3)
+    running.close()
+    first = world.log.after(0)[0]
+    assert world.dead.rewind("kitchen", first.seq) == 2
+    with pytest.raises(InvalidInputError, match="nothing to replay"):
+        world.dead.rewind("kitchen", 10**6)
+    again = Kitchen()
+    world.start(durable(again))
+    again.wait_for(2)
+
+    assert sorted(again.numbers) == [2, 3]
+    assert {e.id for e in again.seen} < {e.id for e in kitchen.seen}
+
+
+def test_events_of_one_key_are_handled_in_order_although_one_is_tried_again(
+    world: World,
+) -> None:
+    failed: set[str] = set()
+
+    def fail_once(envelope: Envelope) -> None:
+        number = envelope.event.n  # type: ignore[attr-defined]
+        if number % 3 == 0 and envelope.id not in failed:
+            failed.add(envelope.id)
+            raise UnavailableError("a moment")
+        done.append((envelope.key, number))
+
+    done: list[tuple[str, int]] = []
+    kitchen = Kitchen(fail_once)
+    for n in range(1, 10):
+        world.boil(n, kettle="blue" if n % 2 else "red", priority=Priority(n % 4))
+    world.start(durable(kitchen, in_order=True))
+    kitchen.wait_for(12)
+    while len(done) < 9:
+        threading.Event().wait(0.01)
+
+    assert [n for key, n in done if key == "kettle:blue"] == [1, 3, 5, 7, 9]
+    assert [n for key, n in done if key == "kettle:red"] == [2, 4, 6, 8]
+
+
+def test_what_this_release_cannot_read_is_a_dead_letter_and_holds_nobody_up(world: World) -> None:
+    world.boil(1)
+    world.database.write(lambda c: c.execute(text("UPDATE event_log SET version = 9")))
+    kitchen = Kitchen()
+    running = world.start(durable(kitchen))
+    world.boil(2)
+    kitchen.wait_for(1)
+    running.close()
+
+    (letter,) = world.dead.letters()
+    assert kitchen.numbers == [2]
+    assert "Upgrade ml-orchestrator" in letter.error
+
+
+def test_old_events_go_but_none_that_somebody_waits_for(world: World) -> None:
+    def refuse(envelope: Envelope) -> None:
+        if envelope.event.n == 2:  # type: ignore[attr-defined]
+            raise NotFoundError("no such kettle")
+
+    kitchen = Kitchen(refuse)
+    running = world.start(durable(kitchen))
+    world.boil(1, 2)
+    kitchen.wait_for(2)
+    running.close()
+    world.boil(3)  # published, and read by nobody yet
+    long_ago = text("UPDATE event_log SET at = '2020-01-01T00:00:00.000000+00:00'")
+    world.database.write(lambda c: c.execute(long_ago))
+    swept = world.log.sweep(keep_days=7.0)
+    kept = [event.payload for event in world.log.after(0) if event.name == "kettle.boiled"]
+    later = datetime.now(UTC) + timedelta(days=8)
+    all_swept = world.log.sweep(keep_days=7.0, now=later)
+
+    assert swept >= 1  # the notice of the dead letter may have gone with it
+    assert kept == ['{"kettle":"blue","n":2}', '{"kettle":"blue","n":3}']
+    assert all_swept >= 2  # the consumer was not at work for so long
+    assert world.log.after(0) == ()
+    world.boil(4)
+    assert world.log.newest() > 3  # numbers are not used twice
+
+
+def test_a_process_that_died_leaves_its_deliveries_to_the_next_one_by_one(
+    world: World,
+) -> None:
+    """Nobody hands back; the lease runs out. What died twice is handed out alone."""
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    subscription = durable(Kitchen())
+
+    def part(holder: str) -> Turns:
+        return Turns(
+            world.database, subscription, holder=holder, ttl_s=10.0, outbox=world.outbox,
+            now=lambda: moment,
+        )  # fmt: skip
+
+    world.boil(1, 2, 3)
+    rooms = Rooms(10, 10)
+    handed = []
+    for holder in ("a", "b", "c", "d"):
+        mine = part(holder)
+        if holder != "a":
+            busy = mine.take_turn([], rooms)
+            assert (busy.is_holder, busy.due_in_s, busy.taken) == (False, 10.0, ())
+        moment += timedelta(seconds=10.001)
+        turn = mine.take_turn([], rooms)
+        handed.append([(taken.event.seq, taken.attempt) for taken in turn.taken])
+    first = part("a")
+    late = first.take_turn([Settled(1, 1, "done")], rooms)
+
+    assert handed == [
+        [(1, 1), (2, 1), (3, 1)],
+        [(1, 2), (2, 2), (3, 2)],
+        [(1, 3)],
+        [(2, 3)],
+    ]
+    assert not late.is_holder  # whoever lost the consumer settles nothing
+    assert [(letter.event.seq, letter.attempts) for letter in world.dead.letters()] == [(1, 3)]
+
+
+def test_nothing_is_written_while_nothing_happens(world: World) -> None:
+    kitchen = Kitchen()
+    running = world.start(durable(kitchen))
+    world.boil(1)
+    kitchen.wait_for(1)
+    writes: list[str] = []
+    usual = world.database.write
+    deadline = threading.Event()
+
+    def counting(work):  # type: ignore[no-untyped-def]
+        writes.append("write")
+        return usual(work)
+
+    deadline.wait(0.3)  # the last delivery is settled
+    world.database.write = counting  # type: ignore[method-assign]
+    deadline.wait(0.5)
+
+    assert writes == []
+    assert running.is_running
