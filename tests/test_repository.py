@@ -82,10 +82,11 @@ def test_version_is_the_same_everywhere() -> None:
     assert f'"version": "{version}"' in read(".claude-plugin/plugin.json")
 
 
-def test_the_drift_tool_offers_every_registered_test() -> None:
-    offered = TOOLS["drift_check"].build().parameters["properties"]["test"]["enum"]
+def test_the_drift_tool_takes_any_name_since_packages_may_add_tests() -> None:
+    taken = TOOLS["drift_check"].build().parameters["properties"]["test"]
 
-    assert sorted(offered) == sorted(["auto", *DRIFT_TESTS])
+    assert "enum" not in taken
+    assert taken["type"] == "string"
 
 
 def test_the_workflow_tool_offers_every_registered_workflow() -> None:

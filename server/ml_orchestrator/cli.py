@@ -59,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_keys(commands)
     _add_deploy(commands)
     _add_runs(commands)
+    _add_workflow(commands)
+    _add_components(commands)
     _add_for_people(commands)
     return parser
 
@@ -177,6 +179,56 @@ def _add_runs(commands: Commands) -> None:
     for act in (listed, show, cancel, resume):
         act.add_argument("--json", action="store_true", help="print the record as JSON")
     runs.set_defaults(run=command_acts.runs)
+
+
+def _add_workflow(commands: Commands) -> None:
+    pipelines = commands.add_parser("workflow", help="check, run, schedule and export pipelines")
+    acts = pipelines.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+    acts.add_parser("steps", help="the steps that a pipeline may use, with inputs and outputs")
+    validate = acts.add_parser("validate", help="name every fault of a pipeline; starts nothing")
+    start = acts.add_parser("run", help="start a pipeline")
+    start.add_argument("--watch", action="store_true", help="follow it to its end")
+    start.add_argument("--key", help="a retry with the same key is not done twice")
+    schedule = acts.add_parser("schedule", help="start a pipeline whenever it is due")
+    schedule.add_argument("--cron", help="minute hour day month weekday (default: its schedule)")
+    schedule.add_argument("--zone", default="UTC", help="IANA time zone (default %(default)s)")
+    acts.add_parser("unschedule", help="start it no more").add_argument("name", metavar="NAME")
+    acts.add_parser("schedules", help="what is scheduled, and when it is due")
+    export = acts.add_parser("export", help="write it for another platform")
+    export.add_argument(
+        "--to", choices=["airflow"], default="airflow", help="(default %(default)s)"
+    )
+    export.add_argument("--out", type=Path, metavar="PATH", help="default: standard output")
+    for act in (validate, start, schedule, export):
+        act.add_argument(
+            "file", metavar="FILE", help="YAML or JSON inside the roots, or - for standard input"
+        )
+        act.add_argument(
+            "--param", action="append", default=[], metavar="NAME=VALUE", help="again for more"
+        )
+    start.add_argument("--json", action="store_true", help="print the record as JSON")
+    pipelines.set_defaults(run=command_acts.workflow)
+
+
+def _add_components(commands: Commands) -> None:
+    components = commands.add_parser(
+        "components", help="list, show, reload and configure the parts of this system"
+    )
+    acts = components.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+    listed = acts.add_parser("list", help="all of them, by tier")
+    listed.add_argument("--probe", action="store_true", help="load and probe each, in this process")
+    show = acts.add_parser("show", help="load and probe one; its needs, cost and configuration")
+    reload = acts.add_parser("reload", help="have servers that run build it anew")
+    configure = acts.add_parser("configure", help="change what it is configured by")
+    for act in (show, reload, configure):
+        act.add_argument("name", metavar="NAME", help="as components list shows it")
+    configure.add_argument("values", nargs="*", metavar="SETTING=VALUE")
+    configure.add_argument(
+        "--unset", action="append", default=[], metavar="SETTING", help="back to the environment's"
+    )
+    for act in (listed, show):
+        act.add_argument("--json", action="store_true", help="print the record as JSON")
+    components.set_defaults(run=command_acts.components)
 
 
 def _add_for_people(commands: Commands) -> None:

@@ -20,6 +20,7 @@ from ml_orchestrator.telemetry.process import exporting
 __all__ = [
     "approvals",
     "approve",
+    "components",
     "deploy",
     "doctor",
     "health",
@@ -155,6 +156,20 @@ def runs(arguments: argparse.Namespace, settings: Settings) -> int:
     from ml_orchestrator.running import run_runs
 
     return run_runs(arguments, settings)
+
+
+def components(arguments: argparse.Namespace, settings: Settings) -> int:
+    """List, show, reload or configure components."""
+    from ml_orchestrator.composing import run_components
+
+    return run_components(arguments, settings)
+
+
+def workflow(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Check, run, schedule or export a pipeline."""
+    from ml_orchestrator.pipelining import run_pipelining
+
+    return run_pipelining(arguments, settings)
 
 
 def memory(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -2,11 +2,12 @@
 
 import importlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Generic, TypeVar
 
-__all__ = ["Door", "import_alone"]
+__all__ = ["Door", "alone", "import_alone"]
 
 T = TypeVar("T")
 
@@ -50,3 +51,10 @@ def import_alone(module: str) -> ModuleType:
     """Import a module while no other thread imports through here or opens a door."""
     with _importing:
         return importlib.import_module(module)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other threads from importing through here, or opening a door, for a while."""
+    with _importing:
+        yield

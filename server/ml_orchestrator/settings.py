@@ -23,6 +23,7 @@ PREFIX = "ML_ORCHESTRATOR_"
 DEFAULT_PORT = 8642  # of the HTTP transport
 SQLITE = "sqlite:///"
 POSTGRES = "postgresql+psycopg://"
+_LISTS = ("plugins", "trusted_types")  # by comma in the environment
 Mode = Literal["read-only", "operator"]
 PromptPolicy = Literal["thompson", "kl_ucb", "lin_ucb", "epsilon_greedy", "uniform"]
 
@@ -97,6 +98,13 @@ class Settings(BaseModel):
             "is on our list."
         ),
     ] = False
+    trusted_types: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")], ...],
+        Field(
+            description="Types of other packages that a model may hold, as package.module.Class, "
+            "by comma; loading one runs code of its package."
+        ),
+    ] = ()
     max_data_bytes: Annotated[
         int,
         Field(
@@ -230,6 +238,18 @@ class Settings(BaseModel):
             )
             raise InvalidInputError(f"Settings cannot be used: {faults}.") from error
 
+    def with_values(self, values: Mapping[str, Any]) -> "Settings":
+        """Return these settings with some values replaced.
+
+        Raises:
+            InvalidInputError: a value is out of range; the message names the field.
+        """
+        try:
+            return type(self).model_validate({**dict(self), **values})
+        except ValidationError as error:
+            faults = "; ".join(f"{_place(e['loc'])}: {e['msg']}" for e in error.errors())
+            raise InvalidInputError(f"Settings cannot be used: {faults}.") from error
+
     @property
     def roots(self) -> tuple[Path, ...]:
         """Folders data sets may be read from, resolved."""
@@ -263,13 +283,17 @@ class Settings(BaseModel):
         for name, value in self:
             if name == "data_roots":
                 variables[PREFIX + name.upper()] = os.pathsep.join(map(str, value))
-            elif name == "plugins":
+            elif name in _LISTS:
                 variables[PREFIX + name.upper()] = ",".join(value)
             elif isinstance(value, SecretStr):
                 variables[PREFIX + name.upper()] = value.get_secret_value()
             elif value is not None:
                 variables[PREFIX + name.upper()] = str(value)
         return variables
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location))
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -279,8 +303,9 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             values[name] = text
     if roots := values.get("data_roots"):
         values["data_roots"] = tuple(Path(part) for part in roots.split(os.pathsep) if part)
-    if plugins := values.get("plugins"):
-        values["plugins"] = tuple(part.strip() for part in plugins.split(",") if part.strip())
+    for name in _LISTS:
+        if text := values.get(name):
+            values[name] = tuple(part.strip() for part in text.split(",") if part.strip())
     for name in ("tracking_uri", "registry_uri"):
         if text := environ.get("MLFLOW_" + name.upper(), ""):
             values.setdefault(name, text)

@@ -101,7 +101,7 @@ async def test_files_and_built_in_data_are_compared_and_shown(tmp_path: Path) ->
         ({"columns": ["ghost"]}, "ghost"),
         ({"current": {"moving": [None, None], "steady": [1.0, 2.0]}}, "moving"),
         ({"current": {"moving": ["a", 1.0], "steady": [1.0, 2.0]}}, "moving"),
-        ({"test": "magic"}, "'test'"),
+        ({"test": "magic"}, "'magic'; known: anderson_darling"),
         ({"alpha": 2.0}, "'alpha'"),
     ],
 )

@@ -1,43 +1,100 @@
 """How the parts of this system are, as records that leave through a tool."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ml_orchestrator.breaker import BreakerState
 from ml_orchestrator.records import Record
 
 __all__ = [
+    "BreakerHealth",
     "ComponentHealth",
     "ComponentState",
     "HealthReport",
     "Kind",
     "ProcessHealth",
     "Status",
+    "TierHealth",
     "overall",
+    "tiers_of",
 ]
 
-ComponentState = Literal["discovered", "started", "degraded", "stopped"]
-Kind = Literal["service", "component", "store"]
+ComponentState = Literal["discovered", "loaded", "started", "degraded", "stopped"]
+Kind = Literal["service", "component", "store", "extension"]
 Status = Literal["healthy", "degraded", "unknown"]
 
 
+class BreakerHealth(Record):
+    """What keeps a component that fails again and again from being tried all the time."""
+
+    state: Annotated[
+        BreakerState,
+        Field(
+            description="closed: it is used; open: it is left alone until retry_at; half_open: "
+            "the next use decides."
+        ),
+    ]
+    n_failures: Annotated[int, Field(ge=0, description="In a row.")]
+    last_error: Annotated[str | None, Field(description="Of the last of them.")] = None
+    retry_at: Annotated[str | None, Field(description="ISO 8601 UTC, if it is not closed.")] = None
+
+
 class ComponentHealth(Record):
-    """One component, as found by its probe."""
+    """One component, as found by its probe; what stands after ``probe_ms`` only in detail."""
 
     name: str
-    kind: Annotated[Kind, Field(description="A service is as well as what it needs.")]
+    kind: Annotated[
+        Kind,
+        Field(description="A service is as well as what it needs; extension: another package's."),
+    ]
     tier: Annotated[int, Field(ge=1, le=6, description="1 core ML to 6 security.")]
     state: Annotated[
         ComponentState,
         Field(
-            description="discovered: not used yet and not probed; started: its probe passed; "
-            "degraded: its probe failed; stopped: a component it needs is degraded."
+            description="discovered: not used yet; loaded: built and not probed; started: its "
+            "probe passed; degraded: it failed; stopped: a component it needs is degraded."
         ),
     ]
     detail: Annotated[str, Field(description="What the probe saw, or why it failed.")]
     requires: Annotated[list[str], Field(description="Components it needs.")]
     probe_ms: Annotated[float | None, Field(description="How long the probe took, in ms.")] = None
+    breaker: Annotated[
+        BreakerHealth | None, Field(description="Only in detail, or after a failure.")
+    ] = None
+    version: Annotated[str | None, Field(description="Release of the package it is from.")] = None
+    capabilities: Annotated[
+        list[str] | None, Field(description="What it can do; null until it is loaded.")
+    ] = None
+    load_ms: Annotated[
+        float | None, Field(description="Until it was there, imports included, as measured here.")
+    ] = None
+    memory_mb: Annotated[
+        float | None, Field(description="What this process grew by meanwhile.")
+    ] = None
+    configuration: Annotated[
+        dict[str, Any] | None, Field(description="The settings it takes, with their values now.")
+    ] = None
+    generation: Annotated[
+        int | None, Field(description="How often it was configured or reloaded.")
+    ] = None
+
+
+class TierHealth(Record):
+    """One of the six tiers."""
+
+    tier: Annotated[int, Field(ge=1, le=6)]
+    name: str
+    state: Annotated[
+        ComponentState,
+        Field(
+            description="degraded: a component of its own failed; stopped: one waits for another "
+            "tier; started: all passed; else the least that one of them is."
+        ),
+    ]
+    n_components: Annotated[int, Field(ge=0)]
+    unwell: Annotated[list[str], Field(description="Its components that are not well.")]
 
 
 class ProcessHealth(Record):
@@ -65,6 +122,7 @@ class HealthReport(Record):
             "that runs is ready."
         ),
     ]
+    tiers: Annotated[list[TierHealth], Field(description="The six tiers.")]
     components: list[ComponentHealth]
     processes: Annotated[
         list[ProcessHealth],
@@ -84,3 +142,24 @@ def overall(
     if states & {"degraded", "stopped"} or any(each.is_ready is False for each in processes):
         return "degraded"
     return "healthy" if states == {"started"} else "unknown"
+
+
+def tiers_of(components: Sequence[ComponentHealth], names: Mapping[int, str]) -> list[TierHealth]:
+    """Return how each tier is, from its components; ``names`` is what the tiers are called.
+
+    A component that fails degrades its own tier. One that waits for it in another tier leaves
+    that one stopped, never degraded.
+    """
+    return [_tier(n, name, [c for c in components if c.tier == n]) for n, name in names.items()]
+
+
+def _tier(number: int, name: str, components: Sequence[ComponentHealth]) -> TierHealth:
+    states = {component.state for component in components}
+    worst: tuple[ComponentState, ...] = ("degraded", "stopped", "discovered", "loaded", "started")
+    return TierHealth(
+        tier=number,
+        name=name,
+        state=next((state for state in worst if state in states), "discovered"),
+        n_components=len(components),
+        unwell=[c.name for c in components if c.state in ("degraded", "stopped")],
+    )

@@ -61,7 +61,8 @@ def load_skops(path: Path, *, extra_trusted: Sequence[str] = ()) -> Any:
 def _untrusted(names: set[str]) -> IntegrityViolationError:
     return IntegrityViolationError(
         f"The model would create types that are not trusted: {', '.join(sorted(names)[:10])}. "
-        "It was not loaded."
+        "It was not loaded. If you know the package that they are from, let its operator name them "
+        "in ML_ORCHESTRATOR_TRUSTED_TYPES."
     )
 
 

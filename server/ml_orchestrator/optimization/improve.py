@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.errors import InvalidInputError, UnavailableError
 from ml_orchestrator.optimization.intent import losses
 from ml_orchestrator.optimization.models import AppliedRule, Improvement, SkippedRule
 from ml_orchestrator.optimization.reading import FILL, Reading, read_prompt
@@ -46,8 +46,16 @@ def candidates(prompt: str, rules: Iterable[str] | None = None) -> dict[str, Fin
         InvalidInputError: the prompt is empty or too long.
     """
     reading = _checked(prompt)
-    found = ((rule.name, rule.applies(reading)) for rule in in_order(rules))
+    found = ((rule.name, _finding(rule, reading)) for rule in in_order(rules))
     return {name: finding for name, finding in found if finding is not None}
+
+
+def _finding(rule: Rule, reading: Reading) -> Finding | None:
+    """Return what a rule finds; one of another package that fails finds nothing."""
+    try:
+        return rule.applies(reading)
+    except UnavailableError:
+        return None
 
 
 def in_order(rules: Iterable[str] | None) -> list[Rule]:
@@ -132,10 +140,14 @@ def _check_limits(max_rules: int | None, max_added_words: int | None) -> None:
 
 
 def _try(draft: _Draft, rule: Rule, limits: _Limits) -> None:
-    finding = rule.applies(draft.text)
-    if finding is None:
+    try:
+        finding = rule.applies(draft.text)
+        if finding is None:
+            return
+        new = rule.apply(draft.text)
+    except UnavailableError as error:  # another package's; the other rules go on
+        draft.skipped[rule.name] = SkippedRule(rule=rule.name, reason=str(error))
         return
-    new = rule.apply(draft.text)
     if why_not := _why_not(draft, rule, new, limits):
         draft.skipped[rule.name] = SkippedRule(rule=rule.name, reason=why_not)
         return

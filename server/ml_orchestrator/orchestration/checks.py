@@ -5,6 +5,7 @@ from typing import Any
 
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.sources import Dataset, file_size_bytes, load_dataset, load_head
+from ml_orchestrator.orchestration.foreign_trainers import refuse_untrusted
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.search import check, check_part
@@ -33,6 +34,7 @@ def check_training(settings: Settings, params: Mapping[str, Any]) -> None:
         check_part(spec, dataset)
     else:
         check(spec, dataset)
+    refuse_untrusted(settings, spec.trainers)
 
 
 def _load(settings: Settings, source: str, column_types: Mapping[str, ColumnType]) -> Dataset:

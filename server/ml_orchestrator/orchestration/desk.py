@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
+from ml_orchestrator.orchestration.trust import trusted_types
 from ml_orchestrator.registry.desk import RegistryDesk, open_desk
 from ml_orchestrator.registry.inspection import ModelPolicy
 from ml_orchestrator.serving.follow import tell_server
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
-from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 __all__ = ["open_registry", "registry_for_a_step"]
 
@@ -28,7 +28,9 @@ def open_registry(settings: Settings, database: Database) -> RegistryDesk:
         new_id=lambda: uuid.uuid4().hex,
         now=lambda: datetime.now(UTC),
         signing_key=settings.signing_key,
-        policy=ModelPolicy(trusted_types=EXTRA_TRUSTED_TYPES, allow_pickle=settings.allow_pickle),
+        policy=ModelPolicy(
+            trusted_types=trusted_types(settings), allow_pickle=settings.allow_pickle
+        ),
         moved=partial(tell_server, settings.home),
     )
 

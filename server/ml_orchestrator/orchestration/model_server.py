@@ -13,6 +13,7 @@ import psutil
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.orchestration.desk import open_registry
 from ml_orchestrator.orchestration.rollouts.opening import open_journal
+from ml_orchestrator.orchestration.trust import trusted_types
 from ml_orchestrator.registry.desk import RegistryDesk
 from ml_orchestrator.registry.names import check_model
 from ml_orchestrator.serving.address import (
@@ -35,7 +36,6 @@ from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.telemetry.measures import count_predictions
-from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 __all__ = ["ServeOptions", "serve_model"]
 
@@ -165,9 +165,9 @@ def _slots(
 ) -> ModelSlots:
     checkout = partial(desk.vault.checkout, options.model)
     if options.isolate:
-        open_version = in_own_process(checkout, settings, extra_trusted=EXTRA_TRUSTED_TYPES)
+        open_version = in_own_process(checkout, settings, extra_trusted=trusted_types(settings))
     else:
-        open_version = in_process(checkout, extra_trusted=EXTRA_TRUSTED_TYPES)
+        open_version = in_process(checkout, extra_trusted=trusted_types(settings))
     return ModelSlots(
         options.model,
         open_version,

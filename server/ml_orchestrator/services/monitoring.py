@@ -18,7 +18,14 @@ from ml_orchestrator.health.options import (
     PerformanceOptions,
 )
 from ml_orchestrator.health.performance.models import PerformanceReport
-from ml_orchestrator.health.status import ComponentHealth, HealthReport, ProcessHealth, overall
+from ml_orchestrator.health.status import (
+    ComponentHealth,
+    HealthReport,
+    ProcessHealth,
+    overall,
+    tiers_of,
+)
+from ml_orchestrator.orchestration.connectors import TIERS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry.spans import traced
 
@@ -71,6 +78,7 @@ class MonitoringCoordinator:
         processes = [this, *await run_sync(lambda: self._look()(self._settings))]
         return HealthReport(
             status=overall(components, processes),
+            tiers=tiers_of(components, TIERS),
             components=components,
             processes=processes,
             mode=self._settings.mode,

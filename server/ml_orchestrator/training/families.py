@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.errors import InvalidInputError, UnavailableError
 from ml_orchestrator.training.space import Params, ParamSpace
 from ml_orchestrator.training.trainer import Problem
 from ml_orchestrator.training.trainers import TRAINERS
@@ -20,7 +20,10 @@ def unknown_trainer(name: str) -> InvalidInputError:
         if name in OPTIONAL
         else ""
     )
-    return InvalidInputError(f"No trainer {name!r}; known: {', '.join(TRAINERS)}.{how}")
+    why = TRAINERS.why_absent(name)
+    return InvalidInputError(
+        f"No trainer {name!r}; known: {', '.join(TRAINERS)}.{how}{f' {why}' if why else ''}"
+    )
 
 
 def usable(names: Sequence[str], problem: Problem) -> list[str]:
@@ -28,10 +31,18 @@ def usable(names: Sequence[str], problem: Problem) -> list[str]:
 
     Raises:
         InvalidInputError: none does.
+        UnavailableError: none does, and one of another package failed.
     """
-    fitting = [name for name in names if TRAINERS[name].fits(problem)]
+    fitting, faults = [], []
+    for name in names:
+        try:
+            fitting += [name] if _fits(name, problem) else []
+        except UnavailableError as error:  # another package's; the other families go on
+            faults.append(error)
+    if not fitting and faults:
+        raise faults[0]
     if not fitting:
-        able = ", ".join(name for name, trainer in TRAINERS.items() if trainer.fits(problem))
+        able = ", ".join(name for name in TRAINERS.ours if _fits(name, problem))
         of_rows = f" of {problem.n_rows:,} rows" if problem.n_rows else ""
         asked = problem.task if problem.quantile is None else f"quantile {problem.quantile:g}"
         raise InvalidInputError(
@@ -40,13 +51,18 @@ def usable(names: Sequence[str], problem: Problem) -> list[str]:
     return fitting
 
 
+def _fits(name: str, problem: Problem) -> bool:
+    with TRAINERS.calling(name):
+        return TRAINERS[name].fits(problem)
+
+
 def too_many_rows(names: Sequence[str], problem: Problem) -> list[str]:
     """Return a sentence for each trainer that nothing but the number of rows rules out."""
     fewer = replace(problem, n_rows=0)
     return [
         f"{name} was left out: {problem.n_rows:,} rows are more than it takes."
         for name in names
-        if TRAINERS[name].fits(fewer) and not TRAINERS[name].fits(problem)
+        if name in TRAINERS.ours and _fits(name, fewer) and not _fits(name, problem)
     ]
 
 
@@ -82,6 +98,7 @@ def suggest_from(names: Sequence[str], problem: Problem) -> Callable[[ParamSpace
 
     def suggest(space: ParamSpace) -> Params:
         name = space.choice("trainer", names)
-        return {"trainer": name, **TRAINERS[name].suggest(_Scoped(space, name), problem)}
+        with TRAINERS.calling(name):
+            return {"trainer": name, **TRAINERS[name].suggest(_Scoped(space, name), problem)}
 
     return suggest

@@ -74,6 +74,6 @@ def _trainers(spec: TrainingSpec) -> list[str]:
     unknown = [name for name in spec.trainers if name not in TRAINERS]
     if unknown:
         raise unknown_trainer(unknown[0])
-    chosen = spec.trainers or tuple(TRAINERS)
+    chosen = spec.trainers or tuple(TRAINERS.ours)  # another package's only if it is named
     cheap = [name for name in CHEAP_FIRST if name in chosen]
     return [*cheap, *sorted(set(chosen) - set(cheap))]

@@ -69,4 +69,8 @@ class Trainer(Protocol):
         ...
 
 
-TRAINERS: Catalog[Trainer] = Catalog("trainer")
+TRAINERS: Catalog[Trainer] = Catalog(
+    "trainer",
+    extended_by="trainers",
+    must_have=("needs", "first_params", "fits", "suggest", "build"),
+)

@@ -76,11 +76,11 @@ def measure(pair: Pair, name: str) -> Measurement:
         InvalidInputError: the test does not take this kind of column.
     """
     test, kind = DRIFT_TESTS[name], pair.reference.kind
-    if kind in test.kinds:
-        return test.compare(pair.reference, pair.current)
-    if kind == "numeric" and pair.n_distinct <= MOST_VALUES_AS_CATEGORIES:
-        categories = pair.as_categories()
-        return test.compare(categories.reference, categories.current)
+    if kind not in test.kinds and kind == "numeric" and "categorical" in test.kinds:
+        pair = pair.as_categories() if pair.n_distinct <= MOST_VALUES_AS_CATEGORIES else pair
+    if pair.reference.kind in test.kinds:
+        with DRIFT_TESTS.calling(name):
+            return test.compare(pair.reference, pair.current)
     fitting = ", ".join(known for known, entry in DRIFT_TESTS.items() if kind in entry.kinds)
     raise InvalidInputError(
         f"Drift test {name!r} takes {' and '.join(sorted(test.kinds))} columns; "

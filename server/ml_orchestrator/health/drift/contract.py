@@ -131,7 +131,11 @@ class DriftTest:
     is_symmetric: bool
 
 
-DRIFT_TESTS: Catalog[DriftTest] = Catalog("drift test")
+DRIFT_TESTS: Catalog[DriftTest] = Catalog(
+    "drift test",
+    extended_by="drift_tests",
+    must_have=("compare", "kinds", "measure", "threshold", "is_symmetric"),
+)
 
 
 def drift_test(

@@ -57,24 +57,39 @@ class Rule:
     find: Find
 
     def applies(self, prompt: Reading | str) -> Finding | None:
-        """Return what the rule finds, or None if it has nothing to do here."""
+        """Return what the rule finds, or None if it has nothing to do here.
+
+        Raises:
+            UnavailableError: it is another package's and failed.
+        """
         reading = read_prompt(prompt) if isinstance(prompt, str) else prompt
-        return self.find(reading) if reading.is_english else None
+        if not reading.is_english:
+            return None
+        with RULES.calling(self.name):
+            return self.find(reading)
 
     def apply(self, prompt: str) -> str:
         """Return the prompt as this rule would have it; the same if the rule does not apply.
 
         What an edit brings to light is edited too, until the rule finds nothing more.
+
+        Raises:
+            UnavailableError: it is another package's and failed.
         """
         for _ in range(_MOST_ROUNDS):
             finding = self.applies(prompt)
             if finding is None:
                 break
-            prompt = apply_edits(prompt, finding.edits)
+            with RULES.calling(self.name):
+                prompt = apply_edits(prompt, finding.edits)
         return prompt
 
 
-RULES: Catalog[Rule] = Catalog("prompt rule")
+RULES: Catalog[Rule] = Catalog(
+    "prompt rule",
+    extended_by="rules",
+    must_have=("name", "kind", "order", "conflicts", "about", "applies", "apply"),
+)
 
 
 def rule(

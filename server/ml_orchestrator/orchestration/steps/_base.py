@@ -107,7 +107,7 @@ class Step:
         return cast(StepFunction, resolve(self.target))
 
 
-STEPS: Catalog[Step] = Catalog("step")
+STEPS: Catalog[Step] = Catalog("step", extended_by="steps", must_have=("target", "load"))
 
 
 def run_folder(settings: Settings, run_id: str, place: str = "") -> Path:

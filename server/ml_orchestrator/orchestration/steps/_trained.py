@@ -1,6 +1,7 @@
 """A trained model on its way from the search to the registry, in the folder of its run."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,9 @@ from typing import Any
 import pandas as pd
 import skops.io
 
+from ml_orchestrator.modelfiles.skops_file import load_skops
 from ml_orchestrator.training.models import TrainingSummary
 from ml_orchestrator.training.search import TrainedModel
-from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 __all__ = ["SavedModel", "load_trained", "save_trained"]
 
@@ -45,11 +46,15 @@ def save_trained(folder: Path, trained: TrainedModel) -> None:
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 
-def load_trained(folder: Path) -> SavedModel:
-    """Read what ``save_trained`` wrote."""
+def load_trained(folder: Path, trusted_types: Sequence[str]) -> SavedModel:
+    """Read what ``save_trained`` wrote; its pipeline may hold these types besides skops's own.
+
+    Raises:
+        IntegrityViolationError: it holds a type that is not trusted.
+    """
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     return SavedModel(
-        pipeline=skops.io.load(folder / PIPELINE, trusted=list(EXTRA_TRUSTED_TYPES)),
+        pipeline=load_skops(folder / PIPELINE, extra_trusted=trusted_types),
         summary=TrainingSummary.model_validate(about["summary"]),
         input_example=pd.read_parquet(folder / EXAMPLE),
         plots={path.stem: path.read_bytes() for path in sorted((folder / PLOTS).glob("*.png"))},

@@ -9,8 +9,8 @@ from ml_orchestrator.lifecycle.models import LoggedModel
 from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.orchestration.steps._base import StepContext
 from ml_orchestrator.orchestration.steps._trained import SavedModel, load_trained
+from ml_orchestrator.orchestration.trust import trusted_types
 from ml_orchestrator.training.models import TrainingSummary
-from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 __all__ = ["register", "register_from"]
 
@@ -25,7 +25,7 @@ def register(
 def register_from(context: StepContext, params: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Register what a search left in ``folder``."""
     context.report(0.0, "logging the model to MLflow")
-    logged = _log(context, params, load_trained(folder))
+    logged = _log(context, params, load_trained(folder, trusted_types(context.settings)))
     context.report(0.6, "registering the version")
     tags = {"ml_orchestrator.run_id": context.run_id, "ml_orchestrator.actor": context.actor}
     with registry_for_a_step(context.settings) as desk:
@@ -61,7 +61,7 @@ def _log(context: StepContext, params: Mapping[str, Any], saved: SavedModel) -> 
         input_example=saved.input_example,
         predictions=saved.pipeline.predict(saved.input_example),
         pip_requirements=saved.pip_requirements,
-        trusted_types=EXTRA_TRUSTED_TYPES,
+        trusted_types=trusted_types(context.settings),
         may_miss=list(saved.input_example.columns),  # the pipeline fills in what is missing
     )
 

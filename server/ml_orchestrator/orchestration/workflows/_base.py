@@ -66,7 +66,9 @@ class Workflow:
         return next(node for node in self.nodes if node.step == step)
 
 
-WORKFLOWS: Catalog[Workflow] = Catalog("workflow")
+WORKFLOWS: Catalog[Workflow] = Catalog(
+    "workflow", extended_by="workflows", must_have=("name", "params", "nodes", "queue")
+)
 
 
 def validated(workflow: Workflow, params: Mapping[str, Any]) -> dict[str, Any]:
