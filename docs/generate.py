@@ -6,7 +6,7 @@ The tool table of README.md, ``docs/tools.md`` and ``docs/settings.md`` come fro
 import inspect
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +75,14 @@ def tools_page() -> str:
         built = TOOLS[name].build()
         schema = built.parameters
         required = schema.get("required", [])
-        parts.append(f"## `{name}`\n\n{built.description}\n")
+        parts.append(f"## `{name}`\n\n{inspect.getdoc(TOOLS[name].handler)}\n")
         whole = built.fn_metadata.arg_model.model_json_schema(by_alias=True)["properties"]
         rows = [
             argument(key, part, key in required, usual=whole[key].get("default"))
             for key, part in schema["properties"].items()
         ]
         parts.append("\n".join(["| argument | | |", "|---|---|---|", *rows]) + "\n")
-        nested = schema.get("$defs", {}).items()
-        parts += [f"`{key}` has: {fields(part)}.\n" for key, part in nested if "properties" in part]
+        parts += [f"`{key}` has: {fields(part)}.\n" for key, part in records(schema)]
     parts += [
         listing("Trainers", ((n, first_line(type(TRAINERS[n]))) for n in TRAINERS)),
         listing("Drift tests", ((n, first_line(DRIFT_TESTS[n].compare)) for n in DRIFT_TESTS)),
@@ -122,6 +121,15 @@ def limits(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         said.append("one of " + ", ".join(map(str, schema["enum"])))
     return f" ({'; '.join(said)})" if said else ""
+
+
+def records(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the records that arguments consist of, or of which they are lists, by their path."""
+    for name, part in schema["properties"].items():
+        record = part.get("items", part)
+        if "properties" in record:
+            yield f"{path}{name}", record
+            yield from records(record, f"{path}{name}.")
 
 
 def fields(definition: dict[str, Any]) -> str:

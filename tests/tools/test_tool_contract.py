@@ -16,7 +16,7 @@ from ml_orchestrator.tools import TOOLS
 from ml_orchestrator.tools._tool import tool
 
 BOTH_ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])  # 2026-07-28 and 2025-11-25
-LIMIT_BYTES = 37_500
+LIMIT_BYTES = 30_000
 
 
 def settings(tmp_path: Path, **given: Any) -> Settings:
@@ -43,7 +43,6 @@ async def test_every_tool_is_listed_with_title_description_and_hints(
         assert listed.annotations is not None
         assert listed.annotations.title
         assert listed.output_schema is not None
-        assert listed.input_schema["additionalProperties"] is False
 
 
 async def test_every_argument_is_described_and_the_whole_list_is_small(tmp_path: Path) -> None:

@@ -67,11 +67,10 @@ class Insight(Record):
         Field(
             min_length=1,
             max_length=128,
-            description="Such as training_optimization, model_performance, "
-            "feature_engineering, deployment_strategy.",
+            description="Such as training_optimization or model_performance.",
         ),
     ]
-    insight: Annotated[LongText, Field(description="The finding, with its numbers.")]
+    insight: Annotated[LongText, Field(description="With its numbers.")]
     impact: Impact
     confidence: Annotated[float, Field(ge=0, le=1)]
     discovered_at: Annotated[str | None, Field(max_length=40, json_schema_extra=_BY_STORE)] = None

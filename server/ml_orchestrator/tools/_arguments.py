@@ -19,34 +19,31 @@ __all__ = [
     "WaitS",
 ]
 
-Agent: TypeAlias = Annotated[AgentName, Field(description="Your agent name.")]
+Agent: TypeAlias = Annotated[AgentName, Field(description="Your name.")]
 IdempotencyKey: TypeAlias = Annotated[
     str | None,
     Field(
         min_length=1,
         max_length=128,
         pattern="^[^@]",  # keys with an @ are the server's own
-        description="What has the same key is done once.",
+        description="Same key: done once.",
     ),
 ]
 Cursor: TypeAlias = Annotated[
     str | None,
-    Field(pattern=r"^[\x21-\x7e]{1,256}$", description="next_cursor of the page before."),
+    Field(pattern=r"^[\x21-\x7e]{1,256}$", description="The last next_cursor."),
 ]
-Page: TypeAlias = Annotated[int, Field(ge=1, le=100, description="How many at most.")]
+Page: TypeAlias = Annotated[int, Field(ge=1, le=100, description="At most.")]
 ModelName: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=128, description="Name of a registered model.")
+    str, Field(min_length=1, max_length=128, description="Model name.")
 ]
-RunId: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=64, description="run_id of a started run.")
-]
+RunId: TypeAlias = Annotated[str, Field(min_length=1, max_length=64, description="Of the run.")]
 Source: TypeAlias = Annotated[
     str,
     Field(
         min_length=1,
         max_length=1_000,
-        description="Path of a CSV, JSONL, Parquet or Arrow file, or builtin:NAME (such as "
-        "builtin:breast_cancer).",
+        description="File (CSV, JSONL, Parquet, Arrow) or builtin:NAME.",
     ),
 ]
 ColumnTypes: TypeAlias = Annotated[
@@ -54,11 +51,10 @@ ColumnTypes: TypeAlias = Annotated[
     WithJsonSchema({"type": "object"}),  # a shorter one, for the model
     Field(
         max_length=500,
-        description="Column to the type it is read as: numeric, categorical, boolean, temporal; or "
-        "ignore.",
+        description="Column to numeric, categorical, boolean, temporal or ignore.",
     ),
 ]
 WaitS: TypeAlias = Annotated[
     float,
-    Field(ge=0, le=50, description="Wait up to so long for the end."),
+    Field(ge=0, le=50, description="Wait for the end."),
 ]

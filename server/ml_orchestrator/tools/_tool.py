@@ -25,7 +25,13 @@ from ml_orchestrator.services.unread_note import UnreadNote
 from ml_orchestrator.text import MAX_LEVELS, is_too_deep
 from ml_orchestrator.text.hidden import spell_hidden
 from ml_orchestrator.tools import _services
-from ml_orchestrator.tools._schema import UNREAD, optional_by_absence, terse, untitled, with_unread
+from ml_orchestrator.tools._schema import (
+    UNREAD,
+    for_a_model,
+    has_alternatives,
+    untitled,
+    with_unread,
+)
 
 __all__ = ["HIDDEN_TOOLS", "TOOLS", "ToolEntry", "hidden_tool", "tool"]
 
@@ -60,7 +66,7 @@ class ToolEntry:
         """Return the tool as the server takes it: strict arguments, schemas without noise."""
         built = StrictTool.from_function(
             self.handler,
-            description=inspect.getdoc(self.handler),
+            description=" ".join((inspect.getdoc(self.handler) or "").split()),
             title=self.annotations.title,
             annotations=self.annotations,
         )
@@ -68,11 +74,7 @@ class ToolEntry:
         _give_services(built)
         if self.tells_unread:
             built.fn_metadata.output_schema = with_unread(built.fn_metadata.output_schema)
-        schema = built.fn_metadata.arg_model.model_json_schema(by_alias=True)
-        built.parameters = {
-            **terse(optional_by_absence(untitled(schema))),
-            "additionalProperties": False,
-        }
+        built.parameters = for_a_model(built.fn_metadata.arg_model.model_json_schema(by_alias=True))
         return built
 
 
@@ -290,7 +292,7 @@ def _explain(built: Tool, error: ValidationError) -> str:
         by_argument.setdefault(str(fault["loc"][0]) if fault["loc"] else "", []).append(fault)
     said = [
         _alternatives(name, faults, properties)
-        if len(faults) > 1 and "anyOf" in properties.get(name, {})
+        if len(faults) > 1 and has_alternatives(properties.get(name, {}))
         else " ".join(_fault(fault, list(properties)) for fault in faults[:MAX_FAULTS])
         for name, faults in by_argument.items()
     ]

@@ -18,32 +18,28 @@ __all__ = ["dataset_profile"]
 async def dataset_profile(
     source: Source,
     monitoring: Monitoring,
-    target: Annotated[
-        str | None, Field(max_length=200, description="The column to predict, if there is one.")
-    ] = None,
+    target: Annotated[str | None, Field(max_length=200, description="Column to predict.")] = None,
     columns: Annotated[
         list[str] | None,
         Field(
             min_length=1,
             max_length=500,
-            description="Describe these in detail; the first 100 if left out.",
+            description="In detail; else the first 100.",
         ),
     ] = None,
     baseline: Annotated[
         str | None,
-        Field(max_length=80, description="Check the quality against this saved baseline."),
+        Field(max_length=80, description="Check against this baseline."),
     ] = None,
     max_age_hours: Annotated[
-        float | None, Field(gt=0, description="With baseline: newest row at most so old.")
+        float | None, Field(gt=0, description="With it: of the newest row.")
     ] = None,
     column_types: ColumnTypes = {},  # noqa: B006 never changed; pydantic copies it
-    with_plot: Annotated[bool, Field(description="Add a picture of the columns.")] = False,
+    with_plot: Annotated[bool, Field(description="Add a picture.")] = False,
 ) -> Annotated[CallToolResult, DatasetProfile]:
     """Describe a data set before training on it.
 
-    Gives rows, columns, kinds, missing values, ranges, categories, outliers, duplicates, the
-    balance of the target, columns that give the target away (with the evidence), and the task
-    and metric that fit. training_start trains on it.
+    Its quality, columns that give the target away, and the task and metric that fit.
     """
     profile, pictures = await monitoring.profile(
         source,

@@ -20,44 +20,40 @@ from ml_orchestrator.tools._tool import tool
 
 __all__ = ["deployment_decide", "deployment_start", "deployment_status"]
 
-Reason = Annotated[
-    str, Field(min_length=3, max_length=2_000, description="Why; kept in the history.")
-]
+Reason = Annotated[str, Field(min_length=3, max_length=2_000, description="Why; kept.")]
 
 
 @tool(title="Roll a version out", destroys=True)
 async def deployment_start(
     agent: Agent,
     model: ModelName,
-    version: Annotated[int, Field(ge=1, description="Version to roll out.")],
+    version: Annotated[int, Field(ge=1, description="To roll out.")],
     expected_version: Annotated[
-        int | None, Field(ge=1, description="Where the alias points now; null if unset.")
+        int | None, Field(ge=1, description="Where the alias is now; null: unset.")
     ],
     reason: Reason,
     rollouts: Rollouts,
     alias: Annotated[
-        str, Field(min_length=1, max_length=64, description="Alias moved at the switch.")
+        str, Field(min_length=1, max_length=64, description="Moved at the switch.")
     ] = "champion",
     spec: Annotated[
         dict[str, Any],
         Field(
-            description="strategy: blue_green (default), canary, shadow or all_at_once; steps "
-            "[{percent, pause_s}] up to 100 for canary; shadow_s; bake_s; gates [{metric, "
-            "succeeds_at_most, fails_above, interval_s, count, min_requests, ...}]; approval: "
-            "before_promotion. A dry run shows all defaults."
+            description="strategy: blue_green (default), canary, shadow, all_at_once; canary's "
+            "steps [{percent, pause_s}] to 100; shadow_s; bake_s; gates [{metric, "
+            "succeeds_at_most, fails_above, ...}]; approval: before_promotion. dry_run shows all."
         ),
     ] = {},  # noqa: B006 never changed; pydantic copies it
-    dry_run: Annotated[bool, Field(description="Only return the plan and its digest.")] = False,
+    dry_run: Annotated[bool, Field(description="Only return plan and digest.")] = False,
     plan_digest: Annotated[
-        str | None, Field(max_length=64, description="Of a reviewed plan: start exactly that.")
+        str | None, Field(max_length=64, description="Of the reviewed plan.")
     ] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> RolloutPlanned:
     """Bring a version before users on the model's server, and back by itself if it is worse.
 
-    Verifies, loads it beside the old one, shares traffic, watches gates (errors, latency,
-    prediction drift, task loss), moves pointer and alias, bakes. Undecided or no data pauses.
-    Returns at once; follow with deployment_status.
+    By gates on errors, latency, drift, task loss; undecided pauses. Follow with
+    deployment_status.
     """
     return await rollouts.start(
         model,
@@ -80,16 +76,16 @@ async def deployment_status(
         Field(
             min_length=1,
             max_length=128,
-            description="rollout_id, or a model's name for its newest.",
+            description="rollout_id; or a model: its newest.",
         ),
     ],
     rollouts: Rollouts,
     ctx: Context[Services],
     wait_s: WaitS = 0,
 ) -> RolloutStatus:
-    """Return a roll-out's state, phase, gates with their last numbers, and history.
+    """Return a roll-out's state, gates with their numbers, and history.
 
-    With wait_s it reports progress and returns early at the end or when somebody is needed.
+    A wait ends early if somebody is needed.
     """
     return await rollouts.status(rollout, wait_s=wait_s, on_progress=rollout_progress_to(ctx))
 
@@ -101,8 +97,8 @@ async def deployment_decide(
     choice: Annotated[
         Literal["pause", "resume", "abort", "rollback", "promote"],
         Field(
-            description="resume after an undecided gate measures anew; abort and rollback let the "
-            "old version answer; promote leaves out what remains."
+            description="resume: measures anew; abort, rollback: the old version answers; promote: "
+            "leaves out the rest."
         ),
     ],
     reason: Reason,
@@ -115,9 +111,8 @@ async def deployment_decide(
 ) -> RolloutStatus:
     """Pause, resume, abort, roll back or promote a running roll-out.
 
-    Promotion past a gate that has not passed, or of a switch that waits for it, needs a person:
-    they are asked, or the error names the command. What is over is changed by another
-    deployment_start.
+    Promotion past a gate not passed, or of a switch that waits, needs a person: they are asked,
+    or the error says how.
     """
     if approval is not None and was_asked(verdict):
         await write_down(approval, verdict, security=security, context=context)

@@ -31,20 +31,20 @@ async def patterns_discover(
     evaluation: Evaluation,
     features: Annotated[
         list[str] | None,
-        Field(min_length=1, max_length=200, description="Columns to look at; else all others."),
+        Field(min_length=1, max_length=200, description="Columns; else all others."),
     ] = None,
     group: Annotated[
-        Column, Field(description="Column of whose case it is; they stay together.")
+        Column, Field(description="Column of whose case it is; kept together.")
     ] = None,
     time_column: Annotated[Column, Field(description="Replicate on the latest cases.")] = None,
     sequence: Annotated[Column, Field(description="Column of events in order: a > b > c.")] = None,
-    fdr: Annotated[float, Field(description="Share of findings that may be false.")] = 0.1,
-    seed: Annotated[int, Field(description="Of the division into parts.")] = 0,
+    fdr: Annotated[float, Field(description="Share of false findings.")] = 0.1,
+    seed: Annotated[int, Field(description="Of the parts.")] = 0,
     with_plot: Annotated[bool, Field(description="Add a picture.")] = False,
 ) -> Annotated[CallToolResult, PatternReport]:
     """Find features, sets of them, orders of events and clusters that go with an outcome.
 
-    Selected, tested and replicated on separate cases; association, not cause.
+    Replicated on separate cases; association, not cause.
     """
     spec = PatternSpec(
         outcome=outcome,
@@ -70,6 +70,7 @@ async def experiment_evaluate(
     ] = None,
     columns: Annotated[
         dict[str, str],
+        WithJsonSchema({"type": "object"}),
         Field(description="Role to column: arm, outcome; covariate (CUPED), unit, time."),
     ] = {},  # noqa: B006 never changed; pydantic copies it
     is_monitored: Annotated[bool, Field(description="Looked at repeatedly.")] = False,
@@ -77,8 +78,7 @@ async def experiment_evaluate(
         dict[str, Any],
         Field(
             description="effect, baseline, sd, power, n_per_arm, alpha, margin (equivalence), "
-            "control, method, lower_is_better, guards (column to {may_rise or may_fall: by}), "
-            "shares, correction, low, high."
+            "control, method, lower_is_better, guards {column: {may_rise or may_fall: by}}, ..."
         ),
     ] = {},  # noqa: B006 likewise
     level: Annotated[Level, Field(description="L2: outcome is a task metric.")] = "L1",

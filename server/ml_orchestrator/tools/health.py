@@ -27,62 +27,56 @@ InlineColumns: TypeAlias = Annotated[
     Field(min_length=1, max_length=200, description="Column name to values; null is missing."),
 ]
 TimeColumn: TypeAlias = Annotated[
-    str | None, Field(max_length=200, description="When rows were; else as they stand.")
+    str | None, Field(max_length=200, description="When rows were; else in order.")
 ]
 ChunkSize: TypeAlias = Annotated[
     str | None,
     Field(
         pattern=CHUNK_PATTERN,
-        description="Such as 500rows, 6h, 1d, 1w, 1mo; else ten parts.",
+        description="500rows, 6h, 1d, 1w, 1mo; else tenths.",
     ),
 ]
 OnlyColumns: TypeAlias = Annotated[
-    list[str] | None, Field(min_length=1, max_length=500, description="Only these columns.")
+    list[str] | None, Field(min_length=1, max_length=500, description="Only these.")
 ]
 ForModel: TypeAlias = Annotated[
     str | None,
-    Field(max_length=300, description="NAME@ALIAS or NAME/VERSION: does it matter to it?"),
+    Field(max_length=300, description="NAME@ALIAS or NAME/VERSION that may suffer."),
 ]
-_SAMPLE = "What to compare with: a data file, builtin:NAME, baseline:NAME, or column to values."
+_SAMPLE = "Data file, builtin:NAME, baseline:NAME, or column to values."
 
 
 @tool(title="Check drift", reads_only=True)
 async def drift_check(
     reference: Annotated[Source | InlineColumns, Field(description=_SAMPLE)],
-    current: Annotated[
-        Source | InlineColumns, Field(description="The sample in question, likewise.")
-    ],
+    current: Annotated[Source | InlineColumns, Field(description="The later one, likewise.")],
     monitoring: Monitoring,
     columns: OnlyColumns = None,
     test: Annotated[
         str, Field(max_length=64, description="auto: by kind and rows; or a test's name.")
     ] = "auto",
-    alpha: Annotated[
-        float, Field(gt=0, lt=1, description="Error rate of tests with p values.")
-    ] = 0.05,
+    alpha: Annotated[float, Field(gt=0, lt=1, description="For p values.")] = 0.05,
     correction: Annotated[
         Correction,
         Field(description="For many columns."),
     ] = "benjamini_hochberg",
     share_threshold: Annotated[
         float,
-        Field(gt=0, le=1, description="Share of drifted columns that makes the whole drift."),
+        Field(gt=0, le=1, description="Drifted columns that make the whole drift."),
     ] = 0.5,
     together: Annotated[
         Literal["domain_classifier", "mmd", "pca"] | None,
-        Field(description="Test all columns together too: sees changed correlations."),
+        Field(description="All columns too: sees correlations change."),
     ] = None,
     time_column: TimeColumn = None,
     chunk: ChunkSize = None,
     model: ForModel = None,
     column_types: ColumnTypes = {},  # noqa: B006 never changed; pydantic copies it
-    with_plot: Annotated[bool, Field(description="Add a picture of the drifted columns.")] = False,
+    with_plot: Annotated[bool, Field(description="Add a picture.")] = False,
 ) -> Annotated[CallToolResult, DriftReport]:
-    """Compare two samples column by column and say which columns drifted, and how much.
+    """Say which columns drifted between two samples, how much, and whether the whole did.
 
-    Decides for the data set too, with its reason and what to do next; with time_column or chunk
-    since when. A rise in missing values is reported, not tested. performance_check says whether
-    a model suffers.
+    With time_column or chunk since when. performance_check says whether a model suffers.
     """
     options = DriftOptions(
         columns=columns,
@@ -104,8 +98,8 @@ async def drift_check(
 @tool(title="Write a drift report")
 async def drift_report(
     agent: Agent,
-    reference: Annotated[Source, Field(description="A file, builtin:NAME or baseline:NAME.")],
-    current: Annotated[Source, Field(description="The sample in question, likewise.")],
+    reference: Annotated[Source, Field(description="File, builtin:NAME or baseline:NAME.")],
+    current: Annotated[Source, Field(description="The later one, likewise.")],
     monitoring: Monitoring,
     columns: OnlyColumns = None,
     time_column: TimeColumn = None,
@@ -113,10 +107,7 @@ async def drift_report(
     model: ForModel = None,
     column_types: ColumnTypes = {},  # noqa: B006 never changed; pydantic copies it
 ) -> DriftPage:
-    """Write what drift_check finds, with pictures, as an HTML page and return its path.
-
-    The newest 100 pages are kept, in the data directory.
-    """
+    """Write what drift_check finds, with pictures, as an HTML page; the newest 100 are kept."""
     options = DriftOptions(
         columns=columns,
         time_column=time_column,
@@ -130,29 +121,27 @@ async def drift_report(
 @tool(title="Check performance", reads_only=True)
 async def performance_check(
     reference: Annotated[
-        Source, Field(description="File of predictions with labels, not those of the training.")
+        Source, Field(description="File of predictions with labels, not of training.")
     ],
     current: Annotated[Source, Field(description="File of later predictions; labels may lack.")],
-    target: Annotated[
-        str, Field(max_length=200, description="Column of the label; all 0 or 1 are classes.")
-    ],
+    target: Annotated[str, Field(max_length=200, description="Label column; all 0 or 1: classes.")],
     monitoring: Monitoring,
     prediction: Annotated[
         str | None,
-        Field(max_length=200, description="Column of the prediction; else the likeliest class."),
+        Field(max_length=200, description="Its column; else the likeliest class."),
     ] = None,
     probabilities: Annotated[
         dict[str, str] | None,
+        WithJsonSchema({"type": "object"}),
         Field(min_length=1, max_length=100, description="Class to column of its probability."),
     ] = None,
     time_column: TimeColumn = None,
     chunk: ChunkSize = None,
-    with_plot: Annotated[bool, Field(description="Add a picture over time.")] = False,
+    with_plot: Annotated[bool, Field(description="Add a picture.")] = False,
 ) -> Annotated[CallToolResult, PerformanceReport]:
     """Say whether a model became worse and since when: by labels, and without them by an estimate.
 
-    Estimates (CBPE of classes, DLE of numbers) see shifted inputs, not concept drift; where labels
-    exist, the report says how far they agree.
+    Estimates see shifted inputs, not concept drift.
     """
     options = PerformanceOptions(
         target=target,
@@ -175,9 +164,9 @@ async def baseline_save(
     columns: OnlyColumns = None,
     column_types: ColumnTypes = {},  # noqa: B006 never changed; pydantic copies it
 ) -> BaselineSaved:
-    """Keep a data set, prepared, as the reference of later drift_check and dataset_profile.
+    """Keep a data set as baseline:NAME, a reference for drift_check and dataset_profile.
 
-    Give it as baseline:NAME. It never changes: a name in use is refused for other data.
+    It never changes.
     """
     return await monitoring.save_baseline(name, source, columns=columns, column_types=column_types)
 
@@ -187,11 +176,11 @@ async def health_get(
     monitoring: Monitoring,
     detail: Annotated[
         Literal["concise", "detailed"],
-        Field(description="concise probes what is in use; detailed opens and probes all."),
+        Field(description="concise: what is in use; detailed: opens and probes all."),
     ] = "concise",
 ) -> HealthReport:
-    """Say whether services, components, stores, worker and model servers are live and ready.
+    """Say whether services, stores, worker and model servers are live and ready.
 
-    What has not been probed is unknown, never healthy.
+    What was not probed is unknown.
     """
     return await monitoring.health(detail)

@@ -26,22 +26,19 @@ async def prompt_improve(
     ],
     prompts: Prompts,
     rules: Annotated[
-        list[RuleName] | None, Field(min_length=1, max_length=50, description="Only these rules.")
+        list[RuleName] | None, Field(min_length=1, max_length=50, description="Only these.")
     ] = None,
-    max_rules: Annotated[
-        int | None, Field(ge=0, le=50, description="Apply at most so many.")
-    ] = None,
+    max_rules: Annotated[int | None, Field(ge=0, le=50, description="At most.")] = None,
     max_added_words: Annotated[
         int | None, Field(ge=0, le=5_000, description="May grow so far.")
     ] = None,
     may_ask: Annotated[
-        bool, Field(description="Allow marks [FILL IN: ...] for what only the author knows.")
+        bool, Field(description="Mark [FILL IN: ...] what only the author knows.")
     ] = True,
 ) -> ImprovedPrompt:
-    """Rewrite a prompt by rules: new text, diff, reasons, questions; and analyse it.
+    """Analyse a prompt and rewrite it by rules, if it is English; with diff and questions.
 
-    Code, placeholders, quotes, numbers and negations stay. Only English prompts are changed, and
-    good ones are not. Level L0: scores say how far a rubric is met, not that answers are better.
+    Scores say how far a rubric is met (L0), not that answers are better.
     """
     return await prompts.improve(
         prompt, rules, max_rules=max_rules, max_added_words=max_added_words, may_ask=may_ask

@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from ml_orchestrator.learning.models import Feedback, FeedbackKind, Verdict
 from ml_orchestrator.learning.policy_models import PolicyReport, named_columns
@@ -14,7 +14,9 @@ from ml_orchestrator.tools._tool import tool
 __all__ = ["policy_evaluate", "prompt_feedback", "prompt_select"]
 
 LoggedColumns: TypeAlias = Annotated[
-    dict[str, list[float | str | None]], Field(min_length=3, max_length=200)
+    dict[str, list[float | str | None]],
+    Field(min_length=3, max_length=200),
+    WithJsonSchema({"type": "object"}),
 ]
 Column: TypeAlias = Annotated[str, Field(max_length=200)]
 
@@ -26,9 +28,9 @@ async def prompt_select(
     learning: Learning,
     may_ask: Annotated[bool, Field(description="As of prompt_improve.")] = True,
 ) -> Selection:
-    """Rewrite a prompt as prompt_improve does, by rules chosen from what was learned so far.
+    """Rewrite a prompt as prompt_improve does, by rules learned to help.
 
-    Some choices explore: that is how it learns. Judge them with prompt_feedback.
+    Some choices explore. Judge each with prompt_feedback.
     """
     return await learning.select(prompt, agent=agent, may_ask=may_ask)
 
@@ -45,13 +47,10 @@ async def prompt_feedback(
     ] = None,
     reward: Annotated[float | None, Field(ge=0, le=1, description="Instead of a verdict.")] = None,
     kind: Annotated[
-        FeedbackKind, Field(description="task: a metric; not learned from, but evaluated.")
+        FeedbackKind, Field(description="task: a metric, not learned from.")
     ] = "outcome",
 ) -> Feedback:
-    """Say how well the prompt of a prompt_select did; once, and as late as you like.
-
-    The same again changes nothing; another verdict is refused.
-    """
+    """Say how well the prompt of a prompt_select did; once, as late as you like."""
     return await learning.feedback(
         decision_id, agent=agent, kind=kind, verdict=verdict, reward=reward
     )
@@ -73,6 +72,7 @@ async def policy_evaluate(
     ] = None,
     columns: Annotated[
         dict[str, Column],
+        WithJsonSchema({"type": "object"}),
         Field(
             max_length=203,
             description="Of the table: reward, propensity, action, chance:ACTION (target's, all).",
@@ -83,9 +83,9 @@ async def policy_evaluate(
     ] = [],  # noqa: B006 as above
     kind: Annotated[FeedbackKind, Field(description="Of feedback.")] = "outcome",
 ) -> PolicyReport:
-    """Say what another policy would have earned by logged choices, and refuse where they are thin.
+    """Say what another policy would have earned by logged choices, unless they are too thin.
 
-    IPS, SNIPS, doubly robust, with intervals; of the log also which rules help where (level L1).
+    IPS, SNIPS, doubly robust; of the log also which rules help where (level L1).
     """
     if table is None:
         return await learning.evaluate_log(target, kind)

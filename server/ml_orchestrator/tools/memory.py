@@ -38,9 +38,9 @@ __all__ = [
     "memory_search",
 ]
 
-OfAgent: TypeAlias = Annotated[AgentName | None, Field(description="Only of this agent.")]
+OfAgent: TypeAlias = Annotated[AgentName | None, Field(description="Only of this one.")]
 RecordIds: TypeAlias = list[Annotated[str, Field(min_length=1, max_length=64)]]
-OfKind: TypeAlias = Annotated[Kind | None, Field(description="Only of this kind.")]
+OfKind: TypeAlias = Annotated[Kind | None, Field(description="Only these.")]
 
 
 class LoadedMemory(Record):
@@ -57,15 +57,14 @@ async def memory_load(
     collaboration: Collaboration,
     task: Annotated[
         str | None,
-        Field(max_length=4_000, description="The task at hand, for a digest of similar ones."),
+        Field(max_length=4_000, description="The task at hand."),
     ] = None,
-    limit: Annotated[int, Field(ge=1, le=50, description="How many of the newest of a kind.")] = 5,
+    limit: Annotated[int, Field(ge=1, le=50, description="Newest of a kind.")] = 5,
 ) -> LoadedMemory:
     """Return what an agent remembers; call it before starting a task, and name the task.
 
-    Gives a digest (what worked and failed on similar tasks, success rate with interval, whom to
-    ask), the newest tasks, insights and facts, how work with each colleague has gone, the shared
-    context, and how many messages wait (message_inbox). memory_search finds older ones.
+    Gives a digest of similar ones, the newest records, the shared context, and how many messages
+    wait. memory_search finds older ones.
     """
     memory, digest, context = await collaboration.brief(agent, task, limit=limit)
     return LoadedMemory(memory=memory, digest=digest, shared_context=context)
@@ -77,9 +76,7 @@ async def memory_save(
     collaboration: Collaboration,
     client: ClientSession,
     task: Annotated[Task | None, Field(description="The finished task.")] = None,
-    insights: Annotated[
-        list[Insight], Field(max_length=20, description="What was learnt, with its numbers.")
-    ] = [],  # noqa: B006 never changed; pydantic copies it
+    insights: Annotated[list[Insight], Field(max_length=20, description="What was learnt.")] = [],  # noqa: B006 never changed; pydantic copies it
     knowledge: Annotated[
         list[Knowledge], Field(max_length=20, description="Facts about the domain.")
     ] = [],  # noqa: B006
@@ -88,7 +85,7 @@ async def memory_save(
     ] = [],  # noqa: B006
     used_records: Annotated[
         list[UsedRecord],
-        Field(max_length=20, description="Records you relied on; ranks later searches."),
+        Field(max_length=20, description="What you relied on; ranks searches."),
     ] = [],  # noqa: B006
     pin: Annotated[RecordIds, Field(max_length=20, description="record_ids to keep.")] = [],  # noqa: B006
     unpin: Annotated[RecordIds, Field(max_length=20, description="The reverse.")] = [],  # noqa: B006
@@ -100,8 +97,7 @@ async def memory_save(
 ) -> SavedMemory:
     """Store a finished task, insights, facts and collaborations, all or nothing.
 
-    Call it when a task is done, also when it failed. What is known already is merged and
-    counted. Colleagues are told by message_send.
+    Call it when a task is done, also when it failed. Colleagues are told by message_send.
     """
     return await collaboration.save_memory(
         agent,
@@ -124,25 +120,22 @@ async def memory_search(
     collaboration: Collaboration,
     query: Annotated[
         str | None,
-        Field(max_length=1_000, description="Words to look for; none: newest first."),
+        Field(max_length=1_000, description="Words; none: newest first."),
     ] = None,
     of_agent: OfAgent = None,
     kind: OfKind = None,
-    outcome: Annotated[Outcome | None, Field(description="Only tasks that ended so.")] = None,
-    area: Annotated[
-        str | None, Field(max_length=128, description="Only this area or subject, exactly.")
-    ] = None,
+    outcome: Annotated[Outcome | None, Field(description="Of tasks.")] = None,
+    area: Annotated[str | None, Field(max_length=128, description="Exact area or subject.")] = None,
     since: Annotated[
-        str | None, Field(max_length=40, description="ISO 8601 date or time, UTC unless it says.")
+        str | None, Field(max_length=40, description="ISO 8601; UTC unless it says.")
     ] = None,
-    until: Annotated[str | None, Field(max_length=40, description="Before this time.")] = None,
+    until: Annotated[str | None, Field(max_length=40, description="Before this.")] = None,
     limit: Page = 10,
     cursor: Cursor = None,
 ) -> FoundMemories:
     """Find remembered tasks, insights and facts of all agents by their words.
 
-    Best first, by relevance x recency x impact and confidence x proven usefulness; each hit says
-    why. Say in memory_save (used_records) which ones helped.
+    Best first; each hit says why. Say in memory_save (used_records) which helped.
     """
     filters = Filters(of_agent, kind, outcome, area, _utc("since", since), _utc("until", until))
     return await collaboration.search_memory(query, filters, limit=limit, cursor=cursor)
@@ -151,27 +144,24 @@ async def memory_search(
 @tool(title="Forget memory", destroys=True)
 async def memory_forget(
     agent: Agent,
-    reason: Annotated[str, Field(min_length=3, max_length=500, description="Why; is kept.")],
+    reason: Annotated[str, Field(min_length=3, max_length=500, description="Why; kept.")],
     collaboration: Collaboration,
     record_ids: Annotated[
         list[Annotated[str, Field(max_length=64)]],
-        Field(max_length=200, description="Exactly these; filters are then ignored."),
+        Field(max_length=200, description="Just these; ignores filters."),
     ] = [],  # noqa: B006
     of_agent: OfAgent = None,
     kind: OfKind = None,
-    before: Annotated[
-        str | None, Field(max_length=40, description="Only what is older than this time.")
-    ] = None,
-    with_pinned: Annotated[bool, Field(description="Also pinned records.")] = False,
-    dry_run: Annotated[bool, Field(description="Only return the plan with its digest.")] = False,
+    before: Annotated[str | None, Field(max_length=40, description="Only older than this.")] = None,
+    with_pinned: Annotated[bool, Field(description="Also pinned ones.")] = False,
+    dry_run: Annotated[bool, Field(description="Only return plan and digest.")] = False,
     plan_digest: Annotated[
-        str | None, Field(max_length=64, description="Digest of the reviewed plan.")
+        str | None, Field(max_length=64, description="Of the reviewed plan.")
     ] = None,
 ) -> Forgotten:
-    """Forget records for good, at most 200 a call: first with dry_run, then with the digest.
+    """Forget records for good, at most 200 a call: first with dry_run, then with its digest.
 
-    The plan lists every record that would go and what changes. If anything is different by
-    then, nothing is forgotten. Old records go by themselves; this is for wrong or unwanted ones.
+    Old ones go by themselves.
     """
     selection = Selection(record_ids, of_agent, kind, _utc("before", before), with_pinned)
     return await collaboration.forget_memory(
@@ -184,18 +174,12 @@ async def context_update(
     agent: Agent,
     content: Annotated[
         dict[str, Any],
-        Field(description="The whole new context: objectives, health, shared insights."),
+        Field(description="The whole: objectives, health, shared insights."),
     ],
-    expected_revision: Annotated[
-        int, Field(ge=0, description="Revision you read with memory_load; 0 when there is none.")
-    ],
+    expected_revision: Annotated[int, Field(ge=0, description="The one you read; 0 if none.")],
     collaboration: Collaboration,
 ) -> SharedContext:
-    """Replace what all agents share, by compare-and-set on its revision.
-
-    Read it with memory_load, change it, and send the whole of it back. If somebody else was
-    faster nothing is changed, and the error names the revision to read.
-    """
+    """Replace what all agents share: read it with memory_load, change it, send all of it back."""
     return await collaboration.update_context(
         content, expected_revision=expected_revision, actor=agent
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.optimization.reflective.models import (
@@ -52,7 +52,7 @@ async def rules_optimize(
         Field(description="Or a file: prompt."),
     ] = [],  # noqa: B006 never changed; pydantic copies it
     level: Annotated[
-        Level, Field(description="Gains in L0 the rubric, L1 logged outcomes, L2 scores.")
+        Level, Field(description="L0: rubric, L1: logged outcomes, L2: scores.")
     ] = "L0",
     scores: Annotated[
         Path | None, Field(description="For L2, a file: prompt, rules (a+b), score.")
@@ -69,8 +69,8 @@ async def rules_optimize(
 ) -> RunStatus:
     """Search rule sets for effect, tokens and risk; returns a run_id.
 
-    workflow_status tells the front, confirmed or not on held-out prompts; training_status adds its
-    picture, training_cancel stops it.
+    workflow_status tells the front, confirmed or not on held-out prompts; training_cancel stops
+    it.
     """
     is_file = isinstance(prompts, str)
     params = {
@@ -109,8 +109,8 @@ async def prompt_propose(
 ) -> Brief:
     """Begin bettering a prompt on examples; with session, see what to run or write next.
 
-    You write and run wordings, here they are judged as by GEPA, in the end on examples kept hidden
-    (level L2). Hand in with prompt_submit.
+    You write and run wordings; here they are judged, as by GEPA, last on hidden examples (L2).
+    Hand in with prompt_submit.
     """
     if session is not None:
         if prompt is not None or examples is not None or checks:
@@ -141,22 +141,22 @@ async def prompt_submit(
     prompts: Prompts,
     answers: Annotated[
         dict[Short, Outputs],
-        Field(max_length=50, description="By candidate and example: output, or score."),
+        WithJsonSchema({"type": "object"}),
+        Field(max_length=50, description="{candidate: {example: output or score}}."),
     ] = {},  # noqa: B006 never changed; pydantic copies it
     candidates: Annotated[
         dict[Text, Outputs],
-        Field(max_length=20, description="New wording to outputs on the parent's examples."),
+        WithJsonSchema({"type": "object"}),
+        Field(max_length=20, description="{new wording: the same on its parent's examples}."),
     ] = {},  # noqa: B006 never changed; pydantic copies it
-    by_endpoint: Annotated[
-        bool, Field(description="One turn by the model of the settings instead.")
-    ] = False,
+    by_endpoint: Annotated[bool, Field(description="One turn by the settings' model.")] = False,
     finish: Annotated[bool, Field(description="End the rounds; the test is next.")] = False,
     register_as: RegisterAs = None,
     alias: Alias = None,
 ) -> Brief:
-    """Hand outputs and wordings in to a session of prompt_propose; returns what is next.
+    """Hand outputs and wordings in to prompt_propose; returns what is next.
 
-    After the test it reports the held-out gain with its interval.
+    In the end the held-out gain with its interval.
     """
     if by_endpoint:
         if answers or candidates or finish or register_as:

@@ -17,23 +17,19 @@ __all__ = ["model_predict", "registry_list", "registry_move_alias", "registry_ve
 
 Version = Annotated[int, Field(ge=1, description="Version number.")]
 Alias = Annotated[str, Field(min_length=1, max_length=64, description="Alias, without the @.")]
-VersionOrAlias = Annotated[
-    int | str, Field(description="Version number, or an alias such as champion.")
-]
+VersionOrAlias = Annotated[int | str, Field(description="Number, or alias such as champion.")]
 
 
 @tool(title="List models", reads_only=True)
 async def registry_list(
     deployment: Deployment,
-    model: Annotated[
-        str | None, Field(max_length=128, description="Show the versions of this model.")
-    ] = None,
+    model: Annotated[str | None, Field(max_length=128, description="Show its versions.")] = None,
     limit: Page = 20,
     cursor: Cursor = None,
 ) -> RegistryPage:
-    """List registered models, or the versions of one: aliases, metrics, when and by which run.
+    """List registered models, or the versions of one with aliases, metrics and runs.
 
-    With a model given: its last alias moves (who, when, why) and what each alias's move needs.
+    Of one also alias moves, and what each move needs.
     """
     return await deployment.list_models(model, limit=limit, cursor=cursor)
 
@@ -45,20 +41,13 @@ async def registry_move_alias(
     alias: Alias,
     version: Annotated[
         Version | Literal["previous"] | None,
-        Field(
-            description="Where it shall point; previous rolls its last move back (a first one: to "
-            "unset); null removes it."
-        ),
+        Field(description="Its target; previous rolls the last move back; null removes it."),
     ],
     expected_version: Annotated[
         Version | None,
-        Field(
-            description="Where it points now, as you saw it (null: unset); else nothing is moved."
-        ),
+        Field(description="Where it is now; null: unset."),
     ],
-    reason: Annotated[
-        str, Field(min_length=3, max_length=2_000, description="Why; kept in the history.")
-    ],
+    reason: Annotated[str, Field(min_length=3, max_length=2_000, description="Why; kept.")],
     deployment: Deployment,
     security: Security,
     approval: MoveApproval,
@@ -66,25 +55,21 @@ async def registry_move_alias(
     context: Context[Services],
     evidence: Annotated[
         str | None,
-        Field(max_length=4_000, description="Scores, run ids or reports for it."),
+        Field(max_length=4_000, description="Scores, run ids, reports."),
     ] = None,
     dry_run: Annotated[
         bool,
-        Field(
-            description="Only return the plan, its checks and digest; of previous, other clients' "
-            "moves are noted first."
-        ),
+        Field(description="Only return plan, checks and digest."),
     ] = False,
     plan_digest: Annotated[
         str | None,
-        Field(max_length=64, description="Apply exactly this reviewed plan."),
+        Field(max_length=64, description="Of the reviewed plan."),
     ] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> MoveResult:
     """Move @champion, @challenger, @production, an environment (@dev, @staging) or another alias.
 
-    Compare-and-set with the gates that registry_list shows; every move is kept. "previous" rolls
-    back. @production needs a person, to unset it too: they are asked, or the error says how.
+    Its gates must pass. @production needs a person: they are asked, or the error says how.
     """
     if approval is not None and was_asked(verdict):
         await write_down(approval, verdict, security=security, context=context)
@@ -108,9 +93,7 @@ async def registry_verify(
 ) -> VerifyReport:
     """Check that a version is byte for byte what was registered, and safe to load.
 
-    Compares every file with the SHA-256 manifest made at registration, the model's description,
-    and the recorded Python, platform and packages with those here (check "environment"). Each
-    check says what it found. Nothing is loaded or run.
+    Also that Python and packages here fit. Nothing is loaded.
     """
     return await deployment.verify(model, version)
 
@@ -121,13 +104,12 @@ async def model_predict(
     version: VersionOrAlias,
     rows: Annotated[
         list[dict[str, Any]],
-        Field(min_length=1, max_length=1_000, description="Raw rows: column name to value."),
+        Field(min_length=1, max_length=1_000, description="Raw rows: column to value."),
     ],
     deployment: Deployment,
 ) -> PredictionSet:
-    """Predict with a verified version, by number or alias.
+    """Predict with a verified version: a look at single predictions, not for traffic.
 
-    Rows are checked against the model's signature; the model is loaded only if its integrity
-    holds. Meant for a look at single predictions, not for traffic.
+    Rows must fit the model's signature.
     """
     return await deployment.predict(model, version, rows)

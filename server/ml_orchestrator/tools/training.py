@@ -33,7 +33,7 @@ async def training_start(
     workflow: Workflow,
     target: Annotated[
         str | None,
-        Field(max_length=200, description="Column to predict; a built-in has a default."),
+        Field(max_length=200, description="Column to predict."),
     ] = None,
     task: Annotated[
         Literal["auto", "classification", "regression"], Field(description="Kind of problem.")
@@ -43,50 +43,46 @@ async def training_start(
         list[str],
         Field(
             max_length=10,
-            description="linear, elastic_net, nearest, naive_bayes, neural_net, forest, "
-            "extra_trees, histogram_boosting, linear_boosting, lightgbm; empty for all.",
+            description="Such as linear, forest, histogram_boosting, lightgbm, neural_net; else "
+            "all.",
         ),
     ] = [],  # noqa: B006 never changed; pydantic copies it
     metric: Annotated[
         str | None,
-        Field(max_length=50, description="What to optimise; by task if left out."),
+        Field(max_length=50, description="To optimise; else by task."),
     ] = None,
-    n_trials: Annotated[int, Field(ge=1, le=1_000, description="Trials of the search.")] = 30,
-    timeout_s: Annotated[
-        float, Field(ge=1, le=86_400, description="Time for all of it, the last fit included.")
-    ] = 120.0,
-    n_folds: Annotated[int, Field(ge=2, le=20, description="Cross-validation folds.")] = 5,
-    test_fraction: Annotated[
-        float, Field(ge=0.05, le=0.5, description="Share of rows held out.")
-    ] = 0.2,
+    n_trials: Annotated[int, Field(ge=1, le=1_000, description="Of the search.")] = 30,
+    timeout_s: Annotated[float, Field(ge=1, le=86_400, description="For all of it.")] = 120.0,
+    n_folds: Annotated[int, Field(ge=2, le=20, description="Of cross-validation.")] = 5,
+    test_fraction: Annotated[float, Field(ge=0.05, le=0.5, description="Rows held out.")] = 0.2,
     seed: Annotated[
         int,
         Field(
             ge=0,
             le=2**31 - 1,
-            description="Same seed, same trials in order.",
+            description="Same seed, same trials.",
         ),
     ] = 0,
     time_column: Annotated[
         str | None,
-        Field(max_length=200, description="Order rows by this; never look ahead of it."),
+        Field(max_length=200, description="Orders rows; no looking ahead."),
     ] = None,
     group_column: Annotated[
         str | None,
-        Field(max_length=200, description="Keep rows with the same value together."),
+        Field(max_length=200, description="Keeps equal values together."),
     ] = None,
     weight_column: Annotated[
-        str | None, Field(max_length=200, description="How much each row counts in fitting.")
+        str | None, Field(max_length=200, description="How much a row counts.")
     ] = None,
     quantile: Annotated[
-        float | None, Field(gt=0, lt=1, description="Predict this quantile, not the mean.")
+        float | None, Field(gt=0, lt=1, description="Predicted, not the mean.")
     ] = None,
     warm_start: Annotated[
-        bool, Field(description="After the defaults, try what did best on similar data here.")
+        bool, Field(description="Try early what did best on similar data.")
     ] = False,
     sampler: Annotated[
         Literal["tpe", "gp", "cmaes", "random"],
-        Field(description="How parameters are drawn; gp needs torch, cmaes needs cmaes."),
+        Field(description="gp needs torch, cmaes the package cmaes."),
     ] = "tpe",
     allocation: Annotated[
         Literal["bandit", "improvement", "halving", "uniform"],
@@ -94,19 +90,18 @@ async def training_start(
     ] = "bandit",
     refine: Annotated[
         bool,
-        Field(description="Average, calibrate, move the threshold where it helps beyond noise."),
+        Field(description="Average, calibrate, move the threshold."),
     ] = True,
     alias: Annotated[
         Literal["challenger"] | None,
-        Field(description="null leaves aliases alone."),
+        Field(description="null: leave aliases."),
     ] = "challenger",
     idempotency_key: IdempotencyKey = None,
 ) -> RunStatus:
     """Train and tune a model in the background; returns a run_id at once.
 
-    Searches by cross-validation, scores the best on held-out rows, logs to MLflow, registers a
-    version and points @challenger at it; registry_move_alias moves other aliases. Survives this
-    session; follow it with training_status. Run dataset_profile first.
+    The best is scored on held-out rows and registered as @challenger. Run dataset_profile first;
+    follow with training_status.
     """
     params = {
         "source": source,
@@ -140,12 +135,11 @@ async def training_status(
     workflow: Workflow,
     ctx: Context[Services],
     wait_s: WaitS = 0,
-    with_plots: Annotated[bool, Field(description="At the end, add pictures.")] = False,
+    with_plots: Annotated[bool, Field(description="Pictures, at the end.")] = False,
 ) -> Annotated[CallToolResult, RunStatus]:
     """Return how far a training is, and its result when it is done.
 
-    Gives steps, best score so far and time left; at the end the held-out score with its interval
-    beside a baseline's, trainer, parameters, importances and registered version.
+    The held-out score with its interval beside a baseline's, and the version.
     """
     status = await workflow.status(run_id, wait_s=wait_s, on_progress=progress_to(ctx))
     pictures = await workflow.pictures(run_id) if with_plots else []
@@ -159,13 +153,9 @@ async def training_cancel(
     workflow: Workflow,
     keep_best: Annotated[
         bool,
-        Field(description="End the search at its next fold and register the best so far."),
+        Field(description="End at the next fold with the best so far."),
     ] = False,
 ) -> RunStatus:
-    """Stop a training run; its search is killed and finished trials stay on disk.
-
-    With keep_best it ends early instead, with a model: follow it with training_status. A run
-    that is registering or promoting already finishes that step: its version stays.
-    """
+    """Stop a training run; with keep_best it ends early with a model instead."""
     stop = workflow.finish_early if keep_best else workflow.cancel
     return await stop(run_id, actor=agent)

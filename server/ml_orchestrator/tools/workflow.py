@@ -20,22 +20,16 @@ async def workflow_run(
     agent: Agent,
     name: Annotated[
         Literal["train", "drift-retrain"],
-        Field(description="train; drift-retrain: train only if source drifted from reference."),
+        Field(description="drift-retrain: train only if source drifted from reference."),
     ],
     params: Annotated[
         dict[str, Any],
-        Field(
-            description="What training_start takes; for drift-retrain also reference, a data set."
-        ),
+        Field(description="As of training_start; drift-retrain: reference, a data set, too."),
     ],
     workflow: Workflow,
     idempotency_key: IdempotencyKey = None,
 ) -> RunStatus:
-    """Start a durable workflow; returns a run_id at once.
-
-    It survives the end of this session and the death of its worker: finished steps are not run
-    again. Follow it with workflow_status.
-    """
+    """Start a durable workflow, which survives this session; follow it with workflow_status."""
     return await workflow.start(name, params, actor=agent, idempotency_key=idempotency_key)
 
 
