@@ -11,7 +11,7 @@ _EXACT = (
     re.compile(r"\{\{\w+\}\}|\$[A-Z]+\b|(?<!\{)\{\w+\}(?!\})|\[YOUR NAME\]"),
     re.compile(r'""".*?"""', re.DOTALL),
     re.compile(r"^>.*$", re.MULTILINE),
-    re.compile(r"`[^`\n]+`"),
+    re.compile(r"(?<!`)`[^`\n]+`(?!`)"),  # not from the end of a block to the next mark
     re.compile(r"\d+(?:\.\d+)?"),
     re.compile(r"\b(?:not|never|no|without|nothing)\b|n't\b", re.IGNORECASE),
     re.compile(r"https?://\S+"),

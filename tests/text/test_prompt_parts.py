@@ -109,3 +109,9 @@ def test_a_tag_that_names_an_element_is_no_placeholder() -> None:
     parts = split_prompt("Sum up the mail in <mail> for <name>.\n<mail>\n{mail}\n</mail>")
     assert parts.texts("tag") == ("<mail>", "<mail>", "</mail>")
     assert parts.texts("placeholder") == ("<name>", "{mail}")
+
+
+def test_a_line_that_closes_a_block_of_code_may_open_the_next_one() -> None:
+    parts = split_prompt("```\none\n``` Then this: ```python\ntwo\n``` and no more.")
+    assert parts.texts("fence") == ("```\none\n```", "```python\ntwo\n```")
+    assert parts.texts("sentence") == ("Then this:", "and no more.")

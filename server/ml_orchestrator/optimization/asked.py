@@ -34,6 +34,7 @@ _LABELS_AFTER = re.compile(
     r"(?:one of(?: the following)?[: ]{1,2})?(?:the (?:labels|categories|classes)[: ]{1,2})?(?:either )?",
     re.IGNORECASE,
 )
+_OPTION_WORDS = 6
 _BETWEEN = re.compile(
     r"^(?:(?:what|which|whether) )?(?:between |among )?(?:(?:the|a|an|its|their|all|any|each|every) )?",
     re.IGNORECASE,
@@ -140,10 +141,14 @@ def fields(reading: Reading) -> tuple[str, ...]:
 
 
 def options(reading: Reading) -> tuple[str, ...]:
-    """Return the options to decide between, as far as the prompt names them in one list."""
+    """Return the options to decide between, as far as the prompt names them in one list.
+
+    What has more than six words is no name of an option, and then the list is none of options.
+    """
     for task in reading.tasks:
         if task.kind == "decide" and (found := listed(f"{_BETWEEN.sub('', task.what)}.")):
-            return found
+            is_of_names = all(len(each.split()) <= _OPTION_WORDS for each in found)
+            return found if is_of_names else ()
     return ()
 
 

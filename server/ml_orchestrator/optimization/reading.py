@@ -15,7 +15,9 @@ __all__ = ["FILL", "Reading", "fill", "read_prompt"]
 FILL = re.compile(r"\[FILL IN: ([^\[\]\n]{1,300})\]")
 _ROLE_SENTENCE = re.compile(r"\b(?:you are|act as|as an?) [^.\n]{0,200}")
 _VIRTUES = ("role", "output", "examples", "steps", "constraints", "success", "uncertainty")
+_BLANK_LINES = re.compile(r"\n[ \t]*\n")
 _DEVELOPED = 2
+_ELABORATE, _ELABORATE_WORDS = 4, 90
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
 
@@ -51,7 +53,12 @@ class Reading:
     @cached_property
     def n_words(self) -> int:
         """Words of instructions."""
-        return len(_WORD.findall(self.prose))
+        return _count_words(self.prose)
+
+    @cached_property
+    def n_words_of_longest_paragraph(self) -> int:
+        """Words of instructions in the paragraph that has most; blank lines part paragraphs."""
+        return max(map(_count_words, _BLANK_LINES.split(self.prose)))
 
     @cached_property
     def is_english(self) -> bool:
@@ -135,6 +142,12 @@ class Reading:
         return sum(map(self.has, _VIRTUES)) >= _DEVELOPED
 
     @cached_property
+    def is_elaborate(self) -> bool:
+        """Whether it is so long and full of parts that what is not there was not wanted."""
+        n_virtues = sum(map(self.has, _VIRTUES))
+        return self.n_words >= _ELABORATE_WORDS and n_virtues >= _ELABORATE
+
+    @cached_property
     def sentences(self) -> tuple[str, ...]:
         """Sentences in small letters beside the main task and sections that have a name."""
         main = -1 if self.task is None else self.task.start
@@ -157,6 +170,10 @@ class Reading:
         if any((part.start, part.end) not in data for part in self.parts.of("element")):
             return "tags"
         return "headings" if self.parts.of("heading") else "labels"
+
+
+def _count_words(text: str) -> int:
+    return len(_WORD.findall(text))
 
 
 @lru_cache(maxsize=16)

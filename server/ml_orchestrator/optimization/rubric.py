@@ -93,6 +93,10 @@ def _sections(reading: Reading) -> tuple[float, str]:
     return min(1.0, n_marks / 3), f"{n_marks} headings, labels, tags or list items."
 
 
+def _has_long_paragraph(reading: Reading) -> bool:
+    return reading.n_words_of_longest_paragraph >= LONG_WORDS
+
+
 def _data(reading: Reading) -> tuple[float, str]:
     n_open = len(bare_placeholders(reading.parts))
     share = 1 - n_open / len(reading.data)
@@ -116,7 +120,7 @@ CRITERIA: dict[str, _Line] = {
     "role": _component("role", 0.5),
     "clarity": _Line(1.5, _always, _clear),
     "concision": _Line(0.5, _always, _concise),
-    "structure": _Line(1, lambda reading: reading.n_words >= LONG_WORDS, _sections),
+    "structure": _Line(1, _has_long_paragraph, _sections),
     "data": _Line(1.5, lambda reading: bool(reading.data), _data),
     "filled": _Line(1.5, lambda reading: bool(reading.open_fills), _filled),
 }

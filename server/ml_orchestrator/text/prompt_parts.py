@@ -22,6 +22,7 @@ from ml_orchestrator.text.prompt_patterns import (
     LABEL,
     LIST_ITEM,
     NUMBER,
+    OPENED_AGAIN,
     PLACEHOLDER,
     QUOTE,
     SENTENCE_END,
@@ -167,7 +168,7 @@ def _fences(text: str) -> Iterator[Part]:
 
     One that starts a line and is never closed reaches to the end of the text; one that is opened
     at the end of a line of prose, and never closed, is none. Words after the closing mark are
-    prose.
+    prose, and may open another one.
     """
     start, mark, is_inline = -1, "", False
     for match in FENCE.finditer(text):
@@ -176,7 +177,9 @@ def _fences(text: str) -> Iterator[Part]:
             start = match.end() - len(mark) - len(match[2] or match[4] or "")
         elif match[1] and match[1].startswith(mark) and len(match[2].split()) != 1:
             yield Part(start, match.end(1), "fence")
-            mark = ""
+            again = OPENED_AGAIN.search(match[2])
+            mark, is_inline = (again[1], True) if again else ("", False)
+            start = match.start(2) + (again.start(1) if again else 0)
     if mark and not is_inline:
         yield Part(start, len(text.rstrip()), "fence")
 

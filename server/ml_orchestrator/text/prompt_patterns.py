@@ -12,6 +12,7 @@ __all__ = [
     "LABEL",
     "LIST_ITEM",
     "NUMBER",
+    "OPENED_AGAIN",
     "PLACEHOLDER",
     "QUOTE",
     "SENTENCE_END",
@@ -23,6 +24,7 @@ __all__ = [
 FENCE = re.compile(  # at the start of a line, or opened at the end of one
     r"^[ \t>]{0,12}(`{3,}+|~{3,}+)([^\n]*+)$|^[^\n]*?[ :](`{3,}+)(\w*+)$", re.MULTILINE
 )
+OPENED_AGAIN = re.compile(r"[ :](`{3,}+)\w*+$")  # at the end of a line that closed a block
 INLINE_CODE = re.compile(r"(?<!`)(`{1,2}+)(?!`)(?:[^`\n]|(?!\1)`){1,500}+\1(?!`)")
 URL = re.compile(
     r"\b(?:https?|ftp|s3|file)://[^\s<>\"')\]}`\ufffc]*[^\s<>\"')\]}`\ufffc.,;:!?]|\b[\w.+-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+)++"

@@ -19,7 +19,8 @@ _PADDING: tuple[tuple[str, str], ...] = (
     (r"(?:i would|i'd) (?:really )?(?:like|love|want) (?:for )?you to (?:please )?", ""),
     (r"i (?:want|need) you to (?:please )?", ""),
     (r"(?:please|kindly)(?: go ahead and)?,? ", ""),
-    (r"(?:basically|actually|simply put|needless to say|quite frankly),? ", ""),
+    (r"(?:basically|simply put|needless to say|quite frankly),? ", ""),
+    (r"actually, |(?<=, )actually ", ""),  # elsewhere it tells what is from what is said
     (r"(?:take a moment to|feel free to|go ahead and) ", ""),
     (r"in order to ", "to "),
     (r"due to the fact that ", "because "),

@@ -9,7 +9,8 @@ from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
 
 __all__ = ["role"]
 
-# The first field of knowledge whose words occur gives the role.
+_CERTAIN = 2  # different words of a field, or one in the sentence of the task
+# Fields of knowledge by their words; where none is certain, the first of them that occurs.
 _FIELDS: tuple[tuple[str, str], ...] = (
     (r"sql|postgres(?:ql)?|mysql|sqlite|database schema", "a database engineer"),
     (r"python|pandas|django|flask|fastapi|pytest", "a senior Python developer"),
@@ -78,8 +79,11 @@ _BY_KIND = {
 
 @rule("role", kind="add", order=50)
 def role(reading: Reading) -> Finding | None:
-    """Say with whose knowledge to answer, drawn from the subject, where expertise shapes it."""
-    if not is_needed(reading, "role") or reading.has("role"):
+    """Say with whose knowledge to answer, drawn from the subject, where expertise shapes it.
+
+    Who wrote an elaborate prompt without a role did not want one.
+    """
+    if not is_needed(reading, "role") or reading.has("role") or reading.is_elaborate:
         return None
     new = f"You are {_who(reading)}."
     begin = len(reading.text) - len(reading.text.lstrip())
@@ -100,6 +104,17 @@ def role(reading: Reading) -> Finding | None:
 def _who(reading: Reading) -> str:
     if reading.kind == "write" and genre(reading) in {"poem", "haiku", "story", "song"}:
         return "an experienced poet" if genre(reading) != "story" else "an experienced storyteller"
-    return next(
-        (who for words, who in _BY_FIELD if words.search(reading.prose)), _BY_KIND[reading.kind]
-    )
+    named = (who for words, who in _BY_FIELD if words.search(reading.prose))
+    return _expert(reading) or next(named, _BY_KIND[reading.kind])
+
+
+def _expert(reading: Reading) -> str | None:
+    """Return whose field it is: the task names it, or it is named twice and most often of all."""
+    asked = "" if reading.task is None else reading.prose[reading.task.start : reading.task.end]
+    named = {
+        who: 2 * (words.search(asked) is not None) + len(set(words.findall(reading.prose)))
+        for words, who in _BY_FIELD
+    }
+    most = max(named.values())
+    leaders = [who for who, n in named.items() if n == most]
+    return leaders[0] if most >= _CERTAIN and len(leaders) == 1 else None

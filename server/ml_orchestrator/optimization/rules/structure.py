@@ -1,5 +1,6 @@
 """The rule that a long prompt has sections."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,10 +12,13 @@ from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
 
 __all__ = ["LONG_WORDS", "structure"]
 
-LONG_WORDS = 120  # instructions of this length are read better in sections
+LONG_WORDS = 120  # a paragraph of this length is read better in sections
 _MOST_MARKS = 1
 _SUBJECTS = ("role", "output", "constraints", "success", "uncertainty", "examples")
 _TAGS = {"output": "output_format", "success": "success_criteria", "uncertainty": "if_unsure"}
+
+
+_TABLE_ROW = re.compile(r"^[ \t]*\|[^\n]*\|", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -28,15 +32,20 @@ class _Run:
 
 @rule("structure", kind="mark", order=25)
 def structure(reading: Reading) -> Finding | None:
-    """Put what belongs together in a long prompt between tags, without moving anything."""
+    """Put what belongs together in a long paragraph between tags, without moving anything.
+
+    Who wrote several paragraphs, a list or a table has given the prompt its sections.
+    """
     marks = reading.parts.of("heading", "label", "list_item")
-    if reading.n_words < LONG_WORDS or len(marks) > _MOST_MARKS or reading.style == "tags":
+    if len(marks) > _MOST_MARKS or reading.style == "tags" or _TABLE_ROW.search(reading.prose):
+        return None
+    if reading.n_words_of_longest_paragraph < LONG_WORDS:
         return None
     runs = list(_runs(reading))
     if len({run.subject for run in runs}) < 2:
         return None
     return Finding(
-        f"{reading.n_words} words of instructions stand without sections.",
+        f"{reading.n_words_of_longest_paragraph} words of instructions stand in one paragraph.",
         runs[0].start,
         runs[-1].end,
         tuple(_tagged(reading.text, runs)),

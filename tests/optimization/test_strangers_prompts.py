@@ -1,0 +1,69 @@
+"""Prompts with paragraphs, tables and borders of their own come back as they were."""
+
+import pytest
+
+from ml_orchestrator.optimization.improve import candidates, improve
+from ml_orchestrator.optimization.reading import read_prompt
+
+PARAGRAPHS = (
+    "I need one query that gives the share of customers who left, per plan and month of 2024.\n\n"
+    "For us a customer has left in the month in which the last paid subscription ends without "
+    "another one within 30 days. Pauses do not count. Finance will paste the result into a "
+    "slide, so the numbers have to agree with theirs.\n\n"
+    "| table | column | remark |\n|---|---|---|\n| subs | ends_on | NULL while it runs |\n\n"
+    "Standard SQL, with a comment over each part. Columns: month, plan, share, sorted by month. "
+    "No temporary tables, no functions of our own. Always name the columns; never use a star.\n\n"
+    "It is good if a customer who ends on 31 March and comes back on 20 April is not counted. "
+    "If a definition is missing, say which one instead of guessing. For example, a customer "
+    "with two plans counts once for each of them.\n\n"
+    "Return the query alone, in a code block, and below it one line for every assumption that "
+    "you had to make. First write down the grain of the result, then the joins, and the filters "
+    "last."
+)
+
+
+def test_a_prompt_of_paragraphs_and_a_table_is_not_cut_into_sections() -> None:
+    assert read_prompt(PARAGRAPHS).n_words > 120
+    assert "structure" not in candidates(PARAGRAPHS)
+
+
+def test_an_elaborate_prompt_without_a_role_is_given_none() -> None:
+    reading = read_prompt(PARAGRAPHS)
+    assert (reading.is_elaborate, "role" in candidates(PARAGRAPHS)) == (True, False)
+    assert "role" in candidates("Write a Python function that parses dates.")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("--- original letter ---", "--- end of letter ---"),
+        ("BEGIN ROWS", "END ROWS"),
+        ("[ROWS]", "[/ROWS]"),
+        ("<<<", ">>>"),
+        ("-----", "-----"),
+    ],
+)
+def test_borders_of_every_kind_mark_data_off(before: str, after: str) -> None:
+    prompt = f"Summarise the letter in 3 sentences.\n\n{before}\n{{letter}}\n{after}"
+    assert "data_safety" not in candidates(prompt)
+
+
+@pytest.mark.parametrize("after", ["Endings matter to us. Keep them.", "", "Thanks!"])
+def test_a_line_that_only_follows_is_no_border(after: str) -> None:
+    prompt = f"Summarise the letter in 3 sentences.\n\nLetter\n{{letter}}\n{after}"
+    assert "data_safety" in candidates(prompt)
+
+
+def test_actually_is_padding_only_where_a_comma_says_so() -> None:
+    assert "actually does" in improve("List what a visitor actually does, in 5 lines.").text
+    shorter = improve("Actually, list the 5 birds that we see most in Wales.", ["brevity"]).text
+    assert shorter == "List the 5 birds that we see most in Wales."
+
+
+def test_long_parts_of_a_sentence_are_no_options() -> None:
+    asked = (
+        "Compare the supplier's limitation of liability clause with our standard one and tell me "
+        "where theirs is worse for us, and decide which of the clauses we can sign."
+    )
+    added = improve(asked, ["step_by_step"]).text.removeprefix(asked)
+    assert "limitation of liability" not in added
