@@ -34,6 +34,7 @@ def _table(seed: int, n: int = 210, shift: float = 0.0) -> Table:
         "x": numbers,
         "whole": rng.integers(0, 9, n),
         "shade": rng.choice(np.array(["red", "blue", None], dtype=object), n),
+        "place": rng.normal(shift, 1, (n, 2)),
     }
 
 
@@ -44,8 +45,10 @@ def _baseline(table: Table) -> Baseline:
 @pytest.mark.parametrize("test", [*DRIFT_TESTS, "auto"])
 def test_a_stored_baseline_measures_what_its_data_measure(test: str) -> None:
     before, after = _table(1), _table(2, shift=0.5)
-    kinds = {"auto": {"numeric", "categorical"}} | {n: t.kinds for n, t in DRIFT_TESTS.items()}
-    names = [c for c in before if ("categorical" if c == "shade" else "numeric") in kinds[test]]
+    kind_of = {"shade": "categorical", "place": "vectors"}
+    kinds = {"auto": {"numeric", *kind_of.values()}}
+    kinds |= {n: set[str](t.kinds) for n, t in DRIFT_TESTS.items()}
+    names = [c for c in before if kind_of.get(c, "numeric") in kinds[test]]
     kept = baseline_from(baseline_bytes(_baseline(before)), name="b")
     found, wanted = (
         check_drift(reference, after, tests=test, columns=names)

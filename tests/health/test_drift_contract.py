@@ -21,8 +21,9 @@ N = 600
 
 def _column(kind: ColumnKind, seed: int, *, is_shifted: bool = False) -> NDArray[Any]:
     rng = np.random.default_rng(seed)
-    if kind == "numeric":
-        return rng.normal(3.0 if is_shifted else 0.0, 1.0, N)
+    if kind in ("numeric", "vectors"):
+        shape = N if kind == "numeric" else (N, 3)
+        return rng.normal(3.0 if is_shifted else 0.0, 1.0, shape)
     shares = [0.1, 0.2, 0.7] if is_shifted else [0.6, 0.3, 0.1]
     return rng.choice(np.array(["red", "green", "blue"], dtype=object), N, p=shares)
 
@@ -64,7 +65,7 @@ def test_the_order_of_rows_does_not_matter(name: str, kind: ColumnKind) -> None:
 def test_missing_values_are_left_out_and_counted(name: str, kind: ColumnKind) -> None:
     reference, current = _with_missing(_column(kind, 1), 4), _with_missing(_column(kind, 2), 10)
     found = _check(name, reference, current)
-    kept = _check(name, np.delete(reference, np.s_[::4]), np.delete(current, np.s_[::10]))
+    kept = _check(name, np.delete(reference, np.s_[::4], 0), np.delete(current, np.s_[::10], 0))
     assert (found.statistic, found.p_value) == (kept.statistic, kept.p_value)
     assert (found.missing_share_reference, found.missing_share_current) == (0.25, 0.1)
     assert (found.n_reference, found.n_current) == (450, 540)
@@ -102,7 +103,7 @@ def test_the_input_is_not_changed(name: str, kind: ColumnKind) -> None:
 @pytest.mark.parametrize("name", DRIFT_TESTS)
 def test_a_test_states_its_kinds_its_threshold_and_what_it_does(name: str) -> None:
     test = DRIFT_TESTS[name]
-    assert test.kinds <= {"numeric", "categorical"}
+    assert test.kinds <= {"numeric", "categorical", "vectors"}
     assert test.kinds
     assert 0 < test.threshold < 1
     assert test.compare.__doc__

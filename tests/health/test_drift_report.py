@@ -209,7 +209,8 @@ def test_an_unknown_test_lists_the_known_ones(reference: Table, current: Table) 
         (None, "current sample has no column 'age'"),
         (np.full(9, np.nan), "Column 'age' of the current sample has no value to compare"),
         (_objects("old", "young"), "'age' is numeric in the reference and categorical in the"),
-        (np.ones((3, 2)), "Column 'age' of the current sample must be one-dimensional"),
+        (np.ones((3, 2, 2)), "Column 'age' of the current sample must be one-dimensional"),
+        (np.ones((3, 2)), "'age' is numeric in the reference and vectors in the current"),
         (_objects(["a"], None), "Column 'age' of the current sample holds a list"),
     ],
 )

@@ -149,7 +149,8 @@ def columns_as_arrays(frame: pl.DataFrame) -> dict[str, NDArray[Any]]:
     """Return each column as a NumPy array of shape ``(n_rows,)``.
 
     Numbers, booleans and times (seconds since 1970, UTC) are float64 with NaN for missing;
-    everything else is an object array of text with None for missing.
+    lists of numbers of one length are vectors, shape ``(n_rows, n_dimensions)``, with rows of NaN
+    for missing; everything else is an object array of text with None for missing.
     """
     return {column.name: _as_array(column) for column in frame.get_columns()}
 
@@ -166,8 +167,27 @@ def _as_array(column: pl.Series) -> NDArray[Any]:
         column = column.cast(pl.Datetime("us")).cast(pl.Int64).cast(pl.Float64) / 1e6
     if column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
         return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    if (vectors := _as_vectors(column)) is not None:
+        return vectors
     texts = [None if value is None else str(value) for value in column.to_list()]
     return np.array(texts, dtype=object)
+
+
+def _as_vectors(column: pl.Series) -> NDArray[np.float64] | None:
+    """Return a column of lists or arrays as vectors; None if it holds anything else."""
+    dtype = column.dtype
+    if isinstance(dtype, pl.Array):
+        column, dtype = column.arr.to_list(), pl.List(dtype.inner)
+    if not isinstance(dtype, pl.List) or not pl.Series(dtype=dtype.inner).dtype.is_numeric():
+        return None
+    lengths = column.list.len().drop_nulls().unique().to_list()
+    if len(lengths) != 1 or lengths[0] == 0:
+        return None
+    known = column.is_not_null().to_numpy()
+    vectors = np.full((len(column), lengths[0]), np.nan)
+    numbers = column.drop_nulls().explode(empty_as_null=False).cast(pl.Float64)
+    vectors[known] = numbers.fill_null(float("nan")).to_numpy().reshape(-1, lengths[0])
+    return vectors
 
 
 def _load_sample(source: str, path: Path, max_bytes: int, as_text: Collection[str]) -> Dataset:

@@ -5,7 +5,8 @@
     64 hexadecimal digits             SHA-256 of all that follows
     8 bytes, header, arrays           length of the header, header, arrays
 
-Numbers are float64 and counts int64, both little-endian; categories stand in the header.
+Numbers are float64 and counts int64, both little-endian, vectors one after another; categories
+stand in the header.
 """
 
 import hashlib
@@ -122,8 +123,8 @@ def _read(place: Mapping[str, Any], view: memoryview) -> NDArray[Any]:
 
 def _sample_entry(sample: Sample, arrays: _Arrays) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": sample.column, "kind": sample.kind, "n_rows": sample.n_rows}
-    if sample.kind == "numeric":
-        return {**entry, "values": arrays.add(sample.values, "<f8")}
+    if sample.kind in ("numeric", "vectors"):
+        return {**entry, **_numbers_entry(sample.values, arrays)}
     categories, codes = _encoded(sample.column, sample.values.tolist())
     counts = np.bincount(codes, minlength=len(categories))
     return {**entry, "categories": categories, "counts": arrays.add(counts, "<i8")}
@@ -131,15 +132,15 @@ def _sample_entry(sample: Sample, arrays: _Arrays) -> dict[str, Any]:
 
 def _sample(entry: Mapping[str, Any], view: memoryview) -> Sample:
     kind, n_rows = entry["kind"], entry["n_rows"]
-    if kind == "numeric":
-        return Sample(entry["name"], "numeric", _read(entry["values"], view), n_rows)
+    if kind in ("numeric", "vectors"):
+        return Sample(entry["name"], kind, _numbers(entry, view), n_rows)
     values = np.repeat(_objects(entry["categories"]), _read(entry["counts"], view))
     return Sample(entry["name"], "categorical", values, n_rows)
 
 
 def _row_entry(name: str, array: NDArray[Any], arrays: _Arrays) -> dict[str, Any]:
     if array.dtype.kind in "iuf":
-        return {"name": name, "values": arrays.add(array, "<f8")}
+        return {"name": name, **_numbers_entry(array, arrays)}
     values = [None if is_missing(value) else value for value in array.tolist()]
     categories, codes = _encoded(name, values)
     return {"name": name, "categories": categories, "codes": arrays.add(codes, "<i8")}
@@ -147,9 +148,19 @@ def _row_entry(name: str, array: NDArray[Any], arrays: _Arrays) -> dict[str, Any
 
 def _row_values(entry: Mapping[str, Any], view: memoryview) -> NDArray[Any]:
     if "values" in entry:
-        return _read(entry["values"], view)
+        return _numbers(entry, view)
     values: NDArray[Any] = _objects(entry["categories"])[_read(entry["codes"], view)]
     return values
+
+
+def _numbers_entry(array: NDArray[Any], arrays: _Arrays) -> dict[str, Any]:
+    place = {"values": arrays.add(array, "<f8")}
+    return place if array.ndim == 1 else {**place, "width": int(array.shape[1])}
+
+
+def _numbers(entry: Mapping[str, Any], view: memoryview) -> NDArray[Any]:
+    values = _read(entry["values"], view)
+    return values.reshape(-1, entry["width"]) if "width" in entry else values
 
 
 def _encoded(column: str, values: Sequence[Any]) -> tuple[list[Any], NDArray[np.intp]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.options import CHUNK_PATTERN
 
-__all__ = ["Chunk", "Timeline", "cut"]
+__all__ = ["Chunk", "Timeline", "cut", "ordered"]
 
 USUAL_CHUNKS = 10
 LEAST_USUAL_ROWS = 50
@@ -63,11 +63,7 @@ def cut(n_rows: int, timeline: Timeline | None, chunk: str | None) -> list[Chunk
         InvalidInputError: ``chunk`` is none of these, needs a column of times, or makes more
             than 500 chunks; or no row has a moment.
     """
-    known = timeline or Timeline(np.arange(1.0, n_rows + 1), is_time=False)
-    order = np.argsort(known.values, kind="stable")
-    order = order[np.isfinite(known.values[order])]
-    if not order.size:
-        raise InvalidInputError("No row has a value in the time column, so none can be placed.")
+    order, known = ordered(n_rows, timeline)
     parts = list(_parts(order, known, chunk))
     if len(parts) > MOST_CHUNKS:
         raise InvalidInputError(
@@ -78,6 +74,20 @@ def cut(n_rows: int, timeline: Timeline | None, chunk: str | None) -> list[Chunk
         Chunk(known.label(known.values[part[0]]), known.label(known.values[part[-1]]), part)
         for part in parts
     ]
+
+
+def ordered(n_rows: int, timeline: Timeline | None) -> tuple[Rows, Timeline]:
+    """Return the rows that have a moment, earliest first, and when each row was.
+
+    Raises:
+        InvalidInputError: no row has a moment.
+    """
+    known = timeline or Timeline(np.arange(1.0, n_rows + 1), is_time=False)
+    order = np.argsort(known.values, kind="stable")
+    order = order[np.isfinite(known.values[order])]
+    if not order.size:
+        raise InvalidInputError("No row has a value in the time column, so none can be placed.")
+    return order, known
 
 
 def _parts(order: Rows, timeline: Timeline, chunk: str | None) -> Iterator[Rows]:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ml_orchestrator.health.text_models import TextDrift
 from ml_orchestrator.records import Record
 
 __all__ = [
@@ -21,7 +22,7 @@ __all__ = [
     "TogetherDrift",
 ]
 
-ColumnKind = Literal["numeric", "categorical"]
+ColumnKind = Literal["numeric", "categorical", "text", "vectors"]
 Measure = Literal["p_value", "distance"]
 Correction = Literal["benjamini_hochberg", "holm", "none"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -87,6 +88,9 @@ class ColumnDrift(Record):
         tuple[CategoryChange, ...],
         Field(description="Categories whose share changed most, largest change first."),
     ] = ()
+    text: Annotated[
+        TextDrift | None, Field(description="What changed in a column of text; else null.")
+    ] = None
     note: Annotated[
         str | None, Field(description="Why the result deserves caution; null if it does not.")
     ] = None
@@ -130,6 +134,13 @@ class DriftOverTime(Record):
     columns_since: Annotated[
         dict[str, str], Field(description="Drifted column to the start of its first chunk.")
     ]
+    changes: Annotated[
+        dict[str, str],
+        Field(
+            description="Drifted column of numbers to the row from which it changed, by a detector "
+            "that reads row by row (ADWIN); empty without the extra streams."
+        ),
+    ] = {}
     chunks: Annotated[tuple[DriftChunk, ...], Field(description="Earliest first.")]
     summary: Annotated[str, Field(description="The finding in one sentence.")]
 

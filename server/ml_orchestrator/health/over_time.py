@@ -8,16 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.chunks import Chunk, Timeline, cut
+from ml_orchestrator.health.chunks import Chunk, Timeline, cut, ordered
 from ml_orchestrator.health.drift import DRIFT_TESTS
 from ml_orchestrator.health.drift.choice import MOST_DISCRETE_VALUES, Pair, measure
 from ml_orchestrator.health.drift.contract import Columns, Sample, is_missing
 from ml_orchestrator.health.models import Correction, DriftChunk, DriftOverTime
 from ml_orchestrator.health.report import adjust
+from ml_orchestrator.health.streams.dating import change_of, detectors_are_there
 from ml_orchestrator.numerics.binning import distinct_of_sorted
 
 __all__ = ["MOST_REFERENCE_ROWS", "dating_notice", "drift_over_time"]
 
+OWN_NULL = ("text", "mmd")  # tests of one distribution themselves
 MOST_REFERENCE_ROWS = 20_000  # of a column, drawn once; each chunk is compared with them
 
 Cell = tuple[int, str]
@@ -42,11 +44,11 @@ class _Reference:
     def read(cls, name: str, column: "NDArray[Any] | Sample", seed: int) -> "_Reference":
         sample = Sample.read(name, "reference", column)
         values = sample.values
-        if values.size > MOST_REFERENCE_ROWS:
+        if len(values) > MOST_REFERENCE_ROWS:
             rng = np.random.default_rng(seed)
-            drawn = rng.choice(values.size, MOST_REFERENCE_ROWS, replace=False)
+            drawn = rng.choice(len(values), MOST_REFERENCE_ROWS, replace=False)
             values = values[np.sort(drawn)]  # sorted numbers stay so
-            sample = Sample(name, sample.kind, values, values.size)
+            sample = Sample(name, sample.kind, values, len(values))
         is_number = sample.kind == "numeric"
         is_wide = is_number and distinct_of_sorted(values).size > MOST_DISCRETE_VALUES
         return cls(sample, may_be_discrete=not is_wide)
@@ -68,8 +70,12 @@ def drift_over_time(
     A column drifts in a chunk when a test of one distribution (Kolmogorov-Smirnov for numbers,
     chi-square for categories) is significant after correction for all columns in all chunks, and,
     where the column's test is a distance, the distance reaches its threshold too: in a small
-    chunk any distance is large by chance. A column drifts since its first such chunk. Of a column
+    chunk any distance is large by chance. Texts and vectors are compared by their own tests. A
+    column drifts since its first such chunk. Of a column
     with more than 20,000 reference values so many are drawn once, by ``seed``.
+
+    Where the extra ``streams`` is installed, a detector reads each drifted column of numbers row
+    by row and dates its change more closely (`change_of`); it decides nothing.
 
     Args:
         reference: columns of the reference, or the samples of a `Baseline`.
@@ -97,17 +103,39 @@ def drift_over_time(
     adjusted = adjust({cell: result.p_value for cell, result in found.items()}, correction)
     drifted = {c for c, result in found.items() if result.is_far and adjusted[c] <= alpha}
     chunks = tuple(_chunk(i, part, found, drifted, adjusted) for i, part in enumerate(parts))
-    return _dated(chunks, tests)
+    dated = _dated(chunks, tests)
+    names = [name for name in dated.columns_since if before[name].sample.kind == "numeric"]
+    changes = _changes({n: before[n].sample.values for n in names}, current, timeline)
+    return dated.model_copy(update={"changes": changes})
 
 
 def dating_notice(reference: Columns, names: Iterable[str]) -> tuple[str, ...]:
     """Return that the reference of the dating was drawn, if it was."""
-    if all(reference[name].size <= MOST_REFERENCE_ROWS for name in names):
+    columns = [reference[name] for name in names]
+    n_rows = [c.n_rows if isinstance(c, Sample) else c.shape[0] for c in columns]
+    if all(n <= MOST_REFERENCE_ROWS for n in n_rows):
         return ()
     return (
         f"Chunks are compared with {MOST_REFERENCE_ROWS:,} rows of the reference, drawn at random; "
         "the whole samples with all rows.",
     )
+
+
+def _changes(
+    before: Mapping[str, NDArray[np.float64]],
+    current: Mapping[str, NDArray[Any]],
+    timeline: Timeline | None,
+) -> dict[str, str]:
+    """Return the moment from which each column changed; none without the extra ``streams``."""
+    if not before or not detectors_are_there():
+        return {}
+    order, moments = ordered(len(current[next(iter(before))]), timeline)
+    found = {name: change_of(values, current[name][order]) for name, values in before.items()}
+    return {
+        name: moments.label(moments.values[order[change.since]])
+        for name, change in found.items()
+        if change is not None
+    }
 
 
 def _n_rows(
@@ -129,6 +157,8 @@ def _n_rows(
 
 def _compare(name: str, before: _Reference, rows: NDArray[Any], test: str) -> _Found:
     pair = Pair.read(name, {name: before.sample}, {name: rows})
+    if test in OWN_NULL:
+        return _Found(measure(pair, test).p_value or 0.0, is_far=True)
     is_discrete = before.may_be_discrete and (
         pair.reference.kind == "categorical" or pair.n_distinct <= MOST_DISCRETE_VALUES
     )
@@ -140,7 +170,8 @@ def _compare(name: str, before: _Reference, rows: NDArray[Any], test: str) -> _F
 
 def _has_value(rows: NDArray[Any]) -> bool:
     if rows.dtype.kind in "iuf":
-        return bool(np.isfinite(rows).any())
+        is_known = np.isfinite(rows)
+        return bool(is_known.any() if rows.ndim == 1 else is_known.all(axis=1).any())
     return not all(is_missing(value) for value in rows.tolist())
 
 

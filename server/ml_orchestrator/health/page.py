@@ -42,8 +42,9 @@ def drift_page(report: DriftReport, pictures: Sequence[bytes], *, title: str) ->
             *_listed("What to do next", report.next_steps),
             *_model(report),
             *_over_time(report),
-            *(f'<p><img alt="" src="data:image/png;base64,{_text(p)}"></p>' for p in pictures),
+            *(f'<p><img alt="" src="data:image/png;base64,{_encoded(p)}"></p>' for p in pictures),
             *_columns(report.columns),
+            *(line for drift in report.columns for line in _text_of(drift)),
             *_listed("To know", report.notices),
         ]
     )
@@ -56,7 +57,7 @@ def drift_page(report: DriftReport, pictures: Sequence[bytes], *, title: str) ->
     )
 
 
-def _text(picture: bytes) -> str:
+def _encoded(picture: bytes) -> str:
     return base64.b64encode(picture).decode()
 
 
@@ -80,15 +81,43 @@ def _over_time(report: DriftReport) -> list[str]:
         for c in report.over_time.chunks
     ]
     head = "<tr><th>from</th><th>to</th><th>rows</th><th>drifted</th></tr>"
+    changes = [f"{name}: from {at} on" for name, at in report.over_time.changes.items()]
     return [
         f"<h2>Since when</h2><p>{escape(report.over_time.summary)}</p>",
         f"<table>{head}{''.join(rows)}</table>",
+        *_listed("Read row by row", changes),
     ]
 
 
 def _columns(columns: Iterable[ColumnDrift]) -> list[str]:
     head = "<tr><th>column</th><th>test</th><th>statistic</th><th>p adjusted</th><th></th></tr>"
     return [f"<h2>Columns</h2><table>{head}{''.join(map(_row, columns))}</table>"]
+
+
+def _text_of(drift: ColumnDrift) -> list[str]:
+    """Return what changed in a column of text, aspect by aspect."""
+    text = drift.text
+    if text is None:
+        return []
+    rows = [
+        f"<tr><td>{escape(a.aspect.replace('_', ' '))}</td>"
+        f'<td class="number">{a.p_value:.3g}</td><td>{escape(a.summary)}</td></tr>'
+        for a in text.aspects
+    ]
+    head = "<tr><th>aspect</th><th>p</th><th></th></tr>"
+    words = [
+        f"{w.word}: in {w.reference_share:.1%} of the texts, now in {w.current_share:.1%}"
+        for w in (*text.came, *text.went)
+    ]
+    topics = [
+        f"{', '.join(t.words)}: {t.reference_share:.1%}, now {t.current_share:.1%}"
+        for t in text.topics
+    ]
+    return [
+        f"<h2>Text of {escape(drift.column)}</h2><table>{head}{''.join(rows)}</table>",
+        *_listed("Words that came and went", words),
+        *_listed("Topics", topics),
+    ]
 
 
 def _row(drift: ColumnDrift) -> str:

@@ -1,6 +1,8 @@
 """A picture of drift: both samples of each column, drawn over each other."""
 
 import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +17,7 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.drift.choice import Pair
 from ml_orchestrator.health.drift.contract import Columns
 from ml_orchestrator.health.figures import as_png, named_places
-from ml_orchestrator.health.models import ColumnDrift, DriftOverTime, DriftReport
+from ml_orchestrator.health.models import ColumnDrift, ColumnKind, DriftOverTime, DriftReport
 from ml_orchestrator.numerics.binning import category_counts
 
 __all__ = ["drift_plot", "onset_plot"]
@@ -40,7 +42,9 @@ def drift_plot(
 
     Numeric columns are histograms on common bins over the central 99 % of each sample, with
     dashed medians; rarer values are counted in the shares but not drawn. Categorical columns are
-    bars of the shares that changed most. A filled marker says that the column drifted.
+    bars of the shares that changed most, texts of the words whose share of texts did. Vectors are
+    histograms along the line from one sample's mean to the other's. A filled marker says that the
+    column drifted.
 
     Args:
         report: what `check_drift` returned for these two tables.
@@ -57,8 +61,7 @@ def drift_plot(
     pairs = [_pair(drift.column, reference, current) for drift in shown]
     figure, panels = _canvas(len(shown))
     for panel, drift, pair in zip(panels, shown, pairs, strict=True):
-        draw = _draw_histogram if drift.kind == "numeric" else _draw_bars
-        draw(panel, pair)
+        _DRAW[drift.kind](panel, pair, drift)
         _dress(panel, drift)
     _caption(figure, report, len(shown))
     return as_png(figure)
@@ -131,8 +134,19 @@ def _canvas(n_panels: int) -> tuple[Figure, list[Axes]]:
     return figure, list(grid[:n_panels])
 
 
-def _draw_histogram(panel: Axes, pair: Pair) -> None:
+def _draw_histogram(panel: Axes, pair: Pair, _: ColumnDrift) -> None:
+    _draw_numbers(panel, pair.reference.values, pair.current.values)
+
+
+def _draw_vectors(panel: Axes, pair: Pair, _: ColumnDrift) -> None:
     before, after = pair.reference.values, pair.current.values
+    line = after.mean(axis=0) - before.mean(axis=0)
+    line = line / (np.linalg.norm(line) or 1.0)
+    _draw_numbers(panel, before @ line, after @ line)
+    panel.set_xlabel("along the line between the means")
+
+
+def _draw_numbers(panel: Axes, before: NDArray[np.float64], after: NDArray[np.float64]) -> None:
     edges = _edges(before, after)
     for values, colour in ((before, REFERENCE_COLOUR), (after, CURRENT_COLOUR)):
         shares = np.histogram(values, edges)[0] / values.size
@@ -164,18 +178,46 @@ def _is_whole(values: NDArray[np.float64]) -> bool:
     return np.array_equal(values, np.round(values))
 
 
-def _draw_bars(panel: Axes, pair: Pair) -> None:
+def _draw_words(panel: Axes, _: Pair, drift: ColumnDrift) -> None:
+    words = [] if drift.text is None else [*drift.text.came[:4], *drift.text.went[:4]]
+    if not words:
+        panel.text(0.5, 0.5, "no word changed", ha="center", transform=panel.transAxes)
+        panel.set_yticks([])
+        return
+    rows = np.arange(len(words))
+    before, after = ([getattr(w, f"{side}_share") for w in words] for side in _SIDES)
+    _draw_pairs(panel, rows, before, after, [w.word for w in words])
+    panel.set_xlabel("texts with the word")
+
+
+def _draw_bars(panel: Axes, pair: Pair, _: ColumnDrift) -> None:
     names, counts = category_counts(pair.reference.values.tolist(), pair.current.values.tolist())
     before, after = counts.reference_shares, counts.current_shares
     largest = np.argsort(-np.abs(after - before), kind="stable")[:MOST_BARS]
     order = largest[np.argsort(-before[largest], kind="stable")]
-    rows = np.arange(order.size)
-    panel.barh(rows - 0.2, before[order], height=0.38, color=REFERENCE_COLOUR)
-    panel.barh(rows + 0.2, after[order], height=0.38, color=CURRENT_COLOUR)
-    panel.set_yticks(rows, [_shortened(str(names[i])) for i in order])
-    panel.invert_yaxis()
+    _draw_pairs(
+        panel, np.arange(order.size), before[order], after[order], [str(names[i]) for i in order]
+    )
     if order.size < len(names):
         panel.set_xlabel(f"the {order.size} largest changes of {len(names)} categories")
+
+
+def _draw_pairs(
+    panel: Axes, rows: NDArray[Any], before: Any, after: Any, names: Sequence[str]
+) -> None:
+    panel.barh(rows - 0.2, before, height=0.38, color=REFERENCE_COLOUR)
+    panel.barh(rows + 0.2, after, height=0.38, color=CURRENT_COLOUR)
+    panel.set_yticks(rows, [_shortened(name) for name in names])
+    panel.invert_yaxis()
+
+
+_SIDES = ("reference", "current")
+_DRAW: Mapping[ColumnKind, Callable[[Axes, Pair, ColumnDrift], None]] = {
+    "numeric": _draw_histogram,
+    "categorical": _draw_bars,
+    "text": _draw_words,
+    "vectors": _draw_vectors,
+}
 
 
 def _dress(panel: Axes, drift: ColumnDrift) -> None:
@@ -184,9 +226,10 @@ def _dress(panel: Axes, drift: ColumnDrift) -> None:
         f"{marker} {_shortened(drift.column, 30)}", loc="left", color=colour, fontweight="bold"
     )
     panel.set_title(_evidence(drift), loc="right", fontsize=8, color=QUIET_COLOUR)
-    share_axis = panel.yaxis if drift.kind == "numeric" else panel.xaxis
+    is_histogram = drift.kind in ("numeric", "vectors")
+    share_axis = panel.yaxis if is_histogram else panel.xaxis
     share_axis.set_major_locator(_few_ticks())
-    if drift.kind == "numeric":
+    if is_histogram:
         panel.xaxis.set_major_locator(_few_ticks())
     share_axis.set_major_formatter(PercentFormatter(1))
     panel.spines[["top", "right"]].set_visible(False)

@@ -14,7 +14,8 @@ from ml_orchestrator.health.drift import DRIFT_TESTS, Measurement
 from ml_orchestrator.health.drift.choice import Pair, choose_test, measure
 from ml_orchestrator.health.drift.contract import Columns
 from ml_orchestrator.health.drift.description import category_changes, describe, numeric_change
-from ml_orchestrator.health.models import ColumnDrift, Correction, DriftReport
+from ml_orchestrator.health.drift.texts import Embed, compare_texts
+from ml_orchestrator.health.models import ColumnDrift, ColumnKind, Correction, DriftReport
 from ml_orchestrator.numerics.multiple_testing import benjamini_hochberg, holm
 
 __all__ = ["AUTO", "adjust", "check_drift"]
@@ -40,6 +41,7 @@ def check_drift(
     correction: Correction = "benjamini_hochberg",
     share_threshold: float = 0.5,
     columns: Sequence[str] | None = None,
+    embed: Embed | None = None,
 ) -> DriftReport:
     """Compare two tables column by column and decide whether the data drifted.
 
@@ -51,8 +53,9 @@ def check_drift(
     Args:
         reference: column name to array of shape ``(n_reference,)``. Integers and floats are
             numeric (NaN and infinities are missing), everything else is categorical (None and
-            NaN are missing). Missing values are left out and their share is reported. The
-            samples of a `Baseline` may stand here too.
+            NaN are missing); numbers of shape ``(n_reference, n_dimensions)`` are vectors. Missing
+            values are left out and their share is reported. The samples of a `Baseline` may stand
+            here too.
         current: the same columns, shape ``(n_current,)``. Further ones are listed as unchecked.
         tests: ``"auto"``, the name of one test for all columns, or test names by column; columns
             left out of the mapping are chosen for as by ``"auto"`` (see `choose_test`).
@@ -60,6 +63,8 @@ def check_drift(
         correction: how p values are adjusted.
         share_threshold: above 0, at most 1.
         columns: what to compare; all columns of the reference when None.
+        embed: texts to vectors, shape ``(n_texts, n_dimensions)``; columns of text are then
+            compared by meaning too.
 
     Raises:
         InvalidInputError: an option is out of range, a column is absent, unknown, differs in
@@ -72,7 +77,7 @@ def check_drift(
     read = side_by_side(lambda name: Pair.read(name, reference, current), names)
     pairs = dict(zip(names, read, strict=True))
     chosen = _chosen_tests(pairs, tests)
-    measured = side_by_side(lambda name: measure(pairs[name], chosen[name]), names)
+    measured = side_by_side(lambda name: _measured(pairs[name], chosen[name], embed), names)
     results = dict(zip(names, measured, strict=True))
     p_values = {name: r.p_value for name, r in results.items() if r.p_value is not None}
     adjusted = adjust(p_values, correction)
@@ -88,6 +93,12 @@ def check_drift(
         share_threshold=share_threshold,
         unchecked=tuple(name for name in given if name not in pairs),
     )
+
+
+def _measured(pair: Pair, test: str, embed: Embed | None) -> Measurement:
+    if test == "text" and embed is not None and pair.reference.kind == "categorical":
+        return compare_texts(pair.reference, pair.current, embed=embed)
+    return measure(pair, test)
 
 
 def _is_large(reference: Columns, current: Columns, names: Sequence[str]) -> bool:
@@ -147,8 +158,9 @@ def _column_drift(
     pair: Pair, result: Measurement, name: str, adjusted: float | None, alpha: float
 ) -> ColumnDrift:
     test = DRIFT_TESTS[name]
-    numeric = numeric_change(pair) if pair.reference.kind == "numeric" else None
-    categories = category_changes(pair) if numeric is None else ()
+    kind: ColumnKind = "text" if result.text else pair.reference.kind
+    numeric = numeric_change(pair) if kind == "numeric" else None
+    categories = category_changes(pair) if kind == "categorical" else ()
     if adjusted is None:
         threshold = test.threshold
         is_drifted = result.statistic >= threshold
@@ -159,7 +171,7 @@ def _column_drift(
         evidence = f"statistic {result.statistic:.4g}, adjusted p {adjusted:.3g}, alpha {alpha:g}"
     return ColumnDrift(
         column=pair.reference.column,
-        kind=pair.reference.kind,
+        kind=kind,
         test=name,
         measure=test.measure,
         statistic=result.statistic if math.isfinite(result.statistic) else None,
@@ -167,15 +179,19 @@ def _column_drift(
         p_value_adjusted=adjusted,
         threshold=threshold,
         is_drifted=is_drifted,
-        n_reference=pair.reference.values.size,
-        n_current=pair.current.values.size,
+        n_reference=pair.reference.n_values,
+        n_current=pair.current.n_values,
         missing_share_reference=pair.reference.missing_share,
         missing_share_current=pair.current.missing_share,
         numeric_change=numeric,
         category_changes=categories,
+        text=result.text,
         note=result.note,
         summary=describe(
-            pair, numeric or categories, is_drifted=is_drifted, evidence=f"{name}: {evidence}"
+            pair,
+            numeric or result.text or categories,
+            is_drifted=is_drifted,
+            evidence=f"{name}: {evidence}",
         ),
     )
 

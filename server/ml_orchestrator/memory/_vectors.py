@@ -22,7 +22,7 @@ from ml_orchestrator.memory.meaning import Meaning
 from ml_orchestrator.memory.search import meant
 from ml_orchestrator.storage.engine import Database
 
-__all__ = ["Embedder", "KeptVectors", "Vectors", "open_meaning"]
+__all__ = ["Embedder", "KeptVectors", "Vectors", "open_meaning", "open_model"]
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 MAX_MADE = 2_000  # vectors that one search makes
@@ -65,7 +65,12 @@ class Embedder(Protocol):
 
 
 def open_meaning(database: Database, folder: Path) -> Meaning:
-    """Read the model in ``folder`` and keep its vectors in ``database``.
+    """Read the model in ``folder`` and keep its vectors in ``database``; errors as `open_model`."""
+    return KeptVectors(database, open_model(folder))
+
+
+def open_model(folder: Path) -> Embedder:
+    """Read the model in ``folder``.
 
     Raises:
         UnavailableError: the extra is not installed, or there is no model.
@@ -77,7 +82,8 @@ def open_meaning(database: Database, folder: Path) -> Meaning:
             f"ML_ORCHESTRATOR_MEMORY_EMBEDDINGS is set, and {error.name} is not installed. Install "
             "ml-orchestrator-mcp[embeddings], or unset it to search by words alone."
         ) from error
-    return KeptVectors(database, adapter.open_embedder(folder))
+    embedder: Embedder = adapter.open_embedder(folder)
+    return embedder
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_orchestrator.doors import Door
 from ml_orchestrator.health.chunks import Timeline
 from ml_orchestrator.health.counting import count_report
+from ml_orchestrator.health.drift.texts import Embed
 from ml_orchestrator.health.impact import next_steps, weigh
 from ml_orchestrator.health.models import DriftOverTime, DriftPage, DriftReport
 from ml_orchestrator.health.options import DriftOptions, InlineTable, PerformanceOptions
@@ -19,6 +25,8 @@ from ml_orchestrator.health.performance.predictions import read_predictions
 from ml_orchestrator.health.plots import drift_plot, onset_plot
 from ml_orchestrator.health.report import check_drift
 from ml_orchestrator.health.together import check_together
+from ml_orchestrator.health.vector_groups import groups_of
+from ml_orchestrator.memory._vectors import Embedder, open_model
 from ml_orchestrator.orchestration.importances import importances_of
 from ml_orchestrator.orchestration.samples import SampleReader, Side, side_of
 from ml_orchestrator.settings import Settings
@@ -33,6 +41,8 @@ class DriftChecker:
         self._settings = settings
         self._samples = SampleReader(settings)
         self._pages = PageStore(settings.home)
+        folder = settings.memory_embeddings
+        self._embed = None if folder is None else _Meaning(folder.expanduser())
 
     def check(
         self, reference: str | InlineTable, current: str | InlineTable, options: DriftOptions
@@ -43,8 +53,11 @@ class DriftChecker:
             OrchestratorError: a sample cannot be read or compared; the message says which.
         """
         before, after = self._samples.pair(reference, current, options.column_types)
+        if groups := groups_of(options.columns or (), list(before.rows)):
+            before = before.with_groups(groups, side="reference")
+            after = after.with_groups(groups, side="current")
         timeline = None if options.time_column is None else after.timeline(options.time_column)
-        report = _compared(before, after, options)
+        report = _compared(before, after, options, self._embed)
         more: dict[str, Any] = {"notices": (*before.notices, *after.notices)}
         if timeline is not None or options.chunk is not None:
             more["over_time"] = _dated(report, before, after, timeline, options)
@@ -94,7 +107,17 @@ class DriftChecker:
         return report, [performance_plot(report)] if options.with_plot else []
 
 
-def _compared(before: Side, after: Side, options: DriftOptions) -> DriftReport:
+class _Meaning:
+    """Texts to vectors, by the model that memory uses; it is read when a text comes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._model: Door[Embedder] = Door(lambda: open_model(folder))
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self._model().encode(texts)
+
+
+def _compared(before: Side, after: Side, options: DriftOptions, embed: Embed | None) -> DriftReport:
     """Compare the columns one by one and, if wanted, all together."""
     at = options.time_column
     report = check_drift(
@@ -105,6 +128,7 @@ def _compared(before: Side, after: Side, options: DriftOptions) -> DriftReport:
         correction=options.correction,
         share_threshold=options.share_threshold,
         columns=options.columns or [name for name in before.columns if name != at],
+        embed=embed,
     )
     if options.together is None:
         return report

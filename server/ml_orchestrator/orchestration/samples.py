@@ -1,7 +1,7 @@
 """Samples as callers name or give them: files, built-in data, baselines, rows of the call."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +16,7 @@ from ml_orchestrator.health.baseline_store import BaselineStore
 from ml_orchestrator.health.chunks import Timeline
 from ml_orchestrator.health.drift.contract import Columns
 from ml_orchestrator.health.options import BASELINE_PREFIX, InlineTable
+from ml_orchestrator.health.vector_groups import grouped
 from ml_orchestrator.settings import Settings
 
 __all__ = ["SampleReader", "Side", "side_of"]
@@ -38,6 +39,17 @@ class Side:
     rows: Mapping[str, NDArray[Any]]
     notices: tuple[str, ...] = ()
     times: frozenset[str] = frozenset()
+
+    def with_groups(self, groups: Mapping[str, Sequence[str]], *, side: str) -> "Side":
+        """Return the same with each group of columns as one column of vectors.
+
+        Raises:
+            InvalidInputError: a column of a group is absent or no number.
+        """
+        rows = grouped(self.rows, groups, side=side)
+        kept = {name: c for name, c in self.columns.items() if name in rows}
+        vectors = {name: rows[name] for name in groups}
+        return replace(self, columns={**kept, **vectors}, rows=rows)
 
     def timeline(self, column: str) -> Timeline:
         """Return when each row was.

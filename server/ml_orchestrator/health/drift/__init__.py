@@ -9,7 +9,9 @@ from ml_orchestrator.health.drift.g_test import g_test
 from ml_orchestrator.health.drift.hellinger import hellinger
 from ml_orchestrator.health.drift.jensen_shannon import jensen_shannon
 from ml_orchestrator.health.drift.kolmogorov_smirnov import ks
+from ml_orchestrator.health.drift.mmd import mmd
 from ml_orchestrator.health.drift.psi import psi
+from ml_orchestrator.health.drift.text import text
 from ml_orchestrator.health.drift.total_variation import total_variation
 from ml_orchestrator.health.drift.wasserstein import wasserstein
 
@@ -27,7 +29,9 @@ __all__ = [
     "hellinger",
     "jensen_shannon",
     "ks",
+    "mmd",
     "psi",
+    "text",
     "total_variation",
     "wasserstein",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.drift.contract import DRIFT_TESTS, Columns, Measurement, Sample
+from ml_orchestrator.health.drift.texts import reads_as_text
 from ml_orchestrator.numerics.binning import distinct_of_sorted
 
 __all__ = ["Pair", "choose_test", "measure"]
@@ -36,11 +37,19 @@ class Pair:
                 f"Column {column!r} is {before.kind} in the reference and {after.kind} in the "
                 "current sample; give both in one type, files by column_types."
             )
+        if before.kind == "vectors" and before.values.shape[1] != after.values.shape[1]:
+            raise InvalidInputError(
+                f"Vectors of column {column!r} have {before.values.shape[1]} numbers in the "
+                f"reference and {after.values.shape[1]} in the current sample; give both by one "
+                "model."
+            )
         return cls(before, after)
 
     @property
     def n_distinct(self) -> int:
-        """Distinct values of both sides together."""
+        """Distinct values of both sides together, vectors counted as they stand."""
+        if self.reference.kind == "vectors":
+            return self.reference.n_values + self.current.n_values
         if self.reference.kind == "numeric":
             sides = (distinct_of_sorted(s.values) for s in (self.reference, self.current))
             return int(np.union1d(*sides).size)
@@ -54,12 +63,17 @@ class Pair:
 def choose_test(pair: Pair) -> str:
     """Return the name of the test that suits a column, by Evidently's rule.
 
-    With at most 1,000 reference values a p value: Kolmogorov-Smirnov for numbers, chi-square for
+    Vectors are for the kernel test, and free text (`reads_as_text`) for that of texts. With at
+    most 1,000 reference values a p value: Kolmogorov-Smirnov for numbers, chi-square for
     categories. With more, where p values see differences too small to matter, a distance:
     Wasserstein for numbers, Jensen-Shannon for categories. A numeric column of at most five
     distinct values counts as categories. One departure: chi-square is the test of homogeneity,
     which keeps the nominal rate of false alarms.
     """
+    if pair.reference.kind == "vectors":
+        return "mmd"
+    if pair.reference.kind == "categorical" and reads_as_text(pair.reference.values.tolist()):
+        return "text"
     is_discrete = pair.reference.kind == "categorical" or pair.n_distinct <= MOST_DISCRETE_VALUES
     if pair.reference.values.size <= LARGEST_SMALL_REFERENCE:
         return "chi_square" if is_discrete else "ks"

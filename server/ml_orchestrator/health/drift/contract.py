@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.models import ColumnKind, Measure
+from ml_orchestrator.health.text_models import TextDrift
 from ml_orchestrator.numerics.binning import PairedCounts, category_counts, histogram_counts
 from ml_orchestrator.numerics.samples import SortedSample
 
@@ -38,7 +39,8 @@ class Sample:
     """One side of one column without its missing values; never empty.
 
     ``values`` has shape ``(n,)``: float64, finite and sorted for a numeric column, objects for a
-    categorical one. ``n_rows`` counts the missing ones too.
+    categorical one; of vectors ``(n, n_dimensions)``, float64 and finite. ``n_rows`` counts the
+    missing ones too.
     """
 
     column: str
@@ -50,16 +52,18 @@ class Sample:
     def read(cls, column: str, side: Side, array: "NDArray[Any] | Sample") -> "Sample":
         """Take a column as it comes from a table; one that was taken before stays as it is.
 
-        Integers and floats are numeric, everything else is categorical. None, NaN and infinities
-        are missing.
+        Integers and floats are numeric, or vectors where the array has two dimensions; everything
+        else is categorical. None, NaN and infinities are missing, and make a vector missing.
 
         Raises:
-            InvalidInputError: the array is not one-dimensional, holds values that cannot be
+            InvalidInputError: the array has another shape, holds values that cannot be
                 categories or numbers beyond 1e150, or nothing is left of it; the message names
                 the column and the side.
         """
         if isinstance(array, Sample):
             return array
+        if array.ndim == 2 and array.dtype.kind in "iuf":
+            return cls(column, "vectors", _vectors(array, column, side), len(array))
         if array.ndim != 1:
             raise InvalidInputError(
                 f"Column {column!r} of the {side} sample must be one-dimensional; found shape "
@@ -69,10 +73,7 @@ class Sample:
         read = _numbers if kind == "numeric" else _present
         values = read(array, column, side)
         if values.size == 0:
-            raise InvalidInputError(
-                f"Column {column!r} of the {side} sample has no value to compare: all of its "
-                f"{array.size} rows are missing. Leave the column out or give other rows."
-            )
+            raise _nothing_left(column, side, array.size)
         return cls(column, kind, values, array.size)
 
     def as_categories(self) -> "Sample":
@@ -85,6 +86,11 @@ class Sample:
         return self.n_rows
 
     @property
+    def n_values(self) -> int:
+        """Rows with a value."""
+        return len(self.values)
+
+    @property
     def numbers(self) -> SortedSample:
         """The values of a numeric column, for kernels that would sort them otherwise."""
         return SortedSample(self.values)
@@ -92,16 +98,20 @@ class Sample:
     @property
     def missing_share(self) -> float:
         """Share of rows without a usable value."""
-        return (self.n_rows - self.values.size) / self.n_rows
+        return (self.n_rows - self.n_values) / self.n_rows
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a test measured; ``p_value`` is None when the test gives a distance only."""
+    """What a test measured; ``p_value`` is None when the test gives a distance only.
+
+    ``text`` is what a test of texts found beside that.
+    """
 
     statistic: float
     p_value: float | None = None
     note: str | None = None
+    text: TextDrift | None = None
 
 
 class Compare(Protocol):
@@ -170,14 +180,36 @@ def _numbers(array: NDArray[Any], column: str, side: Side) -> NDArray[np.float64
     values = array.astype(np.float64)
     values = values[np.isfinite(values)]
     values.sort()
-    if values.size and max(-values[0], values[-1]) > LARGEST_NUMBER:
-        largest = values[-1] if values[-1] > -values[0] else values[0]
+    if values.size:
+        _check_size(float(values[0]), float(values[-1]), column, side)
+    return values
+
+
+def _vectors(array: NDArray[Any], column: str, side: Side) -> NDArray[np.float64]:
+    """Return the vectors without a missing number."""
+    values = array.astype(np.float64)
+    values = values[np.isfinite(values).all(axis=1)]
+    if not values.size:
+        raise _nothing_left(column, side, len(array))
+    _check_size(float(values.min()), float(values.max()), column, side)
+    return values
+
+
+def _check_size(smallest: float, largest: float, column: str, side: Side) -> None:
+    if max(-smallest, largest) > LARGEST_NUMBER:
+        found = largest if largest > -smallest else smallest
         raise InvalidInputError(
-            f"Column {column!r} of the {side} sample holds {largest:g}; "
+            f"Column {column!r} of the {side} sample holds {found:g}; "
             f"numbers must lie within {LARGEST_NUMBER:g} of 0. Rescale the column, or mark such "
             "values as missing."
         )
-    return values
+
+
+def _nothing_left(column: str, side: Side, n_rows: int) -> InvalidInputError:
+    return InvalidInputError(
+        f"Column {column!r} of the {side} sample has no value to compare: all of its "
+        f"{n_rows} rows are missing. Leave the column out or give other rows."
+    )
 
 
 def _present(array: NDArray[Any], column: str, side: Side) -> NDArray[np.object_]:

@@ -4,6 +4,7 @@ import numpy as np
 
 from ml_orchestrator.health.drift.choice import Pair
 from ml_orchestrator.health.models import CategoryChange, NumericChange
+from ml_orchestrator.health.text_models import TextDrift
 from ml_orchestrator.numerics.binning import category_counts
 
 __all__ = ["category_changes", "describe", "numeric_change"]
@@ -40,20 +41,20 @@ def category_changes(pair: Pair) -> tuple[CategoryChange, ...]:
 
 def describe(
     pair: Pair,
-    change: NumericChange | tuple[CategoryChange, ...],
+    change: NumericChange | tuple[CategoryChange, ...] | TextDrift,
     *,
     is_drifted: bool,
     evidence: str,
 ) -> str:
     """Return one sentence: the verdict, what it rests on, and the direction."""
     verdict = "drifted" if is_drifted else "did not drift"
-    return (
-        f"{pair.reference.column!r} {verdict} ({evidence}): "
-        f"{_in_words(change)}{_missing_in_words(pair)}."
-    )
+    said = f"{_in_words(change)}{_missing_in_words(pair)}".removeprefix("; ")
+    return f"{pair.reference.column!r} {verdict} ({evidence}){': ' if said else ''}{said}."
 
 
-def _in_words(change: NumericChange | tuple[CategoryChange, ...]) -> str:
+def _in_words(change: NumericChange | tuple[CategoryChange, ...] | TextDrift) -> str:
+    if isinstance(change, TextDrift):
+        return _texts_in_words(change)
     if isinstance(change, NumericChange):
         return (
             f"mean {change.reference_mean:.4g} to {change.current_mean:.4g}, "
@@ -62,6 +63,16 @@ def _in_words(change: NumericChange | tuple[CategoryChange, ...]) -> str:
     return ", ".join(
         f"{c.category!r} {c.reference_share:.1%} to {c.current_share:.1%}" for c in change[:3]
     )
+
+
+def _texts_in_words(change: TextDrift) -> str:
+    """Say what is clearest; and the words that came and went."""
+    clearest = change.aspects[0]
+    said = [f"most of all {clearest.aspect} ({clearest.summary})"]
+    for verb, words in (("came", change.came), ("went", change.went)):
+        if words:
+            said.append(f"{verb}: {', '.join(repr(w.word) for w in words[:3])}")
+    return "; ".join(said)
 
 
 def _missing_in_words(pair: Pair) -> str:

@@ -25,7 +25,8 @@ class Rows:
 
     Shapes ``(n_reference, n_features)`` and ``(n_current, n_features)``, standardised by the mean
     and deviation of both together, without missing values: those are at the mean, and a feature
-    of their own says where they were. Categories are features of their own, rare ones together.
+    of their own says where they were. Categories are features of their own, rare ones together;
+    each number of a vector is one.
     """
 
     reference: Matrix
@@ -76,7 +77,7 @@ def read_rows(
     if not features:
         raise InvalidInputError("No column varies, so there is nothing to compare together.")
     both = np.column_stack(features)
-    n_reference = sides[0][columns[0]].size
+    n_reference = len(sides[0][columns[0]])
     return Rows(both[:n_reference], both[n_reference:], tuple(names))
 
 
@@ -87,8 +88,8 @@ def _named(reference: Table, current: Table) -> tuple[tuple[str, Table], ...]:
 def _drawn(
     table: Table, columns: Sequence[str], rng: np.random.Generator, side: str
 ) -> dict[str, NDArray[Any]]:
-    n_rows = table[columns[0]].size
-    if any(table[name].size != n_rows for name in columns):
+    n_rows = len(table[columns[0]])
+    if any(len(table[name]) != n_rows for name in columns):
         raise InvalidInputError(f"The columns of the {side} sample differ in length.")
     if n_rows < LEAST_ROWS:
         raise InvalidInputError(
@@ -105,11 +106,12 @@ def _features(values: NDArray[Any]) -> list[Matrix]:
     if values.dtype.kind not in "iuf":
         return _category_features(values)
     numbers = values.astype(np.float64)
-    is_missing = ~np.isfinite(numbers)
+    rows = numbers if numbers.ndim == 2 else numbers[:, None]
+    is_missing = ~np.isfinite(rows).all(axis=1)
     if is_missing.all():
         return []
-    numbers[is_missing] = numbers[~is_missing].mean()
-    return [numbers, is_missing.astype(np.float64)]
+    rows[is_missing] = rows[~is_missing].mean(axis=0)
+    return [*rows.T, is_missing.astype(np.float64)]
 
 
 def _category_features(values: NDArray[Any]) -> list[Matrix]:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.chunks import Chunk, Timeline, cut
+from ml_orchestrator.health.chunks import Chunk, Timeline, cut, ordered
 from ml_orchestrator.health.performance.cbpe import ConfidenceEstimator
 from ml_orchestrator.health.performance.dle import LossEstimator
 from ml_orchestrator.health.performance.models import (
@@ -24,6 +25,7 @@ from ml_orchestrator.health.performance.scoring import (
     spread_at,
     with_interval,
 )
+from ml_orchestrator.health.streams.dating import change_of, detectors_are_there
 
 __all__ = ["check_performance"]
 
@@ -82,7 +84,31 @@ def check_performance(
     judge = _Judge(reference, level, parts, alpha=alpha, seed=seed)
     chunks = [_judged(part, current.take(part.rows), estimator, judge, seed) for part in parts]
     metrics = {name: _over_time(name, chunks, judge) for name in judge.level}
-    return _report(reference, metrics, chunks, estimator)
+    report = _report(reference, metrics, chunks, estimator)
+    if not report.is_worse:
+        return report
+    return report.model_copy(update={"errors_rose": _errors_rose(reference, current, timeline)})
+
+
+def _errors_rose(reference: Predicted, current: Predicted, timeline: Timeline | None) -> str | None:
+    """Return the moment from which errors are more or larger, row by row; None if none is seen."""
+    if not detectors_are_there():
+        return None
+    order, moments = ordered(len(current.predicted), timeline)
+    order = order[current.is_labelled[order]]
+    before, after = _errors(reference.take(reference.is_labelled)), _errors(current.take(order))
+    change = change_of(before, after) if after.size else None
+    if change is None or after[change.since : change.seen + 1].mean() <= before.mean():
+        return None
+    return moments.label(moments.values[order[change.since]])
+
+
+def _errors(rows: Predicted) -> NDArray[np.float64]:
+    if rows.task == "classification":
+        errors: NDArray[np.float64] = (rows.truth != rows.predicted).astype(np.float64)
+        return errors
+    sizes: NDArray[np.float64] = np.abs(rows.truth - rows.predicted).astype(np.float64)
+    return sizes
 
 
 def _estimator(reference: Predicted, seed: int) -> _Estimator | None:

@@ -71,6 +71,14 @@ class PerformanceReport(Record):
 
     is_worse: Annotated[bool, Field(description="Whether any metric is worse in a chunk.")]
     since: Annotated[str | None, Field(description="Start of the first worse chunk, or null.")]
+    errors_rose: Annotated[
+        str | None,
+        Field(
+            description="Row from which labelled rows have more or larger errors, by a detector "
+            "that reads them one by one (ADWIN); null if it is not worse, or finds none, or "
+            "without the extra streams."
+        ),
+    ] = None
     task: Annotated[Literal["classification", "regression"], Field(description="Kind of model.")]
     method: Annotated[
         Literal["cbpe", "dle", "none"],

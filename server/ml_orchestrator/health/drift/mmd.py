@@ -1,0 +1,40 @@
+"""The kernel two-sample test as a drift test of vectors."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_orchestrator.health.drift.contract import DRIFT_TESTS, Measurement, Sample, drift_test
+from ml_orchestrator.numerics.mmd import LARGEST_SAMPLE, maximum_mean_discrepancy
+
+__all__ = ["mmd"]
+
+FEW_PERMUTATIONS, MANY_PERMUTATIONS = 499, 4_999
+WORTH_MORE = 0.02  # p value of the few, from which many are made; `division_test` says why
+
+
+@DRIFT_TESTS.register("mmd")
+@drift_test(kinds=["vectors"], measure="p_value", threshold=0.05, is_symmetric=False)
+def mmd(reference: Sample, current: Sample) -> Measurement:
+    """Compare all distances between vectors such as embeddings, with a permutation null.
+
+    The statistic is the root of the squared discrepancy, 0 where it is below what chance gives.
+    Of more than 1,000 vectors a side, 1,000 are drawn.
+    """
+    before, after = _in_order(reference.values), _in_order(current.values)
+    if min(len(before), len(after)) < 2:
+        return Measurement(0.0, 1.0, "One vector alone cannot be compared.")
+    for n_permutations in (FEW_PERMUTATIONS, MANY_PERMUTATIONS):
+        found = maximum_mean_discrepancy(
+            before, after, n_permutations=n_permutations, rng=np.random.default_rng(0)
+        )
+        if found.p_value > WORTH_MORE:
+            break
+    note = None
+    if max(len(before), len(after)) > LARGEST_SAMPLE:
+        note = f"Of each side {LARGEST_SAMPLE:,} vectors, drawn at random, were compared."
+    return Measurement(max(0.0, found.statistic) ** 0.5, found.p_value, note)
+
+
+def _in_order(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rows sorted, so that their order does not matter to what is drawn."""
+    return vectors[np.lexsort(vectors.T[::-1])]
