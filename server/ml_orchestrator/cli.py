@@ -167,6 +167,9 @@ def _add_runs(commands: Commands) -> None:
     listed.add_argument("--cursor", help="where the page before ended")
     show = acts.add_parser("show", help="one run's steps, progress and result")
     show.add_argument("--watch", action="store_true", help="follow it to its end")
+    show.add_argument(
+        "--picture", nargs="?", const="", metavar="FILE", help="its graph; as PNG into FILE"
+    )
     cancel = acts.add_parser("cancel", help="stop a run; finished steps are kept")
     resume = acts.add_parser(
         "resume", help="let a cancelled or failed run go on; finished steps are not run again"

@@ -32,6 +32,7 @@ __all__ = [
     "serve",
     "step",
     "worker",
+    "workflow",
 ]
 
 

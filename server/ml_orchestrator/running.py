@@ -67,6 +67,8 @@ async def _show(services: Services, _: Settings, given: argparse.Namespace) -> i
         wait_s = WATCH_S if given.watch and seen is not None else 0.0
         status = await services.workflow.status(given.run_id, wait_s=wait_s)
         shown = status.model_dump_json() if given.json else _text(status)
+        if given.picture is not None and not given.json:
+            shown = f"{_head(status)}\n{await _picture(services, status, given.picture)}"
         if shown != seen:
             _print(shown, is_redrawn=seen is not None and not given.json)
         if status.is_over or not given.watch:
@@ -101,15 +103,44 @@ def _print(text: str, *, is_redrawn: bool) -> None:
     print(clear + text, flush=True)
 
 
+def _head(status: RunStatus) -> str:
+    return f"{status.run_id}  {status.workflow}  {status.state}  (by {status.actor})"
+
+
 def _text(status: RunStatus) -> str:
-    lines = [f"{status.run_id}  {status.workflow}  {status.state}  (by {status.actor})"]
+    lines = [_head(status)]
     for step in status.steps:
         lines.append(_step(step))
+        lines += _of_node(step)
         if status.progress and status.progress.step == step.name:
             lines.append(f"      {bar(status.progress.fraction)} {status.progress.message}")
     lines += [f"  why: {status.error}"] if status.error else []
     lines += [f"  result: {json.dumps(status.result)}"] if status.result else []
     return plain(lines)
+
+
+def _of_node(step: StepStatus) -> list[str]:
+    """Return what a pipeline's step has to say besides: why it was skipped, its failed tries."""
+    if step.node is None:
+        return []
+    lines = [f"      {failure.unit}: {failure.error}" for failure in step.node.failures]
+    lines += [f"      {step.node.because}"] if step.node.because else []
+    return lines + ([f"      {step.node.doing}"] if step.node.doing else [])
+
+
+async def _picture(services: Services, status: RunStatus, path: str) -> str:
+    """Return the graph as text, and write it as PNG unless the path is empty."""
+    text, png = await services.workflow.draw(status)
+    if path:
+        _write(Path(path), png)
+    return text
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _step(step: StepStatus) -> str:

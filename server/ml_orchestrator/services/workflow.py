@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.to_thread import run_sync
 
-from ml_orchestrator.errors import ConflictError
+from ml_orchestrator.errors import ConflictError, PermissionDeniedError
 from ml_orchestrator.orchestration.attempts import first_of
-from ml_orchestrator.orchestration.models import RunList, RunProgress, RunStatus
+from ml_orchestrator.orchestration.models import RunList, RunProgress, RunStatus, StepStatus
 from ml_orchestrator.orchestration.steps._base import STOP_FILE
 from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
@@ -21,11 +21,14 @@ from ml_orchestrator.telemetry.spans import traced
 
 if TYPE_CHECKING:
     from ml_orchestrator.orchestration._dbos.client import RunClient
+    from ml_orchestrator.orchestration.pipelines.planning import Planned
     from ml_orchestrator.orchestration.progress import ProgressStore
 
 __all__ = ["OnProgress", "WorkflowOrchestrator"]
 
 LOOK_S = 0.25
+MOST_REPORTS = 200
+_PIPELINES = "ml_orchestrator.orchestration.pipelines"
 _log = logging.getLogger(__name__)
 OnProgress = Callable[[RunStatus], Awaitable[None]]
 
@@ -78,6 +81,72 @@ class WorkflowOrchestrator:
 
         return await run_sync(enqueue)
 
+    async def start_pipeline(
+        self,
+        spec: str | Mapping[str, Any],
+        params: Mapping[str, Any],
+        *,
+        actor: str,
+        may: Callable[[str], None],
+        idempotency_key: str | None = None,
+    ) -> RunStatus:
+        """Queue a pipeline and return at once; the same key again returns the same run.
+
+        Args:
+            spec: an object, YAML or JSON text, or the path of a file inside the declared roots.
+            params: values of its parameters.
+            actor: who starts it.
+            may: raises if the actor has no right to a tool that a step stands for.
+            idempotency_key: what has the same key is done once.
+
+        Raises:
+            InvalidInputError: the message names every fault; nothing was queued.
+            PermissionDeniedError: the actor may not do what a step does.
+            ConflictError: the key was used before for something else.
+        """
+
+        def enqueue() -> RunStatus:
+            planned = self._planned(spec, params)
+            _require_rights(planned, may)
+            client = self._client()
+            client.wake()
+            run_id = _run_id(planned.workflow, actor, idempotency_key)
+            status = client.start_pipeline(run_id, planned, actor=actor)
+            client.wake()
+            return status
+
+        return await run_sync(enqueue)
+
+    async def check_pipeline(
+        self, spec: str | Mapping[str, Any], params: Mapping[str, Any] | None = None
+    ) -> "Planned":
+        """Return a pipeline that could start, with doubts as warnings; nothing is queued.
+
+        Without ``params`` what depends on their values is not looked at.
+
+        Raises:
+            InvalidInputError: the message names every fault.
+        """
+        return await run_sync(lambda: self._planned(spec, params))
+
+    async def draw(self, status: RunStatus) -> tuple[str, bytes]:
+        """Return a run's graph as text and as PNG, each step with its state and time."""
+
+        def both() -> tuple[str, bytes]:
+            text: str = resolve(f"{_PIPELINES}.drawing:graph_text")(status)
+            png: bytes = resolve(f"{_PIPELINES}.picture:graph_png")(status)
+            return text, png
+
+        return await run_sync(both)
+
+    def _planned(
+        self, spec: str | Mapping[str, Any], params: Mapping[str, Any] | None
+    ) -> "Planned":
+        found: Planned = resolve(f"{_PIPELINES}.planning:plan_pipeline")(
+            spec, params, self._settings
+        )
+        return found
+
     async def status(
         self, run_id: str, *, wait_s: float = 0.0, on_progress: OnProgress | None = None
     ) -> RunStatus:
@@ -100,6 +169,14 @@ class WorkflowOrchestrator:
             if status.is_over or remaining_s <= 0:
                 return status
             await anyio.sleep(min(LOOK_S, remaining_s))
+
+    async def look(self, run_id: str) -> RunStatus:
+        """Return how a run is, without seeing to it that a worker is there.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        return await run_sync(lambda: self._client().status(run_id))
 
     async def cancel(self, run_id: str, *, actor: str) -> RunStatus:
         """Cancel a run; an isolated step is killed within about a second.
@@ -182,9 +259,47 @@ class WorkflowOrchestrator:
             return status
         client.wake()
         running = {step.name for step in status.steps if step.state == "running"}
-        latest = self._progress().latest(first_of(run_id))
-        shown = latest if latest and latest.step in running else None
-        return status.model_copy(update={"progress": shown})
+        reports = [
+            report
+            for report in self._progress().newest_first(first_of(run_id), limit=MOST_REPORTS)
+            if _step_of(report) in running
+        ]
+        shown = reports[0] if reports else None
+        return status.model_copy(update={"progress": shown, "steps": _told(status, reports)})
+
+
+def _step_of(report: RunProgress) -> str:
+    """Return the step of a report; that of one item of a step is named ``step[2]``."""
+    return report.step.partition("[")[0]
+
+
+def _told(status: RunStatus, reports: list[RunProgress]) -> list[StepStatus]:
+    """Return the steps of a pipeline with what each last said; others as they are."""
+    if status.pipeline is None:
+        return status.steps
+    said = {_step_of(report): report.message for report in reversed(reports)}
+    return [
+        step.model_copy(
+            update={"node": step.node.model_copy(update={"doing": said.get(step.name)})}
+        )
+        if step.node is not None
+        else step
+        for step in status.steps
+    ]
+
+
+def _require_rights(planned: "Planned", may: Callable[[str], None]) -> None:
+    """Refuse once, with every right that is missing."""
+    refusals = []
+    for right in planned.rights:
+        try:
+            may(right)
+        except PermissionDeniedError as error:
+            refusals.append(str(error))
+    if refusals:
+        raise PermissionDeniedError(
+            f"Pipeline {planned.spec.name!r} was not started: {' '.join(refusals)}"
+        )
 
 
 def _run_id(workflow: str, actor: str, key: str | None) -> str:

@@ -2,3 +2,7 @@
 
 Nothing here is imported when a server starts; its doors open it on first use.
 """
+
+from ml_orchestrator.orchestration.schedules import SCHEDULED
+
+SCHEDULED.register("pipeline")(f"{__name__}.scheduling:start_due")

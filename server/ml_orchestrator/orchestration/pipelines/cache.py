@@ -15,7 +15,7 @@ from ml_orchestrator.datasets.paths import resolve_allowed
 from ml_orchestrator.orchestration.steps.models import CONTENT
 from ml_orchestrator.settings import Settings
 
-__all__ = ["Cached", "StepCache", "key_of"]
+__all__ = ["BUILTIN", "Cached", "StepCache", "is_file_field", "key_of"]
 
 MAX_ENTRIES = 5_000
 BLOCK = 1 << 20
@@ -48,12 +48,15 @@ def key_of(
     files = {
         name: _digest(resolve_allowed(value, settings.roots))
         for name, value in inputs.items()
-        if CONTENT in model.model_fields[name].metadata
-        and isinstance(value, str)
-        and not value.startswith(BUILTIN)
+        if is_file_field(model, name) and isinstance(value, str) and not value.startswith(BUILTIN)
     }
     text = json.dumps([__version__, uses, version, dict(inputs), files], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_file_field(model: type[BaseModel], name: str) -> bool:
+    """Whether an input names a file, whose content counts."""
+    return CONTENT in model.model_fields[name].metadata
 
 
 class StepCache:

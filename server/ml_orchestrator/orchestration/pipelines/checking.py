@@ -2,13 +2,16 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.datasets.paths import resolve_allowed
+from ml_orchestrator.errors import InvalidInputError, NotFoundError
+from ml_orchestrator.orchestration.pipelines.cache import BUILTIN, is_file_field
 from ml_orchestrator.orchestration.pipelines.graph import cycle_in, needs_of, references_of
 from ml_orchestrator.orchestration.pipelines.kinds import (
     ANYTHING,
@@ -47,22 +50,28 @@ class Findings:
     warnings: list[str] = field(default_factory=list)
 
 
-def check_pipeline(spec: PipelineSpec, params: Mapping[str, Any] | None) -> Findings:
+def check_pipeline(
+    spec: PipelineSpec, params: Mapping[str, Any] | None, *, roots: Sequence[Path]
+) -> Findings:
     """Return every fault and warning of a pipeline.
 
     Args:
         spec: the specification, its form checked.
         params: the values of a run, completed with defaults; None where only the specification
             is looked at, so that what depends on values is left out.
+        roots: folders that files may be read from.
     """
-    return _Check(spec, params).run()
+    return _Check(spec, params, roots).run()
 
 
 class _Check:
     """One look at one pipeline."""
 
-    def __init__(self, spec: PipelineSpec, params: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, spec: PipelineSpec, params: Mapping[str, Any] | None, roots: Sequence[Path]
+    ) -> None:
         self._spec = spec
+        self._roots = roots
         self._params = params
         self._found = Findings()
         self._used_params: set[str] = set()
@@ -240,6 +249,8 @@ class _Check:
         if not references:
             if fault := _field_fault(taken_by(step.uses), key, _plain(value)):
                 self._fault(f"{place}: {fault}")
+            elif is_file_field(taken_by(step.uses), key) and isinstance(value, str):
+                self._check_file(place, value)
             return
         for reference in references:
             found = self._kind_of(reference, step)
@@ -250,6 +261,17 @@ class _Check:
             self._fault(f"{place}: {_shown(value)} {misfit}")
         elif "null" not in wanted.names:
             self._warn_of_null(place, references, given, wanted)
+
+    def _check_file(self, place: str, source: str) -> None:
+        """Refuse a path that may never be read; one that is not there yet is a doubt."""
+        if source.startswith(BUILTIN):
+            return
+        try:
+            resolve_allowed(source, self._roots)
+        except NotFoundError as error:
+            self._found.warnings.append(f"{place}: {error}")
+        except InvalidInputError as error:
+            self._fault(f"{place}: {error}")
 
     def _warn_of_null(
         self, place: str, references: list[Reference], given: Kind, wanted: Kind

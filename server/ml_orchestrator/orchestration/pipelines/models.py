@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.orchestration.schedules import Cadence
 from ml_orchestrator.records import Record
 
 __all__ = [
@@ -129,10 +130,10 @@ class StepSpec(Record):
         return (1 if self.for_each is None else MAX_ITEMS) * (1 + self.retries.max)
 
 
-def _not_run(schedule: str) -> str:
-    if len(schedule.split()) not in (5, 6):
-        raise ValueError("takes five fields of cron (minute hour day month weekday)")
-    return schedule
+def _cron(text: str | None) -> str | None:
+    if text is not None:
+        Cadence(cron=text)
+    return text
 
 
 class PipelineSpec(Record):
@@ -146,7 +147,7 @@ class PipelineSpec(Record):
         dict[Name, Any] | None, Field(description="Its result; the last steps' outputs if none.")
     ] = None
     schedule: Annotated[
-        str | None, AfterValidator(lambda text: text if text is None else _not_run(text))
+        str | None, AfterValidator(_cron), Field(description="Minute hour day month weekday.")
     ] = None
 
     @model_validator(mode="after")

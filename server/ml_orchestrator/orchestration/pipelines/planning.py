@@ -35,6 +35,11 @@ class Planned:
     warnings: list[str]
 
     @property
+    def needs(self) -> dict[str, list[str]]:
+        """What each step needs."""
+        return needs_of(self.spec)
+
+    @property
     def workflow(self) -> str:
         """How its runs are called in lists."""
         return f"pipeline:{self.spec.name}"
@@ -51,7 +56,7 @@ class Planned:
         return {
             "form": FORM,
             "max_items": MAX_ITEMS,
-            "needs": needs_of(self.spec),
+            "needs": self.needs,
             "digest": self.digest,
             "spec": self.spec.plain(),
             "versions": self.versions,
@@ -81,7 +86,8 @@ def plan_pipeline(
         faults += _unknown_uses(plain)
         raise refuse(faults, str(plain.get("name", "?"))[:80])
     values, faults = _values(spec, params)
-    findings = check_pipeline(spec, values if params is not None and not faults else None)
+    known = values if params is not None and not faults else None
+    findings = check_pipeline(spec, known, roots=settings.roots)
     if faults or findings.faults:
         raise refuse([*faults, *findings.faults], spec.name)
     used = sorted({s.uses for s in spec.steps.values() if s.uses != APPROVAL})
@@ -91,7 +97,7 @@ def plan_pipeline(
         digest=digest_of(spec),
         order=ordered(needs_of(spec)),
         versions={name: signature_of(name).version for name in used},
-        warnings=findings.warnings,
+        warnings=[*findings.warnings, *_of_schedule(spec)],
     )
 
 
@@ -110,6 +116,12 @@ def _values(
         if name in spec.params and (fault := spec.params[name].fault(value)):
             faults.append(f"params.{name}: {fault}")
     return values | dict(given), faults
+
+
+def _of_schedule(spec: PipelineSpec) -> list[str]:
+    if spec.schedule is None:
+        return []
+    return [f"schedule {spec.schedule!r} counts once `ml-orchestrator workflow schedule` took it"]
 
 
 def _unknown_uses(plain: Mapping[str, Any]) -> list[str]:

@@ -15,9 +15,9 @@ from ml_orchestrator.orchestration.samples import SampleReader, side_of
 from ml_orchestrator.orchestration.steps._base import StepContext
 from ml_orchestrator.orchestration.steps.promote import promote
 from ml_orchestrator.orchestration.steps.register import register_from
+from ml_orchestrator.orchestration.trust import trusted_types
 from ml_orchestrator.serving.loader import load_model
 from ml_orchestrator.serving.predict import predict
-from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 __all__ = ["evaluate", "register_version", "set_alias", "verify"]
 
@@ -122,7 +122,7 @@ def _predicted(
             copy.directory / copy.description.model_file,
             signature_inputs=copy.description.signature_inputs,
             signature_outputs=copy.description.signature_outputs,
-            extra_trusted=EXTRA_TRUSTED_TYPES,
+            extra_trusted=trusted_types(context.settings),
             serialization=copy.description.serialization,
         )
         names = [c.name for c in model.columns if c.name in dataset.frame.columns]

@@ -1,0 +1,85 @@
+"""Pipelines on a schedule: kept whole in the data directory, started each time they are due."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from ml_orchestrator.errors import NotFoundError
+from ml_orchestrator.orchestration.models import RunStatus
+from ml_orchestrator.orchestration.pipelines.planning import Planned, plan_pipeline
+from ml_orchestrator.orchestration.schedules import Cadence, Due, Schedule, Schedules
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import Database
+
+if TYPE_CHECKING:
+    from ml_orchestrator.orchestration.schedules.sweeping import ScheduleContext
+
+__all__ = ["KIND", "PipelineSchedules", "start_due"]
+
+KIND = "pipeline"
+
+
+class _Starter(Protocol):
+    def start_pipeline(self, run_id: str, planned: Planned, *, actor: str) -> RunStatus:
+        """Queue a run, or return the one of this id."""
+        ...
+
+
+class PipelineSchedules:
+    """The pipelines of a data directory that start by themselves, one schedule for each name.
+
+    What is scheduled is the specification as it was then; a file that changes later changes
+    nothing until it is scheduled again.
+    """
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._schedules = Schedules(database)
+
+    def put(
+        self, planned: Planned, params: Mapping[str, Any], cadence: Cadence, *, owner: str
+    ) -> Schedule:
+        """Schedule a pipeline, or change the schedule and specification of its name."""
+        path = _file(self._settings, planned.spec.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".draft")
+        content = {"spec": planned.spec.plain(), "params": dict(params)}
+        draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        draft.replace(path)
+        return self._schedules.put(KIND, planned.spec.name, cadence, owner=owner)
+
+    def remove(self, name: str) -> None:
+        """Let a pipeline start by itself no more; runs that go on are left alone.
+
+        Raises:
+            NotFoundError: it has no schedule; the message lists those that have.
+        """
+        if not self._schedules.remove(KIND, name):
+            known = ", ".join(each.key for each in self.list()) or "none"
+            raise NotFoundError(f"No pipeline {name!r} is scheduled; scheduled: {known}.")
+        _file(self._settings, name).unlink(missing_ok=True)
+
+    def list(self) -> list[Schedule]:
+        """Return the schedules, by name."""
+        return self._schedules.list(KIND)
+
+
+def start_due(context: "ScheduleContext", due: Due) -> None:
+    """Start the run that a due time is worth, as the schedule's owner; done twice, it is one.
+
+    Raises:
+        NotFoundError: what was scheduled is gone.
+        InvalidInputError: this release can no longer start it.
+    """
+    path = _file(context.settings, due.key)
+    if not path.is_file():
+        raise NotFoundError(f"{path} is gone. Schedule the pipeline again.")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    planned = plan_pipeline(content["spec"], content["params"], context.settings)
+    starter = cast("_Starter", context.client())
+    starter.start_pipeline(due.run_id, planned, actor=due.owner)
+
+
+def _file(settings: Settings, name: str) -> Path:
+    return settings.home / "pipelines" / f"{name}.json"
