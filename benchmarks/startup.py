@@ -2,7 +2,8 @@
 
 Ours, through the launcher as the plug-in starts it and directly, beside the smallest server of
 the same SDK, ``mlflow mcp run``, optuna-mcp and the reference server ``server-memory``, each in
-an environment of its own; and what a call through the launcher costs more than a direct one.
+an environment of its own; what a call through the launcher costs more than a direct one; and what
+a hook costs as a program (``hooks/command_hook.py``) beside the same hook as a call of its tool.
 The launcher also has goals in seconds, printed where a peer would stand: for its handshake, and
 for a first start ever, without an environment or byte code, until the client has the tools.
 """
@@ -54,6 +55,9 @@ HANDSHAKE_GOAL_S, FIRST_START_GOAL_S = 0.1, 0.2
 GOALS = {("launcher", "bare mcp server"): 0.5, ("ours", "bare mcp server"): 1.15}
 PEERS = ("bare mcp server", "mlflow mcp run", "optuna-mcp", "server-memory")
 N_CALLS = 20
+HOOK_INPUT = {"agent_type": "ml-orchestrator:ml-orchestrator", "agent_id": "benchmark"}
+HOOK = f'{PYTHON} -I -S "{ROOT}/hooks/command_hook.py" hook_batch 10 "$PPID"'
+HOOK_CALL = {**CALL, "params": {"name": "hook_batch", "arguments": HOOK_INPUT}}
 
 
 class Server:
@@ -85,12 +89,12 @@ class Server:
         if b'"result"' not in answer:
             raise SystemExit(f"{self._process.args!r} did not answer: {answer[:200]!r}")
 
-    def call_ms(self) -> float:
-        """Return the median milliseconds of a few calls of ``memory_load``."""
+    def call_ms(self, call: Mapping[str, Any] = CALL) -> float:
+        """Return the median milliseconds of a few calls, of ``memory_load`` if not said."""
         took = []
         for _ in range(N_CALLS):
             began = time.perf_counter()
-            self.ask(CALL)
+            self.ask(call)
             took.append(1_000 * (time.perf_counter() - began))
         return statistics.median(took)
 
@@ -211,6 +215,33 @@ def call_figure(folder: Path, rounds: int) -> Figure:
     )
 
 
+def hook_figures(folder: Path, rounds: int) -> list[Figure]:
+    """Return the time of a hook as a program beside its tool, and beside a bare interpreter."""
+    asked_by_programs = open_session(LAUNCHER, folder)  # the newest launcher hears this process
+    subjects = {
+        "program": partial(shell_ms, HOOK, json.dumps(HOOK_INPUT).encode()),
+        "bare interpreter": partial(shell_ms, f"{PYTHON} -I -S -c pass", b""),
+    }
+    found = in_turns(subjects, rounds=rounds)
+    asked_by_programs.end()
+    asked_by_tools = open_session(LAUNCHER, folder)
+    found["tool"] = [asked_by_tools.call_ms(HOOK_CALL) for _ in range(rounds)]
+    asked_by_tools.end()
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    return [
+        Figure("hook_batch, program", "ms", medians["program"], medians[peer], peer, None, rounds)
+        for peer in ("tool", "bare interpreter")
+    ]
+
+
+def shell_ms(command: str, given: bytes) -> float:
+    """Return the milliseconds of a command that must succeed, in a shell, as hooks are run."""
+    began = time.perf_counter()
+    shell = ["/bin/sh", "-c", command]
+    subprocess.run(shell, input=given, stdout=subprocess.DEVNULL, check=True, timeout=LIMIT_S)
+    return 1_000 * (time.perf_counter() - began)
+
+
 def main() -> None:
     """Measure in turns and print medians."""
     options = arguments(__doc__)
@@ -220,6 +251,7 @@ def main() -> None:
         starts = start_figures(Path(folder), 5 if options.quick else 21)
         show(starts, as_json=options.json)
         show([call_figure(Path(folder), 20 if options.quick else 100)], as_json=options.json)
+        show(hook_figures(Path(folder), 20 if options.quick else 60), as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from ml_orchestrator.launcher.session import Session
 from ml_orchestrator.launcher.wire import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping, Sequence
+    from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
     from ml_orchestrator.launcher.keeper import Keeper
 
@@ -40,12 +40,14 @@ def main(root: Path, arguments: Sequence[str]) -> None:
         return
     session.receive(first)
     keeper = _start_keeper(root, arguments, session)
+    stop_hearing = _hear_hooks(session)
     try:
         for line in lines:
             session.receive(line)
     except (KeyboardInterrupt, BrokenPipeError):
         sys.stderr.write("ml-orchestrator: the client has gone\n")
     finally:
+        stop_hearing()
         keeper.close()
 
 
@@ -77,6 +79,21 @@ def _start_keeper(root: Path, arguments: Sequence[str], session: Session) -> Kee
     keeper = Keeper(root, _data_folder(os.environ), arguments, session, on_ready)
     keeper.start()
     return keeper
+
+
+def _hear_hooks(session: Session) -> Callable[[], None]:
+    """Listen for hooks that are programs; return what ends that."""
+    # Their imports take as long as everything up to the first answer.
+    import socket  # noqa: PLC0415
+
+    if not hasattr(socket, "AF_UNIX"):
+        return lambda: None
+    from ml_orchestrator.launcher.hook_listener import HookListener  # noqa: PLC0415
+    from ml_orchestrator.launcher.hook_place import socket_of  # noqa: PLC0415
+
+    listener = HookListener(session, socket_of(os.getppid(), os.environ))
+    listener.start()
+    return listener.close
 
 
 def _end(*_: object) -> NoReturn:

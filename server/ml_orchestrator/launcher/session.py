@@ -1,17 +1,20 @@
 """One client's session: answered from the manifest at first, then a proxy onto the server.
 
-The main thread calls ``receive``, the server's reader ``pass_on``, the keeper the rest. The
-reader takes no lock, so the server can always write while it is being written to.
+The main thread calls ``receive``, the server's reader ``pass_on``, threads of hooks
+``call_hook``, the keeper the rest. The reader takes no lock, so the server can always write while
+it is being written to.
 """
 
 from __future__ import annotations
 
+import queue
 import sys
 import threading
 import time
 from contextlib import suppress
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
+from ml_orchestrator.launcher.hook_calls import HookCalls
 from ml_orchestrator.launcher.manifest import Manifest, acknowledged_id, is_modern
 from ml_orchestrator.launcher.wire import (
     Message,
@@ -25,6 +28,9 @@ from ml_orchestrator.launcher.wire import (
     progress,
     to_line,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Session"]
 
@@ -51,6 +57,7 @@ class Session:
         self._swallowed: set[bytes] = set()
         self._refusal: str | None = None
         self._reported = ""
+        self._hooks = HookCalls()
 
     # What the client says.
 
@@ -67,6 +74,7 @@ class Session:
     def _note(self, line: bytes, message: Message) -> None:
         """Remember what a server that starts later has to be told."""
         method = message.get("method")
+        self._hooks.note(message)
         if self._opening is None and "method" in message and "id" in message:
             self._opening = message
         if method == "notifications/initialized":
@@ -105,6 +113,31 @@ class Session:
             server.write(line)
             server.flush()
 
+    # What hooks say that are programs.
+
+    def call_hook(self, tool: str, arguments: Mapping[str, str], limit_s: float) -> Message:
+        """Let the server answer a hook; return its response, an empty one if there is no need.
+
+        There is none where the client calls the tools of hooks by itself.
+
+        Raises:
+            TimeoutError: no answer within ``limit_s``; the server is told that nobody waits.
+        """
+        with self._lock:
+            if self._hooks.come_by_tool:
+                return {}
+            call, answer = self._hooks.begin(self._opening, tool, arguments)
+            if self._server is not None:
+                self._forward(self._server, to_line(call), call)
+            else:
+                self._hold(to_line(call), call)
+        try:
+            return parse(answer.get(timeout=limit_s))
+        except queue.Empty:
+            params = {"requestId": call["id"]}
+            self.receive(to_line({"method": "notifications/cancelled", "params": params}))
+            raise TimeoutError(tool) from None
+
     # What the server says.
 
     def pass_on(self, line: bytes) -> None:
@@ -116,6 +149,8 @@ class Session:
         if answered is not None:
             self._owed.pop(answered, None)
             self._listens.pop(answered, None)
+            if self._hooks.settle(answered, line):
+                return
         elif self._swallowed and (acknowledged := acknowledged_id(line)) in self._swallowed:
             self._swallowed.discard(acknowledged)
             return
@@ -192,7 +227,9 @@ class Session:
     def _refuse(self, message: Message, text: str) -> None:
         if "method" in message and "id" in message:
             extras = self._manifest.modern_extras if is_modern(message) else {}
-            self._output.send(error(message, text, extras))
+            answer = error(message, text, extras)
+            if not self._hooks.settle(id_key(message["id"]), to_line(answer)):
+                self._output.send(answer)
 
 
 def _greeting(opening: Message) -> Message:
