@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from river import bandit, proba
@@ -18,8 +19,8 @@ from _bandit_worlds import coins
 def thompson(seed: int, rounds: int, means: list[float], took: list[float]) -> float:
     """Play one world once and return the regret."""
     arms, rewards = list(range(len(means))), coins(seed, rounds, means)
-    policy = bandit.ThompsonSampling(reward_obj=proba.Beta(), seed=seed)
-    chosen = []
+    policy: Any = bandit.ThompsonSampling(reward_obj=proba.Beta(), seed=seed)
+    chosen: list[int] = []
     for row in rewards:
         began = time.perf_counter()
         arm = policy.pull(arms)
