@@ -53,7 +53,7 @@ soak: setup ## Run the fault and load programs for long (more than an hour)
 
 lock: ## Renew the lock files (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 pyproject.toml --extra otel -o requirements/core.lock
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 pyproject.toml --extra cmaes --extra datasets --extra embeddings --extra lightgbm --extra otel --extra postgres --extra streams --group dev -o requirements/dev.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 pyproject.toml --extra cmaes --extra datasets --extra embeddings --extra lightgbm --extra onnx --extra otel --extra postgres --extra streams --group dev -o requirements/dev.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 --group docs -o requirements/docs.lock
 
 docs: setup ## Renew what is generated: documentation and the launcher's manifest

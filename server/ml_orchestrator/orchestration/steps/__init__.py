@@ -12,6 +12,7 @@ __all__ = ["STEPS", "Signature", "Step", "StepContext", "load_plugins"]
 
 STEPS.register("drift")(Step(f"{__name__}.drift:compare"))
 STEPS.register("search")(Step(f"{__name__}.search:search", isolated=True, restarts=12))
+STEPS.register("compress")(Step(f"{__name__}.compress:compress_version", isolated=True))
 STEPS.register("register")(Step(f"{__name__}.register:register"))
 STEPS.register("promote")(Step(f"{__name__}.promote:promote"))
 STEPS.register("roll_out")(Step(f"{__name__}.roll_out:roll_out"))

@@ -1,7 +1,7 @@
 """A trained model on its way from the search to the registry, in the folder of its run."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,19 @@ from ml_orchestrator.modelfiles.skops_file import load_skops
 from ml_orchestrator.training.models import TrainingSummary
 from ml_orchestrator.training.search import TrainedModel
 
-__all__ = ["SavedModel", "load_trained", "save_trained"]
+__all__ = ["SPEC_FILE", "SavedModel", "load_trained", "save_extras", "save_trained"]
 
 PIPELINE, EXAMPLE, ABOUT, PLOTS = "pipeline.skops", "example.parquet", "about.json", "plots"
-CARD = "model_card.md"
+CARD, EXTRAS = "model_card.md", "extras"
+SPEC_FILE = "training.json"  # what was asked for, from which held-out rows can be rebuilt
 
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """What the registry needs of a trained model; plots are PNG by name, the card is Markdown."""
+    """What the registry needs of a trained model; plots are PNG by name, the card is Markdown.
+
+    ``extras`` are further files of its run, by name.
+    """
 
     pipeline: Any
     summary: TrainingSummary
@@ -29,6 +33,7 @@ class SavedModel:
     plots: dict[str, bytes]
     pip_requirements: tuple[str, ...]
     card: str
+    extras: dict[str, bytes]
 
 
 def save_trained(folder: Path, trained: TrainedModel) -> None:
@@ -46,6 +51,13 @@ def save_trained(folder: Path, trained: TrainedModel) -> None:
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 
+def save_extras(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write further files, by name, that are logged with the model."""
+    (folder / EXTRAS).mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / EXTRAS / name).write_bytes(content)
+
+
 def load_trained(folder: Path, trusted_types: Sequence[str]) -> SavedModel:
     """Read what ``save_trained`` wrote; its pipeline may hold these types besides skops's own.
 
@@ -60,4 +72,5 @@ def load_trained(folder: Path, trusted_types: Sequence[str]) -> SavedModel:
         plots={path.stem: path.read_bytes() for path in sorted((folder / PLOTS).glob("*.png"))},
         pip_requirements=tuple(about["pip_requirements"]),
         card=(folder / CARD).read_text(encoding="utf-8"),
+        extras={path.name: path.read_bytes() for path in sorted((folder / EXTRAS).glob("*"))},
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ml_orchestrator.lifecycle._mlflow import MlflowTracker
@@ -18,16 +19,29 @@ __all__ = ["register", "register_from"]
 def register(
     context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return model, version, MLflow run and manifest digest; done twice, it changes nothing."""
-    return register_from(context, params, context.folder)
+    """Return model, version, MLflow run and manifest digest; done twice, it changes nothing.
+
+    Tags among the inputs are written to the version.
+    """
+    return register_from(context, params, context.folder, tags=inputs.get("tags", {}))
 
 
-def register_from(context: StepContext, params: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def register_from(
+    context: StepContext,
+    params: Mapping[str, Any],
+    folder: Path,
+    *,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Register what a search left in ``folder``."""
     context.report(0.0, "logging the model to MLflow")
     logged = _log(context, params, load_trained(folder, trusted_types(context.settings)))
     context.report(0.6, "registering the version")
-    tags = {"ml_orchestrator.run_id": context.run_id, "ml_orchestrator.actor": context.actor}
+    tags = {
+        **tags,
+        "ml_orchestrator.run_id": context.run_id,
+        "ml_orchestrator.actor": context.actor,
+    }
     with registry_for_a_step(context.settings) as desk:
         version = desk.vault.register(
             params["model"], source_uri=logged.source_uri, run_id=logged.run_id, tags=tags
@@ -56,6 +70,7 @@ def _log(context: StepContext, params: Mapping[str, Any], saved: SavedModel) -> 
             "summary.json": saved.summary.model_dump_json(indent=2).encode(),
             "model_card.md": saved.card.encode(),
             **{f"plots/{name}.png": picture for name, picture in saved.plots.items()},
+            **saved.extras,
         },
         model=saved.pipeline,
         input_example=saved.input_example,

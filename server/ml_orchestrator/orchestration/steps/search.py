@@ -1,5 +1,6 @@
 """Search for a model, tune it and score it on rows the search never saw."""
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.experience import ExperienceStore, SearchFound
 from ml_orchestrator.memory.models import Insight
 from ml_orchestrator.orchestration.steps._base import STOP_FILE, StepContext
-from ml_orchestrator.orchestration.steps._trained import save_trained
+from ml_orchestrator.orchestration.steps._trained import SPEC_FILE, save_extras, save_trained
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.training.models import Interval, Task, TrainingSpec, TrainingSummary
 from ml_orchestrator.training.search import train
@@ -50,6 +51,9 @@ def search(
             is_stopped=(context.folder / STOP_FILE).exists,
         )
         save_trained(context.folder, trained)
+        save_extras(
+            context.folder, {SPEC_FILE: json.dumps({"spec": spec.model_dump(mode="json")}).encode()}
+        )
         _remember(context, database, experience, spec.source, trained.summary)
     return {"summary": trained.summary.model_dump(mode="json")}
 

@@ -7,6 +7,7 @@ from ml_orchestrator.orchestration.workflows._base import (
     Workflow,
     validated,
 )
+from ml_orchestrator.orchestration.workflows.compression import CompressParams
 from ml_orchestrator.orchestration.workflows.prompts import OptimizeRulesParams
 from ml_orchestrator.orchestration.workflows.rollout import ROLL_OUT, RollOutParams
 from ml_orchestrator.orchestration.workflows.training import DriftRetrainParams, TrainParams
@@ -14,6 +15,7 @@ from ml_orchestrator.orchestration.workflows.training import DriftRetrainParams,
 __all__ = [
     "ROLL_OUT",
     "WORKFLOWS",
+    "CompressParams",
     "DriftRetrainParams",
     "Node",
     "OptimizeRulesParams",

@@ -1,0 +1,1 @@
+"""Smaller and faster models, each held against the one it was made from."""

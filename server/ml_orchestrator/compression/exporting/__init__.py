@@ -1,0 +1,1 @@
+"""ONNX graphs of saved pipelines, from raw columns to answers; needs the extra ``onnx``."""
