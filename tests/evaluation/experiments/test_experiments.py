@@ -290,7 +290,7 @@ def test_a_plan_says_how_many_units_both_ways() -> None:
     assert plan is not None
     assert plan.n_fixed == 1_377  # Fleiss, section 3.2, for 0.30 and 0.35 at 5 % and 80 %
     assert plan.n_median_stop < plan.n_fixed * 1.1 < plan.n_monitored
-    with pytest.raises(InvalidInputError, match="give plan with effect and baseline"):
+    with pytest.raises(InvalidInputError, match="give plan with baseline"):
         plan_experiment(ExperimentOptions())
     with pytest.raises(InvalidInputError, match="plan has no 'efect'; known: effect"):
         options_of({"efect": 0.1})
@@ -364,3 +364,22 @@ def test_long_numbers_of_users_and_arms_are_told_apart() -> None:
     assert report.comparisons[0].p_value == pytest.approx(
         judge(table, method="welch").comparisons[0].p_value
     )
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"), [({"baseline": 0.10}, 0.0195), ({"sd": 2.0}, 0.128)]
+)
+def test_a_size_without_an_effect_plans_for_the_least_that_it_shows(
+    known: dict[str, float], expected: float
+) -> None:
+    planned = Planned(n_per_arm=3_841, **known)
+    plan = plan_experiment(ExperimentOptions(planned=planned)).plan
+
+    assert plan is not None
+    assert plan.effect == pytest.approx(expected, rel=0.03)
+    assert plan.n_fixed == pytest.approx(3_841, rel=0.02)
+
+
+def test_a_size_alone_plans_nothing() -> None:
+    with pytest.raises(InvalidInputError, match="n_per_arm or both"):
+        plan_experiment(ExperimentOptions(planned=Planned(n_per_arm=100)))

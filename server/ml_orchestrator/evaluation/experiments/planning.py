@@ -4,7 +4,7 @@ import math
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.evaluation.experiments.models import ExperimentReport, Plan
-from ml_orchestrator.evaluation.experiments.options import ExperimentOptions
+from ml_orchestrator.evaluation.experiments.options import ExperimentOptions, Planned
 from ml_orchestrator.numerics.power import (
     detectable_effect,
     units_for_means,
@@ -14,19 +14,26 @@ from ml_orchestrator.numerics.power import (
 
 __all__ = ["plan_experiment"]
 
+ROUNDS = 8
+LEAST_SD = 1e-3
+
 
 def plan_experiment(options: ExperimentOptions) -> ExperimentReport:
     """Return the sizes for the effect planned, looked at once and monitored.
 
+    Without an effect it is the least one that ``n_per_arm`` units show.
+
     Raises:
-        InvalidInputError: the plan lacks the effect, or both baseline and spread.
+        InvalidInputError: the plan lacks effect and size, or both baseline and spread.
     """
     planned, alpha, power = options.planned, options.alpha, options.planned.power
     effect = planned.effect
+    if effect is None and planned.n_per_arm is not None:
+        effect = _least_effect(planned, alpha=alpha)
     if effect is None or (planned.baseline is None and planned.sd is None):
         raise InvalidInputError(
-            "Without data this plans an experiment: give plan with effect and baseline (of 0/1 "
-            "outcomes) or effect and sd (of others); power and n_per_arm if you like. To evaluate "
+            "Without data this plans an experiment: give plan with baseline (of 0/1 outcomes) or "
+            "sd (of others), and with effect, n_per_arm or both; power if you like. To evaluate "
             "one, give source."
         )
     if planned.baseline is not None and planned.sd is None:
@@ -53,6 +60,24 @@ def plan_experiment(options: ExperimentOptions) -> ExperimentReport:
         else detectable_effect(int(planned.n_per_arm), sd, alpha=alpha, power=power),
     )
     return _report(plan, options)
+
+
+def _least_effect(planned: Planned, *, alpha: float) -> float | None:
+    """Return the least gain that is found with the size planned, or None if nothing says so.
+
+    Rates spread as the mean of both arms' does, which the effect moves: a few rounds settle it.
+    """
+    size, baseline = int(planned.n_per_arm or 0), planned.baseline
+    if planned.sd is not None:
+        return detectable_effect(size, planned.sd, alpha=alpha, power=planned.power)
+    if baseline is None:
+        return None
+    effect = 0.0
+    for _ in range(ROUNDS):
+        middle = min(1.0, baseline + effect / 2)
+        sd = max(LEAST_SD, math.sqrt(middle * (1 - middle)))
+        effect = min(1 - baseline, detectable_effect(size, sd, alpha=alpha, power=planned.power))
+    return effect or None
 
 
 def _report(plan: Plan, options: ExperimentOptions) -> ExperimentReport:
