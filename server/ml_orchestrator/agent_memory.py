@@ -26,6 +26,7 @@ from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.transfer import export_memory, import_memory, restore
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.messaging.models import PRIORITIES, ThreadMessage
+from ml_orchestrator.orchestration.announcing import MailAnnouncer, announce_memory, outbox_of
 from ml_orchestrator.records import Record
 from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
@@ -68,8 +69,11 @@ class AgentMemoryManager:
         database = open_database(settings.state_url, settings.home)
         self._database = database
         self._project_name = settings.project_dir.name
-        self._memory = SqlMemoryStore(database, max_records=settings.memory_max_records)
-        self._mailbox = SqlMailbox(database, shipped=SHIPPED_AGENTS)
+        outbox = outbox_of("python")
+        self._memory = SqlMemoryStore(
+            database, max_records=settings.memory_max_records, changed=announce_memory(outbox)
+        )
+        self._mailbox = SqlMailbox(database, shipped=SHIPPED_AGENTS, news=MailAnnouncer(outbox))
 
     def __enter__(self) -> "AgentMemoryManager":
         return self

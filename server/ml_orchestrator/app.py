@@ -69,7 +69,9 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
         components_of(settings, doors.slots, security), more=extension_components
     )
     return Services(
-        workflow=WorkflowOrchestrator(settings, client=doors.runs, progress=doors.progress),
+        workflow=WorkflowOrchestrator(
+            settings, client=doors.runs, progress=doors.progress, publish=doors.publish
+        ),
         components=components,
         security=security,
         deployment=DeploymentPipelineService(
@@ -84,7 +86,7 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
         monitoring=MonitoringCoordinator(
             settings, probe=components.check, inspector=doors.inspector, look=doors.look
         ),
-        collaboration=CollaborationService(doors.memory, doors.mailbox, doors.leases),
+        collaboration=CollaborationService(doors.memory, doors.mailbox, doors.leases, doors.bus),
         evaluation=EvaluationService(doors.evaluator, experimenter=doors.experimenter),
         learning=LearningService(doors.prompt_learner, checker=doors.policy_checker),
         prompts=PromptService(improve=doors.improve, reflection=doors.reflection),
@@ -106,7 +108,7 @@ def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Serv
     load_plugins(settings)
     doors = Doors(settings)
     services = build_services(settings, doors)
-    watch = ResourceWatch(reader_of_changes(services))
+    watch = ResourceWatch(reader_of_changes(services), doors.bus)
     warming = threading.Thread(target=doors.warm, name="warm-up", daemon=True)
     ended = threading.Event()
     keeping = threading.Thread(target=doors.keep_worker, args=(ended,), name="keep", daemon=True)

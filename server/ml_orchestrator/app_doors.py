@@ -18,6 +18,7 @@ from ml_orchestrator.doors import Door, import_alone
 from ml_orchestrator.memory.store import MemoryStore
 from ml_orchestrator.messaging.mailbox import Mailbox
 from ml_orchestrator.orchestration.connectors import Connector, Plan, Slot
+from ml_orchestrator.orchestration.events.definition import Event
 from ml_orchestrator.orchestration.trust import trusted_types
 from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ml_orchestrator.messaging.leases import LeaseBook
     from ml_orchestrator.orchestration._dbos.client import RunClient
     from ml_orchestrator.orchestration.evaluations import Evaluator
+    from ml_orchestrator.orchestration.events.thread import BusThread
     from ml_orchestrator.orchestration.experiments import Experimenter
     from ml_orchestrator.orchestration.inspection import DataInspector
     from ml_orchestrator.orchestration.policy_checks import PolicyChecker
@@ -129,6 +131,12 @@ class Doors:
                 takes=("worker_idle_s",), distribution="dbos", close=_close,
             )
         )  # fmt: skip
+        self.bus: Slot[BusThread] = self._slot(
+            Connector(
+                "event-bus", 5, self._bus, _describe, (state,), takes=("events_keep_days",),
+                close=_close, is_light=True,
+            )
+        )  # fmt: skip
         self.progress: Slot[ProgressStore] = self._slot(
             Connector("progress", 5, self._progress, _is_there, (state,), is_light=True)
         )
@@ -212,7 +220,8 @@ class Doors:
             sys.setswitchinterval(usual_s)
 
     def _open_all(self) -> None:
-        for door in (self.memory, self.mailbox, self.progress, self.registry, self.runs):
+        first = (self.memory, self.mailbox, self.bus, self.progress)
+        for door in (*first, self.registry, self.runs):
             try:
                 door()
             except Exception:  # noqa: BLE001 the call that needs it will say what is wrong
@@ -224,6 +233,13 @@ class Doors:
 
         if self._settings.mode != "read-only":
             keep_worker(self._settings, self.database, ended)
+
+    def publish(self, event: Event, id: str | None = None) -> str:
+        """Publish an event that is the whole transaction, and return its id."""
+        from ml_orchestrator.orchestration.announcing import outbox_of
+        from ml_orchestrator.orchestration.events._log import EventLog
+
+        return EventLog(self.database()).publish(outbox_of("server"), event, id=id)
 
     def close(self) -> None:
         """Give back what was opened."""
@@ -237,10 +253,12 @@ class Doors:
 
     def _memory(self, settings: Settings) -> MemoryStore:
         from ml_orchestrator.memory._sql import SqlMemoryStore
+        from ml_orchestrator.orchestration.announcing import announce_memory, outbox_of
 
         folder = settings.memory_embeddings
         return SqlMemoryStore(
             self.database(),
+            changed=announce_memory(outbox_of("server")),
             max_records=settings.memory_max_records,
             meaning=None if folder is None else Door(partial(self._meaning, folder)),
         )
@@ -253,18 +271,26 @@ class Doors:
     def _mailbox(self, settings: Settings) -> Mailbox:
         from ml_orchestrator.messaging._quotas import Quotas
         from ml_orchestrator.messaging._sql import SqlMailbox
+        from ml_orchestrator.orchestration.announcing import MailAnnouncer, outbox_of
 
         quotas = Quotas(
             per_sender=settings.messages_per_minute,
             per_pair=settings.messages_per_minute_to_one,
             urgent=settings.urgent_messages_per_minute,
         )
-        return SqlMailbox(self.database(), shipped=SHIPPED_AGENTS, quotas=quotas)
+        news = MailAnnouncer(outbox_of("server"))
+        return SqlMailbox(self.database(), shipped=SHIPPED_AGENTS, quotas=quotas, news=news)
 
     def _leases(self, _: Settings) -> "LeaseBook":
         from ml_orchestrator.messaging.leases import LeaseBook
+        from ml_orchestrator.orchestration.announcing import announce_lease, outbox_of
 
-        return LeaseBook(self.database())
+        return LeaseBook(self.database(), changed=announce_lease(outbox_of("server")))
+
+    def _bus(self, settings: Settings) -> "BusThread":
+        from ml_orchestrator.orchestration.reactions import open_bus
+
+        return open_bus(settings, self.database(), role="server")
 
     def _registry(self, settings: Settings) -> "RegistryDesk":
         from ml_orchestrator.orchestration.desk import open_registry

@@ -137,6 +137,10 @@ class Settings(BaseModel):
     urgent_messages_per_minute: Annotated[
         int, Field(ge=1, le=1_000_000, description="Of these, urgent ones.")
     ] = 20
+    events_keep_days: Annotated[
+        float,
+        Field(gt=0, le=3_650, description="Events are kept so long, and until they are handled."),
+    ] = 7.0
     worker_idle_s: Annotated[
         float, Field(ge=1, le=86_400, description="A worker without work exits after this, in s.")
     ] = 300.0

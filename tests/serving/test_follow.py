@@ -14,6 +14,7 @@ from tests.serving.models import TAMPERED, make_slots, predicted
 
 from ml_orchestrator.errors import ConflictError, IntegrityViolationError, UnavailableError
 from ml_orchestrator.orchestration.desk import open_registry
+from ml_orchestrator.orchestration.hearing import hearing_of_moves
 from ml_orchestrator.serving.address import write_address
 from ml_orchestrator.serving.client import HttpServingControl
 from ml_orchestrator.serving.control import LoadedSlot, Traffic
@@ -221,19 +222,24 @@ def test_a_server_that_is_told_follows_and_one_that_cannot_is_no_failure(
     assert len([text for text in warnings if "did not follow at once" in text]) == 2
 
 
-def test_each_move_of_the_registry_tells_the_running_server(home: Path, tmp_path: Path) -> None:
+def test_a_server_hears_of_each_move_of_the_registry(home: Path, tmp_path: Path) -> None:
     register_flowers(home, make_desk(home), n=2)
     settings = Settings.read({}, project_dir=tmp_path, home=home)
     database = open_database(settings.state_url, home)
-    desk, this = open_registry(settings, database), psutil.Process()
+    desk = open_registry(settings, database)
     desk.mover.move(ask(1, None, alias="champion"))  # nobody is there
-    slots = make_slots(tmp_path)
+    slots, followed = make_slots(tmp_path), threading.Semaphore(0)
     follower = Follower(slots, lambda: desk.store.alias_version("iris", "champion"), seen=1)
-    with http_server(slots, look=follower.look) as there:
-        here = replace(there, model="iris", pid=this.pid, started_at=this.create_time())
-        write_address(home, here)
+
+    def look() -> None:
+        follower.look()
+        followed.release()
+
+    with http_server(slots, look=look) as there, hearing_of_moves(database, "iris", look):
         desk.mover.move(ask(2, 1, alias="champion"))
+        assert followed.acquire(timeout=LIMIT_S)
         assert asked(there) == 2.0
         desk.mover.move(ask("previous", 2, alias="champion"))
+        assert followed.acquire(timeout=LIMIT_S)
         assert asked(there) == 1.0
     database.close()

@@ -45,7 +45,10 @@ _CONTEXT = Statement(select(context_table).where(context_table.c.id == 1))
 
 
 class SqlMemoryStore:
-    """A ``MemoryStore`` on SQLite or Postgres."""
+    """A ``MemoryStore`` on SQLite or Postgres.
+
+    ``changed`` is told, in the transaction that did it, whose memory has changed.
+    """
 
     def __init__(
         self,
@@ -53,11 +56,13 @@ class SqlMemoryStore:
         *,
         max_records: int = MAX_RECORDS,
         meaning: Callable[[], Meaning] | None = None,
+        changed: Callable[[Connection, str], None] = lambda *_: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.database = database
         self._max_records = max_records
         self._meaning = meaning
+        self._changed = changed
         self._now = now
 
     def load(self, agent: str, *, limit: int = 50) -> AgentMemory:
@@ -137,20 +142,25 @@ class SqlMemoryStore:
         )
         given.check()
 
+        def act(connection: Connection) -> dict[str, Any]:
+            saved = save(
+                connection,
+                agent,
+                given,
+                origin=origin,
+                max_records=self._max_records,
+                now=self._time(),
+            )
+            self._changed(connection, agent)
+            return saved
+
         def work(connection: Connection) -> dict[str, Any]:
             return once(
                 connection,
                 scope=f"memory_save/{agent}",
                 key=idempotency_key,
                 request=given.as_request(agent) if idempotency_key else {},
-                act=lambda: save(
-                    connection,
-                    agent,
-                    given,
-                    origin=origin,
-                    max_records=self._max_records,
-                    now=self._time(),
-                ),
+                act=lambda: act(connection),
             )
 
         return SavedMemory.model_validate(self.database.write(work))
@@ -161,8 +171,9 @@ class SqlMemoryStore:
 
     def forget(self, selection: Selection, *, digest: str, actor: str, reason: str) -> Forgotten:
         """Forget what was planned."""
-        return self.database.write(
-            lambda connection: carry_out(
+
+        def work(connection: Connection) -> Forgotten:
+            forgotten = carry_out(
                 connection,
                 selection,
                 digest=digest,
@@ -170,7 +181,10 @@ class SqlMemoryStore:
                 reason=reason,
                 now=self._time(),
             )
-        )
+            self._changed(connection, selection.of_agent or actor)
+            return forgotten
+
+        return self.database.write(work)
 
     def describe(self) -> str:
         """Return how much is remembered."""

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +41,19 @@ class ExperienceStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, found: SearchFound) -> None:
-        """Store what a search found; a run that is stored already changes nothing."""
-        self._database.write(lambda connection: _add(connection, found))
+    def add(
+        self, found: SearchFound, *, added: Callable[[Connection], object] = lambda _: None
+    ) -> None:
+        """Store what a search found; a run that is stored already changes nothing.
+
+        ``added`` is called in the transaction that stores it.
+        """
+
+        def work(connection: Connection) -> None:
+            if _add(connection, found):
+                added(connection)
+
+        self._database.write(work)
 
     def of_task(self, task: str) -> Sequence[SearchFound]:
         """Return the searches of one kind of problem, newest first."""
@@ -52,9 +62,10 @@ class ExperienceStore:
         return [found for row in rows if (found := _read(row)) is not None]
 
 
-def _add(connection: Connection, found: SearchFound) -> None:
+def _add(connection: Connection, found: SearchFound) -> bool:
+    """Store it, and say whether it was new."""
     if connection.execute(select(table.c.seq).where(table.c.run_id == found.run_id)).first():
-        return
+        return False
     connection.execute(
         insert(table).values(
             run_id=found.run_id,
@@ -81,6 +92,7 @@ def _add(connection: Connection, found: SearchFound) -> None:
         connection.execute(
             delete(table).where(table.c.task == found.task, table.c.seq <= last_to_go)
         )
+    return True
 
 
 def _read(row: Any) -> SearchFound | None:

@@ -16,6 +16,7 @@ from ml_orchestrator.messaging._delegations import (
     open_delegations,
 )
 from ml_orchestrator.messaging._limits import check_message
+from ml_orchestrator.messaging._news import MailNews
 from ml_orchestrator.messaging._quotas import Quotas, check_quotas
 from ml_orchestrator.messaging._reading import count_unread, messages_of, page, parse_cursor
 from ml_orchestrator.messaging._threads import read_newest, read_thread
@@ -49,7 +50,10 @@ _THREAD = Statement(select(messages.c.thread_id).where(messages.c.id == bindpara
 
 
 class SqlMailbox:
-    """A ``Mailbox`` on SQLite or Postgres; ``shipped`` agents are known from the start."""
+    """A ``Mailbox`` on SQLite or Postgres; ``shipped`` agents are known from the start.
+
+    ``news`` is told what changes, in the transaction that changes it.
+    """
 
     def __init__(
         self,
@@ -57,11 +61,13 @@ class SqlMailbox:
         *,
         shipped: Sequence[str] = (),
         quotas: Quotas | None = None,
+        news: MailNews | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._shipped = tuple(shipped)
         self._quotas = quotas or Quotas()
+        self._news = news or MailNews()
         self._now = now
 
     def send(
@@ -100,6 +106,7 @@ class SqlMailbox:
             known = sorted({*self._shipped, *seen, from_agent})
             if strangers := [name for name in request["to"] if name not in known]:
                 bury_strangers(connection, request, strangers, now=now)
+                self._news.buried(connection, from_agent)
                 return {"strangers": strangers, "known": known}
             return once(
                 connection,
@@ -165,7 +172,9 @@ class SqlMailbox:
             note_agent(connection, agent, now=now)
             wanted = list(dict.fromkeys(message_ids))
             rows = connection.execute(
-                select(messages.c.id, messages.c.seq, readers.c.acknowledged_at)
+                select(
+                    messages.c.id, messages.c.seq, messages.c.thread_id, readers.c.acknowledged_at
+                )
                 .join(readers, readers.c.message_seq == messages.c.seq)
                 .where(readers.c.agent == agent, messages.c.id.in_(wanted))
                 .order_by(messages.c.seq)
@@ -176,6 +185,8 @@ class SqlMailbox:
                 readers.c.agent == agent, readers.c.message_seq.in_([row.seq for row in fresh])
             )
             connection.execute(update(readers).where(here).values(acknowledged_at=now))
+            if fresh:
+                self._news.acknowledged(connection, agent, {row.thread_id for row in fresh})
             return Acknowledged(
                 agent=agent,
                 acknowledged=[row.id for row in fresh],
@@ -222,6 +233,7 @@ class SqlMailbox:
         targets = request["to"] or [name for name in known if name != request["from"]]
         _ADD_READER.change_each(connection, [_reader(message, seq, agent) for agent in targets])
         note_delegation(connection, request, {**message, "seq": seq})
+        self._news.sent(connection, message, targets)
         return {
             "message_id": message["id"],
             "thread_id": message["thread_id"],

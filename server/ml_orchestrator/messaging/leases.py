@@ -23,12 +23,20 @@ _MAGIC = re.compile(r"[*?\[]")
 
 
 class LeaseBook:
-    """Every lease of the project; thread- and process-safe, one short transaction a call."""
+    """Every lease of the project; thread- and process-safe, one short transaction a call.
+
+    ``changed`` is told of each change in its transaction.
+    """
 
     def __init__(
-        self, database: Database, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        database: Database,
+        *,
+        changed: Callable[[Connection, Lease], None] = lambda *_: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
+        self._changed = changed
         self._now = now
 
     def set(self, agent: str, resource: str, *, ttl_s: float, note: str = "") -> Lease:
@@ -48,9 +56,13 @@ class LeaseBook:
             )
         now = self._now()
         shown = clean(note).text
-        return self._database.write(
-            lambda connection: _set(connection, agent, resource, ttl_s=ttl_s, note=shown, now=now)
-        )
+
+        def work(connection: Connection) -> Lease:
+            lease = _set(connection, agent, resource, ttl_s=ttl_s, note=shown, now=now)
+            self._changed(connection, lease)
+            return lease
+
+        return self._database.write(work)
 
     def live(self) -> Leases:
         """Return every live lease, by resource."""

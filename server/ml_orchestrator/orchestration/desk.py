@@ -5,12 +5,11 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 
+from ml_orchestrator.orchestration.announcing import announce_move, outbox_of
 from ml_orchestrator.orchestration.trust import trusted_types
 from ml_orchestrator.registry.desk import RegistryDesk, open_desk
 from ml_orchestrator.registry.inspection import ModelPolicy
-from ml_orchestrator.serving.follow import tell_server
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 
@@ -18,7 +17,7 @@ __all__ = ["open_registry", "registry_for_a_step"]
 
 
 def open_registry(settings: Settings, database: Database) -> RegistryDesk:
-    """Open the registry of a data directory; its moves are told to the model's server."""
+    """Open the registry of a data directory; its moves are published as events."""
     return open_desk(
         tracking_uri=settings.mlflow_tracking_uri,
         registry_uri=settings.mlflow_registry_uri,
@@ -31,7 +30,7 @@ def open_registry(settings: Settings, database: Database) -> RegistryDesk:
         policy=ModelPolicy(
             trusted_types=trusted_types(settings), allow_pickle=settings.allow_pickle
         ),
-        moved=partial(tell_server, settings.home),
+        moved=announce_move(outbox_of("registry")),
     )
 
 

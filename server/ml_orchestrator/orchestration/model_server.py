@@ -12,6 +12,7 @@ import psutil
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.orchestration.desk import open_registry
+from ml_orchestrator.orchestration.hearing import hearing_of_moves
 from ml_orchestrator.orchestration.rollouts.opening import open_journal
 from ml_orchestrator.orchestration.trust import trusted_types
 from ml_orchestrator.registry.desk import RegistryDesk
@@ -92,6 +93,8 @@ def serve_model(
         )
         if opened.follower is not None:
             stack.enter_context(opened.follower.looking(options.follow_s or FOLLOW_S))
+            look = opened.follower.look
+            stack.enter_context(hearing_of_moves(opened.database, options.model, look))
         stack.callback(remove_address, settings.home, address)
 
         def tell() -> None:
@@ -109,6 +112,7 @@ class _Opened:
     slots: ModelSlots
     metrics: Metrics
     follower: Follower | None
+    database: Database
 
 
 def _open(stack: ExitStack, settings: Settings, options: ServeOptions) -> _Opened:
@@ -125,7 +129,7 @@ def _open(stack: ExitStack, settings: Settings, options: ServeOptions) -> _Opene
     stack.callback(slots.close)
     slots.start(first)
     follower = None if alias is None else _follower(database, desk, slots, alias, seen)
-    return _Opened(first, slots, metrics, follower)
+    return _Opened(first, slots, metrics, follower, database)
 
 
 def _check(options: ServeOptions) -> None:

@@ -22,6 +22,8 @@ from ml_orchestrator.orchestration.launch import worker_leases
 from ml_orchestrator.orchestration.leases import Leases, kill
 from ml_orchestrator.orchestration.pipelines.performing import Performer
 from ml_orchestrator.orchestration.progress import ProgressStore, Reporter
+from ml_orchestrator.orchestration.reactions import open_bus
+from ml_orchestrator.orchestration.run_news import RunNews
 from ml_orchestrator.orchestration.schedules.sweeping import Sweeper
 from ml_orchestrator.orchestration.steps import STEPS
 from ml_orchestrator.orchestration.steps._base import Report, load_plugins
@@ -99,7 +101,8 @@ def _work(settings: Settings, leases: Leases) -> None:
     database = open_database(settings.state_url, settings.home)
     execute = _executor(settings, database)
     performer = Performer(settings, database, execute)
-    engine.launch(tenure.executor_id, settings, execute, performer)
+    bus = open_bus(settings, database, role="worker")
+    engine.launch(tenure.executor_id, settings, execute, performer, RunNews(database))
     watch_queue(engine.queue_depths)
     engine.adopt(dead)
     for run_id in engine.stop_foreign():
@@ -109,6 +112,7 @@ def _work(settings: Settings, leases: Leases) -> None:
     client = Door(lambda: RunClient(settings), is_light=True)
     _stay_until_idle(settings.worker_idle_s, tenure, Sweeper(settings, database, client=client))
     engine.shut_down()
+    bus.close()
     if client.is_open:
         client().close()
     database.close()

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.registry._mlflow import MlflowRegistry
 from ml_orchestrator.registry.aliases import ALIAS_RULES
@@ -13,6 +15,7 @@ from ml_orchestrator.registry.environment import check_environment
 from ml_orchestrator.registry.inspection import ModelPolicy
 from ml_orchestrator.registry.journal import AliasJournal
 from ml_orchestrator.registry.keys import Keyring
+from ml_orchestrator.registry.models import AliasMove
 from ml_orchestrator.registry.moves import AliasMover
 from ml_orchestrator.registry.names import check_version, is_alias
 from ml_orchestrator.registry.policies import PolicyBook
@@ -73,7 +76,7 @@ def open_desk(
     now: Callable[[], datetime],
     signing_key: Path | None = None,
     policy: ModelPolicy | None = None,
-    moved: Callable[[str], None] = lambda _: None,
+    moved: Callable[[Connection, AliasMove], None] = lambda *_: None,
 ) -> RegistryDesk:
     """Open the registry; the first time this creates MLflow's database and takes seconds.
 
@@ -87,12 +90,12 @@ def open_desk(
         now: The time, UTC.
         signing_key: A private key kept elsewhere; one in ``home``/keys if unset.
         policy: What a model may be made of.
-        moved: Told the model whose alias was moved; it must not fail.
+        moved: Told of each move in the transaction that records it.
     """
     store = MlflowRegistry(tracking_uri, registry_uri, home)
     policies = PolicyBook(home, known_gates=ALIAS_RULES)
     vault = _open_vault(store, home, policies, signing_key, policy or ModelPolicy())
-    journal = AliasJournal(database, host=host, new_id=new_id, now=now)
+    journal = AliasJournal(database, host=host, new_id=new_id, now=now, moved=moved)
     approvals = Approvals(database, new_id=new_id, now=now)
     upkeep = AliasUpkeep(store, journal, home=home, host=host, now=now)
     mover = AliasMover(
@@ -103,7 +106,6 @@ def open_desk(
         approvals=approvals,
         upkeep=upkeep,
         now=now,
-        moved=moved,
     )
     return RegistryDesk(store, vault, mover, policies, approvals)
 

@@ -126,7 +126,10 @@ class Entry:
 
 
 class AliasJournal:
-    """The history of every alias, in the state database. Thread- and process-safe."""
+    """The history of every alias, in the state database. Thread- and process-safe.
+
+    ``moved`` is told of each move that took effect, in the transaction that records it.
+    """
 
     def __init__(
         self,
@@ -135,8 +138,10 @@ class AliasJournal:
         host: str,
         new_id: Callable[[], str],
         now: Callable[[], datetime],
+        moved: Callable[[Connection, AliasMove], None] = lambda *_: None,
     ) -> None:
         self._database = database
+        self._moved = moved
         self._host = host
         self._new_id = new_id
         self._now = now
@@ -190,16 +195,22 @@ class AliasJournal:
             )
             if done.rowcount != 1:
                 raise ConflictError(f"Alias move {move.id} was settled by another process.")
+            if state == "applied":
+                self._moved(connection, settled)
 
+        settled = move.model_copy(update={"state": state})
         self._database.write(close)
-        return move.model_copy(update={"state": state})
+        return settled
 
     def observe(self, moves: Sequence[Observed]) -> tuple[AliasMove, ...]:
         """Enter moves that other MLflow clients made, in order."""
         rows = [self._observed(move) for move in moves]
 
         def write(connection: Connection) -> tuple[AliasMove, ...]:
-            return tuple(_insert(connection, values) for values in rows)
+            observed = tuple(_insert(connection, values) for values in rows)
+            for move in observed:
+                self._moved(connection, move)
+            return observed
 
         return self._database.write(write) if rows else ()
 

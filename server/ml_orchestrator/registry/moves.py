@@ -52,7 +52,6 @@ class AliasMover:
         approvals: Approvals,
         upkeep: AliasUpkeep,
         now: Callable[[], datetime],
-        moved: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._registry = registry
         self._journal = journal
@@ -61,7 +60,6 @@ class AliasMover:
         self._approvals = approvals
         self._upkeep = upkeep
         self._now = now
-        self._moved = moved
 
     def plan(self, request: MoveRequest) -> MoveResult:
         """Return what the move would do; nothing is moved.
@@ -128,9 +126,7 @@ class AliasMover:
             _require_still(request, standing.version)
             # It may have gone away and come back since, or its policy changed: plan anew.
             plan, _ = self._allowed(request, report)
-            done = self._carry_out(request, plan, standing)
-        self._moved(request.model)
-        return done
+            return self._carry_out(request, plan, standing)
 
     def history(self, model: str, alias: str, *, limit: int) -> AliasHistory:
         """Return the moves of one alias, newest first, those by other clients included."""

@@ -1,7 +1,7 @@
 """Memory and messages: how agents remember and reach one another."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -34,15 +34,18 @@ from ml_orchestrator.messaging.models import (
     Thread,
     Unread,
 )
+from ml_orchestrator.orchestration.events.kinds import MessageSent
 from ml_orchestrator.services.unread_note import UnreadNote
 from ml_orchestrator.telemetry.spans import traced
 
 if TYPE_CHECKING:  # opened by its door
     from ml_orchestrator.messaging.leases import LeaseBook
+    from ml_orchestrator.orchestration.events.thread import BusThread
 
 __all__ = ["CollaborationService"]
 
-LOOK_S = 0.1
+LOOK_S = 5.0  # besides hearing of it: an older release publishes nothing
+DEAF_S = 0.25  # between looks where the bus cannot be opened
 TELL_S = 5.0
 OnWait = Callable[[float], Awaitable[None]]
 T = TypeVar("T")
@@ -57,10 +60,12 @@ class CollaborationService:
         memory: Callable[[], MemoryStore],
         mailbox: Callable[[], Mailbox],
         leases: "Callable[[], LeaseBook]",
+        bus: "Callable[[], BusThread]",
     ) -> None:
         self._memory = memory
         self._mailbox = mailbox
         self._leases = leases
+        self._bus = bus
 
     async def load_memory(self, agent: str, *, limit: int) -> AgentMemory:
         """Return the newest of what ``agent`` remembers."""
@@ -236,16 +241,33 @@ class CollaborationService:
         return await run_sync(lambda: self._leases().live())
 
     async def _wait_for_unread(self, agent: str, wait_s: float, on_wait: OnWait | None) -> None:
-        """Look every tenth of a second, with one indexed count, until something is unread."""
+        """Wait for an event that a message was sent, and count then, until something is unread."""
         began_at, told = anyio.current_time(), 0.0
-        while not (await self.unread(agent)).n_unread:
-            waited_s = anyio.current_time() - began_at
-            if waited_s >= wait_s:
-                return
-            if on_wait is not None and waited_s - told >= TELL_S:
-                told = waited_s
-                await on_wait(waited_s)
-            await anyio.sleep(min(LOOK_S, wait_s - waited_s))
+        async with self._hearing() as hear:
+            while not (await self.unread(agent)).n_unread:
+                waited_s = anyio.current_time() - began_at
+                if waited_s >= wait_s:
+                    return
+                if on_wait is not None and waited_s - told >= TELL_S:
+                    told = waited_s
+                    await on_wait(waited_s)
+                await hear(min(LOOK_S, wait_s - waited_s))
+
+    @asynccontextmanager
+    async def _hearing(self) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
+        """Give what waits so many seconds, or until a message was sent by any process."""
+        try:
+            opened = await run_sync(self._bus)
+        except OrchestratorError:  # what it says of itself, health says
+            yield lambda at_most_s: anyio.sleep(min(at_most_s, DEAF_S))
+            return
+        async with opened.bus.tap(MessageSent) as tap:
+
+            async def hear(at_most_s: float) -> None:
+                with anyio.move_on_after(at_most_s):
+                    await tap.receive()
+
+            yield hear
 
     async def acknowledge(self, agent: str, message_ids: Sequence[str]) -> Acknowledged:
         """Mark messages as dealt with."""

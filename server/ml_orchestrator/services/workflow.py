@@ -12,6 +12,8 @@ from anyio.to_thread import run_sync
 
 from ml_orchestrator.errors import ConflictError, PermissionDeniedError
 from ml_orchestrator.orchestration.attempts import first_of
+from ml_orchestrator.orchestration.events.kinds import RunCancelled
+from ml_orchestrator.orchestration.events.publishing import Publish, nobody
 from ml_orchestrator.orchestration.models import RunList, RunProgress, RunStatus, StepStatus
 from ml_orchestrator.orchestration.steps._base import STOP_FILE
 from ml_orchestrator.orchestration.targets import resolve
@@ -46,10 +48,12 @@ class WorkflowOrchestrator:
         *,
         client: "Callable[[], RunClient]",
         progress: "Callable[[], ProgressStore]",
+        publish: Publish = nobody,
     ) -> None:
         self._settings = settings
         self._client = client
         self._progress = progress
+        self._publish = publish
 
     async def start(
         self,
@@ -185,7 +189,14 @@ class WorkflowOrchestrator:
             NotFoundError: there is no such run.
             ConflictError: it ended before it could be cancelled.
         """
-        status = await run_sync(lambda: self._client().cancel(run_id))
+
+        def act() -> RunStatus:
+            status = self._client().cancel(run_id)
+            told = RunCancelled(run_id=run_id, workflow=status.workflow, actor=actor)
+            self._publish(told, f"{run_id}:cancelled"[-64:])
+            return status
+
+        status = await run_sync(act)
         _log.info("Run %s was cancelled by %s", run_id, actor)
         return status
 

@@ -77,6 +77,8 @@ def reader_of_changes(services: Services) -> Callable[[str], Awaitable[str]]:
         "thread": collaboration.thread,
         "dead-letter": lambda agent: collaboration.dead_letters(canonical_agent(agent)),
         "lease": lambda _: collaboration.leases(),
+        "registry": lambda model: services.deployment.list_models(model=model),
+        "run": services.workflow.look,
     }
 
     async def read(address: str) -> str:

@@ -1,18 +1,19 @@
 """Telling clients that a resource has changed, whichever process changed it.
 
 A client of 2026-07-28 listens (``subscriptions/listen``); one of an earlier era subscribes
-(``resources/subscribe``). For both, what was asked for is read every quarter of a second and
-compared, so nobody pays for addresses that nobody watches.
+(``resources/subscribe``). For both, what was asked for is read and compared when an event says that
+it may have changed, and every half minute besides, for what expires and what older releases write.
 """
 
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio.to_thread import run_sync
 from mcp.server import MCPServer
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.session import ServerSession
@@ -20,37 +21,68 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated
 from mcp.types import EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
 
 from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.orchestration.events.definition import Envelope, Event
+from ml_orchestrator.orchestration.events.kinds import (
+    AliasMoved,
+    LeaseChanged,
+    LetterBuried,
+    MemoryChanged,
+    MessagesAcknowledged,
+    MessageSent,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+)
 from ml_orchestrator.services import Services
+
+if TYPE_CHECKING:  # opened by its door
+    from ml_orchestrator.orchestration.events.taps import Tap
+    from ml_orchestrator.orchestration.events.thread import BusThread
 
 __all__ = ["ResourceWatch"]
 
-LOOK_S = 0.25
+LOOK_S = 30.0
+RETRY_S = 1.0
 MAX_SUBSCRIBERS = 1_000
 MAX_ADDRESSES = 100  # of one client
 _log = logging.getLogger(__name__)
 Read = Callable[[str], Awaitable[str]]
+
+# Which addresses may look different after an event, by their scheme.
+_SCHEMES: Mapping[type[Event], frozenset[str]] = {
+    MessageSent: frozenset({"inbox", "thread", "memory"}),  # a delegation is remembered
+    MessagesAcknowledged: frozenset({"inbox", "thread"}),
+    LetterBuried: frozenset({"dead-letter", "inbox"}),
+    MemoryChanged: frozenset({"memory"}),
+    LeaseChanged: frozenset({"lease"}),
+    AliasMoved: frozenset({"registry"}),
+    **dict.fromkeys((RunStarted, RunFinished, RunFailed, RunCancelled), frozenset({"run"})),
+}
 
 
 class ResourceWatch:
     """Looks at what clients watch, and tells them of each change once.
 
     ``read`` gives the content of an address; one that it does not know raises a
-    ``LookupError`` and is never told of.
+    ``LookupError`` and is never told of. ``bus`` opens the event bus of this process.
     """
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, bus: "Callable[[], BusThread]") -> None:
         self.bus = InMemorySubscriptionBus()
         self._read = read
+        self._open_bus = bus
         self._listened: Counter[str] = Counter()
         self._subscribed: dict[tuple[str, str], ServerSession] = {}
         self._seen: dict[str, str] = {}
         self._is_wanted = anyio.Event()
+        self._hears = anyio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Look while the block runs."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._look_for_ever)
+            tasks.start_soon(self._hear_for_ever)
             try:
                 yield
             finally:
@@ -97,24 +129,45 @@ class ResourceWatch:
 
     async def _begin(self, addresses: Iterable[str]) -> None:
         """Note how addresses are before the client hears that they are watched."""
+        self._is_wanted.set()
+        await self._hears.wait()
         for address in addresses:
             if address not in self._seen:
                 stamp = await self._stamp(address)
                 self._seen.setdefault(address, stamp)
-        self._is_wanted.set()
 
-    async def _look_for_ever(self) -> None:
+    async def _hear_for_ever(self) -> None:
+        """Hear of changes from when the first client watches; without a bus, look all the time."""
+        await self._is_wanted.wait()
         while True:
-            await self._is_wanted.wait()
-            for address in list(self._seen):
-                stamp = await self._stamp(address)
-                if self._seen.get(address, stamp) != stamp:
-                    self._seen[address] = stamp
-                    await self._tell(address)
-            if not self._seen:
-                self._is_wanted = anyio.Event()
-            else:
-                await anyio.sleep(LOOK_S)
+            try:
+                thread = await run_sync(self._open_bus)
+            except OrchestratorError as error:
+                _log.warning("Changes are not heard of for now: %s", error)
+                self._hears.set()
+                await anyio.sleep(RETRY_S)
+                await self._look_at(self._seen)
+                continue
+            async with thread.bus.tap(*_SCHEMES, room=1_000) as tap:
+                self._hears.set()
+                while thread.is_running:
+                    await self._look_at(await self._touched(tap))
+
+    async def _touched(self, tap: "Tap") -> list[str]:
+        """Return the watched addresses that what was heard concerns; all of them after a while."""
+        with anyio.move_on_after(LOOK_S):
+            schemes = {*_schemes(await tap.receive())}
+            while (more := tap.receive_nowait()) is not None:
+                schemes |= _schemes(more)
+            return [each for each in self._seen if each.partition("://")[0] in schemes]
+        return list(self._seen)
+
+    async def _look_at(self, addresses: Iterable[str]) -> None:
+        for address in list(addresses):
+            stamp = await self._stamp(address)
+            if self._seen.get(address, stamp) != stamp:
+                self._seen[address] = stamp
+                await self._tell(address)
 
     async def _tell(self, address: str) -> None:
         await self.bus.publish(ResourceUpdated(uri=address))
@@ -149,3 +202,7 @@ class ResourceWatch:
 def _client_of(ctx: ServerRequestContext[Any, Any]) -> str:
     """Return what tells a client's connection from the others of this server."""
     return str(id(ctx.session._connection))
+
+
+def _schemes(envelope: Envelope) -> frozenset[str]:
+    return _SCHEMES.get(type(envelope.event), frozenset())

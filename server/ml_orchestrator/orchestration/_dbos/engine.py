@@ -1,6 +1,6 @@
 """The engine of a worker: runs queued workflows in this process."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from dbos import DBOS, DBOSPortableJSONSerializer, StepOptions
@@ -53,12 +53,34 @@ class Performs(Protocol):
         ...
 
 
+class Tells(Protocol):
+    """Told how runs begin and end (``orchestration.run_news.RunNews``); it does not fail."""
+
+    async def started(self, run_id: str, plan: Mapping[str, Any]) -> None:
+        """Tell that a run began."""
+        ...
+
+    async def finished(
+        self, run_id: str, plan: Mapping[str, Any], result: Mapping[str, Any]
+    ) -> None:
+        """Tell that it ended well."""
+        ...
+
+    async def failed(self, run_id: str, plan: Mapping[str, Any], error: Exception) -> None:
+        """Tell that it ended otherwise."""
+        ...
+
+
 def launch(
-    executor_id: str, settings: Settings, execute: Execute, performer: Performs | None = None
+    executor_id: str,
+    settings: Settings,
+    execute: Execute,
+    performer: Performs | None = None,
+    news: Tells | None = None,
 ) -> None:
     """Start running queued workflows in this process; ``execute`` runs one step.
 
-    Without a performer a pipeline fails.
+    Without a performer a pipeline fails; without ``news`` nobody is told.
     """
     DBOS(
         config={
@@ -74,14 +96,27 @@ def launch(
             "otel_attribute_format": "semconv",
         }
     )
-    _register(execute, performer)
+    _register(execute, performer, news)
     DBOS.listen_queues(tuple(QUEUES))
     DBOS.launch()
 
 
-def _register(execute: Execute, performer: Performs | None) -> None:
+def _register(execute: Execute, performer: Performs | None, news: Tells | None) -> None:
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERY_ATTEMPTS)
     async def run(plan: dict[str, Any]) -> dict[str, Any]:
+        if news is None:
+            return await carry_out(plan)
+        run_id = str(DBOS.workflow_id)
+        await news.started(run_id, plan)
+        try:
+            result = await carry_out(plan)
+        except Exception as error:
+            await news.failed(run_id, plan, error)
+            raise
+        await news.finished(run_id, plan, result)
+        return result
+
+    async def carry_out(plan: dict[str, Any]) -> dict[str, Any]:
         if "pipeline" in plan:
             get_current_span().update_name(f"run {plan['workflow']}")
             assert performer is not None, "this engine has nobody to do pipelines"

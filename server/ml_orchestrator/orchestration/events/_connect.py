@@ -16,6 +16,7 @@ from ml_orchestrator.storage.engine import Database
 __all__ = ["connect", "source_of"]
 
 SQLITE_PAUSE_S = 0.25  # a look costs microseconds
+ATTENTIVE_S = 0.05
 POSTGRES_PAUSE_S = 2.0  # notifications come at once; this is for when they do not
 
 
@@ -42,4 +43,5 @@ def connect(
         sweep=lambda keep_days: log.sweep(keep_days=keep_days),
         n_dead=DeadLetters(database).count,
         longest_pause_s=SQLITE_PAUSE_S if is_sqlite else POSTGRES_PAUSE_S,
+        attentive_pause_s=ATTENTIVE_S if is_sqlite else POSTGRES_PAUSE_S,
     )

@@ -143,6 +143,7 @@ class EventBus:
         opened = Tap(events, room=room, keys=wanted, closed=self._forget)
         with self._taps_lock:
             self._taps = (*self._taps, opened)
+        self.poke()  # looks are more frequent from now on
         return opened
 
     def poke(self) -> None:
@@ -191,7 +192,11 @@ class EventBus:
             connected.log,
             connected.glance,
             heard=self._heard,
-            pace=Pace(most_s=connected.longest_pause_s),
+            pace=Pace(
+                most_s=connected.longest_pause_s,
+                attentive_s=connected.attentive_pause_s,
+                is_attentive=lambda: bool(self._taps),
+            ),
         )
         await self._feed.begin()
         running = [tasks.create_task(self._feed.run())]

@@ -20,7 +20,7 @@ from ml_orchestrator.orchestration.events.retrying import is_final
 from ml_orchestrator.orchestration.events.subscription import Delivery, Outcome, Subscription
 from ml_orchestrator.orchestration.events.waiting import Bands
 
-__all__ = ["Dispatcher"]
+__all__ = ["GRACE_S", "MOST_STUCK", "Dispatcher"]
 
 GRACE_S = 1.0
 MOST_STUCK = 8

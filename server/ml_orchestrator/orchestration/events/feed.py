@@ -51,18 +51,29 @@ class Pace:
     Args of the constructor:
         least_s: After news.
         most_s: Where lengthening ends.
+        attentive_s: Where it ends while ``is_attentive`` says that somebody waits for news.
     """
 
     GROWTH = 1.6
 
-    def __init__(self, least_s: float = 0.002, most_s: float = 0.25) -> None:
+    def __init__(
+        self,
+        least_s: float = 0.002,
+        most_s: float = 0.25,
+        *,
+        attentive_s: float = 0.05,
+        is_attentive: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._least_s = least_s
         self._most_s = most_s
+        self._attentive_s = min(attentive_s, most_s)
+        self._is_attentive = is_attentive
         self.wait_s = most_s
 
     def after(self, *, found: bool) -> None:
         """Take in a look."""
-        longer_s = min(self.wait_s * self.GROWTH, self._most_s)
+        most_s = self._attentive_s if self._is_attentive() else self._most_s
+        longer_s = min(self.wait_s * self.GROWTH, most_s)
         self.wait_s = self._least_s if found else longer_s
 
     def hurry(self) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "RunFailed",
     "RunFinished",
     "RunStarted",
+    "SearchFinished",
 ]
 
 
@@ -40,9 +41,6 @@ class RunFinished(Event):
     run_id: str
     workflow: str
     actor: str
-    model: str | None = None
-    metric: str | None = None
-    score: float | None = None
     stopped_because: str | None = None
 
 
@@ -53,7 +51,6 @@ class RunFailed(Event):
     run_id: str
     workflow: str
     actor: str
-    step: str
     error: str
 
 
@@ -64,6 +61,18 @@ class RunCancelled(Event):
     run_id: str
     workflow: str
     actor: str
+
+
+@event("search.finished", about="run:{run_id}")
+class SearchFinished(Event):
+    """A hyperparameter search is over, and this is what its agent learns from it."""
+
+    run_id: str
+    actor: str
+    area: str
+    insight: str
+    impact: Literal["low", "medium", "high"]
+    confidence: float
 
 
 @event("alias.moved", about="alias:{model}@{alias}", priority=Priority.HIGH)

@@ -31,6 +31,7 @@ class Connected:
         sweep: Deletes what is older than so many days, and returns how many that were.
         n_dead: Counts dead letters.
         longest_pause_s: Between two looks.
+        attentive_pause_s: The same while somebody listens.
     """
 
     log: LogPort
@@ -40,3 +41,4 @@ class Connected:
     sweep: Callable[[float], int]
     n_dead: Callable[[], int]
     longest_pause_s: float
+    attentive_pause_s: float

@@ -78,6 +78,12 @@ class Tap(ObjectReceiveStream[Envelope]):
                 raise anyio.EndOfStream
             await self._has_come.wait()
 
+    def receive_nowait(self) -> Envelope | None:
+        """Return the next event if there is one."""
+        with self._lock:
+            waiting = self._waiting.take()
+        return None if waiting is None else waiting.item
+
     async def aclose(self) -> None:
         """Stop listening; what waits can still be taken."""
         self.close()

@@ -6,6 +6,8 @@ import threading
 
 from ml_orchestrator.errors import OrchestratorError, UnavailableError
 from ml_orchestrator.orchestration.events.bus import EventBus
+from ml_orchestrator.orchestration.events.dispatcher import MOST_STUCK
+from ml_orchestrator.orchestration.events.figures import page
 
 __all__ = ["BusThread"]
 
@@ -38,6 +40,31 @@ class BusThread:
     def is_running(self) -> bool:
         """Whether it works."""
         return self._is_ready.is_set() and self._error is None and self._thread.is_alive()
+
+    def describe(self) -> str:
+        """Return how every subscriber is, in a line.
+
+        Raises:
+            UnavailableError: the bus has stopped, or handlers that do not end take all places.
+        """
+        if not self.is_running:
+            raise UnavailableError(f"The event bus does not run: {self._error or 'it was closed'}.")
+        behind = self.bus.n_behind()
+        told = [
+            f"{each.name}: {each.n_waiting + behind.get(each.name, 0)} waiting, "
+            f"{each.n_active} of {each.limit} at work, {each.counts['done']} done, "
+            f"{each.counts['failed'] + each.counts['timeout']} failed, "
+            f"{sum(each.n_shed.values())} shed"
+            for each, _ in self.bus.figures()
+        ]
+        if stuck := [each.name for each, _ in self.bus.figures() if each.n_stuck >= MOST_STUCK]:
+            raise UnavailableError(f"Handlers do not end: {', '.join(stuck)}. {'; '.join(told)}")
+        told.append(f"{self.bus.n_taps} listening, {self.bus.n_dead()} dead letters")
+        return "; ".join(told)
+
+    def lines(self) -> list[str]:
+        """Return what was counted, in Prometheus' format."""
+        return page(self.bus.figures(), n_behind=self.bus.n_behind())
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Stop; a handler that does not end in time is left alone."""

@@ -3,6 +3,7 @@
 import uuid
 from datetime import UTC, datetime
 
+from ml_orchestrator.orchestration.announcing import announce_rollout, outbox_of
 from ml_orchestrator.serving.absent import NoServer
 from ml_orchestrator.serving.address import find_address
 from ml_orchestrator.serving.client import HttpServingControl
@@ -21,6 +22,7 @@ def open_journal(database: Database) -> RolloutJournal:
     """Return the record of roll-outs."""
     return RolloutJournal(
         database,
+        changed=announce_rollout(outbox_of("roll-out")),
         new_id=lambda: f"rollout-{uuid.uuid4().hex[:12]}",
         now=lambda: datetime.now(UTC),
     )

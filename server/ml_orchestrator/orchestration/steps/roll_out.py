@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_orchestrator.messaging._sql import SqlMailbox
+from ml_orchestrator.orchestration.announcing import MailAnnouncer, outbox_of
 from ml_orchestrator.orchestration.desk import open_registry
 from ml_orchestrator.orchestration.rollouts.aliases import RegistryAliases
 from ml_orchestrator.orchestration.rollouts.approving import RolloutApprovals
@@ -47,12 +48,17 @@ def _runner(context: StepContext, database: Database, *, starter: str) -> Rollou
         Watch(open_outcomes(database), now=time.time),
         open_serving=lambda rollout: reach_server(settings, rollout),
         aliases=RegistryAliases(desk),
-        teller=MailTeller(SqlMailbox(database, shipped=(*CONCERNED, starter))),
+        teller=MailTeller(_mailbox(database, starter)),
         approvals=RolloutApprovals(desk),
         now=time.time,
         wait=time.sleep,
         report=lambda rollout: _report(context, rollout),
     )
+
+
+def _mailbox(database: Database, starter: str) -> SqlMailbox:
+    news = MailAnnouncer(outbox_of("roll-out"))
+    return SqlMailbox(database, shipped=(*CONCERNED, starter), news=news)
 
 
 def _report(context: StepContext, rollout: Rollout) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from ml_orchestrator.datasets.sources import load_dataset
 from ml_orchestrator.errors import OrchestratorError
-from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.experience import ExperienceStore, SearchFound
-from ml_orchestrator.memory.models import Insight
+from ml_orchestrator.orchestration.announcing import outbox_of
+from ml_orchestrator.orchestration.events.kinds import SearchFinished
 from ml_orchestrator.orchestration.steps._base import STOP_FILE, StepContext
 from ml_orchestrator.orchestration.steps._trained import SPEC_FILE, save_extras, save_trained
 from ml_orchestrator.storage.engine import Database, open_database
@@ -87,7 +87,7 @@ def _remember(
     source: str,
     summary: TrainingSummary,
 ) -> None:
-    """Store what was found, for searches and for the agent; a model is not lost over it."""
+    """Store what was found, and publish what the agent learns; a model is not lost over it."""
     found = SearchFound(
         run_id=context.effect_id,
         agent=context.actor,
@@ -101,17 +101,14 @@ def _remember(
         params=summary.params,
     )
     try:
-        experience.add(found)
-        SqlMemoryStore(database).save(
-            context.actor,
-            insights=[_insight(source, summary)],
-            idempotency_key=f"{context.effect_id}-search",
-        )
+        outbox, learnt = outbox_of("step"), _learnt(context, source, summary)
+        event_id = f"{context.effect_id}-search"[-64:]
+        experience.add(found, added=lambda c: outbox.publish(c, learnt, id=event_id))
     except OrchestratorError:
         _log.warning("What run %s found could not be remembered", context.run_id, exc_info=True)
 
 
-def _insight(source: str, summary: TrainingSummary) -> Insight:
+def _learnt(context: StepContext, source: str, summary: TrainingSummary) -> SearchFinished:
     held_out = summary.holdout.get(summary.metric)
     baseline = summary.baseline.get(summary.metric)
     score = f"{summary.metric} {summary.cv_score:.4f} in cross-validation"
@@ -122,7 +119,9 @@ def _insight(source: str, summary: TrainingSummary) -> Insight:
         held_out is not None and baseline is not None and _beats(summary, held_out, baseline)
     )
     settings = ", ".join(f"{name} {value}" for name, value in summary.params.items())
-    return Insight(
+    return SearchFinished(
+        run_id=context.run_id,
+        actor=context.actor,
         area="training_optimization",
         insight=f"On {source[:200]} ({summary.n_rows_train} rows, target {summary.target[:100]}) "
         f"{summary.trainer} did best of {summary.n_trials} trials: {score}{beside}. "

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_orchestrator.messaging._sql import SqlMailbox
+from ml_orchestrator.orchestration.announcing import MailAnnouncer, outbox_of
 from ml_orchestrator.orchestration.rollouts.telling import CONCERNED
 from ml_orchestrator.orchestration.steps._base import StepContext
 from ml_orchestrator.storage.engine import open_database
@@ -23,7 +24,8 @@ def send_message(
     """
     database = open_database(context.settings.state_url, context.settings.home)
     try:
-        sent = SqlMailbox(database, shipped=(*CONCERNED, *_SHIPPED)).send(
+        news = MailAnnouncer(outbox_of("pipeline"))
+        sent = SqlMailbox(database, shipped=(*CONCERNED, *_SHIPPED), news=news).send(
             SENDER,
             message_type=params["message_type"],
             content=params["content"],

@@ -31,13 +31,20 @@ class RolloutJournal:
     """Roll-outs in the state database; every write is one short transaction.
 
     A state, its progress and its history change together or not at all, and only for the worker
-    that took the roll-out last.
+    that took the roll-out last. ``changed`` is told of each new state in the transaction that
+    records it.
     """
 
     def __init__(
-        self, database: Database, *, new_id: Callable[[], str], now: Callable[[], datetime]
+        self,
+        database: Database,
+        *,
+        new_id: Callable[[], str],
+        now: Callable[[], datetime],
+        changed: Callable[[Connection, Rollout], None] = lambda *_: None,
     ) -> None:
         self._database = database
+        self._changed = changed
         self._new_id = new_id
         self._now = now
 
@@ -56,6 +63,7 @@ class RolloutJournal:
             connection.execute(insert(deployments).values(**values))
             note = Note("state", f"pending: {reason}", actor)
             self._append(connection, values["id"], (note,))
+            self._changed(connection, _get(connection, values["id"]))
             return {"id": values["id"]}
 
         def work(connection: Connection) -> dict[str, Any]:
@@ -128,7 +136,10 @@ class RolloutJournal:
             if done.rowcount != 1:
                 raise ConflictError(f"Another worker has taken over roll-out {rollout.id}.")
             self._append(connection, rollout.id, turn.notes)
-            return _get(connection, rollout.id)
+            recorded = _get(connection, rollout.id)
+            if recorded.state != rollout.state:
+                self._changed(connection, recorded)
+            return recorded
 
         return self._database.write(work)
 

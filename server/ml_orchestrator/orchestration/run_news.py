@@ -1,0 +1,58 @@
+"""Telling that runs began and how they ended, once for each, however often they are taken over."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.orchestration.announcing import outbox_of
+from ml_orchestrator.orchestration.events._log import EventLog
+from ml_orchestrator.orchestration.events.definition import Event
+from ml_orchestrator.orchestration.events.kinds import RunFailed, RunFinished, RunStarted
+from ml_orchestrator.storage.engine import Database
+
+__all__ = ["RunNews"]
+
+MOST_ERROR = 2_000  # characters
+_log = logging.getLogger(__name__)
+
+
+class RunNews:
+    """Publishes what becomes of runs; none ends otherwise because that cannot be done.
+
+    Runs are recorded in another database than events are. So an event has an id that follows
+    from its run, and who goes on with a run after a crash publishes it again, to no effect.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._log, self._outbox = EventLog(database), outbox_of("worker")
+
+    async def started(self, run_id: str, plan: Mapping[str, Any]) -> None:
+        """Publish that a run began."""
+        await self._publish(run_id, "started", RunStarted(**_who(run_id, plan)))
+
+    async def finished(
+        self, run_id: str, plan: Mapping[str, Any], result: Mapping[str, Any]
+    ) -> None:
+        """Publish that a run ended well."""
+        reason = result.get("stopped_because")
+        event = RunFinished(**_who(run_id, plan), stopped_because=reason and str(reason))
+        await self._publish(run_id, "finished", event)
+
+    async def failed(self, run_id: str, plan: Mapping[str, Any], error: Exception) -> None:
+        """Publish that a run ended with an error; only messages of ours are passed on."""
+        is_ours = isinstance(error, OrchestratorError)
+        said = str(error)[:MOST_ERROR] if is_ours else "It failed unexpectedly."
+        await self._publish(run_id, "failed", RunFailed(**_who(run_id, plan), error=said))
+
+    async def _publish(self, run_id: str, what: str, event: Event) -> None:
+        event_id = f"{run_id}:{what}"[-64:]
+        try:
+            await asyncio.to_thread(self._log.publish, self._outbox, event, id=event_id)
+        except OrchestratorError as error:
+            _log.warning("Nobody was told that run %s has %s: %s", run_id, what, error)
+
+
+def _who(run_id: str, plan: Mapping[str, Any]) -> dict[str, str]:
+    return {"run_id": run_id, "workflow": str(plan["workflow"]), "actor": str(plan["actor"])}
