@@ -36,11 +36,10 @@ lint: setup ## Format and lint
 types: setup ## Types, strictly
 	$(BIN)/mypy
 
-contracts: setup ## Import contract, agent files, size of tool definitions, what skills show
+contracts: setup ## Import contract, agent files, size of tool definitions
 	$(BIN)/lint-imports
 	$(BIN)/python tests/plugin/lint_agents.py
 	$(BIN)/python -m tests.plugin.tool_sizes
-	$(BIN)/python -m tests.plugin.check_shown
 
 bench: setup ## Run every benchmark, short; peers are installed on first use
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --quick || exit 1; done
@@ -50,6 +49,7 @@ soak: setup ## Run the fault and load programs for long (more than an hour)
 	$(BIN)/python -m tests.messaging.soak
 	$(BIN)/python -m tests.serving.load
 	$(BIN)/python -m tests.orchestration.rollouts.soak_rollouts --rounds 1000
+	$(BIN)/python -m tests.orchestration.soak_runs
 	$(BIN)/python benchmarks/alias_moves.py
 
 lock: ## Renew the lock files (needs uv)

@@ -3,7 +3,7 @@
 import resource
 from pathlib import Path
 
-__all__ = ["resident_mb"]
+__all__ = ["grown_mb", "resident_mb"]
 
 STATM = Path("/proc/self/statm")
 
@@ -15,3 +15,9 @@ def resident_mb() -> float | None:
     except OSError:
         return None
     return pages * resource.getpagesize() / 1e6
+
+
+def grown_mb(before_mb: float | None) -> float | None:
+    """Return by how much this process has grown since it had ``before_mb``; None if not told."""
+    now_mb = resident_mb()
+    return None if before_mb is None or now_mb is None else now_mb - before_mb

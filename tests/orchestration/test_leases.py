@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import psutil
+import pytest
+
 from ml_orchestrator.orchestration.leases import Leases, is_running
 
 
@@ -76,3 +79,43 @@ def test_a_process_that_reuses_the_number_of_a_dead_worker_is_not_that_worker(
 
     assert is_running(own)
     assert not is_running(earlier)
+
+
+def test_a_lease_from_before_the_clock_was_set_back_is_silent_until_it_is_renewed(
+    tmp_path: Path,
+) -> None:
+    leases, clock = _leases(tmp_path)
+    leases.take("a")
+    (before,) = leases.all()
+    clock.now -= 600
+    assert leases.is_silent(before)
+    assert not leases.has_worker()
+
+    assert leases.renew("a")
+    assert leases.has_worker()
+    assert not leases.revoke(before)  # who saw it as silent comes too late
+
+
+def test_a_worker_is_known_again_after_the_clock_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases, _ = _leases(tmp_path)
+    leases.take("a")
+    (own,) = leases.all()
+    boot, create = psutil.boot_time, psutil.Process.create_time
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot() - 3_600)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: create(process) - 3_600)
+
+    assert is_running(own)
+
+
+def test_a_lease_written_by_an_earlier_release_still_names_its_process(tmp_path: Path) -> None:
+    leases, _ = _leases(tmp_path)
+    leases.take("a")
+    (own,) = leases.all()
+    started = psutil.Process().create_time()
+    written = type(own)("b", own.host, own.pid, started, own.renewed_at, 1)
+    other = type(own)("c", own.host, own.pid, started - 60, own.renewed_at, 1)
+
+    assert is_running(written)
+    assert not is_running(other)

@@ -17,7 +17,7 @@ from importlib import metadata
 
 from ml_orchestrator.breaker import Breaker
 from ml_orchestrator.doors import alone, import_alone
-from ml_orchestrator.memory_use import resident_mb
+from ml_orchestrator.memory_use import grown_mb, resident_mb
 
 __all__ = ["KINDS", "Extension", "find_again", "found", "loading_package"]
 
@@ -94,9 +94,7 @@ class Extension:
         else:
             self.is_loaded = True
             self.import_ms = (time.perf_counter() - began_at) * 1e3
-            after_mb = resident_mb()
-            if before_mb is not None and after_mb is not None:
-                self.grew_mb = after_mb - before_mb
+            self.grew_mb = grown_mb(before_mb)
             self.breaker.succeeded()
 
 

@@ -20,6 +20,8 @@ import psutil
 __all__ = ["Lease", "Leases", "is_running", "kill"]
 
 WAIT_S = 2.0
+SAME_S = 1.5  # two looks at when a process started may differ by a tick and a rounded boot time
+EPOCH_S = 1e9  # what is larger was written by release 0.1.0 before 2026-11-27: since the epoch
 _COLUMNS = "executor_id, host, pid, process_started_at, renewed_at, is_live"
 _TABLE = """
     CREATE TABLE IF NOT EXISTS leases (
@@ -34,7 +36,11 @@ _TAKE = """
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One worker process, named by its executor id; times are seconds since the epoch."""
+    """One worker process, named by its executor id.
+
+    ``renewed_at`` is in seconds since the epoch, ``process_started_at`` since the machine started:
+    a clock that is set does not make a living process look like another.
+    """
 
     executor_id: str
     host: str
@@ -60,7 +66,7 @@ class Leases:
     def take(self, executor_id: str) -> None:
         """Enter this process under a name of its own, live from now on; or live again."""
         process = psutil.Process()
-        row = (executor_id, socket.gethostname(), process.pid, process.create_time(), self._clock())
+        row = (executor_id, socket.gethostname(), process.pid, _since_boot(process), self._clock())
         with self._writing() as connection:
             connection.execute(_TAKE, row)
 
@@ -94,8 +100,12 @@ class Leases:
         return [Lease(*row) for row in rows]
 
     def is_silent(self, lease: Lease) -> bool:
-        """Whether a lease has not been renewed in time."""
-        return self._clock() - lease.renewed_at > self._ttl_s
+        """Whether a lease has not been renewed in time.
+
+        One that was renewed in the future is silent, too: the clock was set back since, and its
+        holder has not renewed it yet. A living one does so in a moment.
+        """
+        return abs(self._clock() - lease.renewed_at) > self._ttl_s
 
     def has_worker(self) -> bool:
         """Whether a live lease exists, renewed in time by a process that still runs."""
@@ -121,11 +131,18 @@ class Leases:
             yield connection
 
 
+def _since_boot(process: psutil.Process) -> float:
+    # psutil 7.2 adds the boot time as it is by the clock now; taken off again, nothing moves.
+    return process.create_time() - psutil.boot_time()
+
+
 def is_running(lease: Lease) -> bool:
     """Whether the very process of a lease still runs on this machine."""
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(lease.pid)
-        is_same = abs(process.create_time() - lease.process_started_at) < 1
+        is_old = lease.process_started_at > EPOCH_S
+        started = process.create_time() if is_old else _since_boot(process)
+        is_same = abs(started - lease.process_started_at) < SAME_S
         return is_same and process.status() != psutil.STATUS_ZOMBIE
     return False
 

@@ -1,5 +1,6 @@
 """From the rows of the workflow database to the status of a run."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -34,6 +35,10 @@ _STATES: dict[str, RunState] = {
 }
 # Looked at where there is one: what reads its plan is not needed for the built-in workflows.
 _PIPELINES = "ml_orchestrator.orchestration.pipelines.looking:steps_of"
+# What SQLite and Postgres say; the rest of their message holds what was to be recorded.
+_REFUSED = re.compile(
+    r"database or disk is full|disk I/O error|database is locked|readonly database|No space left"
+)
 _SHOWN_ERRORS = {StepFailedError.__name__, *errors.__all__}
 
 
@@ -150,4 +155,9 @@ def _error(error: Exception | None) -> str:
         return "The run was taken over too often: each time its worker died. See logs/worker.log."
     if getattr(error, "name", "") in _SHOWN_ERRORS:
         return str(error)
+    if refused := _REFUSED.search(str(error)):
+        return (
+            f"What the run did could not be recorded: {refused[0]}. Make room, or see to the "
+            "database, then resume it; the step that it was at is run again."
+        )
     return "The run failed unexpectedly. See logs/worker.log of the data directory."

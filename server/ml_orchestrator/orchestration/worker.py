@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -18,6 +19,7 @@ from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration._dbos.database import prepare
 from ml_orchestrator.orchestration.child import run_in_child, run_step_child
 from ml_orchestrator.orchestration.execution import Job, perform
+from ml_orchestrator.orchestration.in_flight import InFlight
 from ml_orchestrator.orchestration.launch import worker_leases
 from ml_orchestrator.orchestration.leases import Leases, kill
 from ml_orchestrator.orchestration.pipelines.performing import Performer
@@ -133,6 +135,7 @@ def _bury_predecessors(leases: Leases) -> Sequence[str]:
 
 def _executor(settings: Settings, database: Database) -> engine.Execute:
     store = ProgressStore(database)
+    in_flight = InFlight()
 
     async def execute(job: Job) -> dict[str, Any]:
         if job.is_isolated or STEPS[job.catalogued].isolated:
@@ -140,7 +143,8 @@ def _executor(settings: Settings, database: Database) -> engine.Execute:
             return await run_in_child(settings, job)
         report = _UntilCancelled(Reporter(store, job.run_id, job.step))
         try:
-            return await asyncio.to_thread(perform, settings, job, report)
+            key = (job.run_id, job.attempt, job.place, job.step)
+            return await in_flight.once(key, partial(perform, settings, job, report))
         except asyncio.CancelledError:
             report.is_cancelled.set()
             raise

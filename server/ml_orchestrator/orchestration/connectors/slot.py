@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from ml_orchestrator.breaker import Breaker
 from ml_orchestrator.doors import Door
 from ml_orchestrator.errors import OrchestratorError, UnavailableError
-from ml_orchestrator.memory_use import resident_mb
+from ml_orchestrator.memory_use import grown_mb, resident_mb
 from ml_orchestrator.orchestration.connectors.contract import Connector, Cost
 from ml_orchestrator.orchestration.connectors.plan import Plan
 from ml_orchestrator.settings import Settings
@@ -133,9 +133,7 @@ class Slot(Generic[T]):
             raise
         self.breaker.succeeded()
         took_ms = (time.perf_counter() - began_at) * 1e3
-        after_mb = resident_mb()
-        is_told = before_mb is not None and after_mb is not None
-        self.cost = self.cost or Cost(took_ms, after_mb - before_mb if is_told else None)
+        self.cost = self.cost or Cost(took_ms, grown_mb(before_mb))
         return part
 
     def _renew(self) -> None:

@@ -1,0 +1,162 @@
+"""Faults put into the store and the worker of runs: none is lost, no step is done twice."""
+
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+from tests.orchestration.run_world import NAMES, World
+
+LOCKED_S = 1.5  # soak_runs holds it for ten
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    opened = World(tmp_path)
+    try:
+        yield opened
+    finally:
+        opened.close()
+        if event.contains(Engine, "checkout", _lift):
+            event.remove(Engine, "checkout", _lift)
+
+
+def begin(world: World, run_id: str = "run-1x") -> None:
+    """Start a worker and a run, and wait until its first step is at work."""
+    world.start_worker()
+    world.start_run(run_id)
+    world.until(lambda: world.ledger.running(run_id, "first") == 1, "the first step begins")
+
+
+def finish(world: World, run_id: str = "run-1x", steps: tuple[str, ...] = NAMES) -> None:
+    """Let steps end well, each as it comes, and see that each was done once."""
+    for step in steps:
+        world.until(lambda step=step: world.ledger.running(run_id, step) == 1, f"{step} begins")  # type: ignore[misc]
+        world.order(run_id, step, "finish")
+    world.until(lambda: world.client.status(run_id).is_over, "the run is over")
+    status = world.client.status(run_id)
+    assert (status.state, status.result) == ("succeeded", {step: run_id for step in NAMES})
+    ended = Counter((deed.run_id, deed.step) for deed in world.ledger.ended)
+    assert ended == {(run_id, step): 1 for step in NAMES}
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the write lock of a database, as a process that hangs in a transaction does."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            holder.execute("ROLLBACK")
+
+
+def test_a_step_that_ignores_the_cancel_is_not_run_beside_itself_when_the_run_is_resumed(
+    world: World,
+) -> None:
+    begin(world)
+    world.client.cancel("run-1x")
+    assert world.ledger.running("run-1x", "first") == 1
+    world.client.resume("run-1x")
+    world.until(lambda: world.ledger.wanted["run-1x", "first"] == 2, "the step is come to again")
+
+    assert world.ledger.running("run-1x", "first") == 1
+    finish(world)
+    assert len(world.ledger.begun) == len(NAMES)
+
+
+def test_a_step_that_failed_for_a_cancelled_run_is_run_anew_for_the_resumed_one(
+    world: World,
+) -> None:
+    begin(world)
+    world.client.cancel("run-1x")
+    world.client.resume("run-1x")
+    world.until(lambda: world.ledger.wanted["run-1x", "first"] == 2, "the step is come to again")
+    world.order("run-1x", "first", "fail")
+    world.until(lambda: world.ledger.running("run-1x", "first") == 1, "it is run anew")
+    world.ledger.ended.clear()
+    world.ledger.begun.pop(0)
+
+    finish(world)
+
+
+def test_a_locked_database_delays_a_run_and_loses_nothing(world: World) -> None:
+    begin(world)
+    started = threading.Thread(target=world.start_run, args=("run-2x",))
+    with locked(world.settings.home / "workflows.db"):
+        started.start()
+        world.order("run-1x", "first", "finish")
+        time.sleep(LOCKED_S)
+        assert world.client.status("run-1x").state == "running"
+    started.join()
+
+    finish(world, steps=NAMES[1:])
+    world.ledger.ended.clear()
+    finish(world, "run-2x")
+
+
+def test_a_full_disk_fails_a_run_clearly_and_it_goes_on_when_there_is_room(world: World) -> None:
+    begin(world)
+    world.order("run-1x", "first", "finish")
+    world.until(lambda: world.ledger.running("run-1x", "second") == 1, "the second step begins")
+    with full_disk(world.settings.home / "workflows.db"):
+        world.order("run-1x", "second", "finish large")
+        world.until(lambda: world.client.status("run-1x").is_over, "the run is over")
+    status = world.client.status("run-1x")
+    assert world.client.resume("run-1x").run_id == "run-1x.2"
+    for step in NAMES[1:]:
+        world.until(lambda step=step: world.ledger.running("run-1x", step) == 1, f"{step} begins")  # type: ignore[misc]
+        world.order("run-1x", step, "finish")
+    world.until(lambda: world.client.status("run-1x.2").is_over, "the run is over")
+
+    assert (status.state, status.error) == (
+        "failed",
+        "What the run did could not be recorded: database or disk is full. Make room, or see to "
+        "the database, then resume it; the step that it was at is run again.",
+    )
+    assert world.client.status("run-1x.2").state == "succeeded"
+    done = Counter(deed.step for deed in world.ledger.ended)
+    assert done == {"first": 1, "second": 2, "third": 1}  # what could not be recorded is repeated
+
+
+def test_a_worker_that_dies_at_each_step_loses_none_and_repeats_only_what_it_was_at(
+    world: World,
+) -> None:
+    begin(world)
+    for step in NAMES:
+        world.until(lambda step=step: world.ledger.running("run-1x", step) == 1, f"{step} begins")  # type: ignore[misc]
+        world.kill_worker()
+        world.start_worker()
+        world.until(lambda step=step: world.ledger.running("run-1x", step) == 1, f"{step} begins")  # type: ignore[misc]
+        world.order("run-1x", step, "finish")
+    world.until(lambda: world.client.status("run-1x").is_over, "the run is over")
+
+    assert world.client.status("run-1x").result == {step: "run-1x" for step in NAMES}
+    assert Counter(deed.step for deed in world.ledger.begun) == dict.fromkeys(NAMES, 2)
+    assert Counter(deed.step for deed in world.ledger.ended) == dict.fromkeys(NAMES, 1)
+
+
+def _lift(connection: sqlite3.Connection, *_: object) -> None:
+    connection.execute("PRAGMA max_page_count=4294967294")
+
+
+@contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """Let no connection of this process make a database larger, as on a disk without room."""
+    with closing(sqlite3.connect(path)) as looking:
+        (pages,) = looking.execute("PRAGMA page_count").fetchone()
+
+    def limit(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    event.listen(Engine, "checkout", limit)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "checkout", limit)
+        event.listen(Engine, "checkout", _lift)
