@@ -67,3 +67,11 @@ def test_long_parts_of_a_sentence_are_no_options() -> None:
     )
     added = improve(asked, ["step_by_step"]).text.removeprefix(asked)
     assert "limitation of liability" not in added
+
+
+def test_marks_that_wait_for_the_author_earn_nothing() -> None:
+    asked = "Write a blog post about tea."
+    with_marks, without = improve(asked), improve(asked, may_ask=False)
+
+    assert "[FILL IN:" in with_marks.text
+    assert with_marks.score_before < with_marks.score_after <= without.score_after

@@ -1,18 +1,19 @@
 """The L0 score: how far a prompt meets a written rubric. It says nothing about answers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ml_orchestrator.optimization.models import Criterion, RubricScore
 from ml_orchestrator.optimization.needs import SPECIFICS, is_needed, missing_specifics
-from ml_orchestrator.optimization.reading import Reading, read_prompt
+from ml_orchestrator.optimization.reading import FILL, Reading, read_prompt
 from ml_orchestrator.optimization.reading_patterns import bare_placeholders
 from ml_orchestrator.optimization.rules.brevity import paddings
 from ml_orchestrator.optimization.rules.clarity import vague_places
 from ml_orchestrator.optimization.rules.structure import LONG_WORDS
 
-__all__ = ["CRITERIA", "score_prompt"]
+__all__ = ["score_prompt"]
 
+_FILLED_WEIGHT = 1.5
 _MOST_OPEN = 4  # marks for the author; with more the prompt is a form, not a prompt
 
 
@@ -28,9 +29,10 @@ class _Line:
 def score_prompt(prompt: str | Reading) -> RubricScore:
     """Return the rubric's score of a prompt: the weighted mean of the criteria that apply.
 
-    The same prompt always gets the same score. Each criterion scores 0 to 1; marks that wait for
-    the author (``[FILL IN: …]``) are a criterion that lowers the score until they are filled. The
-    patterns know English only: the score of another prompt means nothing.
+    The same prompt always gets the same score. Each criterion scores 0 to 1. Lines with marks that
+    wait for the author (``[FILL IN: …]``) count for nothing, and are a criterion that lowers the
+    score until they are filled. The patterns know English only: the score of another prompt means
+    nothing.
 
     >>> score_prompt("Sum up {text}.").score < score_prompt(
     ...     "Summarise the report in <text> in 3 sentences for managers. Use only what it says. "
@@ -39,17 +41,29 @@ def score_prompt(prompt: str | Reading) -> RubricScore:
     True
     """
     reading = read_prompt(prompt) if isinstance(prompt, str) else prompt
-    criteria = tuple(_measured(reading))
+    criteria = tuple(_measured(_without_blanks(reading), reading.open_fills))
     total = sum(line.weight for line in criteria)
     score = sum(line.weight * line.score for line in criteria) / total
     return RubricScore(score=round(score, 4), criteria=criteria)
 
 
-def _measured(reading: Reading) -> Iterator[Criterion]:
-    for name, line in CRITERIA.items():
+def _without_blanks(reading: Reading) -> Reading:
+    """Return the prompt without the lines that its author still has to fill."""
+    if not reading.open_fills:
+        return reading
+    kept = (line for line in reading.text.split("\n") if not FILL.search(line))
+    return read_prompt("\n".join(kept))
+
+
+def _measured(reading: Reading, open_fills: Sequence[str]) -> Iterator[Criterion]:
+    for name, line in _CRITERIA.items():
         if line.applies(reading):
             score, why = line.measure(reading)
             yield Criterion(name=name, weight=line.weight, score=round(score, 4), why=why)
+    if open_fills:
+        score = max(0.0, 1 - len(open_fills) / _MOST_OPEN)
+        why = f"{len(open_fills)} marks wait for the author."
+        yield Criterion(name="filled", weight=_FILLED_WEIGHT, score=round(score, 4), why=why)
 
 
 def _always(_: Reading) -> bool:
@@ -103,12 +117,7 @@ def _data(reading: Reading) -> tuple[float, str]:
     return share, f"{n_open} of {len(reading.data)} pieces of data are not marked off."
 
 
-def _filled(reading: Reading) -> tuple[float, str]:
-    n_open = len(reading.open_fills)
-    return max(0.0, 1 - n_open / _MOST_OPEN), f"{n_open} marks wait for the author."
-
-
-CRITERIA: dict[str, _Line] = {
+_CRITERIA: dict[str, _Line] = {
     "task": _Line(3, _always, _task),
     "specifics": _Line(2, lambda reading: reading.kind in SPECIFICS, _specifics),
     "output": _component("output", 2),
@@ -122,5 +131,4 @@ CRITERIA: dict[str, _Line] = {
     "concision": _Line(0.5, _always, _concise),
     "structure": _Line(1, _has_long_paragraph, _sections),
     "data": _Line(1.5, lambda reading: bool(reading.data), _data),
-    "filled": _Line(1.5, lambda reading: bool(reading.open_fills), _filled),
 }
