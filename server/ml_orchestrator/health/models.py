@@ -222,4 +222,7 @@ class DriftPage(Record):
 
     page: Annotated[str, Field(description="Path of the HTML page.")]
     is_drifted: Annotated[bool, Field(description="Whether the data set as a whole drifted.")]
+    mlflow_run: Annotated[
+        str | None, Field(description="MLflow run it was logged as; null unless asked for.")
+    ] = None
     summary: Annotated[str, Field(description="The finding in one or two sentences.")]

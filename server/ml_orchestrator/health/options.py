@@ -39,6 +39,7 @@ class DriftOptions:
     chunk: str | None = None
     model: str | None = None
     column_types: Mapping[str, ColumnType] = field(default_factory=dict)
+    to_mlflow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,12 @@
 """MLflow as the record of experiments; the one module of the life cycle that imports it."""
 
 import logging
-import math
 import os
-import platform
-import re
 import tempfile
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -16,13 +14,18 @@ import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
 from ml_orchestrator.errors import (
-    IntegrityViolationError,
     InvalidInputError,
-    NotFoundError,
     OrchestratorError,
     UnavailableError,
 )
 from ml_orchestrator.lifecycle.models import LoggedModel
+from ml_orchestrator.lifecycle.run_content import (
+    check_content,
+    check_run_id,
+    example_rows,
+    note_platform,
+    read_small,
+)
 from ml_orchestrator.lifecycle.signature import mlflow_type, signature_columns
 from ml_orchestrator.storage._mlflow.errors import ODD_ANSWERS, translated
 from ml_orchestrator.storage._mlflow.files import fetch_file
@@ -37,7 +40,7 @@ os.environ.update(mlflow_defaults(os.environ))
 import mlflow.sklearn
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel as MlflowModel
-from mlflow.entities import LoggedModelOutput, Metric, Param, Run
+from mlflow.entities import LoggedModelInput, LoggedModelOutput, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
@@ -48,10 +51,8 @@ RUN_TAG = "ml_orchestrator.run_id"
 MODEL_TAG = "ml_orchestrator.model_id"
 MAX_PARAM = 6_000  # characters MLflow keeps of a parameter
 BATCH = 100  # parameters and tags MLflow takes at once
-EXAMPLE_ROWS = 5
+METRICS_BATCH = 1_000
 MAX_FILE_BYTES = 8_000_000
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _log = logging.getLogger(__name__)
 
 
@@ -114,7 +115,8 @@ class MlflowTracker:
                 or the artifact root; none is.
             UnavailableError: MLflow cannot serve now.
         """
-        _check(orchestrator_run_id, experiment, model_name, metrics, artifacts)
+        check_run_id(orchestrator_run_id)
+        check_content(("experiment", experiment), ("model", model_name), metrics, artifacts)
         columns = signature_columns(input_example, may_miss=may_miss)
         with _logging():
             experiment_id = self._experiment(experiment)
@@ -137,7 +139,7 @@ class MlflowTracker:
                     run_id,
                     sk_model=model,
                     signature=_signature(columns, predictions),
-                    input_example=_example(input_example),
+                    input_example=example_rows(input_example),
                     pip_requirements=list(pip_requirements),
                     skops_trusted_types=list(trusted_types),
                 )
@@ -147,6 +149,70 @@ class MlflowTracker:
                 raise
             self._client.set_terminated(run_id, "FINISHED")
             return self._logged(self._client.get_run(run_id))
+
+    def log_report(
+        self,
+        *,
+        experiment: str,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        series: Mapping[str, Sequence[float]],
+        tags: Mapping[str, str],
+        artifacts: Mapping[str, bytes],
+        about_run: str | None = None,
+    ) -> str:
+        """Log what was found of data or of a model as a run, and return the run.
+
+        Args:
+            experiment: MLflow experiment, created if it is new.
+            params: Written as text, cut at 6,000 characters.
+            metrics: Finite numbers.
+            series: Finite numbers by step, from 0.
+            tags: Tags of the run.
+            artifacts: Content by relative path.
+            about_run: MLflow run of the model that it is about, which becomes its input where
+                that run logged one of ours.
+
+        Raises:
+            InvalidInputError: a name or a number cannot be logged.
+            IntegrityViolationError: MLflow would have the files written elsewhere than to itself
+                or the artifact root; none is.
+            UnavailableError: MLflow cannot serve now.
+        """
+        check_content(("experiment", experiment), None, metrics, artifacts)
+        with _logging():
+            run = self._client.create_run(self._experiment(experiment), tags=dict(tags))
+            run_id = run.info.run_id
+            try:
+                self._place(run.info.artifact_uri)
+                self._log_series(run_id, params, {k: [v] for k, v in metrics.items()} | {**series})
+                self._log_files(run_id, artifacts)
+                if about_run and (model_id := self._model_of(about_run)):
+                    self._client.log_inputs(run_id, models=[LoggedModelInput(model_id)])
+            except Exception:
+                self._client.set_terminated(run_id, "FAILED")
+                raise
+            self._client.set_terminated(run_id, "FINISHED")
+            return str(run_id)
+
+    def _model_of(self, run_id: str) -> str | None:
+        tag = self._client.get_run(run_id).data.tags.get(MODEL_TAG)
+        return None if tag is None else str(tag)
+
+    def _log_series(
+        self, run_id: str, params: Mapping[str, Any], series: Mapping[str, Sequence[float]]
+    ) -> None:
+        at = time.time_ns() // 1_000_000
+        rows = [
+            Metric(name, float(value), at, step)
+            for name, values in series.items()
+            for step, value in enumerate(values)
+        ]
+        for start in range(0, len(rows), METRICS_BATCH):
+            self._client.log_batch(run_id, metrics=rows[start : start + METRICS_BATCH])
+        texts = [Param(key, str(value)[:MAX_PARAM]) for key, value in params.items()]
+        for start in range(0, len(texts), BATCH):
+            self._client.log_batch(run_id, params=texts[start : start + BATCH])
 
     def read_file(self, run_id: str, path: str) -> bytes:
         """Return a small file that was logged with a run.
@@ -167,7 +233,8 @@ class MlflowTracker:
         with translated():
             place = self._place(self._client.get_run(run_id).info.artifact_uri or "")
             if place.startswith("file:"):
-                return _read(local_path(f"{place}/{quote(path)}", self._root), path)
+                file = local_path(f"{place}/{quote(path)}", self._root)
+                return read_small(file, path, limit_bytes=MAX_FILE_BYTES)
             return fetch_file(
                 place, path, tracking_uri=self._tracking_uri, limit_bytes=MAX_FILE_BYTES
             )
@@ -247,26 +314,9 @@ class MlflowTracker:
                 serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
                 **content,
             )
-            _note_platform(Path(directory))
+            note_platform(Path(directory))
             self._client.log_model_artifacts(entry.model_id, directory)
         self._client.finalize_logged_model(entry.model_id, "READY")
-
-
-def _note_platform(directory: Path) -> None:
-    """Add what MLflow leaves out; ``registry.environment`` reads it, pip takes it as a comment."""
-    with (directory / "requirements.txt").open("a", encoding="utf-8") as file:
-        file.write(f"\n# platform: {platform.system()} {platform.machine()}\n")
-
-
-def _example(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the first rows as MLflow writes them in strict JSON, null where a value is missing.
-
-    In a column of numbers MLflow 3.17 would write NaN, which is not JSON; and it compares column
-    names in a way that pandas 3 deprecates for text columns.
-    """
-    rows = frame.head(EXAMPLE_ROWS).set_axis(frame.columns.astype(object), axis="columns")
-    rows = rows.astype(object)
-    return rows.where(rows.notna(), None)
 
 
 def _signature(columns: list[tuple[str, str, bool]], predictions: Any) -> ModelSignature:
@@ -275,39 +325,6 @@ def _signature(columns: list[tuple[str, str, bool]], predictions: Any) -> ModelS
     ]
     kind = mlflow_type(pd.Series(predictions).dtype, "prediction")
     return ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec(kind)]))
-
-
-def _check(
-    run_id: str,
-    experiment: str,
-    model_name: str,
-    metrics: Mapping[str, float],
-    artifacts: Mapping[str, bytes],
-) -> None:
-    if not _RUN_ID.fullmatch(run_id):
-        raise InvalidInputError(f"{run_id[:80]!r} cannot be a run id: letters, digits, _ and -.")
-    for kind, name in (("experiment", experiment), ("model", model_name)):
-        if not _NAME.fullmatch(name):
-            raise InvalidInputError(
-                f"{name[:80]!r} cannot name {kind}: 1 to 128 letters, digits, _ . and -."
-            )
-    if odd := [name for name, value in metrics.items() if not math.isfinite(value)]:
-        raise InvalidInputError(f"Metrics must be finite; these are not: {', '.join(odd)}.")
-    for path in map(PurePosixPath, artifacts):
-        if path.is_absolute() or ".." in path.parts or not path.name:
-            raise InvalidInputError(f"Artifact path {str(path)!r} leaves the run's directory.")
-
-
-def _read(file: Path, name: str) -> bytes:
-    if not file.is_file():
-        raise NotFoundError(f"The run has no file {name!r}.")
-    with file.open("rb") as opened:
-        content = opened.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise IntegrityViolationError(
-            f"{name!r} has more than {MAX_FILE_BYTES} bytes; no more are read."
-        )
-    return content
 
 
 @contextmanager

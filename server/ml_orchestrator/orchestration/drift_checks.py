@@ -27,6 +27,7 @@ from ml_orchestrator.health.report import check_drift
 from ml_orchestrator.health.together import check_together
 from ml_orchestrator.health.vector_groups import groups_of
 from ml_orchestrator.memory._vectors import Embedder, open_model
+from ml_orchestrator.orchestration.drift_runs import log_drift, options_as_params
 from ml_orchestrator.orchestration.importances import importances_of
 from ml_orchestrator.orchestration.samples import SampleReader, Side, side_of
 from ml_orchestrator.settings import Settings
@@ -73,13 +74,25 @@ class DriftChecker:
     def write_report(self, reference: str, current: str, options: DriftOptions) -> DriftPage:
         """Write what `check` finds, with its pictures, as a page, and say where it is.
 
+        With ``to_mlflow`` it becomes a run of the experiment ``monitoring`` too.
+
         Raises:
-            OrchestratorError: as for `check`, or the page cannot be written.
+            OrchestratorError: as for `check`, or the page cannot be written, or not be logged.
         """
         report, pictures = self.check(reference, current, replace(options, with_plot=True))
         title = f"Drift between {current} and {reference}"
-        path = self._pages.save(drift_page(report, pictures, title=title))
-        return DriftPage(page=str(path), is_drifted=report.is_drifted, summary=report.summary)
+        page = drift_page(report, pictures, title=title)
+        path = self._pages.save(page)
+        run_id = None
+        if options.to_mlflow:
+            asked = {"reference": reference, "current": current, **options_as_params(options)}
+            run_id = log_drift(self._settings, report, page, pictures, asked, model=options.model)
+        return DriftPage(
+            page=str(path),
+            is_drifted=report.is_drifted,
+            mlflow_run=run_id,
+            summary=report.summary,
+        )
 
     def performance(
         self, reference: str, current: str, options: PerformanceOptions

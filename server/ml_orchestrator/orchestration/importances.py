@@ -8,7 +8,7 @@ from ml_orchestrator.lifecycle._mlflow import MlflowTracker
 from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.settings import Settings
 
-__all__ = ["importances_of"]
+__all__ = ["importances_of", "version_and_run"]
 
 SUMMARY = "summary.json"
 
@@ -16,7 +16,21 @@ SUMMARY = "summary.json"
 def importances_of(settings: Settings, model: str) -> tuple[str, Mapping[str, float]]:
     """Return a version's name and the importance of each of its columns.
 
-    They are empty where no training of ours made it.
+    They are empty where no training of ours made it. Arguments and errors as `version_and_run`.
+    """
+    version, run_id = version_and_run(settings, model)
+    if run_id is None:
+        return version, {}
+    tracker = MlflowTracker(settings.mlflow_tracking_uri, settings.home)
+    try:
+        summary = json.loads(tracker.read_file(run_id, SUMMARY))
+        return version, {i["feature"]: float(i["loss"]) for i in summary["importances"]}
+    except (NotFoundError, ValueError, TypeError, KeyError):
+        return version, {}  # another program made it; `weigh` says that nothing is known
+
+
+def version_and_run(settings: Settings, model: str) -> tuple[str, str | None]:
+    """Return a version's name, ``NAME/VERSION``, and the MLflow run that made it.
 
     Args:
         settings: where the registry is.
@@ -36,13 +50,4 @@ def importances_of(settings: Settings, model: str) -> tuple[str, Mapping[str, fl
     name = model[:at]
     with registry_for_a_step(settings) as desk:
         number = desk.resolve(name, model[at + 1 :])
-        run_id = desk.store.version(name, number).run_id
-    version = f"{name}/{number}"
-    if run_id is None:
-        return version, {}
-    tracker = MlflowTracker(settings.mlflow_tracking_uri, settings.home)
-    try:
-        summary = json.loads(tracker.read_file(run_id, SUMMARY))
-        return version, {i["feature"]: float(i["loss"]) for i in summary["importances"]}
-    except (NotFoundError, ValueError, TypeError, KeyError):
-        return version, {}  # another program made it; `weigh` says that nothing is known
+        return f"{name}/{number}", desk.store.version(name, number).run_id

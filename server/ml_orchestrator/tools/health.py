@@ -37,7 +37,8 @@ ChunkSize: TypeAlias = Annotated[
     ),
 ]
 OnlyColumns: TypeAlias = Annotated[
-    list[str] | None, Field(min_length=1, max_length=500, description="Only these.")
+    list[str] | None,
+    Field(min_length=1, max_length=500, description="Only these; e_*: one vector."),
 ]
 ForModel: TypeAlias = Annotated[
     str | None,
@@ -106,6 +107,7 @@ async def drift_report(
     chunk: ChunkSize = None,
     model: ForModel = None,
     column_types: ColumnTypes = {},  # noqa: B006 never changed; pydantic copies it
+    to_mlflow: Annotated[bool, Field(description="Also a run in experiment monitoring.")] = False,
 ) -> DriftPage:
     """Write what drift_check finds, with pictures, as an HTML page; the newest 100 are kept."""
     options = DriftOptions(
@@ -114,6 +116,7 @@ async def drift_report(
         chunk=chunk,
         model=model,
         column_types=column_types,
+        to_mlflow=to_mlflow,
     )
     return await monitoring.write_drift_report(reference, current, options)
 
@@ -139,9 +142,9 @@ async def performance_check(
     chunk: ChunkSize = None,
     with_plot: Annotated[bool, Field(description="Add a picture.")] = False,
 ) -> Annotated[CallToolResult, PerformanceReport]:
-    """Say whether a model became worse and since when: by labels, and without them by an estimate.
+    """Say whether a model became worse and since when, by labels or else by an estimate.
 
-    Estimates see shifted inputs, not concept drift.
+    That sees shifted inputs, not concept drift.
     """
     options = PerformanceOptions(
         target=target,

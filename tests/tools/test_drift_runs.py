@@ -1,0 +1,81 @@
+"""Drift reports as runs in MLflow, on request."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from mcp.client import Client
+from mlflow import MlflowClient
+from tests.registry.flowers import iris, make_desk, register_flowers
+from tests.tools.asking import ask
+
+from ml_orchestrator.app import build_server
+from ml_orchestrator.health.numbers import numbers_of
+from ml_orchestrator.health.report import check_drift
+from ml_orchestrator.settings import Settings
+
+ME = "data-pipeline-specialist"
+
+
+def read_json(path: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return content
+
+
+async def test_a_report_becomes_a_run_with_numbers_files_and_the_model_as_its_input(
+    tmp_path: Path, home: Path
+) -> None:
+    settings = Settings.read({"ML_ORCHESTRATOR_HOME": str(home)}, project_dir=tmp_path)
+    register_flowers(settings.home, make_desk(settings.home))
+    flowers = pl.from_pandas(iris()[0])
+    flowers.write_csv(tmp_path / "then.csv")
+    first = flowers.columns[0]
+    flowers.with_columns(pl.col(first) + 3).write_csv(tmp_path / "now.csv")
+    asked: dict[str, Any] = {"reference": "then.csv", "current": "now.csv", "agent": ME}
+
+    async with Client(build_server(settings)) as client:
+        plain = await ask(client, "drift_report", **asked)
+        page = await ask(
+            client, "drift_report", **asked, chunk="50rows", model="iris/1", to_mlflow=True
+        )
+
+    mlflow = MlflowClient(settings.mlflow_tracking_uri)
+    experiment = mlflow.get_experiment_by_name("monitoring")
+    assert plain["mlflow_run"] is None
+    assert experiment is not None
+    (run,) = mlflow.search_runs([experiment.experiment_id])
+    assert (run.info.run_id, run.info.status) == (page["mlflow_run"], "FINISHED")
+    assert run.data.params["reference"] == "then.csv"
+    assert (run.data.params["chunk"], run.data.params["alpha"]) == ("50rows", "0.05")
+    drifted = {name for name, value in run.data.metrics.items() if name.endswith("is_drifted")}
+    assert len(drifted) == 5
+    name = f"column.{first.replace('(', '_').replace(')', '_')}"
+    assert run.data.metrics[f"{name}.is_drifted"] == 1
+    assert run.data.metrics[f"{name}.p_adjusted"] < 1e-9
+    chunks = mlflow.get_metric_history(run.info.run_id, "share_drifted_by_chunk")
+    assert [(each.step, each.value > 0) for each in chunks] == [(0, True), (1, True), (2, True)]
+    files = {file.path for file in mlflow.list_artifacts(run.info.run_id)}
+    assert files == {"drift.html", "drift.json", "pictures"}
+    local = mlflow.download_artifacts(run.info.run_id, "drift.json", str(tmp_path))
+    kept = read_json(local)
+    assert kept["drifted_columns"] == [first]
+    assert run.data.tags["ml_orchestrator.model_version"] == "iris/1"
+    version = mlflow.get_model_version("iris", "1")
+    inputs = mlflow.get_run(run.info.run_id).inputs
+    assert inputs is not None
+    (model,) = inputs.model_inputs
+    assert version.run_id is not None
+    training = mlflow.get_run(version.run_id)
+    assert training.data.tags["ml_orchestrator.model_id"] == model.model_id
+
+
+def test_hostile_names_of_columns_have_names_mlflow_takes_and_stay_apart() -> None:
+    rng = np.random.default_rng(0)
+    names = ["a/b", "a\\b", "a_b", "ü" * 300, "x"]
+    table = {name: rng.normal(size=100) for name in names}
+    found = numbers_of(check_drift(table, table)).metrics
+    kept = sorted(name for name in found if name.endswith(".statistic"))
+    assert len(kept) == len(names)
+    assert {"column.a_b.statistic", "column.a_b-2.statistic", "column.a_b-3.statistic"} <= {*kept}
