@@ -13,8 +13,11 @@ import pytest
 from tests.orchestration.pipeline_bench import PipelineBench, open_pipelines
 from tests.orchestration.workflow_bench import until
 
+from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.orchestration.people import open_approvals
+from ml_orchestrator.orchestration.pipelines.scheduling import PipelineSchedules
 from ml_orchestrator.orchestration.progress import ProgressStore
+from ml_orchestrator.orchestration.schedules import Cadence, Schedules
 from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.storage.engine import open_database
 
@@ -73,6 +76,11 @@ class Person:
         self._database = open_database(pipes.settings.state_url, pipes.settings.home)
         self._approvals = open_approvals(self._database)
         self.progress = ProgressStore(self._database)
+        self.schedules = PipelineSchedules(pipes.settings, self._database)
+
+    def make_due(self) -> None:
+        """Let the scheduled pipeline be due now."""
+        Schedules(self._database).trigger("pipeline", "tested")
 
     def asked(self) -> Approval:
         """Wait until something is asked and return it."""
@@ -179,3 +187,20 @@ def test_a_run_of_another_plan_version_is_stopped_in_place_of_waiting_for_ever(
     assert status.state == "cancelled"
     assert "plans of version 0" in str(status.error)
     assert pipes.n_begun("one") == 0
+
+
+def test_a_scheduled_pipeline_starts_when_it_is_due_as_its_owner(
+    pipes: PipelineBench, person: Person
+) -> None:
+    planned = pipes.planned({"one": {}})
+    person.schedules.put(planned, {}, Cadence(cron="0 0 1 1 *"), owner="ann")
+    person.make_due()
+    pipes.begun("one")
+    until(lambda: pipes.client.runs(limit=1, cursor=None).runs[0].is_over, what="it is over")
+    (run,) = pipes.client.runs(limit=5, cursor=None).runs
+    person.schedules.remove("tested")
+
+    assert (run.workflow, run.actor, run.state) == ("pipeline:tested", "ann", "succeeded")
+    assert pipes.n_begun("one") == 1
+    with pytest.raises(NotFoundError, match="scheduled: none"):
+        person.schedules.remove("tested")

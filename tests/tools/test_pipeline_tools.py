@@ -3,6 +3,7 @@
 import ast
 import base64
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.tools.asking import ask, refusal
 
 from ml_orchestrator.app import build_server
 from ml_orchestrator.cli import main
+from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
 from ml_orchestrator.settings import Settings
 
 ME = "ml-orchestrator"
@@ -166,6 +168,21 @@ def test_a_pipeline_is_put_on_a_schedule_and_taken_off_it(
     assert "0 3 * * * (UTC)" in listed
     assert started == ["worker"]
     assert "No pipeline 'judged' is scheduled; scheduled: none." in capsys.readouterr().err
+
+
+def _yaml_blocks(page: str) -> list[str]:
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    return re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["docs/pipelines.md", "skills/design-pipeline/SKILL.md"])
+def test_the_pipelines_that_pages_show_could_start(page: str, tmp_path: Path) -> None:
+    settings = Settings.read({}, home=tmp_path / "home", project_dir=tmp_path)
+    (block,) = _yaml_blocks(page)
+    planned = plan_pipeline(block, {}, settings)
+
+    assert "approval" in {step.uses for step in planned.spec.steps.values()}
+    assert len(planned.order) > 5
 
 
 class _Task:

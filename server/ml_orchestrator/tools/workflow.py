@@ -40,7 +40,7 @@ async def workflow_run(
         WithJsonSchema({}),  # a shorter one, for the model
         Field(
             description="In place of name, a pipeline: YAML, object or path; see skill "
-            "design-a-pipeline."
+            "design-pipeline."
         ),
     ] = None,
     idempotency_key: IdempotencyKey = None,
