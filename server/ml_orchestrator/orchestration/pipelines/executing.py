@@ -114,7 +114,8 @@ class _Run:
             await _all_of(list(self._tasks.values()))
         finally:
             await _ended(list(self._tasks.values()))
-        if message := failed(self._settled):
+        in_order = {name: self._settled[name] for name in self._plan.order}
+        if message := failed(in_order):
             raise StepFailedError(message)
         try:
             return result_of(self._plan, self._scope())
