@@ -67,7 +67,7 @@ class Insight(Record):
         Field(
             min_length=1,
             max_length=128,
-            description="Such as training_optimization or model_performance.",
+            description="Such as model_performance.",
         ),
     ]
     insight: Annotated[LongText, Field(description="With its numbers.")]

@@ -85,7 +85,7 @@ async def policy_evaluate(
 ) -> PolicyReport:
     """Say what another policy would have earned by logged choices, unless they are too thin.
 
-    IPS, SNIPS, doubly robust; of the log also which rules help where (level L1).
+    IPS, SNIPS, doubly robust; of the log also which rules help (L1).
     """
     if table is None:
         return await learning.evaluate_log(target, kind)

@@ -64,7 +64,7 @@ async def memory_load(
     """Return what an agent remembers; call it before starting a task, and name the task.
 
     Gives a digest of similar ones, the newest records, the shared context, and how many messages
-    wait. memory_search finds older ones.
+    wait.
     """
     memory, digest, context = await collaboration.brief(agent, task, limit=limit)
     return LoadedMemory(memory=memory, digest=digest, shared_context=context)
@@ -135,7 +135,7 @@ async def memory_search(
 ) -> FoundMemories:
     """Find remembered tasks, insights and facts of all agents by their words.
 
-    Best first; each hit says why. Say in memory_save (used_records) which helped.
+    Best first. Say in memory_save (used_records) which helped.
     """
     filters = Filters(of_agent, kind, outcome, area, _utc("since", since), _utc("until", until))
     return await collaboration.search_memory(query, filters, limit=limit, cursor=cursor)
@@ -159,7 +159,7 @@ async def memory_forget(
         str | None, Field(max_length=64, description="Of the reviewed plan.")
     ] = None,
 ) -> Forgotten:
-    """Forget records for good, at most 200 a call: first with dry_run, then with its digest.
+    """Forget records for good: first with dry_run, then with its digest.
 
     Old ones go by themselves.
     """

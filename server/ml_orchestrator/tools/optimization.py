@@ -109,8 +109,8 @@ async def prompt_propose(
 ) -> Brief:
     """Begin bettering a prompt on examples; with session, see what to run or write next.
 
-    You write and run wordings; here they are judged, as by GEPA, last on hidden examples (L2).
-    Hand in with prompt_submit.
+    You write and run wordings; here they are judged, last on hidden examples (L2). Hand in with
+    prompt_submit.
     """
     if session is not None:
         if prompt is not None or examples is not None or checks:

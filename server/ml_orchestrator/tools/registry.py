@@ -69,7 +69,7 @@ async def registry_move_alias(
 ) -> MoveResult:
     """Move @champion, @challenger, @production, an environment (@dev, @staging) or another alias.
 
-    Its gates must pass. @production needs a person: they are asked, or the error says how.
+    @production needs a person: they are asked, or the error says how.
     """
     if approval is not None and was_asked(verdict):
         await write_down(approval, verdict, security=security, context=context)
@@ -93,7 +93,7 @@ async def registry_verify(
 ) -> VerifyReport:
     """Check that a version is byte for byte what was registered, and safe to load.
 
-    Also that Python and packages here fit. Nothing is loaded.
+    Also that Python and packages here fit.
     """
     return await deployment.verify(model, version)
 
@@ -108,8 +108,5 @@ async def model_predict(
     ],
     deployment: Deployment,
 ) -> PredictionSet:
-    """Predict with a verified version: a look at single predictions, not for traffic.
-
-    Rows must fit the model's signature.
-    """
+    """Predict with a verified version: a look at single predictions, not for traffic."""
     return await deployment.predict(model, version, rows)

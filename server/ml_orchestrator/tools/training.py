@@ -43,8 +43,7 @@ async def training_start(
         list[str],
         Field(
             max_length=10,
-            description="Such as linear, forest, histogram_boosting, lightgbm, neural_net; else "
-            "all.",
+            description="Such as linear, forest, lightgbm; else all.",
         ),
     ] = [],  # noqa: B006 never changed; pydantic copies it
     metric: Annotated[
