@@ -199,7 +199,7 @@ def _add_workflow(commands: Commands) -> None:
     acts.add_parser("schedules", help="what is scheduled, and when it is due")
     export = acts.add_parser("export", help="write it for another platform")
     export.add_argument(
-        "--to", choices=["airflow"], default="airflow", help="(default %(default)s)"
+        "--to", choices=["airflow", "kubeflow"], default="airflow", help="(default %(default)s)"
     )
     export.add_argument("--out", type=Path, metavar="PATH", help="default: standard output")
     for act in (validate, start, schedule, export):

@@ -15,7 +15,7 @@ from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.identity import person
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.pipelines.drawing import graph_text
-from ml_orchestrator.orchestration.pipelines.export import airflow_file
+from ml_orchestrator.orchestration.pipelines.export import PLATFORMS
 from ml_orchestrator.orchestration.pipelines.models import APPROVAL
 from ml_orchestrator.orchestration.pipelines.planning import Planned
 from ml_orchestrator.orchestration.pipelines.reading import MAX_BYTES
@@ -160,7 +160,7 @@ async def _schedules(_: Services, settings: Settings, __: argparse.Namespace) ->
 
 
 async def _export(services: Services, _: Settings, given: argparse.Namespace) -> int:
-    text = airflow_file(await _planned(services, given))
+    text = PLATFORMS[given.to](await _planned(services, given))
     if given.out is None:
         print(text, end="")
         return 0

@@ -3,11 +3,13 @@
 import ast
 import base64
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -213,7 +215,7 @@ class _Dag:
 
 
 def _airflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    sdk, exceptions = ModuleType("airflow.sdk"), ModuleType("airflow.exceptions")
+    sdk, exceptions = ModuleType("airflow.sdk"), ModuleType("airflow.sdk.exceptions")
 
     def task(function: Any = None, **options: Any) -> Any:
         return _Task(function) if function else lambda given: _Task(given, **options)
@@ -224,7 +226,7 @@ def _airflow(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, module in (
         ("airflow", ModuleType("airflow")),
         ("airflow.sdk", sdk),
-        ("airflow.exceptions", exceptions),
+        ("airflow.sdk.exceptions", exceptions),
     ):
         monkeypatch.setitem(sys.modules, name, module)
 
@@ -262,3 +264,64 @@ def test_a_pipeline_is_exported_as_a_dag_with_its_graph_that_runs_it(
     assert states["gate"] == {"value": 0.9}
     assert states["low"] == "AirflowSkipException"
     assert file["finish"].function(run_id) == {"winner": "b"}
+
+
+class _Component:
+    """What a container component gives when a pipeline calls it."""
+
+    def __init__(self, made: Any, **given: str) -> None:
+        self.spec, self.settings = made(**given), {}  # type: ignore[var-annotated]
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def kept(*values: Any, **named: Any) -> None:
+            self.settings[name] = (*values, *named.values())
+
+        return kept
+
+
+def test_a_pipeline_is_exported_as_a_file_for_kubeflow_whose_pod_runs_it(
+    in_project: Path,
+    home: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[_Component] = []
+    kfp = ModuleType("kfp")
+    kfp.compiler = ModuleType("compiler")  # type: ignore[attr-defined]
+    kfp.dsl = SimpleNamespace(  # type: ignore[attr-defined]
+        ContainerSpec=lambda **given: given,
+        PIPELINE_JOB_ID_PLACEHOLDER="job 1",
+        container_component=lambda function: (
+            lambda **given: made.append(_Component(function, **given)) or made[-1]
+        ),
+        pipeline=lambda **_: lambda function: function,
+    )
+    kfp.kubernetes = SimpleNamespace(mount_pvc=lambda task, **_: None)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "kfp", kfp)
+    spec = {**SPEC, "description": 'It\'s "$(touch gone)" `x`'}
+    (in_project / "p.yaml").write_text(yaml.safe_dump(spec))
+    out = ["--to", "kubeflow", "--out", "k.py"]
+    assert terminal(home, "workflow", "export", "p.yaml", *out) == 0
+    file: dict[str, Any] = {"__name__": "k"}
+    exec(compile((in_project / "k.py").read_text(), "k.py", "exec"), file)
+    file["pipeline"]()
+    (task,) = made
+    command = [*task.spec["command"], *task.spec["args"]]
+    fake = in_project / "ml-orchestrator"
+    fake.write_text('#!/bin/sh\ncat > spec.json; for each; do echo "$each"; done > given\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{in_project}:{os.environ['PATH']}")
+    subprocess.run(command, check=True, cwd=in_project)
+
+    assert json.loads((in_project / "spec.json").read_text()) == spec
+    assert (in_project / "given").read_text().splitlines() == [
+        "workflow",
+        "run",
+        "-",
+        "--watch",
+        "--key",
+        "job 1",
+        "--param=floor=0.5",
+    ]
+    assert not (in_project / "gone").exists()
+    assert task.settings["set_env_variable"] == ("ML_ORCHESTRATOR_HOME", "/srv/state")

@@ -1,11 +1,16 @@
-"""Pipelines as files of other platforms: an Airflow DAG that shows and waits for our run."""
+"""Pipelines as files of other platforms: an Airflow DAG with the graph, a Kubeflow pipeline.
+
+Both are Python that the platform's own library reads; nothing of it is needed here.
+"""
 
 import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ml_orchestrator.orchestration.pipelines.planning import Planned
 
-__all__ = ["airflow_file"]
+__all__ = ["PLATFORMS", "airflow_file", "kubeflow_file"]
 
 _AIRFLOW = '''\
 """Pipeline {name}, written by `ml-orchestrator workflow export --to airflow`.
@@ -23,8 +28,12 @@ import subprocess
 import time
 from datetime import datetime, timezone
 
-from airflow.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk import DAG, task
+
+try:
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+except ImportError:  # before Airflow 3.2
+    from airflow.exceptions import AirflowFailException, AirflowSkipException
 
 COMMAND = ["ml-orchestrator"]
 POLL_S = 5.0
@@ -103,6 +112,47 @@ with DAG(
 '''
 
 
+_KUBEFLOW = '''\
+"""Pipeline {name}, written by `ml-orchestrator workflow export --to kubeflow`.
+
+Run as a program it writes the pipeline's YAML (it needs kfp and kfp-kubernetes). One pod carries
+the whole graph out, since steps hand each other files in the data directory, a volume that one pod
+at a time mounts. A pod that was killed is tried again and goes on where the one before it was.
+
+IMAGE holds ml-orchestrator and the data. Digest of the specification: {digest}
+"""
+
+from kfp import compiler, dsl, kubernetes
+
+IMAGE = "registry.example/ml-orchestrator:1"
+VOLUME = "ml-orchestrator-state"  # ReadWriteOncePod
+HOME = "/srv/state"
+SPEC = {spec}
+PARAMS = {params}
+RUN = 'printf %s "$0" | ml-orchestrator workflow run - --watch --key "$@"'
+
+
+@dsl.container_component
+def carry_out(key: str) -> dsl.ContainerSpec:
+    """Run the pipeline to its end; the pod fails if the run does."""
+    return dsl.ContainerSpec(image=IMAGE, command=["sh", "-c", RUN, SPEC], args=[key, *PARAMS])
+
+
+@dsl.pipeline(name={dag_id}, description={description})
+def pipeline() -> None:
+    """One run for each run of this pipeline."""
+    task = carry_out(key=dsl.PIPELINE_JOB_ID_PLACEHOLDER)
+    task.set_caching_options(False)
+    task.set_retry(num_retries=2)
+    task.set_env_variable("ML_ORCHESTRATOR_HOME", HOME)
+    kubernetes.mount_pvc(task, pvc_name=VOLUME, mount_path=HOME)
+
+
+if __name__ == "__main__":
+    compiler.Compiler().compile(pipeline, {file})
+'''
+
+
 def airflow_file(planned: Planned) -> str:
     """Return the text of a Python file that Airflow 3 reads as a DAG with the pipeline's graph.
 
@@ -120,6 +170,31 @@ def airflow_file(planned: Planned) -> str:
         description=_literal(planned.spec.description or planned.spec.name),
         schedule=_literal(planned.spec.schedule),
     )
+
+
+def kubeflow_file(planned: Planned) -> str:
+    """Return the text of a Python file that kfp 2 compiles to a pipeline of one durable pod.
+
+    Parameters are those of now; a schedule is the cluster's own (a recurring run).
+    """
+    given = [
+        f"--param={name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in planned.params.items()
+    ]
+    return _KUBEFLOW.format(
+        name=planned.spec.name,
+        digest=planned.digest,
+        spec=_literal(json.dumps(planned.spec.plain())),
+        params=_literal(given),
+        dag_id=_literal(planned.spec.name.lower().replace("_", "-")),
+        description=_literal(planned.spec.description or planned.spec.name),
+        file=_literal(f"{planned.spec.name}.yaml"),
+    )
+
+
+PLATFORMS: Mapping[str, Callable[[Planned], str]] = MappingProxyType(
+    {"airflow": airflow_file, "kubeflow": kubeflow_file}
+)
 
 
 def _literal(value: Any) -> str:
