@@ -20,7 +20,12 @@ from ml_orchestrator.orchestration.compressing.checks import check_compression
 from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.orchestration.steps import STEPS, StepContext
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
+from ml_orchestrator.serving.engine import Request
+from ml_orchestrator.serving.loader import load_model
+from ml_orchestrator.serving.predict import predict
+from ml_orchestrator.serving.threaded import Answering
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 TRAINING = {
     "source": "shop.csv",
@@ -89,7 +94,6 @@ def test_a_forest_is_compressed_registered_as_challenger_and_serves_as_any_other
     assert by_method["onnx"]["equality"]["largest_difference"] < 1e-5
     assert by_method["onnx"]["verdict"] in ("kept", "no gain")
     assert by_method["quantise"]["verdict"] == "not possible"
-    assert report["winner"] in ("distil", "prune")
     winner = by_method[report["winner"]]
     assert winner["verdict"] == "kept"
     assert winner["size"]["after"] < winner["size"]["before"]
@@ -124,6 +128,41 @@ def test_a_forest_is_compressed_registered_as_challenger_and_serves_as_any_other
 
     with pytest.raises(InvalidInputError, match="itself made by compression"):
         case.refitted()
+
+
+def test_an_onnx_version_is_verified_loaded_and_predicts_as_the_one_it_was_made_from(
+    settings: Settings,
+) -> None:
+    params = TRAINING | {"trainers": ["histogram_boosting"], "model": "graph"}
+    run(settings, "train", "run-graph", params)
+    wish = {"model": "graph", "version": 1, "methods": ["onnx"], "prefer": "latency"}
+    outputs = run(settings, "compress", "run-graph-small", wish)
+
+    assert outputs["compress"]["compression"]["winner"] == "onnx"
+    assert outputs["promote"]["alias"] == "challenger"
+    rows = pl.read_csv(settings.project_dir / "shop.csv").drop("bought").head(40).to_dicts()
+    rows[0]["plan"], rows[1]["age"], rows[2]["plan"] = None, None, "a new one"
+    body = json.dumps({"dataframe_records": rows}).encode()
+    with registry_for_a_step(settings) as desk:
+        report = desk.vault.verify("graph", 2)
+        assert report.ok, [check for check in report.checks if not check.ok]
+        assert "graph_is_harmless" in {check.name for check in report.checks}
+        answers = []
+        for version in (1, 2):
+            with desk.vault.checkout("graph", version) as copy:
+                loaded = load_model(
+                    copy.directory / copy.description.model_file,
+                    signature_inputs=copy.description.signature_inputs,
+                    signature_outputs=copy.description.signature_outputs,
+                    extra_trusted=EXTRA_TRUSTED_TYPES,
+                    serialization=copy.description.serialization,
+                )
+            answers.append(predict(loaded, rows))
+            served = Answering(loaded).answer([Request("application/json", body)])[0]
+            assert (served.status, served.predictions) == (200, answers[-1].predictions)
+    assert answers[0].predictions == answers[1].predictions
+    first, second = ([row["True"] for row in given.probabilities or ()] for given in answers)
+    assert first == pytest.approx(second, abs=1e-6)
 
 
 def test_where_nothing_can_be_made_nothing_is_registered(settings: Settings) -> None:

@@ -57,7 +57,7 @@ def test_what_the_tracker_writes_is_accepted(directory: Path) -> None:
     (directory / "MLmodel").write_text(yaml.safe_dump(GOOD))
     description = validate_mlmodel(directory)
     assert description.model_file == "model.skops"
-    assert description.sklearn_version == "1.9.1"
+    assert description.library == "scikit-learn 1.9.1"
     assert "double" in description.signature_inputs
 
 
@@ -90,6 +90,54 @@ def test_what_the_tracker_writes_is_accepted(directory: Path) -> None:
 def test_every_other_wish_is_refused_by_name(directory: Path, path: str, value: Any) -> None:
     (directory / "MLmodel").write_text(yaml.safe_dump(changed(path, value)))
     with pytest.raises(IntegrityViolationError, match=path.rsplit(".", 1)[-1] + "|model files"):
+        validate_mlmodel(directory)
+
+
+def a_graph() -> dict[str, Any]:
+    """The description of an ONNX graph, as MLflow 3.17 writes it."""
+    onnx = {
+        "code": None,
+        "data": "model.onnx",
+        "onnx_session_options": None,
+        "onnx_version": "1.23.2",
+        "providers": ["CPUExecutionProvider"],
+    }
+    function = {"data": "model.onnx", "loader_module": "mlflow.onnx", "python_version": "3.11.7"}
+    return {**GOOD, "flavors": {"onnx": onnx, "python_function": function}}
+
+
+def test_an_onnx_graph_is_accepted(directory: Path) -> None:
+    (directory / "model.onnx").write_bytes(b"")
+    (directory / "MLmodel").write_text(yaml.safe_dump(a_graph()))
+    description = validate_mlmodel(directory)
+    assert (description.model_file, description.serialization) == ("model.onnx", "onnx")
+    assert description.library == "onnx 1.23.2"
+
+
+@pytest.mark.parametrize(
+    ("flavor", "field", "value"),
+    [
+        ("python_function", "loader_module", "mlflow.sklearn"),
+        ("python_function", "code", "code"),
+        ("python_function", "data", "other.onnx"),
+        ("onnx", "code", "code"),
+        ("onnx", "data", "../outside.onnx"),
+        ("onnx", "data", "model.skops"),
+        ("onnx", "onnx_session_options", {"session_config_entries": {"a": "b"}}),
+        ("onnx", "custom_ops", ["evil.so"]),
+        ("sklearn", "pickled_model", "model.skops"),
+    ],
+)
+def test_every_other_wish_of_a_graph_is_refused(
+    directory: Path, flavor: str, field: str, value: Any
+) -> None:
+    (directory / "model.onnx").write_bytes(b"")
+    content = a_graph()
+    content["flavors"].setdefault(flavor, {})[field] = value
+    if field == "data" and flavor == "onnx":
+        content["flavors"]["python_function"]["data"] = value
+    (directory / "MLmodel").write_text(yaml.safe_dump(content))
+    with pytest.raises(IntegrityViolationError, match=r"model_path|model files|not allowed"):
         validate_mlmodel(directory)
 
 

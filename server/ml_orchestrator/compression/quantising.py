@@ -5,6 +5,7 @@ from pathlib import Path
 
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from ml_orchestrator.errors import InvalidInputError
 
@@ -34,8 +35,9 @@ def quantised(content: bytes) -> bytes:
     if not products:
         raise InvalidInputError(NOTHING)
     with tempfile.TemporaryDirectory() as name:
-        target = Path(name, "quantised.onnx")
+        ready, target = Path(name, "ready.onnx"), Path(name, "quantised.onnx")
+        quant_pre_process(model, ready, skip_optimization=True, skip_symbolic_shape=True)
         quantize_dynamic(
-            model, str(target), weight_type=QuantType.QInt8, per_channel=True, reduce_range=True
+            ready, target, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True
         )
         return target.read_bytes()

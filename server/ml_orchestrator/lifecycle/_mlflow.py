@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
+from ml_orchestrator.doors import import_alone
 from ml_orchestrator.errors import (
     InvalidInputError,
     OrchestratorError,
@@ -27,6 +28,7 @@ from ml_orchestrator.lifecycle.run_content import (
     read_small,
 )
 from ml_orchestrator.lifecycle.signature import mlflow_type, signature_columns
+from ml_orchestrator.modelfiles.optional import onnx_files
 from ml_orchestrator.storage._mlflow.errors import ODD_ANSWERS, translated
 from ml_orchestrator.storage._mlflow.files import fetch_file
 from ml_orchestrator.storage.artifacts import artifact_place, is_plain, is_server, local_path
@@ -101,7 +103,7 @@ class MlflowTracker:
             metrics: Finite numbers.
             tags: Tags of the run.
             artifacts: Content by relative path, e.g. ``plots/roc.png``.
-            model: A fitted scikit-learn estimator.
+            model: A fitted scikit-learn estimator, or an ONNX graph (``modelfiles.onnx_file``).
             input_example: Rows the model takes; a column that misses a value in one of them may
                 always miss one. The first five are stored.
             predictions: What the model answered for them, ``(n_rows,)``.
@@ -137,11 +139,11 @@ class MlflowTracker:
                 self._log_model(
                     entry,
                     run_id,
-                    sk_model=model,
+                    model,
+                    trusted_types,
                     signature=_signature(columns, predictions),
                     input_example=example_rows(input_example),
                     pip_requirements=list(pip_requirements),
-                    skops_trusted_types=list(trusted_types),
                 )
                 self._client.set_tag(run_id, MODEL_TAG, entry.model_id)
             except Exception:
@@ -299,7 +301,14 @@ class MlflowTracker:
                 target.write_bytes(content)
             self._client.log_artifacts(run_id, name)
 
-    def _log_model(self, entry: MlflowModel, run_id: str, **content: Any) -> None:
+    def _log_model(
+        self,
+        entry: MlflowModel,
+        run_id: str,
+        model: Any,
+        trusted_types: Sequence[str],
+        **content: Any,
+    ) -> None:
         description = Model(
             artifact_path=entry.artifact_location,
             model_uuid=entry.model_id,
@@ -308,15 +317,30 @@ class MlflowTracker:
         )
         with tempfile.TemporaryDirectory() as name:
             directory = str(Path(name, "model"))
-            mlflow.sklearn.save_model(
-                path=directory,
-                mlflow_model=description,
-                serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
-                **content,
-            )
+            if isinstance(graph := getattr(model, "content", None), bytes):
+                _save_graph(graph, path=directory, mlflow_model=description, **content)
+            else:
+                mlflow.sklearn.save_model(
+                    model,
+                    path=directory,
+                    mlflow_model=description,
+                    serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
+                    skops_trusted_types=list(trusted_types),
+                    **content,
+                )
             note_platform(Path(directory))
             self._client.log_model_artifacts(entry.model_id, directory)
         self._client.finalize_logged_model(entry.model_id, "READY")
+
+
+def _save_graph(graph: bytes, **content: Any) -> None:
+    """Save an ONNX graph as MLflow does, all in one file."""
+    import_alone("mlflow.onnx").save_model(
+        onnx_files().as_graph(graph),
+        save_as_external_data=False,
+        onnx_execution_providers=["CPUExecutionProvider"],
+        **content,
+    )
 
 
 def _signature(columns: list[tuple[str, str, bool]], predictions: Any) -> ModelSignature:

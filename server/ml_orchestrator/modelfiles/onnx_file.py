@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -25,8 +26,11 @@ __all__ = [
     "InputColumn",
     "OnnxClassifier",
     "OnnxRegressor",
+    "as_graph",
     "check_onnx",
+    "check_onnx_file",
     "open_onnx",
+    "open_onnx_file",
 ]
 
 MAX_BYTES = 500_000_000
@@ -60,14 +64,24 @@ class InputColumn:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a file says of itself: its raw columns in order, and the labels of its classes."""
+    """What a file says of itself: its raw columns in order, and the labels of its classes.
+
+    ``threshold``: the probability from which the second of two classes is predicted; None
+    predicts the most probable.
+    """
 
     columns: tuple[InputColumn, ...]
     classes: tuple[Any, ...] = ()
+    threshold: float | None = None
 
     def properties(self) -> dict[str, str]:
         """Return it as the metadata of a file."""
-        content = {"columns": [asdict(each) for each in self.columns], "classes": [*self.classes]}
+        content: dict[str, Any] = {
+            "columns": [asdict(each) for each in self.columns],
+            "classes": [*self.classes],
+        }
+        if self.threshold is not None:
+            content["threshold"] = self.threshold
         return {KEY: json.dumps(content)}
 
 
@@ -124,6 +138,28 @@ def open_onnx(content: bytes) -> "OnnxClassifier | OnnxRegressor":
     return kind(session, about, content)
 
 
+def check_onnx_file(path: Path) -> str:
+    """``check_onnx`` for a file."""
+    return check_onnx(_read(path))
+
+
+def open_onnx_file(path: Path) -> "OnnxClassifier | OnnxRegressor":
+    """``open_onnx`` for a file: the bytes that were looked through, read once."""
+    return open_onnx(_read(path))
+
+
+def as_graph(content: bytes) -> Any:
+    """Return the graph as ``onnx`` holds it, looked through."""
+    check_onnx(content)
+    return onnx.load_model_from_string(content)
+
+
+def _read(path: Path) -> bytes:
+    if path.stat().st_size > MAX_BYTES:
+        raise _refused(f"has {path.stat().st_size} bytes; at most {MAX_BYTES} are read")
+    return path.read_bytes()
+
+
 class _OnnxModel:
     """A session, and the columns that it is fed with."""
 
@@ -159,6 +195,11 @@ class OnnxClassifier(_OnnxModel):
     def classes_(self) -> NDArray[Any]:
         """Labels in the order of the columns of ``predict_proba``."""
         return np.array(self._about.classes)
+
+    @property
+    def threshold(self) -> float | None:
+        """The probability from which the second of two classes is predicted; None: no such."""
+        return self._about.threshold
 
     def predict_proba(self, features: pd.DataFrame) -> NDArray[np.float64]:
         """Return probabilities, shape ``(n_rows, n_classes)``."""
@@ -201,11 +242,13 @@ def _about(properties: dict[str, str]) -> About:
         content = json.loads(properties[KEY])
         columns = tuple(InputColumn(str(c["name"]), c["kind"]) for c in content["columns"])
         classes = tuple(content["classes"])
+        threshold = content.get("threshold")
+        threshold = None if threshold is None else float(threshold)
     except (KeyError, TypeError, ValueError) as error:
         raise _refused("does not say which columns it takes") from error
     if any(column.kind not in ("number", "boolean", "text", "time") for column in columns):
         raise _refused("takes columns of an unknown kind")
-    return About(columns, classes)
+    return About(columns, classes, threshold)
 
 
 def _refused(why: str) -> IntegrityViolationError:

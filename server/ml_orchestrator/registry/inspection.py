@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ml_orchestrator.errors import IntegrityViolationError
 from ml_orchestrator.modelfiles.archive import check_archive
+from ml_orchestrator.modelfiles.optional import onnx_files
 from ml_orchestrator.modelfiles.pickles import check_pickle
 from ml_orchestrator.modelfiles.skops_file import check_types
 from ml_orchestrator.registry.contents import check_contents, check_requirements
@@ -55,6 +56,8 @@ def inspect_copy(
     path = copy / description.model_file
     if description.serialization == "pickle":
         attempt(checks, "pickle_is_harmless", lambda: check_pickle(path))
+    elif description.serialization == "onnx":
+        attempt(checks, "graph_is_harmless", lambda: onnx_files().check_onnx_file(path))
     elif attempt(checks, "archive_is_plain", lambda: check_archive(path)):
         _check_types(checks, path, policy.trusted_types)
     return checks, description
@@ -75,7 +78,7 @@ def _check_mlmodel(copy: Path, checks: list[Check], policy: ModelPolicy) -> Mode
     except IntegrityViolationError as error:
         checks.append(Check(name="mlmodel_is_safe", ok=False, detail=str(error)))
         return None
-    detail = f"scikit-learn {description.sklearn_version} in {description.serialization} format"
+    detail = f"{description.library} in {description.serialization} format"
     checks.append(Check(name="mlmodel_is_safe", ok=True, detail=detail))
     return description
 

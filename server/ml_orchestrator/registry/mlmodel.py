@@ -2,8 +2,8 @@
 
 MLflow's own loader imports the ``loader_module`` and the ``code`` that a model names, follows
 ``model_path`` out of its directory and takes the list of trusted types from the model itself
-(3.17). Here a model is refused unless it is exactly a scikit-learn pipeline in skops format, or,
-if an operator allows it, in pickle format.
+(3.17). Here a model is refused unless it is exactly a scikit-learn pipeline in skops format, an
+ONNX graph, or, if an operator allows it, a pipeline in pickle format.
 """
 
 import re
@@ -20,7 +20,7 @@ __all__ = ["ModelDescription", "validate_mlmodel"]
 FILE_NAME = "MLmodel"
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
-_SUFFIXES = {"skops": ".skops", "pickle": ".pkl"}
+_SUFFIXES = {"skops": ".skops", "pickle": ".pkl", "onnx": ".onnx"}
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -50,6 +50,27 @@ class _Flavors(_Strict):
     sklearn: _Sklearn
 
 
+class _OnnxFunction(_Strict):
+    loader_module: Literal["mlflow.onnx"]
+    data: str
+    env: dict[Literal["conda", "virtualenv"], str] | None = None
+    python_version: str | None = None
+    code: None = None
+
+
+class _Onnx(_Strict):
+    data: str
+    onnx_version: str
+    providers: list[str]
+    onnx_session_options: None = None
+    code: None = None
+
+
+class _OnnxFlavors(_Strict):
+    python_function: _OnnxFunction
+    onnx: _Onnx
+
+
 class _Signature(_Strict):
     inputs: str
     outputs: str | None = None
@@ -74,14 +95,18 @@ class _MLmodel(_Strict):
     )
 
 
+class _OnnxMLmodel(_MLmodel):
+    flavors: _OnnxFlavors  # type: ignore[assignment]
+
+
 class ModelDescription(_Strict):
     """What MLmodel says, once every word of it was found harmless."""
 
     model_file: str
-    sklearn_version: str
+    library: str
     signature_inputs: str
     signature_outputs: str | None = None
-    serialization: Literal["skops", "pickle"] = "skops"
+    serialization: Literal["skops", "pickle", "onnx"] = "skops"
     run_id: str | None = None
 
 
@@ -93,12 +118,12 @@ def validate_mlmodel(directory: Path, *, allow_pickle: bool = False) -> ModelDes
         allow_pickle: Whether an operator lets models in pickle format through, to be scanned.
 
     Raises:
-        IntegrityViolationError: anything but a scikit-learn model in skops format, whose file
-            lies inside the directory; the message names the offending field.
+        IntegrityViolationError: anything but a scikit-learn model in skops format or an ONNX
+            graph, whose file lies inside the directory; the message names the offending field.
     """
     found = _parse(_read(directory / FILE_NAME))
     try:
-        content = _MLmodel.model_validate(found)
+        content = _kind(found).model_validate(found)
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc'])) or FILE_NAME}: {fault['msg']}"
@@ -106,8 +131,10 @@ def validate_mlmodel(directory: Path, *, allow_pickle: bool = False) -> ModelDes
         )
         raise IntegrityViolationError(
             f"MLmodel asks for something that is not allowed ({faults}). Only scikit-learn "
-            "models in skops format, without code of their own, are loaded."
+            "models in skops format and ONNX graphs, without code of their own, are loaded."
         ) from None
+    if isinstance(content, _OnnxMLmodel):
+        return _describe_onnx(directory, content)
     if content.flavors.sklearn.serialization_format != "skops" and not allow_pickle:
         raise IntegrityViolationError(
             "MLmodel asks for something that is not allowed (flavors.sklearn."
@@ -117,23 +144,48 @@ def validate_mlmodel(directory: Path, *, allow_pickle: bool = False) -> ModelDes
     return _describe(directory, content)
 
 
+def _kind(found: Any) -> type[_MLmodel]:
+    flavors = found.get("flavors") if isinstance(found, dict) else None
+    return _OnnxMLmodel if isinstance(flavors, dict) and "onnx" in flavors else _MLmodel
+
+
+def _describe_onnx(directory: Path, content: _OnnxMLmodel) -> ModelDescription:
+    return ModelDescription(
+        model_file=_model_file(
+            directory, content.flavors.onnx.data, content.flavors.python_function.data, "onnx"
+        ),
+        library=f"onnx {content.flavors.onnx.onnx_version}",
+        signature_inputs=content.signature.inputs,
+        signature_outputs=content.signature.outputs,
+        serialization="onnx",
+        run_id=content.run_id,
+    )
+
+
+def _model_file(directory: Path, named: str, also_named: str, serialization: str) -> str:
+    """Return the name of the model's file, which lies in the directory and nowhere else."""
+    suffix = _SUFFIXES[serialization]
+    if also_named != named:
+        raise IntegrityViolationError("MLmodel names two different model files; refused.")
+    is_plain = _PLAIN_NAME.fullmatch(named) is not None and named.endswith(suffix)
+    target = directory / named
+    if not is_plain or target.is_symlink() or not target.is_file():
+        raise IntegrityViolationError(
+            f"MLmodel's model_path {named[:120]!r} is not a {suffix} file in the model directory."
+        )
+    return named
+
+
 def _describe(directory: Path, content: _MLmodel) -> ModelDescription:
     is_skops = content.flavors.sklearn.serialization_format == "skops"
     serialization: Literal["skops", "pickle"] = "skops" if is_skops else "pickle"
-    suffix = _SUFFIXES[serialization]
-    model_file = content.flavors.sklearn.pickled_model
-    if content.flavors.python_function.model_path != model_file:
-        raise IntegrityViolationError("MLmodel names two different model files; refused.")
-    is_plain = _PLAIN_NAME.fullmatch(model_file) is not None and model_file.endswith(suffix)
-    target = directory / model_file
-    if not is_plain or target.is_symlink() or not target.is_file():
-        raise IntegrityViolationError(
-            f"MLmodel's model_path {model_file[:120]!r} is not a {suffix} file in the model "
-            "directory."
-        )
+    sklearn = content.flavors.sklearn
+    model_file = _model_file(
+        directory, sklearn.pickled_model, content.flavors.python_function.model_path, serialization
+    )
     return ModelDescription(
         model_file=model_file,
-        sklearn_version=content.flavors.sklearn.sklearn_version,
+        library=f"scikit-learn {sklearn.sklearn_version}",
         signature_inputs=content.signature.inputs,
         signature_outputs=content.signature.outputs,
         serialization=serialization,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ml_orchestrator.errors import IntegrityViolationError
 from ml_orchestrator.modelfiles.archive import DAMAGE
+from ml_orchestrator.modelfiles.optional import onnx_files
 from ml_orchestrator.modelfiles.pickles import load_pickle
 from ml_orchestrator.modelfiles.skops_file import TRUSTED_TYPES, load_skops
 from ml_orchestrator.modelfiles.trees import check_trees
@@ -16,7 +17,7 @@ from ml_orchestrator.serving.signature import Column, parse_columns
 
 __all__ = ["TRUSTED_TYPES", "LoadedModel", "Serialization", "load_model"]
 
-Serialization = Literal["skops", "pickle"]
+Serialization = Literal["skops", "pickle", "onnx"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ def load_model(
             f"{path.name} holds a {type(estimator).__name__}, which cannot predict."
         )
     try:
-        check_trees(estimator)
+        if serialization != "onnx":  # whose trees are checked by ONNX Runtime
+            check_trees(estimator)
     except DAMAGE as error:
         raise IntegrityViolationError(
             f"The decision trees in {path.name} are damaged ({type(error).__name__})."
@@ -73,6 +75,10 @@ def _pickle(path: Path, _: Sequence[str]) -> Any:
     return load_pickle(path)
 
 
+def _onnx(path: Path, _: Sequence[str]) -> Any:
+    return onnx_files().open_onnx_file(path)
+
+
 _LOADERS: Mapping[Serialization, Callable[[Path, Sequence[str]], Any]] = MappingProxyType(
-    {"skops": _skops, "pickle": _pickle}
+    {"skops": _skops, "pickle": _pickle, "onnx": _onnx}
 )

@@ -51,7 +51,8 @@ def export_onnx(model: Any, *, single: bool = False) -> bytes:
     if classes is None:
         flat = graph.op("Reshape", answer, graph.constant(np.array([-1], np.int64)))
         return graph.model({"prediction": (flat, "double", 0)}, About(columns).properties())
-    about = About(columns, tuple(np.asarray(classes).tolist()))
+    threshold = getattr(model, "threshold", None)
+    about = About(columns, tuple(np.asarray(classes).tolist()), threshold)
     return _with_classes(graph, _bent(model, answer), model, about)
 
 
@@ -62,12 +63,11 @@ def _with_classes(graph: Graph, probabilities: Value, model: Any, about: About) 
     )
     if kind is None:
         raise cannot(model, f"classes of type {labels.dtype}")
-    threshold = getattr(model, "threshold", None)
-    if threshold is None:
+    if about.threshold is None:
         code = graph.op("ArgMax", probabilities, axis=1, keepdims=0)
     else:
         second = graph.columns(probabilities, [1])
-        is_second = graph.op("GreaterOrEqual", second, graph.value(float(threshold)))
+        is_second = graph.op("GreaterOrEqual", second, graph.value(float(about.threshold)))
         whole = graph.constant(np.array([-1], np.int64))
         code = graph.op("Reshape", is_second.cast("int64"), whole)
     named = graph.constant(labels.astype(np.int64) if kind == "int64" else labels)

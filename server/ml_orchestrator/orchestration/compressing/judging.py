@@ -77,7 +77,7 @@ def compress(
     reports = []
     for number, method in enumerate(methods):
         start, share = number / len(methods), 1 / len(methods)
-        student = made["distil"].model if "distil" in made else None
+        student = made.get("distil")
         wish = Wish(tolerance, seed, student)
         try:
             made[method] = MAKERS[method](case, wish, _part_of(tell, start, 0.8 * share))
@@ -147,7 +147,7 @@ def _scored(case: Case, given: Predictions) -> Scored:
 
 def _winner(reports: Sequence[MethodReport], prefer: Prefer) -> MethodReport | None:
     for verdict in ("kept", "unclear"):
-        able = [r for r in reports if r.verdict == verdict and r.method in ("distil", "prune")]
+        able = [r for r in reports if r.verdict == verdict]
         if able:
             return min(able, key=lambda report: _rank(report, prefer))
     return None
@@ -178,7 +178,7 @@ def _times(ratio: float, better: str, worse: str) -> str:
 def _outcome(case: Case, winner: MethodReport | None) -> str:
     origin = f"version {case.origin.version} of {case.name}"
     if winner is None:
-        return f"Nothing replaces {origin}: no way that can be registered keeps enough quality."
+        return f"Nothing replaces {origin}: no way keeps enough quality."
     if winner.verdict == "kept":
         return f"{winner.method} keeps the quality of {origin}. {winner.summary}"
     return (

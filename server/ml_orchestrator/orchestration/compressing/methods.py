@@ -1,8 +1,8 @@
 """The ways to compress a version, each from the case to a smaller model."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, replace
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from ml_orchestrator.compression.distilling import Lesson, choose, taught
@@ -11,6 +11,7 @@ from ml_orchestrator.compression.models import Equality, Method, Student
 from ml_orchestrator.compression.pruning import choose_cut, cut
 from ml_orchestrator.doors import import_alone
 from ml_orchestrator.errors import InvalidInputError, UnavailableError
+from ml_orchestrator.modelfiles.optional import onnx_files
 from ml_orchestrator.orchestration.compressing.case import Case
 from ml_orchestrator.orchestration.compressing.students import small_models
 from ml_orchestrator.training.space import Params
@@ -27,7 +28,7 @@ class Wish:
 
     tolerance: float
     seed: int
-    student: Any = None
+    student: "Made | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,40 +133,43 @@ def _prune(case: Case, wish: Wish, tell: Tell) -> Made:
 def _onnx(case: Case, wish: Wish, tell: Tell) -> Made:
     """Export the version, or what it was distilled into where it has no form in ONNX."""
     tell(0.0, "Writing the graph.")
-    source, what = _exportable(case, wish)
-    export = import_alone("ml_orchestrator.compression.exporting.export")
-    content = export.export_onnx(source)
+    source = _exportable(case, wish)
+    model = _opened(_exporter().export_onnx(source.model))
     tell(0.5, "Comparing it with the pipeline.")
-    files = import_alone("ml_orchestrator.modelfiles.onnx_file")
-    model = files.open_onnx(content)
-    found = compared(source, model, case.unseen)
+    found = compared(source.model, model, case.unseen)
     require_equal(found)
-    return Made(model, f"{what} as ONNX", "onnx", {}, equality=found)
+    return replace(source, model=model, what=f"{source.what} as ONNX", equality=found)
 
 
 def _quantise(case: Case, wish: Wish, tell: Tell) -> Made:
     tell(0.0, "Writing the graph in 32 bits.")
-    source, what = _exportable(case, wish)
-    export = import_alone("ml_orchestrator.compression.exporting.export")
+    source = _exportable(case, wish)
     quantising = import_alone("ml_orchestrator.compression.quantising")
-    files = import_alone("ml_orchestrator.modelfiles.onnx_file")
-    content = quantising.quantised(export.export_onnx(source, single=True))
-    model = files.open_onnx(content)
-    found = compared(source, model, case.unseen)
-    return Made(model, f"{what} as ONNX with weights of 8 bits", "onnx", {}, equality=found)
+    model = _opened(quantising.quantised(_exporter().export_onnx(source.model, single=True)))
+    found = compared(source.model, model, case.unseen)
+    what = f"{source.what} as ONNX with weights of 8 bits"
+    return replace(source, model=model, what=what, equality=found)
 
 
-def _exportable(case: Case, wish: Wish) -> tuple[Any, str]:
+def _exportable(case: Case, wish: Wish) -> Made:
     """Return the version if it has a form in ONNX, else the student if there is one."""
     require_onnx()
-    export = import_alone("ml_orchestrator.compression.exporting.export")
     try:
-        export.export_onnx(case.model)
+        _exporter().export_onnx(case.model)
     except InvalidInputError:
         if wish.student is None:
             raise
-        return wish.student, "the student"
-    return case.model, "the version"
+        return replace(wish.student, what="the student", students=(), score=None)
+    summary = case.origin.summary
+    return Made(case.model, "the version", summary.trainer, summary.params)
+
+
+def _exporter() -> ModuleType:
+    return import_alone("ml_orchestrator.compression.exporting.export")
+
+
+def _opened(content: bytes) -> Any:
+    return onnx_files().open_onnx(content)
 
 
 MAKERS: Mapping[Method, Callable[[Case, Wish, Tell], Made]] = MappingProxyType(

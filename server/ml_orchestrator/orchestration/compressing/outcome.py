@@ -1,6 +1,7 @@
 """A compressed model as one that was trained: its summary, its card and its files."""
 
 import json
+from importlib.metadata import version
 
 import pandas as pd
 
@@ -22,6 +23,7 @@ __all__ = ["REPORT_FILE", "as_trained", "files_of"]
 REPORT_FILE = "compression.json"
 IMPORTANCES_S = 30.0
 N_EXAMPLE_ROWS = 5
+GRAPH_NEEDS = ("onnx", "onnxruntime", "numpy", "pandas", "ml-orchestrator-mcp")
 
 
 def as_trained(case: Case, found: Compressed, made: Made) -> TrainedModel:
@@ -37,7 +39,7 @@ def as_trained(case: Case, found: Compressed, made: Made) -> TrainedModel:
         summary=summary,
         input_example=_example(case),
         plots={},
-        pip_requirements=pip_requirements(made.model),
+        pip_requirements=_requirements(made),
         card=f"{card}\n{compression_section(found.report)}",
     )
 
@@ -94,6 +96,7 @@ def _summary(case: Case, report: CompressionReport, made: Made) -> TrainingSumma
     groups = None if table.groups is None else table.groups[split.test]
     score = before.cv_score if made.score is None else made.score
     own = Member(trainer=made.trainer, params=made.params, weight=1.0, cv_score=score)
+    is_other = made.trainer != before.trainer or made.params != before.params
     return before.model_copy(
         update={
             "trainer": made.trainer,
@@ -110,8 +113,8 @@ def _summary(case: Case, report: CompressionReport, made: Made) -> TrainingSumma
             "importances": judged.importances,
             "slices": judged.slices,
             "n_slices": judged.n_slices,
-            "members": (own,) if report.winner == "distil" else before.members,
-            "refinements": () if report.winner == "distil" else before.refinements,
+            "members": (own,) if is_other else before.members,
+            "refinements": () if is_other else before.refinements,
             "warnings": (
                 *before.warnings,
                 f"Made from version {report.version} of {report.model} by {report.winner}: "
@@ -119,6 +122,12 @@ def _summary(case: Case, report: CompressionReport, made: Made) -> TrainingSumma
             ),
         }
     )
+
+
+def _requirements(made: Made) -> list[str]:
+    if isinstance(getattr(made.model, "content", None), bytes):
+        return [f"{name}=={version(name)}" for name in GRAPH_NEEDS]
+    return pip_requirements(made.model)
 
 
 def _example(case: Case) -> pd.DataFrame:

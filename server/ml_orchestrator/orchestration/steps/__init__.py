@@ -90,3 +90,14 @@ _for_pipelines(
     restarts=3,
 )
 _for_pipelines("send_message", "tell:send_message", "Message", "Tell agents.", right="message_send")
+STEPS.register("compress_version")(
+    Step(
+        f"{__name__}.compress:compress_for_pipeline",
+        isolated=True,
+        signature=Signature(
+            "Make a version smaller; register_version makes a version of the winner.",
+            "ml_orchestrator.orchestration.compressing.models:CompressInputs",
+            "ml_orchestrator.orchestration.compressing.models:CompressOutput",
+        ),
+    )
+)

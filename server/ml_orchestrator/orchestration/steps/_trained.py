@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import skops.io
 
+from ml_orchestrator.modelfiles.optional import onnx_files
 from ml_orchestrator.modelfiles.skops_file import load_skops
 from ml_orchestrator.training.models import TrainingSummary
 from ml_orchestrator.training.search import TrainedModel
@@ -17,6 +18,7 @@ __all__ = ["SPEC_FILE", "SavedModel", "load_trained", "save_extras", "save_train
 
 PIPELINE, EXAMPLE, ABOUT, PLOTS = "pipeline.skops", "example.parquet", "about.json", "plots"
 CARD, EXTRAS = "model_card.md", "extras"
+GRAPH = "pipeline.onnx"  # in place of the pipeline
 SPEC_FILE = "training.json"  # what was asked for, from which held-out rows can be rebuilt
 
 
@@ -38,7 +40,10 @@ class SavedModel:
 
 def save_trained(folder: Path, trained: TrainedModel) -> None:
     """Write a trained model into ``folder``, over what an earlier attempt left."""
-    skops.io.dump(trained.pipeline, folder / PIPELINE)
+    if isinstance(content := getattr(trained.pipeline, "content", None), bytes):
+        (folder / GRAPH).write_bytes(content)
+    else:
+        skops.io.dump(trained.pipeline, folder / PIPELINE)
     trained.input_example.to_parquet(folder / EXAMPLE)
     (folder / PLOTS).mkdir(exist_ok=True)
     for name, picture in trained.plots.items():
@@ -66,7 +71,7 @@ def load_trained(folder: Path, trusted_types: Sequence[str]) -> SavedModel:
     """
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     return SavedModel(
-        pipeline=load_skops(folder / PIPELINE, extra_trusted=trusted_types),
+        pipeline=_model(folder, trusted_types),
         summary=TrainingSummary.model_validate(about["summary"]),
         input_example=pd.read_parquet(folder / EXAMPLE),
         plots={path.stem: path.read_bytes() for path in sorted((folder / PLOTS).glob("*.png"))},
@@ -74,3 +79,9 @@ def load_trained(folder: Path, trusted_types: Sequence[str]) -> SavedModel:
         card=(folder / CARD).read_text(encoding="utf-8"),
         extras={path.name: path.read_bytes() for path in sorted((folder / EXTRAS).glob("*"))},
     )
+
+
+def _model(folder: Path, trusted_types: Sequence[str]) -> Any:
+    if (folder / GRAPH).exists():
+        return onnx_files().open_onnx_file(folder / GRAPH)
+    return load_skops(folder / PIPELINE, extra_trusted=trusted_types)

@@ -12,7 +12,7 @@ from ml_orchestrator.orchestration.steps._base import StepContext
 from ml_orchestrator.orchestration.steps._trained import save_extras, save_trained
 from ml_orchestrator.training.scoring import n_threads
 
-__all__ = ["compress_version"]
+__all__ = ["compress_for_pipeline", "compress_version"]
 
 ONNX_FILES = {"onnx": "model.onnx", "quantise": "model.int8.onnx"}
 LOADED = 0.1  # fraction of the step, for the report
@@ -25,6 +25,37 @@ def compress_version(
 
     ONNX files are left there too, and logged with the version that is registered.
     """
+    found, exported = _compressed(context, params)
+    return {
+        "compression": found.report.model_dump(mode="json"),
+        "onnx_files": [str(context.folder / "extras" / name) for name in exported],
+    }
+
+
+def compress_for_pipeline(
+    context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Do the same, and return where the winner lies and what it is worth."""
+    report = _compressed(context, params)[0].report
+    best = next((each for each in report.methods if each.method == report.winner), None)
+    where = str(context.folder.relative_to(context.settings.home / "runs"))
+    return {
+        "trained": where if best else None,
+        "made_from": f"{report.model}/{report.version}",
+        "winner": report.winner,
+        "verdict": best and best.verdict,
+        "is_within_tolerance": report.is_within_tolerance,
+        "kept": best.quality.kept if best and best.quality else None,
+        "times_smaller": best.size.ratio if best and best.size else None,
+        "times_faster": best.latency.single_ratio if best and best.latency else None,
+        "summary": report.summary,
+    }
+
+
+def _compressed(
+    context: StepContext, params: Mapping[str, Any]
+) -> tuple[Compressed, dict[str, bytes]]:
+    """Return what was found, and the ONNX files by name; all that is kept is written."""
     context.report(0.0, "loading the version and its data")
     case = load_case(context.settings, params["model"], params["version"])
     with threadpool_limits(n_threads(case.job.table), user_api="openmp"):
@@ -41,10 +72,7 @@ def compress_version(
         save_extras(context.folder, {**files_of(case, found.report), **exported})
         if found.winner is not None:
             save_trained(context.folder, as_trained(case, found, found.winner))
-    return {
-        "compression": found.report.model_dump(mode="json"),
-        "onnx_files": [str(context.folder / "extras" / name) for name in exported],
-    }
+    return found, exported
 
 
 def _exported(found: Compressed) -> dict[str, bytes]:
