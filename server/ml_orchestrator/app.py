@@ -143,7 +143,13 @@ def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Serv
         subscriptions=watch.bus,
     )
     watch.add_to(server)
-    add_metrics(server, server.calls, lambda: doors.runs().depths(), hosts=LOOPBACK)
+    add_metrics(
+        server,
+        server.calls,
+        lambda: doors.runs().depths(),
+        lambda: doors.bus().lines(),
+        hosts=LOOPBACK,
+    )
     add_resources(server, services)
     add_prompts(server)
     add_completions(server, services)

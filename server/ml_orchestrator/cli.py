@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_runs(commands)
     _add_workflow(commands)
     _add_components(commands)
+    _add_events(commands)
     _add_for_people(commands)
     return parser
 
@@ -232,6 +233,30 @@ def _add_components(commands: Commands) -> None:
     for act in (listed, show):
         act.add_argument("--json", action="store_true", help="print the record as JSON")
     components.set_defaults(run=command_acts.components)
+
+
+def _add_events(commands: Commands) -> None:
+    events = commands.add_parser("events", help="what happened, and who could not handle it")
+    acts = events.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+    listed = acts.add_parser("list", help="the newest events, oldest first")
+    tail = acts.add_parser("tail", help="what comes, until Ctrl-C")
+    tail.add_argument("--for", type=float, dest="seconds", metavar="SECONDS", help="no longer")
+    dead = acts.add_parser("dead", help="what a consumer gave up, newest first")
+    dead.add_argument("consumer", nargs="?", help="only of this one")
+    replay = acts.add_parser(
+        "replay", help="let a consumer try dead letters again, or have events again"
+    )
+    replay.add_argument("consumer", help="its name, as events dead shows it")
+    replay.add_argument("seqs", nargs="*", type=int, metavar="SEQ", help="only these dead letters")
+    for act in (listed, tail):
+        act.add_argument("--name", action="append", default=[], help="only events of this name")
+    for act in (listed, tail, replay):
+        act.add_argument("--after", type=int, metavar="SEQ", help="from this number on, without it")
+    for act in (listed, dead):
+        act.add_argument("--limit", type=int, default=20, help="how many (%(default)s)")
+    for act in (listed, tail, dead):
+        act.add_argument("--json", action="store_true", help="a JSON object a line")
+    events.set_defaults(run=command_acts.events)
 
 
 def _add_for_people(commands: Commands) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "components",
     "deploy",
     "doctor",
+    "events",
     "health",
     "keys",
     "mcp",
@@ -54,7 +55,11 @@ def mcp(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def worker(_: argparse.Namespace, settings: Settings) -> int:
     """Execute workflows until idle."""
+    gc.disable()  # see mcp: who takes over from a dead worker is waited for
     from ml_orchestrator.orchestration.worker import run_worker
+
+    gc.freeze()
+    gc.enable()
 
     with exporting("worker", os.environ):
         run_worker(settings)
@@ -171,6 +176,13 @@ def workflow(arguments: argparse.Namespace, settings: Settings) -> int:
     from ml_orchestrator.pipelining import run_pipelining
 
     return run_pipelining(arguments, settings)
+
+
+def events(arguments: argparse.Namespace, settings: Settings) -> int:
+    """List, follow or replay events."""
+    from ml_orchestrator.eventing import run_events
+
+    return run_events(arguments, settings)
 
 
 def memory(arguments: argparse.Namespace, settings: Settings) -> int:

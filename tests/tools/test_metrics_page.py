@@ -28,6 +28,7 @@ async def test_calls_errors_and_the_queue_are_counted(tmp_path: Path) -> None:
     assert f'{name}{{{called}"memory_load"}} 3' in lines
     assert f'{name}{{{called}"workflow_status",error_type="tool_error"}} 1' in lines
     assert 'ml_orchestrator_queue_depth{queue="runs",state="queued"} 0' in lines
+    assert 'ml_orchestrator_events_behind{subscriber="search-memories"} 0' in lines
     assert "no_such_tool_at_all" not in page.text  # callers do not choose what is counted
     assert f'{called}"_OTHER"' in page.text
 

@@ -19,9 +19,10 @@ from ml_orchestrator.telemetry.page import CALLS, QUEUE, STRANGER
 from ml_orchestrator.telemetry.prometheus import CONTENT_TYPE, Histogram, head, sample
 from ml_orchestrator.tools._tool import HIDDEN_TOOLS, TOOLS
 
-__all__ = ["CallMeter", "Depths", "add_metrics"]
+__all__ = ["CallMeter", "Depths", "Lines", "add_metrics"]
 
 Depths = Callable[[], Mapping[tuple[str, str], int]]
+Lines = Callable[[], list[str]]
 
 # A caller may write any name; these are counted as they are, all others as one.
 METHODS = frozenset(
@@ -101,17 +102,30 @@ def _tool_error(method: str, result: HandlerResult) -> str:
 
 
 def add_metrics(
-    server: MCPServer[Any], calls: CallMeter, depths: Depths, *, hosts: frozenset[str]
+    server: MCPServer[Any],
+    calls: CallMeter,
+    depths: Depths,
+    events: Lines,
+    *,
+    hosts: frozenset[str],
 ) -> None:
     """Answer ``GET /metrics`` of the HTTP transport, for scrapers that name one of ``hosts``."""
 
     async def metrics(request: Request) -> Response:
         if request.url.hostname not in hosts:  # a page in a browser, after DNS rebinding
             return PlainTextResponse(STRANGER, 403)
-        lines = [*calls.lines(), *await run_sync(_queue_lines, depths), ""]
+        of_events = await run_sync(_lines, events)
+        lines = [*calls.lines(), *await run_sync(_queue_lines, depths), *of_events, ""]
         return Response("\n".join(lines), media_type=CONTENT_TYPE)
 
     server.custom_route("/metrics", methods=["GET"], include_in_schema=False)(metrics)
+
+
+def _lines(events: Lines) -> list[str]:
+    try:
+        return events()
+    except OrchestratorError:  # no number is shown rather than a wrong one
+        return []
 
 
 def _queue_lines(depths: Depths) -> list[str]:

@@ -50,6 +50,11 @@ class Kitchen:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.seen) >= n, LIMIT_S), self.numbers
 
+    def wait_for_numbers(self, *numbers: int) -> None:
+        with self._changed:
+            has_all = lambda: set(numbers) <= set(self.numbers)  # noqa: E731
+            assert self._changed.wait_for(has_all, LIMIT_S), self.numbers
+
     @property
     def numbers(self) -> list[int]:
         return [envelope.event.n for envelope in self.seen]  # type: ignore[attr-defined]

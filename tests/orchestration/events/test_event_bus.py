@@ -91,6 +91,35 @@ async def test_urgent_events_flow_past_a_handler_that_is_held_up_and_low_ones_ar
     assert gate.begun[2:] == [7, 8, 9]  # the oldest went
 
 
+async def test_a_limit_that_is_down_to_one_still_lets_everything_through() -> None:
+    done: list[int] = []
+
+    async def handle(envelope: Envelope) -> None:
+        done.append(envelope.event.n)  # type: ignore[attr-defined]
+
+    narrow = Subscription("narrow", (KettleBoiled,), handle, limits=LimitRange(1, 1, 2))
+    async with running(narrow) as bus:
+        for n in range(3):
+            bus.emit(KettleBoiled(kettle="blue", n=n), priority=Priority.LOW)
+        await until(lambda: len(done) == 3)
+
+
+async def test_a_burst_for_a_handler_that_never_waits_is_handled_to_its_end() -> None:
+    n_done = 0
+
+    async def handle(_: Envelope) -> None:
+        nonlocal n_done
+        n_done += 1
+
+    quick = Subscription("quick", (KettleBoiled,), handle, room=2_000)
+    async with running(quick) as bus:
+        for n in range(2_000):
+            bus.emit(KettleBoiled(kettle="blue", n=n))
+            if n % 100 == 99:
+                await asyncio.sleep(0)  # workers end here; what comes next needs new ones
+        await until(lambda: n_done == 2_000)
+
+
 async def test_a_handler_that_raises_is_tried_again_and_then_left() -> None:
     attempts: list[int] = []
 

@@ -143,8 +143,6 @@ def test_what_cannot_help_is_given_up_at_once_and_can_be_replayed(world: World) 
     with pytest.raises(NotFoundError, match=rf"no dead letters 999; it has: {letter.event.seq}"):
         world.dead.replay("kitchen", [999])
     assert world.dead.replay("kitchen", [letter.event.seq]) == 1
-    running.bus.poke()
-    running.bus._pumps["kitchen"].turn_soon()
     kitchen.wait_for(3)
     running.close()
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, delete, func, select, update
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError
-from ml_orchestrator.orchestration.events._log import stored_event
+from ml_orchestrator.orchestration.events._log import Outbox, stored_event
 from ml_orchestrator.orchestration.events.definition import StoredEvent
+from ml_orchestrator.orchestration.events.kinds import EventsReplayed
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import event_consumers as consumers
 from ml_orchestrator.storage.schema import event_cursors as cursors
@@ -30,10 +31,14 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """What consumers gave up. Thread- and process-safe."""
+    """What consumers gave up. Thread- and process-safe.
 
-    def __init__(self, database: Database) -> None:
+    What is replayed is published, so that the process that works for the consumer looks at once.
+    """
+
+    def __init__(self, database: Database, *, outbox: Outbox | None = None) -> None:
         self._database = database
+        self._outbox = outbox or Outbox("events")
 
     def count(self) -> int:
         """Return how many there are."""
@@ -76,7 +81,9 @@ class DeadLetters:
                     f"it has: {', '.join(map(str, sorted(dead)[:20])) or 'none'}."
                 )
             chosen = here & deliveries.c.event_seq.in_(seqs) if seqs else here
-            return connection.execute(update(deliveries).where(chosen).values(values)).rowcount
+            n = connection.execute(update(deliveries).where(chosen).values(values)).rowcount
+            self._outbox.publish(connection, EventsReplayed(subscriber=consumer, n=n))
+            return n
 
         return self._database.write(work)
 
@@ -110,7 +117,9 @@ class DeadLetters:
                 )
             )
             query = select(func.count()).select_from(log).where(log.c.seq > after)
-            return int(connection.execute(query).scalar() or 0)
+            n = int(connection.execute(query).scalar() or 0)
+            self._outbox.publish(connection, EventsReplayed(subscriber=consumer, n=n))
+            return n
 
         return self._database.write(work)
 

@@ -21,7 +21,7 @@ from ml_orchestrator.orchestration.events.definition import (
 from ml_orchestrator.orchestration.events.dispatcher import GRACE_S, Dispatcher
 from ml_orchestrator.orchestration.events.feed import Feed, Pace
 from ml_orchestrator.orchestration.events.figures import Figures, SubscriberFigures
-from ml_orchestrator.orchestration.events.kinds import EventsShed
+from ml_orchestrator.orchestration.events.kinds import EventsReplayed, EventsShed
 from ml_orchestrator.orchestration.events.ports import Connected
 from ml_orchestrator.orchestration.events.pump import OURS, Pump
 from ml_orchestrator.orchestration.events.subscription import Delivery, Outcome, Subscription
@@ -32,6 +32,7 @@ __all__ = ["EventBus"]
 NOTICE_S = 1.0  # between two notices that one subscriber sheds
 SWEEP_S = 3_600.0
 FIRST_SWEEP_S = 60.0
+REPLAYED = EventsReplayed.event_kind.name
 _log = logging.getLogger(__name__)
 
 
@@ -234,7 +235,7 @@ class EventBus:
         names = {event.name for event in events}
         for name, pump in self._pumps.items():
             subscription = next(s for s in self._subscriptions if s.name == name)
-            if any(subscription.wants(each) for each in names):
+            if REPLAYED in names or any(subscription.wants(each) for each in names):
                 pump.news()
         for stored in events:
             if self._is_wanted(stored.name):

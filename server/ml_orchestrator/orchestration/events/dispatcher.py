@@ -152,7 +152,7 @@ class Dispatcher:
 
     def _reserve(self) -> int:
         """Return how many places are kept for what is urgent: a quarter, where there are two."""
-        return 0 if self.subscription.limits.most == 1 else max(1, self._limit.value // 4)
+        return 0 if self._limit.value == 1 else max(1, self._limit.value // 4)
 
     def _next(self) -> Delivery | None:
         n_free = self._limit.value - len(self._holds)
@@ -176,6 +176,7 @@ class Dispatcher:
                 self._staff()
                 return
             self._end(hold, outcome)
+        self._workers.discard(task)  # at once: what is offered next needs another
 
     async def _handled(self, hold: _Hold) -> Outcome:
         loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ __all__ = [
     "AliasMoved",
     "DeliveryFailed",
     "DriftFound",
+    "EventsReplayed",
     "EventsShed",
     "LeaseChanged",
     "LetterBuried",
@@ -189,6 +190,14 @@ class EventsShed(Event):
     n_normal: int
     n_high: int
     n_urgent: int
+
+
+@event("events.replayed", about="subscriber:{subscriber}", priority=Priority.HIGH)
+class EventsReplayed(Event):
+    """A person lets a subscriber try dead letters again, or have events again."""
+
+    subscriber: str
+    n: int
 
 
 @event("events.dead", about="subscriber:{subscriber}", priority=Priority.HIGH)

@@ -1,0 +1,134 @@
+"""What engines tell of themselves becomes events, and what follows from events happens once."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.orchestration.events.kettles import LIMIT_S, World
+
+from ml_orchestrator.errors import NotFoundError
+from ml_orchestrator.memory._sql import SqlMemoryStore
+from ml_orchestrator.memory.models import Insight
+from ml_orchestrator.memory.requests import Selection
+from ml_orchestrator.messaging._sql import SqlMailbox
+from ml_orchestrator.messaging.leases import LeaseBook
+from ml_orchestrator.orchestration.announcing import (
+    MailAnnouncer,
+    announce_lease,
+    announce_memory,
+)
+from ml_orchestrator.orchestration.events.kinds import SearchFinished
+from ml_orchestrator.orchestration.events.thread import BusThread
+from ml_orchestrator.orchestration.execution import StepFailedError
+from ml_orchestrator.orchestration.reactions import open_bus
+from ml_orchestrator.orchestration.run_news import RunNews
+from ml_orchestrator.settings import Settings
+
+FOUND = SearchFinished(
+    run_id="run-1", actor="ml-orchestrator", area="training_optimization",
+    insight="On iris forests did best of 20 trials.", impact="medium", confidence=0.9,
+)  # fmt: skip
+PLAN = {"workflow": "train", "actor": "ml-orchestrator"}
+
+
+def told(world: World) -> list[tuple[str, str, Any]]:
+    return [(e.name, e.key, json.loads(e.payload)) for e in world.log.after(0)]
+
+
+def test_messages_are_told_of_with_who_reads_them_and_not_with_what_they_say(
+    world: World,
+) -> None:
+    box = SqlMailbox(world.database, shipped=("ada", "bob"), news=MailAnnouncer(world.outbox))
+    sent = box.send("ada", message_type="insight", content="secret", target_agents=["bob"])
+    box.acknowledge("bob", [sent.message_id])
+    box.acknowledge("bob", [sent.message_id])
+    with pytest.raises(NotFoundError):
+        box.send("ada", message_type="insight", content="secret", target_agents=["carol"])
+
+    thread = f"thread:{sent.thread_id}"
+    message = {
+        "message_id": sent.message_id, "thread_id": sent.thread_id, "from_agent": "ada",
+        "readers": ["bob"], "expires_at": None,
+    }  # fmt: skip
+    assert told(world) == [
+        ("message.sent", thread, message),
+        ("message.acknowledged", "inbox:bob", {"agent": "bob", "threads": [sent.thread_id]}),
+        ("letter.buried", "dead-letter:ada", {"from_agent": "ada"}),
+    ]
+
+
+def test_memory_and_leases_tell_of_changes_once(world: World) -> None:
+    memory = SqlMemoryStore(world.database, changed=announce_memory(world.outbox))
+    learnt = Insight(area="a", insight="b", impact="low", confidence=0.5)
+    for _ in range(2):
+        memory.save("ada", insights=[learnt], idempotency_key="one")
+    chosen = Selection(of_agent="ada")
+    digest = memory.plan_forgetting(chosen).digest
+    memory.forget(chosen, digest=digest, actor="bob", reason="it is wrong")
+    leases = LeaseBook(world.database, changed=announce_lease(world.outbox))
+    lease = leases.set("ada", "model:churn", ttl_s=60)
+
+    assert told(world) == [
+        ("memory.changed", "memory:ada", {"agent": "ada"}),
+        ("memory.changed", "memory:ada", {"agent": "ada"}),
+        (
+            "lease.changed",
+            "lease:model:churn",
+            {"resource": "model:churn", "holder": "ada", "expires_at": lease.expires_at},
+        ),
+    ]
+
+
+async def test_runs_are_told_of_once_however_often_they_are_taken_over(world: World) -> None:
+    news = RunNews(world.database)
+    for _ in range(2):
+        await news.started("run-1", PLAN)
+        await news.finished("run-1", PLAN, {"stopped_because": "no drift"})
+    await news.failed("run-2", PLAN, StepFailedError("the disk is full"))
+    await news.failed("run-3", PLAN, KeyError("a defect"))
+
+    who = {"workflow": "train", "actor": "ml-orchestrator"}
+    assert told(world) == [
+        ("run.started", "run:run-1", {"run_id": "run-1", **who}),
+        ("run.finished", "run:run-1", {"run_id": "run-1", **who, "stopped_because": "no drift"}),
+        ("run.failed", "run:run-2", {"run_id": "run-2", **who, "error": "the disk is full"}),
+        ("run.failed", "run:run-3", {"run_id": "run-3", **who, "error": "It failed unexpectedly."}),
+    ]
+
+
+def test_what_a_search_found_is_remembered_once_by_who_asked(
+    sqlite_world: World, tmp_path: Path
+) -> None:
+    settings = Settings.read({}, project_dir=tmp_path, home=tmp_path)
+    world = sqlite_world
+    world.log.publish(world.outbox, FOUND, id="run-1-search")
+    memory = SqlMemoryStore(world.database)
+    bus = open_bus(settings, world.database, role="test")
+    wait_until_done(bus, 1)
+    world.dead.rewind("search-memories", 0)
+    wait_until_done(bus, 2)
+    line = bus.describe()
+    bus.close()
+
+    (kept,) = memory.load("ml-orchestrator").optimization_insights
+    assert (kept.insight, kept.area) == (FOUND.insight, FOUND.area)
+    assert "search-memories: 0 waiting" in line
+
+
+def wait_until_done(bus: BusThread, n: int) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while bus.bus.figures()[0][0].counts["done"] < n:
+        assert time.monotonic() < deadline, bus.describe()
+        time.sleep(0.01)
+
+
+def test_a_server_that_may_only_read_carries_nothing_out(
+    sqlite_world: World, tmp_path: Path
+) -> None:
+    settings = Settings.read({}, project_dir=tmp_path, home=tmp_path, mode="read-only")
+    bus = open_bus(settings, sqlite_world.database, role="test")
+    assert bus.bus.figures() == []
+    assert bus.describe() == "0 listening, 0 dead letters"
+    bus.close()
