@@ -14,10 +14,12 @@ from tests.orchestration.pipeline_bench import PipelineBench, open_pipelines
 from tests.orchestration.workflow_bench import until
 
 from ml_orchestrator.errors import NotFoundError
+from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.orchestration.people import open_approvals
 from ml_orchestrator.orchestration.pipelines.scheduling import PipelineSchedules
 from ml_orchestrator.orchestration.progress import ProgressStore
 from ml_orchestrator.orchestration.schedules import Cadence, Schedules
+from ml_orchestrator.orchestration.steps.tell import AGENTS
 from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.storage.engine import open_database
 
@@ -76,6 +78,7 @@ class Person:
         self._database = open_database(pipes.settings.state_url, pipes.settings.home)
         self._approvals = open_approvals(self._database)
         self.progress = ProgressStore(self._database)
+        self.mailbox = SqlMailbox(self._database, shipped=AGENTS)
         self.schedules = PipelineSchedules(pipes.settings, self._database)
 
     def make_due(self) -> None:
@@ -103,6 +106,21 @@ def person(pipes: PipelineBench) -> Iterator[Person]:
     opened = Person(pipes)
     yield opened
     opened.close()
+
+
+def test_an_agent_is_told_once_what_failed_and_how_it_goes_on(
+    pipes: PipelineBench, person: Person
+) -> None:
+    planned = pipes.planned({"bad": {"with": {"fails": 9}, "retries": {"max": 1, "delay_s": 0}}})
+    for run_id, actor in (("run-agents", "performance-engineer"), ("run-persons", "ann")):
+        pipes.client.start_pipeline(run_id, planned, actor=actor)
+        pipes.finished(run_id)
+    messages = person.mailbox.inbox("performance-engineer").messages
+
+    assert [(m.from_agent, m.priority) for m in messages] == [("pipeline", "high")]
+    assert "Step 'bad' failed: bad failed, time 2." in messages[0].content
+    assert "`ml-orchestrator runs resume run-agents`" in messages[0].content
+    assert [step.name for step in pipes.client.status("run-agents").steps] == ["bad"]
 
 
 def asking(pipes: PipelineBench, run_id: str) -> str:

@@ -286,14 +286,17 @@ def test_a_pipeline_is_exported_as_a_file_for_kubeflow_whose_pod_runs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made: list[_Component] = []
+
+    def kept(component: _Component) -> _Component:
+        made.append(component)
+        return component
+
     kfp = ModuleType("kfp")
     kfp.compiler = ModuleType("compiler")  # type: ignore[attr-defined]
     kfp.dsl = SimpleNamespace(  # type: ignore[attr-defined]
         ContainerSpec=lambda **given: given,
         PIPELINE_JOB_ID_PLACEHOLDER="job 1",
-        container_component=lambda function: (
-            lambda **given: made.append(_Component(function, **given)) or made[-1]
-        ),
+        container_component=lambda function: lambda **given: kept(_Component(function, **given)),
         pipeline=lambda **_: lambda function: function,
     )
     kfp.kubernetes = SimpleNamespace(mount_pvc=lambda task, **_: None)  # type: ignore[attr-defined]

@@ -14,10 +14,9 @@ from ml_orchestrator.orchestration._dbos.database import (
     WORKFLOW,
     depths_of,
 )
-from ml_orchestrator.orchestration._dbos.pipelines import run_pipeline
+from ml_orchestrator.orchestration._dbos.pipelines import Performs, run_pipeline
 from ml_orchestrator.orchestration.attempts import attempt_of, first_of
 from ml_orchestrator.orchestration.execution import Job
-from ml_orchestrator.orchestration.pipelines.units import Unit
 from ml_orchestrator.orchestration.steps import STEPS
 from ml_orchestrator.orchestration.versions import check_workflow_version, foreign_version
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
@@ -39,18 +38,6 @@ __all__ = [
 MAX_RECOVERY_ATTEMPTS = 50
 
 Execute = Callable[[Job], Coroutine[Any, Any, dict[str, Any]]]
-
-
-class Performs(Protocol):
-    """Does the units of pipelines (``orchestration.pipelines.performing.Performer``)."""
-
-    async def perform(self, unit: Unit) -> dict[str, Any]:
-        """Return what is recorded of a unit."""
-        ...
-
-    def withdraw(self, run_id: str, steps: list[str]) -> None:
-        """Ask nobody any more for the approvals of a cancelled run."""
-        ...
 
 
 class Tells(Protocol):
@@ -120,7 +107,7 @@ def _register(execute: Execute, performer: Performs | None, news: Tells | None) 
         if "pipeline" in plan:
             get_current_span().update_name(f"run {plan['workflow']}")
             assert performer is not None, "this engine has nobody to do pipelines"
-            return await run_pipeline(plan, performer.perform, performer.withdraw)
+            return await run_pipeline(plan, performer)
         workflow = WORKFLOWS[plan["workflow"]]
         get_current_span().update_name(f"run {workflow.name}")
         check_workflow_version(plan, workflow)

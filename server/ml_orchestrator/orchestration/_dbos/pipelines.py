@@ -1,26 +1,39 @@
 """Pipelines on DBOS: a place in the record is reserved for every unit before the first begins."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from dbos import DBOS, StepOptions
 from dbos._error import DBOSWorkflowCancelledError
 
 from ml_orchestrator.orchestration.attempts import attempt_of, first_of
+from ml_orchestrator.orchestration.execution import StepFailedError
 from ml_orchestrator.orchestration.pipelines.executing import Record, carry_out
 from ml_orchestrator.orchestration.pipelines.models import APPROVAL
 from ml_orchestrator.orchestration.pipelines.units import StoredPlan, Unit
 
-__all__ = ["Perform", "Withdraw", "run_pipeline"]
+__all__ = ["Performs", "run_pipeline"]
 
-Perform = Callable[[Unit], Coroutine[Any, Any, dict[str, Any]]]
-Withdraw = Callable[[str, list[str]], None]
+TOLD = "(told)"  # no step is called so
 
 
-async def run_pipeline(
-    plan: dict[str, Any], perform: Perform, withdraw: Withdraw
-) -> dict[str, Any]:
+class Performs(Protocol):
+    """Does the units of pipelines (``orchestration.pipelines.performing.Performer``)."""
+
+    async def perform(self, unit: Unit) -> dict[str, Any]:
+        """Return what is recorded of a unit."""
+        ...
+
+    def withdraw(self, run_id: str, steps: list[str]) -> None:
+        """Ask nobody any more for the approvals of a cancelled run."""
+        ...
+
+    async def tell_failure(self, run_id: str, pipeline: str, actor: str, why: str) -> bool:
+        """Tell who started a run that it failed."""
+        ...
+
+
+async def run_pipeline(plan: dict[str, Any], performer: Performs) -> dict[str, Any]:
     """Carry a pipeline out inside the workflow that called; what is recorded is not done again."""
     stored, run_id = StoredPlan.of(plan), first_of(str(DBOS.workflow_id))
     try:
@@ -28,19 +41,24 @@ async def run_pipeline(
             stored,
             run_id=run_id,
             run_attempt=attempt_of(str(DBOS.workflow_id)),
-            reserve=lambda name: _reserved(name, perform),
+            reserve=lambda name: _reserved(name, performer),
         )
+    except StepFailedError as error:
+        if not error.is_final:  # every unit has its place by now, and this comes after them
+            told = (str(DBOS.workflow_id), stored.spec.name, stored.actor, str(error))
+            await DBOS.run_step_async({"name": TOLD}, performer.tell_failure, *told)
+        raise
     except DBOSWorkflowCancelledError:
         steps = [n for n, step in stored.spec.steps.items() if step.uses == APPROVAL]
-        await asyncio.to_thread(withdraw, run_id, steps)
+        await asyncio.to_thread(performer.withdraw, run_id, steps)
         raise
 
 
-def _reserved(name: str, perform: Perform) -> Record:
+def _reserved(name: str, performer: Performs) -> Record:
     place = DBOS.reserve_step()
     options: StepOptions = {"name": name, "preemptible": True}
 
     async def record(unit: Unit) -> dict[str, Any]:
-        return await place.run_async(options, perform, unit)
+        return await place.run_async(options, performer.perform, unit)
 
     return record

@@ -14,6 +14,7 @@ from ml_orchestrator.orchestration.pipelines.admission import Admission, of_this
 from ml_orchestrator.orchestration.pipelines.approving import PipelineApprovals
 from ml_orchestrator.orchestration.pipelines.cache import StepCache, key_of
 from ml_orchestrator.orchestration.pipelines.models import APPROVAL
+from ml_orchestrator.orchestration.pipelines.telling import tell_failure
 from ml_orchestrator.orchestration.pipelines.units import Unit
 from ml_orchestrator.orchestration.pipelines.usable import given_by, taken_by
 from ml_orchestrator.orchestration.progress import ProgressStore, Reporter
@@ -41,6 +42,7 @@ class Performer:
         admission: Admission | None = None,
     ) -> None:
         self._settings = settings
+        self._database = database
         self._execute = execute
         self._admission = admission or of_this_machine()
         self._cache = StepCache(settings.home)
@@ -67,6 +69,12 @@ class Performer:
         """Ask nobody any more about the approvals of a run that was cancelled."""
         for step in steps:
             self._approvals.withdraw(run_id, step)
+
+    async def tell_failure(self, run_id: str, pipeline: str, actor: str, why: str) -> bool:
+        """Tell the agent that started a run what failed; True if there is one."""
+        return await asyncio.to_thread(
+            tell_failure, self._database, run_id=run_id, pipeline=pipeline, actor=actor, why=why
+        )
 
     async def _result(self, unit: Unit) -> dict[str, Any]:
         inputs = await asyncio.to_thread(_checked_inputs, unit)

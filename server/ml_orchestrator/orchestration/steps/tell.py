@@ -9,9 +9,10 @@ from ml_orchestrator.orchestration.rollouts.telling import CONCERNED
 from ml_orchestrator.orchestration.steps._base import StepContext
 from ml_orchestrator.storage.engine import open_database
 
-__all__ = ["send_message"]
+__all__ = ["AGENTS", "SENDER", "send_message"]
 
 SENDER = "pipeline"
+AGENTS = (*CONCERNED, "performance-engineer", "data-pipeline-specialist")  # those that ship
 
 
 def send_message(
@@ -25,7 +26,7 @@ def send_message(
     database = open_database(context.settings.state_url, context.settings.home)
     try:
         news = MailAnnouncer(outbox_of("pipeline"))
-        sent = SqlMailbox(database, shipped=(*CONCERNED, *_SHIPPED), news=news).send(
+        sent = SqlMailbox(database, shipped=AGENTS, news=news).send(
             SENDER,
             message_type=params["message_type"],
             content=params["content"],
@@ -37,6 +38,3 @@ def send_message(
     finally:
         database.close()
     return {"message_id": sent.message_id, "recipients": sent.recipients}
-
-
-_SHIPPED = ("performance-engineer", "data-pipeline-specialist")

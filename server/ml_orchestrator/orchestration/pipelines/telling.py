@@ -1,0 +1,40 @@
+"""The word to the agent whose pipeline could not be done, once its retries are used up."""
+
+import logging
+
+from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.messaging._sql import SqlMailbox
+from ml_orchestrator.orchestration.steps.tell import AGENTS, SENDER
+from ml_orchestrator.storage.engine import Database
+
+__all__ = ["tell_failure"]
+
+MAX_CONTENT = 4_000
+_log = logging.getLogger(__name__)
+
+
+def tell_failure(database: Database, *, run_id: str, pipeline: str, actor: str, why: str) -> bool:
+    """Tell the agent that started a run what failed and how it goes on; True if there is one.
+
+    Done twice, it stays one message. A person at a terminal is not told: they see the run.
+    """
+    if actor not in AGENTS:
+        return False
+    text = (
+        f"Run {run_id} of pipeline {pipeline!r} failed and is not tried again by itself. {why} "
+        f"Once that is mended, `ml-orchestrator runs resume {run_id}` goes on where it is not done."
+    )
+    try:
+        SqlMailbox(database, shipped=AGENTS).send(
+            SENDER,
+            message_type="warning",
+            content=text[:MAX_CONTENT],
+            target_agents=[actor],
+            priority="high",
+            metadata={"run_id": run_id, "pipeline": pipeline},
+            idempotency_key=f"@{run_id}-failed",
+        )
+    except OrchestratorError as error:
+        _log.warning("Nobody was told that run %s failed: %s", run_id, error)
+        return False
+    return True
