@@ -32,6 +32,11 @@ __all__ = [
 _BREAKS = {"&&", "||", ";", "|"}
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _INLINE = re.compile(r"`(?:\.venv/bin/)?(ml-orchestrator [^`]+)`")
+_LINE = re.compile(
+    r"^ *(?:\$ )?(?:\.venv/bin/)?(ml-orchestrator (?:[^\n]*\\\n)*[^\n]*)$", re.MULTILINE
+)
+_FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_SHELLS = {"", "bash", "sh", "console"}
 _PLACE_HOLDER = re.compile(r"[A-Z_]+(\.\w+)?|[.…\[({<$].*")
 # Asks click what its commands take; in a process of its own, since importing MLflow takes seconds.
 _CLICK_TREE = """
@@ -100,8 +105,11 @@ def command_lines(code: str) -> list[list[str]]:
 
 
 def inline_commands(text: str) -> list[list[str]]:
-    """Return our own commands that stand within sentences."""
-    return [shlex.split(found) for found in _INLINE.findall(text)]
+    """Return our own commands that stand within sentences, or on lines of fenced blocks."""
+    blocks = [block for kind, block in _FENCED.findall(text) if kind in _SHELLS]
+    lines = [line for block in blocks for line in _LINE.findall(block)]
+    found = [words for line in lines for words in command_lines(line)[:1]]
+    return [*found, *(shlex.split(each) for each in _INLINE.findall(text))]
 
 
 def command_faults(words: Sequence[str], tree: Tree) -> Iterator[str]:

@@ -72,7 +72,12 @@ def test_a_shell_block_is_read_as_the_shell_reads_it() -> None:
 
 def test_our_commands_are_found_in_sentences() -> None:
     text = "Run `ml-orchestrator keys list` or `.venv/bin/ml-orchestrator serve`, not `mlflow ui`."
-    assert inline_commands(text) == [
+    block = (
+        "```python\nml-orchestrator is none\n```\n"
+        "```\n.venv/bin/ml-orchestrator serve \\\n  --port 1 | cat\nsays: ml-orchestrator x\n```\n"
+    )
+    assert inline_commands(block + text) == [
+        ["ml-orchestrator", "serve", "--port", "1"],
         ["ml-orchestrator", "keys", "list"],
         ["ml-orchestrator", "serve"],
     ]
