@@ -28,7 +28,7 @@ from ml_orchestrator.orchestration.workflows import WORKFLOWS, Node, Workflow
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
 
-__all__ = ["NAMES", "Deed", "World"]
+__all__ = ["LIMIT_S", "NAMES", "Deed", "World"]
 
 LIMIT_S = 30.0
 NAMES = ("first", "second", "third")
@@ -53,6 +53,7 @@ class Ledger:
     """What the bodies of steps did, and what they are told to do."""
 
     life: int = 0
+    n_buried: int = 0  # lives of which nothing is left
     begun: list[Deed] = field(default_factory=list)
     ended: list[Deed] = field(default_factory=list)
     orders: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -66,9 +67,10 @@ class Ledger:
             self.begun.append(deed)
         while True:
             with self.lock:
-                if self.life != deed.life:
-                    return {}
-                order = self.orders.pop((run_id, step), None)
+                if self.n_buried > deed.life:
+                    return {}  # to nobody: the engine that asked is no more
+                is_dead = self.life != deed.life
+                order = None if is_dead else self.orders.pop((run_id, step), None)
                 if order is not None:
                     self.ended.append(deed)
             if order == "fail":
@@ -141,6 +143,7 @@ class World:
         engine.launch(self._executor_id, self.settings, execute)
         engine.poll_every(POLL_S)
         engine.adopt(dead)
+        engine.look_now()
         for name in dead:
             self.leases.forget(name)
 
@@ -157,6 +160,8 @@ class World:
             self.ledger.life += 1
             self.ledger.orders.clear()
         engine.shut_down()
+        with self.ledger.lock:
+            self.ledger.n_buried = self.ledger.life
         self._executor_id = None
 
     def take_lease_away(self) -> bool:
@@ -180,7 +185,8 @@ class World:
         give_up_at = time.monotonic() + LIMIT_S
         while not holds():
             assert time.monotonic() < give_up_at, f"never happened: {what}"
-            time.sleep(0.005)
+            engine.look_now()
+            time.sleep(0.01)
 
     def close(self) -> None:
         if self.has_worker:

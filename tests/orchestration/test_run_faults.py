@@ -1,16 +1,20 @@
 """Faults put into the store and the worker of runs: none is lost, no step is done twice."""
 
 import sqlite3
+import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event
-from tests.orchestration.run_world import NAMES, World
+from tests.orchestration.run_world import LIMIT_S, NAMES, World
+
+from ml_orchestrator.orchestration._dbos import engine
+from ml_orchestrator.orchestration.bell import FILE, LISTEN_S, answer
 
 LOCKED_S = 1.5  # soak_runs holds it for ten
 
@@ -43,6 +47,40 @@ def finish(world: World, run_id: str = "run-1x", steps: tuple[str, ...] = NAMES)
     assert (status.state, status.result) == ("succeeded", {step: run_id for step in NAMES})
     ended = Counter((deed.run_id, deed.step) for deed in world.ledger.ended)
     assert ended == {(run_id, step): 1 for step in NAMES}
+
+
+def test_a_ring_has_a_queued_run_begin_long_before_it_is_time_to_look(world: World) -> None:
+    world.start_worker()
+    engine.poll_every(300.0)
+    engine.look_now()  # from now on they wait for so long
+    world.start_run("run-1x")
+    world.until(is_told(world), "the bell is heard")
+
+    finish(world)
+
+
+def is_told(world: World) -> Callable[[], bool]:
+    """Ring as a listening worker would, until the run has begun."""
+
+    def has_begun() -> bool:
+        engine.look_now()
+        return world.ledger.running("run-1x", "first") == 1
+
+    return has_begun
+
+
+def test_who_listens_hears_each_ring_of_another_process(tmp_path: Path) -> None:
+    heard, ended = threading.Semaphore(0), threading.Event()
+    listening = threading.Thread(target=answer, args=(tmp_path, heard.release, ended))
+    listening.start()
+    try:
+        for _ in range(2):
+            time.sleep(2 * LISTEN_S)
+            subprocess.run(["touch", str(tmp_path / FILE)], check=True)
+            assert heard.acquire(timeout=LIMIT_S)
+    finally:
+        ended.set()
+        listening.join()
 
 
 @contextmanager

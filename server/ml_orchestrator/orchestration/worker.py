@@ -17,6 +17,7 @@ from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.orchestration._dbos import engine
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration._dbos.database import prepare
+from ml_orchestrator.orchestration.bell import answer
 from ml_orchestrator.orchestration.child import run_in_child, run_step_child
 from ml_orchestrator.orchestration.execution import Job, perform
 from ml_orchestrator.orchestration.in_flight import InFlight
@@ -105,14 +106,19 @@ def _work(settings: Settings, leases: Leases) -> None:
     performer = Performer(settings, database, execute)
     bus = open_bus(settings, database, role="worker")
     engine.launch(tenure.executor_id, settings, execute, performer, RunNews(database))
+    ended = threading.Event()
+    listening = (settings.home, engine.look_now, ended)
+    threading.Thread(target=answer, args=listening, name="bell", daemon=True).start()
     watch_queue(engine.queue_depths)
     engine.adopt(dead)
+    engine.look_now()
     for run_id in engine.stop_foreign():
         _log.warning("Run %s was planned by another release and is stopped", run_id)
     for name in dead:
         leases.forget(name)
     client = Door(lambda: RunClient(settings), is_light=True)
     _stay_until_idle(settings.worker_idle_s, tenure, Sweeper(settings, database, client=client))
+    ended.set()
     engine.shut_down()
     bus.close()
     if client.is_open:

@@ -20,6 +20,7 @@ from ml_orchestrator.orchestration._dbos.database import (
     typed,
 )
 from ml_orchestrator.orchestration.attempts import next_of
+from ml_orchestrator.orchestration.bell import ring
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.models import RunList, RunStatus
 from ml_orchestrator.orchestration.moments import time_of
@@ -49,6 +50,7 @@ class RunClient:
         prepare(settings)
         self._client = connect(settings)
         self._launcher = WorkerLauncher(settings)
+        self._home = settings.home
 
     def close(self) -> None:
         """Give connections back."""
@@ -122,6 +124,7 @@ class RunClient:
         if is_tracing():  # the run's spans will belong to the trace of this call
             options["otel_context"] = otel.get_current()
         self._client.enqueue(options, plan)
+        ring(self._home)
         found = self._row(run_id)
         unlike = {name: plan[name] for name in ("requested_at", "version") if name in plan}
         if plan_of(found) | unlike != plan:
@@ -184,6 +187,7 @@ class RunClient:
         if status.state not in ("cancelled", "failed"):
             raise ConflictError(f"Run {run_id} needs no resuming: it is {status.state}.")
         self._client.resume_workflow(run_id, queue_name=_queue_of(plan))
+        ring(self._home)
         return self.status(run_id)
 
     def _try_again(self, row: WorkflowStatus, queue: str) -> RunStatus:
@@ -205,6 +209,7 @@ class RunClient:
                 )
         except IntegrityError as error:
             raise ConflictError(f"Run {run_id} is being resumed as {following}.") from error
+        ring(self._home)
         return self.status(following)
 
     @typed

@@ -14,6 +14,7 @@ from ml_orchestrator.orchestration._dbos.database import (
     WORKFLOW,
     depths_of,
 )
+from ml_orchestrator.orchestration._dbos.looking import Lookers
 from ml_orchestrator.orchestration._dbos.pipelines import Performs, run_pipeline
 from ml_orchestrator.orchestration.attempts import attempt_of, first_of
 from ml_orchestrator.orchestration.execution import Job
@@ -28,12 +29,14 @@ __all__ = [
     "adopt",
     "has_work",
     "launch",
+    "look_now",
     "poll_every",
     "queue_depths",
     "shut_down",
     "stop_foreign",
 ]
 
+_lookers: list[Lookers] = []  # of the one engine that a process has, as DBOS has it
 # Each take-over of a run counts as one; a run that kills its worker ends some time.
 MAX_RECOVERY_ATTEMPTS = 50
 
@@ -69,7 +72,7 @@ def launch(
 
     Without a performer a pipeline fails; without ``news`` nobody is told.
     """
-    DBOS(
+    dbos = DBOS(
         config={
             "name": APPLICATION,
             "system_database_url": settings.workflows_url,
@@ -84,8 +87,10 @@ def launch(
         }
     )
     _register(execute, performer, news)
-    DBOS.listen_queues(tuple(QUEUES))
+    DBOS.listen_queues(())  # ours look, see Lookers
     DBOS.launch()
+    queues = [queue for name in QUEUES if (queue := DBOS.retrieve_queue(name)) is not None]
+    _lookers.append(Lookers(dbos, queues))
 
 
 def _register(execute: Execute, performer: Performs | None, news: Tells | None) -> None:
@@ -130,6 +135,12 @@ def _register(execute: Execute, performer: Performs | None, news: Tells | None) 
             if reason := node.stops(outputs):
                 return {**result, "stopped_because": reason}
         return result
+
+
+def look_now() -> None:
+    """Look for queued runs at once rather than when it is time."""
+    for lookers in _lookers:
+        lookers.look_now()
 
 
 def adopt(executor_ids: Sequence[str]) -> None:
@@ -186,4 +197,6 @@ def poll_every(seconds: float) -> None:
 
 def shut_down() -> None:
     """Stop running workflows in this process; unfinished ones wait for the next worker."""
+    while _lookers:
+        _lookers.pop().end()
     DBOS.destroy()
