@@ -34,13 +34,17 @@ class Problem:
     group_column: str | None = None
 
     def spec(self, **given: Any) -> TrainingSpec:
-        """Return what to train, completed by ``given``."""
+        """Return what to train, completed by ``given``.
+
+        Without the past of the target: the others do not see what came before a held-out row.
+        """
         return TrainingSpec.model_validate(
             {
                 "source": self.dataset.source,
                 "task": self.task,
                 "time_column": self.time_column,
                 "group_column": self.group_column,
+                "horizon": 0,
                 **given,
             }
         )

@@ -106,7 +106,7 @@ def test_the_model_in_hand_is_the_one_that_was_judged(tmp_path: Path) -> None:
         {"when": range(100), "x": np.random.default_rng(1).normal(size=100)}
     ).with_columns(y=pl.col("x") + pl.Series(np.random.default_rng(2).normal(size=100)))
 
-    model = trained(tmp_path, dataset_of(frame), time_column="when")
+    model = trained(tmp_path, dataset_of(frame), time_column="when", horizon=0)
 
     held_out = frame.tail(20)
     predicted = model.pipeline.predict(held_out.select("when", "x").to_pandas())
@@ -152,11 +152,11 @@ def test_the_score_follows_the_noise_in_the_data(tmp_path: Path) -> None:
 def test_the_search_picks_the_family_that_the_truth_needs(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     a, b = rng.uniform(-1, 1, 400), rng.uniform(-1, 1, 400)
-    checkers = pl.DataFrame({"a": a, "b": b, "y": np.where(a * b > 0, "same", "other")})
+    middle = pl.DataFrame({"a": a, "b": b, "y": np.where(np.abs(a) < 0.5, "in", "out")})
     slope = pl.DataFrame({"a": a, "b": b, "y": 3 * a - b + rng.normal(0, 0.3, 400)})
     families = ("linear", "forest")
 
-    curved = trained(tmp_path / "a", dataset_of(checkers), trainers=families).summary
+    curved = trained(tmp_path / "a", dataset_of(middle), trainers=families).summary
     straight = trained(tmp_path / "b", dataset_of(slope), trainers=families).summary
 
     assert (curved.trainer, straight.trainer) == ("forest", "linear")

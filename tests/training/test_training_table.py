@@ -30,7 +30,7 @@ def replaced(**columns: object) -> pl.DataFrame:
         (FRAME, {"metric": "rmse"}, "known: accuracy"),
         (FRAME, {"task": "regression"}, "use task classification"),
         (FRAME, {"target": "c", "time_column": "c"}, "cannot be the target and order"),
-        (FRAME, {"time_column": "t", "group_column": "c"}, "not both"),
+        (FRAME, {"time_column": "t", "group_column": "t"}, "name their series"),
         (FRAME, {"time_column": "c"}, "numbers, dates or ISO 8601"),
         (FRAME.head(0), {}, "no rows"),
         (FRAME.head(12), {}, "too few for 5 folds"),

@@ -48,6 +48,7 @@ class Answering:
         read = [self._read(request) for request in examples]
         tables = [table for table in read if isinstance(table, Table)]
         self._shortcut = find_shortcut(model, tables)
+        self._is_alone = _reads_other_rows(model.estimator)
 
     def answer(self, requests: Sequence[Request]) -> list[Outcome]:
         """Return one outcome per request, in their order."""
@@ -56,7 +57,8 @@ class Answering:
         groups: dict[tuple[str, ...], list[int]] = {}
         for index, table in enumerate(read):
             if isinstance(table, Table):
-                groups.setdefault(table.layout, []).append(index)
+                own = (str(index),) if self._is_alone else ()
+                groups.setdefault((*own, *table.layout), []).append(index)
         for group in groups.values():
             tables = [table for i in group if isinstance(table := read[i], Table)]
             for index, outcome in zip(group, self._predicted(tables), strict=True):
@@ -101,6 +103,17 @@ class Answering:
             return self._shortcut.predict(table)
         frame = to_model_frame(table, self._model.columns, self._index)
         return self._model.estimator.predict(frame)
+
+
+def _reads_other_rows(estimator: Any) -> bool:
+    """Whether a row's answer may depend on rows beside it, so that requests must not be mixed.
+
+    A step says so by ``reads_other_rows``; those of training that look back in time do.
+    """
+    if not hasattr(estimator, "get_params"):
+        return False
+    parts = estimator.get_params(deep=True).values()
+    return any(getattr(part, "reads_other_rows", False) is True for part in parts)
 
 
 def _outcome(predictions: np.ndarray[Any, Any], declared: Kind | None) -> Outcome:

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
@@ -199,7 +200,14 @@ class _Journal:
         ]
         return sorted(found, key=lambda trial: trial.index)
 
-    def ask(self, index: int, attempt: int, family: str, given: Params | None) -> _Draw:
+    def ask(
+        self,
+        index: int,
+        attempt: int,
+        family: str,
+        given: Params | None,
+        options: Params | None = None,
+    ) -> _Draw:
         study, fixed = self._studies[family], self._fixed(family)
         entropy = np.random.SeedSequence([self._plan.seed, index, *([attempt] if attempt else [])])
         n_random = N_RANDOM_OF_FAMILY if family else len(self._plan.first) + N_RANDOM
@@ -207,10 +215,13 @@ class _Journal:
         study.sampler = _sampler(self._plan.sampler, seed=seed, n_random=n_random)
         waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         if given is not None and not waiting:
-            own = {name: value for name, value in given.items() if name not in fixed}
+            known = {*fixed, *(options or {})}
+            own = {name: value for name, value in given.items() if name not in known}
             study.enqueue_trial(own)
         trial = study.ask()
         trial.set_user_attr("index", index)
+        if options:
+            trial.set_user_attr("options", options)
         return _Draw(trial, study, fixed)
 
     def n_deaths(self, index: int) -> int:
@@ -220,8 +231,9 @@ class _Journal:
         # Told last: a trial counts as finished once its state is that of its outcome.
         draw.trial.set_user_attr("outcome", outcome)
         state = outcome["state"]
-        mean = float(np.mean(outcome["scores"])) if state == "complete" else None
-        told = draw.study.tell(draw.trial, mean, state=_TRIAL_STATES[state])
+        is_complete = state == "complete"
+        values = [float(np.mean(outcome["scores"])), *outcome["costs"]] if is_complete else None
+        told = draw.study.tell(draw.trial, values, state=_TRIAL_STATES[state])
         return _finished(told, draw.space.fixed)
 
     def drop(self, draw: _Draw) -> None:
@@ -236,7 +248,10 @@ def _open(plan: StudyPlan, storage: JournalStorage, name: str) -> optuna.Study:
     return optuna.create_study(
         study_name=name,
         storage=storage,
-        direction="maximize" if plan.higher_is_better else "minimize",
+        directions=[
+            StudyDirection.MAXIMIZE if plan.higher_is_better else StudyDirection.MINIMIZE,
+            *[StudyDirection.MINIMIZE] * plan.n_costs,
+        ],
         load_if_exists=True,
     )
 
@@ -270,8 +285,9 @@ def _finished(trial: FrozenTrial, fixed: Mapping[str, str]) -> FinishedTrial:
     return FinishedTrial(
         index=outcome["index"],
         state=outcome["state"],
-        params={**fixed, **trial.params},
+        params={**fixed, **trial.params, **trial.user_attrs.get("options", {})},
         scores=tuple(outcome["scores"]),
         seconds=outcome["seconds"],
         error=outcome["error"],
+        costs=tuple(outcome.get("costs", ())),
     )

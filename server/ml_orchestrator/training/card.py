@@ -35,6 +35,8 @@ def _what(spec: TrainingSpec, summary: TrainingSummary, about: str) -> Iterator[
     ]
     score = f"{summary.metric}, cross-validated"
     yield _table(["Family", "Weight", score, "Hyperparameters"], rows)
+    if summary.feature_notes:
+        yield "\n".join(f"- {_text(note)}" for note in summary.feature_notes)
     if summary.threshold is not None:
         second = _code(summary.classes[1])
         yield f"{second} is predicted from a probability of {summary.threshold:.4g} on."
@@ -116,9 +118,31 @@ def _making(spec: TrainingSpec, summary: TrainingSummary, about: str) -> Iterato
         f"{summary.n_failed} failed) in {summary.seconds:.0f} s, {spec.n_folds} folds, seed "
         f"{summary.seed}, ended by {summary.stopped_by}."
     )
+    if summary.front:
+        yield from _several(summary)
     if summary.refinements:
         yield "Tried on out-of-fold answers; used where the whole 90 % interval is above 0:"
         yield _table(["Step", "Used", "Gain", "Interval"], map(_refined, summary.refinements))
+
+
+def _several(summary: TrainingSummary) -> Iterator[str]:
+    yield f"Models that none beats in everything. {_text(summary.choice)}"
+    rows = [
+        [
+            point.trainer,
+            f"{point.cv_score:.4g}",
+            "" if point.latency_row_s is None else f"{point.latency_row_s:.3g}",
+            "" if point.size_bytes is None else f"{point.size_bytes:,.0f}",
+            "yes" if point.is_chosen else "",
+        ]
+        for point in summary.front
+    ]
+    yield _table(["Family", summary.metric, "Latency, s a row", "Size, bytes", "Taken"], rows)
+    takes = ", ".join(f"{name} {value:.3g}" for name, value in summary.costs.items())
+    yield (
+        f"The model handed over takes: {takes}. Latency is the median of seven predictions of up "
+        "to 200 rows on the machine that trained, and differs between runs; so may the trials."
+    )
 
 
 def _refined(entry: Refinement) -> list[str]:

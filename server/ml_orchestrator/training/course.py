@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ml_orchestrator.training.allocation import ALLOCATIONS
+from ml_orchestrator.training.front import layers
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.study import FinishedTrial, StudyPlan, ranked
 
@@ -29,10 +30,19 @@ class Course:
 
     def point(self, index: int) -> Params | None:
         """Return what is to be tried at this place; None is to be drawn."""
-        first = self._able(self._plan.first)
-        tried = self.trials[: len(first)]
-        given = [*first, *self._able(self._plan.then(tried) if len(tried) == len(first) else ())]
+        given = self._able(self._plan.first)
+        for stage in self._plan.stages:
+            if index < len(given) or len(self.trials) < len(given):
+                break
+            given = [*given, *self._able(stage(self.trials[: len(given)]))]
         return given[index] if index < len(given) else None
+
+    def options(self, family: str, point: Params | None) -> Params:
+        """Return the options of the next trial: the given point's, or what the plan says."""
+        if point is None:
+            return self._plan.options(family, self.trials)
+        names = self._plan.option_names
+        return {n: value for n, value in point.items() if n.rpartition(".")[2] in names}
 
     def family(self, index: int, point: Params | None) -> str:
         """Return the family of a point, or the one that the allocation gives the trial to."""
@@ -43,11 +53,27 @@ class Course:
         outcomes: dict[str, list[float]] = {
             name: [] for name in self._plan.families if name not in self._passed_over
         }
-        for trial in self.trials:
-            value = float("nan") if trial.state == "failed" else self._sign * trial.mean_score
+        for trial, value in zip(self.trials, self._values(), strict=True):
             outcomes[str(trial.params[self._plan.family])].append(value)
         rng = np.random.default_rng([self._plan.seed, index])
         return ALLOCATIONS[self._plan.allocation](outcomes, rng)
+
+    def _values(self) -> list[float]:
+        """Return what each trial is worth to the allocation, higher is better; NaN if it failed.
+
+        With costs, minus how many fronts lie before it.
+        """
+        if not self._plan.n_costs:
+            return [
+                float("nan") if trial.state == "failed" else self._sign * trial.mean_score
+                for trial in self.trials
+            ]
+        places = [i for i, trial in enumerate(self.trials) if trial.state == "complete"]
+        rows = [[-self._sign * self.trials[i].mean_score, *self.trials[i].costs] for i in places]
+        values = [float("nan")] * len(self.trials)
+        for place, layer in zip(places, layers(np.array(rows)) if rows else (), strict=True):
+            values[place] = -float(layer)
+        return values
 
     def of_family(self, family: str) -> list[FinishedTrial]:
         """Return the trials of a family."""
@@ -59,6 +85,8 @@ class Course:
 
     def is_hopeless(self, scores: Sequence[float]) -> bool:
         """Return whether a trial with these scores so far is not worth its other folds."""
+        if self._plan.n_costs:
+            return False
         complete = [
             [self._sign * score for score in trial.scores]
             for trial in self.trials

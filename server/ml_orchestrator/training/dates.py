@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["DateParts"]
+__all__ = ["DateParts", "elapsed_days"]
 
 FIELDS = ("year", "month", "day", "day_of_week", "hour")
 PARTS = (*FIELDS, "elapsed_days")
@@ -66,13 +66,31 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(names, dtype=object)
 
 
-def _parts(column: "pd.Series[Any]", cyclic: bool) -> NDArray[np.float64]:
+def elapsed_days(column: "pd.Series[Any]") -> NDArray[np.float64]:
+    """Return the days since 1 January 2000, UTC, NaN where the value is missing.
+
+    Raises:
+        InvalidInputError: a value is neither missing nor a date.
+    """
+    return _days(_times(column))
+
+
+def _times(column: "pd.Series[Any]") -> "pd.Series[Any]":
     is_time = pd.api.types.is_datetime64_any_dtype(column)
     raw = column if is_time else column.astype(object).where(column.notna(), None).map(_as_text)
     times = pd.to_datetime(raw, errors="coerce", utc=True, format=None if is_time else "ISO8601")
     _refuse_others(raw, times)
+    return times
+
+
+def _days(times: "pd.Series[Any]") -> NDArray[np.float64]:
     elapsed = (times - EPOCH) / pd.Timedelta(days=1)
-    days = np.asarray(elapsed.to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)
+    return np.asarray(elapsed.to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)
+
+
+def _parts(column: "pd.Series[Any]", cyclic: bool) -> NDArray[np.float64]:
+    times = _times(column)
+    days = _days(times)
     if cyclic:
         return np.column_stack([days, *_waves(days)])
     fields = [getattr(times.dt, field) for field in FIELDS]

@@ -17,7 +17,14 @@ from ml_orchestrator.training.models import Importance
 from ml_orchestrator.training.splits import Rows
 from ml_orchestrator.training.table import TrainingTable
 
-__all__ = ["baseline_scores", "fit", "n_shuffles", "permutation_importances", "predict"]
+__all__ = [
+    "baseline_scores",
+    "columns_of",
+    "fit",
+    "n_shuffles",
+    "permutation_importances",
+    "predict",
+]
 
 MAX_ROWS = 1_000
 FEW_ROWS = 100
@@ -109,8 +116,12 @@ def permutation_importances(
     and, if need be, of 100 rows; where even that would, there are none.
     """
     rng = np.random.default_rng(seed)
-    rows = test if len(test) <= MAX_ROWS else rng.choice(test, MAX_ROWS, replace=False)
-    names = table.kinds.names
+    rows = test
+    if len(test) > MAX_ROWS and table.kinds.past is None:
+        rows = rng.choice(test, MAX_ROWS, replace=False)
+    elif len(test) > MAX_ROWS:
+        rows = test[:MAX_ROWS]  # neighbours, which may look back at one another
+    names = columns_of(pipeline, table)
     n_repeats = n_shuffles(len(names))
     if np.isfinite(within_s):
         rows, n_repeats = _affordable(pipeline, table, rows, n_repeats, within_s)
@@ -135,6 +146,19 @@ def permutation_importances(
     return tuple(sorted(found, key=lambda importance: -importance.loss)[:N_TOP])
 
 
+def columns_of(model: Any, table: TrainingTable) -> tuple[str, ...]:
+    """Return the raw columns that a fitted model takes; the target too if it looks back at it."""
+    if table.kinds.past is None:
+        return table.kinds.names
+    used = {
+        name
+        for _, pipeline in getattr(model, "members", [("", model)])
+        for _, _, columns in pipeline.named_steps["columns"].transformers
+        for name in columns
+    }
+    return tuple(name for name in table.features.columns if name in used)
+
+
 def n_shuffles(n_columns: int) -> int:
     """Return how often each column is shuffled if there is time."""
     return int(np.clip(MAX_PREDICTIONS // n_columns, 1, 5))
@@ -148,7 +172,7 @@ def _affordable(
         began_at = time.perf_counter()
         predict(model, table.features.iloc[part], table, part)
         each_s = time.perf_counter() - began_at
-        n_fitting = int(within_s / (each_s * len(table.kinds.names)))
+        n_fitting = int(within_s / (each_s * len(columns_of(model, table))))
         if n_fitting >= 1:
             return part, min(n_repeats, n_fitting)
     return rows, 0

@@ -12,13 +12,14 @@ from ml_orchestrator.training.holdout import fit, permutation_importances, predi
 from ml_orchestrator.training.intervals import cluster_numbers
 from ml_orchestrator.training.metrics import Predictions
 from ml_orchestrator.training.models import Importance, Slice
+from ml_orchestrator.training.past import remember
 from ml_orchestrator.training.refining import Recipe
 from ml_orchestrator.training.slices import worst_slices
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.splits import Split
 from ml_orchestrator.training.table import TrainingTable
 
-__all__ = ["Build", "Judged", "judge", "make_model"]
+__all__ = ["Build", "Judged", "judge", "let_look_back", "make_model"]
 
 Build = Callable[[Params], Pipeline]
 """Returns the unfitted pipeline of a trainer's parameters, its name among them."""
@@ -45,6 +46,15 @@ def make_model(recipe: Recipe, build: Build, table: TrainingTable, split: Split)
     if table.task == "regression":
         return BlendedRegressor(members, weights)
     return BlendedClassifier(members, weights, recipe.scale, recipe.shift, recipe.threshold)
+
+
+def let_look_back(model: Any, table: TrainingTable, split: Split) -> None:
+    """Let a model of time series know the held-out rows, which its next ones come after.
+
+    It learns nothing from them: they are values that were known before what is predicted.
+    """
+    if table.kinds.past is not None:
+        remember(model, table.features.iloc[split.test])
 
 
 def judge(

@@ -8,6 +8,7 @@ from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.records import Record
 
 __all__ = [
+    "FrontPoint",
     "Importance",
     "Interval",
     "Member",
@@ -78,8 +79,20 @@ class TrainingSpec(Record):
     ] = None
     group_column: Annotated[
         str | None,
-        Field(description="Keep rows of one value (a person) on one side; not a feature."),
+        Field(
+            description="Keep rows of one value (a person) on one side; with time_column it names "
+            "the series instead. Not a feature."
+        ),
     ] = None
+    horizon: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000,
+            description="Of time series, how many steps ahead is predicted: what is older may be a "
+            "feature. 0 uses nothing of the past.",
+        ),
+    ] = 1
     weight_column: Annotated[
         str | None,
         Field(
@@ -96,9 +109,17 @@ class TrainingSpec(Record):
             "in ten stay below.",
         ),
     ] = None
+    objectives: Annotated[
+        tuple[str, ...],
+        Field(
+            max_length=3,
+            description="Beside quality: latency (s a row) and size (bytes of the saved pipeline); "
+            "latency<=1e-4 sets a limit, else the knee is taken.",
+        ),
+    ] = ()
     warm_start: Annotated[
         bool,
-        Field(description="After the defaults, try what did best on similar data sets here."),
+        Field(description="Also try what did best on similar data sets here."),
     ] = False
     sampler: Annotated[
         Sampler,
@@ -175,6 +196,22 @@ class Refinement(Record):
     high: Annotated[float, Field(description="Upper end.")]
 
 
+class FrontPoint(Record):
+    """A model that none of the search beats in quality and in all that it takes."""
+
+    trainer: Annotated[str, Field(description="Model family.")]
+    params: Annotated[dict[str, int | float | str], Field(description="Its hyperparameters.")]
+    cv_score: Annotated[float, Field(description="Its score in cross-validation.")]
+    latency_row_s: Annotated[
+        float | None,
+        Field(description="Seconds a row of a batch, median of repeats; null was not asked for."),
+    ]
+    size_bytes: Annotated[
+        float | None, Field(description="Of its last fold's file; null was not asked for.")
+    ]
+    is_chosen: Annotated[bool, Field(description="Whether it is the one that is handed over.")]
+
+
 class Slice(Record):
     """A part of the held-out rows on which the model does worse than on the rest."""
 
@@ -247,6 +284,19 @@ class TrainingSummary(Record):
         tuple[Refinement, ...],
         Field(description="What was tried on the best trial's answers, and whether it helped."),
     ] = ()
+    feature_notes: Annotated[
+        tuple[str, ...],
+        Field(description="What the model does beyond reading its columns: past, pairs, choice."),
+    ] = ()
+    front: Annotated[
+        tuple[FrontPoint, ...],
+        Field(description="With several objectives: models that none beats in everything."),
+    ] = ()
+    choice: Annotated[str, Field(description="By which rule one of them was taken.")] = ""
+    costs: Annotated[
+        dict[str, float],
+        Field(description="What the model handed over takes: latency in s a row, size in bytes."),
+    ] = {}
     slices: Annotated[
         tuple[Slice, ...], Field(description="Held-out parts where the model is worst, at most 5.")
     ] = ()

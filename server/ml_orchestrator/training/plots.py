@@ -9,11 +9,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix, roc_curve
 
+from ml_orchestrator.training.costs import Cost
+from ml_orchestrator.training.front import front_of
 from ml_orchestrator.training.metrics import Metric, Predictions
 from ml_orchestrator.training.models import Importance
 from ml_orchestrator.training.study import FinishedTrial
 
-__all__ = ["holdout_plots", "importance_plot", "search_plot"]
+__all__ = ["front_plot", "holdout_plots", "importance_plot", "search_plot"]
 
 COLOUR = "#4c72b0"
 MAX_CURVES = 8
@@ -36,6 +38,38 @@ def search_plot(trials: Sequence[FinishedTrial], metric: Metric) -> bytes:
     axes.set_xlabel("trial (dotted: pruned)")
     axes.set_ylabel(f"{metric.name}, mean of folds")
     axes.legend(fontsize=8)
+    return _png(figure)
+
+
+def front_plot(
+    trials: Sequence[FinishedTrial],
+    chosen: FinishedTrial,
+    costs: Sequence[Cost],
+    metric: Metric,
+) -> bytes:
+    """Return a PNG of score against each cost, the front and the chosen trial marked."""
+    figure = Figure(figsize=(6.4 * len(costs), 4.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    complete = [trial for trial in trials if trial.state == "complete"]
+    front = front_of(trials, higher_is_better=metric.higher_is_better)
+    parts: list[tuple[Sequence[FinishedTrial], str, str, str]] = [
+        (complete, ".", "lightgrey", "tried"),
+        (front, "o", COLOUR, "beaten by none"),
+        ([chosen], "*", "#c44e52", "taken"),
+    ]
+    for place, (cost, axes) in enumerate(
+        zip(costs, figure.subplots(1, len(costs), squeeze=False)[0], strict=True)
+    ):
+        for own, marker, colour, label in parts:
+            takes, scores = [t.costs[place] for t in own], [t.mean_score for t in own]
+            size = 14 if marker == "*" else 6
+            axes.plot(takes, scores, marker, color=colour, label=label, markersize=size)
+        if cost.limit is not None:
+            axes.axvline(cost.limit, color="grey", linestyle=":", label="limit")
+        axes.set_xscale("log")
+        axes.set_xlabel(f"{cost.name}, {cost.unit}")
+        axes.set_ylabel(f"{metric.name}, mean of folds")
+        axes.legend(fontsize=8)
     return _png(figure)
 
 

@@ -1,12 +1,12 @@
 """From raw columns to numbers, as part of the saved pipeline.
 
-Only scikit-learn's own steps, ``DateParts`` and ``TextTopics`` are used, so that the pipeline
-loads with skops and a short list of trusted types, and predicts on raw rows: missing values,
-None, categories, words and dates never seen before.
+Only scikit-learn's own steps and a few of ours are used, so that the pipeline loads with skops
+and a short list of trusted types, and predicts on raw rows: missing values, None, categories,
+words and dates never seen before.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import is_regressor
@@ -16,17 +16,23 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
+from ml_orchestrator.training.changes import ChangeFromLast
 from ml_orchestrator.training.dates import DateParts
+from ml_orchestrator.training.pair_features import PairFeatures
+from ml_orchestrator.training.past import PastValues
+from ml_orchestrator.training.past_columns import PastColumns
+from ml_orchestrator.training.screening import ShadowScreening
 from ml_orchestrator.training.text_features import TextTopics
 from ml_orchestrator.training.trainer import Needs
 
-__all__ = ["FeatureKinds", "build_pipeline"]
+__all__ = ["OPTION_NAMES", "FeatureKinds", "FeatureOptions", "build_pipeline"]
 
 MISSING = "(missing)"
 RARE_SHARE = 0.01  # categories below this share of the rows are put together
 MAX_ONE_HOT = 30
 MAX_ORDINAL = 200
 N_ENCODING_FOLDS = 5
+OPTION_NAMES = ("past", "pairs", "screening")  # of FeatureOptions, beside a family's parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class FeatureKinds:
     """Names of the raw columns by how they are read.
 
     ``many_valued`` are those of ``categorical`` that are told by what the target is for them.
+    ``past`` is what can be looked back at, where rows are time series.
     """
 
     numeric: tuple[str, ...]
@@ -42,6 +49,7 @@ class FeatureKinds:
     temporal: tuple[str, ...]
     text: tuple[str, ...] = ()
     many_valued: tuple[str, ...] = ()
+    past: PastColumns | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,12 +57,32 @@ class FeatureKinds:
         return (*self.numeric, *self.boolean, *self.categorical, *self.temporal, *self.text)
 
 
-def build_pipeline(kinds: FeatureKinds, needs: Needs, estimator: Any) -> Pipeline:
+@dataclass(frozen=True, slots=True)
+class FeatureOptions:
+    """What is done beyond reading the columns.
+
+    ``past``: lags and windows as features (values), or of the target's change since its last
+    known value, which is predicted then (change). ``pairs``: products and ratios that tell
+    something (``PairFeatures``). ``screening``: columns that tell nothing are left out
+    (``ShadowScreening``).
+    """
+
+    past: Literal["none", "values", "change"] = "none"
+    pairs: Literal["none", "chosen"] = "none"
+    screening: Literal["none", "shadows"] = "none"
+
+
+def build_pipeline(
+    kinds: FeatureKinds, needs: Needs, estimator: Any, options: FeatureOptions | None = None
+) -> Pipeline:
     """Return an unfitted pipeline from a frame of raw columns to predictions."""
+    chosen = options or FeatureOptions()
     numbers = _number_steps(needs)
     few_valued = [name for name in kinds.categorical if name not in kinds.many_valued]
+    pairs = [PairFeatures()] if chosen.pairs == "chosen" else []
     steps = [
-        ("numeric", _chain(*numbers), kinds.numeric),
+        *_past_steps(kinds, needs, chosen),
+        ("numeric", _chain(*pairs, *numbers), kinds.numeric),
         ("boolean", _chain(_boolean_codes(len(kinds.boolean)), *numbers), kinds.boolean),
         ("categorical", _chain(*_fill_text(), _category_codes(needs)), few_valued),
         ("many_valued", _target_means(needs, estimator), kinds.many_valued),
@@ -63,7 +91,40 @@ def build_pipeline(kinds: FeatureKinds, needs: Needs, estimator: Any) -> Pipelin
     ]
     used = [(name, step, list(columns)) for name, step, columns in steps if columns]
     columns = ColumnTransformer(used, sparse_threshold=0.0)
-    return Pipeline([("columns", columns), ("model", estimator)])
+    is_change = chosen.past == "change"
+    screening = []
+    if chosen.screening == "shadows":
+        is_class = not is_regressor(estimator)
+        screening = [("screening", ShadowScreening(is_class=is_class, n_fixed=int(is_change)))]
+    model = ChangeFromLast(estimator) if is_change else estimator
+    return Pipeline([("columns", columns), *screening, ("model", model)])
+
+
+def _past_steps(
+    kinds: FeatureKinds, needs: Needs, options: FeatureOptions
+) -> list[tuple[str, Any, tuple[str, ...]]]:
+    """Return the branches that look back, the last known value in front for a model of changes."""
+    past = kinds.past
+    if past is None or options.past == "none":
+        return []
+    given: dict[str, Any] = {
+        "time": past.time,
+        "target": past.target,
+        "series": past.series,
+        "labels": list(past.labels),
+        "horizon": past.horizon,
+    }
+    names = (past.time, *past.raw)
+    columns = (*names, *(name for name in kinds.numeric if name not in names))
+    # No flags for what is missing: at the start of a series everything is, in a known pattern.
+    filled = [SimpleImputer(strategy="median", keep_empty_features=True)] if needs.imputes else []
+    scaled = [StandardScaler()] if needs.scales else []
+    is_change = options.past == "change"
+    features = PastValues(**given, is_relative=is_change)
+    branch = ("past", _chain(features, *filled, *scaled), columns)
+    if not is_change:
+        return [branch]
+    return [("level", _chain(PastValues(**given, gives="level")), names), branch]
 
 
 def _target_means(needs: Needs, estimator: Any) -> Any:

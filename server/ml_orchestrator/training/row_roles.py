@@ -36,8 +36,10 @@ def target_of(spec: TrainingSpec, dataset: Dataset) -> str:
         raise InvalidInputError(
             f"{target!r} cannot be the target and order, group or weigh the rows too."
         )
-    if spec.time_column and spec.group_column:
-        raise InvalidInputError("Give a time column or a group column, not both.")
+    if spec.time_column is not None and spec.time_column == spec.group_column:
+        raise InvalidInputError(
+            f"{spec.time_column!r} cannot order the rows and name their series."
+        )
     return target
 
 
@@ -86,8 +88,12 @@ def times_of(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.float64] | N
 
 
 def groups_of(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.int64] | None:
-    """Return a number for each group, by row; None where no groups are asked for."""
-    if spec.group_column is None:
+    """Return a number for each group, by row; None where no groups are asked for.
+
+    Nor where rows are in time order: the column names series then, of which each has its past
+    among the rows to learn from and its future among those to predict.
+    """
+    if spec.group_column is None or spec.time_column is not None:
         return None
     column = frame[spec.group_column]
     if column_kind(column) == "unsupported":

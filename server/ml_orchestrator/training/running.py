@@ -43,8 +43,18 @@ class Journal(Protocol):
         """Return the finished trials in order."""
         ...
 
-    def ask(self, index: int, attempt: int, family: str, given: Params | None) -> Any:
-        """Return the draw of the ``index``-th trial; the same arguments and trials, the same."""
+    def ask(
+        self,
+        index: int,
+        attempt: int,
+        family: str,
+        given: Params | None,
+        options: Params | None = None,
+    ) -> Any:
+        """Return the draw of the ``index``-th trial; the same arguments and trials, the same.
+
+        ``options`` are parameters that are not drawn; the finished trial has them too.
+        """
         ...
 
     def n_deaths(self, index: int) -> int:
@@ -120,8 +130,11 @@ class Run:
         draw, params = asked
         scores: list[float] = []
         error = ""
+        costs: list[float] = []
         try:
             state = self._score(index, params, scores)
+            if state == "complete":
+                costs = [float(cost) for cost in self._objective.costs(params)]
         except TrialFailedError as fault:
             state, error = "failed", str(fault)
         except BaseException:
@@ -136,6 +149,7 @@ class Run:
             "scores": scores,
             "seconds": self._clock() - began_at,
             "error": error,
+            "costs": costs,
         }
         self._trials.append(self._journal.settle(draw, outcome))
         return True
@@ -146,8 +160,10 @@ class Run:
         while attempt < MAX_DRAWS:
             point = self._course.point(index) if attempt == 0 else None
             family = self._course.family(index, point)
-            draw = self._journal.ask(index, attempt, family, point)
-            params = self._objective.suggest(draw.space)
+            options = self._course.options(family, point)
+            draw = self._journal.ask(index, attempt, family, point, options)
+            named = {name.rpartition(".")[2]: value for name, value in options.items()}
+            params = {**self._objective.suggest(draw.space), **named}
             needs_s = self._expected_s(index, family, params)
             if needs_s is None or needs_s <= self._left_s():
                 return draw, params

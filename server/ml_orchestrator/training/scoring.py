@@ -3,17 +3,19 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
 from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.training.costs import CostBook
 from ml_orchestrator.training.holdout import fit, predict
 from ml_orchestrator.training.judging import Build
 from ml_orchestrator.training.metrics import Predictions
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.out_of_fold import AnswerFiles, Timing
-from ml_orchestrator.training.preprocessing import build_pipeline
+from ml_orchestrator.training.preprocessing import OPTION_NAMES, FeatureOptions, build_pipeline
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.splits import Rows, Split
 from ml_orchestrator.training.study import TrialFailedError
@@ -30,21 +32,30 @@ MANY_CELLS = 50_000  # table cells from which threads pay for trees
 
 
 def evaluate_on(
-    table: TrainingTable, split: Split, build: Build, files: AnswerFiles
+    table: TrainingTable,
+    split: Split,
+    build: Build,
+    files: AnswerFiles,
+    book: CostBook | None = None,
 ) -> Callable[[Params], Iterator[float]]:
-    """Return what scores parameters fold by fold, and keeps the answers once all are there."""
+    """Return what scores parameters fold by fold, and keeps the answers once all are there.
+
+    What a model takes is measured on that of the last fold, if it is asked for.
+    """
 
     def evaluate(params: Params) -> Iterator[float]:
         answers: list[Predictions] = []
         scores: list[float] = []
         fit_s = predict_s = 0.0
         for fit_rows, score_rows in split.folds:
-            given, score, took = _fold(table, build, params, fit_rows, score_rows)
+            pipeline, given, score, took = _fold(table, build, params, fit_rows, score_rows)
             answers.append(given)
             scores.append(score)
             fit_s += took.fit_s
             predict_s += took.predict_row_s * len(score_rows)
             yield score
+        if book is not None and book.costs:
+            _measure(book, params, pipeline, table, split)
         timing = Timing(fit_s, predict_s / sum(len(score) for _, score in split.folds))
         files.keep(params, answers, score=float(np.mean(scores)), timing=timing)
 
@@ -87,9 +98,20 @@ def _sample(rows: Rows, share: float, rng: np.random.Generator) -> Rows:
     return np.sort(rng.choice(rows, max(1, int(share * len(rows))), replace=False))
 
 
+def _measure(
+    book: CostBook, params: Params, pipeline: Pipeline, table: TrainingTable, split: Split
+) -> None:
+    """Write down what the pipeline takes; the trial is lost if it cannot be saved."""
+    try:
+        book.add(params, pipeline, table.features.iloc[split.folds[-1][1]])
+    except Exception as fault:
+        _log.warning("A model of %s could not be measured", params["trainer"], exc_info=True)
+        raise TrialFailedError(f"{type(fault).__name__}: {fault}") from fault
+
+
 def _fold(
     table: TrainingTable, build: Build, params: Params, fit_rows: Rows, score_rows: Rows
-) -> tuple[Predictions, float, Timing]:
+) -> tuple[Pipeline, Predictions, float, Timing]:
     """Fit on some rows, predict others and score; whatever a library raises loses the trial.
 
     Raises:
@@ -108,15 +130,17 @@ def _fold(
         _log.warning("A fold of %s failed", params["trainer"], exc_info=True)
         raise TrialFailedError(f"{type(fault).__name__}: {fault}") from fault
     row_s = (predicted_at - fitted_at) / len(score_rows)
-    return given, score, Timing(fitted_at - began_at, row_s)
+    return pipeline, given, score, Timing(fitted_at - began_at, row_s)
 
 
 def pipeline_of(spec: TrainingSpec, table: TrainingTable, params: Params) -> Pipeline:
     """Return the unfitted pipeline of a trainer's parameters, its name among them."""
     trainer = TRAINERS[str(params["trainer"])]
     n_jobs = None if n_threads(table) == 1 else -1
-    estimator = trainer.build(table.problem, params, seed=spec.seed, n_jobs=n_jobs)
-    return build_pipeline(table.kinds, trainer.needs, estimator)
+    own = {name: value for name, value in params.items() if name not in OPTION_NAMES}
+    options: Any = {name: value for name, value in params.items() if name in OPTION_NAMES}
+    estimator = trainer.build(table.problem, own, seed=spec.seed, n_jobs=n_jobs)
+    return build_pipeline(table.kinds, trainer.needs, estimator, FeatureOptions(**options))
 
 
 def n_threads(table: TrainingTable) -> int | None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ from threadpoolctl import threadpool_limits
 
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.training.card import model_card
+from ml_orchestrator.training.front import choose, front_of
+from ml_orchestrator.training.holdout import columns_of
 from ml_orchestrator.training.job import Job, check_part, prepare
-from ml_orchestrator.training.judging import Judged, judge, make_model
+from ml_orchestrator.training.judging import Judged, judge, let_look_back, make_model
 from ml_orchestrator.training.models import TrainingSpec, TrainingSummary
-from ml_orchestrator.training.plots import holdout_plots, importance_plot, search_plot
+from ml_orchestrator.training.plots import front_plot, holdout_plots, importance_plot, search_plot
 from ml_orchestrator.training.refining import Recipe, plain, refine
 from ml_orchestrator.training.requirements import pip_requirements
 from ml_orchestrator.training.scoring import n_threads
@@ -67,7 +69,8 @@ def train(
     """Search, fit and judge a model; resumes a search that was killed on the same ``study_dir``.
 
     The held-out rows are set aside before anything is fitted and touched once, at the end; the
-    model that is returned is the one judged, fitted on the other rows.
+    model that is returned is the one judged, fitted on the other rows. One that looks back at the
+    past of time series then knows the held-out rows as such, without learning from them.
 
     Args:
         spec: what to train and search.
@@ -90,19 +93,32 @@ def train(
         search = set_up(job, study_dir, recall=recall, began_at=began_at)
         result = run(search, report=report, is_stopped=is_stopped)
         report(SEARCH_ENDS, "Fitting the best and judging it on held-out rows.", {})
+        result, choice = _chosen(job, result)
         recipe, judged = _finish(search, result)
-    summary = summarise(search, result, recipe, judged)
+    summary = summarise(search, result, recipe, judged, choice)
     plots = _plots(job, result, judged)
     summary = summary.model_copy(update={"seconds": time.monotonic() - began_at})
     report(1.0, last_words(summary), {"cv_score": summary.cv_score})
     return TrainedModel(
         pipeline=judged.model,
         summary=summary,
-        input_example=_input_example(job.table),
+        input_example=_input_example(judged.model, job.table),
         plots=plots,
         pip_requirements=pip_requirements(judged.model),
         card=model_card(spec, summary, about=dataset.description),
     )
+
+
+def _chosen(job: Job, result: StudyResult) -> tuple[StudyResult, str]:
+    """Return the result with the trial to hand over as its best, and the rule if it has one."""
+    if not job.table.costs:
+        return result, ""
+    metric = job.table.metric
+    front = front_of(result.trials, higher_is_better=metric.higher_is_better)
+    best, rule = choose(
+        front, job.table.costs, metric=metric.name, higher_is_better=metric.higher_is_better
+    )
+    return replace(result, best=best), rule
 
 
 def _finish(search: Search, result: StudyResult) -> tuple[Recipe, Judged]:
@@ -111,8 +127,10 @@ def _finish(search: Search, result: StudyResult) -> tuple[Recipe, Judged]:
     has_time = result.stopped_by == "trials" and budget.is_ample(result.trials)
     recipe = plain(result)
     if job.spec.refine:
+        # Of several objectives the chosen trial stays alone: an average takes what all take.
+        candidates = replace(result, trials=(result.best,)) if job.table.costs else result
         recipe = refine(
-            result,
+            candidates,
             search.files,
             job.table,
             job.split,
@@ -122,20 +140,27 @@ def _finish(search: Search, result: StudyResult) -> tuple[Recipe, Judged]:
     model = make_model(recipe, job.build, job.table, job.split)
     importances_s = float("inf") if has_time else budget.importances_s()
     judged = judge(model, job.table, job.split, seed=job.spec.seed, importances_s=importances_s)
+    let_look_back(model, job.table, job.split)
     return recipe, judged
 
 
 def _plots(job: Job, result: StudyResult, judged: Judged) -> dict[str, bytes]:
     metric = job.table.metric
+    several = (
+        {"front": front_plot(result.trials, result.best, job.table.costs, metric)}
+        if job.table.costs
+        else {}
+    )
     return {
+        **several,
         "search": search_plot(result.trials, metric),
         **holdout_plots(judged.predictions, job.table.classes),
         "importances": importance_plot(judged.importances, metric),
     }
 
 
-def _input_example(table: TrainingTable) -> pd.DataFrame:
-    example = table.features.head(N_EXAMPLE_ROWS).copy()
+def _input_example(model: Any, table: TrainingTable) -> pd.DataFrame:
+    example = table.features[list(columns_of(model, table))].head(N_EXAMPLE_ROWS).copy()
     for name in table.kinds.temporal:
         texts = [None if pd.isna(moment) else moment.isoformat() for moment in example[name]]
         example[name] = pd.Series(texts, index=example.index, dtype=object)

@@ -32,14 +32,20 @@ class StudyPlan:
 
     ``fingerprint`` names the question: a directory holds one study and refuses another's plan.
     ``n_trials`` and ``timeout_s`` may grow between resumptions. The points of ``first`` are tried
-    first; once they are finished, ``then`` is asked with them for points to try next. It must
-    answer the same after a resumption.
+    first; once they are finished, each of ``stages`` in turn is asked, with all trials up to there,
+    for points to try next. It must answer the same after a resumption.
 
     ``families`` are the values of the parameter ``family``, of which ``allocation`` chooses one
     for each trial; the rest of its parameters are drawn by ``sampler``, which sees the trials of
     this family. Without families there is one space. ``n_folds`` is how many scores a trial
     yields, if that is known: then no trial is begun that is not expected to end in time.
     ``reserve_s`` is asked how much of the time is needed after the search.
+
+    Parameters of ``option_names`` (a family's, under its name) are never drawn: a given point has
+    them or not, and for all others ``options`` is asked with the family and the finished trials.
+
+    With ``n_costs`` trials are scored by as many costs beside their mean score, which samplers
+    and allocation weigh alike, and none is pruned.
     """
 
     directory: Path
@@ -49,13 +55,16 @@ class StudyPlan:
     timeout_s: float
     seed: int
     first: Sequence[Params] = ()
-    then: Callable[[Sequence["FinishedTrial"]], Sequence[Params]] = lambda _: ()
+    stages: Sequence[Callable[[Sequence["FinishedTrial"]], Sequence[Params]]] = ()
     family: str = ""
     families: Sequence[str] = ()
     allocation: str = "bandit"
     sampler: Sampler = "tpe"
     n_folds: int | None = None
     reserve_s: Callable[[Sequence["FinishedTrial"]], float] = lambda _: 0.0
+    option_names: Sequence[str] = ()
+    options: Callable[[str, Sequence["FinishedTrial"]], Params] = lambda *_: {}
+    n_costs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +76,13 @@ class Objective:
     its trial by raising ``TrialFailedError`` or by a score that is not finite; any other error
     ends the search.
     ``forecast`` is asked, for a family of which nothing is known yet, how many seconds a fold
-    may take; None begins it without knowing.
+    may take; None begins it without knowing. ``costs`` is asked once all folds are scored.
     """
 
     suggest: Callable[[ParamSpace], Params]
     evaluate: Evaluate
     forecast: Callable[[Params], float | None] = lambda _: None
+    costs: Callable[[Params], Sequence[float]] = lambda _: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,8 @@ class FinishedTrial:
     """One finished trial.
 
     ``index`` counts finished trials from 0; ``scores`` are the folds that ran, in order, all
-    of them if it is complete; ``error`` says why it failed.
+    of them if it is complete; ``error`` says why it failed. ``costs`` are what else a complete
+    one was scored by, lower is better.
     """
 
     index: int
@@ -89,6 +100,7 @@ class FinishedTrial:
     scores: tuple[float, ...]
     seconds: float
     error: str
+    costs: tuple[float, ...] = ()
 
     @property
     def mean_score(self) -> float:

@@ -1,14 +1,26 @@
 """What a training tells of itself, put together."""
 
+from collections.abc import Mapping
+
+from ml_orchestrator.training.costs import measured
 from ml_orchestrator.training.families import local
-from ml_orchestrator.training.holdout import baseline_scores
+from ml_orchestrator.training.feature_notes import feature_notes
+from ml_orchestrator.training.front import front_of
+from ml_orchestrator.training.holdout import baseline_scores, columns_of
 from ml_orchestrator.training.intervals import holdout_intervals
 from ml_orchestrator.training.judging import Judged
 from ml_orchestrator.training.metrics import Metric, standard_metrics
-from ml_orchestrator.training.models import Interval, Member, TrainingSpec, TrainingSummary
+from ml_orchestrator.training.models import (
+    FrontPoint,
+    Interval,
+    Member,
+    TrainingSpec,
+    TrainingSummary,
+)
 from ml_orchestrator.training.refining import Recipe
 from ml_orchestrator.training.splits import Split
 from ml_orchestrator.training.study import FinishedTrial, StudyResult
+from ml_orchestrator.training.table import TrainingTable
 from ml_orchestrator.training.trials import Search
 
 __all__ = ["last_words", "summarise"]
@@ -18,15 +30,20 @@ SURE = 0.05  # adjusted p value of a part that is worse
 
 
 def summarise(
-    search: Search, result: StudyResult, recipe: Recipe, judged: Judged
+    search: Search, result: StudyResult, recipe: Recipe, judged: Judged, choice: str = ""
 ) -> TrainingSummary:
-    """Return the summary; its ``seconds`` are 0, for whoever knows them to fill in."""
+    """Return the summary; its ``seconds`` are 0, for whoever knows them to fill in.
+
+    ``choice`` says by which rule the best was taken of several objectives' front.
+    """
     job = search.job
     spec, table, split = job.spec, job.table, job.split
     metrics = standard_metrics(table.metric)
     groups = None if table.groups is None else table.groups[split.test]
     best = _member(result.best, 1.0)
     states = [trial.state for trial in result.trials]
+    takes = measured(judged.model, table.features.iloc[split.test], table.costs)
+    costs = {cost.name: value for cost, value in zip(table.costs, takes, strict=True)}
     holdout = holdout_intervals(
         metrics,
         judged.predictions,
@@ -52,7 +69,7 @@ def summarise(
         n_pruned=states.count("pruned"),
         n_failed=states.count("failed"),
         stopped_by=result.stopped_by,
-        features=table.kinds.names,
+        features=columns_of(judged.model, table),
         importances=judged.importances,
         classes=table.classes,
         dataset_digest=job.dataset.digest,
@@ -62,12 +79,17 @@ def summarise(
         members=tuple(_member(trial, weight) for trial, weight in recipe.members),
         threshold=recipe.threshold,
         refinements=recipe.refinements,
+        feature_notes=feature_notes(judged.model),
+        front=_front(result, table),
+        choice=choice,
+        costs=costs,
         slices=judged.slices,
         n_slices=judged.n_slices,
         warnings=(
             *job.warnings,
             *_share_warnings(spec, split),
             *search.leaks,
+            *_limit_warnings(costs, table),
             *_slice_warnings(judged),
             *_gap_warnings(holdout.get(table.metric.name), result.best.mean_score, table.metric),
         ),
@@ -87,6 +109,36 @@ def last_words(summary: TrainingSummary) -> str:
         f"Done: {what} reaches {summary.metric} {held_out.estimate:.4f} "
         f"({held_out.low:.4f} to {held_out.high:.4f}) on {held_out.n:,} held-out rows."
     )
+
+
+def _front(result: StudyResult, table: TrainingTable) -> tuple[FrontPoint, ...]:
+    if not table.costs:
+        return ()
+    front = front_of(result.trials, higher_is_better=table.metric.higher_is_better)
+    return tuple(_front_point(trial, table, trial is result.best) for trial in front)
+
+
+def _front_point(trial: FinishedTrial, table: TrainingTable, is_chosen: bool) -> FrontPoint:
+    params = local(trial.params)
+    takes = {cost.name: value for cost, value in zip(table.costs, trial.costs, strict=True)}
+    return FrontPoint(
+        trainer=str(params.pop("trainer")),
+        params=params,
+        cv_score=trial.mean_score,
+        latency_row_s=takes.get("latency"),
+        size_bytes=takes.get("size"),
+        is_chosen=is_chosen,
+    )
+
+
+def _limit_warnings(costs: Mapping[str, float], table: TrainingTable) -> list[str]:
+    """Say where the model handed over takes more than it may."""
+    return [
+        f"The model takes {costs[cost.name]:.3g} {cost.unit} ({cost.name}), more than the "
+        f"{cost.limit:g} asked for."
+        for cost in table.costs
+        if cost.limit is not None and costs[cost.name] > cost.limit
+    ]
 
 
 def _member(trial: FinishedTrial, weight: float) -> Member:

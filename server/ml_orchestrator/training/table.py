@@ -1,6 +1,6 @@
 """The checked table a training works on; everything unusable is refused here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from ml_orchestrator.datasets.kinds import column_kind, suggest_metric, suggest_task
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.training.costs import Cost, costs_asked
 from ml_orchestrator.training.feature_columns import feature_kinds, raw_features
 from ml_orchestrator.training.metrics import METRICS, PINBALL, Metric, pick_metric, pinball_loss
 from ml_orchestrator.training.models import Task, TrainingSpec
+from ml_orchestrator.training.past_columns import past_columns, with_past
 from ml_orchestrator.training.preprocessing import FeatureKinds
 from ml_orchestrator.training.row_roles import (
     complete_rows,
@@ -35,6 +37,8 @@ MAX_INTEGER = 2**53  # up to here a float holds every integer
 class TrainingTable:
     """Raw feature rows beside the target, all with ``n_rows`` rows.
 
+    Of time series (``kinds.past``) the features hold the target too: rows that are predicted later
+    may look back at it.
     ``labels`` holds the target as the pipeline sees and returns it; ``codes`` the same as
     class codes from 0 (classification) or as floats (regression). ``times`` and ``groups``
     are numbers that order or group the rows, ``weights`` say how much each counts, where the spec
@@ -55,6 +59,7 @@ class TrainingTable:
     weights: NDArray[np.float64] | None
     quantile: float | None
     warnings: tuple[str, ...]
+    costs: tuple[Cost, ...] = ()
 
     @property
     def problem(self) -> Problem:
@@ -84,9 +89,14 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
     task = _task(spec, frame[target])
     kinds, dropped = feature_kinds(spec, frame, target, task)
     labels, codes, classes = _labels(frame[target], task)
+    times = times_of(spec, frame)
+    past, unused = past_columns(spec, frame, target, task, classes, times)
+    features = raw_features(frame, kinds)
+    if past is not None:
+        kinds, features = replace(kinds, past=past), with_past(features, frame, past)
     return TrainingTable(
         frame=pl.DataFrame([frame[name] for name in (*kinds.names, target)]),
-        features=raw_features(frame, kinds),
+        features=features,
         labels=labels,
         codes=codes,
         classes=classes,
@@ -94,11 +104,12 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
         task=task,
         metric=_metric(spec, task, len(classes)),
         kinds=kinds,
-        times=times_of(spec, frame),
+        times=times,
         groups=groups_of(spec, frame),
         weights=weights_of(spec, frame, rows),
         quantile=spec.quantile,
-        warnings=(*dataset.notices, *warnings, *dropped),
+        warnings=(*dataset.notices, *warnings, *dropped, *unused),
+        costs=_costs(spec),
     )
 
 
@@ -111,6 +122,7 @@ def check_head(spec: TrainingSpec, dataset: Dataset) -> None:
     Raises:
         InvalidInputError: the target, a column or the metric is unusable.
     """
+    _costs(spec)
     target = target_of(spec, dataset)
     column = dataset.frame[target]
     not_features = (target, spec.group_column, spec.weight_column)
@@ -126,6 +138,15 @@ def check_head(spec: TrainingSpec, dataset: Dataset) -> None:
         )
     if spec.quantile is None:
         _check_metric(spec.metric, "classification" if is_text else spec.task)
+
+
+def _costs(spec: TrainingSpec) -> tuple[Cost, ...]:
+    costs = costs_asked(spec.objectives)
+    if costs and spec.sampler not in ("tpe", "random"):
+        raise InvalidInputError(
+            f"Sampler {spec.sampler!r} takes one objective; use tpe or random for several."
+        )
+    return costs
 
 
 def _check_metric(name: str | None, task: str) -> None:

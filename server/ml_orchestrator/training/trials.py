@@ -10,11 +10,19 @@ from pathlib import Path
 from ml_orchestrator.datasets.leakage import find_leakage
 from ml_orchestrator.training._optuna import run_study
 from ml_orchestrator.training.budget import Budget
+from ml_orchestrator.training.costs import CostBook
 from ml_orchestrator.training.families import full, suggest_from
+from ml_orchestrator.training.feature_options import (
+    first_points,
+    kept_options,
+    probes,
+    with_best_past,
+)
 from ml_orchestrator.training.job import Job
 from ml_orchestrator.training.meta_features import meta_features
 from ml_orchestrator.training.models import WarmStart
 from ml_orchestrator.training.out_of_fold import AnswerFiles
+from ml_orchestrator.training.preprocessing import OPTION_NAMES
 from ml_orchestrator.training.scoring import evaluate_on, forecast_on
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.study import (
@@ -24,7 +32,6 @@ from ml_orchestrator.training.study import (
     StudyProgress,
     StudyResult,
 )
-from ml_orchestrator.training.trainers import TRAINERS
 from ml_orchestrator.training.warm_start import (
     Recall,
     choose_starts,
@@ -73,6 +80,7 @@ def set_up(job: Job, study_dir: Path, *, recall: Recall, began_at: float) -> Sea
     meta = meta_features(table, split.train)
     starts = _starts(job, study_dir, meta, recall)
     leaks = find_leakage(table.frame[split.train], table.target, table.task)
+    book = CostBook(table.costs)
     files = AnswerFiles(study_dir, higher_is_better=table.metric.higher_is_better)
     budget = Budget(spec.timeout_s, table, split, files, refines=spec.refine, began_at=began_at)
     return Search(
@@ -80,8 +88,9 @@ def set_up(job: Job, study_dir: Path, *, recall: Recall, began_at: float) -> Sea
         plan=_plan(job, study_dir, starts, budget),
         objective=Objective(
             suggest_from(job.trainers, table.problem),
-            evaluate_on(table, split, job.build, files),
+            evaluate_on(table, split, job.build, files, book),
             forecast_on(table, split, job.build),
+            book.of,
         ),
         files=files,
         budget=budget,
@@ -129,9 +138,9 @@ def _starts(
 def _plan(job: Job, study_dir: Path, starts: Sequence[WarmStart], budget: Budget) -> StudyPlan:
     spec, higher_is_better = job.spec, job.table.metric.higher_is_better
     before = [_point(start) for start in starts_before(starts)]
-    defaults = [full(name, TRAINERS[name].first_params) for name in job.trainers]
+    defaults = first_points(job.trainers, job.table)
 
-    def then(first: Sequence[FinishedTrial]) -> list[Params]:
+    def similar(first: Sequence[FinishedTrial]) -> list[Params]:
         after = starts_after(starts, first, higher_is_better=higher_is_better)
         tried = [trial.params for trial in first]
         return [point for point in map(_point, after) if point not in tried]
@@ -144,13 +153,20 @@ def _plan(job: Job, study_dir: Path, starts: Sequence[WarmStart], budget: Budget
         timeout_s=budget.left_s,
         seed=spec.seed,
         first=[*before, *(point for point in defaults if point not in before)],
-        then=then,
+        stages=(
+            with_best_past(job.trainers, job.table),
+            similar,
+            probes(job.table),
+        ),
         family="trainer",
         families=job.trainers,
         allocation=spec.allocation,
         sampler=spec.sampler,
         n_folds=spec.n_folds,
         reserve_s=budget.reserve_s,
+        option_names=OPTION_NAMES,
+        n_costs=len(job.table.costs),
+        options=kept_options(job.table),
     )
 
 

@@ -20,7 +20,11 @@ EXTRA_TRUSTED_TYPES = (
     *LIBRARY_TYPES,
     "ml_orchestrator.training.blend.BlendedClassifier",
     "ml_orchestrator.training.blend.BlendedRegressor",
+    "ml_orchestrator.training.changes.ChangeFromLast",
     "ml_orchestrator.training.dates.DateParts",
+    "ml_orchestrator.training.pair_features.PairFeatures",
+    "ml_orchestrator.training.past.PastValues",
     "ml_orchestrator.training.residuals.LineThenTrees",
+    "ml_orchestrator.training.screening.ShadowScreening",
     "ml_orchestrator.training.text_features.TextTopics",
 )

@@ -1,0 +1,174 @@
+"""Rows of time series on a grid of steps, and what was known some steps before each.
+
+Rows of a series are put in time order; from one to the next it is as many steps as the usual
+spacing fits between them, at least one. So a missing week is a gap and not a shift, and months of
+different length are one step each. Where a row lies depends on earlier rows only.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Places", "place_rows", "seasons", "spacing"]
+
+Numbers = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+MOST_SERIES = 20  # whose seasons are looked at, the longest
+SHORTEST_SEASON = 4  # steps
+LONGEST_SEASON = 400
+PERIODS_SEEN = 3  # of a season, at least
+N_SEASONS = 2
+CLEAR = 4.0  # deviations of an autocorrelation of noise
+LEAST_CORRELATION = 0.2
+STRONG_SHARE = 0.6  # of the strongest
+NEAR = 1.2  # peaks that are at most so many times as long are of one season
+MOST_STEPS = 200_000  # of a series whose seasons are looked for
+
+
+def spacing(codes: Codes, times: Numbers) -> float:
+    """Return the median time between neighbours of a series; 1 where no series has two times.
+
+    Args:
+        codes: a number for each series, shape ``(n_rows,)``.
+        times: finite, in any order, shape ``(n_rows,)``.
+    """
+    order = np.lexsort((times, codes))
+    gaps = np.diff(times[order])[np.diff(codes[order]) == 0]
+    gaps = gaps[gaps > 0]
+    return float(np.median(gaps)) if len(gaps) else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """A place for each row: rows of one series differ by the steps between them.
+
+    ``keys`` of shape ``(n_rows,)``; ``starts`` is below every key of the row's own series and
+    above every key of the one before.
+    """
+
+    keys: Codes
+    starts: Codes
+
+    def before(self, asked: Codes, offsets: Codes, known: Codes, values: Numbers) -> Numbers:
+        """Return what was known ``offsets`` steps before each asked row; NaN where nothing was.
+
+        Args:
+            asked: rows, shape ``(n_asked,)``.
+            offsets: at least 1, at most the ``furthest`` of ``place_rows``, ``(n_offsets,)``.
+            known: rows whose value is known; of several in one place the last counts.
+            values: theirs.
+
+        Returns:
+            Shape ``(n_asked, n_offsets)``.
+        """
+        wanted = self.keys[asked][:, None] - offsets[None, :]
+        found, is_there, ordered = self._latest(wanted, known, values)
+        is_there &= found == wanted
+        return np.where(is_there, ordered, np.nan)
+
+    def last(self, asked: Codes, offset: int, known: Codes, values: Numbers) -> Numbers:
+        """Return the last known value at least ``offset`` steps before; NaN without one."""
+        wanted = self.keys[asked] - offset
+        found, is_there, ordered = self._latest(wanted, known, values)
+        is_there &= found > self.starts[asked]
+        return np.where(is_there, ordered, np.nan)
+
+    def _latest(
+        self, wanted: Codes, known: Codes, values: Numbers
+    ) -> tuple[Codes, NDArray[np.bool_], Numbers]:
+        """Return key, whether there is one, and value of the last row at or before each key."""
+        if len(known) == 0:
+            return wanted, np.zeros(wanted.shape, bool), np.zeros(wanted.shape)
+        order = np.argsort(self.keys[known], kind="stable")
+        keys = self.keys[known][order]
+        at = np.searchsorted(keys, wanted, side="right") - 1
+        return keys[at], at >= 0, values[order][at]
+
+
+def place_rows(codes: Codes, times: Numbers, *, step: float, furthest: int) -> Places:
+    """Return the places of rows.
+
+    Args:
+        codes: a number for each series, shape ``(n_rows,)``.
+        times: finite, in any order, shape ``(n_rows,)``.
+        step: the usual time between neighbours, above 0.
+        furthest: steps that will be looked back; a longer gap counts as one step more than that.
+    """
+    order = np.lexsort((times, codes))
+    is_same = np.diff(codes[order], prepend=-1) == 0
+    gaps = np.diff(times[order], prepend=0.0)
+    moves = np.clip(np.rint(gaps / step), 1, furthest + 1).astype(np.int64)
+    moves = np.where(gaps > 0, moves, 0)
+    moves = np.where(is_same, moves, 2 * furthest + 2)  # a series lies clear of the one before
+    keys, starts = np.empty_like(codes), np.empty_like(codes)
+    keys[order] = np.cumsum(moves)
+    first = np.maximum.accumulate(np.where(is_same, 0, np.arange(len(order))))
+    starts[order] = keys[order][first] - 1
+    return Places(keys, starts)
+
+
+def seasons(places: Places, codes: Codes, values: Numbers) -> tuple[int, ...]:
+    """Return up to two lengths, in steps, after which changes of the series come back.
+
+    They are the shortest strong peaks of the autocorrelation of first differences, averaged over
+    the 20 longest series, beyond four deviations of what noise gives; multiples do not count.
+    """
+    found, counts = np.zeros(LONGEST_SEASON + 2), np.zeros(LONGEST_SEASON + 2)
+    numbers, sizes = np.unique(codes, return_counts=True)
+    for code in numbers[np.argsort(-sizes, kind="stable")][:MOST_SERIES]:
+        rows = np.flatnonzero((codes == code) & np.isfinite(values))
+        if len(rows) < PERIODS_SEEN * SHORTEST_SEASON:
+            continue
+        sums, pairs = _products(places.keys[rows] - places.keys[rows].min(), values[rows])
+        found[: len(sums)] += sums
+        counts[: len(sums)] += pairs
+    correlation = np.divide(found, counts, out=np.zeros_like(found), where=counts > 0)
+    return _peaks(correlation, counts)
+
+
+def _products(steps: Codes, values: Numbers) -> tuple[Numbers, Numbers]:
+    """Return sums of products of standardised changes by lag, and how many pairs each has."""
+    n_steps = int(steps.max()) + 1
+    if n_steps > MOST_STEPS:
+        return np.zeros(0), np.zeros(0)
+    line = np.full(n_steps, np.nan)
+    line[steps] = values
+    changes = np.diff(line)
+    is_known = np.isfinite(changes)
+    known = changes[is_known]
+    if len(known) < 2 or known.std() == 0:
+        return np.zeros(0), np.zeros(0)
+    standard = np.where(is_known, (changes - known.mean()) / known.std(), 0.0)
+    n_lags = min(LONGEST_SEASON + 2, len(changes) // PERIODS_SEEN + 2, len(changes))
+    return _by_lag(standard, n_lags), np.rint(_by_lag(is_known.astype(float), n_lags))
+
+
+def _by_lag(line: Numbers, n_lags: int) -> Numbers:
+    spectrum = np.fft.rfft(line, 2 * len(line))
+    sums: Numbers = np.fft.irfft(np.abs(spectrum) ** 2)[:n_lags]
+    return sums
+
+
+def _peaks(correlation: Numbers, counts: Numbers) -> tuple[int, ...]:
+    lags = np.arange(SHORTEST_SEASON, len(correlation) - 1)
+    middle = correlation[lags]
+    is_peak = (middle > correlation[lags - 1]) & (middle >= correlation[lags + 1])
+    is_clear = middle > np.maximum(LEAST_CORRELATION, CLEAR / np.sqrt(np.maximum(counts[lags], 1)))
+    is_seen = (counts[lags] > 0) & (counts[lags + 1] > 0)
+    candidates = lags[is_peak & is_clear & is_seen]
+    chosen: list[int] = []
+    is_strong = correlation[candidates] > STRONG_SHARE * correlation[candidates].max(initial=0.0)
+    left = candidates[is_strong]
+    while len(left) and len(chosen) < N_SEASONS:
+        near = left[left <= NEAR * left[0]]  # the shortest: its multiples are as strong
+        chosen.append(int(near[np.argmax(correlation[near])]))
+        left = left[[not _is_multiple(int(lag), chosen[-1]) for lag in left]]
+    return tuple(sorted(chosen))
+
+
+def _is_multiple(lag: int, other: int) -> bool:
+    long, short = max(lag, other), min(lag, other)
+    n_times = round(long / short)
+    return abs(long - short * n_times) <= max(1, (NEAR - 1) * short)
