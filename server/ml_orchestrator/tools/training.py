@@ -76,6 +76,13 @@ async def training_start(
     quantile: Annotated[
         float | None, Field(gt=0, lt=1, description="Predicted, not the mean.")
     ] = None,
+    horizon: Annotated[
+        int, Field(ge=0, le=1_000, description="Of series: steps ahead; 0: no lags.")
+    ] = 1,
+    objectives: Annotated[
+        list[str],
+        Field(max_length=3, description="latency, size beside quality; size<=1e5 sets a limit."),
+    ] = [],  # noqa: B006 never changed; pydantic copies it
     warm_start: Annotated[
         bool, Field(description="Try early what did best on similar data.")
     ] = False,
@@ -120,6 +127,8 @@ async def training_start(
         "group_column": group_column,
         "weight_column": weight_column,
         "quantile": quantile,
+        "horizon": horizon,
+        "objectives": objectives,
         "warm_start": warm_start,
         "sampler": sampler,
         "allocation": allocation,
