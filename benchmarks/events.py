@@ -140,7 +140,9 @@ async def burst(way: Way, n: int) -> float:
     return n / (time.perf_counter() - began_at)
 
 
-async def steady(way: Way, seconds: float, *, handler_s: float, low: bool) -> tuple[Seen, Counter]:
+async def steady(
+    way: Way, seconds: float, *, handler_s: float, low: bool
+) -> tuple[Seen, Counter[str]]:
     """Publish at a steady pace, and return how late events were and what was left out."""
     seen = Seen()
 

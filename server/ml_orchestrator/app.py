@@ -21,6 +21,7 @@ from ml_orchestrator.app_components import components_of, extension_components
 from ml_orchestrator.app_doors import Doors
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.orchestration.connectors import Slot
+from ml_orchestrator.orchestration.events.publishing import nobody
 from ml_orchestrator.orchestration.steps import load_plugins
 from ml_orchestrator.services import (
     CollaborationService,
@@ -84,7 +85,11 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
             doors.rollouts, client=doors.runs, is_read_only=settings.mode == "read-only"
         ),
         monitoring=MonitoringCoordinator(
-            settings, probe=components.check, inspector=doors.inspector, look=doors.look
+            settings,
+            probe=components.check,
+            inspector=doors.inspector,
+            look=doors.look,
+            publish=doors.publish if settings.mode == "operator" else nobody,
         ),
         collaboration=CollaborationService(doors.memory, doors.mailbox, doors.leases, doors.bus),
         evaluation=EvaluationService(doors.evaluator, experimenter=doors.experimenter),

@@ -1,5 +1,6 @@
 """Health, drift and data quality."""
 
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,6 +11,7 @@ from anyio.to_thread import run_sync
 
 from ml_orchestrator import __version__
 from ml_orchestrator.datasets.models import ColumnType, DatasetProfile
+from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.health.models import DriftPage, DriftReport
 from ml_orchestrator.health.options import (
     BaselineSaved,
@@ -26,6 +28,8 @@ from ml_orchestrator.health.status import (
     tiers_of,
 )
 from ml_orchestrator.orchestration.connectors import TIERS
+from ml_orchestrator.orchestration.events.kinds import DriftFound
+from ml_orchestrator.orchestration.events.publishing import Publish, nobody
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry.spans import traced
 
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["Detail", "MonitoringCoordinator"]
 
 Detail = Literal["concise", "detailed"]
+MOST_TOLD = 20  # columns in an event
+_log = logging.getLogger(__name__)
 
 
 class Prober(Protocol):
@@ -64,11 +70,13 @@ class MonitoringCoordinator:
         probe: Prober,
         inspector: Callable[[], "DataInspector"],
         look: Callable[[], Looker],
+        publish: Publish = nobody,
     ) -> None:
         self._settings = settings
         self._probe = probe
         self._inspector = inspector
         self._look = look
+        self._publish = publish
 
     async def health(self, detail: Detail) -> HealthReport:
         """Probe what is in use, or with ``detailed`` everything."""
@@ -119,9 +127,14 @@ class MonitoringCoordinator:
         self, reference: str | InlineTable, current: str | InlineTable, options: DriftOptions
     ) -> tuple[DriftReport, list[bytes]]:
         """Compare two samples by column, and together; return the report and, if wanted, a PNG."""
-        return await run_sync(
-            lambda: self._inspector().comparisons.check(reference, current, options)
-        )
+
+        def act() -> tuple[DriftReport, list[bytes]]:
+            report, pictures = self._inspector().comparisons.check(reference, current, options)
+            if report.is_drifted:
+                self._tell(reference, current, report, options.model)
+            return report, pictures
+
+        return await run_sync(act)
 
     async def write_drift_report(
         self, reference: str, current: str, options: DriftOptions
@@ -153,6 +166,30 @@ class MonitoringCoordinator:
                 name, source, columns=columns, column_types=column_types
             )
         )
+
+    def _tell(
+        self,
+        reference: str | InlineTable,
+        current: str | InlineTable,
+        report: DriftReport,
+        model: str | None,
+    ) -> None:
+        """Publish that drift was found; the report does not depend on it."""
+        found = DriftFound(
+            reference=_named(reference),
+            current=_named(current),
+            share_drifted=report.share_drifted,
+            columns=report.drifted_columns[:MOST_TOLD],
+            model=model,
+        )
+        try:
+            self._publish(found)
+        except OrchestratorError as error:
+            _log.warning("That drift was found is not published: %s", error)
+
+
+def _named(sample: str | InlineTable) -> str:
+    return sample[:200] if isinstance(sample, str) else "values in the call"
 
 
 def _this_server(components: Sequence[ComponentHealth], began_at: float) -> ProcessHealth:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from tests.orchestration.events.kettles import LIMIT_S, World
 
+from ml_orchestrator.app import build_services
 from ml_orchestrator.errors import NotFoundError
+from ml_orchestrator.health.options import DriftOptions
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Insight
 from ml_orchestrator.memory.requests import Selection
@@ -115,6 +117,21 @@ def test_what_a_search_found_is_remembered_once_by_who_asked(
     (kept,) = memory.load("ml-orchestrator").optimization_insights
     assert (kept.insight, kept.area) == (FOUND.insight, FOUND.area)
     assert "search-memories: 0 waiting" in line
+
+
+async def test_drift_that_was_found_is_told_of_and_what_did_not_drift_is_not(
+    sqlite_world: World, tmp_path: Path
+) -> None:
+    settings = Settings.read({}, project_dir=tmp_path, home=tmp_path)
+    drift = build_services(settings).monitoring.drift
+    same: list[float | str | None] = [float(n) for n in range(100)]
+    other: list[float | str | None] = [float(n + 500) for n in range(100)]
+    await drift({"x": same}, {"x": same}, DriftOptions())
+    await drift({"x": same}, {"x": other}, DriftOptions())
+
+    inline = "values in the call"
+    found = {"reference": inline, "current": inline, "share_drifted": 1.0, "columns": ["x"]}
+    assert told(sqlite_world) == [("drift.found", f"drift:{inline}", {**found, "model": None})]
 
 
 def wait_until_done(bus: BusThread, n: int) -> None:
