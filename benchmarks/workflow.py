@@ -1,0 +1,331 @@
+"""What durable workflows cost: per step, to start, many at once, and after a worker was killed.
+
+Ours is a whole worker, started by a client as a server does it, on SQLite. Beside it bare DBOS,
+which it is built on, with the same file system, two runs at once and a poll of 0.1 s; and Prefect
+3, offline, for the cost of a step. Kills: runs of three steps, while the worker is killed again and
+again at random moments; afterwards each step of each run must be on record, and none may have begun
+once it was.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+import _workflow_steps as steps
+import psutil
+from _figures import Figure, arguments, percentile, show
+from _peers import peer_python
+from dbos import DBOSClient
+
+from ml_orchestrator.orchestration._dbos.client import RunClient
+from ml_orchestrator.orchestration.launch import worker_leases
+from ml_orchestrator.orchestration.leases import is_running
+from ml_orchestrator.orchestration.models import RunStatus, StepStatus
+from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
+from ml_orchestrator.settings import Settings
+
+PEERS = Path(__file__).parent / "workflow_peers"
+LIMIT_S = 300.0
+LOOK_S = 0.25  # as the service looks at a run that somebody waits for
+DBOS_POLL_S = 0.1
+
+
+class Ours:
+    """A data directory, its client, and the worker that this starts."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = Settings.read(
+            {}, home=home, project_dir=home, plugins=(steps.__name__,), worker_idle_s=600,
+            log_level="WARNING",
+        )  # fmt: skip
+        self.client = RunClient(self.settings)
+        self.leases = worker_leases(self.settings)
+
+    def start(self, workflow: str, **params: Any) -> str:
+        """Queue a run and return its id."""
+        run_id = f"run-{uuid.uuid4().hex[:12]}"
+        found = WORKFLOWS[workflow]
+        self.client.start(run_id, found, validated(found, params), actor="benchmark")
+        return run_id
+
+    def wait(self, run_ids: list[str]) -> None:
+        """Wait for the end of runs, looking as those do who wait for one."""
+
+        def are_over() -> bool:
+            self.client.wake()
+            return not any(self.client.depths().values())
+
+        until(are_over, every_s=LOOK_S)
+
+    def moments(self, run_id: str, what: str = "begin") -> list[int]:
+        """Return when the steps of a run began, or ended, in ns."""
+        return [at for run, _, noted, at in steps.read_ledger(self.settings.home)
+                if run == run_id and noted == what]  # fmt: skip
+
+    def kill_worker(self) -> bool:
+        """Kill the worker as the system would; False if there is none just now."""
+        for lease in self.leases.all():
+            if lease.is_live and is_running(lease):
+                os.kill(lease.pid, signal.SIGKILL)
+                return True
+        return False
+
+    def close(self) -> None:
+        """End the worker and give back what is open."""
+        self.kill_worker()
+        self.client.close()
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                if process.environ().get("ML_ORCHESTRATOR_HOME") == str(self.settings.home):
+                    process.kill()
+
+
+def until(holds: Callable[[], bool], *, every_s: float = 0.005) -> None:
+    """Look until something holds."""
+    give_up_at = time.monotonic() + LIMIT_S
+    while not holds():
+        if time.monotonic() > give_up_at:
+            raise TimeoutError("It took more than 300 s")
+        time.sleep(every_s)
+
+
+@contextmanager
+def ours() -> Iterator[Ours]:
+    """Open a fresh data directory with a worker that has run something."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        opened = Ours(Path(folder))
+        try:
+            opened.client.wake()
+            opened.wait([opened.start("bench-one")])
+            yield opened
+        finally:
+            opened.close()
+
+
+class Bare:
+    """A process of bare DBOS that runs workflows of so many steps, and a client of it."""
+
+    def __init__(self, folder: Path, n_steps: int) -> None:
+        url = f"sqlite:///{folder / 'bare.db'}"
+        command = [sys.executable, str(PEERS / "dbos_program.py"), url, str(DBOS_POLL_S)]
+        self._process = subprocess.Popen(
+            [*command, str(n_steps)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._said: IO[str] = self._process.stdout  # type: ignore[assignment]
+        assert self._said.readline() == "listens\n"
+        self._client = DBOSClient(system_database_url=url, application_name="bare")
+
+    def enqueue(self) -> int:
+        """Queue a workflow and return when that was asked for, in ns."""
+        asked_ns = time.time_ns()
+        options = {"workflow_name": "bare", "queue_name": "bare", "app_version": "1"}
+        self._client.enqueue(options, "x")  # type: ignore[arg-type]
+        return asked_ns
+
+    def ended(self) -> dict[str, int]:
+        """Wait for the end of the next workflow and return when it began and ended, in ns."""
+        said: dict[str, int] = json.loads(self._said.readline())
+        return said
+
+    def close(self) -> None:
+        """End it."""
+        self._client.destroy()
+        self._process.kill()
+        self._process.communicate()
+
+
+@contextmanager
+def bare(n_steps: int) -> Iterator[Bare]:
+    """Open bare DBOS on a fresh file."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        opened = Bare(Path(folder), n_steps)
+        try:
+            opened.enqueue()
+            opened.ended()
+            yield opened
+        finally:
+            opened.close()
+
+
+def per_step(n_runs: int) -> list[Figure]:
+    """Return what a step costs beside its own work."""
+    mine, theirs = [], []
+    with ours() as here, bare(steps.MANY) as there:
+        for _ in range(n_runs):
+            run_id = here.start("bench-many")
+            here.wait([run_id])
+            began = here.moments(run_id)
+            mine.append((began[-1] - began[0]) / 1e6 / (len(began) - 1))
+            there.enqueue()
+            said = there.ended()
+            theirs.append((said["ended"] - said["began"]) / 1e6 / steps.MANY)
+    found = [Figure("a step, p50", "ms", percentile(mine, 0.5), percentile(theirs, 0.5),
+                    "bare DBOS", 1.2, n_runs)]  # fmt: skip
+    if prefect := _prefect(n_runs):
+        found.append(Figure("a step, p50", "ms", percentile(mine, 0.5), percentile(prefect, 0.5),
+                            "Prefect", None, n_runs))  # fmt: skip
+    return found
+
+
+def _prefect(n_flows: int) -> list[float]:
+    python = peer_python("prefect", "prefect>=3,<4")
+    if python is None:
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        quiet = {"PREFECT_HOME": folder, "PREFECT_LOGGING_LEVEL": "CRITICAL", "DO_NOT_TRACK": "1",
+                 "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+                 "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+                 "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}  # fmt: skip
+        ran = subprocess.run(
+            [str(python), str(PEERS / "prefect_program.py"), str(steps.MANY), str(n_flows)],
+            env={"PATH": os.environ["PATH"], "HOME": folder, **quiet},
+            capture_output=True, text=True, timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+    if ran.returncode != 0:
+        print(f"Prefect did not run: {ran.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        return []
+    found: list[float] = json.loads(ran.stdout.strip().splitlines()[-1])
+    return found
+
+
+def start_latency(n_runs: int) -> list[Figure]:
+    """Return how long a run that is queued waits for its first step, the worker being there."""
+    mine, theirs = [], []
+    with ours() as here, bare(1) as there:
+        for n in range(n_runs):
+            time.sleep(0.05 + 0.1 * (n % 7) / 7)  # no beat with anybody's poll
+            asked_ns = time.time_ns()
+            run_id = here.start("bench-one")
+            here.wait([run_id])
+            mine.append((here.moments(run_id)[0] - asked_ns) / 1e6)
+            asked_ns = there.enqueue()
+            theirs.append((there.ended()["began"] - asked_ns) / 1e6)
+    return [
+        Figure(f"queued to started, {name}", "ms", percentile(mine, q), percentile(theirs, q),
+               "bare DBOS", None, n_runs)
+        for name, q in (("p50", 0.5), ("p95", 0.95))
+    ]  # fmt: skip
+
+
+def many(n_runs: int) -> list[Figure]:
+    """Return how long short workflows take, all queued at once, through one worker."""
+    with ours() as here:
+        began_at = time.perf_counter()
+        run_ids = [here.start("bench-one") for _ in range(n_runs)]
+        here.wait(run_ids)
+        mine = time.perf_counter() - began_at
+        n_ended = {run_id: len(here.moments(run_id, "end")) for run_id in run_ids}
+        n_wrong = sum(n != 1 for n in n_ended.values())
+    with bare(1) as there:
+        began_at = time.perf_counter()
+        for _ in range(n_runs):
+            there.enqueue()
+        for _ in range(n_runs):
+            there.ended()
+        theirs = time.perf_counter() - began_at
+    return [
+        Figure("short workflows, one worker", "s", mine, theirs, "bare DBOS", None, n_runs),
+        Figure("lost or done twice of them", "runs", n_wrong, None, None, None, n_runs),
+    ]
+
+
+def recovery(n_kills: int) -> list[Figure]:
+    """Return how long after a kill -9 the step that was cut off begins again, somebody waiting."""
+    found = []
+    with ours() as here:
+        for _ in range(n_kills):
+            run_id = here.start("bench-one", sleep_s=1.0)
+            until(lambda run_id=run_id: len(here.moments(run_id)) == 1)  # type: ignore[misc]
+            until(here.kill_worker)
+            killed_ns = time.time_ns()
+
+            def begins_again(run_id: str = run_id) -> bool:
+                here.client.wake()
+                return len(here.moments(run_id)) == 2
+
+            until(begins_again, every_s=LOOK_S)
+            found.append((here.moments(run_id)[1] - killed_ns) / 1e6)
+            here.wait([run_id])
+    return [
+        Figure(f"kill -9 to running again, {name}", "ms", value, None, None, None, n_kills)
+        for name, value in (("p50", percentile(found, 0.5)), ("worst", max(found)))
+    ]
+
+
+def kills(n_runs: int, n_kills: int) -> list[Figure]:
+    """Return how many runs are lost, and steps done twice, when workers are killed meanwhile."""
+    rng = random.Random(0)
+    with ours() as here:
+        run_ids = [here.start("bench-three", sleep_s=0.05) for _ in range(n_runs)]
+        for _ in range(n_kills):
+            until(lambda: _works_again(here), every_s=LOOK_S)
+            time.sleep(rng.uniform(0.0, 0.3))
+            until(here.kill_worker)
+        here.wait(run_ids)
+        statuses = {run_id: here.client.status(run_id) for run_id in run_ids}
+        lost = sum(status.state != "succeeded" for status in statuses.values())
+        doubled = _begun_after_their_end(steps.read_ledger(here.settings.home), statuses)
+    return [
+        Figure(f"lost across {n_kills} kills", "runs", lost, None, None, None, n_runs),
+        Figure(f"done twice across {n_kills} kills", "steps", doubled, None, None, None, n_runs),
+    ]
+
+
+def _works_again(here: Ours) -> bool:
+    here.client.wake()
+    return here.client.depths()["runs", "running"] > 0 or not any(here.client.depths().values())
+
+
+def _begun_after_their_end(
+    ledger: list[tuple[str, str, str, int]], statuses: dict[str, RunStatus]
+) -> int:
+    """Count steps that began once more although their end was on record."""
+    begun = defaultdict(list)
+    for run_id, step, what, at in ledger:
+        if what == "begin":
+            begun[run_id, step].append(at)
+    return sum(
+        max(begun[run_id, step.name], default=0) > _recorded_ns(step)
+        for run_id, status in statuses.items()
+        for step in status.steps
+    )
+
+
+def _recorded_ns(step: StepStatus) -> float:
+    """Return when the end of a step was recorded; nothing may begin after that (to 1 ms)."""
+    assert step.started_at is not None, step
+    assert step.seconds is not None, step
+    started = datetime.fromisoformat(step.started_at).timestamp()
+    return (started + step.seconds + 0.001) * 1e9
+
+
+def main() -> None:
+    """Measure and print."""
+    given = arguments(__doc__)
+    sys.path.insert(0, str(Path(__file__).parent))
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # for the worker: it imports our steps
+    quick = given.quick
+    figures = [
+        *per_step(3 if quick else 20),
+        *start_latency(20 if quick else 200),
+        *many(100 if quick else 1_000),
+        *recovery(3 if quick else 20),
+        *kills(30 if quick else 1_000, 3 if quick else 100),
+    ]
+    show(figures, as_json=given.json)
+
+
+if __name__ == "__main__":
+    main()
