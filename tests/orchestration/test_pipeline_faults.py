@@ -147,6 +147,7 @@ def test_a_step_waits_for_a_person_across_the_death_of_its_worker(
     asked = person.asked()
     os.kill(pipes.worker().pid, signal.SIGKILL)
     until(lambda: pipes.client.wake() is None and pipes.leases.has_worker(), what="a next worker")
+    until(lambda: person.progress.latest(run_id) is not None, what="it is said who must act")
     said = person.progress.latest(run_id)
     person.decides(asked, "approved")
     status = pipes.finished(run_id)
