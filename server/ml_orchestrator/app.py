@@ -90,6 +90,8 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
             inspector=doors.inspector,
             look=doors.look,
             publish=doors.publish if settings.mode == "operator" else nobody,
+            monitors=doors.monitors,
+            authorise=security.authorise,
         ),
         collaboration=CollaborationService(doors.memory, doors.mailbox, doors.leases, doors.bus),
         evaluation=EvaluationService(doors.evaluator, experimenter=doors.experimenter),

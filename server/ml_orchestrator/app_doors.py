@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ml_orchestrator.orchestration.events.thread import BusThread
     from ml_orchestrator.orchestration.experiments import Experimenter
     from ml_orchestrator.orchestration.inspection import DataInspector
+    from ml_orchestrator.orchestration.monitors.desk import MonitorDesk
     from ml_orchestrator.orchestration.policy_checks import PolicyChecker
     from ml_orchestrator.orchestration.progress import ProgressStore
     from ml_orchestrator.orchestration.prompt_improvement import PromptImprover
@@ -78,6 +79,7 @@ class Doors:
         self.make_request: Door[type[MoveRequest]] = Door(self._make_request)
         self.answer: Door[Answerer] = Door(self._answer)
         self.look: Door[Looker] = Door(self._look, is_light=True)
+        self.monitors: Door[MonitorDesk] = Door(self._monitors)
         self.prompt_versions: Door[Callable[[Settings], Versions]] = Door(self._prompt_versions)
 
     def _open_infrastructure(self) -> None:
@@ -341,6 +343,11 @@ class Doors:
         from ml_orchestrator.orchestration.inspection import DataInspector
 
         return DataInspector(settings)
+
+    def _monitors(self) -> "MonitorDesk":
+        from ml_orchestrator.orchestration.monitors.desk import MonitorDesk
+
+        return MonitorDesk(self._settings, self.database())
 
     def _evaluator(self, settings: Settings) -> "Evaluator":
         from ml_orchestrator.orchestration.evaluations import Evaluator

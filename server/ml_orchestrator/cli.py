@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_workflow(commands)
     _add_components(commands)
     _add_events(commands)
+    _add_monitors(commands)
     _add_for_people(commands)
     return parser
 
@@ -257,6 +258,22 @@ def _add_events(commands: Commands) -> None:
     for act in (listed, tail, dead):
         act.add_argument("--json", action="store_true", help="a JSON object a line")
     events.set_defaults(run=command_acts.events)
+
+
+def _add_monitors(commands: Commands) -> None:
+    monitors = commands.add_parser("monitors", help="what is watched, and the alerts about it")
+    acts = monitors.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+    listed = acts.add_parser("list", help="every monitor and open alert; exit 2 if one is not well")
+    show = acts.add_parser("show", help="what one does, its last looks and alerts")
+    show.add_argument("--limit", type=int, default=10, help="how many of each (%(default)s)")
+    run = acts.add_parser("run", help="let one look now")
+    remove = acts.add_parser("remove", help="forget one; its alerts stay on record")
+    remove.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    for act in (show, run, remove):
+        act.add_argument("name")
+    for act in (listed, show, run, remove):
+        act.add_argument("--json", action="store_true", help="print the record as JSON")
+    monitors.set_defaults(run=command_acts.monitors)
 
 
 def _add_for_people(commands: Commands) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "keys",
     "mcp",
     "memory",
+    "monitors",
     "override",
     "runs",
     "serve",
@@ -183,6 +184,13 @@ def events(arguments: argparse.Namespace, settings: Settings) -> int:
     from ml_orchestrator.eventing import run_events
 
     return run_events(arguments, settings)
+
+
+def monitors(arguments: argparse.Namespace, settings: Settings) -> int:
+    """List, show, run or remove monitors."""
+    from ml_orchestrator.monitoring import run_monitors
+
+    return run_monitors(arguments, settings)
 
 
 def memory(arguments: argparse.Namespace, settings: Settings) -> int:

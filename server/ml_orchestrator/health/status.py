@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ml_orchestrator.breaker import BreakerState
+from ml_orchestrator.health.monitors.models import Monitors
 from ml_orchestrator.records import Record
 
 __all__ = [
@@ -128,6 +129,9 @@ class HealthReport(Record):
         list[ProcessHealth],
         Field(description="This server, workers, model servers; none is started by asking."),
     ]
+    monitors: Annotated[
+        Monitors | None, Field(description="Monitors and open alerts; only in detail.")
+    ] = None
     mode: Annotated[str, Field(description="read-only or operator.")]
     data_directory: str
     version: str

@@ -5,14 +5,22 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from anyio.to_thread import run_sync
 
 from ml_orchestrator import __version__
 from ml_orchestrator.datasets.models import ColumnType, DatasetProfile
-from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.health.models import DriftPage, DriftReport
+from ml_orchestrator.health.monitors.models import (
+    Alert,
+    Look,
+    MonitorChanged,
+    Monitors,
+    MonitorSpec,
+    MonitorStatus,
+)
 from ml_orchestrator.health.options import (
     BaselineSaved,
     DriftOptions,
@@ -35,6 +43,7 @@ from ml_orchestrator.telemetry.spans import traced
 
 if TYPE_CHECKING:
     from ml_orchestrator.orchestration.inspection import DataInspector
+    from ml_orchestrator.orchestration.monitors.desk import MonitorDesk
 
 __all__ = ["Detail", "MonitoringCoordinator"]
 
@@ -70,6 +79,8 @@ class MonitoringCoordinator:
         probe: Prober,
         inspector: Callable[[], "DataInspector"],
         look: Callable[[], Looker],
+        monitors: "Callable[[], MonitorDesk]",
+        authorise: Callable[[str, str], None],
         publish: Publish = nobody,
     ) -> None:
         self._settings = settings
@@ -77,6 +88,8 @@ class MonitoringCoordinator:
         self._inspector = inspector
         self._look = look
         self._publish = publish
+        self._monitors = monitors
+        self._authorise = authorise
 
     async def health(self, detail: Detail) -> HealthReport:
         """Probe what is in use, or with ``detailed`` everything."""
@@ -89,6 +102,7 @@ class MonitoringCoordinator:
             tiers=tiers_of(components, TIERS),
             components=components,
             processes=processes,
+            monitors=await self.monitors() if detail == "detailed" else None,
             mode=self._settings.mode,
             data_directory=str(self._settings.home),
             version=__version__,
@@ -166,6 +180,68 @@ class MonitoringCoordinator:
                 name, source, columns=columns, column_types=column_types
             )
         )
+
+    async def set_monitor(
+        self,
+        name: str,
+        act: Literal["set", "pause", "resume", "delete"],
+        spec: Mapping[str, Any],
+        *,
+        actor: str,
+        dry_run: bool,
+    ) -> MonitorChanged:
+        """Make, change, pause, resume or remove a monitor, or say what that would do.
+
+        Whoever sets or resumes one that trains, rolls out or rolls back must have the right to do
+        so by hand; the monitor then acts in their name.
+
+        Raises:
+            PermissionDeniedError: they have not.
+            InvalidInputError: the specification cannot be used, or goes with another act.
+            NotFoundError: no such monitor or reference.
+        """
+        if (act == "set") != bool(spec):
+            raise InvalidInputError(
+                "act set takes a spec and the other acts none; the spec of a monitor that exists "
+                "is replaced as a whole."
+            )
+
+        def change() -> MonitorChanged:
+            desk = self._monitors()
+            rights = desk.rights_asked(spec) if act == "set" else ()
+            rights = desk.rights(name) if act == "resume" else rights
+            for right in rights:
+                self._authorise(actor, right)
+            match act:
+                case "set":
+                    return desk.set(name, spec, actor=actor, dry_run=dry_run)
+                case "pause":
+                    return desk.pause(name, actor=actor, dry_run=dry_run)
+                case "resume":
+                    return desk.resume(name, actor=actor, dry_run=dry_run)
+                case "delete":
+                    return desk.delete(name, actor=actor, dry_run=dry_run)
+
+        return await run_sync(change)
+
+    async def run_monitor(self, name: str) -> MonitorStatus:
+        """Let a monitor look now; a worker does so in a moment."""
+        return await run_sync(lambda: self._monitors().run(name))
+
+    async def monitors(self) -> Monitors:
+        """Return every monitor and the alerts that are open."""
+        return await run_sync(lambda: self._monitors().all())
+
+    async def monitor(
+        self, name: str, *, limit: int = 20
+    ) -> tuple[MonitorStatus, MonitorSpec, list[Look], list[Alert]]:
+        """Return how a monitor is, what it does, and its last looks and alerts, newest first."""
+
+        def look() -> tuple[MonitorStatus, MonitorSpec, list[Look], list[Alert]]:
+            desk = self._monitors()
+            return desk.status(name), *desk.history(name, limit=limit)
+
+        return await run_sync(look)
 
     def _tell(
         self,

@@ -32,6 +32,7 @@ _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
             "baseline_save",
             "drift_report",
             "memory_forget",
+            "monitor_set",
             "prompt_feedback",
             "prompt_propose",
             "prompt_select",
@@ -43,7 +44,8 @@ _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
             "workflow_run",
         }
         | _DEPLOYING,
-        "data-pipeline-specialist": _EVERYBODY | {"baseline_save", "drift_report", "workflow_run"},
+        "data-pipeline-specialist": _EVERYBODY
+        | {"baseline_save", "drift_report", "monitor_set", "workflow_run"},
         "infrastructure-specialist": _EVERYBODY | {"registry_move_alias"} | _DEPLOYING,
         "performance-engineer": _EVERYBODY | {"training_start", "training_cancel"},
     }

@@ -9,6 +9,7 @@ from ml_orchestrator.tools import improvement as improvement
 from ml_orchestrator.tools import learning as learning
 from ml_orchestrator.tools import memory as memory
 from ml_orchestrator.tools import messaging as messaging
+from ml_orchestrator.tools import monitors as monitors
 from ml_orchestrator.tools import optimization as optimization
 from ml_orchestrator.tools import registry as registry
 from ml_orchestrator.tools import training as training

@@ -38,7 +38,7 @@ WORKFLOW = "run"
 # Runs at once by queue. A roll-out mostly waits, and training must not make it wait longer; the
 # steps of pipelines are admitted one by one.
 PIPELINES = "pipelines"
-QUEUES = {"runs": 2, "rollouts": 4, PIPELINES: 16}
+QUEUES = {"runs": 2, "rollouts": 4, "monitors": 2, PIPELINES: 16}
 UNFINISHED = {"ENQUEUED": "queued", "PENDING": "running"}
 
 # At INFO it names the address of the database.

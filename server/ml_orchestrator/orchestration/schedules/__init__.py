@@ -31,3 +31,4 @@ from ml_orchestrator.orchestration.schedules.store import Schedules
 __all__ = ["SCHEDULED", "Cadence", "Due", "Schedule", "Schedules"]
 
 SCHEDULED: Catalog[str] = Catalog("kind of schedule")
+SCHEDULED.register("monitor")("ml_orchestrator.orchestration.monitors.starting:start")

@@ -15,6 +15,8 @@ STEPS.register("search")(Step(f"{__name__}.search:search", isolated=True, restar
 STEPS.register("compress")(Step(f"{__name__}.compress:compress_version", isolated=True))
 STEPS.register("register")(Step(f"{__name__}.register:register"))
 STEPS.register("promote")(Step(f"{__name__}.promote:promote"))
+STEPS.register("look")(Step(f"{__name__}.look:look"))
+STEPS.register("hand_over")(Step(f"{__name__}.hand_over:hand_over"))
 STEPS.register("roll_out")(Step(f"{__name__}.roll_out:roll_out"))
 STEPS.register("optimize_rules")(
     Step(f"{__name__}.optimize_rules:optimize_rules", isolated=True, restarts=12)

@@ -8,6 +8,11 @@ from ml_orchestrator.orchestration.workflows._base import (
     validated,
 )
 from ml_orchestrator.orchestration.workflows.compression import CompressParams
+from ml_orchestrator.orchestration.workflows.monitoring import (
+    DriftRetrainOnAlertParams,
+    LookParams,
+    TrainOnAlertParams,
+)
 from ml_orchestrator.orchestration.workflows.prompts import OptimizeRulesParams
 from ml_orchestrator.orchestration.workflows.rollout import ROLL_OUT, RollOutParams
 from ml_orchestrator.orchestration.workflows.training import DriftRetrainParams, TrainParams
@@ -16,11 +21,14 @@ __all__ = [
     "ROLL_OUT",
     "WORKFLOWS",
     "CompressParams",
+    "DriftRetrainOnAlertParams",
     "DriftRetrainParams",
+    "LookParams",
     "Node",
     "OptimizeRulesParams",
     "Outputs",
     "RollOutParams",
+    "TrainOnAlertParams",
     "TrainParams",
     "Workflow",
     "validated",

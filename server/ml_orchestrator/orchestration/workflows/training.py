@@ -8,7 +8,7 @@ from ml_orchestrator.orchestration.workflows._base import WORKFLOWS, Node, Outpu
 from ml_orchestrator.registry.names import check_model
 from ml_orchestrator.training.models import TrainingSpec
 
-__all__ = ["DriftRetrainParams", "TrainParams"]
+__all__ = ["CHECK", "TRAINING", "DriftRetrainParams", "TrainParams", "no_drift"]
 
 
 class TrainParams(TrainingSpec):
@@ -42,21 +42,22 @@ def _version(outputs: Outputs) -> dict[str, Any]:
     return {"version": outputs["register"]["version"]}
 
 
-def _no_drift(outputs: Outputs) -> str | None:
+def no_drift(outputs: Outputs) -> str | None:
+    """Return why a run ends after the comparison; None if the data drifted."""
     drift = outputs["drift"]["drift"]
     return None if drift["is_drifted"] else f"No training was needed. {drift['summary']}"
 
 
-_CHECK = "ml_orchestrator.orchestration.checks:check_training"
-_TRAINING = (Node("search"), Node("register"), Node("promote", _version))
+CHECK = "ml_orchestrator.orchestration.checks:check_training"
+TRAINING = (Node("search"), Node("register"), Node("promote", _version))
 
 WORKFLOWS.register("train")(
     Workflow(
         name="train",
         description="Search for a model, register the best with its manifest, set its alias.",
         params=TrainParams,
-        nodes=_TRAINING,
-        check=_CHECK,
+        nodes=TRAINING,
+        check=CHECK,
     )
 )
 WORKFLOWS.register("drift-retrain")(
@@ -64,7 +65,7 @@ WORKFLOWS.register("drift-retrain")(
         name="drift-retrain",
         description="Compare the source with a reference and train on it only if it drifted.",
         params=DriftRetrainParams,
-        nodes=(Node("drift", stops=_no_drift), *_TRAINING),
-        check=_CHECK,
+        nodes=(Node("drift", stops=no_drift), *TRAINING),
+        check=CHECK,
     )
 )

@@ -45,10 +45,12 @@ from ml_orchestrator.storage.schema._models import (
     deployment_outcomes,
     deployments,
 )
+from ml_orchestrator.storage.schema._monitors import alerts, monitor_looks, monitors
 from ml_orchestrator.storage.schema._schedules import schedules
 
 __all__ = [
     "agents",
+    "alerts",
     "alias_moves",
     "approvals",
     "collaborations",
@@ -71,6 +73,8 @@ __all__ = [
     "message_recipients",
     "messages",
     "metadata",
+    "monitor_looks",
+    "monitors",
     "resource_leases",
     "run_progress",
     "schedules",

@@ -1,0 +1,73 @@
+"""One look of a monitor: read, judge, record, and do what an alert owes."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.health.monitors.models import Look
+from ml_orchestrator.health.monitors.store import Monitor, MonitorStore
+from ml_orchestrator.orchestration.monitors.judging import judge
+from ml_orchestrator.orchestration.monitors.reading import Nothing, read_new
+from ml_orchestrator.settings import Settings
+
+__all__ = ["look_once"]
+
+_log = logging.getLogger(__name__)
+
+
+def look_once(
+    settings: Settings,
+    store: MonitorStore,
+    name: str,
+    *,
+    run_id: str,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Monitor:
+    """Look at what a monitor watches and record it; the same run looks once.
+
+    What cannot be read or judged counts as no data: it is not healthy.
+
+    Raises:
+        NotFoundError: there is no such monitor.
+    """
+    monitor = store.get(name)
+    if store.has_recorded(run_id):
+        return monitor
+    look, seen, limits = _looked(settings, monitor, now())
+    return store.record(name, look, run_id=run_id, seen=seen, limits=limits)
+
+
+def _looked(
+    settings: Settings, monitor: Monitor, now: datetime
+) -> tuple[Look, dict[str, Any] | None, dict[str, Any] | None]:
+    at = now.astimezone(UTC).isoformat(timespec="microseconds")
+    try:
+        data = read_new(settings, monitor.spec, monitor.condition.seen)
+        if isinstance(data, Nothing):
+            return Look(at=at, verdict=data.verdict, summary=data.reason), None, None
+        found = judge(settings, monitor.spec, data, known_limits=monitor.condition.limits, now=now)
+    except OrchestratorError as error:
+        return Look(at=at, verdict="no_data", summary=f"It cannot be judged: {error}"), None, None
+    except Exception:  # noqa: BLE001 nobody else would say that nothing is watched
+        _log.exception("Monitor %s failed to look", monitor.name)
+        said = "The look failed unexpectedly; the traceback is in logs/worker.log."
+        return Look(at=at, verdict="no_data", summary=said), None, None
+    if not found.n_checks:
+        reason = " ".join(found.remarks)
+        return Look(at=at, verdict="no_data", summary=reason), None, found.limits
+    look = Look(
+        at=at,
+        verdict="bad" if found.is_bad else "good",
+        summary=_summary(found.findings, found.remarks, data.frame.height),
+        findings=(*found.findings, *data.notices)[:50],
+    )
+    return look, dict(data.seen), found.limits
+
+
+def _summary(findings: list[str], remarks: list[str], n_rows: int) -> str:
+    if findings:
+        more = f" And {len(findings) - 3} more." if len(findings) > 3 else ""
+        return f"{n_rows:,} new rows. {' '.join(findings[:3])}{more}"
+    return f"{n_rows:,} new rows are as expected. {' '.join(remarks[:3])}".strip()

@@ -1,0 +1,82 @@
+"""Limits calibrated on the reference: false alarms at the nominal rate, and shifts are seen."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.monitors.calibration import Limits, chunk_size, excess, limits_of
+
+N_ROWS = 200
+Table = dict[str, NDArray[Any]]
+
+
+def drawn(rng: np.random.Generator, n_rows: int, *, shift: float = 0.0) -> Table:
+    """Return a skewed, a heavy-tailed and a normal column, two of them correlated, and text."""
+    base = rng.normal(shift, 1.0, n_rows)
+    plan = rng.choice(["a", "b", "c"], n_rows, p=[0.6, 0.3, 0.1])
+    return {
+        "age": base,
+        "income": np.exp(base + rng.normal(0, 0.5, n_rows)),
+        "delay": rng.standard_t(3, n_rows),
+        "plan": plan.astype(object),
+    }
+
+
+def calibrated(rate: float) -> tuple[Table, Limits]:
+    reference = drawn(np.random.default_rng(1), 4_000)
+    size = chunk_size(N_ROWS, 4_000)
+    return reference, limits_of(reference, size, columns=list(reference), rate=rate)
+
+
+def is_bad(reference: Table, current: Table, limits: Limits) -> bool:
+    return max(excess(reference, current, limits).values()) > 1
+
+
+def test_unchanged_data_cross_the_limit_no_more_often_than_promised() -> None:
+    rate, n_looks = 0.05, 300
+    reference, limits = calibrated(rate)
+    rng = np.random.default_rng(2)
+
+    n_bad = sum(is_bad(reference, drawn(rng, N_ROWS), limits) for _ in range(n_looks))
+
+    # Binomial(300, 0.05): 15 with a deviation of 3.8; there is one reference, which adds to it
+    assert n_bad <= 15 + 4 * 3.8
+
+
+def test_a_shift_is_seen_in_the_column_that_has_it() -> None:
+    reference, limits = calibrated(0.01)
+    current = drawn(np.random.default_rng(3), N_ROWS)
+    current["delay"] = current["delay"] + 1.0
+
+    shares = excess(reference, current, limits)
+
+    assert [name for name, share in shares.items() if share > 1] == ["delay"]
+
+
+def test_half_a_deviation_in_one_column_is_nearly_always_seen() -> None:
+    reference, limits = calibrated(0.01)
+    rng = np.random.default_rng(4)
+    looks = [drawn(rng, N_ROWS) for _ in range(40)]
+    for look in looks:
+        look["age"] = look["age"] + 0.5
+
+    assert sum(is_bad(reference, look, limits) for look in looks) >= 38
+
+
+def test_a_constant_column_that_moves_at_all_is_beyond_its_limit() -> None:
+    rng = np.random.default_rng(5)
+    reference = {"age": rng.normal(size=500), "version": np.full(500, 3.0)}
+    limits = limits_of(reference, 100, columns=["age", "version"], rate=0.05)
+    same = {"age": rng.normal(size=120), "version": np.full(120, 3.0)}
+
+    assert excess(reference, same, limits)["version"] == 0
+    same["version"][0] = 4.0
+    assert excess(reference, same, limits)["version"] == np.inf
+
+
+def test_a_reference_of_a_few_rows_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="19 rows to draw chunks from"):
+        limits_of({"x": np.arange(19.0)}, 5, columns=["x"], rate=0.05)

@@ -1,0 +1,276 @@
+"""What a monitor sees in files, in files of a pattern and in a serving log, and what it says."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ml_orchestrator.errors import InvalidInputError, NotFoundError, PathNotAllowedError
+from ml_orchestrator.health.monitors.models import Look, read_spec
+from ml_orchestrator.health.monitors.store import MonitorStore
+from ml_orchestrator.messaging._sql import SqlMailbox
+from ml_orchestrator.orchestration.baselines import BaselineKeeper
+from ml_orchestrator.orchestration.monitors.acting import AlertActions
+from ml_orchestrator.orchestration.monitors.desk import MonitorDesk
+from ml_orchestrator.orchestration.monitors.looking import look_once
+from ml_orchestrator.orchestration.monitors.opening import open_monitors
+from ml_orchestrator.serving.log_files import log_folder, write_file
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import open_database
+
+DRIFT: dict[str, Any] = {"reference": "before.csv", "drift": {}, "least_rows": 50}
+AGENT = "performance-engineer"
+
+
+class Bench:
+    """A data directory without a worker; looks are taken by hand."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = Settings.read({}, home=home / "home", project_dir=home)
+        self.folder = home
+        self.database = open_database(self.settings.state_url, self.settings.home)
+        self.store: MonitorStore = open_monitors(self.database)
+        self.mailbox = SqlMailbox(self.database, shipped=(AGENT, "ml-orchestrator"))
+        self._rng = np.random.default_rng(3)
+        self._n_runs = 0
+
+    def rows(self, n_rows: int = 200, *, shift: float = 0.0) -> pl.DataFrame:
+        age = self._rng.normal(40 + 10 * shift, 10, n_rows)
+        plan = self._rng.choice(["basic", "plus"], n_rows, p=[0.7, 0.3])
+        label = (age + self._rng.normal(0, 5, n_rows) > 40).astype(int)
+        return pl.DataFrame({"age": age, "plan": plan, "label": label, "said": (age > 40) * 1})
+
+    def write(self, name: str, frame: pl.DataFrame) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        frame.write_csv(path)
+        return path
+
+    def put(self, **given: Any) -> None:
+        spec = read_spec({"watch": "now.csv", **DRIFT, **given})
+        self.store.put("m", spec, owner=AGENT, is_paused=False)
+
+    def look(self) -> Look:
+        self._n_runs += 1
+        look_once(self.settings, self.store, "m", run_id=f"run-{self._n_runs}")
+        return self.store.looks("m", limit=1)[0]
+
+    def act(self) -> list[str]:
+        def no_client() -> Any:
+            raise AssertionError("nothing here starts a run")
+
+        actions = AlertActions(self.settings, self.database, self.store, client=no_client)
+        return actions.settle(self.store.get("m"))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    opened = Bench(tmp_path)
+    opened.write("before.csv", opened.rows(1_500))
+    yield opened
+    opened.database.close()
+
+
+def test_a_file_is_looked_at_when_it_has_changed_and_is_missed_when_it_is_not_there(
+    bench: Bench,
+) -> None:
+    bench.put()
+    assert bench.look().verdict == "no_data"
+    bench.write("now.csv", bench.rows())
+    assert bench.look().verdict == "good"
+    assert bench.look().verdict == "unchanged"
+    bench.write("now.csv", bench.rows(shift=1.0))
+    bad = bench.look()
+    assert bad.verdict == "bad"
+    assert "'age' drifted" in bad.summary
+    bench.write("now.csv", bench.rows(20))
+    assert "20 rows; a look takes 50" in bench.look().summary
+
+
+def test_of_a_pattern_new_files_are_looked_at_together_once_they_are_enough(bench: Bench) -> None:
+    bench.put(watch="days/*.csv", least_rows=150)
+    assert bench.look().verdict == "no_data"
+    for day in (1, 2):
+        path = bench.write(f"days/{day}.csv", bench.rows(100))
+        os.utime(path, (1_800_000_000 + day,) * 2)
+        verdict = bench.look().verdict
+    assert verdict == "good"
+    assert bench.look().verdict == "unchanged"
+    path = bench.write("days/3.csv", bench.rows(160, shift=2.0))
+    os.utime(path, (1_800_000_009,) * 2)
+    assert (look := bench.look()).verdict == "bad"
+    assert look.summary.startswith("160 new rows.")
+
+
+def test_a_serving_log_is_looked_at_from_where_the_last_look_ended(bench: Bench) -> None:
+    folder = log_folder(bench.settings.home, "churn")
+    folder.mkdir(parents=True)
+    bench.put(watch="serving:churn", reference="before.csv")
+    assert bench.look().verdict == "no_data"
+
+    def serve(number: int, *, shift: float) -> None:
+        us = 1_800_000_000_000_000 + number * 1_000_000
+        frame = (
+            bench.rows(80, shift=shift)
+            .select("age", "plan", prediction="said")
+            .with_columns(model_version=pl.lit(1), served_at=pl.lit(us).cast(pl.Datetime("us")))
+        )
+        write_file(folder, frame.to_arrow(), last_us=us, writer="0" * 8, number=number)
+
+    serve(1, shift=0.0)
+    good = bench.look()
+    assert (good.verdict, good.summary.partition(" ")[0]) == ("good", "80")
+    assert bench.look().verdict == "unchanged"
+    serve(2, shift=1.5)
+    assert (bad := bench.look()).verdict == "bad"
+    assert bad.summary.startswith("80 new rows.")
+
+
+def test_a_column_that_is_gone_or_empty_is_a_finding(bench: Bench) -> None:
+    bench.put()
+    bench.write("now.csv", bench.rows().drop("plan").with_columns(age=pl.lit(None, pl.Float64)))
+    found = bench.look()
+    assert found.verdict == "bad"
+    assert set(found.findings) >= {"Column 'plan' is gone.", "Column 'age' has no value any more."}
+
+
+def test_fixed_limits_decide_as_drift_check_does(bench: Bench) -> None:
+    bench.put(drift={"limits": "fixed", "test": "ks", "columns": ["age"], "share_threshold": 1.0})
+    bench.write("now.csv", bench.rows())
+    assert bench.look().verdict == "good"
+    bench.write("now.csv", bench.rows(shift=1.0))
+    assert bench.look().verdict == "bad"
+
+
+def test_quality_is_held_against_a_baseline(bench: Bench) -> None:
+    keeper = BaselineKeeper(bench.settings)
+    keeper.save("usual", "before.csv", columns=None, column_types={})
+    bench.put(drift=None, quality={}, reference="baseline:usual")
+    frame = bench.rows()
+    bench.write("now.csv", frame)
+    assert bench.look().verdict == "good"  # far fewer rows are a warning
+    bench.write("now.csv", frame.with_columns(age=pl.when(pl.col("label") > 0).then("age")))
+    assert "nulls of 'age'" in (look := bench.look()).summary
+    assert look.verdict == "bad"
+    bench.put(drift=None, quality={"counts": "warning"}, reference="baseline:usual")
+    bench.write("now.csv", frame)
+    assert "volume" in bench.look().summary
+
+
+def test_performance_is_measured_where_there_are_labels_and_waits_where_there_are_none(
+    bench: Bench,
+) -> None:
+    watch = {"target": "label", "prediction": "said", "basis": "measured"}
+    bench.put(drift=None, performance=watch)
+    frame = bench.rows()
+    bench.write("now.csv", frame)
+    assert bench.look().verdict == "good"
+    bench.write("now.csv", frame.with_columns(said=1 - pl.col("said")))
+    assert (worse := bench.look()).verdict == "bad"
+    assert "accuracy" in worse.summary
+    bench.write("now.csv", frame.drop("label"))
+    assert "Only 0 of the new rows have a label" in (look := bench.look()).summary
+    assert look.verdict == "no_data"
+
+
+def test_performance_is_estimated_without_labels(bench: Bench) -> None:
+    def scored(*, shift: float) -> pl.DataFrame:
+        frame = bench.rows(600, shift=shift)
+        chance = 1 / (1 + np.exp(-(frame["age"].to_numpy() - 40) / 3))
+        return frame.with_columns(p=pl.Series(chance))
+
+    bench.write("scored.csv", scored(shift=0.0))
+    watch = {
+        "target": "label",
+        "probabilities": {"1": "p"},
+        "basis": "estimated",
+        "reference": "scored.csv",
+    }
+    bench.put(drift=None, reference=None, performance=watch)
+    bench.write("now.csv", scored(shift=0.0).drop("label"))
+    assert bench.look().verdict == "good"
+    near = scored(shift=0.0).with_columns(age=pl.col("age") / 20 + 38)
+    chance = 1 / (1 + np.exp(-(near["age"].to_numpy() - 40) / 3))
+    bench.write("now.csv", near.with_columns(p=pl.Series(chance)).drop("label"))
+    assert (worse := bench.look()).verdict == "bad"
+    assert "estimated" in worse.summary
+
+
+def test_what_cannot_be_read_counts_as_no_data_and_says_why(bench: Bench) -> None:
+    bench.put()
+    (bench.folder / "now.csv").write_text('"age\n1')
+    look = bench.look()
+    assert look.verdict == "no_data"
+    assert look.summary.startswith("It cannot be judged: ")
+
+
+def test_calibrated_limits_are_kept_for_looks_of_the_same_size(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put()
+    bench.write("now.csv", bench.rows())
+    bench.look()
+    known = bench.store.get("m").condition.limits
+    assert known["limits"]["rate"] == 0.01
+
+    def again(*_: Any, **__: Any) -> Any:
+        raise AssertionError("calibrated again")
+
+    monkeypatch.setattr("ml_orchestrator.orchestration.monitors.judging.limits_of", again)
+    bench.write("now.csv", bench.rows())
+    assert bench.look().verdict == "good"
+    assert bench.store.get("m").condition.limits == known
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "complaint"),
+    [
+        ({"watch": "../other/*.csv"}, PathNotAllowedError, "without '..'"),
+        ({"watch": "https://host/now.csv"}, InvalidInputError, "no address is fetched"),
+        ({"watch": "builtin:nothing"}, NotFoundError, "nothing"),
+        ({"watch": "serving:../x"}, InvalidInputError, "x"),
+        ({"reference": "baseline:gone"}, NotFoundError, "'gone'"),
+        ({"cron": "61 * * * *"}, InvalidInputError, "out of range"),
+        ({"cron": "0 3 * * *", "every_s": 60}, InvalidInputError, "one of them"),
+        ({"retrain": {"params": {"target": "label"}}}, InvalidInputError, "model"),
+        (
+            {"retrain": {"params": {"model": "m"}, "roll_out": {"strategy": "hope"}}},
+            InvalidInputError,
+            "strategy",
+        ),
+        ({"roll_back": {"model": "m", "alias": "v3"}}, InvalidInputError, "v3"),
+    ],
+)
+def test_a_monitor_that_could_only_fail_is_refused_when_it_is_set(
+    bench: Bench, given: dict[str, Any], error: type[Exception], complaint: str
+) -> None:
+    desk = MonitorDesk(bench.settings, bench.database)
+    with pytest.raises(error, match=complaint):
+        desk.set("m", {"watch": "now.csv", **DRIFT, **given}, actor="ann", dry_run=True)
+    assert bench.store.all() == []
+
+
+def test_a_refused_way_back_is_told_and_not_tried_again(bench: Bench) -> None:
+    bench.put(roll_back={"model": "never-registered"}, open_after=1, of=1)
+    bench.write("now.csv", bench.rows(shift=2.0))
+    bench.look()
+
+    said = bench.act()
+    assert len(said) == 2
+    assert said[1].startswith("roll_back was refused: ")
+    assert bench.act() == []
+    events = {m.metadata["event"] for m in bench.mailbox.inbox(AGENT).messages}
+    assert events == {"opened", "roll_back"}
+
+
+def test_a_read_only_installation_tells_and_sets_nothing_off(bench: Bench) -> None:
+    bench.put(roll_back={"model": "m"}, open_after=1, of=1)
+    bench.write("now.csv", bench.rows(shift=2.0))
+    bench.look()
+    bench.settings = bench.settings.model_copy(update={"mode": "read-only"})
+
+    assert bench.act()[1] == "Nothing was set off: this installation runs read-only."
