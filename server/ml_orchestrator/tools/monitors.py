@@ -22,10 +22,10 @@ async def monitor_set(
         dict[str, Any],
         Field(
             description="watch (file, pattern, serving:MODEL), reference, drift, quality, "
-            "performance {target}, every_s or cron, retrain {params}, roll_back, tell."
+            "performance, every_s or cron, retrain {params}, roll_back, tell."
         ),
     ] = {},  # noqa: B006 never changed; pydantic copies it
     dry_run: Annotated[bool, Field(description="Only plan.")] = False,
 ) -> MonitorChanged:
-    """Watch data or a served model; alerts tell agents, may retrain."""
+    """Watch data or a served model; alerts may retrain."""
     return await monitoring.set_monitor(name, act, spec, actor=agent, dry_run=dry_run)

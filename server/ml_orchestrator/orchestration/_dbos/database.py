@@ -35,8 +35,8 @@ APPLICATION = "ml-orchestrator"
 P = ParamSpec("P")
 R = TypeVar("R")
 WORKFLOW = "run"
-# Runs at once by queue. A roll-out mostly waits, and training must not make it wait longer; the
-# steps of pipelines are admitted one by one.
+# Runs at once by queue. A roll-out mostly waits, and training must not make it wait longer; nor
+# must it keep monitors from looking. The steps of pipelines are admitted one by one.
 PIPELINES = "pipelines"
 QUEUES = {"runs": 2, "rollouts": 4, "monitors": 2, PIPELINES: 16}
 UNFINISHED = {"ENQUEUED": "queued", "PENDING": "running"}
