@@ -57,8 +57,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     if not options.json:
         print(machine())
+    wanted = options.sets.split(",") if options.sets else QUICK if options.quick else ()
     for series in _all():
-        if not options.quick or series.name in QUICK:
+        if not wanted or series.name in wanted:
             _measure(series, N_TRIALS // 2 if options.quick else N_TRIALS, options)
 
 
@@ -66,6 +67,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="three sets, half the trials")
     parser.add_argument("--json", action="store_true", help="one JSON object a figure")
+    parser.add_argument("--sets", default="", help="names by commas; else all")
     parser.add_argument("--seed", type=int, default=0, help="of the searches")
     return parser.parse_args()
 
