@@ -120,8 +120,8 @@ def _measure(series: Series, n_trials: int, options: argparse.Namespace) -> None
                 study_dir=Path(folder) / "study",
                 report=lambda *_: None,
             ).summary
-        way = summary.params.get("past", "none")
-        label = f"search, {'past' if horizon else 'no past'} ({summary.trainer}, {way})"
+        found_way = summary.params.get("past", "none")
+        label = f"search, {'past' if horizon else 'no past'} ({summary.trainer}, {found_way})"
         _line(series, label, summary.holdout["rmse"].estimate, before, options)
 
 
