@@ -308,8 +308,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     if roots := values.get("data_roots"):
         values["data_roots"] = tuple(Path(part) for part in roots.split(os.pathsep) if part)
     for name in _LISTS:
-        if text := values.get(name):
-            values[name] = tuple(part.strip() for part in text.split(",") if part.strip())
+        if listed := values.get(name):
+            values[name] = tuple(part.strip() for part in listed.split(",") if part.strip())
     for name in ("tracking_uri", "registry_uri"):
         if text := environ.get("MLFLOW_" + name.upper(), ""):
             values.setdefault(name, text)
