@@ -14,6 +14,8 @@ from ml_orchestrator.orchestration.events._connect import source_of
 from ml_orchestrator.orchestration.events._log import Outbox
 from ml_orchestrator.orchestration.events.definition import Priority
 from ml_orchestrator.orchestration.events.kinds import (
+    AlertOpened,
+    AlertResolved,
     AliasMoved,
     LeaseChanged,
     LetterBuried,
@@ -24,11 +26,13 @@ from ml_orchestrator.orchestration.events.kinds import (
 )
 
 if TYPE_CHECKING:  # memory and messages do without them
+    from ml_orchestrator.health.monitors.models import Alert
     from ml_orchestrator.registry.models import AliasMove
     from ml_orchestrator.serving.rollout.actions import Rollout
 
 __all__ = [
     "MailAnnouncer",
+    "announce_alert",
     "announce_lease",
     "announce_memory",
     "announce_move",
@@ -124,5 +128,19 @@ def announce_rollout(outbox: Outbox) -> "Callable[[Connection, Rollout], None]":
             n_pauses=rollout.progress.n_pauses,
         )
         outbox.publish(connection, event)
+
+    return announce
+
+
+def announce_alert(outbox: Outbox) -> "Callable[[Connection, Alert, str], None]":
+    """Return what publishes that an alert has opened or is resolved."""
+
+    def announce(connection: Connection, alert: "Alert", owner: str) -> None:
+        who = {"alert_id": alert.alert_id, "monitor": alert.monitor, "owner": owner}
+        if alert.resolved_at is None:
+            opened = AlertOpened(**who, kind=alert.kind, summary=alert.summary)
+            outbox.publish(connection, opened)
+        else:
+            outbox.publish(connection, AlertResolved(**who))
 
     return announce

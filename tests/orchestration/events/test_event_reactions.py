@@ -10,6 +10,7 @@ from tests.orchestration.events.kettles import LIMIT_S, World
 
 from ml_orchestrator.app import build_services
 from ml_orchestrator.errors import NotFoundError
+from ml_orchestrator.health.monitors.models import Look, Verdict, read_spec
 from ml_orchestrator.health.options import DriftOptions
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Insight
@@ -24,6 +25,7 @@ from ml_orchestrator.orchestration.announcing import (
 from ml_orchestrator.orchestration.events.kinds import SearchFinished
 from ml_orchestrator.orchestration.events.thread import BusThread
 from ml_orchestrator.orchestration.execution import StepFailedError
+from ml_orchestrator.orchestration.monitors.opening import open_monitors
 from ml_orchestrator.orchestration.reactions import open_bus
 from ml_orchestrator.orchestration.run_news import RunNews
 from ml_orchestrator.settings import Settings
@@ -117,6 +119,23 @@ def test_what_a_search_found_is_remembered_once_by_who_asked(
     (kept,) = memory.load("ml-orchestrator").optimization_insights
     assert (kept.insight, kept.area) == (FOUND.insight, FOUND.area)
     assert "search-memories: 0 waiting" in line
+
+
+def test_an_alert_is_told_of_when_it_opens_and_when_it_is_over(world: World) -> None:
+    store = open_monitors(world.database)
+    given = {"watch": "now.csv", "reference": "before.csv", "quality": {}, "resolve_after": 1}
+    store.put("sales", read_spec(given), owner="ada", is_paused=False)
+    verdicts: tuple[Verdict, ...] = ("bad", "bad", "bad", "good")
+    for number, verdict in enumerate(verdicts):
+        look = Look(at=f"2026-01-01T00:0{number}:00+00:00", verdict=verdict, summary="x moved")
+        store.record("sales", look, run_id=f"run-{number}")
+    (alert,) = store.alerts("sales")
+
+    who = {"alert_id": alert.alert_id, "monitor": "sales", "owner": "ada"}
+    assert told(world) == [
+        ("alert.opened", "alert:sales", {**who, "kind": "finding", "summary": "x moved"}),
+        ("alert.resolved", "alert:sales", who),
+    ]
 
 
 async def test_drift_that_was_found_is_told_of_and_what_did_not_drift_is_not(

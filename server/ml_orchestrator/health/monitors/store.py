@@ -44,7 +44,11 @@ class Owed:
 
 
 class MonitorStore:
-    """Thread- and process-safe; each call is one short transaction."""
+    """Thread- and process-safe; each call is one short transaction.
+
+    ``alerted`` is told of an alert that opens or is resolved, and of the monitor's owner, in the
+    transaction that records it.
+    """
 
     def __init__(
         self,
@@ -52,10 +56,12 @@ class MonitorStore:
         *,
         new_id: Callable[[], str],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        alerted: Callable[[Connection, Alert, str], None] = lambda *_: None,
     ) -> None:
         self._database = database
         self._new_id = new_id
         self._now = now
+        self._alerted = alerted
 
     def put(self, name: str, spec: MonitorSpec, *, owner: str, is_paused: bool) -> Monitor:
         """Keep a monitor. One that watches or judges otherwise than before begins anew.
@@ -239,9 +245,10 @@ class MonitorStore:
     def _open(
         self, connection: Connection, row: Row[Any], kind: str, summary: str, owed: Sequence[str]
     ) -> None:
+        alert_id = self._new_id()
         connection.execute(
             insert(alerts).values(
-                id=self._new_id(),
+                id=alert_id,
                 monitor=row.name,
                 owner=row.owner,
                 kind=kind,
@@ -251,6 +258,7 @@ class MonitorStore:
                 events="[]",
             )
         )
+        self._tell(connection, alert_id)
 
     def _resolve(self, connection: Connection, name: str, said: str, *, is_told: bool) -> None:
         """Resolve the open alert, if there is one.
@@ -267,6 +275,11 @@ class MonitorStore:
             "events": self._with_event(row, f"Resolved. {said}"),
         }
         connection.execute(update(alerts).where(alerts.c.id == row.id).values(values))
+        self._tell(connection, row.id)
+
+    def _tell(self, connection: Connection, alert_id: str) -> None:
+        row = connection.execute(select(alerts).where(alerts.c.id == alert_id)).one()
+        self._alerted(connection, _alert(row), row.owner)
 
     def _with_event(self, row: Row[Any], event: str) -> str:
         at = self._now().astimezone(UTC).isoformat(timespec="seconds")

@@ -104,17 +104,13 @@ class RolloutChanged(Event):
 
 @event("alert.opened", about="alert:{monitor}", priority=Priority.URGENT)
 class AlertOpened(Event):
-    """A monitor found something that somebody should know; once for each episode.
-
-    ``concerned`` are the agents to be told; none means those the system tells by itself.
-    """
+    """A monitor found something, or nothing to look at; once for each episode."""
 
     alert_id: str
     monitor: str
-    severity: Literal["warning", "critical"]
+    owner: str
+    kind: str
     summary: str
-    model: str | None = None
-    concerned: tuple[str, ...] = ()
 
 
 @event("alert.resolved", about="alert:{monitor}", priority=Priority.HIGH)
@@ -123,9 +119,7 @@ class AlertResolved(Event):
 
     alert_id: str
     monitor: str
-    summary: str
-    model: str | None = None
-    concerned: tuple[str, ...] = ()
+    owner: str
 
 
 @event("drift.found", about="drift:{reference}")
