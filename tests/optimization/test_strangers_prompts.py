@@ -41,6 +41,8 @@ def test_an_elaborate_prompt_without_a_role_is_given_none() -> None:
         ("[ROWS]", "[/ROWS]"),
         ("<<<", ">>>"),
         ("-----", "-----"),
+        ("----- LETTER BEGIN -----", "----- LETTER END -----"),
+        ("## Letter", ""),
     ],
 )
 def test_borders_of_every_kind_mark_data_off(before: str, after: str) -> None:
@@ -75,3 +77,20 @@ def test_marks_that_wait_for_the_author_earn_nothing() -> None:
 
     assert "[FILL IN:" in with_marks.text
     assert with_marks.score_before < with_marks.score_after <= without.score_after
+
+
+@pytest.mark.parametrize("name", ["guidelines", "rules", "task_text", "handbook"])
+def test_data_alone_between_tags_of_any_name_are_marked_off_and_stay_once(name: str) -> None:
+    prompt = (
+        f"Answer the question from the guidelines, in one sentence.\n\n<{name}>\n"
+        "{guidelines_2025}\n</" + name + ">"
+    )
+    assert "data_safety" not in candidates(prompt)
+    once = improve(prompt).text
+    assert (once.count(f"<{name}>"), improve(once).text) == (prompt.count(f"<{name}>"), once)
+
+
+def test_examples_are_missed_where_the_prompt_is_for_many_texts() -> None:
+    said = "Classify the mail as urgent or not. Return the label alone."
+    assert "examples" in candidates(f"{said}\n\n<mail>\n{{mail}}\n</mail>")
+    assert "examples" not in candidates(f"{said}\n\n<mail>\nThe lift is stuck again.\n</mail>")

@@ -53,6 +53,8 @@ def is_needed(reading: Reading, component: str) -> bool:
     """
     if reading.kind not in _NEEDED_BY[component]:
         return False
+    if component == "examples" and not reading.parts.of("placeholder"):
+        return False  # it is about this text alone: there will be no other to follow the example
     return reading.kind != "answer" or bool(reading.data)
 
 

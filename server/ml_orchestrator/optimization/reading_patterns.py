@@ -32,6 +32,8 @@ STRANGERS = frozenset(
     "letter application response responses".split()
 )
 _LONG_QUOTE = 200
+_OPENING_TAG = re.compile(r"<([A-Za-z][\w:.-]{0,60})>\s*$")
+_CLOSING_TAG = re.compile(r"\s*</([A-Za-z][\w:.-]{0,60})>")
 _REST_OF_LINE = re.compile(r"[^\S\n]*(?:\n|\Z)")
 SIDE_NAME = re.compile(
     r"\b(?:output|format|constraints?|rules?|guidelines?|examples?|if unsure|unsure|criteria|check|"
@@ -174,9 +176,16 @@ def bare_placeholders(parts: PromptParts) -> tuple[Part, ...]:
     bare: dict[str, Part] = {}
     for part in data_places(parts):
         text = parts.text[part.start : part.end]
-        if part.kind == "placeholder" and text not in seen:
+        if part.kind == "placeholder" and text not in seen and not _fills_tags(parts.text, part):
             bare.setdefault(text, part)
     return tuple(bare.values())
+
+
+def _fills_tags(text: str, part: Part) -> bool:
+    """Say whether a placeholder is all that stands between a tag and the tag that closes it."""
+    before = _OPENING_TAG.search(text[max(0, part.start - 100) : part.start])
+    after = _CLOSING_TAG.match(text, part.end)
+    return before is not None and after is not None and before[1] == after[1]
 
 
 def data_places(parts: PromptParts) -> tuple[Part, ...]:
