@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import Engine, event
 from tests.orchestration.run_world import LIMIT_S, NAMES, World
 
-from ml_orchestrator.orchestration._dbos import engine
+from ml_orchestrator.errors import QuotaExceededError
+from ml_orchestrator.orchestration._dbos import client, engine
 from ml_orchestrator.orchestration.bell import FILE, LISTEN_S, answer
 
 LOCKED_S = 1.5  # soak_runs holds it for ten
@@ -47,6 +48,20 @@ def finish(world: World, run_id: str = "run-1x", steps: tuple[str, ...] = NAMES)
     assert (status.state, status.result) == ("succeeded", {step: run_id for step in NAMES})
     ended = Counter((deed.run_id, deed.step) for deed in world.ledger.ended)
     assert ended == {(run_id, step): 1 for step in NAMES}
+
+
+def test_a_queue_that_is_full_takes_no_more_and_the_same_run_is_found_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "MOST_QUEUED", 2)
+    for run_id in ("run-1x", "run-2x"):
+        world.start_run(run_id)
+    with pytest.raises(QuotaExceededError, match="2 runs wait in 'runs' already"):
+        world.start_run("run-3x")
+    assert world.start_run("run-2x").state == "queued"
+
+    world.client.cancel("run-1x")
+    assert world.start_run("run-3x").state == "queued"
 
 
 def test_a_ring_has_a_queued_run_begin_long_before_it_is_time_to_look(world: World) -> None:

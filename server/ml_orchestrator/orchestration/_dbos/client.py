@@ -8,7 +8,12 @@ from dbos import EnqueueOptions, SetWorkflowID, WorkflowStatus
 from opentelemetry import context as otel
 from sqlalchemy.exc import IntegrityError
 
-from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
+from ml_orchestrator.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    QuotaExceededError,
+)
 from ml_orchestrator.orchestration._dbos.database import (
     PIPELINES,
     PLAN_VERSION,
@@ -40,6 +45,8 @@ if TYPE_CHECKING:  # opened where a pipeline is wanted
     from ml_orchestrator.orchestration.pipelines.planning import Planned
 
 __all__ = ["RunClient"]
+
+MOST_QUEUED = 10_000  # of one queue; what is beyond would wait for days
 
 
 class RunClient:
@@ -86,6 +93,7 @@ class RunClient:
 
         Raises:
             ConflictError: the id names a run of something else.
+            QuotaExceededError: too many wait in its queue already.
         """
         plan = {
             "workflow": workflow.name,
@@ -103,6 +111,7 @@ class RunClient:
 
         Raises:
             ConflictError: the id names a run of something else.
+            QuotaExceededError: too many wait in its queue already.
         """
         plan = {
             "workflow": planned.workflow,
@@ -123,6 +132,7 @@ class RunClient:
         }
         if is_tracing():  # the run's spans will belong to the trace of this call
             options["otel_context"] = otel.get_current()
+        self._refuse_if_full(queue, run_id)
         self._client.enqueue(options, plan)
         ring(self._home)
         found = self._row(run_id)
@@ -133,6 +143,23 @@ class RunClient:
                 "Send the same ones to repeat the request, or a new key for a new run."
             )
         return self._status(found)
+
+    def _refuse_if_full(self, queue: str, run_id: str) -> None:
+        """Return unless as many runs wait already as may; one that is queued is found again."""
+        last = self._client.list_workflows(
+            name=WORKFLOW,
+            status="ENQUEUED",
+            queue_name=queue,
+            offset=MOST_QUEUED - 1,
+            limit=1,
+            load_input=False,
+            load_output=False,
+        )
+        if last and not self.has(run_id):
+            raise QuotaExceededError(
+                f"{MOST_QUEUED:,} runs wait in {queue!r} already, so no more are taken. Wait until "
+                "the worker has caught up (ml-orchestrator runs list), or cancel some."
+            )
 
     @typed
     def has(self, run_id: str) -> bool:
