@@ -74,6 +74,21 @@ def test_an_average_with_calibration_and_threshold_answers_the_same(
     assert (exported.predict(here.unseen) != plain.predict(here.unseen)).any()
 
 
+def test_chosen_pairs_and_columns_answer_the_same() -> None:
+    rng = np.random.default_rng(2)
+    columns = {f"x{i}": rng.uniform(1, 3, 400) * (1 if i else -1) for i in range(5)}
+    value = columns["x1"] * columns["x2"] + 3 * columns["x3"] / columns["x4"]
+    here = world(pl.DataFrame(columns | {"y": value + rng.normal(0, 0.1, 400)}))
+    model = here.fitted("linear", pairs="chosen", screening="shadows")
+    pairs = model.named_steps["columns"].transformers_[0][1].steps[0][1]
+    assert set(pairs.is_ratio_.tolist()) == {True, False}
+    assert len(model.named_steps["screening"].kept_) < 5 + len(pairs.pairs_)
+
+    found = compared(model, open_onnx(export_onnx(model)), here.unseen)
+
+    assert found.largest_difference < CLOSE
+
+
 def test_an_average_of_numbers_answers_the_same(worlds: dict[str, World]) -> None:
     here = worlds["undated"]
     model = BlendedRegressor(

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,16 @@ import numpy as np
 import polars as pl
 import pytest
 from mlflow import MlflowClient
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from ml_orchestrator.compression import measuring
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
 from ml_orchestrator.modelfiles.onnx_file import open_onnx
-from ml_orchestrator.orchestration.compressing.case import load_case
+from ml_orchestrator.orchestration.compressing.case import load_case, refuse_looking_back
 from ml_orchestrator.orchestration.compressing.checks import check_compression
 from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.orchestration.steps import STEPS, StepContext
@@ -25,6 +30,8 @@ from ml_orchestrator.serving.loader import load_model
 from ml_orchestrator.serving.predict import predict
 from ml_orchestrator.serving.threaded import Answering
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.training.blend import BlendedRegressor
+from ml_orchestrator.training.past import PastValues
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
 TRAINING = {
@@ -200,6 +207,15 @@ def test_a_model_that_is_no_better_than_nothing_is_not_compressed(settings: Sett
     run(settings, "train", "run-noise", params)
     with pytest.raises(InvalidInputError, match="there is nothing to keep"):
         run(settings, "compress", "run-noise-small", {"model": "noise", "version": 1})
+
+
+def test_a_model_that_looks_back_at_other_rows_is_refused() -> None:
+    past = PastValues(time="day", target="sold", horizon=1)
+    looking = ColumnTransformer([("past", make_pipeline(past), ["day", "sold"])])
+    for first, refused in ((looking, True), (StandardScaler(), False)):
+        model = BlendedRegressor([("member_1", make_pipeline(first, Ridge()))], [1.0])
+        with pytest.raises(InvalidInputError, match="looks back") if refused else nullcontext():
+            refuse_looking_back(model, "Version 1 of 'days'")
 
 
 def test_each_method_is_asked_for_once_and_known() -> None:

@@ -70,6 +70,27 @@ def _filled(imputer: Any, value: Value) -> Value:
     return graph.concat([filled, flags])
 
 
+@step("PairFeatures")
+def _with_pairs(pairs: Any, value: Value) -> Value:
+    """Write the columns, and after them each product about the middles, or ratio."""
+    graph, parts = value.graph, [value]
+    for (first, second), is_ratio in zip(pairs.pairs_.tolist(), pairs.is_ratio_, strict=True):
+        one, other = graph.columns(value, [first]), graph.columns(value, [second])
+        if is_ratio:
+            is_nothing = graph.op("Equal", other, graph.value(0.0))
+            parts.append(graph.where(is_nothing, float("nan"), one / other))
+        else:
+            parts.append(
+                (one - float(pairs.middle_[first])) * (other - float(pairs.middle_[second]))
+            )
+    return graph.concat(parts)
+
+
+@step("ShadowScreening")
+def _kept(screening: Any, value: Value) -> Value:
+    return value.graph.columns(value, screening.kept_.tolist())
+
+
 @step("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 def _encoded(encoder: Any, value: Value) -> Value:
     """Look each category up in a table of what the encoder itself says of it."""

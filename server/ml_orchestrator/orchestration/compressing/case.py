@@ -24,7 +24,7 @@ from ml_orchestrator.training.job import Job, prepare
 from ml_orchestrator.training.metrics import Predictions
 from ml_orchestrator.training.models import TrainingSpec, TrainingSummary
 
-__all__ = ["Case", "Origin", "load_case", "origin_of"]
+__all__ = ["Case", "Origin", "load_case", "origin_of", "refuse_looking_back"]
 
 SUMMARY_FILE = "summary.json"
 SAME = 1e-6  # relative difference of two scores up to which the rows are taken to be the same
@@ -173,11 +173,13 @@ def load_case(settings: Settings, model: str, reference: int | str) -> Case:
 
     Raises:
         IntegrityViolationError: the version is not what was registered.
+        InvalidInputError: the version looks back at earlier rows.
         ConflictError: the data are others by now, or give another score than was recorded.
         OrchestratorError: as for ``origin_of``, or the data cannot be read.
     """
     origin = origin_of(settings, model, reference)
     estimator = _loaded(settings, model, origin.version)
+    refuse_looking_back(estimator, f"Version {origin.version} of {model!r}")
     dataset = load_dataset(
         origin.spec.source,
         roots=settings.roots,
@@ -207,6 +209,20 @@ def _loaded(settings: Settings, model: str, version: int) -> Any:
             extra_trusted=trusted_types(settings),
             serialization=copy.description.serialization,
         ).estimator
+
+
+def refuse_looking_back(estimator: Any, name: str) -> None:
+    """Return unless a model's answer to a row depends on others; new rows have no past.
+
+    Raises:
+        InvalidInputError: it does.
+    """
+    parts = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
+    if any(getattr(part, "reads_other_rows", False) for part in parts):
+        raise InvalidInputError(
+            f"{name} looks back at earlier rows of a time series, and such models cannot be "
+            "compressed. Train one without a past (no horizon), and compress that."
+        )
 
 
 def _check_score(case: Case) -> None:
