@@ -162,6 +162,9 @@ def test_a_series_is_followed_as_closely_as_anything_can(tmp_path: Path) -> None
     assert without.summary.features == ("day",)
     assert "It looks back at y" in model.card or "the change of y" in model.card
     assert list(without.input_example.columns) == ["day"]
+    held_out = frame.tail(140).to_pandas()
+    errors = model.pipeline.predict(held_out) - held_out["y"].to_numpy()
+    assert np.sqrt(np.mean(errors**2)) == pytest.approx(model.summary.holdout["rmse"].estimate)
     # The step after the last of all rows, with nothing known but what the model remembers.
     tomorrow = model.pipeline.predict(pd.DataFrame({"day": [700], "y": [None]}))
     assert tomorrow[0] == pytest.approx(1.2 * y[-1] - 0.5 * y[-2], abs=0.35)

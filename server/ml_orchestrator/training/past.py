@@ -18,7 +18,7 @@ N_LAGS = 4  # of the target
 WINDOWS = (4, 12)  # steps
 LONGEST_MEAN = 60  # steps; the mean of a longer season is left out
 MOST_NUMBERS = 10  # columns beside the target that are looked back at
-N_NUMBER_LAGS = 2
+MOST_REMEMBERED = 5_000  # rows
 Numbers = NDArray[np.float64]
 
 
@@ -126,8 +126,16 @@ class PastValues(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self._names(), dtype=object)
 
     def remember(self, X: pd.DataFrame) -> None:  # noqa: N803
-        """Put rows behind those that were seen while fitting; nothing is learnt from them."""
-        self._keep(self._history.then(self._placeable(self._read(X))))
+        """Put rows behind those that were seen while fitting; nothing is learnt from them.
+
+        Up to 5,000 are kept whole, so that they themselves can be predicted again as they were;
+        of more the last steps of each series.
+        """
+        rows = self._history.then(self._placeable(self._read(X)))
+        if len(rows.times) > MOST_REMEMBERED:
+            self._keep(rows)
+        else:
+            self._set_history(rows)
 
     @property
     def _history(self) -> _Rows:
@@ -143,9 +151,11 @@ class PastValues(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         places = place_rows(codes, rows.times, step=self.step_, furthest=self._furthest)
         last = np.full(int(codes.max(initial=-1)) + 1, -1, dtype=np.int64)
         np.maximum.at(last, codes, places.keys)
-        kept = rows.take(places.keys > last[codes] - self._furthest)
-        self.history_series_, self.history_times_ = kept.series, kept.times
-        self.history_values_ = kept.values
+        self._set_history(rows.take(places.keys > last[codes] - self._furthest))
+
+    def _set_history(self, rows: _Rows) -> None:
+        self.history_series_, self.history_times_ = rows.series, rows.times
+        self.history_values_ = rows.values
 
     def _placeable(self, rows: _Rows) -> _Rows:
         return rows.take(np.isfinite(rows.times))
