@@ -1,7 +1,10 @@
 """When looks become alerts and when those are over, decided and kept."""
 
+import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -93,6 +96,15 @@ def test_missing_data_leave_an_open_finding_open_and_open_no_second_alert() -> N
 def test_a_specification_that_cannot_be_used_says_why(given: Any, complaint: str) -> None:
     with pytest.raises(InvalidInputError, match=complaint):
         read_spec({**SPEC, **given})
+
+
+def test_the_specifications_that_the_page_shows_can_be_used() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "monitors.md").read_text(encoding="utf-8")
+    shown = [json.loads(block) for block in re.findall(r"```text\n(.*?)```", page, re.DOTALL)]
+
+    assert [read_spec(each.get("spec", each)).watch for each in shown] == [
+        "data/visits-*.parquet"
+    ] * 2
 
 
 # Kept ----------------------------------------------------------------------------------
