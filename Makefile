@@ -36,10 +36,11 @@ lint: setup ## Format and lint
 types: setup ## Types, strictly
 	$(BIN)/mypy
 
-contracts: setup ## Import contract, agent files, size of tool definitions
+contracts: setup ## Import contract, agent files, size of tool definitions, what skills show
 	$(BIN)/lint-imports
 	$(BIN)/python tests/plugin/lint_agents.py
 	$(BIN)/python -m tests.plugin.tool_sizes
+	$(BIN)/python -m tests.plugin.check_shown
 
 bench: setup ## Run every benchmark, short; peers are installed on first use
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --quick || exit 1; done
