@@ -108,6 +108,29 @@ async def test_who_may_not_train_or_roll_back_may_set_no_monitor_that_does(
     assert "may not use registry_move_alias" in resumed
 
 
+async def test_parameters_of_a_training_cannot_smuggle_a_roll_out_past_the_rights(
+    settings: Settings,
+) -> None:
+    given = {"agent": "data-pipeline-specialist", "dry_run": True}
+    async with Client(build_server(settings)) as client:
+        said = {
+            name: await set_monitor(
+                client,
+                **given,
+                spec={**SPEC, "retrain": {"params": {**RETRAIN["params"], name: value}}},
+            )
+            for name, value in (
+                ("roll_out", {"strategy": "canary", "steps": [{"percent": 100}]}),
+                ("roll_out_alias", "production"),
+                ("alert_id", "alert-0"),
+            )
+        }
+
+    assert "roll_out belongs in retrain.roll_out" in said["roll_out"]
+    assert "roll_out_alias belongs in retrain.alias" in said["roll_out_alias"]
+    assert "alert_id is filled in" in said["alert_id"]
+
+
 async def test_what_cannot_be_used_is_refused_with_what_can(settings: Settings) -> None:
     async with Client(build_server(settings)) as client:
         unknown = await set_monitor(client, spec={**SPEC, "evry_s": 60})

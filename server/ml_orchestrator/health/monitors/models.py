@@ -34,6 +34,11 @@ Verdict = Literal["good", "bad", "no_data", "unchanged"]
 MonitorState = Literal["waiting", "healthy", "suspect", "alerting", "no_data"]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=500)]
+_NOT_PARAMS = {
+    "roll_out": "belongs in retrain.roll_out",
+    "roll_out_alias": "belongs in retrain.alias",
+    "alert_id": "is filled in when the alert opens",
+}
 
 
 class DriftWatch(Record):
@@ -80,6 +85,13 @@ class Retraining(Record):
     params: dict[str, Any]
     roll_out: dict[str, Any] | None = None
     alias: Annotated[str, Field(min_length=1, max_length=64)] = "champion"
+
+    @model_validator(mode="after")
+    def _says_each_in_its_place(self) -> "Retraining":
+        if misplaced := [name for name in _NOT_PARAMS if name in self.params]:
+            advice = "; ".join(f"{name} {_NOT_PARAMS[name]}" for name in misplaced)
+            raise ValueError(f"params cannot say {', '.join(misplaced)}: {advice}")
+        return self
 
 
 class RollBack(Record):

@@ -29,10 +29,10 @@ def retraining_of(spec: MonitorSpec, *, alert_id: str) -> tuple[str, dict[str, A
     if wanted is None:
         raise ValueError("the monitor asks for no training")
     params: dict[str, Any] = {
+        **wanted.params,
         "alert_id": alert_id,
         "roll_out": wanted.roll_out,
         "roll_out_alias": wanted.alias,
-        **wanted.params,
     }
     if not is_pattern(spec.watch) and not spec.watch.startswith("serving:"):
         params.setdefault("source", spec.watch)
