@@ -4,10 +4,13 @@ import hashlib
 import json
 from typing import Any
 
+from sqlalchemy import select
+
 from ml_orchestrator.orchestration.people import open_approvals
 from ml_orchestrator.orchestration.pipelines.units import Unit
 from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.storage.engine import Database
+from ml_orchestrator.storage.schema import approvals
 
 __all__ = ["PipelineApprovals"]
 
@@ -23,16 +26,23 @@ class PipelineApprovals:
     """
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._approvals = open_approvals(database)
 
     def ask(self, unit: Unit) -> Approval:
-        """Return the approval of a step, asked for now unless it was."""
+        """Return the approval of a step, asked for now unless it was.
+
+        One that is used already is found again: its worker died before the step was recorded.
+        """
         evidence = json.dumps(unit.inputs.get("evidence"), ensure_ascii=False, sort_keys=True)
         asked = [unit.run_id, unit.run_attempt, unit.digest, unit.step, dict(unit.inputs)]
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
         shown = "" if evidence == "null" else f" Evidence: {evidence[:MAX_EVIDENCE]}"
+        subject = _subject(unit.run_id, unit.step)
+        if used := self._used(subject, digest):
+            return self._approvals.find(used)
         return self._approvals.request(
-            subject=_subject(unit.run_id, unit.step),
+            subject=subject,
             digest=digest,
             summary=f"Run {unit.run_id} of pipeline {unit.pipeline!r}, step {unit.step!r}: "
             f"{unit.inputs['question']}{shown}",
@@ -51,6 +61,13 @@ class PipelineApprovals:
         why = f": {found.reason}" if found.reason else ""
         who = f" by {found.decided_by}" if found.decided_by else ""
         return {"error": f"Approval {found.id} is {found.state}{who}{why}.", "is_final": True}
+
+    def _used(self, subject: str, digest: str) -> str | None:
+        table = approvals.c
+        query = select(table.id).where(
+            table.subject == subject, table.digest == digest, table.state == "used"
+        )
+        return self._database.read(lambda connection: connection.scalar(query))
 
     def withdraw(self, run_id: str, step: str) -> None:
         """Ask nobody any more about a step of a run that was cancelled."""
