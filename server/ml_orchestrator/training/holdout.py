@@ -150,13 +150,17 @@ def columns_of(model: Any, table: TrainingTable) -> tuple[str, ...]:
     """Return the raw columns that a fitted model takes; the target too if it looks back at it."""
     if table.kinds.past is None:
         return table.kinds.names
-    used = {
-        name
-        for _, pipeline in getattr(model, "members", [("", model)])
-        for _, _, columns in pipeline.named_steps["columns"].transformers
-        for name in columns
-    }
+    members = [member for _, member in getattr(model, "members", [("", model)])]
+    used = {name for member in members for name in _columns_read(member)}
     return tuple(name for name in table.features.columns if name in used)
+
+
+def _columns_read(model: Any) -> set[str]:
+    """Return the columns of a pipeline, or those that a model without steps (ONNX) names."""
+    if not hasattr(model, "named_steps"):
+        return {str(name) for name in model.feature_names_in_}
+    parts = model.named_steps["columns"].transformers
+    return {name for _, _, columns in parts for name in columns}
 
 
 def n_shuffles(n_columns: int) -> int:

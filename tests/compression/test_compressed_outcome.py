@@ -1,0 +1,78 @@
+"""What is registered of a compressed model: it asks for what the version asked for, no more."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.training.tables import dataset_of
+
+from ml_orchestrator.orchestration.compressing.case import Case, Origin
+from ml_orchestrator.orchestration.compressing.judging import Compressed, compress
+from ml_orchestrator.orchestration.compressing.outcome import as_trained
+from ml_orchestrator.training.holdout import columns_of, predict
+from ml_orchestrator.training.job import prepare
+from ml_orchestrator.training.models import TrainingSpec
+from ml_orchestrator.training.search import TrainedModel, train
+
+
+def case_of(frame: pl.DataFrame, folder: Path, **asked: object) -> Case:
+    """Return a training of one trial as the version that is compressed."""
+    spec = TrainingSpec.model_validate(
+        {"source": "t.csv", "target": "y", "n_folds": 3, "n_trials": 1, "refine": False, **asked}
+    )
+    dataset = dataset_of(frame)
+    trained = train(spec, dataset, study_dir=folder, report=lambda *_: None)
+    job = prepare(spec, dataset)
+    rows = job.split.test
+    given = predict(trained.pipeline, job.table.features.iloc[rows], job.table, rows)
+    return Case("sales", Origin(1, spec, trained.summary, False), trained.pipeline, job, "", given)
+
+
+def compressed(case: Case, *methods: str) -> Compressed:
+    return compress(case, methods, tolerance=0.2, prefer="size", seed=0, tell=lambda *_: None)  # type: ignore[arg-type]
+
+
+def registered(case: Case, found: Compressed) -> TrainedModel:
+    assert found.winner is not None, found.report
+    return as_trained(case, found, found.winner)
+
+
+def two_series(n_days: int = 120) -> pl.DataFrame:
+    """Two shops whose sales hang on the price alone, not on the days before."""
+    rng = np.random.default_rng(3)
+    price = rng.normal(size=2 * n_days)
+    return pl.DataFrame(
+        {
+            "day": np.datetime64("2024-01-01", "us")
+            + np.tile(np.arange(n_days), 2) * np.timedelta64(1, "D"),
+            "shop": np.repeat(["north", "south"], n_days),
+            "price": price,
+            "y": 3.0 - 2.0 * price + rng.normal(0, 0.1, 2 * n_days),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def series_case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return case_of(
+        two_series(),
+        tmp_path_factory.mktemp("series"),
+        time_column="day",
+        group_column="shop",
+        trainers=("histogram_boosting",),
+    )
+
+
+def test_a_graph_of_a_model_of_series_without_a_past_is_judged_and_asks_for_no_target(
+    series_case: Case,
+) -> None:
+    table = series_case.job.table
+    assert table.kinds.past is not None
+    assert {"y", "shop"} <= set(table.features.columns)
+
+    found = compressed(series_case, "onnx")
+    graph = registered(series_case, found)
+
+    assert columns_of(graph.pipeline, table) == series_case.origin.summary.features
+    assert graph.summary.importances[0].feature == "price"
