@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 from ml_orchestrator.errors import ConflictError
@@ -21,6 +22,8 @@ def deploy(
     context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return how the roll-out ended; killed on the way, it follows the one that it began.
+
+    Tried again after one that did not promote the version, it begins another.
 
     Raises:
         ConflictError: something stood in its way, or it went back.
@@ -48,9 +51,15 @@ def deploy(
 def _begun(
     context: StepContext, params: Mapping[str, Any], desk: RolloutDesk, database: Database
 ) -> str:
-    key = f"@{context.effect_id}"
-    if known := desk.started_with(key, actor=context.actor):
-        return known
+    """Return the roll-out to follow: the one that goes on or promoted, else a new one."""
+    for number in count(1):
+        key = f"@{context.effect_id}" + (f".{number}" if number > 1 else "")
+        known = desk.started_with(key, actor=context.actor)
+        if known is None:
+            break
+        status = desk.status(known, n_events=1)
+        if not status.is_over or status.state == "promoted":
+            return known
     current = open_registry(context.settings, database).store.alias_version(
         params["model"], params["alias"]
     )
