@@ -77,6 +77,64 @@ def test_a_constant_column_that_moves_at_all_is_beyond_its_limit() -> None:
     assert excess(reference, same, limits)["version"] == np.inf
 
 
+def notes(rng: np.random.Generator, n_rows: int, words: list[str]) -> NDArray[Any]:
+    return np.array([" ".join(rng.choice(words, 8)) for _ in range(n_rows)], dtype=object)
+
+
+WORDS = [f"word{i}" for i in range(40)]
+MIXED = ["age", "note", "embedding", "id"]
+
+
+def mixed(seed: int, n_rows: int) -> Table:
+    rng = np.random.default_rng(seed)
+    return {
+        "age": rng.normal(size=n_rows),
+        "note": notes(rng, n_rows, WORDS),
+        "embedding": rng.normal(size=(n_rows, 8)),
+        "id": np.array([f"id-{value}" for value in rng.integers(10**12, size=n_rows)], object),
+    }
+
+
+@pytest.mark.parametrize("changed", ["note", "embedding", "id"])
+def test_texts_vectors_and_identifiers_are_seen_beside_calibrated_columns(changed: str) -> None:
+    reference, current = mixed(6, 400), mixed(7, 120)
+    limits = limits_of(reference, chunk_size(120, 400), columns=MIXED, rate=0.01)
+    assert limits.tests == {
+        "age": "wasserstein",
+        "note": "text",
+        "embedding": "mmd",
+        "id": "text",
+    }
+    assert not is_bad(reference, current, limits)
+    rng = np.random.default_rng(8)
+    other: Table = {
+        "note": notes(rng, 120, [f"other{i}" for i in range(40)]),
+        "embedding": current["embedding"] + 1.0,
+        "id": np.array([f"{value:x}" for value in rng.integers(10**12, size=120)], object),
+    }
+
+    shares = excess(reference, {**current, changed: other[changed]}, limits)
+
+    assert [name for name, share in shares.items() if share > 1] == [changed]
+
+
+def test_texts_alone_need_no_resamples_and_keep_the_whole_rate() -> None:
+    reference = mixed(9, 200)
+    limits = limits_of(reference, 60, columns=["note"], rate=0.01)
+
+    assert (limits.n_resamples, limits.own_rate) == (0, 0.01)
+
+
+def test_a_test_that_cannot_be_calibrated_on_a_column_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="'id' cannot be calibrated by jensen_shannon"):
+        limits_of(mixed(10, 200), 60, columns=["id"], rate=0.05, test="jensen_shannon")
+
+
+def test_a_rate_that_no_p_value_reaches_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"'note' has 0.0005 of the false_alarm_rate"):
+        limits_of(mixed(11, 200), 60, columns=["age", "note"], rate=0.001)
+
+
 def test_a_reference_of_a_few_rows_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="19 rows to draw chunks from"):
         limits_of({"x": np.arange(19.0)}, 5, columns=["x"], rate=0.05)

@@ -7,6 +7,11 @@ what a look is judged by. Its quantile is the limit, so that the chance that a l
 data crosses it in any column is the nominal rate (a max-T resampling test; Westfall and Young,
 1993). Rows are drawn at random: what recurs by the hour or the day within the reference is no part
 of that chance.
+
+Texts and vectors have tests that permute the rows themselves, and would take hours to resample:
+their columns are judged by their own p values, at a share of the rate (Bonferroni). So are
+categories of which no two are the same, such as identifiers: any two parts of them are as far
+apart as can be, so that no resample says anything.
 """
 
 import math
@@ -17,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.drift.choice import MOST_DISCRETE_VALUES, Pair, measure
+from ml_orchestrator.health.drift.choice import MOST_DISCRETE_VALUES, Pair, choose_test, measure
 from ml_orchestrator.health.drift.contract import Columns
 from ml_orchestrator.records import Record
 
@@ -27,7 +32,10 @@ AUTO = "auto"
 GRID = 1.25  # ratio of the chunk sizes that share limits
 MOST_REFERENCE_ROWS = 5_000
 LEAST_RESAMPLES, RESAMPLES_PER_RATE = 199, 4
+FEW_RESAMPLES = 9  # that show whether a column's distances vary at all
 LEAST_REFERENCE_ROWS = 20
+LEAST_P = {"mmd": 2e-4, "text": 8e-4}  # tests that permute rows themselves, and what they reach
+FLAT = 1e-9  # deviation of the distances, as a share of their median, that is rounding alone
 Table = Mapping[str, NDArray[Any]]
 
 
@@ -36,12 +44,13 @@ class Limits(Record):
 
     Attributes:
         tests: column to the name of its test.
-        centre: column to the median of its distances.
+        centre: column to the median of its distances; those judged by p values have none.
         scale: column to their mean absolute deviation.
         limit: of the largest scaled distance; above 0.
         n_rows: rows of a chunk.
         n_resamples: chunks drawn.
-        rate: share of unchanged looks beyond the limit.
+        rate: share of unchanged looks that are beyond in any column.
+        own_rate: of it, the part of each column that is judged by its own p value.
     """
 
     tests: dict[str, str]
@@ -51,6 +60,7 @@ class Limits(Record):
     n_rows: int
     n_resamples: int
     rate: float
+    own_rate: float = 0.0
 
 
 def chunk_size(n_rows: int, n_reference: int) -> int:
@@ -84,11 +94,12 @@ def limits_of(
         columns: which are compared.
         rate: chance that unchanged data cross the limit; 0.001 to 0.2.
         test: the name of a drift test, or ``"auto"``: Wasserstein for numbers, Jensen-Shannon for
-            categories and numbers of at most five values.
+            categories and numbers of at most five values, and the tests of texts and of vectors.
         seed: of the draws.
 
     Raises:
-        InvalidInputError: the reference has fewer than 20 rows, or a column cannot be compared.
+        InvalidInputError: the reference has fewer than 20 rows, a column cannot be compared or
+            not be calibrated by the test, or the rate is too low for so many texts or vectors.
     """
     rng = np.random.default_rng(seed)
     kept = _part(rows, columns, n_rows, rng)
@@ -99,27 +110,17 @@ def limits_of(
             f"{LEAST_REFERENCE_ROWS} are needed. Give more, or limits: fixed."
         )
     tests = _tests(kept, columns, test)
-    n_resamples = max(LEAST_RESAMPLES, math.ceil(RESAMPLES_PER_RATE / rate) - 1)
-    drawn = [_distances(kept, tests, n_rows, rng) for _ in range(n_resamples)]
-    values = np.array(drawn)  # (n_resamples, n_columns)
-    if not np.isfinite(values).all():
-        raise InvalidInputError(
-            f"Test {test!r} gives infinite distances between parts of the reference; choose "
-            "another, such as auto."
-        )
-    centre = np.median(values, axis=0)
-    scale = np.mean(np.abs(values - centre), axis=0)
-    largest = np.sort([_largest(row, centre, scale) for row in values])
-    rank = min(math.ceil((n_resamples + 1) * (1 - rate)), n_resamples)
-    finite = max(float(largest[rank - 1]), 1e-9)
-    return Limits(
-        tests=tests,
-        centre=dict(zip(columns, centre.tolist(), strict=True)),
-        scale=dict(zip(columns, scale.tolist(), strict=True)),
-        limit=finite,
-        n_rows=n_rows,
-        n_resamples=n_resamples,
-        rate=rate,
+    if test == AUTO:
+        flat = _flat(kept, tests, n_rows, rng)
+        tests |= {name: "text" for name in flat if tests[name] == "jensen_shannon"}
+    own = [name for name in columns if tests[name] in LEAST_P]
+    drawn = {name: tests[name] for name in columns if name not in own}
+    part = rate / (len(own) + bool(drawn))
+    if own:
+        _check_reachable(tests, own, part)
+    found = _resampled(kept, drawn, n_rows, part, rng) if drawn else _NOTHING_DRAWN
+    return found.model_copy(
+        update={"tests": tests, "n_rows": n_rows, "rate": rate, "own_rate": part if own else 0.0}
     )
 
 
@@ -131,9 +132,80 @@ def excess(reference: Columns, current: Columns, limits: Limits) -> dict[str, fl
     """
     found = {}
     for name, test in limits.tests.items():
-        value = measure(Pair.read(name, reference, current), test).statistic
-        found[name] = _scaled(value, limits.centre[name], limits.scale[name]) / limits.limit
+        measured = measure(Pair.read(name, reference, current), test)
+        if name in limits.centre:
+            scaled = _scaled(measured.statistic, limits.centre[name], limits.scale[name])
+            found[name] = scaled / limits.limit
+        else:
+            p_value = 1.0 if measured.p_value is None else measured.p_value
+            found[name] = limits.own_rate / max(p_value, LEAST_P[test])
     return found
+
+
+_NOTHING_DRAWN = Limits(tests={}, centre={}, scale={}, limit=1.0, n_rows=0, n_resamples=0, rate=0.0)
+
+
+def _resampled(
+    rows: Table, tests: Mapping[str, str], n_rows: int, rate: float, rng: np.random.Generator
+) -> Limits:
+    """Return the limits of the columns whose distances are calibrated."""
+    n_resamples = max(LEAST_RESAMPLES, math.ceil(RESAMPLES_PER_RATE / rate) - 1)
+    drawn = [_distances(rows, tests, n_rows, rng) for _ in range(n_resamples)]
+    values = np.array(drawn)  # (n_resamples, n_columns)
+    if not np.isfinite(values).all():
+        raise InvalidInputError(
+            f"Tests {', '.join(sorted(set(tests.values())))} give infinite distances between "
+            "parts of the reference; choose another, such as auto."
+        )
+    centre = np.median(values, axis=0)
+    scale = np.mean(np.abs(values - centre), axis=0)
+    for name, is_flat in zip(tests, _are_flat(centre, scale), strict=True):
+        if is_flat:
+            raise InvalidInputError(
+                f"Column {name!r} cannot be calibrated by {tests[name]}: all parts of the "
+                "reference are equally far apart, as where no value comes twice. Leave it out of "
+                "columns, or choose auto or limits: fixed."
+            )
+    largest = np.sort([_largest(row, centre, scale) for row in values])
+    rank = min(math.ceil((n_resamples + 1) * (1 - rate)), n_resamples)
+    return Limits(
+        tests=dict(tests),
+        centre=dict(zip(tests, centre.tolist(), strict=True)),
+        scale=dict(zip(tests, scale.tolist(), strict=True)),
+        limit=max(float(largest[rank - 1]), 1e-9),
+        n_rows=n_rows,
+        n_resamples=n_resamples,
+        rate=rate,
+    )
+
+
+def _flat(
+    rows: Table, tests: Mapping[str, str], n_rows: int, rng: np.random.Generator
+) -> list[str]:
+    """Return the columns of categories whose distances do not vary, by a few resamples."""
+    asked = {name: test for name, test in tests.items() if test == "jensen_shannon"}
+    if not asked:
+        return []
+    values = np.array([_distances(rows, asked, n_rows, rng) for _ in range(FEW_RESAMPLES)])
+    centre = np.median(values, axis=0)
+    are_flat = _are_flat(centre, np.mean(np.abs(values - centre), axis=0))
+    return [name for name, is_flat in zip(asked, are_flat, strict=True) if is_flat]
+
+
+def _are_flat(centre: NDArray[np.float64], scale: NDArray[np.float64]) -> list[bool]:
+    """Return whether distances are alike but not zero; a constant column has zeros, and limits."""
+    return list((centre > FLAT) & (scale <= FLAT * centre))
+
+
+def _check_reachable(tests: Mapping[str, str], own: Sequence[str], part: float) -> None:
+    short = [name for name in own if LEAST_P[tests[name]] > part]
+    if short:
+        raise InvalidInputError(
+            f"Column {short[0]!r} has {part:.2g} of the false_alarm_rate, and its test "
+            f"{tests[short[0]]!r} gives no p value below {LEAST_P[tests[short[0]]]:g}, so it could "
+            "never be found. Raise the rate, or name fewer columns of texts, identifiers and "
+            "vectors."
+        )
 
 
 def _part(
@@ -155,7 +227,10 @@ def _tests(rows: Table, columns: Sequence[str], test: str) -> dict[str, str]:
 
 
 def _distance_for(pair: Pair) -> str:
-    """Return the distance for a column; p values are not needed, and cost time."""
+    """Return the test for a column; of numbers and categories p values are not needed."""
+    chosen = choose_test(pair)
+    if chosen in LEAST_P:
+        return chosen
     is_discrete = pair.reference.kind == "categorical" or pair.n_distinct <= MOST_DISCRETE_VALUES
     return "jensen_shannon" if is_discrete else "wasserstein"
 
