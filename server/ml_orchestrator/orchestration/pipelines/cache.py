@@ -1,9 +1,12 @@
 """Outputs of earlier steps, found again by what went in: step, inputs, content of files."""
 
 import hashlib
+import itertools
 import json
 import os
+import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from ml_orchestrator.settings import Settings
 __all__ = ["BUILTIN", "Cached", "StepCache", "is_file_field", "key_of"]
 
 MAX_ENTRIES = 5_000
+PUTS_PER_SWEEP = 100  # so many more than MAX_ENTRIES there may be
 BLOCK = 1 << 20
 BUILTIN = "builtin:"
 
@@ -69,6 +73,7 @@ class StepCache:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._folder = home / "step-cache"
+        self._puts = itertools.count()
 
     def get(self, key: str) -> Cached | None:
         """Return the output of an equal step, if there is one."""
@@ -82,15 +87,24 @@ class StepCache:
         return Cached(entry["output"], entry["run_id"])
 
     def put(self, key: str, output: Any, *, run_id: str, place: str) -> None:
-        """Keep an output; the oldest go where there are too many."""
+        """Keep an output; the oldest go where there are too many, looked for now and then."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        draft = self._folder / f"{key}.{os.getpid()}.draft"
+        draft = self._folder / f"{key}.{uuid.uuid4().hex}.draft"
         entry = {"output": output, "run_id": run_id, "place": place}
         draft.write_text(json.dumps(entry), encoding="utf-8")
         draft.replace(self._folder / f"{key}.json")
-        kept = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
-        for path in kept[:-MAX_ENTRIES]:
-            path.unlink(missing_ok=True)
+        if next(self._puts) % PUTS_PER_SWEEP == 0:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        found: list[tuple[float, str]] = []
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".json"):
+                    with suppress(FileNotFoundError):  # another one sweeps, too
+                        found.append((entry.stat().st_mtime, entry.path))
+        for _, path in sorted(found)[:-MAX_ENTRIES]:
+            Path(path).unlink(missing_ok=True)
 
 
 def _digest(path: Path) -> str:
