@@ -81,6 +81,8 @@ def test_what_was_before_a_row_is_what_it_says() -> None:
     assert_array_equal(found["x_past_1"], [nan, 0, 1, 2, nan, 4])
     level = PastValues(time="t", target="y", gives="level", horizon=2).fit(frame)
     assert_array_equal(level.transform(frame)[:, 0], [nan, nan, 10, 20, 40, 40])
+    dense = pd.DataFrame({"t": [9, 9.3, 9.6, 10.6], "y": [90.0, 93, 96, None], "x": range(4)})
+    assert_array_equal(past.transform(dense)[:, 0], [80, 80, 80, 96])  # not what came 0.3 before
 
 
 def test_rows_sent_together_go_on_where_training_ended() -> None:
@@ -261,6 +263,25 @@ def test_what_is_no_series_has_no_past() -> None:
         "The past of 'y' is not used: times of 'day' repeat; group_column may name the series.",
     )
     assert past_of(twice, group_column="shop")[0].series == "shop"
+    # A fourth series of its own spacing.
+    hours = pl.Series(np.arange(100.0))
+    shop = pl.Series(np.repeat(["a", "b", "c", "d"], 100))
+    for other, why in [
+        (hours / 3, "some times of 'day' lie closer than half the usual spacing"),
+        (hours * 0.7, "the series of 'shop' differ in their usual spacing"),
+    ]:
+        mixed = pl.concat([series.with_columns(day=day) for day in (hours, hours, hours, other)])
+        mixed = mixed.with_columns(shop=shop)
+        said = (f"The past of 'y' is not used: {why}.",)
+        assert past_of(mixed, group_column="shop") == (None, said)
+    weekly = mixed.with_columns(
+        day=pl.when(pl.col("shop") == "d").then(pl.col("day") / 0.1).otherwise("day")
+    )
+    assert past_of(weekly, group_column="shop")[0] is not None  # a gap of seven steps, each time
+    between = pl.concat([series, series[:1].with_columns(pl.col("day") + pl.duration(minutes=9))])
+    assert past_of(between)[1] == (
+        "The past of 'y' is not used: some times of 'day' lie closer than half the usual spacing.",
+    )
     assert past_of(events)[1] == (
         "The past of 'y' is not used: the times of 'day' have no usual spacing.",
     )

@@ -16,6 +16,8 @@ __all__ = ["PastColumns", "past_columns", "with_past"]
 MIN_ROWS = 40
 MIN_ROWS_PER_SERIES = 8  # on average
 REGULAR_SHARE = 0.7  # of the gaps, which lie within half the usual spacing of it
+LEAST_GAP = 0.5  # of the usual spacing: rows that lie closer would be known before their time
+OWN_SPACING = 0.1  # of the usual one, or a multiple of it, that a series may differ by
 MOST_LABELS = 5  # classes whose occurrence is looked back at
 
 
@@ -46,8 +48,9 @@ def past_columns(
     """Return what can be looked back at, or None, and a sentence on why not.
 
     Series have a time of their own for each row and a usual spacing: 40 rows at least, eight a
-    series, and seven in ten gaps between neighbours within half the median of it. A log of events
-    has no such spacing; what was the target of the event before may not be known at the next.
+    series, seven in ten gaps between neighbours within half the median of it, and none below half.
+    A log of events has no such spacing; what was the target of the event before may not be known
+    at the next. Where one series is spaced otherwise, a step would not be as long for it.
     """
     if times is None or spec.time_column is None or spec.horizon == 0:
         return None, []
@@ -88,4 +91,19 @@ def _why_not(
     step = spacing(codes, times)
     if np.mean(np.abs(gaps / step - 1) < 0.5) < REGULAR_SHARE:
         return f"the times of {time!r} have no usual spacing"
+    if gaps.min(initial=step) < LEAST_GAP * step:
+        return f"some times of {time!r} lie closer than half the usual spacing"
+    if _has_other_spacing(codes[order], times[order], step):
+        return f"the series of {series!r} differ in their usual spacing"
     return ""
+
+
+def _has_other_spacing(codes: NDArray[np.int64], times: NDArray[np.float64], step: float) -> bool:
+    """Return whether a series of eight rows has a spacing that is no multiple of the step."""
+    gaps = pl.DataFrame({"series": codes, "gap": times}).select(
+        "series", pl.col("gap").diff().over("series") / step
+    )
+    own = gaps.group_by("series").agg(pl.col("gap").quantile(0.5, "lower"), n=pl.len())
+    found = own.filter(pl.col("n") >= MIN_ROWS_PER_SERIES)["gap"].to_numpy()
+    multiples = np.maximum(np.rint(found), 1)
+    return bool((np.abs(found / multiples - 1) > OWN_SPACING).any())

@@ -1,8 +1,9 @@
 """Rows of time series on a grid of steps, and what was known some steps before each.
 
 Rows of a series are put in time order; from one to the next it is as many steps as the usual
-spacing fits between them, at least one. So a missing week is a gap and not a shift, and months of
-different length are one step each. Where a row lies depends on earlier rows only.
+spacing fits between them. So a missing week is a gap and not a shift, months of different length
+are one step each, and rows closer than half a step are in one place, where none looks at another.
+Where a row lies depends on earlier rows only.
 """
 
 from dataclasses import dataclass
@@ -99,8 +100,7 @@ def place_rows(codes: Codes, times: Numbers, *, step: float, furthest: int) -> P
     order = np.lexsort((times, codes))
     is_same = np.diff(codes[order], prepend=-1) == 0
     gaps = np.diff(times[order], prepend=0.0)
-    moves = np.clip(np.rint(gaps / step), 1, furthest + 1).astype(np.int64)
-    moves = np.where(gaps > 0, moves, 0)
+    moves = np.clip(np.rint(gaps / step), 0, furthest + 1).astype(np.int64)
     moves = np.where(is_same, moves, 2 * furthest + 2)  # a series lies clear of the one before
     keys, starts = np.empty_like(codes), np.empty_like(codes)
     keys[order] = np.cumsum(moves)
