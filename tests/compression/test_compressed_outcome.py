@@ -76,3 +76,6 @@ def test_a_graph_of_a_model_of_series_without_a_past_is_judged_and_asks_for_no_t
 
     assert columns_of(graph.pipeline, table) == series_case.origin.summary.features
     assert graph.summary.importances[0].feature == "price"
+    assert graph.input_example.columns.tolist() == ["price", "day"]
+    assert tuple(graph.input_example.columns) == series_case.origin.summary.features
+    assert isinstance(graph.input_example["day"].iloc[0], str)

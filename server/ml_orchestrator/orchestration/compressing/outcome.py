@@ -11,6 +11,7 @@ from ml_orchestrator.orchestration.compressing.judging import Compressed
 from ml_orchestrator.orchestration.compressing.methods import Made
 from ml_orchestrator.orchestration.steps._trained import SPEC_FILE
 from ml_orchestrator.training.card import model_card
+from ml_orchestrator.training.holdout import columns_of
 from ml_orchestrator.training.intervals import holdout_intervals
 from ml_orchestrator.training.judging import judge
 from ml_orchestrator.training.metrics import standard_metrics
@@ -37,7 +38,7 @@ def as_trained(case: Case, found: Compressed, made: Made) -> TrainedModel:
     return TrainedModel(
         pipeline=made.model,
         summary=summary,
-        input_example=_example(case),
+        input_example=_example(case, made),
         plots={},
         pip_requirements=_requirements(made),
         card=f"{card}\n{compression_section(found.report)}",
@@ -130,10 +131,10 @@ def _requirements(made: Made) -> list[str]:
     return pip_requirements(made.model)
 
 
-def _example(case: Case) -> pd.DataFrame:
-    """Return a few raw rows as a caller would send them, times as ISO 8601 text."""
+def _example(case: Case, made: Made) -> pd.DataFrame:
+    """Return a few raw rows of what the model takes, as sent: times as ISO 8601 text."""
     table = case.job.table
-    example = table.features.head(N_EXAMPLE_ROWS).copy()
+    example = table.features[list(columns_of(made.model, table))].head(N_EXAMPLE_ROWS).copy()
     for name in table.kinds.temporal:
         texts = [None if pd.isna(moment) else moment.isoformat() for moment in example[name]]
         example[name] = pd.Series(texts, index=example.index, dtype=object)
