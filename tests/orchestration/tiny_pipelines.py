@@ -79,7 +79,7 @@ def _write(ledger: Path, entry: Mapping[str, Any]) -> None:
 
 _HERE = __name__
 _TYPED = Signature("Write a line.", f"{_HERE}:Line", f"{_HERE}:Given")
-STEPS.register("note")(Step(f"{_HERE}:note", signature=_TYPED))
+STEPS.register("note")(Step(f"{_HERE}:note", signature=_TYPED, cpu=0))
 STEPS.register("note-alone")(Step(f"{_HERE}:note", isolated=True, signature=_TYPED))
 STEPS.register("note-pure")(
     Step(

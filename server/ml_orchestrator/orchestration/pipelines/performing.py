@@ -87,8 +87,9 @@ class Performer:
         key = await asyncio.to_thread(self._key, unit, inputs) if unit.cache else None
         if key and (cached := await asyncio.to_thread(self._cache.get, key)):
             return {"output": cached.output, "cached_from": cached.run_id}
-        is_isolated = STEPS[unit.uses].isolated or unit.timeout_s is not None
-        cpu = unit.cpu if unit.cpu is not None else float(is_isolated)
+        step = STEPS[unit.uses]
+        is_isolated = step.isolated or unit.timeout_s is not None
+        cpu = step.cpu if unit.cpu is None else unit.cpu
         async with self._admission.granted(cpu, unit.memory_mb):
             async with asyncio.timeout(unit.timeout_s):
                 output = await self._execute(_job(unit, inputs, is_isolated))

@@ -34,10 +34,11 @@ def _for_pipelines(
     is_pure: bool = False,
     isolated: bool = False,
     restarts: int = 0,
+    cpu: float = 1.0,
 ) -> None:
     where = f"{__name__}.models:{models}"
     signature = Signature(about, f"{where}Inputs", f"{where}Output", right=right, is_pure=is_pure)
-    STEPS.register(name)(Step(f"{__name__}.{target}", isolated, restarts, signature))
+    STEPS.register(name)(Step(f"{__name__}.{target}", isolated, restarts, signature, cpu))
 
 
 _for_pipelines("profile", "profile:profile", "Profile", "Describe a data set.", is_pure=True)
@@ -54,9 +55,11 @@ _for_pipelines(
     isolated=True,
     restarts=12,
 )
-_for_pipelines("pick_best", "judge:pick_best", "Best", "Take the best of a list.", is_pure=True)
 _for_pipelines(
-    "require", "judge:require", "Require", "Fail unless a number is enough.", is_pure=True
+    "pick_best", "judge:pick_best", "Best", "Take the best of a list.", is_pure=True, cpu=0
+)
+_for_pipelines(
+    "require", "judge:require", "Require", "Fail unless a number is enough.", is_pure=True, cpu=0
 )
 _for_pipelines(
     "register_version",
@@ -90,8 +93,11 @@ _for_pipelines(
     right="deployment_start",
     isolated=True,
     restarts=3,
+    cpu=0,  # it waits for another run
 )
-_for_pipelines("send_message", "tell:send_message", "Message", "Tell agents.", right="message_send")
+_for_pipelines(
+    "send_message", "tell:send_message", "Message", "Tell agents.", right="message_send", cpu=0
+)
 STEPS.register("compress_version")(
     Step(
         f"{__name__}.compress:compress_for_pipeline",

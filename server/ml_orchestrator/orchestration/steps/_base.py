@@ -95,12 +95,16 @@ class Step:
     thread of the worker and, when cancelled, ends by itself with its result dropped. If that
     process is killed from outside, such as for want of memory, it is started again up to
     ``restarts`` times: for a step that goes on where it was.
+
+    ``cpu`` is how many cores must be free in the worker before a pipeline begins the step, unless
+    the pipeline says otherwise; 0 for one that hardly computes.
     """
 
     target: str
     isolated: bool = False
     restarts: int = 0
     signature: Signature | None = None
+    cpu: float = 1.0
 
     def load(self) -> StepFunction:
         """Import the function."""

@@ -1,0 +1,95 @@
+"""Doing units in this process: how many begin at once, and what is too large to be recorded."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_orchestrator.orchestration.execution import Job
+from ml_orchestrator.orchestration.pipelines.admission import Admission
+from ml_orchestrator.orchestration.pipelines.performing import Performer
+from ml_orchestrator.orchestration.pipelines.units import Unit
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import Database, open_database
+
+PROFILED: dict[str, Any] = {
+    "n_rows": 1,
+    "n_columns": 1,
+    "duplicate_rows": 0,
+    "target": None,
+    "task": None,
+    "digest": "",
+    "n_leakage_suspects": 0,
+    "warnings": [],
+}
+
+
+def unit_of(uses: str, inputs: dict[str, Any], *, item: int | None = None, **more: Any) -> Unit:
+    return Unit(
+        run_id="run-1",
+        pipeline="tested",
+        digest="d" * 64,
+        actor="tester",
+        step="one",
+        item=item,
+        attempt=1,
+        run_attempt=1,
+        uses=uses,
+        version=1,
+        inputs=inputs,
+        **more,
+    )
+
+
+class Desk:
+    """A performer with two cores whose steps are counted and not run."""
+
+    def __init__(self, home: Path, database: Database) -> None:
+        settings = Settings.read({}, home=home, project_dir=home)
+        self.performer = Performer(
+            settings, database, self._execute, Admission(cpu=2, memory_mb=1_000)
+        )
+        self.output: dict[str, Any] = {}
+        self.most = self._now = self.n_done = 0
+
+    async def _execute(self, job: Job) -> dict[str, Any]:
+        self._now += 1
+        self.most = max(self.most, self._now)
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        self._now, self.n_done = self._now - 1, self.n_done + 1
+        return self.output
+
+    async def all_of(self, units: list[Unit]) -> list[dict[str, Any]]:
+        return await asyncio.gather(*map(self.performer.perform, units))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+    yield Desk(tmp_path, database)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("more", "at_once"), [({}, 2), ({"cpu": 0.5}, 4), ({"cpu": 0.0, "memory_mb": 400.0}, 2)]
+)
+async def test_no_more_steps_read_data_at_once_than_there_are_cores(
+    desk: Desk, more: dict[str, Any], at_once: int
+) -> None:
+    desk.output = PROFILED
+    asked = {"source": "builtin:iris"}
+    found = await desk.all_of([unit_of("profile", asked, item=n, **more) for n in range(12)])
+
+    assert found == [{"output": PROFILED}] * 12
+    assert (desk.most, desk.n_done) == (at_once, 12)
+
+
+async def test_a_deployment_that_waits_keeps_no_core_from_others(desk: Desk) -> None:
+    desk.output = {"rollout_id": "rollout-1", "state": "promoted", "reason": None}
+    asked = {"model": "shop", "version": 1}
+    await desk.all_of([unit_of("deploy", asked, item=n) for n in range(5)])
+
+    assert desk.most == 5
