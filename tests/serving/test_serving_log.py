@@ -18,6 +18,7 @@ from tests.serving.http_server import send
 from tests.serving.load import question
 from tests.serving.models import ASK, make_slots, predicted
 
+from ml_orchestrator.serving import log as serving_log
 from ml_orchestrator.serving.control import Traffic
 from ml_orchestrator.serving.engine import Outcome, Request
 from ml_orchestrator.serving.launch import start_server, stop_server
@@ -131,6 +132,36 @@ def test_a_writer_that_does_not_keep_up_costs_rows_and_no_time(
         log.offer(1, COLUMNS, ASK, answered(1.0))
 
     assert log.n_dropped == 100
+
+
+def test_what_waits_to_be_written_counts_as_memory_until_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_log, "MOST_WAITING_BYTES", 4 * len(ASK.body))
+    log = ServingLog(tmp_path, "model", ALL, rng=Random(0), flush_s=LIMIT_S)
+    for _ in range(20):
+        log.offer(1, (Column("x", "double", is_required=True),), ASK, answered(1.0))
+        until(log._waiting.empty)  # the writer took it and keeps it for the next file
+
+    assert log.n_dropped == 16
+    log.close()
+    assert read(tmp_path).height == 4
+
+
+def test_so_many_bytes_are_written_at_once_and_make_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_log, "MOST_WAITING_BYTES", 4 * len(ASK.body))
+    monkeypatch.setattr(serving_log, "FLUSH_BYTES", 2 * len(ASK.body))
+    log = ServingLog(tmp_path, "model", ALL, rng=Random(0), flush_s=LIMIT_S)
+    for n_files in range(1, 4):
+        for _ in range(2):
+            log.offer(1, (Column("x", "double", is_required=True),), ASK, answered(1.0))
+        until(lambda n=n_files: len(log_files(log_folder(tmp_path, "model"))) == n)
+        until(lambda: log._waiting_bytes == 0)
+
+    assert log.n_dropped == 0
+    log.close()
 
 
 def test_what_a_shadow_says_is_not_logged(tmp_path: Path) -> None:

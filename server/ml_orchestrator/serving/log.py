@@ -29,8 +29,8 @@ from ml_orchestrator.serving.table import Table
 __all__ = ["LogLimits", "ServingLog"]
 
 MOST_WAITING = 1_000  # requests
-MOST_WAITING_BYTES = 64_000_000
-FLUSH_S, FLUSH_ROWS = 10.0, 5_000
+MOST_WAITING_BYTES = 64_000_000  # of the requests that are in memory, queued or not yet written
+FLUSH_S, FLUSH_ROWS, FLUSH_BYTES = 10.0, 5_000, MOST_WAITING_BYTES // 2
 PRUNE_S = 60.0
 CLOSE_S = 10.0
 _log = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ class ServingLog:
         self._waiting: queue.Queue[_Answered | None] = queue.Queue(MOST_WAITING)
         self._waiting_bytes, self._counting = 0, threading.Lock()
         self._rows: list[_Answered] = []
+        self._n_predictions, self._n_bytes = 0, 0  # of the rows
         self._writer, self._n_files = secrets.token_hex(4), 0
         self._pruned_at = float("-inf")
         self._is_failing = False
@@ -125,20 +126,21 @@ class ServingLog:
                 if answered is None:
                     self._flush()
                     return
-                with self._counting:
-                    self._waiting_bytes -= len(answered.request.body)
                 if not self._rows:
                     flush_at = time.monotonic() + self._flush_s
                 self._rows.append(answered)
+                self._n_predictions += len(answered.predictions)
+                self._n_bytes += len(answered.request.body)
             except queue.Empty:
                 pass
-            is_full = sum(len(row.predictions) for row in self._rows) >= FLUSH_ROWS
+            is_full = self._n_predictions >= FLUSH_ROWS or self._n_bytes >= FLUSH_BYTES
             if self._rows and (is_full or time.monotonic() >= flush_at):
                 self._flush()
 
     def _flush(self) -> None:
         """Write what was taken, one file for each version; a failure is told once."""
         rows, self._rows = self._rows, []
+        n_bytes, self._n_bytes, self._n_predictions = self._n_bytes, 0, 0
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for version in sorted({row.version for row in rows}):
@@ -150,6 +152,8 @@ class ServingLog:
             if not self._is_failing:
                 _log.warning("The serving log cannot be written", exc_info=True)
             self._is_failing = True
+        with self._counting:
+            self._waiting_bytes -= n_bytes
 
     def _write(self, rows: Sequence[_Answered]) -> None:
         tables = [table for row in rows if (table := _as_table(row)) is not None]
