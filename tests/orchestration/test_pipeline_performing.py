@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.orchestration.test_pipeline_executing import Log, plan_of
 
-from ml_orchestrator.orchestration.execution import Job
+from ml_orchestrator.orchestration.execution import Job, StepFailedError
 from ml_orchestrator.orchestration.pipelines.admission import Admission
+from ml_orchestrator.orchestration.pipelines.executing import carry_out
 from ml_orchestrator.orchestration.pipelines.performing import Performer
-from ml_orchestrator.orchestration.pipelines.units import Unit
+from ml_orchestrator.orchestration.pipelines.units import StoredPlan, Unit
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 
@@ -93,3 +95,22 @@ async def test_a_deployment_that_waits_keeps_no_core_from_others(desk: Desk) -> 
     await desk.all_of([unit_of("deploy", asked, item=n) for n in range(5)])
 
     assert desk.most == 5
+
+
+async def test_inputs_that_refer_to_one_long_output_often_are_refused(desk: Desk) -> None:
+    output = {"rows": ["x" * 1_000] * 250}
+    asked = {"candidates": [output] * 2_000, "by": "score"}
+    (found,) = await desk.all_of([unit_of("pick_best", asked)])
+
+    assert found["is_final"]
+    assert "The inputs of 'pick_best' would have more than 4,000,000 bytes." in found["error"]
+    assert desk.n_done == 0
+
+
+async def test_a_result_that_refers_to_one_long_output_often_fails_the_run() -> None:
+    plan = plan_of({"one": {"uses": "note", "with": {}}})
+    plan["pipeline"]["spec"]["outputs"] = {"many": ["${steps.one.output}"] * 2_000}
+    log = Log({"one": {"output": "x" * 250_000}}, seed=0)
+
+    with pytest.raises(StepFailedError, match=r"The result would have more than 4,000,000 bytes"):
+        await carry_out(StoredPlan.of(plan), run_id="run", run_attempt=1, reserve=log.reserve)

@@ -14,6 +14,7 @@ from ml_orchestrator.orchestration.pipelines.admission import Admission, of_this
 from ml_orchestrator.orchestration.pipelines.approving import PipelineApprovals
 from ml_orchestrator.orchestration.pipelines.cache import StepCache, key_of
 from ml_orchestrator.orchestration.pipelines.models import APPROVAL
+from ml_orchestrator.orchestration.pipelines.sizing import check_size
 from ml_orchestrator.orchestration.pipelines.telling import tell_failure
 from ml_orchestrator.orchestration.pipelines.units import Unit
 from ml_orchestrator.orchestration.pipelines.usable import given_by, taken_by
@@ -137,8 +138,9 @@ def _checked_inputs(unit: Unit) -> dict[str, Any]:
     """Return the inputs checked and completed with defaults.
 
     Raises:
-        InvalidInputError: the message names each that cannot be used.
+        InvalidInputError: the message names each that cannot be used, or they are too large.
     """
+    check_size(unit.inputs, f"The inputs of {unit.uses!r}")
     try:
         model = taken_by(unit.uses).model_validate_json(json.dumps(unit.inputs), strict=True)
     except ValidationError as error:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.orchestration.pipelines.conditions import parse_condition
 from ml_orchestrator.orchestration.pipelines.references import Scope, resolved
+from ml_orchestrator.orchestration.pipelines.sizing import check_size
 from ml_orchestrator.orchestration.pipelines.units import StoredPlan
 
 __all__ = ["Settled", "Verdict", "items_of", "result_of", "scope_of", "together", "verdict_on"]
@@ -79,13 +80,15 @@ def result_of(plan: StoredPlan, scope: Scope) -> dict[str, Any]:
     """Return the result of a run that succeeded: the declared outputs, or those of the last steps.
 
     Raises:
-        InvalidInputError: a declared output is not there.
+        InvalidInputError: a declared output is not there, or all are too large to record.
     """
     if plan.spec.outputs is not None:
         found: dict[str, Any] = resolved(plan.spec.outputs, scope)
-        return found
-    needed = {name for needs in plan.needs.values() for name in needs}
-    return {name: scope.outputs[name] for name in plan.order if name not in needed}
+    else:
+        needed = {name for needs in plan.needs.values() for name in needs}
+        found = {name: scope.outputs[name] for name in plan.order if name not in needed}
+    check_size(found, "The result")
+    return found
 
 
 def together(items: list[Settled]) -> Settled:
