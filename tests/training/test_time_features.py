@@ -149,6 +149,24 @@ def test_what_comes_later_never_changes_what_was_before(
     assert_array_equal(before, after)
 
 
+@pytest.mark.parametrize("past", ["none", "values"])
+def test_what_is_not_yet_known_teaches_nothing_and_is_looked_back_at(past: str) -> None:
+    """The targets of the last two of 80 rows, when three steps ahead are predicted."""
+    series = second_order(100)
+    answers = []
+    for first_changed in (80, 78, 77):
+        changed = pl.int_range(100).is_between(first_changed, 79)
+        frame = series.with_columns(y=pl.when(changed).then(50.0).otherwise("y"))
+        table = prepare_table(
+            TrainingSpec(source="t.csv", time_column="day", horizon=3), dataset_of(frame)
+        )
+        answers.append(fitted(table, "linear", past=past).predict(table.features.tail(20)))
+    as_it_was, unknown, known = answers
+
+    assert as_it_was[0] == unknown[0] != known[0]
+    assert np.array_equal(as_it_was, unknown) == (past == "none")
+
+
 def test_a_series_is_followed_as_closely_as_anything_can(tmp_path: Path) -> None:
     frame = second_order(700).with_columns(day=pl.int_range(700))
     model = trained(frame, tmp_path / "past", metric="rmse", n_trials=6)

@@ -7,7 +7,7 @@ from tests.training.tables import dataset_of
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.models import TrainingSpec
-from ml_orchestrator.training.splits import Split, plan_split
+from ml_orchestrator.training.splits import Split, learnable, plan_split
 from ml_orchestrator.training.table import TrainingTable, prepare_table
 
 N_ROWS = 200
@@ -77,6 +77,28 @@ def test_ordered_rows_are_never_predicted_from_later_or_equal_times(target: str,
         assert times[fit].max() < times[score].min()
     ends = [times[fit].max() for fit, _ in split.folds]
     assert ends == sorted(set(ends))
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 5])
+def test_no_model_learns_from_what_is_not_known_so_many_steps_ahead(horizon: int) -> None:
+    frame = frame_of().with_columns(
+        when=pl.Series(np.arange(N_ROWS) // 2), shop=pl.Series(list("ab") * 100)
+    )
+    split, table = split_of(frame, time_column="when", group_column="shop", horizon=horizon)
+
+    times = table.times
+    assert times is not None
+    for fit, score in [(split.train, split.test), *split.folds]:
+        known = learnable(table, fit)
+        assert times[known].max() == times[score].min() - horizon
+        assert set(known) == set(fit[times[fit] <= times[known].max()])
+
+
+def test_a_horizon_that_leaves_nothing_to_learn_from_is_refused() -> None:
+    frame = frame_of().with_columns(when=pl.Series(range(N_ROWS)))
+    split_of(frame, time_column="when", horizon=24)
+    with pytest.raises(InvalidInputError, match="With horizon 30 fold 1 would learn from 0 rows"):
+        split_of(frame, time_column="when", horizon=30)
 
 
 @pytest.mark.parametrize("target", ["amount", "label"])

@@ -14,7 +14,8 @@ from sklearn.utils.validation import has_fit_parameter
 
 from ml_orchestrator.training.metrics import Metric, Predictions
 from ml_orchestrator.training.models import Importance
-from ml_orchestrator.training.splits import Rows
+from ml_orchestrator.training.past import remember
+from ml_orchestrator.training.splits import Rows, learnable
 from ml_orchestrator.training.table import TrainingTable
 
 __all__ = [
@@ -38,13 +39,19 @@ def fit(pipeline: Pipeline, table: TrainingTable, rows: Rows) -> Pipeline:
     A solver that stops short of its tolerance says so in a warning; the score says how good the
     result is, so the warning is not passed on. One core because threads add up the trees in any
     order, and the last bits of a probability would differ between runs.
+
+    A model of time series several steps ahead learns from the ``learnable`` rows, and looks back
+    at the others.
     """
+    known = learnable(table, rows)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", LinAlgWarning)
         warnings.filterwarnings("ignore", message="Got `batch_size`")  # fewer rows than a batch
-        given = _weights(pipeline.named_steps["model"], table, rows)
-        pipeline.fit(table.features.iloc[rows], table.labels[rows], **given)
+        given = _weights(pipeline.named_steps["model"], table, known)
+        pipeline.fit(table.features.iloc[known], table.labels[known], **given)
+    if len(known) < len(rows):
+        remember(pipeline, table.features.iloc[np.setdiff1d(rows, known)])
     model = pipeline.named_steps["model"]
     if hasattr(model, "as_saved"):
         model = model.as_saved()

@@ -23,13 +23,17 @@ MOST_LABELS = 5  # classes whose occurrence is looked back at
 
 @dataclass(frozen=True, slots=True)
 class PastColumns:
-    """What is looked back at: see ``PastValues`` for the fields."""
+    """What is looked back at: see ``PastValues`` for the fields.
+
+    ``step`` is the usual time between neighbours, in units of ``times_of``.
+    """
 
     time: str
     target: str
     series: str | None
     labels: tuple[str, ...]
     horizon: int
+    step: float
 
     @property
     def raw(self) -> tuple[str, ...]:
@@ -61,7 +65,14 @@ def past_columns(
     if is_dated or len(frame) < MIN_ROWS:
         return None, []
     labels = classes[1 : 1 + MOST_LABELS] if len(classes) == 2 else classes[:MOST_LABELS]
-    found = PastColumns(spec.time_column, target, spec.group_column, labels, spec.horizon)
+    found = PastColumns(
+        time=spec.time_column,
+        target=target,
+        series=spec.group_column,
+        labels=labels,
+        horizon=spec.horizon,
+        step=spacing(codes, times),
+    )
     return found, []
 
 

@@ -19,7 +19,7 @@ from ml_orchestrator.training.metrics import Predictions
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.table import TrainingTable
 
-__all__ = ["Rows", "Split", "plan_split"]
+__all__ = ["Rows", "Split", "learnable", "plan_split"]
 
 Rows = NDArray[np.int64]
 MIN_ROWS_PER_FOLD = 3
@@ -30,7 +30,8 @@ N_DRAWS = 50
 class Split:
     """Row numbers of the training part, the held-out part and the folds of the former.
 
-    Each fold is (rows to fit on, rows to score); ordered parts are in time order.
+    Each fold is (rows to fit on, rows to score); ordered parts are in time order. Of rows to fit
+    on, a time series some steps ahead learns from the ``learnable`` ones alone.
     """
 
     train: Rows
@@ -48,11 +49,13 @@ def plan_split(spec: TrainingSpec, table: TrainingTable) -> Split:
     fits on everything before the rows it scores; equal times are never divided.
 
     Raises:
-        InvalidInputError: too few rows, members of a class, groups or distinct times.
+        InvalidInputError: too few rows, members of a class, groups or distinct times; a horizon
+            that leaves too few rows before the first fold that is scored.
     """
     _check_size(spec, len(table.codes))
     if table.times is not None:
         split = _ordered_split(spec, table.times)
+        _check_horizon(spec, table, split)
     elif table.groups is not None:
         split = _grouped_split(spec, table, table.groups)
     else:
@@ -60,6 +63,20 @@ def plan_split(spec: TrainingSpec, table: TrainingTable) -> Split:
     if table.task == "classification":
         _check_classes(split, table)
     return split
+
+
+def learnable(table: TrainingTable, rows: Rows) -> Rows:
+    """Return those of the rows to fit on whose target is known when the row after them is asked.
+
+    All, but of time series predicted ``horizon`` steps ahead: without the last ``horizon - 1``
+    steps. A model that had learnt from these would know what nobody does at that moment.
+    """
+    past = table.kinds.past
+    if past is None or past.horizon <= 1 or table.times is None or len(rows) == 0:
+        return rows
+    times = table.times[rows]
+    known: Rows = rows[times <= times.max() - (past.horizon - 1.5) * past.step]
+    return known
 
 
 def _check_size(spec: TrainingSpec, n_rows: int) -> None:
@@ -164,9 +181,20 @@ def _time_boundary(ordered: NDArray[np.float64], place: int) -> int:
     return int(np.searchsorted(ordered, ordered[min(place, len(ordered) - 1)], side="left"))
 
 
+def _check_horizon(spec: TrainingSpec, table: TrainingTable, split: Split) -> None:
+    n_rows = len(learnable(table, split.folds[0][0]))
+    if n_rows < MIN_ROWS_PER_FOLD:
+        raise InvalidInputError(
+            f"With horizon {spec.horizon:,} fold 1 would learn from {n_rows} rows, since the "
+            f"{spec.horizon - 1:,} steps before what is predicted are not known yet; at least "
+            f"{MIN_ROWS_PER_FOLD} are needed. Use a shorter horizon, fewer folds or more rows."
+        )
+
+
 def _check_classes(split: Split, table: TrainingTable) -> None:
-    parts = [("the held-out rows", split.test), ("the training rows", split.train)]
-    parts += [(f"fold {i}", fit) for i, (fit, _) in enumerate(split.folds, start=1)]
+    train = learnable(table, split.train)
+    parts = [("the held-out rows", split.test), ("the training rows", train)]
+    parts += [(f"fold {i}", learnable(table, a)) for i, (a, _) in enumerate(split.folds, start=1)]
     for name, rows in parts:
         if len(np.unique(table.codes[rows])) < 2:
             raise InvalidInputError(
@@ -175,7 +203,7 @@ def _check_classes(split: Split, table: TrainingTable) -> None:
             )
     for i, (_, score) in enumerate(split.folds, start=1):
         _check_scores(table, score, f"the rows that score fold {i}")
-    unseen = np.setdiff1d(table.codes[split.test], table.codes[split.train])
+    unseen = np.setdiff1d(table.codes[split.test], table.codes[train])
     if len(unseen):
         raise InvalidInputError(
             f"Class {table.classes[unseen[0]]!r} occurs in the held-out rows only; no model can "
