@@ -12,6 +12,7 @@ from tests.orchestration.workflow_bench import open_bench, until
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError, UnavailableError
 from ml_orchestrator.orchestration.leases import is_running
+from ml_orchestrator.orchestration.pipelines.scheduling import KIND as PIPELINE
 from ml_orchestrator.orchestration.schedules import SCHEDULED, Cadence, Due, Schedules
 from ml_orchestrator.orchestration.schedules.keeping import keep_worker
 from ml_orchestrator.orchestration.schedules.sweeping import ScheduleContext, Sweeper
@@ -226,6 +227,24 @@ def test_one_that_cannot_start_says_why_and_holds_up_nobody(tmp_path: Path, cloc
     assert sweeper.sweep() == 5  # the one that was away is handed out again
     away = schedules.list("test-be_away")[0]
     assert (away.n_due, away.last_error) == (1, None)
+    database.close()
+
+
+def test_a_read_only_installation_starts_no_pipeline_that_is_due(
+    tmp_path: Path, clock: Clock
+) -> None:
+    settings = Settings.read({}, home=tmp_path, project_dir=tmp_path)
+    read_only = settings.model_copy(update={"mode": "read-only"})
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "nightly.json").write_text("{}")
+    database = open_database(settings.state_url, tmp_path)
+    schedules = Schedules(database, now=clock)
+    schedules.put(PIPELINE, "nightly", MINUTELY, owner="ann")
+    clock.pass_s(60)
+
+    assert Sweeper(read_only, database, client=no_client, schedules=schedules).sweep() == 1
+    (found,) = schedules.list(PIPELINE)
+    assert "runs read-only" in str(found.last_error)
     database.close()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from ml_orchestrator.errors import NotFoundError
+from ml_orchestrator.errors import NotFoundError, PermissionDeniedError
 from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.orchestration.pipelines.planning import Planned, plan_pipeline
 from ml_orchestrator.orchestration.schedules import Cadence, Due, Schedule, Schedules
@@ -71,7 +71,13 @@ def start_due(context: "ScheduleContext", due: Due) -> None:
     Raises:
         NotFoundError: what was scheduled is gone.
         InvalidInputError: this release can no longer start it.
+        PermissionDeniedError: this installation runs read-only.
     """
+    if context.settings.mode == "read-only":
+        raise PermissionDeniedError(
+            f"Pipeline {due.key!r} was not started: this installation runs read-only. Remove its "
+            "schedule, or run the worker without ML_ORCHESTRATOR_MODE=read-only."
+        )
     path = _file(context.settings, due.key)
     if not path.is_file():
         raise NotFoundError(f"{path} is gone. Schedule the pipeline again.")
