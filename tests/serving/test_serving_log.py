@@ -211,6 +211,25 @@ def test_old_files_go_by_age_and_by_size_and_so_do_old_drafts(tmp_path: Path) ->
     assert not stale.exists()
 
 
+def test_old_files_go_while_nothing_is_asked_at_the_start_and_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_log, "PRUNE_S", 0.05)
+    folder = log_folder(tmp_path, "model")
+    folder.mkdir(parents=True)
+    for number, age_s in enumerate((31 * 86_400, 60)):
+        last_us = int((NOON_S - age_s) * 1e6)
+        write_file(folder, pa.table({"x": [1.0]}), last_us=last_us, writer="0" * 8, number=number)
+    now = [NOON_S]
+
+    log = ServingLog(tmp_path, "model", ALL, rng=Random(0), clock=lambda: now[0], flush_s=0.01)
+    until(lambda: len(log_files(folder)) == 1)
+    now[0] += 31 * 86_400
+    until(lambda: not log_files(folder))
+
+    log.close()
+
+
 @pytest.fixture
 def logging_server(settings: Settings) -> Iterator[Settings]:
     wanted = settings.model_copy(update={"serving_log_rate": 1.0})

@@ -121,6 +121,7 @@ class ServingLog:
     def _work(self) -> None:
         flush_at = float("inf")
         while True:
+            self._prune()
             try:
                 answered = self._waiting.get(timeout=min(self._flush_s, 1.0))
                 if answered is None:
@@ -145,7 +146,6 @@ class ServingLog:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for version in sorted({row.version for row in rows}):
                 self._write([row for row in rows if row.version == version])
-            self._prune()
             self._is_failing = False
         except Exception:  # noqa: BLE001 whatever is wrong with the log, the server must go on
             self.n_dropped += len(rows)
@@ -166,12 +166,16 @@ class ServingLog:
             )
 
     def _prune(self) -> None:
+        """Remove old files, at most once a minute; also while nothing is asked."""
         if time.monotonic() - self._pruned_at < PRUNE_S:
             return
+        self._pruned_at = time.monotonic()
         limits = self._limits
         max_age_s, max_bytes = limits.max_days * 86_400, limits.max_bytes
-        prune(self._folder, now_s=self._clock(), max_age_s=max_age_s, max_bytes=max_bytes)
-        self._pruned_at = time.monotonic()
+        try:
+            prune(self._folder, now_s=self._clock(), max_age_s=max_age_s, max_bytes=max_bytes)
+        except OSError:
+            _log.warning("Old files of the serving log cannot be removed", exc_info=True)
 
 
 def _as_table(answered: _Answered) -> pa.Table | None:
