@@ -36,11 +36,17 @@ class Monitor:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """An alert and what is still to be done about it, in order."""
+    """An alert and what is still to be done about it, in order.
+
+    Attributes:
+        version: where the alias to take back pointed when the alert opened; 0 for unset, None
+            if that is not known.
+    """
 
     alert: Alert
     owner: str
     actions: tuple[str, ...]
+    version: int | None = None
 
 
 class MonitorStore:
@@ -162,6 +168,7 @@ class MonitorStore:
         run_id: str,
         seen: dict[str, Any] | None = None,
         limits: dict[str, Any] | None = None,
+        version: int | None = None,
     ) -> Monitor:
         """Record a look with what follows from it, whole; the same run records once.
 
@@ -171,15 +178,19 @@ class MonitorStore:
             run_id: the run that looked.
             seen: what the look saw; None leaves what an earlier one saw.
             limits: what was calibrated; None leaves it.
+            version: where the alias that an alert takes back points; 0 for unset, None if that
+                is not known.
 
         Raises:
             NotFoundError: the monitor was removed meanwhile.
         """
 
+        given = {k: v for k, v in (("seen", seen), ("limits", limits)) if v is not None}
+
         def work(connection: Connection) -> Monitor:
             row = _get(connection, name)
             if not _is_recorded(connection, run_id):
-                self._add(connection, row, look, run_id, seen, limits)
+                self._add(connection, row, look, run_id, given, version)
             return _monitor(_get(connection, name))
 
         return self._database.write(work)
@@ -192,7 +203,7 @@ class MonitorStore:
         """Return the alerts of a monitor that something is still to be done about, oldest first."""
         query = select(alerts).where(alerts.c.monitor == name, alerts.c.owed != "[]")
         rows = self._database.read(lambda c: c.execute(query.order_by(alerts.c.seq)).all())
-        return [Owed(_alert(row), row.owner, tuple(json.loads(row.owed))) for row in rows]
+        return [_owed(row) for row in rows]
 
     def note(self, alert_id: str, event: str, *, done: str | None = None) -> None:
         """Add an event to an alert, and strike one action off what is owed."""
@@ -201,7 +212,7 @@ class MonitorStore:
             row = connection.execute(select(alerts).where(alerts.c.id == alert_id)).first()
             if row is None:
                 return
-            owed = [action for action in json.loads(row.owed) if action != done]
+            owed = [each for each in json.loads(row.owed) if _action(each) != done]
             values = {"owed": json.dumps(owed), "events": self._with_event(row, event)}
             connection.execute(update(alerts).where(alerts.c.id == alert_id).values(values))
 
@@ -213,19 +224,19 @@ class MonitorStore:
         row: Row[Any],
         look: Look,
         run_id: str,
-        seen: dict[str, Any] | None,
-        limits: dict[str, Any] | None,
+        given: dict[str, Any],
+        version: int | None,
     ) -> None:
         spec, is_open = _spec(row), _open_kind(connection, row.name)
         at = datetime.fromisoformat(look.at)
         after, effect = step(_condition(row), look.verdict, at=at, spec=spec, is_open=is_open)
-        given = {"seen": seen, "limits": limits}
-        after = after.model_copy(update={k: v for k, v in given.items() if v is not None})
+        after = after.model_copy(update=given)
         if effect.startswith("resolve"):
             said = "Data came again." if is_open == "no_data" else look.summary
             self._resolve(connection, row.name, said, is_told=True)
         if effect.endswith("open_finding"):
-            self._open(connection, row, "finding", look.summary, spec.actions)
+            owed = [_entry(action, version) for action in spec.actions]
+            self._open(connection, row, "finding", look.summary, owed)
         elif effect == "open_no_data":
             self._open(connection, row, "no_data", look.summary, ("tell",))
         connection.execute(
@@ -352,6 +363,22 @@ def _monitor(row: Row[Any]) -> Monitor:
 def _look(row: Row[Any]) -> Look:
     findings = tuple(json.loads(row.findings))
     return Look(at=row.at, verdict=row.verdict, summary=row.summary, findings=findings)
+
+
+def _entry(action: str, version: int | None) -> str:
+    return f"{action}:{version}" if action == "roll_back" and version is not None else action
+
+
+def _action(owed: str) -> str:
+    return owed.partition(":")[0]
+
+
+def _owed(row: Row[Any]) -> Owed:
+    """Return what is owed; ``roll_back:2`` is to take back an alias that was at version 2."""
+    entries: list[str] = json.loads(row.owed)
+    versions = [int(each.partition(":")[2]) for each in entries if ":" in each]
+    actions = tuple(map(_action, entries))
+    return Owed(_alert(row), row.owner, actions, versions[0] if versions else None)
 
 
 def _alert(row: Row[Any]) -> Alert:

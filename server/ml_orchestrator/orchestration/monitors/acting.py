@@ -7,8 +7,14 @@ by the doors that agents use, under the same rules; where those ask for a person
 import hashlib
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
-from ml_orchestrator.errors import ApprovalRequiredError, OrchestratorError, UnavailableError
+from ml_orchestrator.errors import (
+    ApprovalRequiredError,
+    ConflictError,
+    OrchestratorError,
+    UnavailableError,
+)
 from ml_orchestrator.health.monitors.models import MonitorSpec
 from ml_orchestrator.health.monitors.store import Monitor, MonitorStore, Owed
 from ml_orchestrator.orchestration.desk import open_registry
@@ -21,12 +27,14 @@ from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.registry.desk import RegistryDesk
 from ml_orchestrator.registry.requests import MoveRequest
+from ml_orchestrator.serving.rollout.actions import Rollout
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
 
 __all__ = ["AlertActions"]
 
 MAX_REASON = 2_000
+MAX_SAID = 1_900
 N_MOVES = 20
 _log = logging.getLogger(__name__)
 
@@ -34,7 +42,8 @@ _log = logging.getLogger(__name__)
 class AlertActions:
     """Carries out what the alerts of a monitor owe.
 
-    A refusal is told and on record, and not tried again; what is away is tried with the next look.
+    A refusal is told and on record, and not tried again; what is away, or waits for a person, is
+    tried with the next look.
     """
 
     def __init__(
@@ -55,23 +64,37 @@ class AlertActions:
         done: list[str] = []
         for owed in self._store.owed(monitor.name):
             for action in owed.actions:
-                said = self._done(monitor, owed, action)
-                if said is None:
+                said, is_over = self._done(monitor, owed, action)
+                done += [] if said is None else [said]
+                if not is_over:
                     break  # the rest in its order, later
-                done.append(said)
         return done
 
-    def _done(self, monitor: Monitor, owed: Owed, action: str) -> str | None:
+    def _done(self, monitor: Monitor, owed: Owed, action: str) -> tuple[str | None, bool]:
+        """Return what is new about an action, and whether it is over."""
         teller = AlertTeller(self._database, owed.alert, (*monitor.spec.tell, owed.owner))
         try:
             said = self._act(monitor.spec, owed, action, teller)
         except UnavailableError as error:
             _log.warning("Alert %s waits with %s: %s", owed.alert.alert_id, action, error)
-            return None
+            return None, False
+        except ApprovalRequiredError as error:
+            return self._waits(owed, action, error, teller), False
         except OrchestratorError as error:
             said = f"{action} was refused: {error}"
             teller.event(action, said, priority="urgent")
         self._store.note(owed.alert.alert_id, said, done=action)
+        return said, True
+
+    def _waits(
+        self, owed: Owed, action: str, error: ApprovalRequiredError, teller: AlertTeller
+    ) -> str | None:
+        """Say once that a person is asked; None where it was said before."""
+        said = f"A person must approve {action}: {error} The first look after that carries it out."
+        if any(said[:MAX_SAID] in event for event in owed.alert.events):
+            return None
+        teller.event(action, said)
+        self._store.note(owed.alert.alert_id, said[:MAX_SAID])
         return said
 
     def _act(self, spec: MonitorSpec, owed: Owed, action: str, teller: AlertTeller) -> str:
@@ -108,33 +131,45 @@ class AlertActions:
             return refusal or "The monitor no longer asks for the way back."
         model, alias = spec.roll_back.model, spec.roll_back.alias
         reason = f"Alert {owed.alert.alert_id} of monitor {owed.alert.monitor}."
-        running = open_journal(self._database).latest(model)
         desk = open_registry(self._settings, self._database)
-        if running is not None and not running.is_over:
-            RolloutDesk(self._database, lambda: desk).decide(
-                running.id,
-                "rollback",
-                actor=owed.owner,
-                reason=f"{reason} {owed.alert.summary}"[:MAX_REASON],
-                key=f"@{owed.alert.alert_id}-back",
-            )
-            return f"Roll-out {running.id} of {model!r} was told to go back."
         if (done := _move_of(desk, model, alias, reason)) is not None:
             return done
+        running = open_journal(self._database).latest(model)
+        if running is not None and not running.is_over and running.alias == alias:
+            return self._told_back(running, owed, reason, desk)
         request = MoveRequest(
             model=model,
             alias=alias,
             version="previous",
-            expected_version=desk.store.alias_version(model, alias),
+            expected_version=_pinned(desk, model, alias, owed),
             actor=owed.owner,
             reason=reason,
             evidence=owed.alert.summary[:MAX_REASON],
         )
-        try:
-            moved = desk.mover.move(request)
-        except ApprovalRequiredError as error:
-            return f"A person must approve the way back: {error}"
+        planned = desk.mover.plan(request).plan
+        if not planned.is_rollback:
+            raise ConflictError(
+                f"The last move of @{alias} of {model!r} was a way back itself, so before "
+                f"{_shown(planned.from_version)} there is none; nothing was moved. Name the "
+                "version to registry_move_alias if another one is better."
+            )
+        moved = desk.mover.move(replace(request, plan_digest=planned.digest))
         return _went_back(model, alias, moved.previous_version, moved.plan.to_version)
+
+    def _told_back(self, running: Rollout, owed: Owed, reason: str, desk: RegistryDesk) -> str:
+        if running.created_at > owed.alert.opened_at:
+            return (
+                f"Roll-out {running.id} began after the alert opened, so it was let be and nothing "
+                "was moved; deployment_decide takes it back."
+            )
+        RolloutDesk(self._database, lambda: desk).decide(
+            running.id,
+            "rollback",
+            actor=owed.owner,
+            reason=f"{reason} {owed.alert.summary}"[:MAX_REASON],
+            key=f"@{owed.alert.alert_id}-back",
+        )
+        return f"Roll-out {running.id} of {running.model!r} was told to go back."
 
     def _refusal(self) -> str | None:
         if self._settings.mode == "read-only":
@@ -148,6 +183,27 @@ def _move_of(desk: RegistryDesk, model: str, alias: str, reason: str) -> str | N
         if move.reason == reason and move.state == "applied":
             return _went_back(model, alias, move.from_version, move.to_version)
     return None
+
+
+def _pinned(desk: RegistryDesk, model: str, alias: str, owed: Owed) -> int | None:
+    """Return where the alias pointed when the alert opened, if it still does."""
+    pinned = owed.version
+    if pinned is None:
+        raise ConflictError(
+            f"It is not on record where @{alias} of {model!r} pointed when the alert opened, so "
+            "nothing was moved; registry_move_alias takes it back by hand."
+        )
+    current = desk.store.alias_version(model, alias)
+    if current is None or current != pinned:
+        raise ConflictError(
+            f"@{alias} of {model!r} was at {_shown(pinned or None)} when the alert opened and is "
+            f"at {_shown(current)} now; nothing was moved."
+        )
+    return current
+
+
+def _shown(version: int | None) -> str:
+    return "none" if version is None else f"version {version}"
 
 
 def _went_back(model: str, alias: str, old: int | None, new: int | None) -> str:

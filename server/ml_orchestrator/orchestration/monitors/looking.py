@@ -8,9 +8,11 @@ from typing import Any
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.health.monitors.models import Look
 from ml_orchestrator.health.monitors.store import Monitor, MonitorStore
+from ml_orchestrator.orchestration.desk import open_registry
 from ml_orchestrator.orchestration.monitors.judging import judge
 from ml_orchestrator.orchestration.monitors.reading import Nothing, read_new
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import open_database
 
 __all__ = ["look_once"]
 
@@ -36,7 +38,8 @@ def look_once(
     if store.has_recorded(run_id):
         return monitor
     look, seen, limits = _looked(settings, monitor, now())
-    return store.record(name, look, run_id=run_id, seen=seen, limits=limits)
+    version = _version_to_leave(settings, monitor) if look.verdict == "bad" else None
+    return store.record(name, look, run_id=run_id, seen=seen, limits=limits, version=version)
 
 
 def _looked(
@@ -64,6 +67,24 @@ def _looked(
         findings=(*found.findings, *data.notices)[:50],
     )
     return look, dict(data.seen), found.limits
+
+
+def _version_to_leave(settings: Settings, monitor: Monitor) -> int | None:
+    """Return where the alias points that an alert would take back: only from there it goes back.
+
+    0 for unset; None if it is not known, or nothing is to be taken back.
+    """
+    back = monitor.spec.roll_back
+    if back is None:
+        return None
+    database = open_database(settings.state_url, settings.home)
+    try:
+        return open_registry(settings, database).store.alias_version(back.model, back.alias) or 0
+    except OrchestratorError as error:
+        _log.warning("Monitor %s cannot tell where @%s is: %s", monitor.name, back.alias, error)
+        return None
+    finally:
+        database.close()
 
 
 def _summary(findings: list[str], remarks: list[str], n_rows: int) -> str:
