@@ -1,5 +1,6 @@
 """What is registered of a compressed model: it asks for what the version asked for, no more."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +80,17 @@ def test_a_graph_of_a_model_of_series_without_a_past_is_judged_and_asks_for_no_t
     assert graph.input_example.columns.tolist() == ["price", "day"]
     assert tuple(graph.input_example.columns) == series_case.origin.summary.features
     assert isinstance(graph.input_example["day"].iloc[0], str)
+
+
+def test_intervals_are_wider_for_two_methods_and_as_many_resamples_for_many_rows(
+    series_case: Case,
+) -> None:
+    both = compressed(series_case, "prune", "onnx").report
+    qualities = [each.quality for each in both.methods if each.quality is not None]
+    assert len(qualities) == 2
+    assert [quality.level for quality in qualities] == pytest.approx([0.95, 0.95])
+    assert "95 % interval" in both.methods[1].summary
+
+    split = replace(series_case.job.split, test=np.arange(40_000) % 40)
+    many = replace(series_case, job=replace(series_case.job, split=split))
+    assert many.draws()[1] == series_case.draws()[1] == 500

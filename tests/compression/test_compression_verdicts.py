@@ -20,10 +20,10 @@ def scored(right: NDArray[np.bool_]):  # type: ignore[no-untyped-def]
     return lambda rows: float(right[rows].mean())
 
 
-def compare(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Difference:
+def compare(before: NDArray[np.bool_], after: NDArray[np.bool_], n_tried: int = 1) -> Difference:
     return difference(
         scored(before), scored(after), lambda rng: rng.integers(0, N, N), BAR,
-        n_rows=N, n_resamples=400, seed=0,
+        n_rows=N, n_resamples=400, n_tried=n_tried, seed=0,
     )  # fmt: skip
 
 
@@ -45,6 +45,21 @@ def test_the_interval_is_of_the_change_and_has_the_width_of_a_paired_difference(
     assert found.change == pytest.approx(-0.02)
     assert found.high - found.low == pytest.approx(2 * 1.645 * deviation, rel=0.15)
     assert found.kept == pytest.approx(0.38 / 0.40)
+    assert found.level == pytest.approx(0.90)
+
+
+def test_the_more_are_tried_the_wider_the_interval_that_each_must_keep_within() -> None:
+    one, four = compare(first(900), first(868)), compare(first(900), first(868), n_tried=4)
+    deviation = np.sqrt(0.032 * 0.968 / N)
+    assert four.high - four.low == pytest.approx(2 * 2.241 * deviation, rel=0.15)  # 1.25 % a side
+    assert four.level == pytest.approx(0.975)
+    assert one.change == four.change
+
+
+@pytest.mark.parametrize(("n_tried", "verdict"), [(1, "kept"), (4, "unclear")])
+def test_what_is_kept_alone_is_unclear_among_four(n_tried: int, verdict: str) -> None:
+    found = compare(first(900), first(871), n_tried=n_tried)
+    assert verdict_of(found, is_smaller_or_faster=True) == verdict
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,11 @@ class Difference(Record):
     before: Annotated[float, Field(description="The original's.")]
     after: Annotated[float, Field(description="The compressed one's.")]
     change: Annotated[float, Field(description="By how much it got better; below 0 is worse.")]
-    low: Annotated[float, Field(description="Lower end of its 90 % bootstrap interval.")]
+    low: Annotated[float, Field(description="Lower end of its bootstrap interval.")]
     high: Annotated[float, Field(description="Upper end.")]
+    level: Annotated[
+        float, Field(gt=0, lt=1, description="Of the interval: 0.9; more if several are tried.")
+    ]
     margin: Annotated[
         float, Field(ge=0, description="How much worse it may get: tolerance times the gain.")
     ]

@@ -19,7 +19,7 @@ from ml_orchestrator.orchestration.trust import trusted_types
 from ml_orchestrator.serving.loader import load_model
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.training.holdout import baseline_scores, fit, predict
-from ml_orchestrator.training.intervals import n_resamples, resampling
+from ml_orchestrator.training.intervals import resampling
 from ml_orchestrator.training.job import Job, prepare
 from ml_orchestrator.training.metrics import Predictions
 from ml_orchestrator.training.models import TrainingSpec, TrainingSummary
@@ -27,6 +27,7 @@ from ml_orchestrator.training.models import TrainingSpec, TrainingSummary
 __all__ = ["Case", "Origin", "load_case", "origin_of", "refuse_looking_back"]
 
 SUMMARY_FILE = "summary.json"
+N_RESAMPLES = 500
 SAME = 1e-6  # relative difference of two scores up to which the rows are taken to be the same
 
 
@@ -91,11 +92,14 @@ class Case:
         return table.metric.compute(predict(model, table.features.iloc[rows], table, rows))
 
     def draws(self) -> tuple[Callable[[np.random.Generator], Rows], int]:
-        """Return what draws held-out rows anew, groups and times kept together, and how often."""
+        """Return what draws held-out rows anew, groups and times kept together, and how often.
+
+        As often for many rows as for few: the ends of an interval lie far out.
+        """
         table, rows = self.job.table, self.job.split.test
         groups = None if table.groups is None else table.groups[rows]
         draw = resampling(len(rows), groups, is_ordered=table.times is not None)
-        return draw, n_resamples(len(rows))
+        return draw, N_RESAMPLES
 
     def refitted(self) -> Any:
         """Return a model made like this one, but without the rows that choices are made by.

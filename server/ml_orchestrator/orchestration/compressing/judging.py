@@ -66,7 +66,8 @@ def compress(
 
     A method that cannot be used on this version is reported so; the others go on. The winner is
     the smallest, or the quickest for one row, of those that keep the quality, else of those that
-    may. Held-out scores choose nothing but who takes part, so they stay honest.
+    may. Held-out scores choose nothing but who takes part, and the more methods are asked for, the
+    wider the interval that each must keep within.
 
     Raises:
         InvalidInputError: the version is no better than its baseline, so nothing can be kept.
@@ -86,7 +87,7 @@ def compress(
             reports.append(MethodReport(method=method, verdict="not possible", summary=str(error)))
             continue
         tell(start + 0.85 * share, f"Measuring {made[method].what} beside the original.")
-        reports.append(_judged(case, method, made[method], tolerance, seed))
+        reports.append(_judged(case, method, made[method], tolerance, len(methods), seed))
     winner = _winner(reports, prefer)
     return Compressed(
         CompressionReport(
@@ -108,7 +109,9 @@ def _part_of(tell: Tell, start: float, share: float) -> Tell:
     return lambda part, text: tell(start + share * part, text)
 
 
-def _judged(case: Case, method: Method, made: Made, tolerance: float, seed: int) -> MethodReport:
+def _judged(
+    case: Case, method: Method, made: Made, tolerance: float, n_tried: int, seed: int
+) -> MethodReport:
     size = Size(before=size_bytes(case.model), after=size_bytes(made.model))
     took = latency(case.model.predict, made.model.predict, case.unseen)
     draw, n_draws = case.draws()
@@ -119,6 +122,7 @@ def _judged(case: Case, method: Method, made: Made, tolerance: float, seed: int)
         case.bar(tolerance),
         n_rows=len(case.job.split.test),
         n_resamples=n_draws,
+        n_tried=n_tried,
         seed=seed,
     )
     gains = max(size.ratio, took.single_ratio) >= NOTICEABLE
@@ -164,9 +168,9 @@ def _sentence(verdict: Verdict, made: Made, size: Size, took: Latency, found: Di
     return (
         f"{what}. {_SAID[verdict]}: {found.metric} {found.after:.4g} after {found.before:.4g}, "
         f"which is {found.kept:.1%} of the gain over the baseline (change {found.change:+.3g}, "
-        f"90 % interval {found.low:+.3g} to {found.high:+.3g}, {-found.margin:.3g} allowed, "
-        f"{found.n:,} held-out rows). {size.after:,} bytes after {size.before:,} "
-        f"({_times(size.ratio, 'smaller', 'larger')}); one row in {took.single_after:.2f} ms after "
+        f"{100 * found.level:.3g} % interval {found.low:+.3g} to {found.high:+.3g}, "
+        f"{-found.margin:.3g} allowed, {found.n:,} held-out rows). "
+        f"{size.after:,} bytes after {size.before:,} ({_times(size.ratio, 'smaller', 'larger')}); one row in {took.single_after:.2f} ms after "
         f"{took.single_before:.2f} ({_times(took.single_ratio, 'faster', 'slower')})."
     )
 
