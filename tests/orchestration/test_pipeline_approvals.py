@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ml_orchestrator.orchestration._dbos.client import RunClient
+from ml_orchestrator.orchestration.execution import Job
 from ml_orchestrator.orchestration.people import open_approvals
 from ml_orchestrator.orchestration.pipelines.approving import PipelineApprovals
+from ml_orchestrator.orchestration.pipelines.performing import Performer
+from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
 from ml_orchestrator.orchestration.pipelines.units import Unit
+from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 
 UNIT = Unit(
@@ -48,3 +54,46 @@ def test_a_person_is_not_asked_again_when_the_worker_dies_before_it_is_recorded(
     assert before == {"output": {"approval_id": asked.id, "approved_by": "ann"}}
     assert persons.pending() == ()
     assert next_worker.ask(replace(UNIT, run_attempt=2)).id != asked.id
+
+
+@pytest.fixture
+def performer(database: Database, tmp_path: Path) -> Performer:
+    async def execute(job: Job) -> dict[str, Any]:
+        raise AssertionError("nothing is to be executed")
+
+    settings = Settings.read({}, home=tmp_path, project_dir=tmp_path)
+    return Performer(settings, database, execute)
+
+
+async def test_who_did_not_decide_in_time_is_asked_no_more_and_others_still_are(
+    database: Database, performer: Performer
+) -> None:
+    late = replace(UNIT, item=1, inputs={"question": "Take 1?"}, timeout_s=0.3)
+    other = replace(UNIT, item=10, inputs={"question": "Take 10?"})
+    waiting = PipelineApprovals(database).ask(other)
+    found = await performer.perform(late)
+    persons = open_approvals(database)
+    withdrawn = [each for each in persons.recent() if each.id != waiting.id]
+
+    assert found == {"error": "Nobody decided within timeout_s (0.3 s)."}
+    assert [(each.state, each.reason) for each in withdrawn] == [
+        ("expired", "withdrawn: nobody decided")
+    ]
+    assert persons.pending() == (waiting,)
+
+
+def test_a_run_cancelled_without_a_worker_asks_nobody_any_more(
+    database: Database, tmp_path: Path
+) -> None:
+    settings = Settings.read({}, home=tmp_path, project_dir=tmp_path)
+    asking = {"ask": {"uses": "approval", "with": {"question": "Go on?"}}}
+    planned = plan_pipeline({"name": "tested", "steps": asking}, {}, settings)
+    client = RunClient(settings)
+    client.start_pipeline("run-1", planned, actor="tester")
+    asked = PipelineApprovals(database).ask(UNIT)  # as the worker did that died since
+    status = client.cancel("run-1")
+    client.close()
+
+    assert status.state == "cancelled"
+    assert open_approvals(database).pending() == ()
+    assert open_approvals(database).find(asked.id).reason == "withdrawn: the run was cancelled"

@@ -24,11 +24,13 @@ from ml_orchestrator.orchestration._dbos.database import (
     prepare,
     typed,
 )
-from ml_orchestrator.orchestration.attempts import next_of
+from ml_orchestrator.orchestration.attempts import first_of, next_of
 from ml_orchestrator.orchestration.bell import ring
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.models import RunList, RunStatus
 from ml_orchestrator.orchestration.moments import time_of
+from ml_orchestrator.orchestration.pipelines.approving import PipelineApprovals
+from ml_orchestrator.orchestration.pipelines.models import APPROVAL
 from ml_orchestrator.orchestration.statuses import (
     brief_status,
     carried_over,
@@ -38,7 +40,7 @@ from ml_orchestrator.orchestration.statuses import (
 from ml_orchestrator.orchestration.versions import foreign_version
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, Workflow
 from ml_orchestrator.settings import Settings
-from ml_orchestrator.storage.engine import timestamp
+from ml_orchestrator.storage.engine import open_database, timestamp
 from ml_orchestrator.telemetry.spans import is_tracing
 
 if TYPE_CHECKING:  # opened where a pipeline is wanted
@@ -57,7 +59,7 @@ class RunClient:
         prepare(settings)
         self._client = connect(settings)
         self._launcher = WorkerLauncher(settings)
-        self._home = settings.home
+        self._settings = settings
 
     def close(self) -> None:
         """Give connections back."""
@@ -134,7 +136,7 @@ class RunClient:
             options["otel_context"] = otel.get_current()
         self._refuse_if_full(queue, run_id)
         self._client.enqueue(options, plan)
-        ring(self._home)
+        ring(self._settings.home)
         found = self._row(run_id)
         unlike = {name: plan[name] for name in ("requested_at", "version") if name in plan}
         if plan_of(found) | unlike != plan:
@@ -179,15 +181,20 @@ class RunClient:
     def cancel(self, run_id: str) -> RunStatus:
         """Cancel a run that is not over; a second time changes nothing.
 
+        What it asked of a person is withdrawn here: maybe no worker is there to do it.
+
         Raises:
             NotFoundError: there is no such run.
             ConflictError: it ended before it could be cancelled, or another tool stops it.
         """
-        _refuse_to_cut(plan_of(self._row(run_id)), run_id)
+        plan = plan_of(self._row(run_id))
+        _refuse_to_cut(plan, run_id)
         self._client.cancel_workflow(run_id)
         status = self.status(run_id)
         if status.state != "cancelled":
             raise ConflictError(f"Run {run_id} cannot be cancelled: it has {status.state}.")
+        if "pipeline" in plan:
+            _ask_nobody_more(self._settings, plan, run_id)
         return status
 
     @typed
@@ -214,7 +221,7 @@ class RunClient:
         if status.state not in ("cancelled", "failed"):
             raise ConflictError(f"Run {run_id} needs no resuming: it is {status.state}.")
         self._client.resume_workflow(run_id, queue_name=_queue_of(plan))
-        ring(self._home)
+        ring(self._settings.home)
         return self.status(run_id)
 
     def _try_again(self, row: WorkflowStatus, queue: str) -> RunStatus:
@@ -236,7 +243,7 @@ class RunClient:
                 )
         except IntegrityError as error:
             raise ConflictError(f"Run {run_id} is being resumed as {following}.") from error
-        ring(self._home)
+        ring(self._settings.home)
         return self.status(following)
 
     @typed
@@ -291,6 +298,20 @@ def _refuse_to_cut(plan: dict[str, Any], run_id: str) -> None:
             f"Run {run_id} of {workflow.name!r} is stopped by {workflow.stopped_by}, which leaves "
             "nothing half done."
         )
+
+
+def _ask_nobody_more(settings: Settings, plan: dict[str, Any], run_id: str) -> None:
+    steps = plan["pipeline"]["spec"]["steps"]
+    asking = [name for name, step in steps.items() if step["uses"] == APPROVAL]
+    if not asking:
+        return
+    database = open_database(settings.state_url, settings.home)
+    try:
+        approvals = PipelineApprovals(database)
+        for name in asking:
+            approvals.withdraw(first_of(run_id), name)
+    finally:
+        database.close()
 
 
 def _creation(run: RunStatus) -> str:

@@ -44,7 +44,7 @@ class PipelineApprovals:
         return self._approvals.request(
             subject=subject,
             digest=digest,
-            summary=f"Run {unit.run_id} of pipeline {unit.pipeline!r}, step {unit.step!r}: "
+            summary=f"Run {unit.run_id} of pipeline {unit.pipeline!r}, step {unit.name!r}: "
             f"{unit.inputs['question']}{shown}",
             requested_by=unit.actor,
         )
@@ -71,8 +71,16 @@ class PipelineApprovals:
 
     def withdraw(self, run_id: str, step: str) -> None:
         """Ask nobody any more about a step of a run that was cancelled."""
+        self._withdraw(run_id, step, because="withdrawn: the run was cancelled")
+
+    def give_up(self, unit: Unit) -> None:
+        """Ask nobody any more about a unit that waited for as long as it may."""
+        said = f"step {unit.name!r}: "  # the other items of the step may wait longer
+        self._withdraw(unit.run_id, unit.step, because="withdrawn: nobody decided", naming=said)
+
+    def _withdraw(self, run_id: str, step: str, *, because: str, naming: str = "") -> None:
         self._approvals.withdraw(
-            _subject(run_id, step), states=("pending",), because="withdrawn: the run was cancelled"
+            _subject(run_id, step), states=("pending",), because=because, naming=naming
         )
 
 

@@ -81,8 +81,12 @@ class Performer:
         inputs = await asyncio.to_thread(_checked_inputs, unit)
         if unit.uses != APPROVAL:
             return await self._output(unit, inputs)
-        async with asyncio.timeout(unit.timeout_s):
-            return await self._approved(unit)
+        try:
+            async with asyncio.timeout(unit.timeout_s):
+                return await self._approved(unit)
+        except TimeoutError:
+            await asyncio.to_thread(self._approvals.give_up, unit)
+            raise
 
     async def _output(self, unit: Unit, inputs: dict[str, Any]) -> dict[str, Any]:
         key = await asyncio.to_thread(self._key, unit, inputs) if unit.cache else None
