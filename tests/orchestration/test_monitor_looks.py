@@ -14,6 +14,7 @@ from ml_orchestrator.health.monitors.models import Look, read_spec
 from ml_orchestrator.health.monitors.store import MonitorStore
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.orchestration.baselines import BaselineKeeper
+from ml_orchestrator.orchestration.monitors import looking
 from ml_orchestrator.orchestration.monitors.acting import AlertActions
 from ml_orchestrator.orchestration.monitors.desk import MonitorDesk
 from ml_orchestrator.orchestration.monitors.looking import look_once
@@ -206,6 +207,25 @@ def test_what_cannot_be_read_counts_as_no_data_and_says_why(bench: Bench) -> Non
     look = bench.look()
     assert look.verdict == "no_data"
     assert look.summary.startswith("It cannot be judged: ")
+
+
+def test_two_looks_at_once_at_the_same_data_count_as_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put(open_after=2, of=2)
+    bench.write("now.csv", bench.rows(shift=2.0))
+    inner = looking.judge
+
+    def judged_beside_another(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(looking, "judge", inner)
+        assert bench.look().verdict == "bad"
+        return inner(*args, **kwargs)
+
+    monkeypatch.setattr(looking, "judge", judged_beside_another)
+    look_once(bench.settings, bench.store, "m", run_id="run-late")
+
+    assert [look.verdict for look in bench.store.looks("m", limit=5)] == ["unchanged", "bad"]
+    assert bench.store.open_alerts() == []
 
 
 def test_calibrated_limits_are_kept_for_looks_of_the_same_size(

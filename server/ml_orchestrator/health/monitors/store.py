@@ -169,8 +169,12 @@ class MonitorStore:
         seen: dict[str, Any] | None = None,
         limits: dict[str, Any] | None = None,
         version: int | None = None,
+        seen_before: dict[str, Any] | None = None,
     ) -> Monitor:
         """Record a look with what follows from it, whole; the same run records once.
+
+        Where another look has recorded meanwhile, what both looked at counts once: this one says
+        "unchanged".
 
         Args:
             name: of the monitor.
@@ -180,6 +184,7 @@ class MonitorStore:
             limits: what was calibrated; None leaves it.
             version: where the alias that an alert takes back points; 0 for unset, None if that
                 is not known.
+            seen_before: what was seen when this look began; None does not compare it.
 
         Raises:
             NotFoundError: the monitor was removed meanwhile.
@@ -189,7 +194,11 @@ class MonitorStore:
 
         def work(connection: Connection) -> Monitor:
             row = _get(connection, name)
-            if not _is_recorded(connection, run_id):
+            if _is_recorded(connection, run_id):
+                return _monitor(row)
+            if look.verdict in ("good", "bad") and _was_overtaken(row, seen_before):
+                self._add(connection, row, _overtaken(look), run_id, {}, None)
+            else:
                 self._add(connection, row, look, run_id, given, version)
             return _monitor(_get(connection, name))
 
@@ -331,6 +340,15 @@ def _judges_otherwise(before: MonitorSpec, after: MonitorSpec) -> bool:
 def _is_recorded(connection: Connection, run_id: str) -> bool:
     query = select(monitor_looks.c.seq).where(monitor_looks.c.run_id == run_id)
     return connection.execute(query).first() is not None
+
+
+def _was_overtaken(row: Row[Any], seen_before: dict[str, Any] | None) -> bool:
+    return seen_before is not None and _condition(row).seen != seen_before
+
+
+def _overtaken(look: Look) -> Look:
+    said = "Another look was recorded while this one looked, so its finding is not counted."
+    return look.model_copy(update={"verdict": "unchanged", "summary": said, "findings": ()})
 
 
 def _open_kind(connection: Connection, name: str) -> Any:

@@ -39,7 +39,15 @@ def look_once(
         return monitor
     look, seen, limits = _looked(settings, monitor, now())
     version = _version_to_leave(settings, monitor) if look.verdict == "bad" else None
-    return store.record(name, look, run_id=run_id, seen=seen, limits=limits, version=version)
+    return store.record(
+        name,
+        look,
+        run_id=run_id,
+        seen=seen,
+        limits=limits,
+        version=version,
+        seen_before=monitor.condition.seen,
+    )
 
 
 def _looked(
