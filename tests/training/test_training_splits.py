@@ -6,6 +6,8 @@ import pytest
 from tests.training.tables import dataset_of
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.training.intervals import cluster_numbers, holdout_intervals
+from ml_orchestrator.training.metrics import METRICS, Predictions
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.splits import Split, learnable, plan_split
 from ml_orchestrator.training.table import TrainingTable, prepare_table
@@ -111,6 +113,28 @@ def test_groups_stay_on_one_side_of_every_split(target: str, seed: int) -> None:
     assert "person" not in table.features
     for a, b in [(split.train, split.test), *split.folds]:
         assert not set(groups[a]) & set(groups[b])
+
+
+@pytest.mark.parametrize("given", [{}, {"group_column": "shop"}])
+def test_rows_of_one_time_are_resampled_together(given: dict[str, str]) -> None:
+    """Ten shops on each of 100 days, and the same error for all on one day."""
+    frame = pl.DataFrame({"day": np.arange(1000) // 10, "shop": np.arange(1000) % 10})
+    noise = np.random.default_rng(0).normal(size=1000)
+    split, table = split_of(frame.with_columns(x=noise, amount=noise), time_column="day", **given)
+    assert table.groups is not None
+    assert table.times is not None
+    days, groups = table.times[split.test], table.groups[split.test]
+
+    clusters = cluster_numbers(len(days), groups, is_ordered=True)
+    errors = np.random.default_rng(1).normal(size=100)[days.astype(int)]
+    off = Predictions(errors, np.zeros(200), np.empty((200, 0)))
+    found = holdout_intervals([METRICS["mae"]], off, groups=groups, is_ordered=True, seed=0)["mae"]
+
+    assert len(np.unique(clusters)) == 20 // 3  # blocks of the third root of 20 days
+    assert np.all(np.diff(clusters) >= 0)
+    assert all(len(np.unique(clusters[days == day])) == 1 for day in np.unique(days))
+    of_days = np.abs(errors[::10]).std() / np.sqrt(20)
+    assert found.high - found.low > 0.7 * 2 * 1.96 * of_days
 
 
 def test_classes_keep_their_shares_in_every_part() -> None:

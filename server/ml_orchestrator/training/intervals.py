@@ -31,7 +31,7 @@ def holdout_intervals(
 
     Rows that hang together are drawn together, or the interval would be too narrow: whole
     groups where ``groups`` of shape ``(n_rows,)`` is given, blocks of neighbours in time where
-    the rows ``is_ordered``.
+    the rows ``is_ordered``; with both, groups are the rows of one time, blocks of whole times.
 
     Reference: B. Efron, R. Tibshirani, An introduction to the bootstrap, 1993.
     """
@@ -83,14 +83,21 @@ def cluster_numbers(
 def _clusters(
     n_rows: int, groups: NDArray[Any] | None, *, is_ordered: bool
 ) -> list[NDArray[np.int64]]:
-    rows = np.arange(n_rows)
-    if groups is not None:
-        order = np.argsort(groups, kind="stable")
-        starts = np.flatnonzero(groups[order][1:] != groups[order][:-1]) + 1
-        return np.split(order, starts)
-    if is_ordered:
-        return np.array_split(rows, max(2, n_rows // max(1, round(n_rows ** (1 / 3)))))
-    return np.array_split(rows, n_rows)
+    if groups is None:
+        rows = np.arange(n_rows)
+        return _blocks(rows) if is_ordered else np.array_split(rows, n_rows)
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(groups[order][1:] != groups[order][:-1]) + 1
+    if is_ordered and len(starts):
+        firsts = [block[0] for block in _blocks(np.arange(len(starts) + 1))[1:]]
+        starts = starts[np.array(firsts) - 1]
+    return np.split(order, starts)
+
+
+def _blocks(ordered: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return neighbours, at least two blocks, each of about the third root of their number."""
+    n = len(ordered)
+    return np.array_split(ordered, max(2, n // max(1, round(n ** (1 / 3)))))
 
 
 def _interval(estimate: float, draws: list[float], *, n: int) -> Interval:

@@ -88,18 +88,26 @@ def times_of(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.float64] | N
 
 
 def groups_of(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.int64] | None:
-    """Return a number for each group, by row; None where no groups are asked for.
+    """Return a number for each group, by row; None where each row is one of its own.
 
-    Nor where rows are in time order: the column names series then, of which each has its past
-    among the rows to learn from and its future among those to predict.
+    Where rows are in time order, a group is the rows of one time, and its number that of the time:
+    the group column names series then, of which each has its past among the rows to learn from
+    and its future among those to predict.
     """
-    if spec.group_column is None or spec.time_column is not None:
+    if spec.time_column is not None:
+        times = frame[spec.time_column]
+        return None if times.n_unique() == len(times) else _ranks(times)
+    if spec.group_column is None:
         return None
     column = frame[spec.group_column]
     if column_kind(column) == "unsupported":
         raise InvalidInputError(f"The group column {column.name!r} is {column.dtype}.")
-    groups: NDArray[np.int64] = column.rank("dense").cast(pl.Int64).to_numpy()
-    return groups
+    return _ranks(column)
+
+
+def _ranks(column: pl.Series) -> NDArray[np.int64]:
+    ranks: NDArray[np.int64] = column.rank("dense").cast(pl.Int64).to_numpy()
+    return ranks
 
 
 def weights_of(

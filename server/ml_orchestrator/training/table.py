@@ -41,8 +41,8 @@ class TrainingTable:
     may look back at it.
     ``labels`` holds the target as the pipeline sees and returns it; ``codes`` the same as
     class codes from 0 (classification) or as floats (regression). ``times`` and ``groups``
-    are numbers that order or group the rows, ``weights`` say how much each counts, where the spec
-    asks for it.
+    are numbers that order or group the rows (in time order, those of one time), ``weights`` say
+    how much each counts, where the spec asks for it.
     """
 
     frame: pl.DataFrame
