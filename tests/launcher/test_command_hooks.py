@@ -267,6 +267,21 @@ def test_sockets_of_clients_that_have_ended_are_swept(session: Session, runtime:
     assert not stale.exists()
 
 
+@pytest.mark.parametrize("name", ["9" * 30, "9" * 200, "²"])
+def test_a_file_that_is_no_clients_stays_and_stops_nobody(
+    session: Session, runtime: Path, name: str
+) -> None:
+    place = Path(socket_of(os.getpid(), environ(runtime)))
+    place.parent.mkdir(mode=0o700)
+    (other := place.with_name(f"{name}.sock")).touch()
+    listener = HookListener(session, str(place))
+    listener.start()
+    assert place.exists()
+    listener.close()
+
+    assert other.exists()
+
+
 # The whole: program, launcher and server.
 
 

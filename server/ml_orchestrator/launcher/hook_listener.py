@@ -131,11 +131,11 @@ def _sweep(folder: Path) -> None:
     """Remove sockets of clients that have ended; their launchers were killed."""
     for file in folder.iterdir():
         client = file.name.partition(".sock")[0]
-        if not client.isdigit():
+        if not client.isdecimal():
             continue
         try:
             os.kill(int(client), 0)
         except ProcessLookupError:
             file.unlink(missing_ok=True)
-        except PermissionError:  # another user's process has the number by now
-            continue
+        except (PermissionError, OverflowError, ValueError):
+            continue  # another user's process has the number by now, or it is none of a process
