@@ -170,8 +170,9 @@ def _sentence(verdict: Verdict, made: Made, size: Size, took: Latency, found: Di
         f"which is {found.kept:.1%} of the gain over the baseline (change {found.change:+.3g}, "
         f"{100 * found.level:.3g} % interval {found.low:+.3g} to {found.high:+.3g}, "
         f"{-found.margin:.3g} allowed, {found.n:,} held-out rows). "
-        f"{size.after:,} bytes after {size.before:,} ({_times(size.ratio, 'smaller', 'larger')}); one row in {took.single_after:.2f} ms after "
-        f"{took.single_before:.2f} ({_times(took.single_ratio, 'faster', 'slower')})."
+        f"{size.after:,} bytes after {size.before:,} ({_times(size.ratio, 'smaller', 'larger')}); "
+        f"one row in {took.single_after:.2f} ms after {took.single_before:.2f} "
+        f"({_times(took.single_ratio, 'faster', 'slower')})."
     )
 
 
