@@ -14,6 +14,7 @@ from ml_orchestrator.orchestration.pipelines.approving import PipelineApprovals
 from ml_orchestrator.orchestration.pipelines.performing import Performer
 from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
 from ml_orchestrator.orchestration.pipelines.units import Unit
+from ml_orchestrator.registry.approvals import MAX_TEXT
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 
@@ -97,3 +98,18 @@ def test_a_run_cancelled_without_a_worker_asks_nobody_any_more(
     assert status.state == "cancelled"
     assert open_approvals(database).pending() == ()
     assert open_approvals(database).find(asked.id).reason == "withdrawn: the run was cancelled"
+
+
+def test_a_person_sees_that_evidence_goes_on_and_no_hidden_characters(database: Database) -> None:
+    asking = PipelineApprovals(database)
+    long = asking.ask(replace(UNIT, inputs={"question": "Go on?", "evidence": "e" * 3_000}))
+    odd = {"question": "\x1b[2K\u202e" * 200, "evidence": "\u200b" * 900}
+    hidden = asking.ask(replace(UNIT, inputs=odd))
+    short = asking.ask(replace(UNIT, inputs={"question": "Go on?", "evidence": [1, 2]}))
+
+    assert long.summary.endswith("e [... 1,002 more characters]")
+    assert short.summary.endswith("Go on? Evidence: [1, 2]")
+    assert not set(hidden.summary) & set("\x1b\u202e\u200b")
+    assert "\\x1b[2K\\u202e" in hidden.summary
+    assert hidden.summary.count("more characters]") == 2
+    assert len(hidden.summary) < MAX_TEXT

@@ -11,10 +11,11 @@ from ml_orchestrator.orchestration.pipelines.units import Unit
 from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.storage.engine import Database
 from ml_orchestrator.storage.schema import approvals
+from ml_orchestrator.text import clean
 
 __all__ = ["PipelineApprovals"]
 
-MAX_EVIDENCE = 2_000
+MAX_QUESTION, MAX_EVIDENCE = 1_500, 2_000  # characters of each that are shown
 _SUBJECT = "run:{run_id}:{step}"
 
 
@@ -33,11 +34,13 @@ class PipelineApprovals:
         """Return the approval of a step, asked for now unless it was.
 
         One that is used already is found again: its worker died before the step was recorded.
+        What the person reads has no hidden characters, and says where it is cut.
         """
         evidence = json.dumps(unit.inputs.get("evidence"), ensure_ascii=False, sort_keys=True)
         asked = [unit.run_id, unit.run_attempt, unit.digest, unit.step, dict(unit.inputs)]
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-        shown = "" if evidence == "null" else f" Evidence: {evidence[:MAX_EVIDENCE]}"
+        question = _shown(unit.inputs["question"], MAX_QUESTION)
+        shown = "" if evidence == "null" else f" Evidence: {_shown(evidence, MAX_EVIDENCE)}"
         subject = _subject(unit.run_id, unit.step)
         if used := self._used(subject, digest):
             return self._approvals.find(used)
@@ -45,7 +48,7 @@ class PipelineApprovals:
             subject=subject,
             digest=digest,
             summary=f"Run {unit.run_id} of pipeline {unit.pipeline!r}, step {unit.name!r}: "
-            f"{unit.inputs['question']}{shown}",
+            f"{question}{shown}",
             requested_by=unit.actor,
         )
 
@@ -82,6 +85,12 @@ class PipelineApprovals:
         self._approvals.withdraw(
             _subject(run_id, step), states=("pending",), because=because, naming=naming
         )
+
+
+def _shown(text: str, most: int) -> str:
+    cleaned = clean(text).text
+    n_more = len(cleaned) - most
+    return cleaned if n_more <= 0 else f"{cleaned[:most]} [... {n_more:,} more characters]"
 
 
 def _subject(run_id: str, step: str) -> str:
