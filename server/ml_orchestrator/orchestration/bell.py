@@ -12,7 +12,8 @@ from pathlib import Path
 __all__ = ["answer", "ring"]
 
 FILE = "worker.bell"
-LISTEN_S = 0.02
+LISTEN_S, IDLE_LISTEN_S = 0.02, 0.2
+SLOWER = 1.01  # each wait over the last: about 20 s after a ring they are as long as they get
 _log = logging.getLogger(__name__)
 
 
@@ -25,12 +26,16 @@ def ring(home: Path) -> None:
 
 
 def answer(home: Path, look: Callable[[], None], ended: threading.Event) -> None:
-    """Call ``look`` after each ring until ``ended``; rings in quick succession may count as one."""
-    heard = _rung_at(home)
-    while not ended.wait(LISTEN_S):
+    """Call ``look`` after each ring until ``ended``; rings in quick succession may count as one.
+
+    The longer nobody rings, the less often it is listened.
+    """
+    heard, wait_s = _rung_at(home), LISTEN_S
+    while not ended.wait(wait_s):
+        wait_s = min(wait_s * SLOWER, IDLE_LISTEN_S)
         rung = _rung_at(home)
         if rung != heard:
-            heard = rung
+            heard, wait_s = rung, LISTEN_S
             look()
 
 
