@@ -169,9 +169,27 @@ def test_a_hooks_answer_goes_to_the_hook_and_not_to_the_client(
 def test_where_the_client_calls_hooks_itself_there_is_nothing_to_do(session: Session) -> None:
     server = start(session)
     session.receive(request(2, "tools/call", name="hook_start", arguments=AGENT))
+    session.pass_on(answer_to({"id": 2}))
 
     assert session.call_hook("hook_start", AGENT, LIMIT_S) == {}
     assert [m["id"] for m in server.messages if m.get("method") == "tools/call"] == [2]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_refused"), [("hook_unknown", False), ("hook_start", True), ("hook_bind", True)]
+)
+def test_a_call_that_is_no_hook_or_is_refused_leaves_hook_programs_on(
+    session: Session, name: str, is_refused: bool
+) -> None:
+    server = start(session)
+    session.receive(request(2, "tools/call", name=name, arguments=AGENT))
+    answer = answer_to({"id": 2})
+    session.pass_on(answer.replace(b'"isError":false', b'"isError":true') if is_refused else answer)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = ask(session, pool)
+        session.pass_on(answer_to(call_of(server)))
+        assert waiting.result(LIMIT_S)["result"]["content"]
 
 
 def test_a_hook_that_waits_too_long_is_withdrawn(session: Session, client: Pipe) -> None:
