@@ -47,7 +47,7 @@ def verdict_on(
     """
     needs = {each: settled[each] for each in plan.needs[name]}
     if lost := [each for each, found in needs.items() if _is_lost(found)]:
-        return _skipped(f"{', '.join(lost)} did not succeed")
+        return _skipped(f"{', '.join(lost)} did not succeed", is_lost=True)
     if needs and all(found.state == "skipped" for found in needs.values()):
         return _skipped(f"{', '.join(needs)} was skipped")
     condition = plan.spec.steps[name].when
@@ -110,6 +110,5 @@ def _is_lost(found: Settled) -> bool:
     return found.state == "failed" or (found.state == "skipped" and found.error is not None)
 
 
-def _skipped(because: str) -> Verdict:
-    is_for_failure = because.endswith("did not succeed")
-    return Verdict(Settled("skipped", because=because, error=because if is_for_failure else None))
+def _skipped(because: str, *, is_lost: bool = False) -> Verdict:
+    return Verdict(Settled("skipped", because=because, error=because if is_lost else None))
