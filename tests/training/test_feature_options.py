@@ -118,6 +118,15 @@ def test_no_pair_is_found_in_noise() -> None:
     assert n_found <= 2
 
 
+def test_few_large_values_of_noise_are_no_pair() -> None:
+    n_tables = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        features = pd.DataFrame(rng.lognormal(size=(200, 12)))
+        n_tables += len(PairFeatures().fit(features, rng.lognormal(size=200)).pairs_) > 0
+    assert n_tables <= 4  # 2 are expected at most
+
+
 def test_lines_use_a_planted_product_and_the_card_says_so(tmp_path: Path) -> None:
     model = trained(product(), tmp_path, trainers=("linear",), n_trials=8)
 

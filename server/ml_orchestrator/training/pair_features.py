@@ -14,6 +14,7 @@ MOST_COLUMNS = 200  # of which pairs are made, the first
 MOST_PAIRS = 10  # that are kept
 MOST_ROWS = 3_000  # that pairs are chosen on
 BEYOND_CHANCE = 1.0  # deviations above what the greatest of so many correlations is by chance
+N_SHUFFLES = 19  # of what is left; noise beats the greatest of them all once in twenty tables
 MOST_CLASSES = 10
 Matrix = NDArray[np.float64]
 
@@ -24,8 +25,9 @@ class PairFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Chosen while fitting are those that correlate most with what a line through all columns leaves
     of the target, of products of the columns less their means, and of ratios by columns that are
     all above or all below 0; only beyond what the greatest of so many correlations would be by
-    chance. Takes a frame of numbers, None or NaN where they are missing; a product or ratio with
-    a missing part, or by 0, is missing.
+    chance: by a formula, and with the same products where what is left is shuffled, 19 times, which
+    counts where few large values make a correlation. Takes a frame of numbers, None or NaN where
+    they are missing; a product or ratio with a missing part, or by 0, is missing.
     """
 
     def fit(self, X: pd.DataFrame, y: Any) -> "PairFeatures":  # noqa: N803 scikit-learn's
@@ -69,14 +71,20 @@ def _chosen(
     """Return the columns of each pair, shape ``(n_pairs, 2)``, and whether it is a ratio."""
     n_columns = min(values.shape[1], MOST_COLUMNS)
     left = _left_by_lines(values, targets)
+    n_left = left.shape[1]
+    left = np.hstack([left, *_shuffled(left)])
+    greatest = 0.0
     found: list[tuple[float, int, int, bool]] = []
     n_looked_at = 0
     for one, others, made, is_ratio in _candidates(values[:, :n_columns], middle[:n_columns]):
-        strengths = _correlations(made, left)
+        by_column = _correlations(made, left)
+        strengths = by_column[:, :n_left].max(axis=1)
+        greatest = max(greatest, float(by_column[:, n_left:].max()))
         n_looked_at += len(others)
         found += [(float(s), one, int(o), is_ratio) for s, o in zip(strengths, others, strict=True)]
     by_chance = np.sqrt(2 * np.log(max(n_looked_at, 2) * targets.shape[1])) + BEYOND_CHANCE
-    real = [entry for entry in found if entry[0] * np.sqrt(len(values)) > by_chance]
+    least = max(float(by_chance / np.sqrt(len(values))), greatest)
+    real = [entry for entry in found if entry[0] > least]
     real.sort(key=lambda entry: (-entry[0], *entry[1:]))
     best = real[:MOST_PAIRS]
     pairs = np.array([entry[1:3] for entry in best], dtype=np.int64).reshape(-1, 2)
@@ -107,15 +115,20 @@ def _left_by_lines(values: Matrix, targets: Matrix) -> Matrix:
     return targets - design @ weights
 
 
+def _shuffled(left: Matrix) -> list[Matrix]:
+    rng = np.random.default_rng(0)
+    return [left[rng.permutation(len(left))] for _ in range(N_SHUFFLES)]
+
+
 def _correlations(made: Matrix, left: Matrix) -> Matrix:
-    """Return the greatest correlation of each column with any of the targets, absolute."""
+    """Return the absolute correlation of each column made with each one that is left."""
     one = made - made.mean(axis=0)
     other = left - left.mean(axis=0)
     scale = np.sqrt((one**2).sum(axis=0))[:, None] * np.sqrt((other**2).sum(axis=0))[None, :]
     products = np.abs(one.T @ other)
     strengths: Matrix = np.divide(
         products, scale, out=np.zeros_like(products), where=np.isfinite(scale) & (scale > 1e-12)
-    ).max(axis=1)
+    )
     return strengths
 
 
