@@ -1,6 +1,9 @@
 """monitor_set and what health_get and the command line show of monitors, through the client."""
 
 import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -153,23 +156,39 @@ async def test_a_read_only_server_has_no_such_tool(settings: Settings) -> None:
         assert "monitor_set" not in [tool.name for tool in (await client.list_tools()).tools]
 
 
+@pytest.mark.parametrize(
+    ("happened", "said"),
+    [
+        ("UPDATE schedules SET next_due_at = '{long_ago}'", "no worker runs"),
+        ("UPDATE schedules SET last_error = 'Too many runs wait.'", "Too many runs wait."),
+        ("UPDATE schedules SET is_enabled = 0", "act resume"),
+        ("DELETE FROM schedules", "act resume"),
+        (
+            "UPDATE schedules SET last_due_at = '{now}'; "
+            "UPDATE monitors SET condition = replace(condition, '\"20', '\"19')",
+            "no look came",
+        ),
+    ],
+)
 async def test_a_monitor_that_nobody_lets_look_is_not_shown_as_healthy(
-    settings: Settings,
+    settings: Settings, happened: str, said: str
 ) -> None:
-    server = build_server(settings)
-    async with Client(server) as client:
+    moments = {
+        "long_ago": "2026-01-01T00:00:00.000000+00:00",
+        "now": datetime.now(UTC).isoformat(timespec="microseconds"),
+    }
+    async with Client(build_server(settings)) as client:
         await set_monitor(client, spec={**SPEC, "cron": None, "every_s": 600})
-        from ml_orchestrator.storage.engine import open_database
-
-        database = open_database(settings.state_url, settings.home)
-        with database.engine.begin() as connection:
-            connection.exec_driver_sql(
-                "UPDATE schedules SET next_due_at = '2026-01-01T00:00:00.000000+00:00'"
-            )
-        database.close()
+        with closing(sqlite3.connect(settings.home / "state.db")) as connection:
+            connection.executescript(happened.format(**moments))
         health = await call(client, "health_get", detail="detailed")
+        again = await set_monitor(client, act="resume")
 
-    assert health["monitors"]["monitors"][0]["state"] == "no_data"
+    (shown,) = health["monitors"]["monitors"]
+    assert shown["state"] == "no_data"
+    assert said in shown["schedule"]
+    if said == "act resume":
+        assert again["monitor"]["state"] == "waiting"
 
 
 def command(settings: Settings, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[Any, str]:

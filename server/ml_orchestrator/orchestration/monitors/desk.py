@@ -209,7 +209,8 @@ class MonitorDesk:
         last = self._store.looks(monitor.name, limit=1)
         next_at = None if monitor.is_paused or schedule is None else schedule.next_due_at
         state: MonitorState = monitor.condition.state
-        if next_at is not None and datetime.now(UTC) - next_at > OVERDUE and state != "alerting":
+        trouble = None if monitor.is_paused else _trouble(monitor, schedule, last)
+        if trouble and state != "alerting":
             state = "no_data"  # nobody looks: it is not known to be healthy
         return MonitorStatus(
             name=monitor.name,
@@ -217,12 +218,29 @@ class MonitorDesk:
             watch=monitor.spec.watch,
             state=state,
             is_paused=monitor.is_paused,
-            schedule=_cadence(monitor.spec).describe(),
+            schedule=_cadence(monitor.spec).describe() + (f"; {trouble}" if trouble else ""),
             next_look_at=next_at and next_at.isoformat(timespec="seconds"),
             n_looks=monitor.n_looks,
             last_look=last[0] if last else None,
             open_alert=next((a for a in open_alerts if a.monitor == monitor.name), None),
         )
+
+
+def _trouble(monitor: Monitor, schedule: Schedule | None, looks: Sequence[Look]) -> str | None:
+    """Return why a monitor that should look does not, and what helps; None if it does."""
+    if schedule is None or not schedule.is_enabled:
+        return "it is not planned: set it again, or let it go on by act resume"
+    if schedule.last_error is not None:
+        return f"its last look could not begin: {schedule.last_error}"
+    now = datetime.now(UTC)
+    if now - schedule.next_due_at > OVERDUE:
+        return "nobody lets it look: no worker runs, which a running server would start"
+    at = (*(look.at for look in looks), monitor.condition.last_data_at)
+    since = max(map(datetime.fromisoformat, at))
+    is_missing = schedule.last_due_at is not None and schedule.last_due_at > since
+    if is_missing and now - schedule.cadence.following(since) > OVERDUE:
+        return "no look came of its last time: see ml-orchestrator runs list and logs/worker.log"
+    return None
 
 
 def _check_name(name: str) -> None:
