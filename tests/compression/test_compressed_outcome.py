@@ -10,11 +10,13 @@ from tests.training.tables import dataset_of
 
 from ml_orchestrator.orchestration.compressing.case import Case, Origin
 from ml_orchestrator.orchestration.compressing.judging import Compressed, compress
+from ml_orchestrator.orchestration.compressing.methods import MAKERS, Made, Wish
 from ml_orchestrator.orchestration.compressing.outcome import as_trained
-from ml_orchestrator.training.holdout import columns_of, predict
+from ml_orchestrator.training.holdout import columns_of, fit, predict
 from ml_orchestrator.training.job import prepare
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.search import TrainedModel, train
+from ml_orchestrator.training.trainers import TRAINERS
 
 
 def case_of(frame: pl.DataFrame, folder: Path, **asked: object) -> Case:
@@ -94,3 +96,30 @@ def test_intervals_are_wider_for_two_methods_and_as_many_resamples_for_many_rows
     split = replace(series_case.job.split, test=np.arange(40_000) % 40)
     many = replace(series_case, job=replace(series_case.job, split=split))
     assert many.draws()[1] == series_case.draws()[1] == 500
+
+
+def test_a_student_that_was_exported_is_registered_with_its_own_score(
+    tmp_path: Path,
+) -> None:
+    frame = two_series().select("price", "y")
+    case = case_of(frame, tmp_path, trainers=("nearest",))
+    line = fit(
+        case.job.build({"trainer": "linear", **TRAINERS["linear"].first_params}),
+        case.job.table,
+        case.job.split.train,
+    )
+    student = Made(line, "linear", "linear", {}, score=-0.125)
+
+    graph = MAKERS["onnx"](case, Wish(0.2, 0, student), lambda *_: None)
+    report = compressed(case, "prune").report
+    summary = as_trained(case, Compressed(report, {"onnx": graph}), graph).summary
+
+    assert (summary.cv_score, summary.cv_fold_scores) == (-0.125, (-0.125,))
+    assert summary.members[0].cv_score == -0.125
+
+
+def test_a_version_that_was_exported_keeps_the_scores_of_its_folds(series_case: Case) -> None:
+    summary = registered(series_case, compressed(series_case, "onnx")).summary
+    before = series_case.origin.summary
+    assert (summary.cv_score, summary.cv_fold_scores) == (before.cv_score, before.cv_fold_scores)
+    assert len(summary.cv_fold_scores) == 3

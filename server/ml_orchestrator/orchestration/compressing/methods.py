@@ -159,7 +159,7 @@ def _exportable(case: Case, wish: Wish) -> Made:
     except InvalidInputError:
         if wish.student is None:
             raise
-        return replace(wish.student, what="the student", students=(), score=None)
+        return replace(wish.student, what="the student", students=())
     summary = case.origin.summary
     return Made(case.model, "the version", summary.trainer, summary.params)
 

@@ -31,7 +31,8 @@ def as_trained(case: Case, found: Compressed, made: Made) -> TrainedModel:
     """Return what is registered of a compressed model.
 
     Its summary is that of the version it came from with what is its own: held-out scores,
-    importances, slices and members. Cross-validated is its score on the rows it was chosen by.
+    importances, slices and members. Cross-validated is its score on the rows it was chosen by, an
+    exported student's that of the student, and an exported version's that of the version.
     """
     summary = _summary(case, found.report, made)
     card = model_card(case.origin.spec, summary, about=case.about)
@@ -103,7 +104,7 @@ def _summary(case: Case, report: CompressionReport, made: Made) -> TrainingSumma
             "trainer": made.trainer,
             "params": made.params,
             "cv_score": score,
-            "cv_fold_scores": (score,),
+            "cv_fold_scores": before.cv_fold_scores if made.score is None else (made.score,),
             "holdout": holdout_intervals(
                 standard_metrics(table.metric),
                 judged.predictions,
