@@ -196,6 +196,18 @@ def test_a_monitor_that_judges_otherwise_begins_anew_and_one_that_only_tells_oth
     assert (fresh.recent, fresh.state, fresh.seen) == ((), "waiting", {})
 
 
+def test_what_is_owed_in_the_name_of_a_former_owner_is_let_go(bench: Bench) -> None:
+    spec = bench.put(retrain={"params": {}}, roll_back={"model": "sales"})
+    bench.look("bb")
+    bench.store.put("sales", spec, owner="ann", is_paused=True)
+    assert bench.owed() == [("alert-1", ("tell", "retrain", "roll_back"))]
+
+    bench.store.put("sales", spec, owner="bob", is_paused=False)
+    assert bench.owed() == [("alert-1", ("tell",))]
+    (alert,) = bench.store.open_alerts()
+    assert "Not done any more: retrain, roll_back. The owner is bob now" in alert.events[-1]
+
+
 def test_a_removed_monitor_leaves_its_alerts_resolved(bench: Bench) -> None:
     bench.put()
     bench.look("bb")

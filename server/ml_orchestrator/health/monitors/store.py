@@ -72,6 +72,9 @@ class MonitorStore:
     def put(self, name: str, spec: MonitorSpec, *, owner: str, is_paused: bool) -> Monitor:
         """Keep a monitor. One that watches or judges otherwise than before begins anew.
 
+        What its alerts still owe in the name of another owner than before is let go, but for the
+        word that they opened or are over.
+
         Raises:
             InvalidInputError: there are 100 monitors already.
         """
@@ -95,6 +98,8 @@ class MonitorStore:
                 values |= {"name": name, "n_looks": 0, "created_at": now}
                 connection.execute(insert(monitors).values(values))
             else:
+                if row.owner != owner:
+                    self._let_go(connection, name, row.owner, owner)
                 connection.execute(update(monitors).where(monitors.c.name == name).values(values))
             return _monitor(_get(connection, name))
 
@@ -296,6 +301,19 @@ class MonitorStore:
         }
         connection.execute(update(alerts).where(alerts.c.id == row.id).values(values))
         self._tell(connection, row.id)
+
+    def _let_go(self, connection: Connection, name: str, before: str, owner: str) -> None:
+        """Strike off what nobody is left to answer for."""
+        query = select(alerts).where(alerts.c.monitor == name, alerts.c.owed != "[]")
+        for row in connection.execute(query).all():
+            owed: list[str] = json.loads(row.owed)
+            kept = [each for each in owed if _action(each).startswith("tell")]
+            if kept == owed:
+                continue
+            gone = ", ".join(_action(each) for each in owed if each not in kept)
+            said = f"Not done any more: {gone}. The owner is {owner} now, and was {before}."
+            values = {"owed": json.dumps(kept), "events": self._with_event(row, said)}
+            connection.execute(update(alerts).where(alerts.c.id == row.id).values(values))
 
     def _tell(self, connection: Connection, alert_id: str) -> None:
         row = connection.execute(select(alerts).where(alerts.c.id == alert_id)).one()
