@@ -19,6 +19,7 @@ from ml_orchestrator.orchestration.monitors.acting import AlertActions
 from ml_orchestrator.orchestration.monitors.desk import MonitorDesk
 from ml_orchestrator.orchestration.monitors.looking import look_once
 from ml_orchestrator.orchestration.monitors.opening import open_monitors
+from ml_orchestrator.orchestration.monitors.reading import check_watch
 from ml_orchestrator.serving.log_files import log_folder, write_file
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
@@ -105,6 +106,21 @@ def test_of_a_pattern_new_files_are_looked_at_together_once_they_are_enough(benc
     os.utime(path, (1_800_000_009,) * 2)
     assert (look := bench.look()).verdict == "bad"
     assert look.summary.startswith("160 new rows.")
+
+
+def test_a_pattern_outside_the_roots_tells_nothing_of_what_is_there(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    (other / "secret.csv").write_text("a\n1\n")
+    (bench.folder / "link").symlink_to(other)
+    for pattern in ("s*", "nosuch*", "*/s*"):
+        for folder in (str(other), "link"):
+            watch = f"{folder}/{pattern}"
+            spec = read_spec({"watch": watch, **DRIFT})
+            with pytest.raises(PathNotAllowedError) as refused:
+                check_watch(bench.settings, spec)
+            assert str(refused.value).startswith(f"Pattern '{watch}' is outside the allowed roots")
 
 
 def test_a_serving_log_is_looked_at_from_where_the_last_look_ended(bench: Bench) -> None:

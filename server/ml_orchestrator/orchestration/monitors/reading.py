@@ -1,6 +1,7 @@
 """What a monitor looks at: what is new since its last look, of a file, of files, or of a log."""
 
 import glob
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,11 +183,25 @@ def _matches(settings: Settings, pattern: str) -> list[_File]:
             f"Pattern {pattern!r} is not allowed: name files inside one folder of the roots, such "
             "as data/day-*.parquet, without '..' and '**'."
         )
+    _check_folder(settings, pattern)
     found = []
     for name in glob.glob(str(settings.roots[0] / pattern)):  # noqa: PTH207 it may be absolute
         path = resolve_allowed(name, settings.roots)
         found.append((path.stat().st_mtime_ns, path.name, path))
     return sorted(found)
+
+
+def _check_folder(settings: Settings, pattern: str) -> None:
+    """Refuse a pattern outside the roots, whether or not anything there matches it."""
+    parts = Path(pattern).parts[:-1]
+    fixed = Path(*itertools.takewhile(_WILD.isdisjoint, parts))
+    roots = [root.resolve() for root in settings.roots]
+    folder = (roots[0] / fixed).resolve()
+    if not any(folder.is_relative_to(root) for root in roots):
+        raise PathNotAllowedError(
+            f"Pattern {pattern!r} is outside the allowed roots: {', '.join(map(str, roots))}. Move "
+            "its files there, or ask the operator to add its folder to ML_ORCHESTRATOR_DATA_ROOTS."
+        )
 
 
 def _newest(files: Sequence[_File], max_bytes: int) -> Sequence[_File]:
