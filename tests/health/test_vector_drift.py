@@ -87,6 +87,23 @@ def test_vectors_are_dated_and_tested_together_with_other_columns() -> None:
     assert next(iter(joint.important_columns)) == "emb"
 
 
+def test_a_shift_that_is_too_sure_for_the_test_to_be_dated_is_said_to_be() -> None:
+    rng = np.random.default_rng(4)
+    names = [f"x{i}" for i in range(30)]
+    reference = {"emb": _vectors(1, 60), **{name: rng.normal(size=60) for name in names}}
+    now = {"emb": _vectors(2, 300), **{name: rng.normal(size=300) for name in names}}
+    now["emb"][-30:] = _vectors(3, 30, turned=1.0)
+    tests = {"emb": "mmd", **dict.fromkeys(names, "ks")}
+
+    many = drift_over_time(reference, now, tests=tests, chunk="30rows")
+    few = drift_over_time(reference, now, tests={"emb": "mmd"}, chunk="30rows")
+
+    assert many.since is None
+    assert "Not dated, though a chunk differs as clearly as the test can say: 'emb'" in many.summary
+    assert few.columns_since == {"emb": "271"}
+    assert "Not dated" not in few.summary
+
+
 def test_a_baseline_keeps_vectors() -> None:
     table = {"emb": _vectors(1, 100), "x": np.arange(100.0)}
     kept = baseline_from(baseline_bytes(prepare_baseline(table, source="t")), name="t")

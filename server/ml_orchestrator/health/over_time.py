@@ -19,7 +19,8 @@ from ml_orchestrator.numerics.binning import distinct_of_sorted
 
 __all__ = ["MOST_REFERENCE_ROWS", "dating_notice", "drift_over_time"]
 
-OWN_NULL = ("text", "mmd")  # tests of one distribution themselves
+LEAST_P = {"text": 8e-4, "mmd": 2e-4}  # of the divisions that these draw
+OWN_NULL = tuple(LEAST_P)  # tests of one distribution themselves
 MOST_REFERENCE_ROWS = 20_000  # of a column, drawn once; each chunk is compared with them
 
 Cell = tuple[int, str]
@@ -71,7 +72,9 @@ def drift_over_time(
     chi-square for categories) is significant after correction for all columns in all chunks, and,
     where the column's test is a distance, the distance reaches its threshold too: in a small
     chunk any distance is large by chance. Texts and vectors are compared by their own tests. A
-    column drifts since its first such chunk. Of a column
+    column drifts since its first such chunk. Their p values cannot fall below 1/5,000 (vectors) or
+    about 1/1,250 (texts): where the correction may ask for less and a chunk shows the least there
+    is without counting as drifted, the summary says so. Of a column
     with more than 20,000 reference values so many are drawn once, by ``seed``.
 
     Where the extra ``streams`` is installed, a detector reads each drifted column of numbers row
@@ -104,6 +107,9 @@ def drift_over_time(
     drifted = {c for c, result in found.items() if result.is_far and adjusted[c] <= alpha}
     chunks = tuple(_chunk(i, part, found, drifted, adjusted) for i, part in enumerate(parts))
     dated = _dated(chunks, tests)
+    unclear = _unclear(found, drifted, tests, alpha / len(found))
+    if unclear and correction != "none":
+        dated = dated.model_copy(update={"summary": f"{dated.summary} {_said(unclear, found)}"})
     names = [name for name in dated.columns_since if before[name].sample.kind == "numeric"]
     changes = _changes({n: before[n].sample.values for n in names}, current, timeline)
     return dated.model_copy(update={"changes": changes})
@@ -166,6 +172,28 @@ def _compare(name: str, before: _Reference, rows: NDArray[Any], test: str) -> _F
     entry = DRIFT_TESTS[test]
     is_far = entry.measure == "p_value" or measure(pair, test).statistic >= entry.threshold
     return _Found(1.0 if chance.p_value is None else chance.p_value, is_far)
+
+
+def _unclear(
+    found: Mapping[Cell, _Found], drifted: set[Cell], tests: Mapping[str, str], needed: float
+) -> list[Cell]:
+    """Return the cells whose tests gave the least p value they have, which is not enough."""
+    return [
+        (i, name)
+        for (i, name), result in found.items()
+        if (i, name) not in drifted
+        and needed < LEAST_P.get(tests[name], 0.0)
+        and result.p_value <= 1.01 * LEAST_P[tests[name]]
+    ]
+
+
+def _said(unclear: Sequence[Cell], found: Mapping[Cell, _Found]) -> str:
+    names = ", ".join(repr(name) for name in sorted({name for _, name in unclear}))
+    return (
+        f"Not dated, though a chunk differs as clearly as the test can say: {names}; with "
+        f"{len(found)} comparisons its p values cannot be small enough. Compare fewer columns, or "
+        "larger chunks."
+    )
 
 
 def _has_value(rows: NDArray[Any]) -> bool:
