@@ -225,7 +225,7 @@ def refuse_looking_back(estimator: Any, name: str) -> None:
     if any(getattr(part, "reads_other_rows", False) for part in parts):
         raise InvalidInputError(
             f"{name} looks back at earlier rows of a time series, and such models cannot be "
-            "compressed. Train one without a past (no horizon), and compress that."
+            "compressed. Train one without a past (`horizon: 0`), and compress that."
         )
 
 
