@@ -4,8 +4,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
-from tests.compression.worlds import World, mixed_world, planted_world
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline
+from tests.compression.worlds import World, mixed_world, planted_world, world
 
 from ml_orchestrator.compression.augmentation import augmented
 from ml_orchestrator.compression.distilling import Candidate, Lesson, choose, fidelity, taught
@@ -118,3 +121,31 @@ def test_new_rows_are_made_of_old_values() -> None:
     is_old = pd.concat([rows.astype(str), new.astype(str)]).duplicated().iloc[len(rows) :]
     assert is_old.mean() < 0.5
     pd.testing.assert_frame_equal(new, augmented(rows, 2, seed=1))
+
+
+def test_no_row_of_the_lesson_is_told_its_own_label_by_the_means_of_its_category() -> None:
+    rng = np.random.default_rng(5)
+    noise, places = rng.normal(size=400), [f"place {i}" for i in rng.integers(0, 130, 400)]
+    here = world(pl.DataFrame({"m": places, "x": rng.normal(size=400), "y": noise}))
+    assert here.table.kinds.many_valued == ("m",)
+    seen: list[Any] = []
+
+    class Watched(Ridge):  # type: ignore[misc]
+        """Keeps what it is given to learn from."""
+
+        def fit(self, prepared: Any, labels: Any, sample_weight: Any = None) -> Any:
+            seen.append(prepared)
+            return super().fit(prepared, labels, sample_weight)
+
+    watched = Candidate(
+        "watched",
+        lambda: Pipeline([*here.unfitted("linear").steps[:-1], ("model", Watched())]),
+        lambda pipeline: pipeline,
+    )
+    whole = lesson(here)
+    taught(watched, here.fitted("linear"), whole, seed=0)
+
+    own = seen[0][: len(whole.rows)]
+    told = [abs(np.corrcoef(column, whole.labels)[0, 1]) for column in own.T]
+    assert len(told) == 2
+    assert max(told) < 0.25  # with its own label in the mean: 0.6

@@ -4,7 +4,8 @@ The student is fitted on the teacher's answers, on the training rows and on new 
 (G. Hinton, O. Vinyals, J. Dean, Distilling the knowledge in a neural network, 2015). For classes
 the answers are probabilities: each row stands once for each class, weighted by its probability,
 which gives the cross-entropy to the teacher with every classifier that takes weights. What
-prepares the columns is fitted on the true rows alone.
+prepares the columns is fitted on the true rows alone; where it tells a category by the mean of the
+target, a true row gets that of other rows.
 """
 
 import warnings
@@ -71,8 +72,7 @@ def taught(candidate: Candidate, teacher: Any, lesson: Lesson, *, seed: int) -> 
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", LinAlgWarning)
         warnings.filterwarnings("ignore", message="Got `batch_size`")
-        before = pipeline[:-1].fit(lesson.rows, lesson.labels)
-        prepared = np.asarray(before.transform(rows))
+        prepared = _prepared(pipeline[:-1], lesson, rows)
         model = pipeline.steps[-1][1]
         if hasattr(teacher, "predict_proba"):
             shares = teacher.predict_proba(rows)
@@ -141,6 +141,16 @@ def fidelity(teacher: Any, student: Any, rows: pd.DataFrame) -> float:
     apart = float(np.mean((wanted - given) ** 2))
     spread = float(np.var(wanted))
     return 1.0 - apart / spread if spread > 0 else float(apart == 0)
+
+
+def _prepared(steps: Pipeline, lesson: Lesson, rows: pd.DataFrame) -> NDArray[Any]:
+    """Fit the steps on the true rows, which come first, and return what they make of all.
+
+    In one call for the true ones, so that means of the target leave a row's own label out.
+    """
+    true = np.asarray(steps.fit_transform(lesson.rows, lesson.labels))
+    new = rows.iloc[len(true) :]
+    return np.concatenate([true, np.asarray(steps.transform(new))]) if len(new) else true
 
 
 def _softened(
