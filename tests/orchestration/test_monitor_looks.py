@@ -106,6 +106,10 @@ def test_of_a_pattern_new_files_are_looked_at_together_once_they_are_enough(benc
     os.utime(path, (1_800_000_009,) * 2)
     assert (look := bench.look()).verdict == "bad"
     assert look.summary.startswith("160 new rows.")
+    late = bench.write("days/late.csv", bench.rows(170))
+    os.utime(late, (1_800_000_000,) * 2)  # it arrives after newer ones
+    assert bench.look().summary.startswith("170 new rows")
+    assert bench.look().verdict == "unchanged"
 
 
 def test_a_pattern_outside_the_roots_tells_nothing_of_what_is_there(

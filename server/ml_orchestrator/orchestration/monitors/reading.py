@@ -1,6 +1,7 @@
 """What a monitor looks at: what is new since its last look, of a file, of files, or of a log."""
 
 import glob
+import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ __all__ = ["Data", "Nothing", "check_watch", "is_pattern", "read_new"]
 
 MOST_FILES = 50  # of a pattern, in one look
 _WILD = frozenset("*?[")
-_File: TypeAlias = tuple[int, str, Path]
+_File: TypeAlias = tuple[int, str, int, Path]  # when it was written (ns), name, bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +131,18 @@ def _of_pattern(settings: Settings, spec: MonitorSpec, seen: Mapping[str, Any]) 
     files = _matches(settings, spec.watch)
     if not files:
         return Nothing("no_data", f"No file matches {spec.watch!r}.")
-    newest = tuple(seen.get("newest", (0, "")))
-    new = [file for file in files if file[:2] > newest]
+    new = _unseen(files, seen)
     if not new:
         return Nothing("unchanged", f"No new file matches {spec.watch!r}.")
     taken = _newest(new, settings.max_data_bytes)
-    datasets = [_load(settings, spec, str(path)) for _, _, path in taken]
+    datasets = [_load(settings, spec, str(path)) for *_, path in taken]
     frame = _together([dataset.frame for dataset in datasets], spec.watch)
     if frame.height < spec.least_rows:
         return Nothing("unchanged", _too_few(frame.height, spec, f"{len(new)} new files"))
     notices = tuple(dict.fromkeys(notice for data in datasets for notice in data.notices))
     if len(taken) < len(new):
         notices += (f"Of {len(new)} new files the newest {len(taken)} are looked at.",)
-    return Data(frame, {"newest": list(taken[-1][:2])}, notices)
+    return Data(frame, {"files": [_mark(file) for file in files]}, notices)
 
 
 def _of_log(settings: Settings, spec: MonitorSpec, seen: Mapping[str, Any]) -> Data | Nothing:
@@ -177,7 +177,7 @@ def _load(settings: Settings, spec: MonitorSpec, source: str) -> Dataset:
 
 
 def _matches(settings: Settings, pattern: str) -> list[_File]:
-    """Return the allowed files of a pattern, oldest first, each with its time and name."""
+    """Return the allowed files of a pattern, oldest first, each with its time, name and size."""
     if ".." in Path(pattern).parts or "**" in pattern or "://" in pattern:
         raise PathNotAllowedError(
             f"Pattern {pattern!r} is not allowed: name files inside one folder of the roots, such "
@@ -187,7 +187,8 @@ def _matches(settings: Settings, pattern: str) -> list[_File]:
     found = []
     for name in glob.glob(str(settings.roots[0] / pattern)):  # noqa: PTH207 it may be absolute
         path = resolve_allowed(name, settings.roots)
-        found.append((path.stat().st_mtime_ns, path.name, path))
+        stat = path.stat()
+        found.append((stat.st_mtime_ns, path.name, stat.st_size, path))
     return sorted(found)
 
 
@@ -204,11 +205,25 @@ def _check_folder(settings: Settings, pattern: str) -> None:
         )
 
 
+def _unseen(files: Sequence[_File], seen: Mapping[str, Any]) -> list[_File]:
+    """Return the files that no look took; one that arrives late may be older than those."""
+    if "files" not in seen:  # of a release that remembered the newest alone
+        newest = tuple(seen.get("newest", (0, "")))
+        return [file for file in files if file[:2] > newest]
+    known = frozenset(seen["files"])
+    return [file for file in files if _mark(file) not in known]
+
+
+def _mark(file: _File) -> str:
+    """Return what stands for a file that was seen: its name, time and size."""
+    return hashlib.sha256("\0".join(map(str, file[:3])).encode()).hexdigest()[:16]
+
+
 def _newest(files: Sequence[_File], max_bytes: int) -> Sequence[_File]:
     """Return the newest files, as many as may be read at once; one at least."""
     n_taken, size = 0, 0
-    for _, _, path in reversed(files):
-        size += path.stat().st_size
+    for _, _, n_bytes, _ in reversed(files):
+        size += n_bytes
         if n_taken == MOST_FILES or (n_taken and size > max_bytes):
             break
         n_taken += 1
