@@ -64,3 +64,27 @@ def test_a_deployment_that_went_back_is_tried_again_by_another_roll_out(
     assert len(worker.begun) == 2
     assert worker.begun[1] == again["rollout_id"]
     assert bench.world.read()["alias"] == NEW
+
+
+def test_killed_while_its_deployment_goes_back_the_step_tells_that_and_begins_no_other(
+    bench: Bench, worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bench.world.change() as content:
+        content["dies_at_load"] = [NEW]
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(worker, "start", dies)
+        with pytest.raises(KeyboardInterrupt):
+            step.deploy(context(tmp_path), WANTED, {})
+    latest = bench.journal.latest(MODEL)
+    assert latest is not None
+    bench.run(latest.id)  # it ends before the step is there again
+    with pytest.raises(ConflictError, match=latest.id):
+        step.deploy(context(tmp_path), WANTED, {})
+
+    now = bench.journal.latest(MODEL)
+    assert now is not None
+    assert now.id == latest.id

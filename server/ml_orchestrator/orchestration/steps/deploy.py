@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from ml_orchestrator.errors import ConflictError
@@ -44,6 +45,7 @@ def deploy(
         client.close()
         database.close()
     if status.state != "promoted":
+        _told(context, rollout_id).touch()
         raise ConflictError(f"Roll-out {rollout_id} was {status.state}: {status.reason}")
     return {"rollout_id": rollout_id, "state": status.state, "reason": status.reason}
 
@@ -51,14 +53,13 @@ def deploy(
 def _begun(
     context: StepContext, params: Mapping[str, Any], desk: RolloutDesk, database: Database
 ) -> str:
-    """Return the roll-out to follow: the one that goes on or promoted, else a new one."""
+    """Return the roll-out to follow: the one begun before, unless its failure was told already."""
     for number in count(1):
         key = f"@{context.effect_id}" + (f".{number}" if number > 1 else "")
         known = desk.started_with(key, actor=context.actor)
         if known is None:
             break
-        status = desk.status(known, n_events=1)
-        if not status.is_over or status.state == "promoted":
+        if not _told(context, known).exists():
             return known
     current = open_registry(context.settings, database).store.alias_version(
         params["model"], params["alias"]
@@ -72,3 +73,8 @@ def _begun(
         actor=context.actor,
     )
     return desk.start(plan, actor=context.actor, reason=params["reason"], key=key)
+
+
+def _told(context: StepContext, rollout_id: str) -> Path:
+    """Return the file that is there once the step has failed for this roll-out."""
+    return context.folder / f"{rollout_id}.told"
