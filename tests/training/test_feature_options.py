@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy.signal import lfilter
 from tests.training.tables import dataset_of
 
+from ml_orchestrator.training.feature_notes import feature_notes
 from ml_orchestrator.training.holdout import fit, predict
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.pair_features import PairFeatures
@@ -61,6 +63,25 @@ def test_columns_that_tell_are_kept_and_most_noise_is_not(is_class: bool) -> Non
     kept = set(screening.kept_.tolist())
     assert set(range(N_TOLD)) <= kept
     assert len(kept) <= N_TOLD + 0.1 * N_NOISE
+
+
+def test_drifting_noise_is_not_kept_for_a_drifting_target() -> None:
+    rng = np.random.default_rng(0)
+    slow = lfilter([1.0], [1.0, -0.9], rng.normal(size=(400, 61)), axis=0)
+    frame = pl.DataFrame(slow, schema=[f"x{i}" for i in range(60)] + ["y"])
+    frame = frame.with_columns(day=pl.int_range(400))
+    table = prepare_table(TrainingSpec(source="t.csv", time_column="day"), dataset_of(frame))
+    entry = TRAINERS["linear"]
+    estimator = entry.build(table.problem, entry.first_params, seed=0, n_jobs=None)
+    options = FeatureOptions(screening="shadows")
+    told = frame.with_columns(y=pl.col("x0") + pl.col("x1") + pl.col("x2"))
+
+    model = fit(build_pipeline(table.kinds, entry.needs, estimator, options), table, np.arange(400))
+    of_signal = ShadowScreening(is_class=False, is_ordered=True).fit(slow[:, :60], told["y"])
+
+    assert len(model.named_steps["screening"].kept_) <= 0.15 * 61
+    assert "copies moved in time" in feature_notes(model)[0]
+    assert {0, 1, 2} <= set(of_signal.kept_.tolist())
 
 
 def test_a_model_of_fewer_columns_is_no_worse() -> None:
@@ -122,8 +143,8 @@ def test_few_large_values_of_noise_are_no_pair() -> None:
     n_tables = 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        features = pd.DataFrame(rng.lognormal(size=(200, 12)))
-        n_tables += len(PairFeatures().fit(features, rng.lognormal(size=200)).pairs_) > 0
+        features = pd.DataFrame(rng.lognormal(sigma=1.5, size=(500, 12)))
+        n_tables += len(PairFeatures().fit(features, rng.lognormal(sigma=1.5, size=500)).pairs_) > 0
     assert n_tables <= 4  # 2 are expected at most
 
 

@@ -43,6 +43,7 @@ def feature_kinds(
         categorical=tuple(by_kind.get("categorical", ())),
         temporal=tuple(by_kind.get("temporal", ())),
         text=tuple(by_kind.get("text", ())),
+        is_ordered=spec.time_column is not None,
     )
     return replace(kinds, many_valued=_many_valued(spec, frame, kinds, target, task)), dropped
 

@@ -61,9 +61,10 @@ def _of_pairs(step: PairFeatures) -> str:
 def _of_screening(step: ShadowScreening, columns: Any) -> str:
     names = [str(name) for name in step.get_feature_names_out(columns.get_feature_names_out())]
     plain = [name.partition("__")[2] or name for name in names[step.n_fixed :]]
+    copies = "copies moved in time" if step.is_ordered else "shuffled copies"
     return (
         f"Of {step.n_features_in_ - step.n_fixed} columns made of the raw ones it keeps "
-        f"{len(plain)}, which tell more than shuffled copies: {_listed(plain)}."
+        f"{len(plain)}, which tell more than {copies}: {_listed(plain)}."
     )
 
 

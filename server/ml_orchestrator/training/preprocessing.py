@@ -40,7 +40,8 @@ class FeatureKinds:
     """Names of the raw columns by how they are read.
 
     ``many_valued`` are those of ``categorical`` that are told by what the target is for them.
-    ``past`` is what can be looked back at, where rows are time series.
+    ``past`` is what can be looked back at, where rows are time series; ``is_ordered`` says that
+    rows to fit on come in time order.
     """
 
     numeric: tuple[str, ...]
@@ -50,6 +51,7 @@ class FeatureKinds:
     text: tuple[str, ...] = ()
     many_valued: tuple[str, ...] = ()
     past: PastColumns | None = None
+    is_ordered: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,7 +97,10 @@ def build_pipeline(
     screening = []
     if chosen.screening == "shadows":
         is_class = not is_regressor(estimator)
-        screening = [("screening", ShadowScreening(is_class=is_class, n_fixed=int(is_change)))]
+        step = ShadowScreening(
+            is_class=is_class, n_fixed=int(is_change), is_ordered=kinds.is_ordered
+        )
+        screening = [("screening", step)]
     model = ChangeFromLast(estimator) if is_change else estimator
     return Pipeline([("columns", columns), *screening, ("model", model)])
 

@@ -1,4 +1,4 @@
-"""Columns that tell no more than shuffled ones are left out, as a step of a saved pipeline."""
+"""Columns that tell no more than copies out of place are left out, as a step of a pipeline."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ N_ROUNDS = 3
 N_TREES = 60
 MIN_LEAF_ROWS = 5
 MOST_ROWS = 2_000  # that are looked at
+LEAST_SHIFT = 0.1  # of the rows, that a shadow of rows in time order is moved by
 SHADOW_SHARE = 0.95  # of the shuffled columns, which a column must beat
 Matrix = NDArray[np.float64]
 
@@ -25,17 +26,24 @@ class ShadowScreening(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     most important column in any case. So about one in twenty columns of noise stays (after
     M. Kursa, W. Rudnicki, Feature selection with the Boruta package, 2010, with one comparison in
     place of tests until all are decided). It sees the rows that the pipeline is fitted on alone,
-    at most 2,000 of them. Takes numbers, of shape ``(n_rows, n_columns)``; NaN may stand for what
+    at most 2,000 of them. Where rows are in time order, a shuffled copy would lose what any slow
+    column shares with a slow target, and noise that drifts would beat it: the copies are moved
+    along the rows instead, each by a random number of rows, what leaves the end coming in at the
+    start. Takes numbers, of shape ``(n_rows, n_columns)``; NaN may stand for what
     is missing.
 
     Args of the constructor:
         is_class: whether the target is classes.
         n_fixed: how many of the first columns are kept unseen.
+        is_ordered: whether the rows it is fitted on come in time order.
     """
 
-    def __init__(self, *, is_class: bool, n_fixed: int = 0) -> None:
+    is_ordered: bool = False  # what a file of an earlier release does not say
+
+    def __init__(self, *, is_class: bool, n_fixed: int = 0, is_ordered: bool = False) -> None:
         self.is_class = is_class
         self.n_fixed = n_fixed
+        self.is_ordered = is_ordered
 
     def fit(self, X: Any, y: Any) -> "ShadowScreening":  # noqa: N803 scikit-learn's
         """Decide which columns are kept."""
@@ -46,7 +54,10 @@ class ShadowScreening(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if len(rows) > MOST_ROWS:
             rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
         looked_at = _filled(values[rows, self.n_fixed :])
-        importance, shadow = _importances(looked_at, np.asarray(y)[rows], self.is_class, rng)
+        shadows = [
+            (_moved if self.is_ordered else _shuffled)(looked_at, rng) for _ in range(N_ROUNDS)
+        ]
+        importance, shadow = _importances(looked_at, shadows, np.asarray(y)[rows], self.is_class)
         is_kept = importance > np.quantile(shadow, SHADOW_SHARE)
         is_kept[int(np.argmax(importance))] = True
         self.kept_ = np.concatenate(
@@ -66,21 +77,34 @@ class ShadowScreening(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _importances(
-    values: Matrix, target: NDArray[Any], is_class: bool, rng: np.random.Generator
+    values: Matrix, shadows: list[Matrix], target: NDArray[Any], is_class: bool
 ) -> tuple[Matrix, Matrix]:
-    """Return the columns' importances, means over the rounds, and each one of a shuffled copy."""
+    """Return the columns' importances, means over the rounds, and each one of a copy."""
     n_columns = values.shape[1]
     forest = ExtraTreesClassifier if is_class else ExtraTreesRegressor
     total, copies = np.zeros(n_columns), []
-    for seed in range(N_ROUNDS):
-        shadows = rng.permuted(values, axis=0)
+    for seed, copy in enumerate(shadows):
         trees = forest(
             N_TREES, min_samples_leaf=MIN_LEAF_ROWS, max_features="sqrt", random_state=seed
         )
-        found = trees.fit(np.hstack([values, shadows]), target).feature_importances_
+        found = trees.fit(np.hstack([values, copy]), target).feature_importances_
         total += found[:n_columns]
         copies.append(found[n_columns:])
-    return total / N_ROUNDS, np.concatenate(copies)
+    return total / len(shadows), np.concatenate(copies)
+
+
+def _shuffled(values: Matrix, rng: np.random.Generator) -> Matrix:
+    shuffled: Matrix = rng.permuted(values, axis=0)
+    return shuffled
+
+
+def _moved(values: Matrix, rng: np.random.Generator) -> Matrix:
+    """Return each column moved by its own number of rows, a tenth of them at least, either way."""
+    n_rows = len(values)
+    least = max(1, int(LEAST_SHIFT * n_rows))
+    most = max(least, n_rows - least)
+    by = (int(rng.integers(least, most + 1)) for _ in range(values.shape[1]))
+    return np.column_stack([np.roll(column, n) for column, n in zip(values.T, by, strict=True)])
 
 
 def _filled(values: Matrix) -> Matrix:
