@@ -16,6 +16,8 @@ __all__ = ["main"]
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
+ENDED_BY_READER = 141  # as a shell says it: 128 and the number of SIGPIPE
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command; expected failures end with one clear line and exit code 1."""
@@ -25,6 +27,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings = Settings.read(home=arguments.home, mode=getattr(arguments, "mode", None))
         log_to_stderr(settings.log_level)
         code = arguments.run(arguments, settings)
+        if not sys.stdout.closed:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has enough, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ENDED_BY_READER
     except OrchestratorError as error:
         print(f"ml-orchestrator: {error}", file=sys.stderr)
         code = 1
