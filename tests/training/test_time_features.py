@@ -137,14 +137,17 @@ def test_what_comes_later_never_changes_what_was_before(
     )
     frame.loc[rng.random(60) < 0.1, "y"] = np.nan
     spoiled = frame.copy()
-    # The target is known at the earliest one step later; a row's own columns it may use.
+    # Steps are one unit of time or longer, so nothing spoiled is known before `horizon` units are
+    # over. Changes hold a row's own columns, which it may use.
+    last = int(np.flatnonzero(steps < steps[cut] + horizon)[-1])
+    later = spoiled.index > (last if is_relative else cut)
     spoiled.loc[spoiled.index >= cut, "y"] = rng.normal(1e6, size=60 - cut)
-    spoiled.loc[spoiled.index > cut, "x"] = rng.normal(1e6, size=59 - cut)
+    spoiled.loc[later, "x"] = rng.normal(1e6, size=later.sum())
     past = PastValues(
         time="t", target="y", series="s", horizon=horizon, is_relative=is_relative
     ).fit(frame.head(20))
 
-    before, after = (past.transform(data)[: cut + 1] for data in (frame, spoiled))
+    before, after = (past.transform(data)[: last + 1] for data in (frame, spoiled))
 
     assert_array_equal(before, after)
 
@@ -191,11 +194,15 @@ def test_a_series_is_followed_as_closely_as_anything_can(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("walks", [False, True])
-def test_where_the_past_says_nothing_the_held_out_interval_covers_chance(
+def test_where_the_past_says_nothing_the_held_out_interval_promises_nothing(
     walks: bool, tmp_path: Path
 ) -> None:
-    """White noise, and the increments of a random walk with the walk beside them."""
-    covered = 0
+    """White noise, and the increments of a random walk with the walk beside them.
+
+    Of noise the interval covers chance. Lines through a walk go wrong beyond what they have seen,
+    so that model may truly be worse than chance; better it is not.
+    """
+    n_covered, n_above = 0, 0
     for seed in range(3):
         noise = np.random.default_rng(seed).normal(size=300)
         frame = pl.DataFrame({"day": range(300), "y": noise})
@@ -203,9 +210,11 @@ def test_where_the_past_says_nothing_the_held_out_interval_covers_chance(
             frame = frame.with_columns(walk=pl.Series(np.cumsum(noise) - noise))
         summary = trained(frame, tmp_path / str(seed), n_trials=3, seed=seed).summary
         found = summary.holdout["r2"]
-        covered += found.low <= 0.0 and found.high > -0.2
+        n_covered += found.low <= 0.0 <= found.high
+        n_above += found.low > 0.0
         assert summary.cv_score < 0.1
-    assert covered >= 2
+    assert n_above == 0
+    assert walks or n_covered >= 2
 
 
 def test_trees_follow_a_trend_by_its_changes(tmp_path: Path) -> None:
