@@ -14,7 +14,7 @@ from ml_orchestrator.health.monitors.models import Look, read_spec
 from ml_orchestrator.health.monitors.store import MonitorStore
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.orchestration.baselines import BaselineKeeper
-from ml_orchestrator.orchestration.monitors import looking
+from ml_orchestrator.orchestration.monitors import judging, looking
 from ml_orchestrator.orchestration.monitors.acting import AlertActions
 from ml_orchestrator.orchestration.monitors.desk import MonitorDesk
 from ml_orchestrator.orchestration.monitors.looking import look_once
@@ -234,7 +234,7 @@ def test_two_looks_at_once_at_the_same_data_count_as_one(
 ) -> None:
     bench.put(open_after=2, of=2)
     bench.write("now.csv", bench.rows(shift=2.0))
-    inner = looking.judge
+    inner = judging.judge
 
     def judged_beside_another(*args: Any, **kwargs: Any) -> Any:
         monkeypatch.setattr(looking, "judge", inner)

@@ -31,7 +31,16 @@ class Runs:
     def status(self, run_id: str) -> RunStatus:
         if run_id not in self.states:
             raise NotFoundError(f"No run named {run_id!r}.")
-        return RunStatus.model_construct(run_id=run_id, state=self.states[run_id])
+        at = NOON.isoformat()
+        return RunStatus(
+            run_id=run_id,
+            workflow="monitor-look",
+            state=self.states[run_id],
+            actor="ann",
+            created_at=at,
+            updated_at=at,
+            steps=[],
+        )
 
     def start(
         self, run_id: str, workflow: Workflow, params: dict[str, Any], *, actor: str
