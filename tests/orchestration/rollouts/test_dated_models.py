@@ -82,7 +82,7 @@ def test_versions_logged_before_and_now_are_served_and_rolled_out(
     database = open_database(settings.state_url, home)
     desk = open_registry(settings, database)
     with monkeypatch.context() as before:
-        before.setattr(_mlflow, "_example", as_mlflow_wrote_it)
+        before.setattr(_mlflow, "example_rows", as_mlflow_wrote_it)
         old = register(home, desk, trained, "run-1").read_text()
     new = register(home, desk, trained, "run-2").read_text()
     assert "NaN" in old
