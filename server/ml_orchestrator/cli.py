@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings = Settings.read(home=arguments.home, mode=getattr(arguments, "mode", None))
         log_to_stderr(settings.log_level)
         code = arguments.run(arguments, settings)
-        if not sys.stdout.closed:
+        if sys.stdout is not None and not sys.stdout.closed:  # None: there was none at the start
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has enough, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
