@@ -18,8 +18,8 @@ __all__ = ["check_extras", "check_packages", "check_python"]
 DISTRIBUTION = "ml-orchestrator-mcp"
 # Where the package was copied, as the plug-in does, no metadata says what it needs.
 _NEEDED = (
-    "anyio", "croniter", "cryptography", "dbos", "filelock", "gepa", "jsonschema", "matplotlib", "mcp",
-    "mlflow", "numpy", "opentelemetry", "optuna", "packaging", "pandas", "polars", "psutil",
+    "anyio", "croniter", "cryptography", "dbos", "filelock", "gepa", "jsonschema", "matplotlib",
+    "mcp", "mlflow", "numpy", "opentelemetry", "optuna", "packaging", "pandas", "polars", "psutil",
     "pyarrow", "pydantic", "scipy", "sklearn", "skops", "sqlalchemy", "starlette",
     "threadpoolctl", "uvicorn", "yaml",
 )  # fmt: skip
