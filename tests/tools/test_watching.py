@@ -1,5 +1,6 @@
 """Clients that watch a resource are told when another server has changed it, in both eras."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from mcp.client.subscriptions import ResourceUpdated
 from mcp.types import ResourceUpdatedNotification
 from tests.tools.asking import ask
 from tests.tools.test_message_tools import ME, YOU, server
+
+from ml_orchestrator.orchestration import reactions
 
 INBOX, MEMORY, LEASES = f"inbox://{YOU}", f"memory://{YOU}", "lease://all"
 LIMIT_S = 20.0
@@ -66,3 +69,23 @@ async def test_a_client_of_the_era_before_is_told_what_it_subscribed_to(tmp_path
     await received.aclose()
 
     assert told == {INBOX, MEMORY}
+
+
+async def test_listening_begins_though_the_bus_opens_late_and_no_change_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_open, open_bus = threading.Event(), reactions.open_bus
+
+    def late(*given: Any, **named: Any) -> Any:
+        assert may_open.wait(LIMIT_S)
+        return open_bus(*given, **named)
+
+    monkeypatch.setattr(reactions, "open_bus", late)
+    async with Client(server(tmp_path)) as mine, Client(server(tmp_path)) as yours:
+        with anyio.fail_after(LIMIT_S):
+            async with yours.listen(resource_subscriptions=[INBOX]) as changes:
+                await change_all(mine)
+                may_open.set()
+                event = await anext(aiter(changes))
+    assert isinstance(event, ResourceUpdated)
+    assert event.uri == INBOX

@@ -76,7 +76,6 @@ class ResourceWatch:
         self._subscribed: dict[tuple[str, str], ServerSession] = {}
         self._seen: dict[str, str] = {}
         self._is_wanted = anyio.Event()
-        self._hears = anyio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -130,7 +129,6 @@ class ResourceWatch:
     async def _begin(self, addresses: Iterable[str]) -> None:
         """Note how addresses are before the client hears that they are watched."""
         self._is_wanted.set()
-        await self._hears.wait()
         for address in addresses:
             if address not in self._seen:
                 stamp = await self._stamp(address)
@@ -144,12 +142,11 @@ class ResourceWatch:
                 thread = await run_sync(self._open_bus)
             except OrchestratorError as error:
                 _log.warning("Changes are not heard of for now: %s", error)
-                self._hears.set()
                 await anyio.sleep(RETRY_S)
                 await self._look_at(self._seen)
                 continue
             async with thread.bus.tap(*_SCHEMES, room=1_000) as tap:
-                self._hears.set()
+                await self._look_at(self._seen)  # at what changed before this hears of it
                 while thread.is_running:
                     await self._look_at(await self._touched(tap))
 
