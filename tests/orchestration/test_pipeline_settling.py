@@ -6,7 +6,7 @@ import pytest
 from tests.orchestration.test_pipeline_executing import plan_of
 
 from ml_orchestrator.orchestration.pipelines import settling
-from ml_orchestrator.orchestration.pipelines.settling import Settled, scope_of, verdict_on
+from ml_orchestrator.orchestration.pipelines.settling import Settled, scope_of, settled_without
 from ml_orchestrator.orchestration.pipelines.units import StoredPlan
 
 
@@ -22,7 +22,7 @@ def test_a_condition_is_no_failure_whatever_its_words(monkeypatch: pytest.Monkey
 
     def settled(one: Settled) -> Settled | None:
         so_far = {"one": one}
-        return verdict_on(plan, "two", so_far, scope_of(plan, so_far, "run-1")).settled
+        return settled_without(plan, "two", so_far, scope_of(plan, so_far, "run-1"))
 
     because = "its condition does not hold: it did not succeed"
     lost = "one did not succeed"

@@ -12,7 +12,7 @@ from ml_orchestrator.orchestration.models import (
     RunStatus,
     StepStatus,
 )
-from ml_orchestrator.orchestration.moments import time_of
+from ml_orchestrator.orchestration.moments import lasted, time_of
 from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.versions import foreign_version
 
@@ -69,14 +69,9 @@ def run_status(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
     plan, state = plan_of(row), _STATES[row.status]
     shown = {"output": None} if state == "succeeded" and "pipeline" not in plan else {}
     steps = [step.model_copy(update=shown) for step in _all_steps(row, plan, state, recorded)]
-    return _without_steps(row, recorded).model_copy(
+    return brief_status(row, recorded).model_copy(
         update={"steps": steps, "result": row.output if state == "succeeded" else None}
     )
-
-
-def brief_status(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
-    """Return the status of a run without its steps and its result."""
-    return _without_steps(row, recorded)
 
 
 def carried_over(
@@ -95,7 +90,8 @@ def carried_over(
     return {**plan.get("carried", {}), **done}
 
 
-def _without_steps(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
+def brief_status(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
+    """Return the status of a run without its steps and its result."""
     plan, state = plan_of(row), _STATES[row.status]
     changes = [row.updated_at, *(info["completed_at_epoch_ms"] for info in recorded)]
     error = _error(row.error) if state == "failed" else None
@@ -138,13 +134,13 @@ def _steps(
 
 
 def _recorded(info: Mapping[str, Any]) -> StepStatus:
-    started, ended = info["started_at_epoch_ms"], info["completed_at_epoch_ms"]
+    started_at, seconds = lasted(info["started_at_epoch_ms"], info["completed_at_epoch_ms"])
     error = info["error"]
     return StepStatus(
         name=info["function_name"],
         state="failed" if error else "succeeded",
-        started_at=time_of(started) if started else None,
-        seconds=(ended - started) / 1000 if started and ended else None,
+        started_at=started_at,
+        seconds=seconds,
         output=info["output"],
         error=_error(error) if error else None,
     )

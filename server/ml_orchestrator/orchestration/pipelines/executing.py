@@ -19,8 +19,8 @@ from ml_orchestrator.orchestration.pipelines.settling import (
     items_of,
     result_of,
     scope_of,
+    settled_without,
     together,
-    verdict_on,
 )
 from ml_orchestrator.orchestration.pipelines.units import StoredPlan, Unit, unit_name
 from ml_orchestrator.orchestration.steps import STEPS
@@ -131,9 +131,8 @@ class _Run:
         if any(task.cancelled() or task.exception() for task in needed):
             return  # the run ends as a whole, with what that one raised
         scope = self._scope()
-        verdict = verdict_on(self._plan, name, self._settled, scope)
-        if verdict.settled is not None:
-            self._settled[name] = verdict.settled
+        if settled := settled_without(self._plan, name, self._settled, scope):
+            self._settled[name] = settled
             return
         try:
             items = items_of(self._plan, name, scope)

@@ -16,13 +16,13 @@ from ml_orchestrator.orchestration.models import (
     StepState,
     StepStatus,
 )
-from ml_orchestrator.orchestration.moments import time_of
+from ml_orchestrator.orchestration.moments import lasted
 from ml_orchestrator.orchestration.pipelines.settling import (
     Settled,
     items_of,
     scope_of,
+    settled_without,
     together,
-    verdict_on,
 )
 from ml_orchestrator.orchestration.pipelines.units import StoredPlan, parse_unit, unit_name
 
@@ -57,9 +57,8 @@ class _Look:
         self._state = state
         self._settled: dict[str, Settled] = {}
         self._units = {row["function_name"]: row for row in recorded}
-        self._rows: dict[str, list[Row]] = {}
-        for row in recorded:
-            self._rows.setdefault(parse_unit(row["function_name"])[0], []).append(row)
+        self._rows = _by_step(self._units)
+        self._carried = _by_step(plan.carried)
 
     def steps(self) -> list[StepStatus]:
         return [self._step(name) for name in self._plan.order]
@@ -68,10 +67,9 @@ class _Look:
         if any(each not in self._settled for each in self._plan.needs[name]):
             return self._status(name, self._unsettled("pending"))
         scope = scope_of(self._plan, self._settled, self._run_id)
-        verdict = verdict_on(self._plan, name, self._settled, scope)
-        if verdict.settled is not None:
-            self._settled[name] = verdict.settled
-            return self._status(name, verdict.settled.state, verdict.settled)
+        if settled := settled_without(self._plan, name, self._settled, scope):
+            self._settled[name] = settled
+            return self._status(name, settled.state, settled)
         try:
             items = items_of(self._plan, name, scope)
         except InvalidInputError as error:
@@ -109,7 +107,7 @@ class _Look:
             row = self._units.get(unit_name(name, number, attempt))
             if row is None:
                 return None
-            result = row["output"] or {"error": "It failed unexpectedly."}
+            result = _result_of(row)
             if "output" in result:
                 return Settled("succeeded", result["output"])
             last = Settled("failed", error=result["error"])
@@ -124,7 +122,7 @@ class _Look:
         settled: Settled | None = None,
         counts: Mapping[str, int] | None = None,
     ) -> StepStatus:
-        times = [*self._rows.get(name, []), *self._carried(name)]
+        times = [*self._rows.get(name, []), *self._carried.get(name, [])]
         began = min(
             (r["started_at_epoch_ms"] for r in times if r["started_at_epoch_ms"]), default=0
         )
@@ -132,19 +130,17 @@ class _Look:
             (r["completed_at_epoch_ms"] for r in times if r["completed_at_epoch_ms"]), default=0
         )
         is_over = state in ("succeeded", "failed")
+        started_at, seconds = lasted(began, ended if is_over else None)
         output = settled.output if settled and settled.state == "succeeded" else None
         return StepStatus(
             name=name,
             state=state,
-            started_at=time_of(began) if began else None,
-            seconds=(ended - began) / 1000 if is_over and began and ended else None,
+            started_at=started_at,
+            seconds=seconds,
             output={"items": output} if isinstance(output, list) else output,
             error=settled.error if settled and settled.state == "failed" else None,
             node=self._node(name, settled, counts or {}),
         )
-
-    def _carried(self, name: str) -> list[Row]:
-        return [row for unit, row in self._plan.carried.items() if parse_unit(unit)[0] == name]
 
     def _node(self, name: str, settled: Settled | None, counts: Mapping[str, int]) -> NodeStatus:
         rows = self._rows.get(name, [])
@@ -161,14 +157,26 @@ class _Look:
         )
 
 
+def _by_step(units: Mapping[str, Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for unit, row in units.items():
+        found.setdefault(parse_unit(unit)[0], []).append(row)
+    return found
+
+
+def _result_of(row: Row) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = row["output"] or {"error": "It failed unexpectedly."}
+    return found
+
+
 def _failure(row: Row) -> AttemptStatus | None:
-    result = row["output"] or {"error": "It failed unexpectedly."}
+    result = _result_of(row)
     if "error" not in result:
         return None
-    began, ended = row["started_at_epoch_ms"], row["completed_at_epoch_ms"]
+    started_at, seconds = lasted(row["started_at_epoch_ms"], row["completed_at_epoch_ms"])
     return AttemptStatus(
         unit=row["function_name"],
-        started_at=time_of(began) if began else None,
-        seconds=(ended - began) / 1000 if began and ended else None,
+        started_at=started_at,
+        seconds=seconds,
         error=result["error"],
     )

@@ -10,7 +10,7 @@ from ml_orchestrator.orchestration.pipelines.references import Scope, resolved
 from ml_orchestrator.orchestration.pipelines.sizing import check_size
 from ml_orchestrator.orchestration.pipelines.units import StoredPlan
 
-__all__ = ["Settled", "Verdict", "items_of", "result_of", "scope_of", "together", "verdict_on"]
+__all__ = ["Settled", "items_of", "result_of", "scope_of", "settled_without", "together"]
 
 State = Literal["succeeded", "failed", "skipped"]
 
@@ -25,24 +25,17 @@ class Settled:
     because: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a step is run now; if not, how it is settled without."""
-
-    settled: Settled | None = None
-
-
 def scope_of(plan: StoredPlan, settled: Mapping[str, Settled], run_id: str) -> Scope:
     """Return what references stand for, given the steps that are over."""
     return Scope(plan.params, {name: each.output for name, each in settled.items()}, run_id)
 
 
-def verdict_on(
+def settled_without(
     plan: StoredPlan, name: str, settled: Mapping[str, Settled], scope: Scope
-) -> Verdict:
-    """Return whether a step is run, once all that it needs is in ``settled``.
+) -> Settled | None:
+    """Return how a step ends without being run, once all it needs is in ``settled``; else None.
 
-    It is not if something it needs failed, or was skipped for that; if all that it needs was
+    It is not run if something it needs failed, or was skipped for that; if all that it needs was
     skipped; or if its condition does not hold.
     """
     needs = {each: settled[each] for each in plan.needs[name]}
@@ -55,8 +48,8 @@ def verdict_on(
         if condition is not None and not parse_condition(condition).holds(scope):
             return _skipped(f"its condition does not hold: {condition}")
     except InvalidInputError as error:
-        return Verdict(Settled("failed", error=f"Its condition cannot be decided: {error}"))
-    return Verdict()
+        return Settled("failed", error=f"Its condition cannot be decided: {error}")
+    return None
 
 
 def items_of(plan: StoredPlan, name: str, scope: Scope) -> list[Any] | None:
@@ -110,5 +103,5 @@ def _is_lost(found: Settled) -> bool:
     return found.state == "failed" or (found.state == "skipped" and found.error is not None)
 
 
-def _skipped(because: str, *, is_lost: bool = False) -> Verdict:
-    return Verdict(Settled("skipped", because=because, error=because if is_lost else None))
+def _skipped(because: str, *, is_lost: bool = False) -> Settled:
+    return Settled("skipped", because=because, error=because if is_lost else None)
