@@ -48,6 +48,7 @@ steps:
   i: {uses: approval, with: {question: "ok?"}, retries: 2}
   j: {uses: profile, with: {source: "${item}"}}
   k: {uses: profile, with: {source: "../outside.csv"}}
+  l: {uses: require, with: {value: "${item}"}, for_each: "${item}"}
 """
 
 
@@ -72,6 +73,7 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
         "steps.i.retries: a person's approval has none",
         "steps.j: ${item} stands in a step without for_each",
         "steps.k.with.source: Path '../outside.csv' is not allowed",
+        "steps.l.for_each: ${item} is known inside the step only",
     ):
         assert part in said
 
@@ -211,6 +213,9 @@ def test_dates_stay_text_and_a_file_must_lie_inside_the_roots(tmp_path: Path) ->
             read_spec(path, settings)
     with pytest.raises(NotFoundError, match=r"No file 'gone\.yaml'.*In that folder: link\.yaml"):
         read_spec("gone.yaml", settings)
+    for path in (f"{'a' * 5_000}.yaml", "a\0.yaml"):
+        with pytest.raises(InvalidInputError, match="cannot be read as UTF-8 text"):
+            read_spec(path, settings)
 
 
 SCOPE = Scope(

@@ -3,6 +3,7 @@
 Two kinds fit unless it is certain that they do not: a schema says less than a run will.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,15 @@ from pydantic import BaseModel
 
 from ml_orchestrator.orchestration.pipelines.references import Place
 
-__all__ = ["ANYTHING", "Kind", "kind_of_model", "list_of", "of_param", "shown"]
+__all__ = [
+    "ANYTHING",
+    "Kind",
+    "kind_of_model",
+    "kind_of_plain",
+    "list_of",
+    "of_param",
+    "shown",
+]
 
 _ALL = frozenset({"text", "integer", "number", "boolean", "list", "mapping", "null"})
 _NAMES = {
@@ -88,6 +97,13 @@ def of_param(kind: str) -> Kind:
     return Kind(frozenset({kind}))
 
 
+def kind_of_plain(value: Any) -> Kind:
+    """Return the kind of a text, number, truth value or null; anything else counts as text."""
+    names = {str: "text", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+    return of_param(names.get(type(value), "text"))
+
+
+@functools.cache
 def kind_of_model(model: type[BaseModel]) -> Kind:
     """Return the kind of a record, with that of each field."""
     schema = model.model_json_schema(by_alias=True, mode="validation")
@@ -109,7 +125,7 @@ def _read(schema: Mapping[str, Any], known: Mapping[str, Any], depth: int) -> Ki
     if variants := schema.get("anyOf") or schema.get("oneOf"):
         return _union([_read(each, known, depth + 1) for each in variants])
     if "const" in schema or "enum" in schema:
-        return _union([_of_value(v) for v in schema.get("enum", [schema.get("const")])])
+        return _union([kind_of_plain(v) for v in schema.get("enum", [schema.get("const")])])
     name = _NAMES.get(schema.get("type", ""))
     return ANYTHING if name is None else _named(name, schema, known, depth)
 
@@ -126,11 +142,6 @@ def _named(name: str, schema: Mapping[str, Any], known: Mapping[str, Any], depth
     }
     is_open = not fields or schema.get("additionalProperties", False) is not False
     return Kind(names, fields=fields, is_open=is_open)
-
-
-def _of_value(value: Any) -> Kind:
-    names = {str: "text", bool: "boolean", int: "integer", float: "number", type(None): "null"}
-    return Kind(frozenset({names.get(type(value), "text")}))
 
 
 def _union(kinds: list[Kind]) -> Kind:

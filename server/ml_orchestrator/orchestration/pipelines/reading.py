@@ -7,14 +7,19 @@ anything is built.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 from yaml.error import Mark
 
-from ml_orchestrator.errors import InvalidInputError, NotFoundError, PathNotAllowedError
+from ml_orchestrator.errors import (
+    InvalidInputError,
+    NotFoundError,
+    OrchestratorError,
+    PathNotAllowedError,
+)
 from ml_orchestrator.settings import Settings
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "read_spec"]
@@ -56,7 +61,17 @@ def _is_path(text: str) -> bool:
 
 
 def _file(name: str, settings: Settings) -> str:
-    roots = settings.roots
+    try:
+        return _text_of(name, settings.roots)
+    except OrchestratorError:
+        raise
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop, before 3.13
+        raise InvalidInputError(
+            f"{name[:80]!r} cannot be read as UTF-8 text: {str(error)[:200]}."
+        ) from error
+
+
+def _text_of(name: str, roots: Sequence[Path]) -> str:
     path = (roots[0] / name).resolve()
     if not any(path.is_relative_to(root) for root in roots):
         listed = ", ".join(map(str, roots))
@@ -65,10 +80,7 @@ def _file(name: str, settings: Settings) -> str:
         raise NotFoundError(f"No file {name!r}; looked at {path}.{_neighbours(path)}")
     if path.stat().st_size > MAX_BYTES:
         raise InvalidInputError(f"{name!r} has more than {MAX_BYTES:,} bytes; make it smaller.")
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{name!r} cannot be read as UTF-8 text: {error}.") from error
+    return path.read_text(encoding="utf-8")
 
 
 def _neighbours(path: Path) -> str:
