@@ -22,7 +22,6 @@ __all__ = ["BUILTIN", "Cached", "StepCache", "is_file_field", "key_of"]
 
 MAX_ENTRIES = 5_000
 PUTS_PER_SWEEP = 100  # so many more than MAX_ENTRIES there may be
-BLOCK = 1 << 20
 BUILTIN = "builtin:"
 
 
@@ -108,8 +107,5 @@ class StepCache:
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

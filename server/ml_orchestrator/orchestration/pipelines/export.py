@@ -159,13 +159,13 @@ def airflow_file(planned: Planned) -> str:
     Every value of the specification is written as a literal of text, so that nothing of it is
     read as code.
     """
-    needs = {name: planned.needs[name] for name in planned.order}
+    needs = planned.needs
     return _AIRFLOW.format(
         name=planned.spec.name,  # letters, digits, _ and - only
         digest=planned.digest,
         spec=_literal(json.dumps(planned.spec.plain())),
         params=_literal(json.dumps(planned.params)),
-        needs=_literal(json.dumps(needs)),
+        needs=_literal(json.dumps({name: needs[name] for name in planned.order})),
         dag_id=_literal(planned.spec.name),
         description=_literal(planned.spec.description or planned.spec.name),
         schedule=_literal(planned.spec.schedule),

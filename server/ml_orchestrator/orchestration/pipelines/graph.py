@@ -7,7 +7,7 @@ from ml_orchestrator.orchestration.pipelines.conditions import parse_condition
 from ml_orchestrator.orchestration.pipelines.models import PipelineSpec, StepSpec
 from ml_orchestrator.orchestration.pipelines.references import Reference, references_in
 
-__all__ = ["cycle_in", "levels_of", "needs_of", "ordered", "references_of", "sinks_of"]
+__all__ = ["cycle_in", "levels_of", "needs_of", "ordered", "references_of"]
 
 Needs = Mapping[str, Sequence[str]]
 
@@ -68,12 +68,6 @@ def cycle_in(needs: Needs) -> list[str] | None:
         path.append(at)
         at = next(name for name in needs[at] if name in stuck)
     return [*path[path.index(at) :], at]
-
-
-def sinks_of(needs: Needs) -> list[str]:
-    """Return the steps that no other needs: what a pipeline ends with."""
-    needed = {name for wanted in needs.values() for name in wanted}
-    return [name for name in needs if name not in needed]
 
 
 def levels_of(order: Iterable[str], needs: Needs) -> dict[str, int]:

@@ -98,7 +98,7 @@ class Performer:
         async with self._admission.granted(cpu, unit.memory_mb):
             async with asyncio.timeout(unit.timeout_s):
                 output = await self._execute(_job(unit, inputs, is_isolated))
-        _check_output(unit.uses, output)
+        await asyncio.to_thread(_check_output, unit.uses, output)
         if key:
             await asyncio.to_thread(self._keep, key, unit, output)
         return {"output": output}

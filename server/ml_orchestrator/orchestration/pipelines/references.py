@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["Place", "Reference", "Scope", "references_in", "resolved", "value_at"]
+__all__ = ["Place", "Reference", "Scope", "references_in", "resolved"]
 
 MAX_TEXT = 100_000
 Place = str | int
@@ -100,10 +100,10 @@ class Scope:
                 found = self.params[reference.name]
             case "steps":
                 found = self.outputs[reference.name]
-        return value_at(found, reference.path, str(reference))
+        return _value_at(found, reference.path, str(reference))
 
 
-def value_at(value: Any, path: tuple[Place, ...], name: str) -> Any:
+def _value_at(value: Any, path: tuple[Place, ...], name: str) -> Any:
     """Return what is at ``path`` inside ``value``; a field of a list is that field of each.
 
     A path into nothing (null) gives nothing.
@@ -118,13 +118,13 @@ def value_at(value: Any, path: tuple[Place, ...], name: str) -> Any:
         if not isinstance(value, list) or place >= len(value):
             size = f"{len(value)} entries" if isinstance(value, list) else _kind(value)
             raise InvalidInputError(f"{name}: there is no [{place}] in {size}.")
-        return value_at(value[place], rest, name)
+        return _value_at(value[place], rest, name)
     if isinstance(value, list):
-        return [value_at(each, path, name) for each in value]
+        return [_value_at(each, path, name) for each in value]
     if not isinstance(value, Mapping) or place not in value:
         known = ", ".join(list(value)[:20]) if isinstance(value, Mapping) else _kind(value)
         raise InvalidInputError(f"{name}: there is no {place!r}; found {known or 'nothing'}.")
-    return value_at(value[place], rest, name)
+    return _value_at(value[place], rest, name)
 
 
 def references_in(value: Any) -> Iterator[Reference]:
