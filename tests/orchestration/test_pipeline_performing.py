@@ -1,6 +1,7 @@
 """Doing units in this process: how many begin at once, and what is too large to be recorded."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 from tests.orchestration.test_pipeline_executing import Log, plan_of
 
+from ml_orchestrator.orchestration.events._log import EventLog
+from ml_orchestrator.orchestration.events.kinds import MessageSent
 from ml_orchestrator.orchestration.execution import Job, StepFailedError
 from ml_orchestrator.orchestration.pipelines.admission import Admission
 from ml_orchestrator.orchestration.pipelines.executing import carry_out
@@ -69,10 +72,15 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
-    yield Desk(tmp_path, database)
-    database.close()
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, database: Database) -> Desk:
+    return Desk(tmp_path, database)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +103,17 @@ async def test_a_deployment_that_waits_keeps_no_core_from_others(desk: Desk) -> 
     await desk.all_of([unit_of("deploy", asked, item=n) for n in range(5)])
 
     assert desk.most == 5
+
+
+async def test_who_waits_for_messages_hears_that_a_run_failed(
+    desk: Desk, database: Database
+) -> None:
+    is_told = await desk.performer.tell_failure("run-1", "tested", "performance-engineer", "Why.")
+    (published,) = EventLog(database).last(limit=10)
+
+    assert is_told
+    assert published.name == MessageSent.event_kind.name
+    assert json.loads(published.payload)["readers"] == ["performance-engineer"]
 
 
 async def test_inputs_that_refer_to_one_long_output_often_are_refused(desk: Desk) -> None:

@@ -3,8 +3,7 @@
 import logging
 
 from ml_orchestrator.errors import OrchestratorError
-from ml_orchestrator.messaging._sql import SqlMailbox
-from ml_orchestrator.orchestration.steps.tell import AGENTS, SENDER
+from ml_orchestrator.orchestration.steps.tell import AGENTS, SENDER, mailbox_of_pipelines
 from ml_orchestrator.storage.engine import Database
 
 __all__ = ["tell_failure"]
@@ -25,7 +24,7 @@ def tell_failure(database: Database, *, run_id: str, pipeline: str, actor: str, 
         f"Once that is mended, `ml-orchestrator runs resume {run_id}` goes on where it is not done."
     )
     try:
-        SqlMailbox(database, shipped=AGENTS).send(
+        mailbox_of_pipelines(database).send(
             SENDER,
             message_type="warning",
             content=text[:MAX_CONTENT],

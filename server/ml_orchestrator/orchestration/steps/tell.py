@@ -7,9 +7,9 @@ from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.orchestration.announcing import MailAnnouncer, outbox_of
 from ml_orchestrator.orchestration.rollouts.telling import CONCERNED
 from ml_orchestrator.orchestration.steps._base import StepContext
-from ml_orchestrator.storage.engine import open_database
+from ml_orchestrator.storage.engine import Database, open_database
 
-__all__ = ["AGENTS", "SENDER", "send_message"]
+__all__ = ["AGENTS", "SENDER", "mailbox_of_pipelines", "send_message"]
 
 SENDER = "pipeline"
 AGENTS = (*CONCERNED, "performance-engineer", "data-pipeline-specialist")  # those that ship
@@ -25,8 +25,7 @@ def send_message(
     """
     database = open_database(context.settings.state_url, context.settings.home)
     try:
-        news = MailAnnouncer(outbox_of("pipeline"))
-        sent = SqlMailbox(database, shipped=AGENTS, news=news).send(
+        sent = mailbox_of_pipelines(database).send(
             SENDER,
             message_type=params["message_type"],
             content=params["content"],
@@ -38,3 +37,8 @@ def send_message(
     finally:
         database.close()
     return {"message_id": sent.message_id, "recipients": sent.recipients}
+
+
+def mailbox_of_pipelines(database: Database) -> SqlMailbox:
+    """Return the mailbox that runs of pipelines write to; who waits for a message hears of it."""
+    return SqlMailbox(database, shipped=AGENTS, news=MailAnnouncer(outbox_of("pipeline")))
