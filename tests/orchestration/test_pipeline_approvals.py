@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.orchestration.test_pipeline_performing import unit_of
 
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.execution import Job
@@ -13,24 +14,11 @@ from ml_orchestrator.orchestration.people import open_approvals
 from ml_orchestrator.orchestration.pipelines.approving import PipelineApprovals
 from ml_orchestrator.orchestration.pipelines.performing import Performer
 from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
-from ml_orchestrator.orchestration.pipelines.units import Unit
 from ml_orchestrator.registry.approvals import MAX_TEXT
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 
-UNIT = Unit(
-    run_id="run-1",
-    pipeline="tested",
-    digest="d" * 64,
-    actor="tester",
-    step="ask",
-    item=None,
-    attempt=1,
-    run_attempt=1,
-    uses="approval",
-    version=0,
-    inputs={"question": "Go on?"},
-)
+UNIT = replace(unit_of("approval", {"question": "Go on?"}), step="ask", version=0)
 
 
 @pytest.fixture

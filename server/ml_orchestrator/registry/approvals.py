@@ -180,6 +180,15 @@ class Approvals:
         at = timestamp(self._now())
         return self._database.read(lambda connection: _found(connection, approval_id, at))
 
+    def used(self, *, subject: str, digest: str) -> Approval | None:
+        """Return the approval of this plan that was used up; None if none was."""
+        at = timestamp(self._now())
+        query = select(approvals).where(
+            _TABLE.subject == subject, _TABLE.digest == digest, _TABLE.state == "used"
+        )
+        row = self._database.read(lambda connection: connection.execute(query).mappings().first())
+        return None if row is None else _approval(row, at)
+
     def pending(self, *, limit: int = MAX_LISTED) -> tuple[Approval, ...]:
         """Return what waits for a person, oldest first."""
         at = timestamp(self._now())

@@ -4,13 +4,10 @@ import hashlib
 import json
 from typing import Any
 
-from sqlalchemy import select
-
 from ml_orchestrator.orchestration.people import open_approvals
 from ml_orchestrator.orchestration.pipelines.units import Unit
 from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.storage.engine import Database
-from ml_orchestrator.storage.schema import approvals
 from ml_orchestrator.text import clean
 
 __all__ = ["PipelineApprovals"]
@@ -27,7 +24,6 @@ class PipelineApprovals:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
         self._approvals = open_approvals(database)
 
     def ask(self, unit: Unit) -> Approval:
@@ -42,8 +38,8 @@ class PipelineApprovals:
         question = _shown(unit.inputs["question"], MAX_QUESTION)
         shown = "" if evidence == "null" else f" Evidence: {_shown(evidence, MAX_EVIDENCE)}"
         subject = _subject(unit.run_id, unit.step)
-        if used := self._used(subject, digest):
-            return self._approvals.find(used)
+        if used := self._approvals.used(subject=subject, digest=digest):
+            return used
         return self._approvals.request(
             subject=subject,
             digest=digest,
@@ -64,13 +60,6 @@ class PipelineApprovals:
         why = f": {found.reason}" if found.reason else ""
         who = f" by {found.decided_by}" if found.decided_by else ""
         return {"error": f"Approval {found.id} is {found.state}{who}{why}.", "is_final": True}
-
-    def _used(self, subject: str, digest: str) -> str | None:
-        table = approvals.c
-        query = select(table.id).where(
-            table.subject == subject, table.digest == digest, table.state == "used"
-        )
-        return self._database.read(lambda connection: connection.scalar(query))
 
     def withdraw(self, run_id: str, step: str) -> None:
         """Ask nobody any more about a step of a run that was cancelled."""
