@@ -69,7 +69,7 @@ class RunClient:
     def describe(self) -> str:
         """Return how many runs wait or go on, and whether a worker is there."""
         unfinished = self._client.list_workflows(
-            name=WORKFLOW, status=["ENQUEUED", "PENDING"], load_input=False, load_output=False
+            name=WORKFLOW, status=list(UNFINISHED), load_input=False, load_output=False
         )
         worker = "a worker is there" if self._launcher.has_worker() else "no worker; one starts"
         return f"{len(unfinished)} unfinished runs, {worker}"
@@ -166,7 +166,11 @@ class RunClient:
     @typed
     def has(self, run_id: str) -> bool:
         """Whether there is such a run."""
-        return bool(self._client.list_workflows(workflow_ids=[run_id], name=WORKFLOW))
+        return bool(
+            self._client.list_workflows(
+                workflow_ids=[run_id], name=WORKFLOW, load_input=False, load_output=False
+            )
+        )
 
     @typed
     def status(self, run_id: str) -> RunStatus:

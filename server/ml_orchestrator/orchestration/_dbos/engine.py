@@ -166,7 +166,7 @@ def stop_foreign() -> list[str]:
 def has_work() -> bool:
     """Whether any run is queued or running."""
     unfinished = DBOS.list_workflows(
-        status=["ENQUEUED", "PENDING"],
+        status=list(UNFINISHED),
         name=WORKFLOW,
         app_version=PLAN_VERSION,
         limit=1,

@@ -4,7 +4,7 @@ A schedule says who (``owner``), what (``kind`` and ``key``) and when (``Cadence
 expression of five fields in a time zone, or every so many seconds). Its kind names a function,
 which is filed here as ``module:function`` and imported by the worker alone:
 
-    SCHEDULED.register("pipeline")("ml_orchestrator.orchestration.pipelines.starting:start")
+    SCHEDULED.register("monitor")("ml_orchestrator.orchestration.monitors.starting:start")
 
     def start(context: ScheduleContext, due: Due) -> None:
         context.start(due, "name-of-a-workflow", {"param": due.key})
