@@ -9,12 +9,22 @@ from typing import Any
 import pandas as pd
 import skops.io
 
+from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.modelfiles.optional import onnx_files
 from ml_orchestrator.modelfiles.skops_file import load_skops
+from ml_orchestrator.orchestration.steps._base import StepContext
 from ml_orchestrator.training.models import TrainingSummary
 from ml_orchestrator.training.search import TrainedModel
 
-__all__ = ["SPEC_FILE", "SavedModel", "load_trained", "save_extras", "save_trained"]
+__all__ = [
+    "SPEC_FILE",
+    "SavedModel",
+    "load_trained",
+    "name_of_trained",
+    "save_extras",
+    "save_trained",
+    "trained_at",
+]
 
 PIPELINE, EXAMPLE, ABOUT, PLOTS = "pipeline.skops", "example.parquet", "about.json", "plots"
 CARD, EXTRAS = "model_card.md", "extras"
@@ -36,6 +46,31 @@ class SavedModel:
     pip_requirements: tuple[str, ...]
     card: str
     extras: dict[str, bytes]
+
+
+def name_of_trained(context: StepContext) -> str:
+    """Return by what later steps of a pipeline find what this one has saved."""
+    return str(context.folder.relative_to(_runs(context)))
+
+
+def trained_at(context: StepContext, name: str) -> Path:
+    """Return the folder of what an earlier step has saved.
+
+    Raises:
+        NotFoundError: nothing trained lies there.
+    """
+    runs = _runs(context).resolve()
+    folder = (runs / name).resolve()
+    if not folder.is_relative_to(runs) or not (folder / ABOUT).is_file():
+        raise NotFoundError(
+            f"No trained model at {name!r}. Pass ${{steps.TRAIN.output.trained}} of a step that "
+            "uses train."
+        )
+    return folder
+
+
+def _runs(context: StepContext) -> Path:
+    return context.settings.home / "runs"
 
 
 def save_trained(folder: Path, trained: TrainedModel) -> None:

@@ -9,7 +9,7 @@ from ml_orchestrator.orchestration.compressing.case import load_case
 from ml_orchestrator.orchestration.compressing.judging import Compressed, compress
 from ml_orchestrator.orchestration.compressing.outcome import as_trained, files_of
 from ml_orchestrator.orchestration.steps._base import StepContext
-from ml_orchestrator.orchestration.steps._trained import save_extras, save_trained
+from ml_orchestrator.orchestration.steps._trained import name_of_trained, save_extras, save_trained
 from ml_orchestrator.training.scoring import n_threads
 
 __all__ = ["compress_for_pipeline", "compress_version"]
@@ -38,9 +38,8 @@ def compress_for_pipeline(
     """Do the same, and return where the winner lies and what it is worth."""
     report = _compressed(context, params)[0].report
     best = next((each for each in report.methods if each.method == report.winner), None)
-    where = str(context.folder.relative_to(context.settings.home / "runs"))
     return {
-        "trained": where if best else None,
+        "trained": name_of_trained(context) if best else None,
         "made_from": f"{report.model}/{report.version}",
         "winner": report.winner,
         "verdict": best and best.verdict,

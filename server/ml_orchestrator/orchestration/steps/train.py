@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_orchestrator.orchestration.steps._base import StepContext
+from ml_orchestrator.orchestration.steps._trained import name_of_trained
 from ml_orchestrator.orchestration.steps.search import search
 from ml_orchestrator.training.models import TrainingSummary
 
@@ -17,7 +18,7 @@ def train(
     found = TrainingSummary.model_validate(search(context, params, {})["summary"])
     holdout = {name: interval.estimate for name, interval in found.holdout.items()}
     return {
-        "trained": str(context.folder.relative_to(context.settings.home / "runs")),
+        "trained": name_of_trained(context),
         "source": params["source"],
         "trainer": found.trainer,
         "metric": found.metric,

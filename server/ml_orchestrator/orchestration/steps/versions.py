@@ -1,18 +1,18 @@
 """Steps about registered versions: register, verify, evaluate, point an alias at one."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ml_orchestrator.datasets.sources import Dataset
-from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError, NotFoundError
+from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError
 from ml_orchestrator.health.performance.predictions import Predicted, read_predictions
 from ml_orchestrator.health.performance.scoring import with_interval
 from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.orchestration.samples import SampleReader, side_of
 from ml_orchestrator.orchestration.steps._base import StepContext
+from ml_orchestrator.orchestration.steps._trained import trained_at
 from ml_orchestrator.orchestration.steps.promote import promote
 from ml_orchestrator.orchestration.steps.register import register_from
 from ml_orchestrator.orchestration.trust import trusted_types
@@ -33,18 +33,7 @@ def register_version(
     Raises:
         NotFoundError: nothing trained lies there.
     """
-    return register_from(context, params, _trained(context, params["trained"]))
-
-
-def _trained(context: StepContext, name: str) -> Path:
-    runs = (context.settings.home / "runs").resolve()
-    folder = (runs / name).resolve()
-    if not folder.is_relative_to(runs) or not (folder / "about.json").is_file():
-        raise NotFoundError(
-            f"No trained model at {name!r}. Pass ${{steps.TRAIN.output.trained}} of a step that "
-            "uses train."
-        )
-    return folder
+    return register_from(context, params, trained_at(context, params["trained"]))
 
 
 def verify(
