@@ -1,16 +1,15 @@
 """A data directory with a worker for tests of pipelines."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import tests.orchestration.tiny_pipelines as tiny
-from tests.orchestration.workflow_bench import Bench, until
+from tests.orchestration.workflow_bench import Bench, settings_of, until
 
 from ml_orchestrator.orchestration.models import StepStatus
 from ml_orchestrator.orchestration.pipelines.planning import Planned, plan_pipeline
-from ml_orchestrator.settings import Settings
 
 __all__ = ["PipelineBench", "open_pipelines"]
 
@@ -58,14 +57,6 @@ class PipelineBench(Bench):
         until(has_begun, what=f"{label} begins")
 
 
-@contextmanager
-def open_pipelines(home: Path, **given: object) -> Iterator[PipelineBench]:
-    """Open a bench and end its worker afterwards."""
-    settings = Settings.read(
-        {}, home=home, project_dir=home, plugins=(tiny.__name__,), log_level="INFO", **given
-    )
-    bench = PipelineBench(settings)
-    try:
-        yield bench
-    finally:
-        bench.close()
+def open_pipelines(home: Path, **given: object) -> closing[PipelineBench]:
+    """Open a bench, which ends its workers when it is left."""
+    return closing(PipelineBench(settings_of(home, tiny.__name__, **given)))

@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -103,13 +103,13 @@ def is_gone(pid: object) -> bool:
         return True
 
 
-@contextmanager
-def open_bench(home: Path, **given: object) -> Iterator[Bench]:
-    settings = Settings.read(
-        {}, home=home, project_dir=home, plugins=(tiny.__name__,), log_level="INFO", **given
+def settings_of(home: Path, plugin: str, **given: object) -> Settings:
+    """Return settings of a data directory whose worker loads a plug-in."""
+    return Settings.read(
+        {}, home=home, project_dir=home, plugins=(plugin,), log_level="INFO", **given
     )
-    bench = Bench(settings)
-    try:
-        yield bench
-    finally:
-        bench.close()
+
+
+def open_bench(home: Path, **given: object) -> closing[Bench]:
+    """Open a bench, which ends its workers when it is left."""
+    return closing(Bench(settings_of(home, tiny.__name__, **given)))
