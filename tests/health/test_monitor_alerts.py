@@ -178,6 +178,15 @@ def test_a_run_that_is_repeated_records_its_look_once(bench: Bench) -> None:
     assert bench.store.open_alerts() == []
 
 
+def test_the_last_look_of_each_monitor_is_the_newest_one(bench: Bench) -> None:
+    spec = bench.put()
+    bench.store.put("quiet", spec, owner="ann", is_paused=False)
+    bench.look("gbg")
+
+    assert bench.store.last_looks() == {"sales": bench.store.looks("sales", limit=1)[0]}
+    assert bench.store.last_looks()["sales"].summary == "look run-3"
+
+
 def test_an_action_that_was_not_done_before_the_end_is_not_done_afterwards(bench: Bench) -> None:
     bench.put(retrain={"params": {}}, resolve_after=1)
     bench.look("bbg")

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from ml_orchestrator.health.monitors.models import (
+    AlertKind,
     Condition,
     MonitorSpec,
     MonitorState,
@@ -13,7 +14,6 @@ from ml_orchestrator.health.monitors.models import (
 __all__ = ["Effect", "step"]
 
 Effect = Literal["none", "open_finding", "open_no_data", "resolve", "resolve_and_open_finding"]
-OpenKind = Literal["finding", "no_data"]
 
 
 def step(
@@ -22,7 +22,7 @@ def step(
     *,
     at: datetime,
     spec: MonitorSpec,
-    is_open: OpenKind | None,
+    is_open: AlertKind | None,
 ) -> tuple[Condition, Effect]:
     """Return the condition after one look, and what happens to the alert.
 
@@ -43,7 +43,7 @@ def step(
 
 
 def _with_data(
-    before: Condition, is_bad: bool, *, at: datetime, spec: MonitorSpec, is_open: OpenKind | None
+    before: Condition, is_bad: bool, *, at: datetime, spec: MonitorSpec, is_open: AlertKind | None
 ) -> tuple[Condition, Effect]:
     recent = (*before.recent, is_bad)[-spec.of :]
     n_good = 0 if is_bad else before.n_good + 1
@@ -76,7 +76,7 @@ def _without_data(
     *,
     at: datetime,
     spec: MonitorSpec,
-    is_open: OpenKind | None,
+    is_open: AlertKind | None,
 ) -> tuple[Condition, Effect]:
     silent_for = at - datetime.fromisoformat(before.last_data_at)
     is_late = silent_for >= timedelta(seconds=spec.grace_s)

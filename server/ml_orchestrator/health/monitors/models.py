@@ -7,12 +7,15 @@ from pydantic import Field, ValidationError, model_validator
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.models import Correction
+from ml_orchestrator.health.options import BASELINE_PREFIX
 from ml_orchestrator.identity import AgentName
 from ml_orchestrator.records import Record
 
 __all__ = [
+    "MAX_TEXT",
     "SERVING_PREFIX",
     "Alert",
+    "AlertKind",
     "Condition",
     "DriftWatch",
     "Look",
@@ -29,8 +32,10 @@ __all__ = [
     "read_spec",
 ]
 
+MAX_TEXT = 2_000  # characters of what is said about a look or an alert
 SERVING_PREFIX = "serving:"
 Verdict = Literal["good", "bad", "no_data", "unchanged"]
+AlertKind = Literal["finding", "no_data"]
 MonitorState = Literal["waiting", "healthy", "suspect", "alerting", "no_data"]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=500)]
@@ -137,7 +142,7 @@ class MonitorSpec(Record):
             raise ValueError(f"open_after {self.open_after} bad looks cannot be among {self.of}")
         if self.least_rows > self.rows:
             raise ValueError(f"least_rows {self.least_rows} is more than rows {self.rows}")
-        if self.performance and str(self.reference).startswith("baseline:") and not own:
+        if self.performance and str(self.reference).startswith(BASELINE_PREFIX) and not own:
             raise ValueError(
                 "performance needs rows with labels: give performance.reference, a data set"
             )
@@ -173,9 +178,7 @@ class Alert(Record):
 
     alert_id: str
     monitor: str
-    kind: Annotated[
-        Literal["finding", "no_data"], Field(description="What was found, or that nothing came.")
-    ]
+    kind: Annotated[AlertKind, Field(description="What was found, or that nothing came.")]
     summary: str
     opened_at: Annotated[str, Field(description="ISO 8601 UTC.")]
     resolved_at: str | None = None

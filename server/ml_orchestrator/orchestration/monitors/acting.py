@@ -15,8 +15,9 @@ from ml_orchestrator.errors import (
     OrchestratorError,
     UnavailableError,
 )
+from ml_orchestrator.health.monitors.alerts import Owed
 from ml_orchestrator.health.monitors.models import MonitorSpec
-from ml_orchestrator.health.monitors.store import Monitor, MonitorStore, Owed
+from ml_orchestrator.health.monitors.store import Monitor, MonitorStore
 from ml_orchestrator.orchestration.desk import open_registry
 from ml_orchestrator.orchestration.monitors.retraining import retraining_of
 from ml_orchestrator.orchestration.monitors.telling import AlertTeller

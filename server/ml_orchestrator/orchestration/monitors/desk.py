@@ -32,24 +32,13 @@ from ml_orchestrator.registry.names import check_alias, check_model
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
 
-__all__ = ["MonitorDesk", "rights_of"]
+__all__ = ["MonitorDesk"]
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 USUAL_EVERY_S = 3_600.0
 OVERDUE = timedelta(minutes=10)
 N_NEXT = 3
 _NAME = re.compile(NAME_PATTERN)
-
-
-def rights_of(spec: MonitorSpec) -> tuple[str, ...]:
-    """Return the tools that a monitor's owner must have the right to use, for what it sets off."""
-    rights: list[str] = []
-    if spec.retrain is not None:
-        rights.append("workflow_run")
-        rights += [] if spec.retrain.roll_out is None else ["deployment_start"]
-    if spec.roll_back is not None:
-        rights += ["registry_move_alias", "deployment_decide"]
-    return tuple(rights)
 
 
 class MonitorDesk:
@@ -135,13 +124,17 @@ class MonitorDesk:
             NotFoundError: there is no such monitor.
         """
         monitor = self._store.get(name)
-        return self._status(monitor, self._planned_times(), self._store.open_alerts())
+        last = next(iter(self._store.looks(name, limit=1)), None)
+        return _status(monitor, self._planned_times().get(name), last, self._store.open_alerts())
 
     def all(self) -> Monitors:
         """Return every monitor, by name, and the open alerts, oldest first."""
         open_alerts = self._store.open_alerts()
-        times = self._planned_times()
-        statuses = tuple(self._status(each, times, open_alerts) for each in self._store.all())
+        times, last = self._planned_times(), self._store.last_looks()
+        statuses = tuple(
+            _status(each, times.get(each.name), last.get(each.name), open_alerts)
+            for each in self._store.all()
+        )
         return Monitors(monitors=statuses, open_alerts=tuple(open_alerts))
 
     def history(self, name: str, *, limit: int) -> tuple[MonitorSpec, list[Look], list[Alert]]:
@@ -156,11 +149,11 @@ class MonitorDesk:
         Raises:
             InvalidInputError: the specification cannot be used.
         """
-        return rights_of(read_spec(dict(spec)))
+        return _rights_of(read_spec(dict(spec)))
 
     def rights(self, name: str) -> tuple[str, ...]:
         """Return the tools that whoever lets this monitor go on must have the right to use."""
-        return rights_of(self._store.get(name).spec)
+        return _rights_of(self._store.get(name).spec)
 
     def _check(self, spec: MonitorSpec) -> None:
         """Refuse what could only fail when it is due."""
@@ -202,31 +195,41 @@ class MonitorDesk:
     def _planned_times(self) -> dict[str, Schedule]:
         return {schedule.key: schedule for schedule in self._schedules.list(KIND)}
 
-    def _status(
-        self, monitor: Monitor, times: Mapping[str, Schedule], open_alerts: Sequence[Alert]
-    ) -> MonitorStatus:
-        schedule = times.get(monitor.name)
-        last = self._store.looks(monitor.name, limit=1)
-        next_at = None if monitor.is_paused or schedule is None else schedule.next_due_at
-        state: MonitorState = monitor.condition.state
-        trouble = None if monitor.is_paused else _trouble(monitor, schedule, last)
-        if trouble and state != "alerting":
-            state = "no_data"  # nobody looks: it is not known to be healthy
-        return MonitorStatus(
-            name=monitor.name,
-            owner=monitor.owner,
-            watch=monitor.spec.watch,
-            state=state,
-            is_paused=monitor.is_paused,
-            schedule=_cadence(monitor.spec).describe() + (f"; {trouble}" if trouble else ""),
-            next_look_at=next_at and next_at.isoformat(timespec="seconds"),
-            n_looks=monitor.n_looks,
-            last_look=last[0] if last else None,
-            open_alert=next((a for a in open_alerts if a.monitor == monitor.name), None),
-        )
+
+def _rights_of(spec: MonitorSpec) -> tuple[str, ...]:
+    """Return the tools that a monitor's owner must have the right to use, for what it sets off."""
+    rights: list[str] = []
+    if spec.retrain is not None:
+        rights.append("workflow_run")
+        rights += [] if spec.retrain.roll_out is None else ["deployment_start"]
+    if spec.roll_back is not None:
+        rights += ["registry_move_alias", "deployment_decide"]
+    return tuple(rights)
 
 
-def _trouble(monitor: Monitor, schedule: Schedule | None, looks: Sequence[Look]) -> str | None:
+def _status(
+    monitor: Monitor, schedule: Schedule | None, last: Look | None, open_alerts: Sequence[Alert]
+) -> MonitorStatus:
+    next_at = None if monitor.is_paused or schedule is None else schedule.next_due_at
+    state: MonitorState = monitor.condition.state
+    trouble = None if monitor.is_paused else _trouble(monitor, schedule, last)
+    if trouble and state != "alerting":
+        state = "no_data"  # nobody looks: it is not known to be healthy
+    return MonitorStatus(
+        name=monitor.name,
+        owner=monitor.owner,
+        watch=monitor.spec.watch,
+        state=state,
+        is_paused=monitor.is_paused,
+        schedule=_cadence(monitor.spec).describe() + (f"; {trouble}" if trouble else ""),
+        next_look_at=next_at and next_at.isoformat(timespec="seconds"),
+        n_looks=monitor.n_looks,
+        last_look=last,
+        open_alert=next((a for a in open_alerts if a.monitor == monitor.name), None),
+    )
+
+
+def _trouble(monitor: Monitor, schedule: Schedule | None, last: Look | None) -> str | None:
     """Return why a monitor that should look does not, and what helps; None if it does."""
     if schedule is None or not schedule.is_enabled:
         return "it is not planned: set it again, or let it go on by act resume"
@@ -235,7 +238,7 @@ def _trouble(monitor: Monitor, schedule: Schedule | None, looks: Sequence[Look])
     now = datetime.now(UTC)
     if now - schedule.next_due_at > OVERDUE:
         return "nobody lets it look: no worker runs, which a running server would start"
-    at = (*(look.at for look in looks), monitor.condition.last_data_at)
+    at = (*(() if last is None else (last.at,)), monitor.condition.last_data_at)
     since = max(map(datetime.fromisoformat, at))
     is_missing = schedule.last_due_at is not None and schedule.last_due_at > since
     if is_missing and now - schedule.cadence.following(since) > OVERDUE:

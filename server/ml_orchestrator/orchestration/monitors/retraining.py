@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_orchestrator.errors import OrchestratorError, UnavailableError
-from ml_orchestrator.health.monitors.models import MonitorSpec
+from ml_orchestrator.health.monitors.models import SERVING_PREFIX, MonitorSpec
 from ml_orchestrator.health.options import BASELINE_PREFIX
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.desk import open_registry
@@ -34,7 +34,7 @@ def retraining_of(spec: MonitorSpec, *, alert_id: str) -> tuple[str, dict[str, A
         "roll_out": wanted.roll_out,
         "roll_out_alias": wanted.alias,
     }
-    if not is_pattern(spec.watch) and not spec.watch.startswith("serving:"):
+    if not is_pattern(spec.watch) and not spec.watch.startswith(SERVING_PREFIX):
         params.setdefault("source", spec.watch)
     is_data_set = spec.reference is not None and not spec.reference.startswith(BASELINE_PREFIX)
     if wanted.workflow == "drift-retrain" and is_data_set:
