@@ -148,7 +148,8 @@ class ServingLog:
                 self._write([row for row in rows if row.version == version])
             self._is_failing = False
         except Exception:  # noqa: BLE001 whatever is wrong with the log, the server must go on
-            self.n_dropped += len(rows)
+            with self._counting:
+                self.n_dropped += len(rows)
             if not self._is_failing:
                 _log.warning("The serving log cannot be written", exc_info=True)
             self._is_failing = True
