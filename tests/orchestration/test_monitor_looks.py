@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ml_orchestrator.datasets.sources import load_dataset
 from ml_orchestrator.errors import InvalidInputError, NotFoundError, PathNotAllowedError
+from ml_orchestrator.health.monitors.calibration import chunk_size
 from ml_orchestrator.health.monitors.models import Look, read_spec
 from ml_orchestrator.health.monitors.store import MonitorStore
 from ml_orchestrator.messaging._sql import SqlMailbox
@@ -264,6 +266,43 @@ def test_calibrated_limits_are_kept_for_looks_of_the_same_size(
     bench.write("now.csv", bench.rows())
     assert bench.look().verdict == "good"
     assert bench.store.get("m").condition.limits == known
+
+
+def test_limits_of_looks_that_are_now_larger_now_smaller_are_kept_beside_each_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put()
+    for n_rows in (200, 400):
+        bench.write("now.csv", bench.rows(n_rows))
+        bench.look()
+
+    def again(*_: Any, **__: Any) -> Any:
+        raise AssertionError("calibrated again")
+
+    monkeypatch.setattr("ml_orchestrator.orchestration.monitors.judging.limits_of", again)
+    sizes = []
+    for n_rows in (200, 400):
+        bench.write("now.csv", bench.rows(n_rows))
+        assert bench.look().verdict == "good"
+        sizes.append(bench.store.get("m").condition.limits["limits"]["n_rows"])
+    assert sizes == [chunk_size(200, 1_500), chunk_size(400, 1_500)]
+
+
+def test_a_reference_is_read_once_however_many_checks_ask_for_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(source: str, **given: Any) -> Any:
+        read.append(source)
+        return load_dataset(source, **given)
+
+    monkeypatch.setattr("ml_orchestrator.orchestration.samples.load_dataset", counted)
+    bench.put(performance={"target": "label", "prediction": "said"}, quality={})
+    bench.write("now.csv", bench.rows())
+
+    assert bench.look().verdict == "good"
+    assert read == ["before.csv"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from ml_orchestrator.health.options import BASELINE_PREFIX, InlineTable
 from ml_orchestrator.health.vector_groups import grouped
 from ml_orchestrator.settings import Settings
 
-__all__ = ["SampleReader", "Side", "side_of"]
+__all__ = ["SampleReader", "Side", "side_of", "side_of_baseline"]
 
 _AS_FOUND: Mapping[str, ColumnType] = MappingProxyType({})
 
@@ -126,8 +126,7 @@ class SampleReader:
         if not isinstance(sample, str):
             return self.inline(sample)
         if sample.startswith(BASELINE_PREFIX):
-            kept = self.baseline(sample)
-            return Side(kept.samples, kept.rows)
+            return side_of_baseline(self.baseline(sample))
         return side_of(self.dataset(sample, column_types))
 
     def inline(self, sample: InlineTable) -> Side:
@@ -145,6 +144,11 @@ def side_of(dataset: Dataset) -> Side:
     arrays, frame = columns_as_arrays(dataset.frame), dataset.frame
     times = frozenset(name for name in frame.columns if frame[name].dtype.is_temporal())
     return Side(arrays, arrays, dataset.notices, times)
+
+
+def side_of_baseline(baseline: Baseline) -> Side:
+    """Return a kept baseline as one side of a comparison."""
+    return Side(baseline.samples, baseline.rows)
 
 
 def _check_types_are_read(*samples: str | InlineTable) -> None:

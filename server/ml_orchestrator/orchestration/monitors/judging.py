@@ -27,13 +27,15 @@ from ml_orchestrator.health.performance.check import LEAST_LABELLED, check_perfo
 from ml_orchestrator.health.performance.predictions import read_predictions
 from ml_orchestrator.health.report import check_drift
 from ml_orchestrator.orchestration.monitors.reading import Data
-from ml_orchestrator.orchestration.samples import SampleReader, Side, side_of
+from ml_orchestrator.orchestration.monitors.references import References
+from ml_orchestrator.orchestration.samples import Side
 from ml_orchestrator.serving.log_files import OwnColumns
 from ml_orchestrator.settings import Settings
 
 __all__ = ["Judgement", "judge"]
 
 MOST_NAMED = 5
+MOST_KEPT = 4  # sizes of looks whose limits are kept
 
 
 @dataclass(slots=True)
@@ -64,13 +66,13 @@ def judge(
     Raises:
         OrchestratorError: the reference cannot be read, or nothing can be compared.
     """
-    found, samples = Judgement(), SampleReader(settings)
+    found, references = Judgement(), References(settings, spec)
     if spec.drift is not None:
-        _judge_drift(found, samples, spec, spec.drift, data.frame, known_limits)
+        _judge_drift(found, references, spec, spec.drift, data.frame, known_limits)
     if spec.performance is not None:
-        _judge_performance(found, samples, spec, spec.performance, data.frame)
+        _judge_performance(found, references, spec, spec.performance, data.frame)
     if spec.quality is not None:
-        _judge_quality(found, samples, spec, spec.quality, data.frame, now)
+        _judge_quality(found, references, spec, spec.quality, data.frame, now)
     return found
 
 
@@ -79,13 +81,13 @@ def judge(
 
 def _judge_drift(
     found: Judgement,
-    samples: SampleReader,
+    references: References,
     spec: MonitorSpec,
     watch: DriftWatch,
     frame: pl.DataFrame,
     known_limits: Mapping[str, Any],
 ) -> None:
-    before = samples.side(str(spec.reference), spec.column_types)
+    before = references.side(str(spec.reference))
     current = columns_as_arrays(frame)
     names = _compared(spec, watch, before, current)
     gone = [name for name in names if name not in current]
@@ -167,15 +169,23 @@ def _limits(
     n_rows: int,
     known: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return limits for looks of this size: those known, or calibrated now."""
+    """Return limits for looks of this size: those known, or calibrated now.
+
+    Those of other sizes stay with them, the newest few, for looks that are now larger, now smaller.
+    """
     n_reference = min(len(before.rows[name]) for name in names)
     size = chunk_size(n_rows, n_reference)
     asked = [spec.reference, list(names), watch.test, spec.rate, size, _digest(before.rows, names)]
     key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-    if known.get("key") == key:
-        return dict(known)
-    limits = limits_of(before.rows, size, columns=names, rate=spec.rate, test=watch.test)
-    return {"key": key, "limits": limits.model_dump(mode="json")}
+    kept = {**known.get("others", {})}
+    if known:
+        kept[known["key"]] = known["limits"]
+    limits = kept.pop(key, None)
+    if limits is None:
+        found = limits_of(before.rows, size, columns=names, rate=spec.rate, test=watch.test)
+        limits = found.model_dump(mode="json")
+    others = dict(list(kept.items())[1 - MOST_KEPT :])
+    return {"key": key, "limits": limits, "others": others}
 
 
 def _digest(rows: Mapping[str, NDArray[Any]], names: Sequence[str]) -> str:
@@ -198,13 +208,12 @@ def _beyond(name: str, share: float) -> str:
 
 def _judge_performance(
     found: Judgement,
-    samples: SampleReader,
+    references: References,
     spec: MonitorSpec,
     watch: PerformanceWatch,
     frame: pl.DataFrame,
 ) -> None:
-    reference = watch.reference or str(spec.reference)
-    before = side_of(samples.dataset(reference, spec.column_types)).rows
+    before = references.table(watch.reference or str(spec.reference)).rows
     after = dict(columns_as_arrays(frame))
     if watch.basis == "estimated":
         after.pop(watch.target, None)
@@ -236,13 +245,13 @@ def _judge_performance(
 
 def _judge_quality(
     found: Judgement,
-    samples: SampleReader,
+    references: References,
     spec: MonitorSpec,
     watch: QualityWatch,
     frame: pl.DataFrame,
     now: datetime,
 ) -> None:
-    expected = _expectations(samples, spec)
+    expected = _expectations(references, str(spec.reference))
     left_out = set(watch.leave_out)
     if spec.watch.startswith(SERVING_PREFIX):
         left_out |= {"volume"}  # as many as were asked
@@ -264,9 +273,8 @@ def _judge_quality(
         (found.findings if is_bad else found.remarks).append(said)
 
 
-def _expectations(samples: SampleReader, spec: MonitorSpec) -> Expectations:
-    reference = str(spec.reference)
+def _expectations(references: References, reference: str) -> Expectations:
     if reference.startswith(BASELINE_PREFIX):
-        facts = samples.baseline(reference).facts
+        facts = references.baseline(reference).facts
         return Expectations.model_validate(facts["expectations"])
-    return expect(samples.dataset(reference, spec.column_types).frame)
+    return expect(references.dataset(reference).frame)
