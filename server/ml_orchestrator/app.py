@@ -1,7 +1,8 @@
 """The composition root: the only place that builds things and hands them in.
 
 Heavy libraries stay behind the doors of ``app_doors``, opened on first use; a background thread
-opens them once the first request has been answered, so that nobody waits for them later.
+opens them once the first request has been answered, so that nobody waits for them later, and then
+sees to the worker of schedules.
 """
 
 import signal
@@ -65,38 +66,41 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 def build_services(settings: Settings, doors: Doors | None = None) -> Services:
     """Wire the services of one server."""
     doors = doors or Doors(settings)
-    security = SecurityIntegrationService(settings, approvals=doors.approvals)
+    stores, engines = doors.stores, doors.engines
+    security = SecurityIntegrationService(settings, approvals=stores.approvals)
     components = ComponentManager(
         components_of(settings, doors.slots, security), more=extension_components
     )
     return Services(
         workflow=WorkflowOrchestrator(
-            settings, client=doors.runs, progress=doors.progress, publish=doors.publish
+            settings, client=stores.runs, progress=stores.progress, publish=doors.publish
         ),
         components=components,
         security=security,
         deployment=DeploymentPipelineService(
-            doors.registry,
-            make_request=doors.make_request,
-            answer=doors.answer,
-            models=doors.models,
+            stores.registry,
+            make_request=stores.make_request,
+            answer=engines.answer,
+            models=engines.models,
         ),
         rollouts=RolloutService(
-            doors.rollouts, client=doors.runs, is_read_only=settings.mode == "read-only"
+            stores.rollouts, client=stores.runs, is_read_only=settings.mode == "read-only"
         ),
         monitoring=MonitoringCoordinator(
             settings,
             probe=components.check,
-            inspector=doors.inspector,
-            look=doors.look,
+            inspector=engines.inspector,
+            look=engines.look,
             publish=doors.publish if settings.mode == "operator" else nobody,
-            monitors=doors.monitors,
+            monitors=stores.monitors,
             authorise=security.authorise,
         ),
-        collaboration=CollaborationService(doors.memory, doors.mailbox, doors.leases, doors.bus),
-        evaluation=EvaluationService(doors.evaluator, experimenter=doors.experimenter),
-        learning=LearningService(doors.prompt_learner, checker=doors.policy_checker),
-        prompts=PromptService(improve=doors.improve, reflection=doors.reflection),
+        collaboration=CollaborationService(
+            stores.memory, stores.mailbox, stores.leases, stores.bus
+        ),
+        evaluation=EvaluationService(engines.evaluator, experimenter=engines.experimenter),
+        learning=LearningService(engines.prompt_learner, checker=engines.policy_checker),
+        prompts=PromptService(improve=engines.improve, reflection=engines.reflection),
     )
 
 
@@ -110,15 +114,21 @@ def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Serv
 
     Args:
         settings: Where things are and what is allowed.
-        warm_up: Open heavy things in the background once the first request was answered.
+        warm_up: Once the first request was answered, open heavy things in the background, then
+            see to it that schedules have a worker.
     """
     load_plugins(settings)
     doors = Doors(settings)
     services = build_services(settings, doors)
-    watch = ResourceWatch(reader_of_changes(services), doors.bus)
-    warming = threading.Thread(target=doors.warm, name="warm-up", daemon=True)
+    watch = ResourceWatch(reader_of_changes(services), doors.stores.bus)
     ended = threading.Event()
-    keeping = threading.Thread(target=doors.keep_worker, args=(ended,), name="keep", daemon=True)
+
+    def work_in_background() -> None:
+        doors.warm()
+        if not ended.is_set():
+            doors.keep_worker(ended)
+
+    background = threading.Thread(target=work_in_background, name="warm-up", daemon=True)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Services]) -> AsyncIterator[Services]:
@@ -129,13 +139,12 @@ def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Serv
             ended.set()
             doors.close()
 
-    async def warm_after_first(
+    async def begin_after_first(
         ctx: ServerRequestContext[Services, Any], call_next: CallNext
     ) -> HandlerResult:
         result = await call_next(ctx)
-        if warm_up and warming.ident is None:
-            warming.start()
-            keeping.start()
+        if warm_up and background.ident is None:
+            background.start()
         return result
 
     server = OrchestratorServer(
@@ -146,15 +155,15 @@ def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Serv
         version=__version__,
         lifespan=lifespan,
         log_level=settings.log_level,
-        middleware=[warm_after_first, watch.while_listening],
+        middleware=[begin_after_first, watch.while_listening],
         subscriptions=watch.bus,
     )
     watch.add_to(server)
     add_metrics(
         server,
         server.calls,
-        lambda: doors.runs().depths(),
-        lambda: doors.bus().lines(),
+        lambda: doors.stores.runs().depths(),
+        lambda: doors.stores.bus().lines(),
         hosts=LOOPBACK,
     )
     add_resources(server, services)
