@@ -1,5 +1,6 @@
 """What other packages add to a catalogue: found, checked, loaded, refused, left alone."""
 
+import importlib
 import itertools
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 from ml_orchestrator import extensions
 from ml_orchestrator.breaker import Breaker
 from ml_orchestrator.catalog import Catalog
+from ml_orchestrator.doors import Door
 from ml_orchestrator.errors import InvalidInputError, NotFoundError, UnavailableError
 
 Install = Callable[..., None]
@@ -28,8 +30,6 @@ def greetings() -> Catalog[str]:
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, greetings: Catalog[str]) -> Install:
     """Put a package with its metadata on the path; its module finds the catalogue by import."""
-    monkeypatch.setattr(extensions, "_found", {})
-    monkeypatch.setattr(extensions, "_is_read", [False])
     monkeypatch.setitem(sys.modules, "greetings_of_the_test", _module(greetings))
     monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -50,7 +50,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, greetings: Catalog[
         (about / "entry_points.txt").write_text(
             f"[ml_orchestrator.{kind}]\n{points}", encoding="utf-8"
         )
-        extensions.find_again()
+        importlib.invalidate_caches()
+        monkeypatch.setattr(extensions, "_installed", Door(extensions._read))
 
     return do
 

@@ -5,7 +5,6 @@ module that registers it, and requires the releases of ``ml-orchestrator-mcp`` t
 for. That range is read before anything of the package is imported.
 """
 
-import importlib
 import logging
 import time
 from collections import Counter
@@ -16,10 +15,10 @@ from dataclasses import dataclass, field
 from importlib import metadata
 
 from ml_orchestrator.breaker import Breaker
-from ml_orchestrator.doors import alone, import_alone
+from ml_orchestrator.doors import Door, import_alone
 from ml_orchestrator.memory_use import grown_mb, resident_mb
 
-__all__ = ["KINDS", "Extension", "find_again", "found", "loading_package"]
+__all__ = ["KINDS", "Extension", "found", "loading_package"]
 
 PREFIX = "ml_orchestrator."
 KINDS = {
@@ -109,8 +108,6 @@ class _Loading:
 
 
 _loading: ContextVar[_Loading | None] = ContextVar("loading", default=None)
-_found: dict[str, dict[str, Extension]] = {}
-_is_read = [False]
 
 
 def loading_package(undo: Callable[[], None]) -> str | None:
@@ -145,28 +142,14 @@ def found(kind: str | None = None) -> Mapping[str, Extension]:
 
     The metadata of installed packages are read once in a process; nothing is imported.
     """
-    if not _is_read[0]:
-        with alone():
-            if not _is_read[0]:
-                _read()
-                _is_read[0] = True
+    by_kind = _installed()
     if kind is not None:
-        return _found.get(kind, {})
-    groups = list(_found.values())
-    return {f"{e.kind}:{e.name}": e for group in groups for e in group.values()}
+        return by_kind.get(kind, {})
+    return {f"{e.kind}:{e.name}": e for group in by_kind.values() for e in group.values()}
 
 
-def find_again() -> None:
-    """Look again at what is installed; what was loaded stays, what failed may be tried again."""
-    with alone():
-        importlib.invalidate_caches()
-        for kind, group in list(_found.items()):
-            _found[kind] = {name: each for name, each in group.items() if each.is_loaded}
-        _read()
-        _is_read[0] = True
-
-
-def _read() -> None:
+def _read() -> Mapping[str, Mapping[str, Extension]]:
+    """Return what installed packages declare, by kind and name."""
     installed = metadata.entry_points()
     groups = [group for group in installed.groups if group.startswith(PREFIX)]
     points = [p for group in groups for p in installed.select(group=group) if p.dist]
@@ -174,10 +157,13 @@ def _read() -> None:
     for point in points:
         kind = point.group.removeprefix(PREFIX)
         by_place.setdefault((kind, point.name), []).append(point)
+    read: dict[str, dict[str, Extension]] = {}
     for (kind, name), there in by_place.items():
-        group = _found.get(kind, {})
-        if name not in group:
-            _found[kind] = {**group, name: _extension(kind, there)}  # others may be reading it
+        read.setdefault(kind, {})[name] = _extension(kind, there)
+    return read
+
+
+_installed = Door(_read)
 
 
 def _extension(kind: str, points: list[metadata.EntryPoint]) -> Extension:
