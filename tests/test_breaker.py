@@ -72,6 +72,16 @@ def test_each_opening_waits_twice_as_long_up_to_a_limit(clock: Clock) -> None:
     assert waits == [1.0, 2.0, 4.0, 5.0]
 
 
+def test_what_fails_for_days_is_still_tried_at_the_longest_wait(clock: Clock) -> None:
+    breaker = opened(clock)
+    for _ in range(2_000):  # more than a power of two has room for
+        clock.now += 5.0
+        assert breaker.admits()
+        breaker.failed("again")
+
+    assert breaker.look().retry_in_s == 5.0
+
+
 def test_a_trial_that_never_says_how_it_ended_counts_as_failed(clock: Clock) -> None:
     breaker = opened(clock)
     clock.now += 1.0

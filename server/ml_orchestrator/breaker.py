@@ -6,13 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Breaker", "BreakerLook", "BreakerState"]
+__all__ = ["Breaker", "BreakerLook", "BreakerState", "doubled"]
 
 BreakerState = Literal["closed", "open", "half_open"]
 
 LIMIT = 3  # failures in a row
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
+
+
+def doubled(first_s: float, n_times: int, longest_s: float) -> float:
+    """Return a wait that doubles from one failure to the next, in s, up to the longest.
+
+    >>> doubled(0.5, 3, 60.0), doubled(0.5, 10_000, 60.0)
+    (4.0, 60.0)
+    """
+    return float(min(first_s * 2.0 ** min(n_times, 60), longest_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +110,4 @@ class Breaker:
             return BreakerLook(state, self._n_failures, self._last_error, left_s)
 
     def _wait_s(self) -> float:
-        doubled = self._first_wait_s * 2.0 ** max(0, self._n_openings - 1)
-        return float(min(doubled, self._longest_wait_s))
+        return doubled(self._first_wait_s, max(0, self._n_openings - 1), self._longest_wait_s)

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ml_orchestrator.breaker import doubled
 from ml_orchestrator.errors import (
     ConflictError,
     InvalidInputError,
@@ -44,7 +45,7 @@ class Retrying:
         """Return how long to wait after ``attempt`` (from 1) has failed; None: give up."""
         if attempt >= self.most_attempts:
             return None
-        return min(self.first_s * 2.0 ** min(attempt - 1, 60), self.longest_s) * rng()
+        return doubled(self.first_s, attempt - 1, self.longest_s) * rng()
 
 
 def is_final(error: BaseException) -> bool:
