@@ -4,6 +4,7 @@ Every process looks at the file before it uses a component, so a change reaches 
 """
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ __all__ = ["FILE", "Entry", "Plan", "read_entries"]
 
 FILE = "components.json"
 LOOK_S = 0.25  # a change is seen after this at the latest
+_log = logging.getLogger(__name__)
 
 
 class Entry(BaseModel):
@@ -34,7 +36,6 @@ class Entry(BaseModel):
 class _Seen:
     stamp: tuple[int, int, int] | None = None
     entries: Mapping[str, Entry] = field(default_factory=dict)
-    fault: str | None = None
 
 
 class Plan:
@@ -50,19 +51,11 @@ class Plan:
     def entry(self, name: str) -> Entry:
         """Return what is asked of a component.
 
-        A file that cannot be read changes nothing: what was read before it goes on to count.
+        A file that cannot be read changes nothing: what was read before it goes on to count, and
+        the log has why.
         """
         self._look()
         return self._seen.entries.get(name, Entry())
-
-    @property
-    def fault(self) -> str | None:
-        """Why the file cannot be read, None if it can or does not exist."""
-        return self._seen.fault
-
-    def look_now(self) -> None:
-        """See to it that the next question is answered from the file as it is."""
-        self._look_at = float("-inf")
 
     def _look(self) -> None:
         if self._clock() < self._look_at:
@@ -77,7 +70,8 @@ class Plan:
         try:
             return _Seen(stamp, read_entries(self._path))
         except InvalidInputError as error:
-            return _Seen(stamp, self._seen.entries, str(error))
+            _log.warning("Components stay as they are: %s", error)
+            return _Seen(stamp, self._seen.entries)
 
 
 def read_entries(path: Path) -> dict[str, Entry]:
