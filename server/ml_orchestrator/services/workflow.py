@@ -70,11 +70,11 @@ class WorkflowOrchestrator:
             InvalidInputError: the parameters or the data do not fit; nothing was queued.
             ConflictError: the key was used before with other parameters.
         """
-        found = WORKFLOWS[workflow]
-        checked = validated(found, params)
         run_id = _run_id(workflow, actor, idempotency_key)
 
         def enqueue() -> RunStatus:
+            found = WORKFLOWS[workflow]  # another package's is loaded now
+            checked = validated(found, params)
             client = self._client()
             if found.check and not (idempotency_key and client.has(run_id)):
                 resolve(found.check)(self._settings, checked)
