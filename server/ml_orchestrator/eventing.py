@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 
 from ml_orchestrator.errors import InvalidInputError, OrchestratorError
-from ml_orchestrator.orchestration.events import kinds
+from ml_orchestrator.orchestration.events import kinds  # noqa: F401 so that every name is known
 from ml_orchestrator.orchestration.events._dead import DeadLetters
 from ml_orchestrator.orchestration.events._log import EventLog, shown
 from ml_orchestrator.orchestration.events.definition import EVENTS, Priority, StoredEvent
@@ -23,7 +23,6 @@ MOST_LISTED = 1_000
 
 def run_events(arguments: argparse.Namespace, settings: Settings) -> int:
     """Do one act; 1 if it could not be done."""
-    assert kinds.__all__  # imported, so that every name is known
     try:
         database = open_database(settings.state_url, settings.home)
     except OrchestratorError as error:

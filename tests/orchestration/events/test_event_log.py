@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection, text
 from tests.orchestration.events.kettles import (
     AT_ONCE,
+    LIMIT_S,
     KettleBoiled,
     KettleBroke,
     Kitchen,
@@ -16,10 +17,13 @@ from tests.orchestration.events.kettles import (
 )
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError, UnavailableError
+from ml_orchestrator.orchestration.events._log import EventLog
 from ml_orchestrator.orchestration.events._turns import Turns
-from ml_orchestrator.orchestration.events.definition import Envelope, Priority
+from ml_orchestrator.orchestration.events.definition import Envelope, Priority, StoredEvent
+from ml_orchestrator.orchestration.events.feed import Pace
 from ml_orchestrator.orchestration.events.kinds import DeliveryFailed
 from ml_orchestrator.orchestration.events.limits import LimitRange
+from ml_orchestrator.orchestration.events.subscription import Subscription
 from ml_orchestrator.orchestration.events.turn import Rooms, Settled
 
 OpenAgain = Callable[[], World]
@@ -270,6 +274,42 @@ def test_a_process_that_died_leaves_its_deliveries_to_the_next_one_by_one(
     ]
     assert not late.is_holder  # whoever lost the consumer settles nothing
     assert [(letter.event.seq, letter.attempts) for letter in world.dead.letters()] == [(1, 3)]
+
+
+def test_looks_become_frequent_only_after_what_somebody_waits_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a row of saves nobody here listens to, looks would take time of every save."""
+    seen: list[tuple[str, ...] | bool] = []  # what looks read, and whether each was news
+    has_read = threading.Event()
+    usual_after, usual_pace = world.log.after, Pace.after
+
+    def after(log: EventLog, seq: int, *, limit: int = 500) -> tuple[StoredEvent, ...]:
+        if found := usual_after(seq, limit=limit):
+            seen.append(tuple(event.name for event in found))
+        return found
+
+    def pace(self: Pace, *, found: bool) -> None:
+        seen.append(found)
+        usual_pace(self, found=found)
+        if "kettle.boiled" in str(seen):
+            has_read.set()
+
+    monkeypatch.setattr(EventLog, "after", after)
+    monkeypatch.setattr(Pace, "after", pace)
+    kitchen = Kitchen()
+    running = world.start(Subscription("broken", (KettleBroke,), kitchen))
+    world.boil(1)
+    assert has_read.wait(LIMIT_S)
+    world.log.publish(world.outbox, KettleBroke(kettle="red", n=2))
+    kitchen.wait_for(1)
+    running.close()
+
+    news = [seen[i + 1] for i, read in enumerate(seen[:-1]) if read == ("kettle.boiled",)]
+    assert news == [False]
+    assert True not in seen[: seen.index(("kettle.broke",))]
+    assert seen[seen.index(("kettle.broke",)) + 1] is True
+    assert kitchen.numbers == [2]
 
 
 def test_nothing_is_written_while_nothing_happens(world: World) -> None:

@@ -36,9 +36,9 @@ class DeadLetters:
     What is replayed is published, so that the process that works for the consumer looks at once.
     """
 
-    def __init__(self, database: Database, *, outbox: Outbox | None = None) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._outbox = outbox or Outbox("events")
+        self._outbox = Outbox("events")
 
     def count(self) -> int:
         """Return how many there are."""

@@ -6,17 +6,19 @@ read up to one number has missed none below it.
 
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, text
+from sqlalchemy import Connection, bindparam, delete, or_, select, text
 from sqlalchemy.sql import ColumnElement
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.orchestration.events._statements import AFTER, IN_ORDER, NEWEST
 from ml_orchestrator.orchestration.events.definition import Event, Priority, StoredEvent, encode
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import event_consumers as consumers
+from ml_orchestrator.storage.schema import event_cursors as cursors
 from ml_orchestrator.storage.schema import event_deliveries as deliveries
 from ml_orchestrator.storage.schema import event_log as log
 from ml_orchestrator.storage.statements import Statement
@@ -33,7 +35,6 @@ _ADD = Statement(
         "ON CONFLICT (id) DO NOTHING"
     )
 )
-_NEWEST = Statement(select(func.max(log.c.seq)))
 
 
 class Outbox:
@@ -41,20 +42,10 @@ class Outbox:
 
     Args of the constructor:
         source: Names this process.
-        now: The time, UTC.
-        published: Told of each event, before its transaction has ended; it must not block.
     """
 
-    def __init__(
-        self,
-        source: str,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        published: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, source: str) -> None:
         self._source = source
-        self._now = now
-        self._published = published
 
     def publish(
         self,
@@ -90,13 +81,12 @@ class Outbox:
             "key": event.key,
             "priority": int(kind.priority if priority is None else priority),
             "source": self._source,
-            "at": timestamp(self._now()),
+            "at": timestamp(),
             "payload": encode(event),
         }
         _ADD.change(connection, row)
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"NOTIFY {CHANNEL}")  # heard when the transaction commits
-        self._published()
         return event_id
 
 
@@ -108,7 +98,7 @@ class EventLog:
 
     def newest(self) -> int:
         """Return the number of the newest event; 0 for an empty log."""
-        return int(self.database.read(_NEWEST.scalar) or 0)
+        return int(self.database.read(NEWEST.scalar) or 0)
 
     def after(
         self, seq: int, *, limit: int = 500, names: Sequence[str] = ()
@@ -120,10 +110,12 @@ class EventLog:
             limit: How many at most.
             names: Only events of these names; none is all.
         """
-        query = select(log).where(log.c.seq > seq).order_by(log.c.seq).limit(limit)
         if names:
-            query = query.where(log.c.name.in_(names))
-        rows = self.database.read(lambda c: c.execute(query).all())
+            query = select(log).where(log.c.seq > seq, log.c.name.in_(names))
+            query = query.order_by(log.c.seq).limit(limit)
+            rows = self.database.read(lambda c: c.execute(query).all())
+        else:  # every process reads so, again and again
+            rows = self.database.read(lambda c: AFTER.all(c, {"seq": seq, "n": limit}))
         return tuple(stored_event(row) for row in rows)
 
     def last(self, *, limit: int, names: Sequence[str] = ()) -> tuple[StoredEvent, ...]:
@@ -175,26 +167,17 @@ def stored_event(row: Any) -> StoredEvent:
 
 def _sweep(connection: Connection, limit: str) -> int:
     """Delete what is older than ``limit`` and read by all; consumers long gone first."""
-    gone = [
-        row.consumer
-        for row in connection.execute(
-            select(consumers.c.consumer).where(consumers.c.seen_at < limit)
-        )
-    ]
-    for consumer in gone:
-        for table in ("event_deliveries", "event_cursors", "event_consumers"):
-            connection.execute(
-                text(f"DELETE FROM {table} WHERE consumer = :c"),  # noqa: S608 names of ours
-                {"c": consumer},
-            )
-    unread = text(
-        "SELECT 1 FROM event_cursors c WHERE (c.band = -1 OR c.band = event_log.priority) "
-        "AND c.cursor < event_log.seq"
+    gone = connection.execute(select(consumers.c.consumer).where(consumers.c.seen_at < limit))
+    names = gone.scalars().all()
+    for table in (deliveries, cursors, consumers):
+        connection.execute(delete(table).where(table.c.consumer.in_(names)))
+    unread = select(cursors.c.consumer).where(
+        cursors.c.band.in_([IN_ORDER, log.c.priority]), cursors.c.cursor < log.c.seq
     )
     waited_for = select(deliveries.c.event_seq).where(deliveries.c.event_seq == log.c.seq)
     old = (
         select(log.c.seq)
-        .where(log.c.at < limit, text(f"NOT EXISTS ({unread.text})"), ~waited_for.exists())
+        .where(log.c.at < limit, ~unread.exists(), ~waited_for.exists())
         .order_by(log.c.seq)
         .limit(SWEPT_AT_ONCE)
     )

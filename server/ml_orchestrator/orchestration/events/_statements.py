@@ -1,4 +1,4 @@
-"""Statements of durable consumers, compiled once."""
+"""Statements of the log and of durable consumers, compiled once."""
 
 from sqlalchemy import bindparam, func, select, text
 
@@ -10,11 +10,13 @@ from ml_orchestrator.storage.statements import Statement
 
 __all__ = [
     "ABANDONED",
+    "AFTER",
     "CURSORS",
     "DONE",
     "DUE",
     "HOLD",
     "HOLDER",
+    "IN_ORDER",
     "MOVE",
     "NEWEST",
     "NOT_DONE",
@@ -24,6 +26,7 @@ __all__ = [
     "WAITING",
 ]
 
+IN_ORDER = -1  # the band of a consumer that reads all priorities together
 HOLDER = Statement(select(consumers).where(consumers.c.consumer == bindparam("consumer")))
 HOLD = Statement(
     text(
@@ -84,6 +87,9 @@ N_SUSPECT = Statement(
         deliveries.c.attempts > bindparam("most"),
         deliveries.c.error == bindparam("error"),
     )
+)
+AFTER = Statement(
+    select(log).where(log.c.seq > bindparam("seq")).order_by(log.c.seq).limit(bindparam("n"))
 )
 NEWEST = Statement(select(func.max(log.c.seq)))
 ABANDONED = Statement(

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select
 
 from ml_orchestrator.orchestration.events import _statements as sql
 from ml_orchestrator.orchestration.events._log import Outbox, named, stored_event
+from ml_orchestrator.orchestration.events._statements import IN_ORDER
 from ml_orchestrator.orchestration.events.definition import Priority, StoredEvent
 from ml_orchestrator.orchestration.events.subscription import Subscription
 from ml_orchestrator.orchestration.events.turn import Rooms, Settled, Taken, Turn
@@ -22,9 +23,8 @@ from ml_orchestrator.storage.schema import event_cursors as cursors
 from ml_orchestrator.storage.schema import event_log as log
 from ml_orchestrator.storage.statements import Statement
 
-__all__ = ["IN_ORDER", "Turns"]
+__all__ = ["Turns"]
 
-IN_ORDER = -1  # the band of a consumer that reads all priorities together
 MOST_UNSETTLED = 2_000  # rows of one consumer; what is beyond waits in the log
 DIED = "the process that handled it ended before it was done"
 MOST_TOGETHER = 2  # deaths of their process after which deliveries are handed out one by one
@@ -285,19 +285,19 @@ def _of(band: int) -> dict[str, int]:
     return {} if band == IN_ORDER else {"band": band}
 
 
-def _room_of(room: dict[str, int], band: int) -> int:
-    """Return the room for a band; events in order share one."""
+def _rooms_of(band: int) -> tuple[str, ...]:
+    """Return which rooms a band takes from; events in order share all."""
     if band == IN_ORDER:
-        return min(room["high"], room["rest"])
-    return room["high" if band >= Priority.HIGH else "rest"]
+        return "high", "rest"
+    return ("high",) if band >= Priority.HIGH else ("rest",)
+
+
+def _room_of(room: Mapping[str, int], band: int) -> int:
+    return min(room[name] for name in _rooms_of(band))
 
 
 def _use(room: dict[str, int], band: int, n: int) -> None:
-    for name in (
-        ("high", "rest")
-        if band == IN_ORDER
-        else (("high",) if band >= Priority.HIGH else ("rest",))
-    ):
+    for name in _rooms_of(band):
         room[name] -= n
 
 

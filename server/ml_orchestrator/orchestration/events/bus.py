@@ -231,18 +231,19 @@ class EventBus:
                 _log.warning("Old events were not deleted: %s", error)
             await asyncio.sleep(SWEEP_S)
 
-    def _heard(self, events: Sequence[StoredEvent]) -> None:
+    def _heard(self, events: Sequence[StoredEvent]) -> bool:
+        """Hand out what was read, and say whether anybody here waits for any of it."""
         names = {event.name for event in events}
-        for name, pump in self._pumps.items():
-            subscription = next(s for s in self._subscriptions if s.name == name)
-            if REPLAYED in names or any(subscription.wants(each) for each in names):
-                pump.news()
-        for stored in events:
-            if self._is_wanted(stored.name):
-                try:
-                    self._hand_out(unseal(stored))
-                except InvalidInputError as error:
-                    _log.warning("An event was passed over: %s", error)
+        pumps = [pump for pump in self._pumps.values() if REPLAYED in names or pump.wants(names)]
+        for pump in pumps:
+            pump.news()
+        wanted = [stored for stored in events if self._is_wanted(stored.name)]
+        for stored in wanted:
+            try:
+                self._hand_out(unseal(stored))
+            except InvalidInputError as error:
+                _log.warning("An event was passed over: %s", error)
+        return bool(pumps or wanted)
 
     def _is_wanted(self, name: str) -> bool:
         is_live = any(each.subscription.wants(name) for each in self._live.values())

@@ -48,8 +48,10 @@ class Glance(Protocol):
 class Pace:
     """How long to wait before the next look: short after news, longer with each look in vain.
 
+    What nobody here waits for is no news: in a row of saves the looks would take time of each.
+
     Args of the constructor:
-        least_s: After news.
+        least_s: After news that somebody waits for.
         most_s: Where lengthening ends.
         attentive_s: Where it ends while ``is_attentive`` says that somebody waits for news.
     """
@@ -85,7 +87,8 @@ class Feed:
     """Reads the log from its end on, and hands on what comes.
 
     Args of the constructor:
-        heard: Told what was read, in order; it must not block.
+        heard: Told what was read, in order, and says whether anybody here waits for any of it; it
+            must not block.
     """
 
     def __init__(
@@ -93,7 +96,7 @@ class Feed:
         log: LogPort,
         glance: Glance,
         *,
-        heard: Callable[[Sequence[StoredEvent]], None],
+        heard: Callable[[Sequence[StoredEvent]], bool],
         pace: Pace | None = None,
     ) -> None:
         self._log = log
@@ -127,12 +130,11 @@ class Feed:
             self._pace.after(found=found)
 
     async def _read(self) -> bool:
-        """Hand on everything that is new, and say whether there was anything."""
+        """Hand on everything that is new, and say whether somebody waits for any of it."""
         found = False
         while events := await run_sync(lambda: self._log.after(self._cursor, limit=BATCH)):
             self._cursor = events[-1].seq
-            self._heard(events)
-            found = True
+            found |= self._heard(events)
             if len(events) < BATCH:
                 break
         return found

@@ -38,11 +38,6 @@ class SubscriberFigures:
     counts: Mapping[str, int]
     n_shed: Mapping[str, int]
 
-    @property
-    def is_stuck(self) -> bool:
-        """Whether handlers hold on to their places."""
-        return self.n_stuck > 0
-
 
 class Figures:
     """Counts of one subscriber; written by the loop of the bus, read by any thread."""

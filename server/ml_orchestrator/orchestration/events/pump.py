@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from anyio.to_thread import run_sync
@@ -54,6 +54,10 @@ class Pump:
         self._turned_at = float("-inf")
         self._wants_turn = True
         self._is_closing = False
+
+    def wants(self, names: Iterable[str]) -> bool:
+        """Whether the subscriber wants events of any of these names."""
+        return any(self._subscription.wants(name) for name in names)
 
     def news(self) -> None:
         """Look soon: something was published."""
