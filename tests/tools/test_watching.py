@@ -13,6 +13,8 @@ from tests.tools.asking import ask
 from tests.tools.test_message_tools import ME, YOU, server
 
 from ml_orchestrator.orchestration import reactions
+from ml_orchestrator.orchestration.events.thread import BusThread
+from ml_orchestrator.tools import watching
 
 INBOX, MEMORY, LEASES = f"inbox://{YOU}", f"memory://{YOU}", "lease://all"
 LIMIT_S = 20.0
@@ -89,3 +91,49 @@ async def test_listening_begins_though_the_bus_opens_late_and_no_change_is_misse
                 event = await anext(aiter(changes))
     assert isinstance(event, ResourceUpdated)
     assert event.uri == INBOX
+
+
+async def test_a_bus_that_has_stopped_is_said_so_and_changes_are_told_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_bus = reactions.open_bus
+
+    def stopped(*given: Any, **named: Any) -> BusThread:
+        thread = open_bus(*given, **named)
+        thread.close()
+        return thread
+
+    monkeypatch.setattr(reactions, "open_bus", stopped)
+    monkeypatch.setattr(watching, "RETRY_S", 0.05)
+    async with Client(server(tmp_path)) as mine, Client(server(tmp_path)) as yours:
+        with anyio.fail_after(LIMIT_S):
+            async with yours.listen(resource_subscriptions=[INBOX]) as changes:
+                await change_all(mine)
+                event = await anext(aiter(changes))
+    assert isinstance(event, ResourceUpdated)
+    assert event.uri == INBOX
+    assert "Changes are not heard of for now: The event bus has stopped." in caplog.messages
+
+
+async def test_nothing_is_heard_of_once_nobody_watches_and_again_when_somebody_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buses: list[BusThread] = []
+    open_bus = reactions.open_bus
+
+    def noted(*given: Any, **named: Any) -> BusThread:
+        buses.append(open_bus(*given, **named))
+        return buses[-1]
+
+    monkeypatch.setattr(reactions, "open_bus", noted)
+    told = []
+    async with Client(server(tmp_path)) as client:
+        with anyio.fail_after(LIMIT_S):
+            for _ in range(2):
+                async with client.listen(resource_subscriptions=[INBOX]) as changes:
+                    await change_all(client)
+                    told.append(await anext(aiter(changes)))
+                while buses[0].bus.n_taps:  # it is seen with the next event that nobody watches
+                    await change_all(client)
+                    await anyio.sleep(0.05)
+    assert [event.uri for event in told if isinstance(event, ResourceUpdated)] == [INBOX, INBOX]

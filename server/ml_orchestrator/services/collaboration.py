@@ -45,7 +45,7 @@ if TYPE_CHECKING:  # opened by its door
 __all__ = ["CollaborationService"]
 
 LOOK_S = 5.0  # besides hearing of it: an older release publishes nothing
-DEAF_S = 0.25  # between looks where the bus cannot be opened
+DEAF_S = 0.25  # between looks where the bus cannot be opened, or has stopped
 TELL_S = 5.0
 OnWait = Callable[[float], Awaitable[None]]
 T = TypeVar("T")
@@ -256,9 +256,10 @@ class CollaborationService:
     @asynccontextmanager
     async def _hearing(self) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
         """Give what waits so many seconds, or until a message was sent by any process."""
-        try:
+        opened = None
+        with suppress(OrchestratorError):  # what it says of itself, health says
             opened = await run_sync(self._bus)
-        except OrchestratorError:  # what it says of itself, health says
+        if opened is None or not opened.is_running:
             yield lambda at_most_s: anyio.sleep(min(at_most_s, DEAF_S))
             return
         async with opened.bus.tap(MessageSent) as tap:

@@ -20,7 +20,7 @@ from mcp.server.session import ServerSession
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated
 from mcp.types import EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
 
-from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.errors import OrchestratorError, UnavailableError
 from ml_orchestrator.orchestration.events.definition import Envelope, Event
 from ml_orchestrator.orchestration.events.kinds import (
     AliasMoved,
@@ -128,27 +128,37 @@ class ResourceWatch:
 
     async def _begin(self, addresses: Iterable[str]) -> None:
         """Note how addresses are before the client hears that they are watched."""
-        self._is_wanted.set()
         for address in addresses:
             if address not in self._seen:
                 stamp = await self._stamp(address)
                 self._seen.setdefault(address, stamp)
+        self._is_wanted.set()
 
     async def _hear_for_ever(self) -> None:
-        """Hear of changes from when the first client watches; without a bus, look all the time."""
-        await self._is_wanted.wait()
+        """Hear of changes while clients watch; without a bus, look all the time."""
         while True:
+            if not self._seen:
+                self._is_wanted = anyio.Event()
+            await self._is_wanted.wait()
             try:
-                thread = await run_sync(self._open_bus)
+                await self._hear(await run_sync(self._open_bus))
             except OrchestratorError as error:
                 _log.warning("Changes are not heard of for now: %s", error)
                 await anyio.sleep(RETRY_S)
                 await self._look_at(self._seen)
-                continue
-            async with thread.bus.tap(*_SCHEMES, room=1_000) as tap:
-                await self._look_at(self._seen)  # at what changed before this hears of it
-                while thread.is_running:
-                    await self._look_at(await self._touched(tap))
+
+    async def _hear(self, thread: "BusThread") -> None:
+        """Look at what events concern, until nobody watches.
+
+        Raises:
+            UnavailableError: the bus has stopped.
+        """
+        async with thread.bus.tap(*_SCHEMES, room=1_000) as tap:
+            await self._look_at(self._seen)  # at what changed before this hears of it
+            while self._seen:
+                if not thread.is_running:
+                    raise UnavailableError("The event bus has stopped.")
+                await self._look_at(await self._touched(tap))
 
     async def _touched(self, tap: "Tap") -> list[str]:
         """Return the watched addresses that what was heard concerns; all of them after a while."""
