@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import random
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -33,7 +34,7 @@ Options: TypeAlias = Mapping[str, float]
 State: TypeAlias = dict[str, Any]
 
 
-class _Kind:
+class _Kind(ABC):
     """How one kind of detector is built, dated, stored and restored."""
 
     def __init__(self, build: Callable[..., River], numbers: tuple[str, ...], mean: str) -> None:
@@ -41,16 +42,16 @@ class _Kind:
         self._numbers = numbers
         self._mean = mean
 
-    def check(self, value: float) -> None:
+    def check(self, value: float) -> None:  # noqa: B027 most take every number
         """Raise InvalidInputError for a value that it does not take."""
 
     def marked(self, river: River, at: int, marks: State) -> State:
         """Return what to remember for the dating of a later change."""
         return marks
 
+    @abstractmethod
     def since(self, river: River, at: int, marks: State) -> int:
         """Return from which value the change that was just noticed probably holds."""
-        raise NotImplementedError
 
     def stored(self, river: River) -> State:
         """Return what the detector knows, as JSON."""
