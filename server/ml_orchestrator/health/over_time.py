@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.chunks import Chunk, Timeline, cut, ordered
 from ml_orchestrator.health.drift import DRIFT_TESTS
-from ml_orchestrator.health.drift.choice import MOST_DISCRETE_VALUES, Pair, measure
+from ml_orchestrator.health.drift.choice import LEAST_P, MOST_DISCRETE_VALUES, Pair, measure
 from ml_orchestrator.health.drift.contract import Columns, Sample, is_missing
 from ml_orchestrator.health.models import Correction, DriftChunk, DriftOverTime
 from ml_orchestrator.health.report import adjust
@@ -19,7 +19,6 @@ from ml_orchestrator.numerics.binning import distinct_of_sorted
 
 __all__ = ["MOST_REFERENCE_ROWS", "dating_notice", "drift_over_time"]
 
-LEAST_P = {"text": 8e-4, "mmd": 2e-4}  # of the divisions that these draw
 OWN_NULL = tuple(LEAST_P)  # tests of one distribution themselves
 MOST_REFERENCE_ROWS = 20_000  # of a column, drawn once; each chunk is compared with them
 
@@ -165,9 +164,7 @@ def _compare(name: str, before: _Reference, rows: NDArray[Any], test: str) -> _F
     pair = Pair.read(name, {name: before.sample}, {name: rows})
     if test in OWN_NULL:
         return _Found(measure(pair, test).p_value or 0.0, is_far=True)
-    is_discrete = before.may_be_discrete and (
-        pair.reference.kind == "categorical" or pair.n_distinct <= MOST_DISCRETE_VALUES
-    )
+    is_discrete = before.may_be_discrete and pair.is_discrete
     chance = measure(pair, "chi_square" if is_discrete else "ks")
     entry = DRIFT_TESTS[test]
     is_far = entry.measure == "p_value" or measure(pair, test).statistic >= entry.threshold

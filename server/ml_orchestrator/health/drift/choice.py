@@ -1,19 +1,28 @@
 """Which test fits which column."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.drift.contract import DRIFT_TESTS, Columns, Measurement, Sample
 from ml_orchestrator.health.drift.texts import reads_as_text
+from ml_orchestrator.health.text_models import Aspect
 from ml_orchestrator.numerics.binning import distinct_of_sorted
+from ml_orchestrator.numerics.divisions import MANY_DRAWS
+from ml_orchestrator.numerics.mmd import LEAST_P as LEAST_P_OF_VECTORS
 
-__all__ = ["Pair", "choose_test", "measure"]
+__all__ = ["LEAST_P", "Pair", "choose_test", "measure"]
 
 LARGEST_SMALL_REFERENCE = 1_000
 MOST_DISCRETE_VALUES = 5
 MOST_VALUES_AS_CATEGORIES = 20
+LEAST_P: Mapping[str, float] = {
+    "text": len(get_args(Aspect)) / (MANY_DRAWS + 1),  # by divisions, times the aspects
+    "mmd": LEAST_P_OF_VECTORS,
+}  # of the tests that permute rows themselves: what they reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,11 @@ class Pair:
             return int(np.union1d(*sides).size)
         return len({*self.reference.values.tolist(), *self.current.values.tolist()})
 
+    @property
+    def is_discrete(self) -> bool:
+        """Whether it holds categories, or numbers of at most five distinct values."""
+        return self.reference.kind == "categorical" or self.n_distinct <= MOST_DISCRETE_VALUES
+
     def as_categories(self) -> "Pair":
         """Return the same values, each distinct one a category."""
         return Pair(self.reference.as_categories(), self.current.as_categories())
@@ -74,10 +88,9 @@ def choose_test(pair: Pair) -> str:
         return "mmd"
     if pair.reference.kind == "categorical" and reads_as_text(pair.reference.values.tolist()):
         return "text"
-    is_discrete = pair.reference.kind == "categorical" or pair.n_distinct <= MOST_DISCRETE_VALUES
     if pair.reference.values.size <= LARGEST_SMALL_REFERENCE:
-        return "chi_square" if is_discrete else "ks"
-    return "jensen_shannon" if is_discrete else "wasserstein"
+        return "chi_square" if pair.is_discrete else "ks"
+    return "jensen_shannon" if pair.is_discrete else "wasserstein"
 
 
 def measure(pair: Pair, name: str) -> Measurement:

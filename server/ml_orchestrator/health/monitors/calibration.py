@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.drift.choice import MOST_DISCRETE_VALUES, Pair, choose_test, measure
+from ml_orchestrator.health.drift.choice import LEAST_P, Pair, choose_test, measure
 from ml_orchestrator.health.drift.contract import Columns
 from ml_orchestrator.records import Record
 
@@ -34,7 +34,6 @@ MOST_REFERENCE_ROWS = 5_000
 LEAST_RESAMPLES, RESAMPLES_PER_RATE = 199, 4
 FEW_RESAMPLES = 9  # that show whether a column's distances vary at all
 LEAST_REFERENCE_ROWS = 20
-LEAST_P = {"mmd": 2e-4, "text": 8e-4}  # tests that permute rows themselves, and what they reach
 FLAT = 1e-9  # deviation of the distances, as a share of their median, that is rounding alone
 Table = Mapping[str, NDArray[Any]]
 
@@ -231,8 +230,7 @@ def _distance_for(pair: Pair) -> str:
     chosen = choose_test(pair)
     if chosen in LEAST_P:
         return chosen
-    is_discrete = pair.reference.kind == "categorical" or pair.n_distinct <= MOST_DISCRETE_VALUES
-    return "jensen_shannon" if is_discrete else "wasserstein"
+    return "jensen_shannon" if pair.is_discrete else "wasserstein"
 
 
 def _distances(

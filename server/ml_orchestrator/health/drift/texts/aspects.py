@@ -19,7 +19,7 @@ from ml_orchestrator.numerics.divisions import (
     unseen_share,
 )
 from ml_orchestrator.numerics.kolmogorov_smirnov import kolmogorov_smirnov
-from ml_orchestrator.numerics.mmd import maximum_mean_discrepancy
+from ml_orchestrator.numerics.mmd import discrepancy_in_steps
 from ml_orchestrator.numerics.multiple_testing import holm
 
 __all__ = ["Embed", "Found", "length", "meaning", "mixes", "single_words", "topics", "unseen"]
@@ -29,8 +29,6 @@ MOST_CELLS = 500  # of words in how often each is used; rarer ones are one cell
 MOST_NAMED = 10
 MOST_TOPICS_NAMED = 5
 WORD_ALPHA = 0.05
-FEW_PERMUTATIONS, MANY_PERMUTATIONS = 499, 4_999
-WORTH_MORE = 0.02
 Embed: TypeAlias = Callable[[Sequence[str]], NDArray[Any]]
 Shares = NDArray[np.float64]
 
@@ -157,12 +155,7 @@ def topics(texts: Texts) -> Found | None:
 def meaning(reference: Sequence[str], current: Sequence[str], embed: Embed) -> Found:
     """Compare embeddings by the kernel two-sample test with its permutations."""
     before, after = (np.asarray(embed(side), np.float64) for side in (reference, current))
-    for n_permutations in (FEW_PERMUTATIONS, MANY_PERMUTATIONS):
-        result = maximum_mean_discrepancy(
-            before, after, n_permutations=n_permutations, rng=np.random.default_rng(0)
-        )
-        if result.p_value > WORTH_MORE:
-            break
+    result = discrepancy_in_steps(before, after)
     return Found(
         TextAspect(
             aspect="meaning",
