@@ -67,6 +67,15 @@ def data_bytes() -> int:
     return int(line.split()[1]) * 1024
 
 
+def is_refused(n_bytes: int) -> bool:
+    """Return whether the process cannot have so much more memory."""
+    try:
+        bytearray(n_bytes)
+    except MemoryError:
+        return True
+    return False
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gigabytes", type=float, default=10.0)
@@ -98,6 +107,7 @@ def main() -> None:
             "rows": n_rows,
             "bytes": sizes,
             "limit_bytes": limit,
+            "limit_holds": is_refused(2 * limit),
             "compared": [report.columns[0].n_reference, report.columns[0].n_current],
             "grew_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - before_mb),
             "seconds": round(time.monotonic() - began_at, 1),

@@ -22,4 +22,7 @@ def test_data_of_twice_the_memory_left_are_compared_and_the_shift_is_found() -> 
     found = json.loads(done.stdout)
     assert found["drifted"] == ["x3"]
     assert sum(found["bytes"]) >= 2 * found["limit_bytes"]
+    assert found["limit_holds"]  # else nothing was denied, and reading all of it would pass too
+    assert 0 < sum(found["compared"]) < sum(found["rows"]) / 10
+    assert len(found["notices"]) >= 2
     assert all("drawn at random" in notice for notice in found["notices"])
