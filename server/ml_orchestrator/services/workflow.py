@@ -15,7 +15,7 @@ from ml_orchestrator.orchestration.attempts import first_of
 from ml_orchestrator.orchestration.events.kinds import RunCancelled
 from ml_orchestrator.orchestration.events.publishing import Publish, nobody
 from ml_orchestrator.orchestration.models import RunList, RunProgress, RunStatus, StepStatus
-from ml_orchestrator.orchestration.steps._base import STOP_FILE
+from ml_orchestrator.orchestration.steps._base import STOP_FILE, run_folder
 from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.settings import Settings
@@ -78,10 +78,7 @@ class WorkflowOrchestrator:
             client = self._client()
             if found.check and not (idempotency_key and client.has(run_id)):
                 resolve(found.check)(self._settings, checked)
-            client.wake()  # a worker that hangs may hold the database; this gets it killed
-            status = client.start(run_id, found, checked, actor=actor)
-            client.wake()  # one that was leaving when we looked has left now
-            return status
+            return _with_worker(client, lambda: client.start(run_id, found, checked, actor=actor))
 
         return await run_sync(enqueue)
 
@@ -113,11 +110,8 @@ class WorkflowOrchestrator:
             planned = self._planned(spec, params)
             _require_rights(planned, may)
             client = self._client()
-            client.wake()
             run_id = _run_id(planned.workflow, actor, idempotency_key)
-            status = client.start_pipeline(run_id, planned, actor=actor)
-            client.wake()
-            return status
+            return _with_worker(client, lambda: client.start_pipeline(run_id, planned, actor=actor))
 
         return await run_sync(enqueue)
 
@@ -240,9 +234,7 @@ class WorkflowOrchestrator:
                     f"Run {run_id} ({status.workflow}, {status.state}) has no search that could "
                     "end early. training_status shows what it has."
                 )
-            folder = self._settings.home / "runs" / first_of(status.run_id)
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / STOP_FILE).touch()
+            (run_folder(self._settings, first_of(status.run_id)) / STOP_FILE).touch()
             return status
 
         status = await run_sync(ask)
@@ -277,6 +269,14 @@ class WorkflowOrchestrator:
         ]
         shown = reports[0] if reports else None
         return status.model_copy(update={"progress": shown, "steps": _told(status, reports)})
+
+
+def _with_worker(client: "RunClient", start: Callable[[], RunStatus]) -> RunStatus:
+    """Queue a run, and see to it that a worker is there for it."""
+    client.wake()  # a worker that hangs may hold the database; this gets it killed
+    status = start()
+    client.wake()  # one that was leaving when we looked has left now
+    return status
 
 
 def _step_of(report: RunProgress) -> str:
