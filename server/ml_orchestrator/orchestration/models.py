@@ -1,5 +1,7 @@
 """Runs of workflows, as records that leave through a tool."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -7,6 +9,7 @@ from pydantic import Field
 from ml_orchestrator.records import Record
 
 __all__ = [
+    "MARKS",
     "AttemptStatus",
     "NodeStatus",
     "PipelineStatus",
@@ -20,6 +23,17 @@ __all__ = [
 
 RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 StepState = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
+MARKS: Mapping[StepState, str] = MappingProxyType(
+    {
+        "succeeded": "+",
+        "failed": "!",
+        "running": ">",
+        "cancelled": "x",
+        "skipped": "-",
+        "pending": ".",
+    }
+)
+"""How a step's state is shown in one character of a terminal."""
 
 
 # In a pipeline a condition may skip steps while the run goes on.

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, Protocol
 
 from dbos import DBOS, StepOptions
-from dbos._error import DBOSWorkflowCancelledError
+from dbos import error as dbos_errors
 
 from ml_orchestrator.orchestration.attempts import attempt_of, first_of
 from ml_orchestrator.orchestration.execution import StepFailedError
@@ -48,7 +48,7 @@ async def run_pipeline(plan: dict[str, Any], performer: Performs) -> dict[str, A
             told = (str(DBOS.workflow_id), stored.spec.name, stored.actor, str(error))
             await DBOS.run_step_async({"name": TOLD}, performer.tell_failure, *told)
         raise
-    except DBOSWorkflowCancelledError:
+    except dbos_errors.DBOSWorkflowCancelledError:
         steps = [n for n, step in stored.spec.steps.items() if step.uses == APPROVAL]
         await asyncio.to_thread(performer.withdraw, run_id, steps)
         raise

@@ -1,23 +1,11 @@
 """The graph of a run as text: a line a step, indented by how far it is from the beginning."""
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
-from ml_orchestrator.orchestration.models import RunStatus, StepStatus
+from ml_orchestrator.orchestration.models import MARKS, RunStatus, StepStatus
 from ml_orchestrator.orchestration.pipelines.graph import levels_of
 
 __all__ = ["graph_text", "label_of", "needs_in"]
-
-MARKS: Mapping[str, str] = MappingProxyType(
-    {
-        "succeeded": "+",
-        "failed": "!",
-        "running": ">",
-        "cancelled": "x",
-        "skipped": "-",
-        "pending": ".",
-    }
-)
 
 
 def graph_text(status: RunStatus) -> str:
