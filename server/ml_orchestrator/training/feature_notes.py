@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from ml_orchestrator.training.model_parts import members_of, steps_on_columns
 from ml_orchestrator.training.pair_features import PairFeatures
 from ml_orchestrator.training.past import PastValues
 from ml_orchestrator.training.screening import ShadowScreening
@@ -17,22 +18,19 @@ def feature_notes(model: Any) -> tuple[str, ...]:
 
     ``model`` is a fitted pipeline or a blend of several.
     """
-    pipelines = [pipeline for _, pipeline in getattr(model, "members", [("", model)])]
-    notes = [note for pipeline in pipelines for note in _notes(pipeline)]
+    notes = [note for pipeline in members_of(model) for note in _notes(pipeline)]
     return tuple(dict.fromkeys(notes))
 
 
 def _notes(pipeline: Any) -> Iterator[str]:
-    columns = pipeline.named_steps["columns"]
-    for _, branch, _ in columns.transformers_:
-        for step in getattr(branch, "named_steps", {}).values():
-            if isinstance(step, PastValues):
-                yield from _of_past(step)
-            elif isinstance(step, PairFeatures):
-                yield _of_pairs(step)
+    for step, _ in steps_on_columns(pipeline):
+        if isinstance(step, PastValues):
+            yield from _of_past(step)
+        elif isinstance(step, PairFeatures):
+            yield _of_pairs(step)
     screening = pipeline.named_steps.get("screening")
     if isinstance(screening, ShadowScreening):
-        yield _of_screening(screening, columns)
+        yield _of_screening(screening, pipeline.named_steps["columns"])
 
 
 def _of_past(step: PastValues) -> Iterator[str]:

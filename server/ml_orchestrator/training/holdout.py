@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from ml_orchestrator.training.metrics import Metric, Predictions
+from ml_orchestrator.training.model_parts import members_of
 from ml_orchestrator.training.models import Importance
 from ml_orchestrator.training.past import remember
 from ml_orchestrator.training.splits import Rows, learnable
@@ -157,8 +158,7 @@ def columns_of(model: Any, table: TrainingTable) -> tuple[str, ...]:
     """Return the raw columns that a fitted model takes; the target too if it looks back at it."""
     if table.kinds.past is None:
         return table.kinds.names
-    members = [member for _, member in getattr(model, "members", [("", model)])]
-    used = {name for member in members for name in _columns_read(member)}
+    used = {name for member in members_of(model) for name in _columns_read(member)}
     return tuple(name for name in table.features.columns if name in used)
 
 

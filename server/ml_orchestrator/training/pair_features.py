@@ -8,6 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from ml_orchestrator.training.raw_numbers import as_numbers
+
 __all__ = ["PairFeatures"]
 
 MOST_COLUMNS = 200  # of which pairs are made, the first
@@ -147,6 +149,4 @@ def _ratio(first: Matrix, second: Matrix) -> Matrix:
 
 
 def _numbers(frame: pd.DataFrame) -> Matrix:
-    columns = [pd.to_numeric(frame[name], errors="coerce") for name in frame.columns]
-    values = np.column_stack([c.to_numpy(dtype=np.float64, na_value=np.nan) for c in columns])
-    return np.where(np.isfinite(values), values, np.nan)
+    return np.column_stack([as_numbers(frame[name]) for name in frame.columns])

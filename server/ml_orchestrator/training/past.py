@@ -1,7 +1,6 @@
 """What a series was before, as a step of a saved pipeline: lags and windows, never ahead."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ml_orchestrator.training.dates import elapsed_days
-from ml_orchestrator.training.series import Places, place_rows, seasons, spacing
+from ml_orchestrator.training.model_parts import members_of, steps_on_columns
+from ml_orchestrator.training.past_rows import SeriesRows, read_rows
+from ml_orchestrator.training.series import Known, Places, place_rows, seasons, spacing
 
-__all__ = ["PastValues", "as_label", "remember"]
+__all__ = ["PastValues", "remember"]
 
 N_LAGS = 4  # of the target
 WINDOWS = (4, 12)  # steps
@@ -20,25 +20,6 @@ LONGEST_MEAN = 60  # steps; the mean of a longer season is left out
 MOST_NUMBERS = 10  # columns beside the target that are looked back at
 MOST_REMEMBERED = 5_000  # rows
 Numbers = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Rows of a frame as arrays: ``values`` has shape ``(n_rows, n_channels + n_numbers)``."""
-
-    series: NDArray[np.str_]
-    times: Numbers
-    values: Numbers
-
-    def take(self, chosen: NDArray[Any]) -> "_Rows":
-        return _Rows(self.series[chosen], self.times[chosen], self.values[chosen])
-
-    def then(self, later: "_Rows") -> "_Rows":
-        return _Rows(
-            np.concatenate([self.series, later.series]),
-            np.concatenate([self.times, later.times]),
-            np.concatenate([self.values, later.values]),
-        )
 
 
 class PastValues(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -89,19 +70,12 @@ class PastValues(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: pd.DataFrame, y: object = None) -> "PastValues":  # noqa: N803 scikit-learn's
         """Learn spacing and seasons, and keep the last steps of each series."""
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.n_features_in_ = X.shape[1]
-        others = {self.time, self.target, self.series}
-        self.numbers_ = [name for name in X.columns if name not in others][:MOST_NUMBERS]
-        rows = self._placeable(self._read(X))
-        codes = _codes(rows.series)
-        self.step_ = spacing(codes, rows.times)
-        self.seasons_: list[int] = []
-        places = place_rows(codes, rows.times, step=self.step_, furthest=self._furthest)
-        if not self.labels:
-            self.seasons_ = list(seasons(places, codes, rows.values[:, 0]))
-        self._keep(rows)
+        self._learn(X)
         return self
+
+    def fit_transform(self, X: pd.DataFrame, y: object = None) -> Numbers:  # noqa: N803
+        """Do both, reading the frame once."""
+        return self._before(self._learn(X))
 
     def transform(self, X: pd.DataFrame) -> Numbers:  # noqa: N803
         """Return what was before each row.
@@ -109,15 +83,32 @@ class PastValues(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             InvalidInputError: a time is neither missing nor a date, where times are dates.
         """
-        asked = self._read(X)
+        return self._before(self._read(X))
+
+    def _learn(self, X: pd.DataFrame) -> SeriesRows:  # noqa: N803
+        """Fit, and return the rows of the frame."""
+        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+        others = {self.time, self.target, self.series}
+        self.numbers_ = [name for name in X.columns if name not in others][:MOST_NUMBERS]
+        read = self._read(X)
+        rows = _placeable(read)
+        codes = rows.codes
+        self.step_ = spacing(codes, rows.times)
+        self.seasons_: list[int] = []
+        places = place_rows(codes, rows.times, step=self.step_, furthest=self._furthest)
+        if not self.labels:
+            self.seasons_ = list(seasons(places, codes, rows.values[:, 0]))
+        self._keep(rows)
+        return read
+
+    def _before(self, asked: SeriesRows) -> Numbers:
         has_place = np.isfinite(asked.times)
         rows = self._history.then(asked.take(has_place))
-        places = place_rows(
-            _codes(rows.series), rows.times, step=self.step_, furthest=self._furthest
-        )
+        places = place_rows(rows.codes, rows.times, step=self.step_, furthest=self._furthest)
         wanted = np.arange(len(rows.times) - int(has_place.sum()), len(rows.times))
         parts = self._parts(places, rows.values, wanted)
-        found = np.full((len(X), len(self._names())), np.nan)
+        found = np.full((len(asked.times), len(self._names())), np.nan)
         found[has_place] = np.column_stack(list(parts))
         return found
 
@@ -131,56 +122,41 @@ class PastValues(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Up to 5,000 are kept whole, so that they themselves can be predicted again as they were;
         of more the last steps of each series.
         """
-        rows = self._history.then(self._placeable(self._read(X)))
+        rows = self._history.then(_placeable(self._read(X)))
         if len(rows.times) > MOST_REMEMBERED:
             self._keep(rows)
         else:
             self._set_history(rows)
 
     @property
-    def _history(self) -> _Rows:
-        return _Rows(self.history_series_, self.history_times_, self.history_values_)
+    def _history(self) -> SeriesRows:
+        return SeriesRows(self.history_series_, self.history_times_, self.history_values_)
 
     @property
     def _furthest(self) -> int:
         """How many steps are looked back at most."""
         return self.horizon + max([*WINDOWS, *self.seasons_, self.horizon]) + 2
 
-    def _keep(self, rows: _Rows) -> None:
-        codes = _codes(rows.series)
+    def _keep(self, rows: SeriesRows) -> None:
+        codes = rows.codes
         places = place_rows(codes, rows.times, step=self.step_, furthest=self._furthest)
         last = np.full(int(codes.max(initial=-1)) + 1, -1, dtype=np.int64)
         np.maximum.at(last, codes, places.keys)
         self._set_history(rows.take(places.keys > last[codes] - self._furthest))
 
-    def _set_history(self, rows: _Rows) -> None:
+    def _set_history(self, rows: SeriesRows) -> None:
         self.history_series_, self.history_times_ = rows.series, rows.times
         self.history_values_ = rows.values
 
-    def _placeable(self, rows: _Rows) -> _Rows:
-        return rows.take(np.isfinite(rows.times))
-
-    def _read(self, frame: pd.DataFrame) -> _Rows:
-        times = frame[self.time]
-        if pd.api.types.is_numeric_dtype(times):
-            moments = times.to_numpy(dtype=np.float64, na_value=np.nan)
-        else:
-            moments = elapsed_days(times)
-        if self.series is None:
-            series = np.full(len(frame), "", dtype=np.str_)
-        else:
-            series = np.array([as_label(value) for value in frame[self.series]], dtype=np.str_)
-        columns = [*self._channels(frame[self.target]), *(_number(frame[n]) for n in self.numbers_)]
-        return _Rows(series, moments, np.column_stack(columns))
-
-    def _channels(self, target: "pd.Series[Any]") -> Iterator[Numbers]:
-        if not self.labels:
-            yield _number(target)
-            return
-        is_missing = target.isna().to_numpy()
-        texts = np.array([as_label(value) for value in target], dtype=np.str_)
-        for label in self.labels:
-            yield np.where(is_missing, np.nan, (texts == label).astype(np.float64))
+    def _read(self, frame: pd.DataFrame) -> SeriesRows:
+        return read_rows(
+            frame,
+            time=self.time,
+            target=self.target,
+            series=self.series,
+            labels=self.labels,
+            numbers=self.numbers_,
+        )
 
     def _n_channels(self) -> int:
         return max(1, len(self.labels))
@@ -189,46 +165,29 @@ class PastValues(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self, places: Places, values: Numbers, asked: NDArray[np.int64]
     ) -> Iterator[Numbers]:
         for place in range(self._n_channels()):
-            known = np.flatnonzero(np.isfinite(values[:, place]))
-            level = places.last(asked, self.horizon, known, values[known, place])
+            known = places.known(values[:, place])
+            level = known.last(asked, self.horizon)
             if self.gives == "level":
                 yield level
                 return
-            yield from self._of_target(places, asked, known, values[known, place], level)
+            yield from self._of_target(known, asked, level if self.is_relative else 0.0)
         for place in range(self._n_channels(), values.shape[1]):
-            known = np.flatnonzero(np.isfinite(values[:, place]))
-            now = values[asked, place]
-            yield from self._of_number(places, asked, known, values[known, place], now)
+            yield from self._of_number(places.known(values[:, place]), asked, values[asked, place])
 
     def _of_target(
-        self,
-        places: Places,
-        asked: NDArray[np.int64],
-        known: NDArray[np.int64],
-        values: Numbers,
-        level: Numbers,
+        self, known: Known, asked: NDArray[np.int64], base: Numbers | float
     ) -> Iterator[Numbers]:
-        base = level if self.is_relative else 0.0
-        lags = np.array(self._lags(), dtype=np.int64)
-        for value in places.before(asked, lags, known, values).T:
+        for value in known.before(asked, np.array(self._lags(), dtype=np.int64)).T:
             yield value - base
         for window in WINDOWS:
-            past = places.before(asked, self._window(window), known, values)
+            past = known.before(asked, self._window(window))
             mean, deviation, least, most = _summary(past)
             yield from (mean - base, deviation, least - base, most - base)
         for season in self._short_seasons():
-            past = places.before(asked, self._window(season), known, values)
-            yield _summary(past)[0] - base
+            yield _summary(known.before(asked, self._window(season)))[0] - base
 
-    def _of_number(
-        self,
-        places: Places,
-        asked: NDArray[np.int64],
-        known: NDArray[np.int64],
-        values: Numbers,
-        now: Numbers,
-    ) -> Iterator[Numbers]:
-        past = places.before(asked, self._window(WINDOWS[0]), known, values)
+    def _of_number(self, known: Known, asked: NDArray[np.int64], now: Numbers) -> Iterator[Numbers]:
+        past = known.before(asked, self._window(WINDOWS[0]))
         last, before, mean = past[:, 0], past[:, 1], _summary(past)[0]
         if self.is_relative:
             yield from (now - last, last - before, last - mean)
@@ -275,28 +234,14 @@ def remember(model: Any, frame: pd.DataFrame) -> None:
 
     Only what looks back at the past takes note of them; ``frame`` holds raw rows with the target.
     """
-    for _, pipeline in getattr(model, "members", [("", model)]):
-        for _, branch, columns in pipeline.named_steps["columns"].transformers_:
-            for step in getattr(branch, "named_steps", {}).values():
-                if isinstance(step, PastValues):
-                    step.remember(frame[list(columns)])
+    for pipeline in members_of(model):
+        for step, columns in steps_on_columns(pipeline):
+            if isinstance(step, PastValues):
+                step.remember(frame[columns])
 
 
-def as_label(value: object) -> str:
-    """Return a class or the name of a series as text; 1.0, a number beside missing ones, is 1."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _codes(series: NDArray[np.str_]) -> NDArray[np.int64]:
-    codes: NDArray[np.int64] = np.unique(series, return_inverse=True)[1].astype(np.int64)
-    return codes
-
-
-def _number(column: "pd.Series[Any]") -> Numbers:
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isfinite(numbers), numbers, np.nan)
+def _placeable(rows: SeriesRows) -> SeriesRows:
+    return rows.take(np.isfinite(rows.times))
 
 
 def _summary(past: Numbers) -> tuple[Numbers, Numbers, Numbers, Numbers]:

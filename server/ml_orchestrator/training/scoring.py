@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -102,11 +103,8 @@ def _measure(
     book: CostBook, params: Params, pipeline: Pipeline, table: TrainingTable, split: Split
 ) -> None:
     """Write down what the pipeline takes; the trial is lost if it cannot be saved."""
-    try:
+    with _losing_the_trial(params, "A model of %s could not be measured"):
         book.add(params, pipeline, table.features.iloc[split.folds[-1][1]])
-    except Exception as fault:
-        _log.warning("A model of %s could not be measured", params["trainer"], exc_info=True)
-        raise TrialFailedError(f"{type(fault).__name__}: {fault}") from fault
 
 
 def _fold(
@@ -118,19 +116,26 @@ def _fold(
         TrialFailedError: it could not be built, fitted, asked or scored; the traceback is logged.
     """
     began_at = time.perf_counter()
-    try:
+    with _losing_the_trial(params, "A fold of %s failed"):
         pipeline = fit(build(params), table, fit_rows)
         fitted_at = time.perf_counter()
         given = predict(pipeline, table.features.iloc[score_rows], table, score_rows)
         predicted_at = time.perf_counter()
         score = table.metric.compute(given)
+    row_s = (predicted_at - fitted_at) / len(score_rows)
+    return pipeline, given, score, Timing(fitted_at - began_at, row_s)
+
+
+@contextmanager
+def _losing_the_trial(params: Params, what: str) -> Iterator[None]:
+    """Turn whatever a library raises into the loss of the trial; our own errors end the search."""
+    try:
+        yield
     except OrchestratorError:
         raise
     except Exception as fault:
-        _log.warning("A fold of %s failed", params["trainer"], exc_info=True)
+        _log.warning(what, params["trainer"], exc_info=True)
         raise TrialFailedError(f"{type(fault).__name__}: {fault}") from fault
-    row_s = (predicted_at - fitted_at) / len(score_rows)
-    return pipeline, given, score, Timing(fitted_at - began_at, row_s)
 
 
 def pipeline_of(spec: TrainingSpec, table: TrainingTable, params: Params) -> Pipeline:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Places", "place_rows", "seasons", "spacing"]
+__all__ = ["Known", "Places", "place_rows", "seasons", "spacing"]
 
 Numbers = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -52,40 +52,46 @@ class Places:
     keys: Codes
     starts: Codes
 
-    def before(self, asked: Codes, offsets: Codes, known: Codes, values: Numbers) -> Numbers:
+    def known(self, values: Numbers) -> "Known":
+        """Return what is known of a value, shape ``(n_rows,)``, NaN where it is not."""
+        rows = np.flatnonzero(np.isfinite(values))
+        rows = rows[np.argsort(self.keys[rows], kind="stable")]
+        return Known(self, self.keys[rows], values[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Known values in order of place; of several in one place the last counts."""
+
+    places: Places
+    keys: Codes
+    values: Numbers
+
+    def before(self, asked: Codes, offsets: Codes) -> Numbers:
         """Return what was known ``offsets`` steps before each asked row; NaN where nothing was.
 
         Args:
             asked: rows, shape ``(n_asked,)``.
             offsets: at least 1, at most the ``furthest`` of ``place_rows``, ``(n_offsets,)``.
-            known: rows whose value is known; of several in one place the last counts.
-            values: theirs.
 
         Returns:
             Shape ``(n_asked, n_offsets)``.
         """
-        wanted = self.keys[asked][:, None] - offsets[None, :]
-        found, is_there, ordered = self._latest(wanted, known, values)
-        is_there &= found == wanted
-        return np.where(is_there, ordered, np.nan)
+        wanted = self.places.keys[asked][:, None] - offsets[None, :]
+        found, is_there, values = self._latest(wanted)
+        return np.where(is_there & (found == wanted), values, np.nan)
 
-    def last(self, asked: Codes, offset: int, known: Codes, values: Numbers) -> Numbers:
+    def last(self, asked: Codes, offset: int) -> Numbers:
         """Return the last known value at least ``offset`` steps before; NaN without one."""
-        wanted = self.keys[asked] - offset
-        found, is_there, ordered = self._latest(wanted, known, values)
-        is_there &= found > self.starts[asked]
-        return np.where(is_there, ordered, np.nan)
+        found, is_there, values = self._latest(self.places.keys[asked] - offset)
+        return np.where(is_there & (found > self.places.starts[asked]), values, np.nan)
 
-    def _latest(
-        self, wanted: Codes, known: Codes, values: Numbers
-    ) -> tuple[Codes, NDArray[np.bool_], Numbers]:
+    def _latest(self, wanted: Codes) -> tuple[Codes, NDArray[np.bool_], Numbers]:
         """Return key, whether there is one, and value of the last row at or before each key."""
-        if len(known) == 0:
+        if len(self.keys) == 0:
             return wanted, np.zeros(wanted.shape, bool), np.zeros(wanted.shape)
-        order = np.argsort(self.keys[known], kind="stable")
-        keys = self.keys[known][order]
-        at = np.searchsorted(keys, wanted, side="right") - 1
-        return keys[at], at >= 0, values[order][at]
+        at = np.searchsorted(self.keys, wanted, side="right") - 1
+        return self.keys[at], at >= 0, self.values[at]
 
 
 def place_rows(codes: Codes, times: Numbers, *, step: float, furthest: int) -> Places:

@@ -1,0 +1,19 @@
+"""Numbers of a raw column, as a frame at training or a caller's request has them."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+__all__ = ["as_numbers"]
+
+
+def as_numbers(column: "pd.Series[Any]") -> NDArray[np.float64]:
+    """Return finite numbers, shape ``(n_rows,)``; NaN for what is missing, infinite or no number.
+
+    >>> as_numbers(pd.Series([1, None, "2", float("inf")], dtype=object)).tolist()
+    [1.0, nan, 2.0, nan]
+    """
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
