@@ -30,7 +30,6 @@ __all__ = ["Candidate", "Lesson", "choose", "fidelity", "taught"]
 N_COPIES = 4  # new rows for each row
 MOST_ROWS = 100_000  # to learn from, unless there are more true ones
 LEAST_SHARE = 0.01  # probability below which a class is left out of a row
-CAUTION = 0.5  # part of the tolerance that choosing may use up; the rest is for chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +125,7 @@ def choose(
             )
         )
     wanted = score(teacher)
-    allowed = CAUTION * bar.margin(wanted)
-    able = [i for i, s in enumerate(found) if bar.sign * (s.score - wanted) >= -allowed]
+    able = [i for i, s in enumerate(found) if bar.is_close(s.score, wanted)]
     if able:
         return min(able, key=lambda i: found[i].size_bytes), tuple(found)
     return max(range(len(found)), key=lambda i: bar.sign * found[i].score), tuple(found)

@@ -14,7 +14,6 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from ml_orchestrator.compression.distilling import CAUTION
 from ml_orchestrator.compression.quality import Bar
 from ml_orchestrator.errors import InvalidInputError
 
@@ -75,7 +74,6 @@ def choose_cut(
     """
     cuts = list(_cuts(model))
     wanted = score(model)
-    allowed = CAUTION * bar.margin(wanted)
     best: tuple[int, Cut] | None = None
     for number, each in enumerate(cuts):
         tell(number, len(cuts))
@@ -83,7 +81,7 @@ def choose_cut(
         nodes = n_nodes(smaller)
         if best is not None and nodes >= best[0]:
             continue
-        if bar.sign * (score(smaller) - wanted) >= -allowed:
+        if bar.is_close(score(smaller), wanted):
             best = (nodes, each)
     return None if best is None else best[1]
 

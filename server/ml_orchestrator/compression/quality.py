@@ -12,6 +12,7 @@ from ml_orchestrator.errors import InvalidInputError
 __all__ = ["Bar", "Scored", "difference", "verdict_of"]
 
 WRONGLY_KEPT = 0.05  # chance aimed at over all methods tried, shared among them (Bonferroni)
+CAUTION = 0.5  # part of the tolerance that choosing may use up; the rest is for chance
 Rows = NDArray[np.int64]
 Scored = Callable[[Rows], float]
 """Returns the metric on the held-out rows of these places, repeats allowed."""
@@ -51,6 +52,14 @@ class Bar:
                 "one first."
             )
         return self.tolerance * gain
+
+    def is_close(self, score: float, wanted: float) -> bool:
+        """Return whether choosing may go down from ``wanted`` to ``score``: half the tolerance.
+
+        Raises:
+            InvalidInputError: ``wanted`` is no better than the baseline.
+        """
+        return self.sign * (score - wanted) >= -CAUTION * self.margin(wanted)
 
 
 def difference(

@@ -7,10 +7,9 @@ from ml_orchestrator.errors import InvalidInputError, NotFoundError
 from ml_orchestrator.lifecycle._mlflow import MlflowTracker
 from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.training.models import SUMMARY_FILE
 
 __all__ = ["importances_of", "version_and_run"]
-
-SUMMARY = "summary.json"
 
 
 def importances_of(settings: Settings, model: str) -> tuple[str, Mapping[str, float]]:
@@ -23,7 +22,7 @@ def importances_of(settings: Settings, model: str) -> tuple[str, Mapping[str, fl
         return version, {}
     tracker = MlflowTracker(settings.mlflow_tracking_uri, settings.home)
     try:
-        summary = json.loads(tracker.read_file(run_id, SUMMARY))
+        summary = json.loads(tracker.read_file(run_id, SUMMARY_FILE))
         return version, {i["feature"]: float(i["loss"]) for i in summary["importances"]}
     except (NotFoundError, ValueError, TypeError, KeyError):
         return version, {}  # another program made it; `weigh` says that nothing is known

@@ -15,7 +15,7 @@ from ml_orchestrator.modelfiles.trees import check_trees
 from ml_orchestrator.serving.output import Kind, parse_kind
 from ml_orchestrator.serving.signature import Column, parse_columns
 
-__all__ = ["TRUSTED_TYPES", "LoadedModel", "Serialization", "load_model"]
+__all__ = ["TRUSTED_TYPES", "LoadedModel", "Serialization", "load_model", "reads_other_rows"]
 
 Serialization = Literal["skops", "pickle", "onnx"]
 
@@ -65,6 +65,17 @@ def load_model(
             f"The decision trees in {path.name} are damaged ({type(error).__name__})."
         ) from error
     return LoadedModel(estimator=estimator, columns=columns, answers=answers)
+
+
+def reads_other_rows(estimator: Any) -> bool:
+    """Whether a row's answer may depend on rows beside it, so that requests must not be mixed.
+
+    A step says so by ``reads_other_rows``; those of training that look back in time do.
+    """
+    if not hasattr(estimator, "get_params"):
+        return False
+    parts = estimator.get_params(deep=True).values()
+    return any(getattr(part, "reads_other_rows", False) is True for part in parts)
 
 
 def _skops(path: Path, extra_trusted: Sequence[str]) -> Any:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ml_orchestrator.errors import InvalidInputError, UnavailableError
 from ml_orchestrator.serving.engine import Done, Outcome, Request
-from ml_orchestrator.serving.loader import LoadedModel
+from ml_orchestrator.serving.loader import LoadedModel, reads_other_rows
 from ml_orchestrator.serving.output import Kind, answers_of, check_count, single_answers
 from ml_orchestrator.serving.payload import UnsupportedMediaError, read_table
 from ml_orchestrator.serving.refusals import failure, refusal
@@ -48,7 +48,7 @@ class Answering:
         read = [self._read(request) for request in examples]
         tables = [table for table in read if isinstance(table, Table)]
         self._shortcut = find_shortcut(model, tables)
-        self._is_alone = _reads_other_rows(model.estimator)
+        self._is_alone = reads_other_rows(model.estimator)
 
     def answer(self, requests: Sequence[Request]) -> list[Outcome]:
         """Return one outcome per request, in their order."""
@@ -103,17 +103,6 @@ class Answering:
             return self._shortcut.predict(table)
         frame = to_model_frame(table, self._model.columns, self._index)
         return self._model.estimator.predict(frame)
-
-
-def _reads_other_rows(estimator: Any) -> bool:
-    """Whether a row's answer may depend on rows beside it, so that requests must not be mixed.
-
-    A step says so by ``reads_other_rows``; those of training that look back in time do.
-    """
-    if not hasattr(estimator, "get_params"):
-        return False
-    parts = estimator.get_params(deep=True).values()
-    return any(getattr(part, "reads_other_rows", False) is True for part in parts)
 
 
 def _outcome(predictions: np.ndarray[Any, Any], declared: Kind | None) -> Outcome:

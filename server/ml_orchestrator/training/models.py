@@ -8,6 +8,7 @@ from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.records import Record
 
 __all__ = [
+    "SUMMARY_FILE",
     "FrontPoint",
     "Importance",
     "Interval",
@@ -22,6 +23,7 @@ __all__ = [
     "WarmStart",
 ]
 
+SUMMARY_FILE = "summary.json"  # of a training's MLflow run: its TrainingSummary
 Task = Literal["classification", "regression"]
 StoppedBy = Literal["trials", "time", "request"]
 Sampler = Literal["tpe", "gp", "cmaes", "random"]

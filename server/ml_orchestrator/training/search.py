@@ -26,7 +26,7 @@ from ml_orchestrator.training.table import TrainingTable
 from ml_orchestrator.training.trials import SEARCH_ENDS, Report, Search, run, set_up
 from ml_orchestrator.training.warm_start import Recall
 
-__all__ = ["Report", "TrainedModel", "check", "check_part", "train"]
+__all__ = ["Report", "TrainedModel", "check", "check_part", "input_example", "train"]
 
 N_EXAMPLE_ROWS = 5
 
@@ -102,7 +102,7 @@ def train(
     return TrainedModel(
         pipeline=judged.model,
         summary=summary,
-        input_example=_input_example(judged.model, job.table),
+        input_example=input_example(judged.model, job.table),
         plots=plots,
         pip_requirements=pip_requirements(judged.model),
         card=model_card(spec, summary, about=dataset.description),
@@ -159,7 +159,8 @@ def _plots(job: Job, result: StudyResult, judged: Judged) -> dict[str, bytes]:
     }
 
 
-def _input_example(model: Any, table: TrainingTable) -> pd.DataFrame:
+def input_example(model: Any, table: TrainingTable) -> pd.DataFrame:
+    """Return a few raw rows of what a fitted model takes, as sent: times as ISO 8601 text."""
     example = table.features[list(columns_of(model, table))].head(N_EXAMPLE_ROWS).copy()
     for name in table.kinds.temporal:
         texts = [None if pd.isna(moment) else moment.isoformat() for moment in example[name]]

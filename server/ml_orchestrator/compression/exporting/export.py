@@ -92,9 +92,7 @@ def _bent(model: Any, probabilities: Value) -> Value:
     return graph.op("Softmax", logs + graph.constant(shifts), axis=1)
 
 
-def _pipeline(pipeline: Any, inputs: dict[str, Value]) -> Value:
-    if not isinstance(pipeline, Pipeline) or "columns" not in pipeline.named_steps:
-        raise cannot(pipeline, "no pipeline of ours")
+def _pipeline(pipeline: Pipeline, inputs: dict[str, Value]) -> Value:
     value = prepared(pipeline.named_steps["columns"], inputs)
     for _, step in pipeline.steps[1:-1]:
         value = _between(step, value)

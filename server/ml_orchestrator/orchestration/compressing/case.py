@@ -16,17 +16,16 @@ from ml_orchestrator.lifecycle._mlflow import MlflowTracker
 from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.orchestration.steps._trained import SPEC_FILE
 from ml_orchestrator.orchestration.trust import trusted_types
-from ml_orchestrator.serving.loader import load_model
+from ml_orchestrator.serving.loader import load_model, reads_other_rows
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.training.holdout import baseline_scores, fit, predict
 from ml_orchestrator.training.intervals import resampling
 from ml_orchestrator.training.job import Job, prepare
 from ml_orchestrator.training.metrics import Predictions
-from ml_orchestrator.training.models import TrainingSpec, TrainingSummary
+from ml_orchestrator.training.models import SUMMARY_FILE, TrainingSpec, TrainingSummary
 
 __all__ = ["Case", "Origin", "load_case", "origin_of", "refuse_looking_back"]
 
-SUMMARY_FILE = "summary.json"
 N_RESAMPLES = 500
 SAME = 1e-6  # relative difference of two scores up to which the rows are taken to be the same
 
@@ -221,8 +220,7 @@ def refuse_looking_back(estimator: Any, name: str) -> None:
     Raises:
         InvalidInputError: it does.
     """
-    parts = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
-    if any(getattr(part, "reads_other_rows", False) for part in parts):
+    if reads_other_rows(estimator):
         raise InvalidInputError(
             f"{name} looks back at earlier rows of a time series, and such models cannot be "
             "compressed. Train one without a past (`horizon: 0`), and compress that."

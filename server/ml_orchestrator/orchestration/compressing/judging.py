@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 
@@ -18,15 +17,15 @@ from ml_orchestrator.compression.models import (
     Size,
     Verdict,
 )
-from ml_orchestrator.compression.quality import Rows, Scored, difference, verdict_of
+from ml_orchestrator.compression.quality import Bar, Rows, Scored, difference, verdict_of
 from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError, UnavailableError
 from ml_orchestrator.orchestration.compressing.case import Case
 from ml_orchestrator.orchestration.compressing.methods import MAKERS, Made, Tell, Wish
+from ml_orchestrator.orchestration.compressing.models import Prefer
 from ml_orchestrator.training.metrics import Predictions
 
-__all__ = ["Compressed", "Prefer", "compress"]
+__all__ = ["Compressed", "compress"]
 
-Prefer = Literal["size", "latency"]
 NOTICEABLE = 1.05  # times smaller or faster, from which it is a gain
 _log = logging.getLogger(__name__)
 
@@ -53,6 +52,25 @@ class Compressed:
         return None if self.report.winner is None else self.made[self.report.winner]
 
 
+@dataclass(frozen=True, slots=True)
+class _Yardstick:
+    """What every method is held against.
+
+    Attributes:
+        case: the version and its held-out rows.
+        bar: what is asked on these.
+        size_bytes: the version's file.
+        n_tried: methods that are judged on these rows.
+        seed: of the resamples.
+    """
+
+    case: Case
+    bar: Bar
+    size_bytes: int
+    n_tried: int
+    seed: int
+
+
 def compress(
     case: Case,
     methods: Sequence[Method],
@@ -74,6 +92,7 @@ def compress(
     """
     bar = case.bar(tolerance)
     bar.margin(case.job.table.metric.compute(case.given))
+    yardstick = _Yardstick(case, bar, size_bytes(case.model), len(methods), seed)
     made: dict[Method, Made] = {}
     reports = []
     for number, method in enumerate(methods):
@@ -87,7 +106,7 @@ def compress(
             reports.append(MethodReport(method=method, verdict="not possible", summary=str(error)))
             continue
         tell(start + 0.85 * share, f"Measuring {made[method].what} beside the original.")
-        reports.append(_judged(case, method, made[method], tolerance, len(methods), seed))
+        reports.append(_judged(yardstick, method, made[method]))
     winner = _winner(reports, prefer)
     return Compressed(
         CompressionReport(
@@ -109,21 +128,20 @@ def _part_of(tell: Tell, start: float, share: float) -> Tell:
     return lambda part, text: tell(start + share * part, text)
 
 
-def _judged(
-    case: Case, method: Method, made: Made, tolerance: float, n_tried: int, seed: int
-) -> MethodReport:
-    size = Size(before=size_bytes(case.model), after=size_bytes(made.model))
+def _judged(yardstick: _Yardstick, method: Method, made: Made) -> MethodReport:
+    case = yardstick.case
+    size = Size(before=yardstick.size_bytes, after=size_bytes(made.model))
     took = latency(case.model.predict, made.model.predict, case.unseen)
     draw, n_draws = case.draws()
     found = difference(
         _scored(case, case.given),
         _scored(case, case.answers(made.model)),
         draw,
-        case.bar(tolerance),
+        yardstick.bar,
         n_rows=len(case.job.split.test),
         n_resamples=n_draws,
-        n_tried=n_tried,
-        seed=seed,
+        n_tried=yardstick.n_tried,
+        seed=yardstick.seed,
     )
     gains = max(size.ratio, took.single_ratio) >= NOTICEABLE
     verdict = verdict_of(found, is_smaller_or_faster=gains)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any
 
 from ml_orchestrator.compression.distilling import Lesson, choose, taught
@@ -133,8 +133,8 @@ def _prune(case: Case, wish: Wish, tell: Tell) -> Made:
 def _onnx(case: Case, wish: Wish, tell: Tell) -> Made:
     """Export the version, or what it was distilled into where it has no form in ONNX."""
     tell(0.0, "Writing the graph.")
-    source = _exportable(case, wish)
-    model = _opened(_exporter().export_onnx(source.model))
+    source, content = _exported(case, wish)
+    model = onnx_files().open_onnx(content)
     tell(0.5, "Comparing it with the pipeline.")
     found = compared(source.model, model, case.unseen)
     require_equal(found)
@@ -143,33 +143,27 @@ def _onnx(case: Case, wish: Wish, tell: Tell) -> Made:
 
 def _quantise(case: Case, wish: Wish, tell: Tell) -> Made:
     tell(0.0, "Writing the graph in 32 bits.")
-    source = _exportable(case, wish)
+    source, content = _exported(case, wish, single=True)
     quantising = import_alone("ml_orchestrator.compression.quantising")
-    model = _opened(quantising.quantised(_exporter().export_onnx(source.model, single=True)))
+    model = onnx_files().open_onnx(quantising.quantised(content))
     found = compared(source.model, model, case.unseen)
     what = f"{source.what} as ONNX with weights of 8 bits"
     return replace(source, model=model, what=what, equality=found)
 
 
-def _exportable(case: Case, wish: Wish) -> Made:
-    """Return the version if it has a form in ONNX, else the student if there is one."""
+def _exported(case: Case, wish: Wish, *, single: bool = False) -> tuple[Made, bytes]:
+    """Return the graph of the version if it has one, else of the student, and whose it is."""
     require_onnx()
+    export_onnx = import_alone("ml_orchestrator.compression.exporting.export").export_onnx
     try:
-        _exporter().export_onnx(case.model)
+        content = export_onnx(case.model, single=single)
     except InvalidInputError:
         if wish.student is None:
             raise
-        return replace(wish.student, what="the student", students=())
+        student = replace(wish.student, what="the student", students=())
+        return student, export_onnx(student.model, single=single)
     summary = case.origin.summary
-    return Made(case.model, "the version", summary.trainer, summary.params)
-
-
-def _exporter() -> ModuleType:
-    return import_alone("ml_orchestrator.compression.exporting.export")
-
-
-def _opened(content: bytes) -> Any:
-    return onnx_files().open_onnx(content)
+    return Made(case.model, "the version", summary.trainer, summary.params), content
 
 
 MAKERS: Mapping[Method, Callable[[Case, Wish, Tell], Made]] = MappingProxyType(

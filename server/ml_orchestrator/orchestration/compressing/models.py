@@ -8,7 +8,9 @@ from ml_orchestrator.compression.models import Method, Verdict
 from ml_orchestrator.records import Record
 from ml_orchestrator.registry.names import check_model
 
-__all__ = ["CompressInputs", "CompressOutput"]
+__all__ = ["CompressInputs", "CompressOutput", "Prefer"]
+
+Prefer = Literal["size", "latency"]
 
 
 def _once(methods: tuple[Method, ...]) -> tuple[Method, ...]:
@@ -33,9 +35,7 @@ class CompressInputs(Record):
         float,
         Field(gt=0, lt=1, description="Share of the gain over the baseline that may be lost."),
     ] = 0.05
-    prefer: Annotated[
-        Literal["size", "latency"], Field(description="What decides between good ones.")
-    ] = "size"
+    prefer: Annotated[Prefer, Field(description="What decides between good ones.")] = "size"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="Of new rows and resamples.")] = 0
 
 

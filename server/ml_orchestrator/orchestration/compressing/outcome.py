@@ -3,27 +3,23 @@
 import json
 from importlib.metadata import version
 
-import pandas as pd
-
 from ml_orchestrator.compression.models import CompressionReport, MethodReport
 from ml_orchestrator.orchestration.compressing.case import Case
 from ml_orchestrator.orchestration.compressing.judging import Compressed
 from ml_orchestrator.orchestration.compressing.methods import Made
 from ml_orchestrator.orchestration.steps._trained import SPEC_FILE
 from ml_orchestrator.training.card import model_card
-from ml_orchestrator.training.holdout import columns_of
 from ml_orchestrator.training.intervals import holdout_intervals
 from ml_orchestrator.training.judging import judge
 from ml_orchestrator.training.metrics import standard_metrics
 from ml_orchestrator.training.models import Member, TrainingSummary
 from ml_orchestrator.training.requirements import pip_requirements
-from ml_orchestrator.training.search import TrainedModel
+from ml_orchestrator.training.search import TrainedModel, input_example
 
 __all__ = ["REPORT_FILE", "as_trained", "files_of"]
 
 REPORT_FILE = "compression.json"
 IMPORTANCES_S = 30.0
-N_EXAMPLE_ROWS = 5
 GRAPH_NEEDS = ("onnx", "onnxruntime", "numpy", "pandas", "ml-orchestrator-mcp")
 
 
@@ -39,7 +35,7 @@ def as_trained(case: Case, found: Compressed, made: Made) -> TrainedModel:
     return TrainedModel(
         pipeline=made.model,
         summary=summary,
-        input_example=_example(case, made),
+        input_example=input_example(made.model, case.job.table),
         plots={},
         pip_requirements=_requirements(made),
         card=f"{card}\n{compression_section(found.report)}",
@@ -130,13 +126,3 @@ def _requirements(made: Made) -> list[str]:
     if isinstance(getattr(made.model, "content", None), bytes):
         return [f"{name}=={version(name)}" for name in GRAPH_NEEDS]
     return pip_requirements(made.model)
-
-
-def _example(case: Case, made: Made) -> pd.DataFrame:
-    """Return a few raw rows of what the model takes, as sent: times as ISO 8601 text."""
-    table = case.job.table
-    example = table.features[list(columns_of(made.model, table))].head(N_EXAMPLE_ROWS).copy()
-    for name in table.kinds.temporal:
-        texts = [None if pd.isna(moment) else moment.isoformat() for moment in example[name]]
-        example[name] = pd.Series(texts, index=example.index, dtype=object)
-    return example

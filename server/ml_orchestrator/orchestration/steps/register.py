@@ -11,7 +11,7 @@ from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.orchestration.steps._base import StepContext
 from ml_orchestrator.orchestration.steps._trained import SavedModel, load_trained
 from ml_orchestrator.orchestration.trust import trusted_types
-from ml_orchestrator.training.models import TrainingSummary
+from ml_orchestrator.training.models import SUMMARY_FILE, TrainingSummary
 
 __all__ = ["register", "register_from"]
 
@@ -67,7 +67,7 @@ def _log(context: StepContext, params: Mapping[str, Any], saved: SavedModel) -> 
             "ml_orchestrator.dataset_sha256": saved.summary.dataset_digest,
         },
         artifacts={
-            "summary.json": saved.summary.model_dump_json(indent=2).encode(),
+            SUMMARY_FILE: saved.summary.model_dump_json(indent=2).encode(),
             "model_card.md": saved.card.encode(),
             **{f"plots/{name}.png": picture for name, picture in saved.plots.items()},
             **saved.extras,
