@@ -118,7 +118,7 @@ class MlflowTracker:
             UnavailableError: MLflow cannot serve now.
         """
         check_run_id(orchestrator_run_id)
-        check_content(("experiment", experiment), ("model", model_name), metrics, artifacts)
+        check_content({"experiment": experiment, "model": model_name}, metrics, artifacts)
         columns = signature_columns(input_example, may_miss=may_miss)
         with _logging():
             experiment_id = self._experiment(experiment)
@@ -128,13 +128,14 @@ class MlflowTracker:
                 experiment_id, tags={**tags, RUN_TAG: orchestrator_run_id}
             )
             run_id = run.info.run_id
-            try:
+            with self._until_finished(run_id):
                 entry = self._client.create_logged_model(
                     experiment_id, name=model_name, source_run_id=run_id
                 )
                 for location in (run.info.artifact_uri, entry.artifact_location):
                     self._place(location)
-                self._log_numbers(entry, run_id, params, metrics)
+                self._log_numbers(entry, run_id, metrics)
+                self._log_params(run_id, params)
                 self._log_files(run_id, artifacts)
                 self._log_model(
                     entry,
@@ -146,10 +147,6 @@ class MlflowTracker:
                     pip_requirements=list(pip_requirements),
                 )
                 self._client.set_tag(run_id, MODEL_TAG, entry.model_id)
-            except Exception:
-                self._client.set_terminated(run_id, "FAILED")
-                raise
-            self._client.set_terminated(run_id, "FINISHED")
             return self._logged(self._client.get_run(run_id))
 
     def log_report(
@@ -181,29 +178,39 @@ class MlflowTracker:
                 or the artifact root; none is.
             UnavailableError: MLflow cannot serve now.
         """
-        check_content(("experiment", experiment), None, metrics, artifacts)
+        check_content({"experiment": experiment}, metrics, artifacts)
         with _logging():
             run = self._client.create_run(self._experiment(experiment), tags=dict(tags))
             run_id = run.info.run_id
-            try:
+            with self._until_finished(run_id):
                 self._place(run.info.artifact_uri)
-                self._log_series(run_id, params, {k: [v] for k, v in metrics.items()} | {**series})
+                self._log_params(run_id, params)
+                self._log_series(run_id, {k: [v] for k, v in metrics.items()} | {**series})
                 self._log_files(run_id, artifacts)
                 if about_run and (model_id := self._model_of(about_run)):
                     self._client.log_inputs(run_id, models=[LoggedModelInput(model_id)])
-            except Exception:
-                self._client.set_terminated(run_id, "FAILED")
-                raise
-            self._client.set_terminated(run_id, "FINISHED")
             return str(run_id)
+
+    @contextmanager
+    def _until_finished(self, run_id: str) -> Iterator[None]:
+        """Mark a run as finished at the end, or as failed if it does not get there."""
+        try:
+            yield
+        except Exception:
+            self._client.set_terminated(run_id, "FAILED")
+            raise
+        self._client.set_terminated(run_id, "FINISHED")
 
     def _model_of(self, run_id: str) -> str | None:
         tag = self._client.get_run(run_id).data.tags.get(MODEL_TAG)
         return None if tag is None else str(tag)
 
-    def _log_series(
-        self, run_id: str, params: Mapping[str, Any], series: Mapping[str, Sequence[float]]
-    ) -> None:
+    def _log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        texts = [Param(key, str(value)[:MAX_PARAM]) for key, value in params.items()]
+        for start in range(0, len(texts), BATCH):
+            self._client.log_batch(run_id, params=texts[start : start + BATCH])
+
+    def _log_series(self, run_id: str, series: Mapping[str, Sequence[float]]) -> None:
         at = time.time_ns() // 1_000_000
         rows = [
             Metric(name, float(value), at, step)
@@ -212,9 +219,6 @@ class MlflowTracker:
         ]
         for start in range(0, len(rows), METRICS_BATCH):
             self._client.log_batch(run_id, metrics=rows[start : start + METRICS_BATCH])
-        texts = [Param(key, str(value)[:MAX_PARAM]) for key, value in params.items()]
-        for start in range(0, len(texts), BATCH):
-            self._client.log_batch(run_id, params=texts[start : start + BATCH])
 
     def read_file(self, run_id: str, path: str) -> bytes:
         """Return a small file that was logged with a run.
@@ -275,23 +279,14 @@ class MlflowTracker:
         """Return where files may be written, or refuse what MLflow says of it."""
         return artifact_place(location, root=self._root, tracking_uri=self._tracking_uri)
 
-    def _log_numbers(
-        self,
-        entry: MlflowModel,
-        run_id: str,
-        params: Mapping[str, Any],
-        metrics: Mapping[str, float],
-    ) -> None:
+    def _log_numbers(self, entry: MlflowModel, run_id: str, metrics: Mapping[str, float]) -> None:
         at = entry.creation_timestamp
-        texts = [Param(key, str(value)[:MAX_PARAM]) for key, value in params.items()]
         numbers = [
             Metric(key, float(value), at, 0, model_id=entry.model_id, run_id=run_id)
             for key, value in metrics.items()
         ]
         self._client.log_outputs(run_id, [LoggedModelOutput(entry.model_id, step=0)])
         self._client.log_batch(run_id, metrics=numbers)
-        for start in range(0, len(texts), BATCH):
-            self._client.log_batch(run_id, params=texts[start : start + BATCH])
 
     def _log_files(self, run_id: str, artifacts: Mapping[str, bytes]) -> None:
         with tempfile.TemporaryDirectory() as name:

@@ -21,7 +21,6 @@ __all__ = [
 EXAMPLE_ROWS = 5
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-Named = tuple[str, str]
 
 
 def check_run_id(run_id: str) -> None:
@@ -31,13 +30,10 @@ def check_run_id(run_id: str) -> None:
 
 
 def check_content(
-    experiment: Named,
-    model: Named | None,
-    metrics: Mapping[str, float],
-    artifacts: Mapping[str, bytes],
+    names: Mapping[str, str], metrics: Mapping[str, float], artifacts: Mapping[str, bytes]
 ) -> None:
-    """Raise InvalidInputError for names (each with its kind), numbers or paths MLflow refuses."""
-    for kind, name in (experiment, *([model] if model else [])):
+    """Raise InvalidInputError for names (by their kind), numbers or paths MLflow refuses."""
+    for kind, name in names.items():
         if not _NAME.fullmatch(name):
             raise InvalidInputError(
                 f"{name[:80]!r} cannot name {kind}: 1 to 128 letters, digits, _ . and -."

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import onnx
@@ -126,11 +126,9 @@ def open_onnx(content: bytes) -> "OnnxClassifier | OnnxRegressor":
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        about = _about(session.get_modelmeta().custom_metadata_map)
-    except IntegrityViolationError:
-        raise
     except Exception as error:  # ONNX Runtime 1.32 has a class of errors for each of its codes
         raise _refused(f"cannot be read ({type(error).__name__})") from error
+    about = _about(session.get_modelmeta().custom_metadata_map)
     known = {each.name for each in session.get_inputs()}
     if known != {column.name for column in about.columns}:
         raise _refused("names other columns than it takes")
@@ -246,7 +244,7 @@ def _about(properties: dict[str, str]) -> About:
         threshold = None if threshold is None else float(threshold)
     except (KeyError, TypeError, ValueError) as error:
         raise _refused("does not say which columns it takes") from error
-    if any(column.kind not in ("number", "boolean", "text", "time") for column in columns):
+    if any(column.kind not in get_args(Kind) for column in columns):
         raise _refused("takes columns of an unknown kind")
     return About(columns, classes, threshold)
 
