@@ -5,7 +5,8 @@ linear: patterns are bounded, and files and functions are told piece by piece be
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ml_orchestrator.analysis.gazetteer import (
@@ -15,12 +16,7 @@ from ml_orchestrator.analysis.gazetteer import (
     technology_phrases,
 )
 from ml_orchestrator.analysis.models import EntityKind
-from ml_orchestrator.text.code_names import (
-    LONGEST_NAME,
-    is_code_name,
-    is_file_name,
-    pieces_of,
-)
+from ml_orchestrator.text.code_names import LONGEST_NAME, is_code_name, is_file_name
 from ml_orchestrator.text.phrases import Token
 from ml_orchestrator.text.prompt_parts import PromptParts
 
@@ -87,6 +83,9 @@ _CLOCK = re.compile(
 _TITLE = re.compile(
     r"\b(?:Mr|Mrs|Ms|Dr|Prof|Professor|Sir|Judge|President)\b\.? ([A-ZÀ-Þ][\w'\u2019-]{1,40})"
 )
+_PART_KINDS: Mapping[str, EntityKind] = MappingProxyType(
+    {"fence": "code", "url": "url", "placeholder": "placeholder"}
+)
 _NAME = re.compile(r"[A-ZÀ-Þ][a-zß-ÿ'\u2019-]{1,40}")
 _NO_SURNAME = frozenset({"The", "I", "And", "Or", "But", "He", "She", "It", "They", "We", "You"})
 
@@ -99,7 +98,7 @@ def find_entities(parts: PromptParts, tokens: Sequence[Token]) -> list[Found]:
     """
     claims: list[Found] = []
     claims += _of_parts(parts)
-    claims += _pieces(parts.prose)
+    claims += _pieces(parts)
     claims += _dates(parts.prose, tokens)
     claims += _technologies(parts.prose, tokens)
     claims += _quantities(parts.prose, tokens)
@@ -108,18 +107,18 @@ def find_entities(parts: PromptParts, tokens: Sequence[Token]) -> list[Found]:
 
 
 def _of_parts(parts: PromptParts) -> Iterator[Found]:
-    kinds: dict[str, EntityKind] = {"fence": "code", "url": "url", "placeholder": "placeholder"}
     for part in parts.of("fence", "inline_code", "url", "placeholder"):
-        kind = kinds.get(part.kind)
+        kind = _PART_KINDS.get(part.kind)
         if kind is None:
             inner = parts.text[part.start : part.end].strip("`").strip()
             kind = _kind_of_name(inner.removesuffix("()"), is_called=inner.endswith("()")) or "code"
         yield Found(part.start, part.end, kind)
 
 
-def _pieces(prose: str) -> Iterator[Found]:
+def _pieces(parts: PromptParts) -> Iterator[Found]:
     """Yield files, functions and names in code, told by how the text between spaces looks."""
-    for start, piece in pieces_of(prose):
+    prose = parts.prose
+    for start, piece in parts.pieces:
         end = start + len(piece)
         if piece[1:].islower() and piece.isalpha() and not prose.startswith("(", end):
             continue  # a plain word, like most

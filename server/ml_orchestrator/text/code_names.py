@@ -4,7 +4,7 @@ Standard library alone, for a hook that starts anew with each prompt.
 """
 
 import re
-from functools import lru_cache
+from collections.abc import Iterable
 
 __all__ = ["LONGEST_NAME", "count_code_names", "is_code_name", "is_file_name", "pieces_of"]
 
@@ -25,24 +25,22 @@ _SNAKE = re.compile(r"_{0,2}[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+")
 _CAMEL = re.compile(r"[a-z]{2,}[a-z0-9]*(?:[A-Z][a-z0-9]+)+")
 
 
-def count_code_names(prose: str) -> int:
+def count_code_names(pieces: Iterable[tuple[int, str]]) -> int:
     """Return how many files and names in code a text has; its time is linear.
 
-    >>> count_code_names("Fix load_orders in tests/test_api.py:42, e.g. and/or so")
+    >>> count_code_names(pieces_of("Fix load_orders in tests/test_api.py:42, e.g. and/or so"))
     2
     """
     return sum(
         len(piece) <= LONGEST_NAME and (is_file_name(piece) or is_code_name(piece))
-        for _, piece in pieces_of(prose)
+        for _, piece in pieces
     )
 
 
-@lru_cache(maxsize=4)
 def pieces_of(prose: str) -> tuple[tuple[int, str], ...]:
     """Return what stands between spaces and brackets, with its place and without end marks.
 
-    Plain words in small letters are left out, unless a bracket comes right after. The last
-    texts' are kept.
+    Plain words in small letters are left out, unless a bracket comes right after.
 
     >>> pieces_of("Call load() in main.py.")
     ((0, 'Call'), (5, 'load'), (15, 'main.py'))

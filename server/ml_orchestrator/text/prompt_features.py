@@ -118,7 +118,7 @@ def text_features(parts: PromptParts) -> dict[str, float]:
     found["n_missing"] = float(sum(not found[name] for name in _COMPONENTS))
     language = guess_language(parts.text, (word for word, _, _ in tokens))
     found["is_english"] = float(language.code in {"en", "und"} and not language.is_mixed)
-    found["n_code_names"] = count_code_names(parts.prose)
+    found["n_code_names"] = count_code_names(parts.pieces)
     return {name: float(found[name]) for name in TEXT_FEATURES}
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from ml_orchestrator.text.code_names import pieces_of
 from ml_orchestrator.text.phrases import Token, tokens_of
 from ml_orchestrator.text.prompt_patterns import (
     BLOCK_STARTS,
@@ -94,6 +95,11 @@ class PromptParts:
         """The words of ``instructions``; one that is blotted out in part is none."""
         left = self.instructions
         return [t for t in self.tokens if left[t[1]] != _MASK != left[t[2] - 1]]
+
+    @cached_property
+    def pieces(self) -> tuple[tuple[int, str], ...]:
+        """What stands in the prose between spaces and brackets; see ``pieces_of``."""
+        return pieces_of(self.prose)
 
     @cached_property
     def data_elements(self) -> tuple[Part, ...]:
