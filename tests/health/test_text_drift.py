@@ -1,6 +1,6 @@
 """Drift of columns of text: a planted change is found and named, none is not."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -103,15 +103,21 @@ def test_new_words_are_held_against_what_a_fresh_sample_has() -> None:
 def test_texts_of_one_source_drift_at_most_at_the_nominal_rate() -> None:
     n_seeds, n_alarms = 30, 0
     n_small: Counter[str] = Counter()
+    p_values: dict[str, list[float]] = defaultdict(list)
     for seed in range(n_seeds):
         found = _check(_texts(2 * seed, 80), _texts(2 * seed + 1, 70))
         assert found.text is not None
         n_alarms += found.is_drifted
         n_small.update(a.aspect for a in found.text.aspects if a.p_value <= 0.1)
+        for aspect in found.text.aspects:
+            p_values[aspect.aspect].append(aspect.p_value)
     # Bonferroni over the aspects: the rate is at most 5 %; that of each aspect alone at 0.1 at
     # most 10 %. The bounds hold all but 0.1 % of these binomials' mass.
     assert n_alarms <= binom.ppf(0.999, n_seeds, 0.05)
     assert max(n_small.values()) <= binom.ppf(0.999, n_seeds, 0.1)
+    # A p value that is never too small has a mean of 1/2 at least; that of 30 has a deviation of
+    # 0.053 about it. P values of half the right size, which the counts above let pass, are below.
+    assert min(map(np.mean, p_values.values())) > 0.5 - 3.1 * (1 / 12 / n_seeds) ** 0.5
 
 
 def test_names_codes_and_categories_are_no_text() -> None:
