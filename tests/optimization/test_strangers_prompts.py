@@ -4,6 +4,7 @@ import pytest
 
 from ml_orchestrator.optimization.improve import candidates, improve
 from ml_orchestrator.optimization.reading import read_prompt
+from ml_orchestrator.optimization.rubric import score_prompt
 
 PARAGRAPHS = (
     "I need one query that gives the share of customers who left, per plan and month of 2024.\n\n"
@@ -33,6 +34,12 @@ def test_an_elaborate_prompt_without_a_role_is_given_none() -> None:
     assert "role" in candidates("Write a Python function that parses dates.")
 
 
+def share_marked_off(prompt: str) -> float:
+    """Return what the rubric says of the data."""
+    (score,) = (each.score for each in score_prompt(prompt).criteria if each.name == "data")
+    return score
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -48,12 +55,14 @@ def test_an_elaborate_prompt_without_a_role_is_given_none() -> None:
 def test_borders_of_every_kind_mark_data_off(before: str, after: str) -> None:
     prompt = f"Summarise the letter in 3 sentences.\n\n{before}\n{{letter}}\n{after}"
     assert "data_safety" not in candidates(prompt)
+    assert share_marked_off(prompt) == 1
 
 
 @pytest.mark.parametrize("after", ["Endings matter to us. Keep them.", "", "Thanks!"])
 def test_a_line_that_only_follows_is_no_border(after: str) -> None:
     prompt = f"Summarise the letter in 3 sentences.\n\nLetter\n{{letter}}\n{after}"
     assert "data_safety" in candidates(prompt)
+    assert share_marked_off(prompt) == 0
 
 
 def test_actually_is_padding_only_where_a_comma_says_so() -> None:

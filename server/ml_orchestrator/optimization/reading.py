@@ -139,13 +139,16 @@ class Reading:
     @cached_property
     def is_developed(self) -> bool:
         """Whether it was written with care: several parts beside the task are there."""
-        return sum(map(self.has, _VIRTUES)) >= _DEVELOPED
+        return self._n_virtues >= _DEVELOPED
 
     @cached_property
     def is_elaborate(self) -> bool:
         """Whether it is so long and full of parts that what is not there was not wanted."""
-        n_virtues = sum(map(self.has, _VIRTUES))
-        return self.n_words >= _ELABORATE_WORDS and n_virtues >= _ELABORATE
+        return self.n_words >= _ELABORATE_WORDS and self._n_virtues >= _ELABORATE
+
+    @cached_property
+    def _n_virtues(self) -> int:
+        return sum(map(self.has, _VIRTUES))
 
     @cached_property
     def sentences(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from ml_orchestrator.optimization.borders import fills_tags, has_borders
 from ml_orchestrator.text.prompt_parts import Part, PromptParts
 
 __all__ = [
@@ -32,8 +33,6 @@ STRANGERS = frozenset(
     "letter application response responses".split()
 )
 _LONG_QUOTE = 200
-_OPENING_TAG = re.compile(r"<([A-Za-z][\w:.-]{0,60})>\s*$")
-_CLOSING_TAG = re.compile(r"\s*</([A-Za-z][\w:.-]{0,60})>")
 _REST_OF_LINE = re.compile(r"[^\S\n]*(?:\n|\Z)")
 SIDE_NAME = re.compile(
     r"\b(?:output|format|constraints?|rules?|guidelines?|examples?|if unsure|unsure|criteria|check|"
@@ -173,19 +172,15 @@ def bare_placeholders(parts: PromptParts) -> tuple[Part, ...]:
         for part in parts.of("placeholder")
         if any(outer.start < part.start < outer.end for outer in marked)
     }
-    bare: dict[str, Part] = {}
+    bare: list[Part] = []
     for part in data_places(parts):
         text = parts.text[part.start : part.end]
-        if part.kind == "placeholder" and text not in seen and not _fills_tags(parts.text, part):
-            bare.setdefault(text, part)
-    return tuple(bare.values())
-
-
-def _fills_tags(text: str, part: Part) -> bool:
-    """Say whether a placeholder is all that stands between a tag and the tag that closes it."""
-    before = _OPENING_TAG.search(text[max(0, part.start - 100) : part.start])
-    after = _CLOSING_TAG.match(text, part.end)
-    return before is not None and after is not None and before[1] == after[1]
+        if part.kind != "placeholder" or text in seen or fills_tags(parts.text, part):
+            continue
+        seen.add(text)
+        if not has_borders(parts.text, part):
+            bare.append(part)
+    return tuple(bare)
 
 
 def data_places(parts: PromptParts) -> tuple[Part, ...]:
