@@ -1,5 +1,6 @@
 """The repository keeps its own promises."""
 
+import argparse
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ml_orchestrator import cli, command_acts
 from ml_orchestrator.health.drift import DRIFT_TESTS
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.settings import PREFIX, Settings
@@ -66,6 +68,11 @@ def test_the_server_imports_nothing_heavy_before_it_answers(tmp_path: Path) -> N
     )
 
     assert ran.stdout.split() == []
+
+
+def test_every_command_has_an_act_of_its_name_and_every_act_a_command() -> None:
+    added = [a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    assert sorted(added[0].choices) == sorted({*command_acts.__all__} - {"Act"})
 
 
 def test_locks_carry_hashes_and_no_address() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ml_orchestrator import __version__, command_acts
+from ml_orchestrator.command_acts import Act
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.logs import log_to_stderr
 from ml_orchestrator.settings import DEFAULT_PORT, Settings
@@ -24,20 +25,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     _open_standard_streams()
     arguments = _parser().parse_args(argv)
     try:
-        settings = Settings.read(home=arguments.home, mode=getattr(arguments, "mode", None))
-        log_to_stderr(settings.log_level)
-        code = arguments.run(arguments, settings)
+        code = _done(arguments)
         if sys.stdout is not None and not sys.stdout.closed:  # None: there was none at the start
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has enough, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ENDED_BY_READER
-    except OrchestratorError as error:
-        print(f"ml-orchestrator: {error}", file=sys.stderr)
-        code = 1
     except KeyboardInterrupt:  # how following something ends
         code = 130
     sys.exit(code)
+
+
+def _done(arguments: argparse.Namespace) -> int:
+    """Return the exit code of a command once the act of its name is done."""
+    act: Act = getattr(command_acts, arguments.command)
+    try:
+        settings = Settings.read(home=arguments.home, mode=getattr(arguments, "mode", None))
+        log_to_stderr(settings.log_level)
+        return act(arguments, settings)
+    except OrchestratorError as error:
+        print(f"ml-orchestrator: {error}", file=sys.stderr)
+        return 1
 
 
 def _open_standard_streams() -> None:
@@ -61,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
         help="data directory (default: $ML_ORCHESTRATOR_HOME, else .ml-orchestrator in the "
         "project)",
     )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", dest="command"
+    )
     _add_servers(commands)
     _add_keys(commands)
     _add_deploy(commands)
@@ -83,10 +93,8 @@ def _add_servers(commands: Commands) -> None:
         "--port", type=int, default=DEFAULT_PORT, help="HTTP: port (default %(default)s)"
     )
     serve.add_argument("--mode", choices=["read-only", "operator"], help="which tools exist")
-    serve.set_defaults(run=command_acts.mcp)
 
-    worker = commands.add_parser("worker", help="execute workflows until idle")
-    worker.set_defaults(run=command_acts.worker)
+    commands.add_parser("worker", help="execute workflows until idle")
 
     model = commands.add_parser("serve", help="answer predictions of a model over HTTP")
     model.add_argument("--model", required=True, help="name of the registered model")
@@ -100,16 +108,24 @@ def _add_servers(commands: Commands) -> None:
     model.add_argument("--isolate", action="store_true", help="the model in a process of its own")
     model.add_argument("--allow-network", action="store_true", help="other machines may ask")
     model.add_argument("--stop", action="store_true", help="stop the server that runs")
-    model.set_defaults(run=command_acts.serve)
 
     step = commands.add_parser("step")  # not for people: the worker starts it
     step.add_argument("rest", nargs=argparse.REMAINDER)
-    step.set_defaults(run=command_acts.step)
+
+
+def _add_acts(commands: Commands, name: str, about: str) -> Commands:
+    """Add a command that has acts of its own; return where they are added."""
+    parser = commands.add_parser(name, help=about)
+    return parser.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+
+
+def _add_json(*acts: argparse.ArgumentParser) -> None:
+    for act in acts:
+        act.add_argument("--json", action="store_true", help="print the record as JSON")
 
 
 def _add_keys(commands: Commands) -> None:
-    keys = commands.add_parser("keys", help="keys that sign registered models")
-    acts = keys.add_subparsers(title="keys", required=True, metavar="ACT", dest="act")
+    acts = _add_acts(commands, "keys", "keys that sign registered models")
     acts.add_parser("list", help="known keys: which one signs, is trusted or revoked")
     acts.add_parser("export", help="print the public key, for colleagues to trust")
     acts.add_parser("rotate", help="make a new signing key; the old one stays trusted")
@@ -119,12 +135,10 @@ def _add_keys(commands: Commands) -> None:
     sign = acts.add_parser("sign", help="vouch for a version that is not signed, as it is now")
     sign.add_argument("model")
     sign.add_argument("version", type=int)
-    keys.set_defaults(run=command_acts.keys)
 
 
 def _add_deploy(commands: Commands) -> None:
-    deploy = commands.add_parser("deploy", help="roll a version out, follow it, decide on it")
-    acts = deploy.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+    acts = _add_acts(commands, "deploy", "roll a version out, follow it, decide on it")
 
     start = acts.add_parser("start", help="bring a version before users step by step")
     start.add_argument("model")
@@ -163,14 +177,11 @@ def _add_deploy(commands: Commands) -> None:
         act.add_argument(
             "--agent", default="infrastructure-specialist", help="who acts (%(default)s)"
         )
-    for act in (start, status, decide, outcomes, predict):
-        act.add_argument("--json", action="store_true", help="print the record as JSON")
-    deploy.set_defaults(run=command_acts.deploy)
+    _add_json(start, status, decide, outcomes, predict)
 
 
 def _add_runs(commands: Commands) -> None:
-    runs = commands.add_parser("runs", help="list, follow, cancel and resume workflow runs")
-    acts = runs.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+    acts = _add_acts(commands, "runs", "list, follow, cancel and resume workflow runs")
     listed = acts.add_parser("list", help="the newest runs")
     listed.add_argument("--limit", type=int, default=20, help="how many (%(default)s)")
     listed.add_argument("--cursor", help="where the page before ended")
@@ -188,14 +199,11 @@ def _add_runs(commands: Commands) -> None:
     logs.add_argument("--follow", action="store_true", help="and what comes, until Ctrl-C")
     for act in (show, cancel, resume):
         act.add_argument("run_id", metavar="RUN", help="its run_id")
-    for act in (listed, show, cancel, resume):
-        act.add_argument("--json", action="store_true", help="print the record as JSON")
-    runs.set_defaults(run=command_acts.runs)
+    _add_json(listed, show, cancel, resume)
 
 
 def _add_workflow(commands: Commands) -> None:
-    pipelines = commands.add_parser("workflow", help="check, run, schedule and export pipelines")
-    acts = pipelines.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+    acts = _add_acts(commands, "workflow", "check, run, schedule and export pipelines")
     acts.add_parser("steps", help="the steps that a pipeline may use, with inputs and outputs")
     validate = acts.add_parser("validate", help="name every fault of a pipeline; starts nothing")
     start = acts.add_parser("run", help="start a pipeline")
@@ -218,15 +226,13 @@ def _add_workflow(commands: Commands) -> None:
         act.add_argument(
             "--param", action="append", default=[], metavar="NAME=VALUE", help="again for more"
         )
-    start.add_argument("--json", action="store_true", help="print the record as JSON")
-    pipelines.set_defaults(run=command_acts.workflow)
+    _add_json(start)
 
 
 def _add_components(commands: Commands) -> None:
-    components = commands.add_parser(
-        "components", help="list, show, reload and configure the parts of this system"
+    acts = _add_acts(
+        commands, "components", "list, show, reload and configure the parts of this system"
     )
-    acts = components.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
     listed = acts.add_parser("list", help="all of them, by tier")
     listed.add_argument("--probe", action="store_true", help="load and probe each, in this process")
     show = acts.add_parser("show", help="load and probe one; its needs, cost and configuration")
@@ -238,14 +244,11 @@ def _add_components(commands: Commands) -> None:
     configure.add_argument(
         "--unset", action="append", default=[], metavar="SETTING", help="back to the environment's"
     )
-    for act in (listed, show):
-        act.add_argument("--json", action="store_true", help="print the record as JSON")
-    components.set_defaults(run=command_acts.components)
+    _add_json(listed, show)
 
 
 def _add_events(commands: Commands) -> None:
-    events = commands.add_parser("events", help="what happened, and who could not handle it")
-    acts = events.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+    acts = _add_acts(commands, "events", "what happened, and who could not handle it")
     listed = acts.add_parser("list", help="the newest events, oldest first")
     tail = acts.add_parser("tail", help="what comes, until Ctrl-C")
     tail.add_argument("--for", type=float, dest="seconds", metavar="SECONDS", help="no longer")
@@ -264,12 +267,10 @@ def _add_events(commands: Commands) -> None:
         act.add_argument("--limit", type=int, default=20, help="how many (%(default)s)")
     for act in (listed, tail, dead):
         act.add_argument("--json", action="store_true", help="a JSON object a line")
-    events.set_defaults(run=command_acts.events)
 
 
 def _add_monitors(commands: Commands) -> None:
-    monitors = commands.add_parser("monitors", help="what is watched, and the alerts about it")
-    acts = monitors.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+    acts = _add_acts(commands, "monitors", "what is watched, and the alerts about it")
     listed = acts.add_parser("list", help="every monitor and open alert; exit 2 if one is not well")
     show = acts.add_parser("show", help="what one does, its last looks and alerts")
     show.add_argument("--limit", type=int, default=10, help="how many of each (%(default)s)")
@@ -278,9 +279,7 @@ def _add_monitors(commands: Commands) -> None:
     remove.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     for act in (show, run, remove):
         act.add_argument("name")
-    for act in (listed, show, run, remove):
-        act.add_argument("--json", action="store_true", help="print the record as JSON")
-    monitors.set_defaults(run=command_acts.monitors)
+    _add_json(listed, show, run, remove)
 
 
 def _add_for_people(commands: Commands) -> None:
@@ -295,16 +294,13 @@ def _add_for_people(commands: Commands) -> None:
         help="export: a file (default: standard output); import: an export, or a memory file or "
         "folder of the origin (default: .claude/memory)",
     )
-    memory.set_defaults(run=command_acts.memory)
     waiting = commands.add_parser("approvals", help="list what waits for a person's approval")
     waiting.add_argument("--all", action="store_true", help="decided, used and expired ones too")
-    waiting.set_defaults(run=command_acts.approvals)
 
     approve = commands.add_parser("approve", help="approve or reject one plan, as a person")
     approve.add_argument("id", metavar="ID")
     approve.add_argument("--reject", action="store_true", help="reject it")
     approve.add_argument("--reason", help="why; kept with the decision")
-    approve.set_defaults(run=command_acts.approve)
 
     override = commands.add_parser(
         "override", help="move an alias against its rules, as a person; kept in the history"
@@ -314,12 +310,9 @@ def _add_for_people(commands: Commands) -> None:
     override.add_argument("version", type=int)
     override.add_argument("--expect", type=int, metavar="VERSION", help="where it points now")
     override.add_argument("--reason", required=True, help="why; kept in the history")
-    override.set_defaults(run=command_acts.override)
 
-    health = commands.add_parser("health", help="probe every component and say how it is")
-    health.set_defaults(run=command_acts.health)
+    commands.add_parser("health", help="probe every component and say how it is")
 
     doctor = commands.add_parser("doctor", help="find faults of this installation; changes nothing")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     doctor.add_argument("--port", type=int, help="a port that --transport http is meant to use")
-    doctor.set_defaults(run=command_acts.doctor)

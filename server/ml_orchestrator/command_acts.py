@@ -9,15 +9,18 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry.process import exporting
 
 __all__ = [
+    "Act",
     "approvals",
     "approve",
     "components",
@@ -36,6 +39,8 @@ __all__ = [
     "worker",
     "workflow",
 ]
+
+Act: TypeAlias = Callable[[argparse.Namespace, Settings], int]
 
 
 def mcp(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -151,46 +156,23 @@ def keys(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def deploy(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Roll a version out, follow it or decide on it."""
-    from ml_orchestrator.deploying import run_deploy
+def _loaded(target: str) -> Act:
+    """Return an act that is loaded when it is done: ``module:function`` of this package."""
+    module, function = target.split(":")
 
-    return run_deploy(arguments, settings)
+    def act(arguments: argparse.Namespace, settings: Settings) -> int:
+        done: Act = getattr(import_module(f"ml_orchestrator.{module}"), function)
+        return done(arguments, settings)
 
-
-def runs(arguments: argparse.Namespace, settings: Settings) -> int:
-    """List, follow, cancel or resume runs."""
-    from ml_orchestrator.running import run_runs
-
-    return run_runs(arguments, settings)
+    return act
 
 
-def components(arguments: argparse.Namespace, settings: Settings) -> int:
-    """List, show, reload or configure components."""
-    from ml_orchestrator.composing import run_components
-
-    return run_components(arguments, settings)
-
-
-def workflow(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Check, run, schedule or export a pipeline."""
-    from ml_orchestrator.pipelining import run_pipelining
-
-    return run_pipelining(arguments, settings)
-
-
-def events(arguments: argparse.Namespace, settings: Settings) -> int:
-    """List, follow or replay events."""
-    from ml_orchestrator.eventing import run_events
-
-    return run_events(arguments, settings)
-
-
-def monitors(arguments: argparse.Namespace, settings: Settings) -> int:
-    """List, show, run or remove monitors."""
-    from ml_orchestrator.monitoring import run_monitors
-
-    return run_monitors(arguments, settings)
+deploy = _loaded("deploying:run_deploy")
+runs = _loaded("running:run_runs")
+components = _loaded("composing:run_components")
+workflow = _loaded("pipelining:run_pipelining")
+events = _loaded("eventing:run_events")
+monitors = _loaded("monitoring:run_monitors")
 
 
 def memory(arguments: argparse.Namespace, settings: Settings) -> int:

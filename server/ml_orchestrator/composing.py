@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import anyio
 
 from ml_orchestrator.app import build_services, components_by_name
 from ml_orchestrator.deploying_text import plain
-from ml_orchestrator.errors import InvalidInputError, NotFoundError, OrchestratorError
+from ml_orchestrator.errors import InvalidInputError, NotFoundError
 from ml_orchestrator.health.status import ComponentHealth, tiers_of
 from ml_orchestrator.orchestration.connectors import TIERS, Slot
 from ml_orchestrator.orchestration.connectors.configuring import ask_for_reload, configure
@@ -20,12 +19,8 @@ __all__ = ["run_components"]
 
 
 def run_components(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Do one act; 1 if it failed, or what is shown is not well."""
-    try:
-        return _ACTS[arguments.act](arguments, settings)
-    except OrchestratorError as error:
-        print(f"ml-orchestrator: {error}", file=sys.stderr)
-        return 1
+    """Do one act; 1 if what is shown is not well."""
+    return _ACTS[arguments.act](arguments, settings)
 
 
 def _list(given: argparse.Namespace, settings: Settings) -> int:

@@ -2,14 +2,13 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Awaitable, Callable
 
 import anyio
 
 from ml_orchestrator.app import build_services
 from ml_orchestrator.deploying_text import plain
-from ml_orchestrator.errors import InvalidInputError, OrchestratorError
+from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.monitors.models import Alert, Look, MonitorStatus
 from ml_orchestrator.identity import person
 from ml_orchestrator.services import Services
@@ -29,12 +28,8 @@ MARKS = {
 
 
 def run_monitors(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Do one act; 1 if it failed, 2 if what is listed is not well."""
-    try:
-        return anyio.run(_ACTS[arguments.act], build_services(settings), settings, arguments)
-    except OrchestratorError as error:
-        print(f"ml-orchestrator: {error}", file=sys.stderr)
-        return 1
+    """Do one act; 2 if what is listed is not well."""
+    return anyio.run(_ACTS[arguments.act], build_services(settings), settings, arguments)
 
 
 async def _list(services: Services, settings: Settings, given: argparse.Namespace) -> int:

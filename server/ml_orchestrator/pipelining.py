@@ -11,7 +11,7 @@ import anyio
 
 from ml_orchestrator.app import build_services
 from ml_orchestrator.deploying_text import plain
-from ml_orchestrator.errors import InvalidInputError, OrchestratorError
+from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.identity import person
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.pipelines.drawing import graph_text
@@ -38,13 +38,9 @@ LOOK_S = 10.0
 
 
 def run_pipelining(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Do one act; 1 if it was refused, or the run that was followed failed."""
-    try:
-        load_plugins(settings)
-        return anyio.run(_ACTS[arguments.act], build_services(settings), settings, arguments)
-    except OrchestratorError as error:
-        print(f"ml-orchestrator: {error}", file=sys.stderr)
-        return 1
+    """Do one act; 1 if the run that was followed failed."""
+    load_plugins(settings)
+    return anyio.run(_ACTS[arguments.act], build_services(settings), settings, arguments)
 
 
 async def _steps(_: Services, __: Settings, ___: argparse.Namespace) -> int:

@@ -12,10 +12,10 @@ import anyio
 
 from ml_orchestrator.app import build_services
 from ml_orchestrator.deploying_text import bar, plain
-from ml_orchestrator.errors import InvalidInputError, OrchestratorError
+from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.identity import person
 from ml_orchestrator.orchestration.attempts import first_of
-from ml_orchestrator.orchestration.models import RunStatus, StepStatus
+from ml_orchestrator.orchestration.models import MARKS, RunStatus, StepStatus
 from ml_orchestrator.services import Services
 from ml_orchestrator.settings import Settings
 
@@ -24,25 +24,13 @@ __all__ = ["run_runs"]
 WATCH_S = 2.0
 LOOK_S = 0.5
 MOST_LISTED = 100
-MARKS = {
-    "succeeded": "+",
-    "failed": "!",
-    "running": ">",
-    "cancelled": "x",
-    "skipped": "-",
-    "pending": ".",
-}
 
 
 def run_runs(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Do one act; 1 if it failed, or the run that is shown has failed or was cancelled."""
-    try:
-        if arguments.act == "logs":
-            return _logs(arguments, settings)
-        return anyio.run(_ACTS[arguments.act], build_services(settings), settings, arguments)
-    except OrchestratorError as error:
-        print(f"ml-orchestrator: {error}", file=sys.stderr)
-        return 1
+    """Do one act; 1 if the run that is shown has failed or was cancelled."""
+    if arguments.act == "logs":
+        return _logs(arguments, settings)
+    return anyio.run(_ACTS[arguments.act], build_services(settings), settings, arguments)
 
 
 async def _list(services: Services, settings: Settings, given: argparse.Namespace) -> int:
