@@ -1,6 +1,5 @@
 """The example package, built and installed as a person would, and used through MCP."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp import Client, StdioServerParameters
+from mcp import Client
 from tests.tools.asking import ask, refusal
+from tests.tools.test_stdio import server
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "extension"
 LIMIT_S = 180.0
@@ -33,21 +33,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def server(folder: Path, installed: Path, **environment: str) -> StdioServerParameters:
-    return StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "ml_orchestrator", "mcp"],
-        cwd=folder,
-        env={
-            "ML_ORCHESTRATOR_LOG_LEVEL": "ERROR",
-            "ML_ORCHESTRATOR_WORKER_IDLE_S": "2",
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(installed),
-            **environment,
-        },
-    )
-
-
 TRAINING: dict[str, Any] = {
     "agent": "ml-orchestrator",
     "source": "builtin:friedman1",
@@ -66,7 +51,7 @@ async def test_its_drift_test_and_its_rule_are_used_and_its_types_need_an_operat
     wide = [3 * value for value in calm]
     prompt = "Summarise the incident report below for the team on call.\n\n{report}"
     with anyio.fail_after(LIMIT_S):
-        async with Client(server(tmp_path, installed)) as client:
+        async with Client(server(tmp_path, PYTHONPATH=str(installed))) as client:
             health = await ask(client, "health_get")
             drift = await ask(
                 client,
@@ -97,7 +82,7 @@ async def test_its_drift_test_and_its_rule_are_used_and_its_types_need_an_operat
 async def test_its_trainer_trains_a_version_that_is_registered_and_predicts(
     tmp_path: Path, installed: Path
 ) -> None:
-    allowed = server(tmp_path, installed, ML_ORCHESTRATOR_TRUSTED_TYPES=TYPE)
+    allowed = server(tmp_path, PYTHONPATH=str(installed), ML_ORCHESTRATOR_TRUSTED_TYPES=TYPE)
     with anyio.fail_after(LIMIT_S):
         async with Client(allowed) as client:
             run = await ask(client, "training_start", **TRAINING)
