@@ -2,11 +2,10 @@
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Iterable
 
-from ml_orchestrator.errors import InvalidInputError, OrchestratorError
+from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.orchestration.events import kinds  # noqa: F401 so that every name is known
 from ml_orchestrator.orchestration.events._dead import DeadLetters
 from ml_orchestrator.orchestration.events._log import EventLog, shown
@@ -22,17 +21,10 @@ MOST_LISTED = 1_000
 
 
 def run_events(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Do one act; 1 if it could not be done."""
-    try:
-        database = open_database(settings.state_url, settings.home)
-    except OrchestratorError as error:
-        print(f"ml-orchestrator: {error}", file=sys.stderr)
-        return 1
+    """Do one act on the events of a data directory."""
+    database = open_database(settings.state_url, settings.home)
     try:
         return _ACTS[arguments.act](database, arguments)
-    except OrchestratorError as error:
-        print(f"ml-orchestrator: {error}", file=sys.stderr)
-        return 1
     finally:
         database.close()
 
