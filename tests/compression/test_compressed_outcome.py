@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -96,6 +97,22 @@ def test_intervals_are_wider_for_two_methods_and_as_many_resamples_for_many_rows
     split = replace(series_case.job.split, test=np.arange(40_000) % 40)
     many = replace(series_case, job=replace(series_case.job, split=split))
     assert many.draws()[1] == series_case.draws()[1] == 500
+
+
+def test_the_version_is_fitted_again_once_for_all_methods(
+    series_case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, fitted = replace(series_case), []
+
+    def counted(*given: Any) -> Any:
+        fitted.append(given)
+        return fit(*given)
+
+    monkeypatch.setattr("ml_orchestrator.orchestration.compressing.case.fit", counted)
+    report = compressed(case, "distil", "prune").report
+
+    assert [each.verdict != "not possible" for each in report.methods] == [True, True]
+    assert len(fitted) == len(case.origin.summary.members) == 1
 
 
 def test_a_student_that_was_exported_is_registered_with_its_own_score(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class Origin:
     is_compressed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
     """A version, loaded, beside its data.
 
@@ -103,9 +104,15 @@ class Case:
     def refitted(self) -> Any:
         """Return a model made like this one, but without the rows that choices are made by.
 
+        It is fitted when it is first asked for; nobody may change it.
+
         Raises:
             InvalidInputError: it was not fitted on data, or its recipe is not known.
         """
+        return self._refitted
+
+    @cached_property
+    def _refitted(self) -> Any:
         members = self.origin.summary.members
         if self.origin.is_compressed or not members:
             raise InvalidInputError(
