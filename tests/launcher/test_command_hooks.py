@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -173,6 +173,39 @@ def test_where_the_client_calls_hooks_itself_there_is_nothing_to_do(session: Ses
 
     assert session.call_hook("hook_start", AGENT, LIMIT_S) == {}
     assert [m["id"] for m in server.messages if m.get("method") == "tools/call"] == [2]
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_a_hook_that_the_client_is_calling_is_waited_for_so_that_it_is_done_once(
+    session: Session, is_refused: bool
+) -> None:
+    session.receive(request(2, "tools/call", name="hook_start", arguments=AGENT))
+    answer = answer_to({"id": 2})
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(session.call_hook, "hook_saved", {"agent_id": "a1"}, LIMIT_S)
+        server = start(session)
+        assert not wait([waiting], 0.2).done
+        assert [m["id"] for m in server.messages if m.get("method") == "tools/call"] == [2]
+        session.pass_on(answer.replace(b"false", b"true") if is_refused else answer)
+        if is_refused:
+            session.pass_on(answer_to(call_of(server)))
+        response = waiting.result(LIMIT_S)
+
+    assert bool(response) == is_refused
+
+
+def test_a_hook_that_the_client_calls_and_gives_up_is_waited_for_no_longer(
+    session: Session,
+) -> None:
+    session.receive(request(2, "tools/call", name="hook_start", arguments=AGENT))
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(TimeoutError):
+            session.call_hook("hook_saved", {"agent_id": "a1"}, 0.01)
+        session.receive(notification("notifications/cancelled", requestId=2))
+        server = start(session)
+        waiting = ask(session, pool)
+        session.pass_on(answer_to(call_of(server)))
+        assert waiting.result(LIMIT_S)["result"]["content"]
 
 
 @pytest.mark.parametrize(

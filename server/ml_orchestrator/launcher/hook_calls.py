@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import queue
+import threading
 from typing import TYPE_CHECKING
 
 from ml_orchestrator.launcher.hook_place import FIELDS
@@ -17,13 +18,14 @@ __all__ = ["HookCalls"]
 
 
 class HookCalls:
-    """The calls under way; ``come_by_tool`` once the client called a hook itself and was answered.
+    """The calls under way, those of programs and those that the client makes itself.
 
     A call of a tool that is none of ours, or that the server refuses, says nothing about hooks.
     """
 
     def __init__(self) -> None:
-        self.come_by_tool = False
+        self._changed = threading.Condition()
+        self._come_by_tool = False
         self._numbers = itertools.count(1)
         self._waiting: dict[bytes, queue.SimpleQueue[bytes]] = {}
         self._of_client: set[bytes] = set()  # its calls of hooks that are not answered
@@ -34,9 +36,23 @@ class HookCalls:
         if message.get("method") == "tools/call" and "id" in message:
             name = params.get("name")
             if isinstance(name, str) and name in FIELDS:
-                self._of_client.add(id_key(message["id"]))
+                with self._changed:
+                    self._of_client.add(id_key(message["id"]))
         elif message.get("method") == "notifications/cancelled":
-            self._of_client.discard(id_key(params.get("requestId")))
+            self._end_of_client(id_key(params.get("requestId")), has_succeeded=False)
+
+    def come_by_tool(self, limit_s: float) -> bool:
+        """Return whether the client has called a hook itself, and was answered.
+
+        Such a call under way is waited for, so that one hook does not do what both kinds do.
+
+        Raises:
+            TimeoutError: there was one all the time.
+        """
+        with self._changed:
+            if not self._changed.wait_for(self._is_known, limit_s):
+                raise TimeoutError
+            return self._come_by_tool
 
     def begin(
         self, opening: Message | None, tool: str, arguments: Mapping[str, str]
@@ -53,13 +69,21 @@ class HookCalls:
     def settle(self, key: bytes, line: bytes) -> bool:
         """Give a response to the hook that waits for it; return whether it was a hook's."""
         if key in self._of_client:
-            self._of_client.discard(key)
-            self.come_by_tool |= _succeeded(parse(line))
+            self._end_of_client(key, has_succeeded=_succeeded(parse(line)))
         answer = self._waiting.pop(key, None)
         if answer is None:
             return False
         answer.put(line)
         return True
+
+    def _end_of_client(self, key: bytes, *, has_succeeded: bool) -> None:
+        with self._changed:
+            self._of_client.discard(key)
+            self._come_by_tool |= has_succeeded
+            self._changed.notify_all()
+
+    def _is_known(self) -> bool:
+        return self._come_by_tool or not self._of_client
 
 
 def _succeeded(response: Message) -> bool:

@@ -58,6 +58,7 @@ class Installer:
     """Runs the programs that install, one at a time, and can be stopped from another thread."""
 
     def __init__(self) -> None:
+        self._starting = threading.Lock()
         self._running: subprocess.Popen[str] | None = None
         self._stopped = False
 
@@ -84,7 +85,8 @@ class Installer:
 
     def stop(self) -> None:
         """End what is running; nothing else will be started."""
-        self._stopped = True
+        with self._starting:  # what is being started is ended too
+            self._stopped = True
         if self._running is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._running.pid, signal.SIGTERM)
@@ -102,26 +104,31 @@ class Installer:
     def _run(
         self, command: Sequence[str], n_packages: int, guard: int, report: Report
     ) -> tuple[int, str]:
-        if self._stopped:
-            raise SetupError("The session has ended.")
-        self._running = subprocess.Popen(
-            command,
-            cwd=NOBODYS_FOLDER,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=installer_environment(os.environ),
-            pass_fds=[guard],
-            start_new_session=True,
-        )
-        follower = _Follower(self._running, n_packages)
+        with self._starting:
+            if self._stopped:
+                raise SetupError("The session has ended.")
+            process = self._running = _started(command, guard)
+        follower = _Follower(process, n_packages)
         follower.start()
         while follower.is_alive():
             report(f"Installing Python packages, on the first start only: {follower.step}")
             follower.join(TICK_S)
-        return self._running.wait(), " ".join("".join(follower.said).split()[-40:])
+        return process.wait(), " ".join("".join(follower.said).split()[-40:])
+
+
+def _started(command: Sequence[str], guard: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        cwd=NOBODYS_FOLDER,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=installer_environment(os.environ),
+        pass_fds=[guard],
+        start_new_session=True,
+    )
 
 
 class _Follower(threading.Thread):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,7 +14,7 @@ from ml_orchestrator.launcher.session import Session
 from ml_orchestrator.launcher.wire import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping, Sequence
+    from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 
     from ml_orchestrator.launcher.keeper import Keeper
 
@@ -39,15 +40,15 @@ def main(root: Path, arguments: Sequence[str]) -> None:
     if not first:
         return
     session.receive(first)
-    keeper = _start_keeper(root, arguments, session)
-    stop_hearing = _hear_hooks(session)
-    try:
-        for line in lines:
-            session.receive(line)
+    keeper = _keeper(root, arguments, session)
+    try:  # from here on a signal to end ends the installer too
+        keeper.start()
+        with _hooks_heard(session):
+            for line in lines:
+                session.receive(line)
     except (KeyboardInterrupt, BrokenPipeError):
         sys.stderr.write("ml-orchestrator: the client has gone\n")
     finally:
-        stop_hearing()
         keeper.close()
 
 
@@ -67,7 +68,7 @@ def adopt_options(environ: MutableMapping[str, str]) -> None:
             environ[variable] = given
 
 
-def _start_keeper(root: Path, arguments: Sequence[str], session: Session) -> Keeper:
+def _keeper(root: Path, arguments: Sequence[str], session: Session) -> Keeper:
     # Their imports take as long as everything up to the first answer.
     from ml_orchestrator.launcher.door import put_door  # noqa: PLC0415
     from ml_orchestrator.launcher.keeper import Keeper  # noqa: PLC0415
@@ -76,24 +77,27 @@ def _start_keeper(root: Path, arguments: Sequence[str], session: Session) -> Kee
         if not _reads_only(arguments, os.environ):
             put_door(python, os.environ)
 
-    keeper = Keeper(root, _data_folder(os.environ), arguments, session, on_ready)
-    keeper.start()
-    return keeper
+    return Keeper(root, _data_folder(os.environ), arguments, session, on_ready)
 
 
-def _hear_hooks(session: Session) -> Callable[[], None]:
-    """Listen for hooks that are programs; return what ends that."""
+@contextmanager
+def _hooks_heard(session: Session) -> Iterator[None]:
+    """Listen for hooks that are programs."""
     # Their imports take as long as everything up to the first answer.
     import socket  # noqa: PLC0415
 
     if not hasattr(socket, "AF_UNIX"):
-        return lambda: None
+        yield
+        return
     from ml_orchestrator.launcher.hook_listener import HookListener  # noqa: PLC0415
     from ml_orchestrator.launcher.hook_place import socket_of  # noqa: PLC0415
 
     listener = HookListener(session, socket_of(os.getppid(), os.environ))
     listener.start()
-    return listener.close
+    try:
+        yield
+    finally:
+        listener.close()
 
 
 def _end(*_: object) -> NoReturn:

@@ -1,8 +1,8 @@
 """One client's session: answered from the manifest at first, then a proxy onto the server.
 
 The main thread calls ``receive``, the server's reader ``pass_on``, threads of hooks
-``call_hook``, the keeper the rest. The reader takes no lock, so the server can always write while
-it is being written to.
+``call_hook``, the keeper the rest. The reader takes no lock that is held while somebody writes to
+the server, so the server can always write meanwhile.
 """
 
 from __future__ import annotations
@@ -123,16 +123,17 @@ class Session:
         Raises:
             TimeoutError: no answer within ``limit_s``; the server is told that nobody waits.
         """
+        ends_s = time.monotonic() + limit_s
+        if self._hooks.come_by_tool(limit_s):
+            return {}
         with self._lock:
-            if self._hooks.come_by_tool:
-                return {}
             call, answer = self._hooks.begin(self._opening, tool, arguments)
             if self._server is not None:
                 self._forward(self._server, to_line(call), call)
             else:
                 self._hold(to_line(call), call)
         try:
-            return parse(answer.get(timeout=limit_s))
+            return parse(answer.get(timeout=max(ends_s - time.monotonic(), 0.0)))
         except queue.Empty:
             params = {"requestId": call["id"]}
             self.receive(to_line({"method": "notifications/cancelled", "params": params}))
