@@ -6,10 +6,11 @@ The tool table of README.md, ``docs/tools.md`` and ``docs/settings.md`` come fro
 import inspect
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ml_orchestrator.calling.schemas import fields, limits, records
 from ml_orchestrator.datasets.sources import BUILTIN_DATASETS
 from ml_orchestrator.health.drift import DRIFT_TESTS
 from ml_orchestrator.health.multivariate import TOGETHER_TESTS
@@ -69,7 +70,8 @@ def tools_page() -> str:
     """Return the manual of every tool with its arguments."""
     parts = [
         "# Tools\n\nMade by `docs/generate.py` from the code. Every tool refuses unknown "
-        "arguments and wrong types; an expected failure says what would work.\n"
+        "arguments and wrong types; an expected failure says what would work. In a terminal they "
+        "are called by `ml-orchestrator call` ([how](first-five-minutes.md#from-a-terminal)).\n"
     ]
     for name in TOOLS:
         built = TOOLS[name].build()
@@ -105,38 +107,6 @@ def argument(name: str, schema: dict[str, Any], is_required: bool, *, usual: obj
     if usual in (None, [], {}) and not is_required:
         default = "optional"
     return f"| `{name}` | {default} | {schema.get('description', '')}{limits(schema)} |"
-
-
-LIMITS = {
-    "minimum": "at least",
-    "exclusiveMinimum": "more than",
-    "maximum": "at most",
-    "exclusiveMaximum": "less than",
-}
-
-
-def limits(schema: dict[str, Any]) -> str:
-    """Return the bounds and choices of an argument in words."""
-    said = [f"{word} {schema[key]:,}" for key, word in LIMITS.items() if key in schema]
-    if "enum" in schema:
-        said.append("one of " + ", ".join(map(str, schema["enum"])))
-    return f" ({'; '.join(said)})" if said else ""
-
-
-def records(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the records that arguments consist of, or of which they are lists, by their path."""
-    for name, part in schema["properties"].items():
-        record = part.get("items", part)
-        if "properties" in record:
-            yield f"{path}{name}", record
-            yield from records(record, f"{path}{name}.")
-
-
-def fields(definition: dict[str, Any]) -> str:
-    """Return the fields of a nested record, those that may be left out in brackets."""
-    required = definition.get("required", [])
-    names = [name if name in required else f"[{name}]" for name in definition["properties"]]
-    return ", ".join(names)
 
 
 def listing(title: str, entries: Iterable[tuple[str, str]]) -> str:

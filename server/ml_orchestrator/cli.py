@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ml_orchestrator import __version__, command_acts
+from ml_orchestrator.calling.parsing import add_calls
 from ml_orchestrator.command_acts import Act
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.logs import log_to_stderr
@@ -23,7 +24,7 @@ ENDED_BY_READER = 141  # as a shell says it: 128 and the number of SIGPIPE
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command; expected failures end with one clear line and exit code 1."""
     _open_standard_streams()
-    arguments = _parser().parse_args(argv)
+    arguments = _read(argv)
     try:
         code = _done(arguments)
         if sys.stdout is not None and not sys.stdout.closed:  # None: there was none at the start
@@ -34,6 +35,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:  # how following something ends
         code = 130
     sys.exit(code)
+
+
+def _read(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return what was asked; values may stand after options, where argparse takes none."""
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    takes_values = hasattr(arguments, "values") and not any(word.startswith("-") for word in rest)
+    if rest and not takes_values:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.values = [*arguments.values, *rest]
+    return arguments
 
 
 def _done(arguments: argparse.Namespace) -> int:
@@ -73,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         title="commands", required=True, metavar="COMMAND", dest="command"
     )
     _add_servers(commands)
+    add_calls(commands)
     _add_keys(commands)
     _add_deploy(commands)
     _add_runs(commands)

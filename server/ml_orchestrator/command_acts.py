@@ -23,6 +23,7 @@ __all__ = [
     "Act",
     "approvals",
     "approve",
+    "call",
     "components",
     "deploy",
     "doctor",
@@ -33,9 +34,11 @@ __all__ = [
     "memory",
     "monitors",
     "override",
+    "registry",
     "runs",
     "serve",
     "step",
+    "train",
     "worker",
     "workflow",
 ]
@@ -167,6 +170,9 @@ def _loaded(target: str) -> Act:
     return act
 
 
+call = _loaded("calling.acts:run_call")
+train = _loaded("calling.acts:run_train")
+registry = _loaded("calling.acts:run_registry")
 deploy = _loaded("deploying:run_deploy")
 runs = _loaded("running:run_runs")
 components = _loaded("composing:run_components")

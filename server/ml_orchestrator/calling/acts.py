@@ -1,0 +1,204 @@
+"""What ``ml-orchestrator call``, ``train`` and ``registry`` do: calls of the server's tools.
+
+The server is built in this process for the call, so that arguments, rights and approvals are
+checked as they are for any client.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import count
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeAlias
+
+import anyio
+
+from ml_orchestrator.app import build_server
+from ml_orchestrator.calling.showing import list_text, manual_text, outline
+from ml_orchestrator.calling.values import AGENT, read_arguments
+from ml_orchestrator.deploying_text import plain
+from ml_orchestrator.errors import InvalidInputError, OrchestratorError, PermissionDeniedError
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.tools import TOOLS
+from ml_orchestrator.tools.in_process import Answer, Caller, ToolCard, calling
+
+__all__ = ["run_call", "run_registry", "run_train"]
+
+WATCH_S = 20.0
+Given: TypeAlias = argparse.Namespace
+Act: TypeAlias = Callable[[Caller, Given], Awaitable[int]]
+
+
+def run_call(given: Given, settings: Settings) -> int:
+    """List the tools, print the manual of one, or call it; 1 if it refuses."""
+    if given.tool is None:
+        return _run(_list, given, settings)
+    return _run(_manual if given.manual else _call, given, settings)
+
+
+def run_train(given: Given, settings: Settings) -> int:
+    """Start a training, and with ``--watch`` follow it; 1 if it is refused or does not succeed."""
+    return _run(_train, given, settings)
+
+
+def run_registry(given: Given, settings: Settings) -> int:
+    """List models, show one's versions, or move an alias; 1 if that is refused."""
+    return _run(_REGISTRY[given.act], given, settings)
+
+
+def _run(act: Act, given: Given, settings: Settings) -> int:
+    async def go() -> int:
+        async with calling(build_server(settings)) as caller:
+            try:
+                return await act(caller, given)
+            except OrchestratorError as error:
+                refused = error  # raised in here, it would come out in a group of exceptions
+        raise refused
+
+    return anyio.run(go)
+
+
+async def _list(caller: Caller, _: Given) -> int:
+    print(list_text((await caller.tools()).values()))
+    return 0
+
+
+async def _manual(caller: Caller, given: Given) -> int:
+    print(manual_text(await _card(caller, given.tool)))
+    return 0
+
+
+async def _call(caller: Caller, given: Given) -> int:
+    card = await _card(caller, given.tool)
+    arguments = read_arguments(card.schema, given.values, given.json)
+    return _told(await _answer(caller, card, arguments, given), given)
+
+
+async def _train(caller: Caller, given: Given) -> int:
+    card = await _card(caller, "training_start")
+    arguments = read_arguments(card.schema, given.values, None)
+    name = PurePosixPath(given.data.removeprefix("builtin:")).stem
+    named = {"source": given.data, "target": given.target, "model": given.model or name}
+    if twice := sorted(arguments.keys() & named.keys()):
+        raise InvalidInputError(f"Argument {twice[0]!r} is given twice.")
+    answer = await _answer(caller, card, arguments | named, given)
+    if answer.is_error or answer.fields is None:
+        return _told(answer, given)
+    if not given.watch:
+        _told(answer, given)
+        _say(f"Follow it: ml-orchestrator runs show {answer.fields['run_id']} --watch")
+        return 0
+    _say(f"The run is {answer.fields['run_id']}; it goes on without this terminal.")
+    ended = await _end_of(caller, answer.fields["run_id"])
+    return _told(ended, given) or int((ended.fields or {}).get("state") != "succeeded")
+
+
+async def _end_of(caller: Caller, run_id: str) -> Answer:
+    """Wait for the end of a training and return what became of it."""
+    asked, report = {"run_id": run_id, "wait_s": WATCH_S}, _Progress()
+    while True:
+        answer = await caller.call("training_status", asked, report)
+        state = (answer.fields or {}).get("state")
+        if answer.is_error or state not in ("queued", "running"):
+            return answer
+
+
+async def _show(caller: Caller, given: Given) -> int:
+    card = await _card(caller, "registry_list")
+    asked = {} if given.act == "list" else {"model": given.model}
+    return _told(await _answer(caller, card, asked, given), given)
+
+
+async def _move(caller: Caller, given: Given) -> int:
+    card = await _card(caller, "registry_move_alias")
+    arguments = read_arguments(card.schema, [f"version={given.version}"], None)
+    named = {
+        "model": given.model,
+        "alias": given.alias,
+        "expected_version": given.expect,
+        "reason": given.reason,
+        "evidence": given.evidence,
+        "dry_run": given.dry_run,
+        "plan_digest": given.plan_digest,
+    }
+    return _told(await _answer(caller, card, arguments | named, given), given)
+
+
+_REGISTRY: dict[str, Act] = {"list": _show, "show": _show, "move": _move}
+
+
+async def _card(caller: Caller, tool: str) -> ToolCard:
+    """Return a tool that the server offers.
+
+    Raises:
+        PermissionDeniedError: it changes something, and the mode is read-only.
+        NotFoundError: there is none of that name.
+    """
+    offered = await caller.tools()
+    if tool not in offered and tool in TOOLS:
+        raise PermissionDeniedError(
+            f"{tool} changes things and the mode is read-only. A person can set "
+            "ML_ORCHESTRATOR_MODE=operator."
+        )
+    return offered[tool]
+
+
+async def _answer(caller: Caller, card: ToolCard, asked: dict[str, Any], given: Given) -> Answer:
+    """Call a tool under the agent's name, where it takes one."""
+    agent = getattr(given, "agent", None)
+    if agent is not None or ("agent" in card.schema["properties"] and "agent" not in asked):
+        asked = asked | {"agent": agent or AGENT}
+    return await caller.call(card.name, asked, _Progress())
+
+
+class _Progress:
+    """Writes how far a call is to standard error, a line whenever that changes."""
+
+    def __init__(self) -> None:
+        self._said = ""
+
+    async def __call__(self, percent: float, message: str) -> None:
+        line = f"{percent:3.0f} %  {message}"
+        if line != self._said:
+            self._said = line
+            _say(line)
+
+
+def _told(answer: Answer, given: Given) -> int:
+    """Print an answer, or why there is none, and return the exit code."""
+    if answer.is_error:
+        _say(f"ml-orchestrator: {answer.text}")
+        return 1
+    if answer.fields is None:
+        print(plain(answer.text.split("\n")))
+    else:
+        print(json.dumps(answer.fields) if given.json_output else outline(answer.fields))
+    for path in _write(answer.pictures, given):
+        _say(f"A picture is in {path}")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(plain(text.split("\n")), file=sys.stderr, flush=True)
+
+
+def _write(pictures: Sequence[bytes], given: Given) -> list[Path]:
+    """Write pictures, further ones with a number; only a file that was named is replaced."""
+    wanted = getattr(given, "picture", None)
+    names = _numbered(wanted or Path(f"{given.tool}.png")) if pictures else iter(())
+    written = []
+    for picture in pictures:
+        path = next(name for name in names if wanted or not name.exists())
+        try:
+            path.write_bytes(picture)
+        except OSError as error:
+            raise InvalidInputError(f"{path} cannot be written: {error.strerror}.") from error
+        written.append(path)
+    return written
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    yield path
+    for n in count(2):
+        yield path.with_stem(f"{path.stem}-{n}")

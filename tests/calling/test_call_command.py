@@ -1,0 +1,206 @@
+"""``ml-orchestrator call``, ``train`` and ``registry``: the server's tools in a terminal."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.registry.flowers import make_desk, register_flowers
+
+from ml_orchestrator.calling.showing import outline
+from ml_orchestrator.cli import main
+from ml_orchestrator.tools import TOOLS
+
+REASON = ["--reason", "better on held-out rows"]
+
+
+@pytest.fixture(autouse=True)
+def _of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ML_ORCHESTRATOR_LOG_LEVEL", "ERROR")
+
+
+def run(home: Path, *arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["--home", str(home), *arguments])
+    return int(ended.value.code or 0)
+
+
+def asked(home: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert run(home, *arguments, "--json-output") == 0
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+def test_without_a_tool_all_are_listed_with_a_line_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path / "home", "call") == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == sorted(TOOLS)
+    assert [line.split(maxsplit=2)[1:] for line in lines if "training_start" in line] == [
+        ["adds", "Train and tune a model in the background; returns a run_id at once."]
+    ]
+
+
+def test_read_only_only_tools_that_read_are_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ML_ORCHESTRATOR_MODE", "read-only")
+    assert run(tmp_path / "home", "call") == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == sorted(name for name, entry in TOOLS.items() if entry.reads_only)
+
+    assert run(tmp_path / "home", "train", "builtin:iris", "species") == 1
+
+    assert "training_start changes things and the mode is read-only" in capsys.readouterr().err
+
+
+def test_help_prints_the_arguments_of_a_tool_from_its_schema(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path / "home", "call", "training_start", "--help") == 0
+    manual = capsys.readouterr().out
+    assert run(tmp_path / "home", "call", "--help") == 0
+
+    assert manual.startswith(
+        "usage: ml-orchestrator call training_start source=... model=... [name=value ...]"
+        "\n\nTrain and tune a model in the background; returns a run_id at once. "
+    )
+    assert (
+        "  n_trials (whole number, default 30)\n      Of the search. (at least 1; at most 1,000)\n"
+        in manual
+    )
+    assert "  trainers (JSON list)\n" in manual
+    assert capsys.readouterr().out.startswith("usage: ml-orchestrator call [TOOL [name=value ...]]")
+
+
+def test_an_answer_is_shown_as_lines_or_as_the_record(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register_flowers(home, make_desk(home), n=2)
+
+    page = asked(home, capsys, "call", "registry_list", "model=iris", "limit=1")
+    assert run(home, "call", "registry_list", "model=iris", "limit=1") == 0
+
+    assert [version["version"] for version in page["versions"]] == [2]
+    assert capsys.readouterr().out == outline(page) + "\n"
+    assert "version: 2" in outline(page)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["registry_lists"], "No tool named 'registry_lists'; known: baseline_save, "),
+        (["registry_list", "limit=0"], "Argument 'limit': Input should be greater than or equal"),
+        (["registry_list", "limit=x"], "Argument 'limit' takes a whole number; found 'x'"),
+        (["registry_list", "page=2"], "Unknown argument 'page'; known: model, limit, cursor."),
+        (["registry_list", "--agent", "me"], "Unknown argument 'agent'"),
+        (["memory_forget"], "memory_forget was not run."),
+        (
+            ["training_start", "--agent", "infrastructure-specialist", "source=x", "model=x"],
+            "Agent 'infrastructure-specialist' may not use training_start; ml-orchestrator, "
+            "performance-engineer may.",
+        ),
+        (["training_status", "run_id=unknown"], "unknown"),
+    ],
+)
+def test_a_refusal_is_told_in_the_servers_words_and_ends_with_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert run(tmp_path / "home", "call", *arguments) == 1
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("ml-orchestrator: ")
+    assert said in told.err
+
+
+def test_pictures_are_written_beside_one_another_and_their_places_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile = ["call", "dataset_profile", "source=builtin:iris", "with_plot=true"]
+    Path("dataset_profile.png").write_bytes(b"another's")
+    assert run(tmp_path / "home", *profile) == 0
+    assert run(tmp_path / "home", *profile, "--picture", "mine.png") == 0
+    assert run(tmp_path / "home", *profile, "--picture", "nowhere/mine.png") == 1
+
+    names = ["dataset_profile-2.png", "mine.png"]
+    *told, refused = capsys.readouterr().err.splitlines()
+    assert told == [f"A picture is in {name}" for name in names]
+    assert refused == (
+        "ml-orchestrator: nowhere/mine.png cannot be written: No such file or directory."
+    )
+    assert Path("dataset_profile.png").read_bytes() == b"another's"
+    assert all(Path(name).read_bytes().startswith(b"\x89PNG") for name in names)
+
+
+def test_an_alias_is_moved_by_the_rules_of_the_server(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register_flowers(home, make_desk(home), n=2)
+    move = ["registry", "move", "iris"]
+
+    plan = asked(home, capsys, *move, "champion", "1", *REASON, "--dry-run")
+    digest = ["--plan-digest", plan["plan"]["digest"]]
+    moved = asked(home, capsys, *move, "@champion", "1", *REASON, *digest)
+    assert run(home, *move, "champion", "2", *REASON) == 1  # it is not unset any more
+    stale = capsys.readouterr().err
+    asked(home, capsys, *move, "champion", "2", *REASON, "--expect", "1")
+    asked(home, capsys, *move, "champion", "previous", *REASON, "--expect", "2")
+    assert run(home, *move, "production", "1", *REASON) == 1
+    person = capsys.readouterr().err
+
+    assert plan["move"] is None
+    assert moved["move"]["actor"] == "ml-orchestrator"
+    assert "points to version 1" in stale
+    assert "ml-orchestrator approve " in person
+    assert asked(home, capsys, "registry", "list")["models"][0]["aliases"] == {"champion": 1}
+    shown = asked(home, capsys, "registry", "show", "iris")
+    assert [version["aliases"] for version in shown["versions"]] == [[], ["champion"]]
+
+
+def test_a_training_is_followed_in_a_terminal(home: Path, tmp_path: Path) -> None:
+    small = ["n_trials=1", 'trainers=["linear"]', "n_folds=2", "refine=false"]
+    line = ["train", "builtin:iris", "species", small[0], "--watch", *small[1:]]
+    ran = subprocess.run(
+        [sys.executable, "-m", "ml_orchestrator", "--home", str(home), *line],
+        cwd=tmp_path,
+        env={**os.environ, "ML_ORCHESTRATOR_WORKER_IDLE_S": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert "state: succeeded" in ran.stdout.splitlines()
+    assert "; it goes on without this terminal." in ran.stderr
+    assert re.search(r"^ *\d+ %  \w+: ", ran.stderr, re.MULTILINE)
+    assert "Traceback" not in ran.stderr
+
+
+def test_an_answer_cannot_move_a_terminals_cursor() -> None:
+    hostile = {"name": "a\x1b[2Jb", "note": "one\ntwo\u202e", "unread": {"n_unread": 0}}
+
+    shown = outline(hostile)
+
+    assert shown == 'name: "a\\e[2Jb"\nnote: |-\n  one\n  two?'
+
+
+def test_the_command_line_begins_without_the_server_and_its_client() -> None:
+    code = (
+        "import sys, ml_orchestrator.cli\n"
+        "heavy = ('mcp', 'yaml', 'anyio', 'ml_orchestrator.app', 'ml_orchestrator.calling.acts')\n"
+        "print(*[name for name in heavy if name in sys.modules])\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert ran.stdout.split() == []
