@@ -7,9 +7,10 @@ columns and the metric are the same for those that are not ours; the peers encod
 import importlib.util
 import json
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import optuna
 import pandas as pd
 from _peers import peer_python
 from _real_tables import Problem
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -35,12 +37,13 @@ from ml_orchestrator.training.splits import Split, plan_split
 from ml_orchestrator.training.table import TrainingTable, prepare_table
 from ml_orchestrator.training.trainer import Needs
 
-__all__ = ["Contender", "Question", "contenders", "question"]
+__all__ = ["CONTENDERS", "Contender", "Question", "constant", "contenders", "question"]
 
 PEERS = {"flaml": ("flaml[automl]", "pyarrow"), "autogluon": ("autogluon.tabular[lightgbm]",)}
 RUNNER = Path(__file__).parent / "training_peers" / "run_peer.py"
 TREES = Needs(categories="ordinal", scales=False, imputes=False)
 FOREST = Needs(categories="one_hot", scales=False, imputes=True)
+HAS_LIGHTGBM = importlib.util.find_spec("lightgbm") is not None
 SEARCH_SHARE = 0.9  # of the time; the rest is for the last fit
 
 
@@ -69,23 +72,24 @@ def question(problem: Problem, *, budget_s: float, seed: int) -> Question:
     return Question(problem, spec, table, plan_split(spec, table))
 
 
-def contenders(peers: list[str]) -> dict[str, Contender | None]:
-    """Return each by name; None is absent here."""
-    has_lightgbm = importlib.util.find_spec("lightgbm") is not None
-    found: dict[str, Contender | None] = {
-        "ours": _ours,
-        "optuna, boosting": lambda q: _tuned(q, _boosting),
-        "optuna, lightgbm": (lambda q: _tuned(q, _lightgbm)) if has_lightgbm else None,
-        "default boosting": lambda q: _default(q, _boosting(q, {}), TREES),
-        "default forest": lambda q: _default(q, _forest(q), FOREST),
-        "default lightgbm": (lambda q: _default(q, _lightgbm(q, {}), TREES))
-        if has_lightgbm
-        else None,
-    }
-    for name, requirements in PEERS.items():
-        python = peer_python(name, *requirements) if name in peers else None
-        found[name] = None if python is None else _peer(name, python)
+def contenders(wanted: Sequence[str]) -> dict[str, Contender]:
+    """Return those wanted by name, peers made ready; who cannot be had here is named aloud."""
+    found = {}
+    for name in wanted:
+        contender = _peer_if_any(name) if name in PEERS else OWN[name]
+        if contender is None or ("lightgbm" in name and not HAS_LIGHTGBM):
+            print(f"absent: {name}", file=sys.stderr)
+        else:
+            found[name] = contender
     return found
+
+
+def constant(asked: Question) -> Predictions:
+    """Return what predicts the mean or the class shares."""
+    rows = asked.split.train
+    made = DummyClassifier(strategy="prior") if asked.is_class else DummyRegressor()
+    made.fit(asked.table.features.iloc[rows], asked.table.labels[rows])
+    return _judged(made, asked)
 
 
 def _ours(asked: Question) -> Predictions:
@@ -177,6 +181,11 @@ def _forest(asked: Question) -> Any:
     return made(random_state=asked.spec.seed)
 
 
+def _peer_if_any(name: str) -> Contender | None:
+    python = peer_python(name, *PEERS[name])
+    return None if python is None else _peer(name, python)
+
+
 def _peer(name: str, python: Path) -> Contender:
     def answer(asked: Question) -> Predictions:
         table, split = asked.table, asked.split
@@ -204,3 +213,14 @@ def _peer(name: str, python: Path) -> Contender:
         return Predictions(truth, answers.argmax(axis=1), answers)
 
     return answer
+
+
+OWN: dict[str, Contender] = {
+    "ours": _ours,
+    "optuna, boosting": lambda q: _tuned(q, _boosting),
+    "optuna, lightgbm": lambda q: _tuned(q, _lightgbm),
+    "default boosting": lambda q: _default(q, _boosting(q, {}), TREES),
+    "default forest": lambda q: _default(q, _forest(q), FOREST),
+    "default lightgbm": lambda q: _default(q, _lightgbm(q, {}), TREES),
+}
+CONTENDERS = (*OWN, *PEERS)

@@ -9,29 +9,28 @@ Excess is how much lower the score (R2 or ROC AUC, losses above 1 count as 1) is
 on that set and seed. Ranks are averaged over sets and seeds; ties share their rank. Differences to
 each other contender are paired by set, with a 95 % bootstrap interval over sets. Counted are the
 sets where ours is worse than the best of the defaults beyond noise (90 % interval, held-out rows
-drawn anew).
+drawn anew). A contender that fails counts as what predicts the mean or the class shares.
+
+All of it takes hours, so it can run in parts: ``--keep FILE`` writes each answer down and asks
+nothing again that the file holds, ``--sets``, ``--contenders``, ``--seed``, ``--seeds`` and
+``--budget`` choose a part and ``--core`` where it runs; ``--show FILE ...`` asks nobody and prints
+the table of what several files hold.
 """
 
 import argparse
-import json
 import os
-import platform
+import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from pathlib import Path
 
-import numpy as np
-from _contenders import Contender, Question, contenders, question
+from _contenders import CONTENDERS, Contender, Question, constant, contenders, question
 from _known_tables import known_problems
 from _real_tables import Problem, real_problems
-from numpy.typing import NDArray
-from scipy.stats import rankdata
-
-from ml_orchestrator.training.gains import gain
-from ml_orchestrator.training.metrics import Predictions
-from ml_orchestrator.training.out_of_fold import Answers
+from _training_answers import AnswerBook, Asked, KeptAnswer, kept
+from _training_table import judged, show
 
 REAL = (
     "breast_cancer",
@@ -47,45 +46,22 @@ REAL = (
     "co2",
 )
 QUICK = ("diabetes", "modechoice", "sunspots", "interactions")
-DEFAULTS = ("default boosting", "default forest", "default lightgbm")
-N_BOOTSTRAPS = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What one contender made of one question; ``loss`` is 1 - score, or an error measure."""
-
-    given: Predictions
-    loss: float
-    seconds: float
-
-
-Round = Mapping[str, Answered]
-"""What all contenders made of one question."""
 
 
 def main() -> None:
     """Ask everybody everything, in turns, and print."""
     options = _options()
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     warnings.simplefilter("ignore")
-    known = {problem.name: (problem, best) for problem, best in known_problems()}
-    problems = [p for p in real_problems() if p.name in REAL] + [p for p, _ in known.values()]
-    if options.quick:
-        problems = [problem for problem in problems if problem.name in QUICK]
-    able = contenders([name for name in options.peers.split(",") if name])
-    for name in [name for name, contender in able.items() if contender is None]:
-        print(f"absent: {name}", file=sys.stderr)
-    running = {name: contender for name, contender in able.items() if contender is not None}
-    budgets, n_seeds = ([5.0], 1) if options.quick else (options.budget, options.seeds)
-    for budget_s in budgets:
-        rounds: dict[tuple[str, int], tuple[Question, Round]] = {}
-        for problem in problems:
-            for seed in range(options.seed, options.seed + n_seeds):
-                asked = question(problem, budget_s=budget_s, seed=seed)
-                rounds[problem.name, seed] = asked, _ask_all(asked, running)
-                _say(problem, seed, rounds[problem.name, seed][1], known)
-        _show(rounds, list(running), budget_s, as_json=options.json)
+    known = {problem.name: best for problem, best in known_problems()}
+    problems = {p.name: p for p in real_problems() if p.name in REAL}
+    problems |= {problem.name: problem for problem, _ in known_problems()}
+    if options.show:
+        book = AnswerBook(options.show)
+    else:
+        book = AnswerBook(file=options.keep)
+        _ask_all(options, book, problems, known)
+    for budget_s in book.budgets:
+        show(book, problems, CONTENDERS, budget_s, as_json=options.json)
 
 
 def _options() -> argparse.Namespace:
@@ -95,97 +71,63 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds")
     parser.add_argument("--budget", type=float, nargs="+", default=[30.0, 60.0], help="in s")
-    parser.add_argument("--peers", default="flaml,autogluon", help="which to install, by commas")
-    return parser.parse_args()
+    parser.add_argument("--sets", nargs="+", help="names of sets; all if left out")
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument("--core", type=int, help="to bind to; the first that is free to use")
+    parser.add_argument("--keep", type=Path, help="file of answers: read, and written to")
+    parser.add_argument("--show", type=Path, nargs="+", help="files of answers: the table alone")
+    options = parser.parse_args()
+    if options.quick:
+        options.sets, options.seeds, options.budget = QUICK, 1, [5.0]
+    return options
 
 
-def _ask_all(asked: Question, running: Mapping[str, Contender]) -> Round:
-    found: dict[str, Answered] = {}
-    metric = asked.table.metric
-    for name, contender in running.items():
-        began_at = time.monotonic()
+def _ask_all(
+    options: argparse.Namespace,
+    book: AnswerBook,
+    problems: Mapping[str, Problem],
+    known: Mapping[str, float],
+) -> None:
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed) if options.core is None else options.core})
+    if unknown := set(options.sets or ()) - set(problems):
+        sys.exit(f"No set {', '.join(sorted(unknown))}; known: {', '.join(problems)}.")
+    running = contenders(options.contenders)
+    for budget_s in options.budget:
+        for seed in range(options.seed, options.seed + options.seeds):
+            for name in options.sets or problems:
+                asked = question(problems[name], budget_s=budget_s, seed=seed)
+                _ask_each(asked, running, book, known.get(name))
+
+
+def _ask_each(
+    asked: Question, running: Mapping[str, Contender], book: AnswerBook, best: float | None
+) -> None:
+    name, budget_s, seed = asked.problem.name, asked.spec.timeout_s, asked.spec.seed
+    said = []
+    for who, contender in running.items():
+        key = Asked(budget_s, name, seed, who)
+        if key in book:
+            continue
+        answer = _ask(asked, who, contender)
+        book.add(key, answer)
+        said.append(f"{who} {judged(asked, answer).loss:.4f} in {answer.seconds:.1f} s")
+    if said:
+        possible = "" if best is None else f" (best possible {1 - best:.4f})"
+        print(
+            f"{name}, seed {seed}, {budget_s:g} s: loss{possible}: {', '.join(said)}",
+            file=sys.stderr,
+        )
+
+
+def _ask(asked: Question, who: str, contender: Contender) -> KeptAnswer:
+    began_at, has_failed = time.monotonic(), False
+    try:
         given = contender(asked)
-        seconds = time.monotonic() - began_at
-        score = metric.compute(given)
-        loss = 1 - score if metric.higher_is_better else score
-        found[name] = Answered(given, float(np.clip(loss, 0, 1)), seconds)
-    return found
-
-
-def _say(
-    problem: Problem, seed: int, found: Round, known: Mapping[str, tuple[Problem, float]]
-) -> None:
-    best = f" (best possible {1 - known[problem.name][1]:.4f})" if problem.name in known else ""
-    losses = ", ".join(f"{n} {a.loss:.4f} in {a.seconds:.1f} s" for n, a in found.items())
-    print(f"{problem.name}, seed {seed}: loss{best}: {losses}", file=sys.stderr, flush=True)
-
-
-def _show(
-    rounds: Mapping[tuple[str, int], tuple[Question, Round]],
-    names: Sequence[str],
-    budget_s: float,
-    *,
-    as_json: bool,
-) -> None:
-    losses = np.array([[found[name].loss for name in names] for _, found in rounds.values()])
-    sets = [name for name, _ in rounds]
-    ranks = np.array([rankdata(row.round(6)) for row in losses])
-    excess = losses - losses.min(axis=1, keepdims=True)
-    at = f"at {budget_s:g} s"
-    for place, name in enumerate(names):
-        _line(f"mean rank {at}, {name}", "rank", ranks[:, place].mean(), None, len(ranks), as_json)
-        mean = 100 * excess[:, place].mean()
-        _line(f"mean excess {at}, {name}", "points", mean, None, len(ranks), as_json)
-    for place, name in enumerate(names[1:], start=1):
-        difference = 100 * (losses[:, place] - losses[:, 0])
-        ends = _interval(difference, sets)
-        label = f"loss of {name} less ours {at}"
-        _line(label, "points", difference.mean(), ends, len(difference), as_json)
-    slowest = max(found["ours"].seconds for _, found in rounds.values()) / budget_s
-    _line(f"longest wall time of ours / budget {at}", "ratio", slowest, None, len(ranks), as_json)
-    worse = [f"{name} ({seed})" for (name, seed), pair in rounds.items() if _is_worse(*pair)]
-    _line(f"sets worse than a default {at}", "sets", len(worse), None, len(ranks), as_json)
-    if worse:
-        print(f"worse than the best default beyond noise: {', '.join(worse)}", file=sys.stderr)
-
-
-def _is_worse(asked: Question, found: Round) -> bool:
-    """Whether ours is worse than the best default beyond noise."""
-    present = [name for name in DEFAULTS if name in found]
-    best = min(present, key=lambda name: found[name].loss)
-    groups = asked.table.groups
-    measured = gain(
-        Answers((found[best].given,)),
-        Answers((found["ours"].given,)),
-        metric=asked.table.metric,
-        groups=None if groups is None else [groups[asked.split.test]],
-        is_ordered=asked.table.times is not None,
-        seed=0,
-    )
-    return measured.high < 0
-
-
-def _line(
-    name: str, unit: str, value: float, ends: tuple[float, float] | None, n: int, as_json: bool
-) -> None:
-    if as_json:
-        machine = f"{platform.machine()} 1 core, Python {platform.python_version()}"
-        low, high = ends or (None, None)
-        line = {"figure": name, "unit": unit, "ours": float(value), "low": low, "high": high}
-        print(json.dumps({**line, "n": n, "machine": machine}))
-        return
-    within = "" if ends is None else f" ({ends[0]:.2f} to {ends[1]:.2f})"
-    print(f"{name:<56} {value:7.2f} {unit}{within}, n = {n}")
-
-
-def _interval(values: NDArray[np.float64], sets: Sequence[str]) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the mean, sets drawn with all their seeds."""
-    rng = np.random.default_rng(0)
-    names = sorted(set(sets))
-    means = np.array([values[np.array(sets) == name].mean() for name in names])
-    drawn = means[rng.integers(0, len(names), (N_BOOTSTRAPS, len(names)))].mean(axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
+    except subprocess.CalledProcessError as error:  # a peer, in a process of its own
+        print(f"{who} failed on {asked.problem.name!r}: {error}", file=sys.stderr)
+        given, has_failed = constant(asked), True
+    return kept(asked, given, time.monotonic() - began_at, has_failed=has_failed)
 
 
 if __name__ == "__main__":
