@@ -113,7 +113,11 @@ def _add_servers(commands: Commands) -> None:
     model = commands.add_parser("serve", help="answer predictions of a model over HTTP")
     model.add_argument("--model", required=True, help="name of the registered model")
     model.add_argument("--version", type=int, help="which version; it stays, unless with --alias")
-    model.add_argument("--alias", help="the alias to follow (default: champion)")
+    model.add_argument(
+        "--alias",
+        help="the alias to follow (default: champion, which somebody has to move first; "
+        "challenger serves what was trained last, and follows each training)",
+    )
     model.add_argument("--host", default="127.0.0.1", help="address (default %(default)s)")
     model.add_argument("--port", type=int, default=0, help="port (default 0: any free one)")
     model.add_argument(

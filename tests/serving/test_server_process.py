@@ -148,7 +148,11 @@ def test_a_server_that_cannot_start_says_why(stopped: Settings) -> None:
         (["--model", MODEL, "--version", "1", "--follow", "1"], "name it by --alias"),
         (["--model", MODEL, "--follow", "0"], "--follow takes"),
         (["--model", MODEL, "--version", "77"], "77"),
-        (["--model", MODEL, "--alias", "unset"], "No alias 'unset'"),
+        (
+            ["--model", MODEL, "--alias", "unset"],
+            "No alias 'unset' on model 'iris'; known: champion. --alias champion serves the version "
+            "that it points to, and follows when it moves; --version N stays with one.",
+        ),
         (["--model", MODEL, "--host", "127.0.0.1", "--port", "70000"], "port"),
     ],
 )

@@ -10,7 +10,7 @@ from random import Random
 
 import psutil
 
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.errors import InvalidInputError, NotFoundError
 from ml_orchestrator.orchestration.desk import open_registry
 from ml_orchestrator.orchestration.hearing import hearing_of_moves
 from ml_orchestrator.orchestration.rollouts.opening import open_journal
@@ -122,7 +122,9 @@ def _open(stack: ExitStack, settings: Settings, options: ServeOptions) -> _Opene
     desk = open_registry(settings, database)
     alias = options.alias or ("champion" if options.version is None else None)
     seen = None if alias is None else desk.store.alias_version(options.model, alias)
-    first = options.version or desk.resolve(options.model, str(alias))
+    first = options.version or seen
+    if first is None:
+        raise _unset(desk, options.model, str(alias))
     metrics = Metrics()
     log = _serving_log(stack, settings, options.model)
     slots = _slots(settings, options, desk, metrics, log)
@@ -130,6 +132,18 @@ def _open(stack: ExitStack, settings: Settings, options: ServeOptions) -> _Opene
     slots.start(first)
     follower = None if alias is None else _follower(database, desk, slots, alias, seen)
     return _Opened(first, slots, metrics, follower, database)
+
+
+def _unset(desk: RegistryDesk, model: str, alias: str) -> NotFoundError:
+    """Return the error about an alias that points nowhere; it says what can be served."""
+    known = sorted(desk.store.model(model).aliases)
+    other = known[0] if known else "NAME"
+    often = ", as trainings move it" if other == "challenger" else ""
+    return NotFoundError(
+        f"No alias {alias!r} on model {model!r}; known: {', '.join(known) or 'none'}. "
+        f"--alias {other} serves the version that it points to, and follows when it moves{often}; "
+        "--version N stays with one."
+    )
 
 
 def _check(options: ServeOptions) -> None:
