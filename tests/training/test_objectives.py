@@ -1,6 +1,7 @@
 """Several objectives: the front, the choice by knee or limit, and what of it is told."""
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from matplotlib.image import imread
 from tests.training.tables import dataset_of
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.training._optuna import run_study
 from ml_orchestrator.training.costs import Cost, costs_asked
 from ml_orchestrator.training.front import choose, front_of, layers
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.search import TrainedModel, train
-from ml_orchestrator.training.study import FinishedTrial
+from ml_orchestrator.training.space import Params, ParamSpace
+from ml_orchestrator.training.study import FinishedTrial, Objective, StudyPlan
 
 SIZE = Cost("size")
 
@@ -126,8 +129,41 @@ def test_a_search_of_several_objectives_goes_on_where_it_was(tmp_path: Path) -> 
 
 
 def test_a_sampler_of_one_objective_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="takes one objective"):
+    with pytest.raises(InvalidInputError, match="takes one objective; use tpe, nsga2 or random"):
         trained(tmp_path, "size", sampler="cmaes")
+    with pytest.raises(InvalidInputError, match="'nsga2' weighs several objectives; name some"):
+        trained(tmp_path, "quality", sampler="nsga2")
+
+
+def test_generations_of_both_objectives_come_nearer_to_the_front(tmp_path: Path) -> None:
+    """Both losses fall with x to 0 and are least between 0.2 and 0.4 of y: the front is there."""
+
+    def suggest(space: ParamSpace) -> Params:
+        return {name: space.real(name, 0, 1) for name in "xyz"}
+
+    def losses(params: Params) -> tuple[float, float]:
+        x, y, z = (float(params[name]) for name in "xyz")
+        return x + z + abs(y - 0.2), x + z + abs(y - 0.4)
+
+    def evaluate(params: Params) -> Iterator[float]:
+        yield losses(params)[0]
+
+    objective = Objective(suggest, evaluate, costs=lambda params: losses(params)[1:])
+
+    def run(folder: Path, n_trials: int) -> list[FinishedTrial]:
+        plan = StudyPlan(
+            folder, "front", False, n_trials, 1e6, seed=0, sampler="nsga2", n_costs=1,
+            first=[{"x": 0.5, "y": 0.5, "z": 0.5}],
+        )  # fmt: skip
+        return list(run_study(plan, objective, on_progress=lambda _: None).trials)
+
+    trials = run(tmp_path / "whole", 80)
+
+    sums = [trial.mean_score + trial.costs[0] for trial in trials]
+    assert np.mean(sums[-20:]) < 0.75 * np.mean(sums[1:9])  # these are drawn at random
+    run(tmp_path / "parts", 21)  # in the midst of a generation
+    resumed = run(tmp_path / "parts", 80)
+    assert [(t.params, t.scores) for t in resumed] == [(t.params, t.scores) for t in trials]
 
 
 def test_without_objectives_nothing_is_measured(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_a_search_spends_its_trials_on_the_family_that_pays(tmp_path: Path) -> N
     assert result.best.mean_score > 1.0
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "nsga2"])
 def test_a_search_over_families_is_the_same_again_and_when_continued(
     tmp_path: Path, sampler: str
 ) -> None:

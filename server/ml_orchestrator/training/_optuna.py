@@ -17,7 +17,14 @@ from typing import Any
 import numpy as np
 import optuna
 from filelock import FileLock, Timeout
-from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    NSGAIISampler,
+    RandomSampler,
+    TPESampler,
+)
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
@@ -40,6 +47,7 @@ __all__ = ["check_sampler", "run_study"]
 
 JOURNAL = "study.journal"
 N_RANDOM_OF_FAMILY = 4  # trials of a family, its defaults among them, before it is modelled
+N_OF_GENERATION = 8  # complete trials of a family, for nsga2
 PACKAGES: Mapping[Sampler, str] = {"gp": "torch", "cmaes": "cmaes"}
 _TRIAL_STATES = {
     "complete": TrialState.COMPLETE,
@@ -261,6 +269,8 @@ def _sampler(name: Sampler, *, seed: int, n_random: int) -> BaseSampler:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if name == "random":
             return RandomSampler(seed=seed)
+        if name == "nsga2":
+            return NSGAIISampler(seed=seed, population_size=N_OF_GENERATION)
         if name == "gp":
             return GPSampler(seed=seed, n_startup_trials=n_random)
         if name == "cmaes":
@@ -290,4 +300,5 @@ def _finished(trial: FrozenTrial, fixed: Mapping[str, str]) -> FinishedTrial:
         seconds=outcome["seconds"],
         error=outcome["error"],
         costs=tuple(outcome.get("costs", ())),
+        curve=tuple(outcome.get("curve", ())),
     )

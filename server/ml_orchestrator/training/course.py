@@ -9,10 +9,12 @@ from ml_orchestrator.training.front import layers
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.study import FinishedTrial, StudyPlan, ranked
 
-__all__ = ["N_RANDOM", "Course", "is_hopeless"]
+__all__ = ["N_RANDOM", "Course", "is_behind", "is_hopeless"]
 
 N_RANDOM = 5  # trials after the first ones before the sampler models the space
 FIRST_PRUNED_FOLD = 1  # counted from 0: two folds are always run
+N_EPOCHS_RUN = 10  # always, before a trial may be given up in the middle of a fold
+N_CURVES = 5  # of complete trials that it is compared with
 
 
 class Course:
@@ -95,6 +97,26 @@ class Course:
         own = [self._sign * score for score in scores]
         return is_hopeless(own, complete, n_first=len(self._plan.first))
 
+    def is_behind(self, params: Params, curve: Sequence[float]) -> bool:
+        """Return whether a trial with this curve so far is not worth the rest of its first fold.
+
+        Compared are complete trials of its family with the same options: their losses are of the
+        same rows and the same target.
+        """
+        if self._plan.n_costs:
+            return False
+        family = str(params[self._plan.family]) if self._plan.families else ""
+        names = self._plan.option_names
+        own = [params.get(name) for name in names]
+        complete = [
+            trial.curve
+            for trial in self.of_family(family)
+            if trial.state == "complete"
+            and trial.curve
+            and [trial.params.get(f"{family}.{name}") for name in names] == own
+        ]
+        return is_behind(curve, complete)
+
     def _able(self, points: Sequence[Params]) -> list[Params]:
         return [p for p in points if p.get(self._plan.family, "") not in self._passed_over]
 
@@ -113,3 +135,15 @@ def is_hopeless(
         return False
     own = max(float(np.mean(scores[:n])) for n in range(1, n_run + 1))
     return own < float(np.median([np.mean(others[:n_run]) for others in complete]))
+
+
+def is_behind(curve: Sequence[float], complete: Sequence[Sequence[float]]) -> bool:
+    """Return whether the least loss so far is more than the median of complete trials'.
+
+    Compared are the least of as many epochs. Ten epochs are always run, and at least five trials
+    compared with (the median rule, as of ``is_hopeless``).
+    """
+    n_run = len(curve)
+    if n_run < N_EPOCHS_RUN or len(complete) < N_CURVES:
+        return False
+    return min(curve) > float(np.median([min(other[:n_run]) for other in complete]))

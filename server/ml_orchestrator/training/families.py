@@ -10,13 +10,13 @@ from ml_orchestrator.training.trainers import TRAINERS
 
 __all__ = ["full", "local", "suggest_from", "too_many_rows", "unknown_trainer", "usable"]
 
-OPTIONAL = ("lightgbm",)  # each by the extra of its name
+OPTIONAL = {"lightgbm": "lightgbm", "torch_net": "torch"}  # each by its extra
 
 
 def unknown_trainer(name: str) -> InvalidInputError:
     """Return the error for a trainer that is not in the catalogue; one may be missing an extra."""
     how = (
-        f" It is there once its extra is: pip install 'ml-orchestrator-mcp[{name}]'."
+        f" It is there once its extra is: pip install 'ml-orchestrator-mcp[{OPTIONAL[name]}]'."
         if name in OPTIONAL
         else ""
     )

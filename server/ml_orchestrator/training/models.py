@@ -26,7 +26,7 @@ __all__ = [
 SUMMARY_FILE = "summary.json"  # of a training's MLflow run: its TrainingSummary
 Task = Literal["classification", "regression"]
 StoppedBy = Literal["trials", "time", "request"]
-Sampler = Literal["tpe", "gp", "cmaes", "random"]
+Sampler = Literal["tpe", "gp", "cmaes", "nsga2", "random"]
 
 
 class TrainingSpec(Record):
@@ -127,7 +127,7 @@ class TrainingSpec(Record):
         Sampler,
         Field(
             description="How a family's parameters are drawn: tpe, gp (needs torch), cmaes (needs "
-            "cmaes) or random."
+            "cmaes), nsga2 (with objectives) or random."
         ),
     ] = "tpe"
     allocation: Annotated[

@@ -9,11 +9,13 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.telemetry.measures import count_trial
 from ml_orchestrator.telemetry.spans import span
 from ml_orchestrator.training.course import Course
+from ml_orchestrator.training.epochs import hearing
 from ml_orchestrator.training.forecast import fold_seconds
 from ml_orchestrator.training.models import StoppedBy
 from ml_orchestrator.training.space import Params, ParamSpace
 from ml_orchestrator.training.study import (
     FinishedTrial,
+    GivenUpError,
     Objective,
     StudyPlan,
     StudyProgress,
@@ -129,12 +131,16 @@ class Run:
             return False
         draw, params = asked
         scores: list[float] = []
+        curve: list[float] = []
         error = ""
         costs: list[float] = []
         try:
-            state = self._score(index, params, scores)
+            with hearing(lambda loss: self._hear(params, scores, curve, loss)):
+                state = self._score(index, params, scores)
             if state == "complete":
                 costs = [float(cost) for cost in self._objective.costs(params)]
+        except GivenUpError as given_up:
+            state = given_up.state
         except TrialFailedError as fault:
             state, error = "failed", str(fault)
         except BaseException:
@@ -150,6 +156,7 @@ class Run:
             "seconds": self._clock() - began_at,
             "error": error,
             "costs": costs,
+            **({"curve": curve} if curve else {}),
         }
         self._trials.append(self._journal.settle(draw, outcome))
         return True
@@ -203,6 +210,21 @@ class Run:
             if self._course.is_hopeless(scores):
                 return "pruned"
         return "complete"
+
+    def _hear(self, params: Params, scores: list[float], curve: list[float], loss: float) -> None:
+        """Note an epoch's loss and end the trial in the middle of a fold where that is due.
+
+        Raises:
+            GivenUpError: the trial is behind others, the time is up, or there is a request.
+        """
+        if not scores:
+            curve.append(loss)
+        if self._course.best() is None:
+            return
+        if self._is_stopped() or self._left_s() <= 0:
+            raise GivenUpError("cut off")
+        if not scores and self._course.is_behind(params, curve):
+            raise GivenUpError("pruned")
 
     def _must_stop(self, n_folds: int, took_s: float) -> bool:
         """Return whether there is no time for what is left of the trial, or a request."""

@@ -19,7 +19,7 @@ from ml_orchestrator.training.out_of_fold import AnswerFiles, Timing
 from ml_orchestrator.training.preprocessing import OPTION_NAMES, FeatureOptions, build_pipeline
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.splits import Rows, Split
-from ml_orchestrator.training.study import TrialFailedError
+from ml_orchestrator.training.study import GivenUpError, TrialFailedError
 from ml_orchestrator.training.table import TrainingTable
 from ml_orchestrator.training.trainers import TRAINERS
 
@@ -128,10 +128,10 @@ def _fold(
 
 @contextmanager
 def _losing_the_trial(params: Params, what: str) -> Iterator[None]:
-    """Turn whatever a library raises into the loss of the trial; our own errors end the search."""
+    """Turn whatever a library raises into the loss of the trial; what is ours passes."""
     try:
         yield
-    except OrchestratorError:
+    except (OrchestratorError, GivenUpError):
         raise
     except Exception as fault:
         _log.warning(what, params["trainer"], exc_info=True)

@@ -11,6 +11,7 @@ from ml_orchestrator.training.space import Params, ParamSpace
 __all__ = [
     "Evaluate",
     "FinishedTrial",
+    "GivenUpError",
     "Objective",
     "StudyPlan",
     "StudyProgress",
@@ -24,6 +25,14 @@ Evaluate = Callable[[Params], Iterator[float]]
 
 class TrialFailedError(Exception):
     """A trial's model could not be fitted or scored; the trial is lost, the search goes on."""
+
+
+class GivenUpError(Exception):
+    """A trial ends in the middle of a fold; ``state`` says how: pruned or cut off."""
+
+    def __init__(self, state: Literal["pruned", "cut off"]) -> None:
+        super().__init__(f"given up in the middle of a fold: {state}")
+        self.state = state
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,8 @@ class Objective:
     ``suggest`` asks a space for one point. ``evaluate`` yields one score per fold; the value of
     a trial is their mean, and it is closed early when the trial is pruned or time is up. It loses
     its trial by raising ``TrialFailedError`` or by a score that is not finite; any other error
-    ends the search.
+    ends the search. What its models tell by ``epochs`` is heard, and may end the trial by a
+    ``GivenUpError``, which it passes on.
     ``forecast`` is asked, for a family of which nothing is known yet, how many seconds a fold
     may take; None begins it without knowing. ``costs`` is asked once all folds are scored.
     """
@@ -91,7 +101,8 @@ class FinishedTrial:
 
     ``index`` counts finished trials from 0; ``scores`` are the folds that ran, in order, all
     of them if it is complete; ``error`` says why it failed. ``costs`` are what else a complete
-    one was scored by, lower is better.
+    one was scored by, lower is better. ``curve`` is the loss after each epoch of the first fold,
+    of families that learn in epochs.
     """
 
     index: int
@@ -101,6 +112,7 @@ class FinishedTrial:
     seconds: float
     error: str
     costs: tuple[float, ...] = ()
+    curve: tuple[float, ...] = ()
 
     @property
     def mean_score(self) -> float:

@@ -142,9 +142,14 @@ def check_head(spec: TrainingSpec, dataset: Dataset) -> None:
 
 def _costs(spec: TrainingSpec) -> tuple[Cost, ...]:
     costs = costs_asked(spec.objectives)
-    if costs and spec.sampler not in ("tpe", "random"):
+    if costs and spec.sampler not in ("tpe", "nsga2", "random"):
         raise InvalidInputError(
-            f"Sampler {spec.sampler!r} takes one objective; use tpe or random for several."
+            f"Sampler {spec.sampler!r} takes one objective; use tpe, nsga2 or random for several."
+        )
+    if spec.sampler == "nsga2" and not costs:
+        raise InvalidInputError(
+            "Sampler 'nsga2' weighs several objectives; name some (objectives: latency, size), or "
+            "use tpe."
         )
     return costs
 

@@ -22,6 +22,8 @@ EXTRA_TRUSTED_TYPES = (
     "ml_orchestrator.training.blend.BlendedRegressor",
     "ml_orchestrator.training.changes.ChangeFromLast",
     "ml_orchestrator.training.dates.DateParts",
+    "ml_orchestrator.training.net_models.NetClassifier",
+    "ml_orchestrator.training.net_models.NetRegressor",
     "ml_orchestrator.training.pair_features.PairFeatures",
     "ml_orchestrator.training.past.PastValues",
     "ml_orchestrator.training.residuals.LineThenTrees",

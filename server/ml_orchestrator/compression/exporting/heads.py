@@ -1,5 +1,6 @@
 """Models that are sums and products, as graphs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.compression.exporting.graph import Value
 from ml_orchestrator.compression.exporting.steps import HEADS, cannot, head
+from ml_orchestrator.numerics.tabular_net import EPSILON, checked, n_blocks_of
 
 __all__ = ["both", "said", "shares"]
 
@@ -82,3 +84,49 @@ def _normal(model: Any, value: Value) -> Value:
     terms = apart * apart / graph.constant(variances[None])
     axes = graph.constant(np.array([2], np.int64))
     return shares(graph.constant(fixed) - graph.op("ReduceSum", terms, axes, keepdims=0) * 0.5)
+
+
+@head("NetClassifier", "NetRegressor")
+def _net(model: Any, value: Value) -> Value:
+    """Write ``numerics.tabular_net.forward``, member by member, and their mean."""
+    arrays, graph = checked(model.arrays_), value.graph
+    held = _pieces(arrays, value)
+    parts: list[Value] = []
+    for signs, weights, shift in zip(
+        arrays["signs"], arrays["heads"], arrays["heads_shift"], strict=True
+    ):
+        state = graph.product(held, signs[:, None] * arrays["first"], arrays["first_shift"])
+        for i in range(n_blocks_of(arrays)):
+            inner = _levelled(state, arrays[f"gain_{i}"], arrays[f"offset_{i}"])
+            inner = graph.op(
+                "Relu", graph.product(inner, arrays[f"up_{i}"], arrays[f"up_shift_{i}"])
+            )
+            state = state + graph.product(inner, arrays[f"down_{i}"], arrays[f"down_shift_{i}"])
+        last = graph.op("Relu", _levelled(state, arrays["last_gain"], arrays["last_offset"]))
+        scores = graph.product(last, weights, shift[0])
+        parts.append(shares(scores) if hasattr(model, "classes_") else scores)
+    mean = parts[0]
+    for part in parts[1:]:
+        mean = mean + part
+    mean = mean / float(len(parts))
+    return mean if hasattr(model, "classes_") else mean * model.spread_ + model.middle_
+
+
+def _pieces(arrays: Mapping[str, NDArray[Any]], value: Value) -> Value:
+    """Write where a row lies on each piece of its columns, held between the bounds."""
+    graph = value.graph
+    left, width, low, high = (
+        graph.constant(arrays[name]) for name in ("left", "width", "low", "high")
+    )
+    places = (graph.columns(value, arrays["columns"].tolist()) - left) / width
+    raised = graph.where(graph.op("Less", places, low), low, places)
+    return graph.where(graph.op("Less", high, raised), high, raised)
+
+
+def _levelled(state: Value, gain: NDArray[np.float64], offset: NDArray[np.float64]) -> Value:
+    graph, width = state.graph, float(len(gain))
+    axes = graph.constant(np.array([1], np.int64))
+    apart = state - graph.op("ReduceSum", state, axes, keepdims=1) / width
+    variance = graph.op("ReduceSum", apart * apart, axes, keepdims=1) / width
+    root = graph.op("Exp", graph.op("Log", variance + EPSILON) * 0.5)
+    return apart / root * graph.constant(gain) + graph.constant(offset)

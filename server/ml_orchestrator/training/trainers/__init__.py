@@ -11,6 +11,7 @@ from ml_orchestrator.training.trainers.linear_boosting import LinearBoosting
 from ml_orchestrator.training.trainers.naive_bayes import NaiveBayes
 from ml_orchestrator.training.trainers.nearest import Nearest
 from ml_orchestrator.training.trainers.neural_net import NeuralNet
+from ml_orchestrator.training.trainers.torch_net import TorchNet
 
 __all__ = [
     "TRAINERS",
@@ -26,5 +27,6 @@ __all__ = [
     "Needs",
     "NeuralNet",
     "Problem",
+    "TorchNet",
     "Trainer",
 ]
