@@ -2,12 +2,11 @@
 
 import hashlib
 import logging
-import os
-import tempfile
 from pathlib import Path
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage.home import prepare_home
+from ml_orchestrator.storage.whole_files import write_whole
 
 __all__ = ["MOST_PAGES", "PageStore"]
 
@@ -35,7 +34,7 @@ class PageStore:
         prepare_home(self._home)
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            self._write(path, text)
+            write_whole(path, text)
         except OSError as error:
             raise UnavailableError(
                 f"{path} could not be written ({error.strerror}). Free the disk or make the "
@@ -43,16 +42,6 @@ class PageStore:
             ) from error
         self._remove_old(path)
         return path
-
-    def _write(self, path: Path, text: str) -> None:
-        """Write beside the place, then rename: no reader sees half a page."""
-        handle, draft = tempfile.mkstemp(dir=self._folder, prefix=".draft-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(draft).replace(path)
-        finally:
-            Path(draft).unlink(missing_ok=True)
 
     def _remove_old(self, written: Path) -> None:
         others = [page for page in self._folder.glob("drift-*.html") if page != written]

@@ -25,6 +25,7 @@ from ml_orchestrator.orchestration.progress import ProgressStore, Reporter
 from ml_orchestrator.orchestration.steps._base import STEPS, load_plugins, run_folder
 from ml_orchestrator.settings import Settings, child_environment
 from ml_orchestrator.storage.engine import open_database
+from ml_orchestrator.storage.whole_files import write_whole
 from ml_orchestrator.telemetry.context import carried, carrier
 from ml_orchestrator.telemetry.spans import span
 
@@ -104,7 +105,7 @@ def run_step_child(argv: Sequence[str]) -> int:
     with FileLock(folder / "step.lock", timeout=PREDECESSOR_WAIT_S):
         with carried(trace), span(f"step {job.step}", run_id=job.run_id):
             answer = _answer(settings, job)
-        _write_whole(_answer_file(settings, job), json.dumps(answer))
+        write_whole(_answer_file(settings, job), json.dumps(answer))
     return 0 if "output" in answer else 1
 
 
@@ -130,12 +131,6 @@ def _output(answer: dict[str, Any]) -> dict[str, Any]:
 def _answer_file(settings: Settings, job: Job) -> Path:
     name = f"{job.step}.{job.attempt}.answer.json"
     return run_folder(settings, job.run_id, job.place) / name
-
-
-def _write_whole(path: Path, text: str) -> None:
-    draft = path.with_suffix(".draft")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def _die_with_worker() -> None:

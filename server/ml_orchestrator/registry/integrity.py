@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ml_orchestrator.errors import IntegrityViolationError
 from ml_orchestrator.registry.models import Check
+from ml_orchestrator.storage.whole_files import write_lasting
 
 __all__ = [
     "FileEntry",
@@ -24,7 +24,6 @@ __all__ = [
     "read_manifest",
     "verify_manifest",
     "write_manifest",
-    "write_whole",
 ]
 
 MAX_FILES = 10_000
@@ -140,18 +139,8 @@ def copy_files(source: Path, destination: Path) -> None:
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
     """Write ``manifest`` to ``path`` whole or not at all."""
-    write_whole(path, manifest.canonical)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner only."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".manifest-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).replace(path)
+    write_lasting(path, manifest.canonical)
 
 
 def read_manifest(path: Path) -> Manifest | None:

@@ -1,11 +1,9 @@
 """Keys that sign what was registered: made on first use, rotated, trusted and revoked."""
 
 import base64
-import os
 import stat
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from ml_orchestrator.registry.pem import (
     read_public,
 )
 from ml_orchestrator.storage.locks import exclusive
+from ml_orchestrator.storage.whole_files import create_lasting, write_lasting
 
 __all__ = ["Keyring", "TrustedKey"]
 
@@ -99,7 +98,7 @@ class Keyring:
             self._remember(self._private().public_key())
             private = ec.generate_private_key(ec.SECP256R1())
             self._remember(private.public_key())
-            Path(self._write(private_pem(private))).replace(self._own_path)
+            write_lasting(self._own_path, private_pem(private))
         return fingerprint_of(private.public_key())
 
     def trust(self, path: Path) -> str:
@@ -179,23 +178,9 @@ class Keyring:
 
     def _create(self) -> None:
         """Make ``signing.pem`` unless another process does so at the same moment."""
-        made = Path(self._write(private_pem(ec.generate_private_key(ec.SECP256R1()))))
-        try:
-            os.link(made, self._own_path)
-        except FileExistsError:
-            return  # theirs is as good
-        finally:
-            made.unlink()
-
-    def _write(self, content: bytes) -> str:
-        """Write a file only we can read, in the directory of keys, and return its name."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._directory, prefix=".new-")  # mode 0600
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        return name
+        with suppress(FileExistsError):  # theirs is as good
+            create_lasting(self._own_path, private_pem(ec.generate_private_key(ec.SECP256R1())))
 
     def _remember(self, public: ec.EllipticCurvePublicKey) -> None:
         path = self._directory / "trusted" / f"{fingerprint_of(public)}.pem"
@@ -204,7 +189,7 @@ class Keyring:
 
     def _publish(self, path: Path, public: ec.EllipticCurvePublicKey) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        Path(self._write(public_pem(public))).replace(path)
+        write_lasting(path, public_pem(public))
 
     def _trusted(self) -> dict[str, ec.EllipticCurvePublicKey]:
         revoked = self._revoked()

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from ml_orchestrator.errors import IntegrityViolationError
-from ml_orchestrator.registry.integrity import write_whole
 from ml_orchestrator.registry.keys import Keyring
 from ml_orchestrator.registry.models import Check, ModelVersion
 from ml_orchestrator.registry.statements import SignedStatement, Statement, read_signed, state
 from ml_orchestrator.registry.store import SIGNATURE_TAG
+from ml_orchestrator.storage.whole_files import write_lasting
 
 __all__ = ["Notary"]
 
@@ -40,7 +40,9 @@ class Notary:
     def remember(self, target: ModelVersion, signed: SignedStatement) -> None:
         """Keep an accepted statement; older ones are refused from now on."""
         if self.seen(target) != signed:
-            write_whole(self._path(target), signed.model_dump_json())
+            path = self._path(target)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_lasting(path, signed.model_dump_json())
 
     def judge(self, target: ModelVersion, checks: list[Check]) -> SignedStatement | None:
         """Add the checks of a version's signature; return it if all of them hold."""

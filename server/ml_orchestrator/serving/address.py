@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -13,6 +11,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.storage.whole_files import write_whole
 
 __all__ = [
     "Address",
@@ -53,11 +52,7 @@ class Address:
 
 def write_address(home: Path, address: Address) -> None:
     """Write the file as a whole, readable by its owner only."""
-    path = _path(home, address.model)
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".address-")  # mode 0600
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(address), file)
-    Path(draft).replace(path)
+    write_whole(_path(home, address.model), json.dumps(asdict(address)))
 
 
 def read_addresses(home: Path) -> list[Address]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from ml_orchestrator.storage.whole_files import write_whole
 from ml_orchestrator.training.meta_features import distance
 from ml_orchestrator.training.models import Task, WarmStart
 from ml_orchestrator.training.space import Params, ParamSpace, ParamValue
@@ -144,9 +145,7 @@ def kept_or_chosen(
         _log.warning("%s is damaged; the study begins without it", path.name)
         starts = ()
     study_dir.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps([start.model_dump() for start in starts]), encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, json.dumps([start.model_dump() for start in starts]))
     return starts
 
 

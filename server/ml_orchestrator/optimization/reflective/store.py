@@ -1,8 +1,6 @@
 """Sessions as files of the data directory, each written whole or not at all."""
 
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -18,6 +16,7 @@ from ml_orchestrator.errors import (
 from ml_orchestrator.optimization.reflective.session import Session
 from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.storage.locks import exclusive
+from ml_orchestrator.storage.whole_files import write_lasting
 
 __all__ = ["SessionStore"]
 
@@ -102,13 +101,4 @@ class SessionStore:
         return self._folder / f"{id_}.json"
 
     def _write(self, session: Session) -> None:
-        number, draft = tempfile.mkstemp(dir=self._folder, suffix=".draft")
-        try:
-            with os.fdopen(number, "w", encoding="utf-8") as file:
-                file.write(session.model_dump_json())
-                file.flush()
-                os.fsync(file.fileno())
-            Path(draft).replace(self._path(session.id))
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
+        write_lasting(self._path(session.id), session.model_dump_json())

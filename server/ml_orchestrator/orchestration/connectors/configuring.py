@@ -12,6 +12,7 @@ from ml_orchestrator.orchestration.connectors.plan import FILE, Entry, read_entr
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.storage.locks import exclusive
+from ml_orchestrator.storage.whole_files import write_whole
 
 __all__ = ["ask_for_reload", "configure"]
 
@@ -60,10 +61,7 @@ def _write(
         )
         entries[connector.name] = entry
         content = {name: each.model_dump(mode="json") for name, each in entries.items()}
-        draft = path.with_suffix(".draft")
-        draft.touch(mode=0o600)
-        draft.write_text(f"{json.dumps(content, indent=1)}\n", encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, f"{json.dumps(content, indent=1)}\n")
     return entry
 
 
