@@ -17,7 +17,7 @@ from ml_orchestrator.storage.engine import Database
 
 NOON = datetime(2026, 3, 28, 12, tzinfo=UTC)
 VERDICTS: dict[str, Verdict] = {"g": "good", "b": "bad", "-": "no_data", "=": "unchanged"}
-SPEC = {"watch": "now.csv", "reference": "before.csv", "quality": {}, "grace_s": 300}
+SPEC = {"watch": "day-*.csv", "reference": "before.csv", "quality": {}, "grace_s": 300}
 
 
 def followed(letters: str, **given: Any) -> list[tuple[str, str]]:

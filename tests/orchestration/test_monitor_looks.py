@@ -8,75 +8,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from tests.orchestration.monitor_bench import AGENT, DRIFT, Bench, open_bench
 
 from ml_orchestrator.datasets.sources import load_dataset
-from ml_orchestrator.errors import InvalidInputError, NotFoundError, PathNotAllowedError
+from ml_orchestrator.errors import PathNotAllowedError
 from ml_orchestrator.health.monitors.calibration import chunk_size
-from ml_orchestrator.health.monitors.models import Look, read_spec
-from ml_orchestrator.health.monitors.store import MonitorStore
-from ml_orchestrator.messaging._sql import SqlMailbox
+from ml_orchestrator.health.monitors.models import read_spec
 from ml_orchestrator.orchestration.baselines import BaselineKeeper
-from ml_orchestrator.orchestration.monitors import judging, looking
-from ml_orchestrator.orchestration.monitors.acting import AlertActions
-from ml_orchestrator.orchestration.monitors.desk import MonitorDesk
+from ml_orchestrator.orchestration.monitors import drift, judging, looking
 from ml_orchestrator.orchestration.monitors.looking import look_once
-from ml_orchestrator.orchestration.monitors.opening import open_monitors
 from ml_orchestrator.orchestration.monitors.reading import check_watch
 from ml_orchestrator.serving.log_files import log_folder, write_file
-from ml_orchestrator.settings import Settings
-from ml_orchestrator.storage.engine import open_database
-
-DRIFT: dict[str, Any] = {"reference": "before.csv", "drift": {}, "least_rows": 50}
-AGENT = "performance-engineer"
-
-
-class Bench:
-    """A data directory without a worker; looks are taken by hand."""
-
-    def __init__(self, home: Path) -> None:
-        self.settings = Settings.read({}, home=home / "home", project_dir=home)
-        self.folder = home
-        self.database = open_database(self.settings.state_url, self.settings.home)
-        self.store: MonitorStore = open_monitors(self.database)
-        self.mailbox = SqlMailbox(self.database, shipped=(AGENT, "ml-orchestrator"))
-        self._rng = np.random.default_rng(3)
-        self._n_runs = 0
-
-    def rows(self, n_rows: int = 200, *, shift: float = 0.0) -> pl.DataFrame:
-        age = self._rng.normal(40 + 10 * shift, 10, n_rows)
-        plan = self._rng.choice(["basic", "plus"], n_rows, p=[0.7, 0.3])
-        label = (age + self._rng.normal(0, 5, n_rows) > 40).astype(int)
-        return pl.DataFrame({"age": age, "plan": plan, "label": label, "said": (age > 40) * 1})
-
-    def write(self, name: str, frame: pl.DataFrame) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
-        frame.write_csv(path)
-        return path
-
-    def put(self, **given: Any) -> None:
-        spec = read_spec({"watch": "now.csv", **DRIFT, **given})
-        self.store.put("m", spec, owner=AGENT, is_paused=False)
-
-    def look(self) -> Look:
-        self._n_runs += 1
-        look_once(self.settings, self.store, "m", run_id=f"run-{self._n_runs}")
-        return self.store.looks("m", limit=1)[0]
-
-    def act(self) -> list[str]:
-        def no_client() -> Any:
-            raise AssertionError("nothing here starts a run")
-
-        actions = AlertActions(self.settings, self.database, self.store, client=no_client)
-        return actions.settle(self.store.get("m"))
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    opened = Bench(tmp_path)
-    opened.write("before.csv", opened.rows(1_500))
-    yield opened
-    opened.database.close()
+    with open_bench(tmp_path) as opened:
+        yield opened
 
 
 def test_a_file_is_looked_at_when_it_has_changed_and_is_missed_when_it_is_not_there(
@@ -93,6 +41,64 @@ def test_a_file_is_looked_at_when_it_has_changed_and_is_missed_when_it_is_not_th
     assert "'age' drifted" in bad.summary
     bench.write("now.csv", bench.rows(20))
     assert "20 rows; a look takes 50" in bench.look().summary
+
+
+def test_the_first_look_at_a_file_as_it_is_opens_an_alert_and_a_good_version_ends_it(
+    bench: Bench,
+) -> None:
+    bench.put()
+    bench.write("now.csv", bench.rows(shift=1.0))
+    bench.look()
+    (alert,) = bench.store.open_alerts()
+    assert "'age' drifted" in alert.summary
+    assert bench.look().verdict == "unchanged"
+    assert bench.store.open_alerts() == [alert]
+    bench.write("now.csv", bench.rows())
+    bench.look()
+    assert bench.store.open_alerts() == []
+
+
+def test_of_what_brings_new_rows_and_of_a_file_where_it_is_said_two_looks_open_an_alert() -> None:
+    for given, opens in (
+        ({"watch": "now.csv"}, (1, 1)),
+        ({"watch": "builtin:iris"}, (1, 1)),
+        ({"watch": "now.csv", "open_after": 2}, (2, 1)),
+        ({"watch": "day-*.csv"}, (2, 2)),
+        ({"watch": "serving:shop"}, (2, 2)),
+    ):
+        spec = read_spec({**DRIFT, **given})
+        assert (spec.open_after, spec.resolve_after) == opens
+    kept = spec.model_copy(update={"watch": "now.csv"})  # as one that was kept with its numbers
+    assert type(spec).model_validate_json(kept.model_dump_json()).open_after == 2
+
+
+def test_a_reference_that_did_not_change_is_not_hashed_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    inner = drift._digest
+
+    def counted(*given: Any) -> str:
+        hashed.append(inner(*given))
+        return hashed[-1]
+
+    monkeypatch.setattr(drift, "_digest", counted)
+    bench.put()
+    for _ in range(2):
+        bench.write("now.csv", bench.rows())
+        bench.look()
+    assert len(hashed) == 1
+    kept = bench.store.get("m").condition.limits["key"]
+    (bench.folder / "before.csv").touch()  # the same content again
+    os.utime(bench.folder / "before.csv", (1_700_000_000,) * 2)
+    bench.write("now.csv", bench.rows())
+    bench.look()
+    assert len(hashed) == 2
+    assert bench.store.get("m").condition.limits["key"] == kept
+    bench.write("before.csv", bench.rows(1_500))
+    bench.write("now.csv", bench.rows())
+    bench.look()
+    assert bench.store.get("m").condition.limits["key"] != kept
 
 
 def test_of_a_pattern_new_files_are_looked_at_together_once_they_are_enough(bench: Bench) -> None:
@@ -262,7 +268,7 @@ def test_calibrated_limits_are_kept_for_looks_of_the_same_size(
     def again(*_: Any, **__: Any) -> Any:
         raise AssertionError("calibrated again")
 
-    monkeypatch.setattr("ml_orchestrator.orchestration.monitors.judging.limits_of", again)
+    monkeypatch.setattr("ml_orchestrator.orchestration.monitors.drift.limits_of", again)
     bench.write("now.csv", bench.rows())
     assert bench.look().verdict == "good"
     assert bench.store.get("m").condition.limits == known
@@ -279,7 +285,7 @@ def test_limits_of_looks_that_are_now_larger_now_smaller_are_kept_beside_each_ot
     def again(*_: Any, **__: Any) -> Any:
         raise AssertionError("calibrated again")
 
-    monkeypatch.setattr("ml_orchestrator.orchestration.monitors.judging.limits_of", again)
+    monkeypatch.setattr("ml_orchestrator.orchestration.monitors.drift.limits_of", again)
     sizes = []
     for n_rows in (200, 400):
         bench.write("now.csv", bench.rows(n_rows))
@@ -305,34 +311,6 @@ def test_a_reference_is_read_once_however_many_checks_ask_for_it(
     assert read == ["before.csv"]
 
 
-@pytest.mark.parametrize(
-    ("given", "error", "complaint"),
-    [
-        ({"watch": "../other/*.csv"}, PathNotAllowedError, "without '..'"),
-        ({"watch": "https://host/now.csv"}, InvalidInputError, "no address is fetched"),
-        ({"watch": "builtin:nothing"}, NotFoundError, "nothing"),
-        ({"watch": "serving:../x"}, InvalidInputError, "x"),
-        ({"reference": "baseline:gone"}, NotFoundError, "'gone'"),
-        ({"cron": "61 * * * *"}, InvalidInputError, "out of range"),
-        ({"cron": "0 3 * * *", "every_s": 60}, InvalidInputError, "one of them"),
-        ({"retrain": {"params": {"target": "label"}}}, InvalidInputError, "model"),
-        (
-            {"retrain": {"params": {"model": "m"}, "roll_out": {"strategy": "hope"}}},
-            InvalidInputError,
-            "strategy",
-        ),
-        ({"roll_back": {"model": "m", "alias": "v3"}}, InvalidInputError, "v3"),
-    ],
-)
-def test_a_monitor_that_could_only_fail_is_refused_when_it_is_set(
-    bench: Bench, given: dict[str, Any], error: type[Exception], complaint: str
-) -> None:
-    desk = MonitorDesk(bench.settings, bench.database)
-    with pytest.raises(error, match=complaint):
-        desk.set("m", {"watch": "now.csv", **DRIFT, **given}, actor="ann", dry_run=True)
-    assert bench.store.all() == []
-
-
 def test_a_refused_way_back_is_told_and_not_tried_again(bench: Bench) -> None:
     bench.put(roll_back={"model": "never-registered"}, open_after=1, of=1)
     bench.write("now.csv", bench.rows(shift=2.0))
@@ -353,3 +331,85 @@ def test_a_read_only_installation_tells_and_sets_nothing_off(bench: Bench) -> No
     bench.settings = bench.settings.model_copy(update={"mode": "read-only"})
 
     assert bench.act()[1] == "Nothing was set off: this installation runs read-only."
+
+
+def weeks(rng: np.random.Generator, first: str, n_days: int) -> pl.DataFrame:
+    """Return 60 rows a day, at random times; weekends have their own mean."""
+    starts = pl.datetime_range(
+        pl.lit(first).str.to_datetime(), pl.lit(first).str.to_datetime() + pl.duration(days=n_days),
+        "1d", closed="left", eager=True,
+    )  # fmt: skip
+    at = np.repeat(starts.to_numpy(), 60) + rng.integers(0, 86_400, 60 * n_days).astype(
+        "timedelta64[s]"
+    )
+    is_weekend = np.repeat(starts.dt.weekday().to_numpy() > 5, 60)
+    return pl.DataFrame({"at": at, "age": rng.normal(40 + 15 * is_weekend, 5)}).sort("at")
+
+
+def test_a_weekend_is_as_expected_where_the_reference_has_weekends_and_a_time_column(
+    bench: Bench,
+) -> None:
+    rng = np.random.default_rng(5)
+    bench.write("before.csv", weeks(rng, "2026-01-05", 63))
+    saturday = weeks(rng, "2026-03-14", 1)
+
+    bench.put()
+    bench.write("now.csv", saturday)
+    assert "'age' drifted" in bench.look().summary
+    bench.put(time_column="at")
+    bench.write("now.csv", weeks(rng, "2026-03-15", 1))
+    good = bench.look()
+    assert good.verdict == "good"
+    assert "63 stretches of the reference: data with cycles may be beyond in 1.6%" in good.summary
+    bench.write("now.csv", saturday.with_columns(pl.col("age") + 15))
+    assert bench.look().verdict == "bad"
+
+
+def test_a_reference_of_a_few_days_says_that_it_knows_no_cycles(bench: Bench) -> None:
+    rng = np.random.default_rng(6)
+    bench.write("before.csv", weeks(rng, "2026-01-05", 5))
+    bench.put(time_column="at")
+    bench.write("now.csv", weeks(rng, "2026-01-12", 1))
+    assert "has not 8 stretches as long as this look" in bench.look().summary
+
+
+def test_performance_on_a_serving_log_is_estimated_by_its_own_columns(bench: Bench) -> None:
+    folder = log_folder(bench.settings.home, "churn")
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(7)
+
+    def answered(n_rows: int, *, spread: float) -> pl.DataFrame:
+        age = rng.normal(40, spread, n_rows)
+        chance = 1 / (1 + np.exp(-(age - 40) / 3))
+        frame = pl.DataFrame({"age": age, "prediction": (chance > 0.5).astype(int)})
+        return frame.with_columns(
+            model_version=pl.lit(1), probability_0=pl.Series(1 - chance),
+            probability_1=pl.Series(chance), label=pl.Series((rng.random(n_rows) < chance) * 1),
+        )  # fmt: skip
+
+    def serve(number: int, *, spread: float) -> None:
+        us = 1_800_000_000_000_000 + number * 1_000_000
+        at = pl.lit(us).cast(pl.Datetime("us")).alias("served_at")
+        names = ["age", "prediction", "model_version", "served_at"]
+        chances = ["probability_0", "probability_1"]
+        frame = answered(400, spread=spread).with_columns(at).select(*names, *chances)
+        last = pl.DataFrame({"at": range(400)})["at"] >= 380  # let go before they were asked for
+        missing = [pl.when(last).then(None).otherwise(pl.col(name)).alias(name) for name in chances]
+        table = frame.with_columns(missing).to_arrow()
+        write_file(folder, table, last_us=us, writer="0" * 8, number=number)
+
+    bench.write("labelled.csv", answered(1_500, spread=10))
+    watch = {"target": "label", "basis": "estimated", "reference": "labelled.csv"}
+    bench.put(watch="serving:churn", drift=None, reference=None, performance=watch)
+    serve(1, spread=10)
+    good = bench.look()
+    assert good.verdict == "good"
+    assert "20 of the new rows have no probabilities." in good.summary
+    serve(2, spread=1)
+    assert (worse := bench.look()).verdict == "bad"
+    assert "estimated without labels" in worse.summary
+    shown = {"columns": ["prediction", "probability_1"]}
+    bench.put(watch="serving:churn", drift=shown, reference="labelled.csv")
+    bench.look()
+    serve(3, spread=1)
+    assert "'probability_1' drifted" in bench.look().summary

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,21 +12,34 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from tests.registry.flowers import iris, train
 from tests.serving.http_server import send
-from tests.serving.load import question
+from tests.serving.load import STRENGTHS, question
 from tests.serving.models import ASK, make_slots, predicted
 
+from ml_orchestrator.health.monitors.models import read_spec
+from ml_orchestrator.orchestration.monitors.desk import MonitorDesk
+from ml_orchestrator.orchestration.monitors.looking import look_once
+from ml_orchestrator.orchestration.monitors.opening import open_monitors
 from ml_orchestrator.serving import log as serving_log
 from ml_orchestrator.serving.control import Traffic
 from ml_orchestrator.serving.engine import Outcome, Request
 from ml_orchestrator.serving.launch import start_server, stop_server
 from ml_orchestrator.serving.log import LogLimits, ServingLog
-from ml_orchestrator.serving.log_files import log_files, log_folder, prune, write_file
+from ml_orchestrator.serving.log_files import (
+    OwnColumns,
+    log_files,
+    log_folder,
+    prune,
+    write_file,
+)
 from ml_orchestrator.serving.signature import Column
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import open_database
 
 LIMIT_S = 60.0
 NOON_S = 1_774_699_200.0  # 2026-03-28T12:00:00Z
@@ -246,3 +260,60 @@ def test_a_model_server_that_was_told_to_logs_what_it_answers(logging_server: Se
     found = read(logging_server.home, "iris")
     assert found["prediction"].to_list() == [value for answer in answers for value in answer]
     assert found["model_version"].unique().to_list() == [1]
+    frame, _ = iris()
+    own = OwnColumns.among(found.columns).probabilities(found.columns)
+    expected = train(c=STRENGTHS[0]).predict_proba(frame.iloc[50:150])
+    assert list(own) == ["setosa", "versicolor", "virginica"]
+    assert found[:100].select(own.values()).to_numpy() == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_monitor_estimates_the_performance_of_a_served_model_and_sees_its_predictions_drift(
+    logging_server: Settings,
+) -> None:
+    frame, species = iris()
+    model = train(c=STRENGTHS[0])
+    chances = model.predict_proba(frame)
+    reference = pl.DataFrame({"species": species.to_list(), "prediction": model.predict(frame)})
+    for label, column in zip(model.classes_, chances.T, strict=True):
+        reference = reference.with_columns(pl.Series(f"probability_{label}", column))
+    reference.write_csv(logging_server.project_dir / "held-out.csv")
+    spec = {
+        "watch": "serving:iris",
+        "reference": "held-out.csv",
+        "performance": {"target": "species", "basis": "estimated"},
+        "drift": {"columns": ["prediction", *reference.columns[2:]]},
+        "rows": 5_000,
+    }
+    shutil.rmtree(log_folder(logging_server.home, "iris"), ignore_errors=True)
+    address = start_server(logging_server, "iris")
+    database = open_database(logging_server.state_url, logging_server.home)
+    store = open_monitors(database)
+    store.put("flowers", read_spec(spec), owner="ann", is_paused=False)
+
+    def serve(rows: Any) -> None:
+        body = {
+            "dataframe_split": {"columns": list(frame.columns), "data": rows.to_numpy().tolist()}
+        }
+        assert send(address, "/invocations", json.dumps(body).encode()).status == 200
+
+    def look(number: int) -> Any:
+        look_once(logging_server, store, "flowers", run_id=f"run-{number}")
+        return store.looks("flowers", limit=1)[0]
+
+    serve(frame.sample(serving_log.FLUSH_ROWS, replace=True, random_state=1))
+    until(lambda: log_files(log_folder(logging_server.home, "iris")))
+    good = look(1)
+    unsure = np.argsort(np.sort(chances)[:, -1])[:20]
+    serve(frame.iloc[np.tile(unsure, 20)])
+    stop_server(logging_server, "iris")
+    bad = look(2)
+    plan = MonitorDesk(logging_server, database).set("flowers", spec, actor="ann", dry_run=True)
+    database.close()
+
+    assert not [line for line in plan.does if line.startswith("Note: ")]
+    assert good.verdict == "good", good
+    assert "estimated without labels" in good.summary
+    assert bad.verdict == "bad"
+    said = " ".join(bad.findings)
+    assert "estimated without labels" in said
+    assert "Column 'probability_setosa' drifted" in said

@@ -18,6 +18,7 @@ from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.paths import read_allowed_file, resolve_allowed
 from ml_orchestrator.datasets.retyping import retyped
 from ml_orchestrator.datasets.sampling import draw_sample
+from ml_orchestrator.datasets.source_names import BUILTIN_PREFIX
 from ml_orchestrator.errors import InvalidInputError
 
 __all__ = [
@@ -30,8 +31,6 @@ __all__ = [
     "load_dataset",
     "load_head",
 ]
-
-BUILTIN_PREFIX = "builtin:"
 
 
 @dataclass(frozen=True, slots=True)

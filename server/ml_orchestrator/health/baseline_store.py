@@ -57,17 +57,32 @@ class BaselineStore:
         try:
             content = self._path(name).read_bytes()
         except FileNotFoundError:
-            known = ", ".join(self.names()) or "none; make one with baseline_save"
-            raise NotFoundError(f"No baseline named {name!r}; known: {known}.") from None
+            raise self._unknown(name) from None
         except OSError as error:
             raise UnavailableError(
                 f"Baseline {name!r} cannot be read ({error.strerror})."
             ) from error
         return baseline_from(content, name=name)
 
+    def stamp(self, name: str) -> tuple[int, ...]:
+        """Return size, time (ns) and inode of a baseline's file: while they stay, so does it.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        try:
+            found = self._path(name).stat()
+        except FileNotFoundError:
+            raise self._unknown(name) from None
+        return found.st_size, found.st_mtime_ns, found.st_ino
+
     def names(self) -> list[str]:
         """Return the names of all baselines, sorted."""
         return sorted(path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}"))
+
+    def _unknown(self, name: str) -> NotFoundError:
+        known = ", ".join(self.names()) or "none; make one with baseline_save"
+        return NotFoundError(f"No baseline named {name!r}; known: {known}.")
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.models import ColumnType
+from ml_orchestrator.datasets.paths import resolve_allowed
+from ml_orchestrator.datasets.source_names import BUILTIN_PREFIX
 from ml_orchestrator.datasets.sources import Dataset, columns_as_arrays, load_dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.baseline import Baseline
@@ -96,6 +98,21 @@ class SampleReader:
             IntegrityViolationError: its file is damaged.
         """
         return self._baselines.load(name.removeprefix(BASELINE_PREFIX))
+
+    def stamp(self, source: str) -> tuple[int, ...] | None:
+        """Return size, time (ns) and inode of the file behind a source; None for a built-in.
+
+        While they stay, so does what the source holds.
+
+        Raises:
+            OrchestratorError: there is no such file or baseline, or it is not allowed.
+        """
+        if source.startswith(BUILTIN_PREFIX):
+            return None
+        if source.startswith(BASELINE_PREFIX):
+            return self._baselines.stamp(source.removeprefix(BASELINE_PREFIX))
+        found = resolve_allowed(source, self._settings.roots).stat()
+        return found.st_size, found.st_mtime_ns, found.st_ino
 
     def pair(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.serving.models import Prediction
@@ -13,10 +13,15 @@ __all__ = ["Done", "Engine", "Outcome", "Request", "ask"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The body of one ``/invocations`` call, as it came."""
+    """The body of one ``/invocations`` call, as it came.
+
+    ``asks`` is for predictions, or, of whoever keeps the log, for the chances of the classes
+    (`chances`); those are computed after all answers that wait with them.
+    """
 
     content_type: str
     body: bytes
+    asks: Literal["answers", "chances"] = "answers"
 
 
 @dataclass(frozen=True, slots=True)

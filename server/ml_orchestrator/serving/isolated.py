@@ -108,7 +108,11 @@ class ModelProcess:
         with suppress(OSError):  # the listener sees the end of the process and answers for it
             while (item := self._to_send.get()) is not None:
                 number, request = item
-                header = {"id": number, "content_type": request.content_type}
+                header = {
+                    "id": number,
+                    "content_type": request.content_type,
+                    "asks": request.asks,
+                }
                 write_message(pipe, header, request.body)
         with suppress(OSError):
             pipe.close()
@@ -268,7 +272,8 @@ def in_own_process(
 
 def _outcome(header: dict[str, Any], body: bytes) -> Outcome:
     status = int(header["status"])
-    predictions = single_answers(json.loads(body)["predictions"]) if status == 200 else ()
+    content = json.loads(body) if status == 200 else {}
+    predictions = single_answers(content.get("predictions", []))  # none where chances were asked
     return Outcome(
         status=status,
         body=body,

@@ -1,8 +1,9 @@
 """The serving log: a sample of the requests that were answered, as rows of Parquet files.
 
-A row holds the inputs as the model took them, the prediction, the version and the time (UTC). It
-is for looking back: a request never waits for it. What does not fit into the queue, or a disk
-that takes no more, costs rows of the log and nothing else.
+A row holds the inputs as the model took them, the prediction, the version and the time (UTC), and
+of a version that tells them the probabilities of its classes, for which it is asked once the
+request is answered. It is for looking back: a request never waits for it. What does not fit into
+the queue, or a disk that takes no more, costs rows of the log and nothing else.
 """
 
 import logging
@@ -11,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,11 +20,13 @@ from typing import Any
 import pyarrow as pa
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.serving.chances import Chances
 from ml_orchestrator.serving.engine import Outcome, Request
 from ml_orchestrator.serving.log_files import OwnColumns, log_folder, prune, write_file
 from ml_orchestrator.serving.models import Prediction
 from ml_orchestrator.serving.payload import read_table
 from ml_orchestrator.serving.signature import Column
+from ml_orchestrator.serving.slots import AskChances
 from ml_orchestrator.serving.table import Table
 
 __all__ = ["LogLimits", "ServingLog"]
@@ -52,6 +55,8 @@ class _Answered:
     request: Request
     predictions: tuple[Prediction, ...]
     at_us: int
+    ask: AskChances | None
+    chances: Chances | None = None
 
 
 class ServingLog:
@@ -85,7 +90,7 @@ class ServingLog:
         self._waiting: queue.Queue[_Answered | None] = queue.Queue(MOST_WAITING)
         self._waiting_bytes, self._counting = 0, threading.Lock()
         self._rows: list[_Answered] = []
-        self._n_predictions, self._n_bytes = 0, 0  # of the rows
+        self._n_predictions, self._n_bytes, self._n_chance_bytes = 0, 0, 0  # of the rows
         self._writer, self._n_files = secrets.token_hex(4), 0
         self._pruned_at = float("-inf")
         self._is_failing = False
@@ -93,15 +98,23 @@ class ServingLog:
         self._thread.start()
 
     def offer(
-        self, version: int, columns: Sequence[Column], request: Request, outcome: Outcome
+        self,
+        version: int,
+        columns: Sequence[Column],
+        request: Request,
+        outcome: Outcome,
+        ask: AskChances | None = None,
     ) -> None:
-        """Take an answered request, if it is drawn and there is room; never waits or raises."""
+        """Take an answered request, if it is drawn and there is room; never waits or raises.
+
+        ``ask`` is called later, in the log's own thread.
+        """
         if outcome.status != 200 or not outcome.predictions or not columns:
             return
         if self._rng.random() >= self._limits.rate:
             return
         at_us = int(self._clock() * 1e6)
-        answered = _Answered(version, columns, request, outcome.predictions, at_us)
+        answered = _Answered(version, columns, request, outcome.predictions, at_us, ask)
         with self._counting:
             if self._waiting_bytes + len(request.body) > MOST_WAITING_BYTES:
                 self.n_dropped += 1
@@ -129,19 +142,27 @@ class ServingLog:
                     return
                 if not self._rows:
                     flush_at = time.monotonic() + self._flush_s
-                self._rows.append(answered)
-                self._n_predictions += len(answered.predictions)
-                self._n_bytes += len(answered.request.body)
+                self._take(answered)
             except queue.Empty:
                 pass
-            is_full = self._n_predictions >= FLUSH_ROWS or self._n_bytes >= FLUSH_BYTES
+            n_bytes = self._n_bytes + self._n_chance_bytes
+            is_full = self._n_predictions >= FLUSH_ROWS or n_bytes >= FLUSH_BYTES
             if self._rows and (is_full or time.monotonic() >= flush_at):
                 self._flush()
+
+    def _take(self, answered: _Answered) -> None:
+        """Keep a request for the next file, with the chances of its classes if they are told."""
+        chances = answered.ask(answered.request) if answered.ask else None
+        self._rows.append(replace(answered, chances=chances))
+        self._n_predictions += len(answered.predictions)
+        self._n_bytes += len(answered.request.body)
+        self._n_chance_bytes += 0 if chances is None else chances.values.nbytes
 
     def _flush(self) -> None:
         """Write what was taken, one file for each version; a failure is told once."""
         rows, self._rows = self._rows, []
         n_bytes, self._n_bytes, self._n_predictions = self._n_bytes, 0, 0
+        self._n_chance_bytes = 0
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for version in sorted({row.version for row in rows}):
@@ -196,8 +217,16 @@ def _as_table(answered: _Answered) -> pa.Table | None:
             own.prediction: _predictions(answered.predictions),
             own.version: pa.array([answered.version] * n_rows, pa.int32()),
             own.served_at: pa.array([answered.at_us] * n_rows, pa.timestamp("us")),
+            **_chances(own, answered.chances, n_rows),
         }
     )
+
+
+def _chances(own: OwnColumns, chances: Chances | None, n_rows: int) -> dict[str, Any]:
+    if chances is None or len(chances.values) != n_rows:
+        return {}
+    columns = enumerate(chances.classes)
+    return {f"{own.chance}{name}": pa.array(chances.values[:, i]) for i, name in columns}
 
 
 def _arrays(table: Table, columns: Sequence[Column]) -> dict[str, Any]:

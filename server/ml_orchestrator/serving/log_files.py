@@ -6,7 +6,7 @@ leaves can be read. Old ones go by age and by size.
 
 import os
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +17,23 @@ __all__ = ["LogFile", "OwnColumns", "log_files", "log_folder", "prune", "write_f
 
 _NAME = re.compile(r"(\d{16})-[0-9a-f]{8}-\d{6}\.parquet")
 _USUAL = ("prediction", "model_version", "served_at")
+_CHANCE = "probability_"
 DRAFT = ".draft-"
 STALE_DRAFT_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
 class OwnColumns:
-    """The columns that the log adds; one that an input is called already gets a leading _."""
+    """The columns that the log adds; one that an input is called already gets a leading _.
+
+    ``chance`` is what the columns of probabilities begin with; the class follows. They stand after
+    all others.
+    """
 
     prediction: str
     version: str
     served_at: str
+    chance: str
 
     @classmethod
     def beside(cls, inputs: Mapping[str, object]) -> "OwnColumns":
@@ -36,12 +42,33 @@ class OwnColumns:
         >>> OwnColumns.beside({"prediction": 1}).prediction
         '_prediction'
         """
-        return cls(*(_free(name, inputs) for name in _USUAL))
+        chance = _CHANCE
+        while any(name.startswith(chance) for name in inputs):
+            chance = f"_{chance}"
+        prediction, version, served_at = (_free(name, inputs) for name in _USUAL)
+        return cls(prediction, version, served_at, chance)
 
     @classmethod
-    def among(cls, columns: Container[str]) -> "OwnColumns":
+    def among(cls, columns: Collection[str]) -> "OwnColumns":
         """Return which of the columns of a log are its own."""
-        return cls(*(_own(name, columns) for name in _USUAL))
+        chance = _CHANCE
+        while any(name.startswith(f"_{chance}") for name in columns):
+            chance = f"_{chance}"
+        prediction, version, served_at = (_own(name, columns) for name in _USUAL)
+        return cls(prediction, version, served_at, chance)
+
+    def probabilities(self, columns: Collection[str]) -> dict[str, str]:
+        """Return class to column of its probability, of the columns of a log in their order.
+
+        >>> columns = ["age", "prediction", "model_version", "served_at", "probability_yes"]
+        >>> OwnColumns.among(columns).probabilities(columns)
+        {'yes': 'probability_yes'}
+        """
+        names = list(columns)
+        if self.served_at in names:
+            names = names[names.index(self.served_at) + 1 :]
+        found = (name for name in names if name.startswith(self.chance))
+        return {name.removeprefix(self.chance): name for name in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +156,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _own(name: str, columns: Container[str]) -> str:
+def _own(name: str, columns: Collection[str]) -> str:
     while f"_{name}" in columns:
         name = f"_{name}"
     return name

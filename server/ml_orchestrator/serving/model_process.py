@@ -72,7 +72,8 @@ def _answer(engine: ThreadEngine, answers: IO[bytes]) -> None:
 
     while (message := read_message(sys.stdin.buffer)) is not None:
         header, body = message
-        engine.submit(Request(header["content_type"], body), partial(tell, header["id"]))
+        request = Request(header["content_type"], body, asks=header["asks"])
+        engine.submit(request, partial(tell, header["id"]))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 from ml_orchestrator.errors import IntegrityViolationError, UnavailableError
 from ml_orchestrator.serving.models import Prediction
 
-__all__ = ["Kind", "answers_of", "check_count", "parse_kind", "single_answers"]
+__all__ = ["Kind", "answers_of", "check_chances", "check_count", "parse_kind", "single_answers"]
 
 Kind = Literal["number", "boolean", "text"]
 _KINDS: dict[str, Kind] = {
@@ -64,6 +64,23 @@ def check_count(said: Any, n_rows: int) -> "np.ndarray[Any, Any]":
     if predictions.ndim == 0 or len(predictions) != n_rows:
         raise UnavailableError("The model did not answer with one prediction per row.")
     return predictions
+
+
+def check_chances(said: Any, n_rows: int, n_classes: int) -> "np.ndarray[Any, Any]":
+    """Return what a model said of its classes: float64, ``(n_rows, n_classes)``, 0 to 1.
+
+    Raises:
+        UnavailableError: it is something else.
+    """
+    try:
+        values = np.asarray(said, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (n_rows, n_classes):
+        raise UnavailableError("The model did not answer with one probability per row and class.")
+    if not ((values >= -1e-9) & (values <= 1 + 1e-9)).all():  # NaN is neither
+        raise UnavailableError("The model answered with a probability that is not from 0 to 1.")
+    return values
 
 
 def answers_of(predictions: "np.ndarray[Any, Any]", kind: Kind | None) -> list[Any]:

@@ -10,7 +10,12 @@ import pandas as pd
 from ml_orchestrator.errors import OrchestratorError, UnavailableError
 from ml_orchestrator.serving.loader import LoadedModel
 from ml_orchestrator.serving.models import Prediction
-from ml_orchestrator.serving.output import answers_of, check_count, single_answers
+from ml_orchestrator.serving.output import (
+    answers_of,
+    check_chances,
+    check_count,
+    single_answers,
+)
 from ml_orchestrator.serving.signature import to_frame
 
 __all__ = ["Answers", "predict"]
@@ -61,12 +66,5 @@ def _probabilities(estimator: Any, said: Any, n_rows: int) -> Probabilities | No
     if said is None:
         return None
     classes = [str(label) for label in np.asarray(estimator.classes_).tolist()]
-    try:
-        values = np.asarray(said, dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.empty(0)
-    if values.shape != (n_rows, len(classes)):
-        raise UnavailableError("The model did not answer with one probability per row and class.")
-    if not ((values >= -1e-9) & (values <= 1 + 1e-9)).all():  # NaN is neither
-        raise UnavailableError("The model answered with a probability that is not from 0 to 1.")
+    values = check_chances(said, n_rows, len(classes))
     return tuple(dict(zip(classes, row, strict=True)) for row in values.tolist())

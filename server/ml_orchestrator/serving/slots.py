@@ -5,21 +5,25 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from random import Random
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError, UnavailableError
+from ml_orchestrator.serving.chances import NONE_TOLD, Chances, read_chances
 from ml_orchestrator.serving.control import LoadedSlot, ServingState, SlotStats, Traffic
 from ml_orchestrator.serving.engine import Engine, Outcome, Request, ask
 from ml_orchestrator.serving.refusals import refusal
 from ml_orchestrator.serving.signature import Column
 from ml_orchestrator.serving.window import Window
 
-__all__ = ["ModelSlots", "Opened", "Record", "Slot"]
+__all__ = ["AskChances", "ModelSlots", "Opened", "Record", "Slot"]
 
-Record = Callable[[int, Sequence[Column], Request, Outcome], None]
+AskChances = Callable[[Request], Chances | None]
+Record = Callable[[int, Sequence[Column], Request, Outcome, AskChances], None]
 
 MAX_SHADOWS = 32
+CHANCES_S = 5.0  # that a version may take for the chances of one request
 SINGLE = Traffic()
 _log = logging.getLogger(__name__)
 
@@ -46,6 +50,7 @@ class Slot:
         self._window = Window(rng)
         self._in_flight = 0
         self._is_closed = False
+        self._tells_chances = True
 
     @property
     def in_flight(self) -> int:
@@ -68,6 +73,32 @@ class Slot:
         self.opened.engine.submit(request, answered)
         return True
 
+    def chances(self, request: Request) -> Chances | None:
+        """Return the chances of the classes of a request, waiting for its turn.
+
+        None if the slot has been let go or the version tells none; one that takes more than 5 s is
+        asked no more. Requests and answers that are counted do not include these.
+        """
+        with self._lock:
+            if self._is_closed or not self._tells_chances:
+                return None
+            self._in_flight += 1
+        told: Future[Outcome] = Future()
+
+        def done(outcome: Outcome) -> None:
+            self._leave()
+            told.set_result(outcome)
+
+        self.opened.engine.submit(replace(request, asks="chances"), done)
+        try:
+            outcome = told.result(timeout=CHANCES_S)
+        except TimeoutError:
+            _log.warning("Version %d takes over %.0f s for chances", self.version, CHANCES_S)
+            self._tells_chances = False
+            return None
+        self._tells_chances = outcome.status != NONE_TOLD
+        return read_chances(outcome)
+
     def stats(self, window_s: float) -> SlotStats:
         """Return what it answered in the last ``window_s`` seconds, and whether it can now."""
         with self._lock:
@@ -87,13 +118,17 @@ class Slot:
 
     def _count(self, outcome: Outcome, took_s: float) -> None:
         with self._lock:
-            self._in_flight -= 1
             self._window.add(
                 time.monotonic(),
                 latency_ms=took_s * 1e3,
                 is_error=outcome.is_error,
                 predictions=outcome.predictions,
             )
+        self._leave()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._in_flight -= 1
             if self._in_flight == 0:
                 self._idle.notify_all()
 
@@ -120,8 +155,9 @@ class ModelSlots:
         generation: The first one; a server passes the time, so that no earlier one recurs.
         drain_s: How long a slot that is let go may finish its requests, in seconds.
         observe: Called with each answer: version, outcome, seconds.
-        record: Called with each answer once it was given: version, its columns, request, outcome;
-            not with those of a shadow. It must not raise or wait.
+        record: Called with each answer once it was given: version, its columns, request, outcome,
+            and what asks it for chances, which waits and may be called later; not with those of a
+            shadow. It must not raise or wait.
     """
 
     def __init__(
@@ -195,7 +231,7 @@ class ModelSlots:
             self._observe(slot.version, outcome, took_s)
         done(outcome)
         if self._record is not None:
-            self._record(slot.version, slot.opened.columns, request, outcome)
+            self._record(slot.version, slot.opened.columns, request, outcome, slot.chances)
 
     def _shadow(self, green: Slot, request: Request, share: float) -> None:
         if self._rng.random() >= share:

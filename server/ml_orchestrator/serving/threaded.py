@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ml_orchestrator.errors import InvalidInputError, UnavailableError
+from ml_orchestrator.serving.chances import chances_outcome
 from ml_orchestrator.serving.engine import Done, Outcome, Request
 from ml_orchestrator.serving.loader import LoadedModel, reads_other_rows
 from ml_orchestrator.serving.output import Kind, answers_of, check_count, single_answers
@@ -56,7 +57,9 @@ class Answering:
         outcomes: list[Outcome | None] = [x if isinstance(x, Outcome) else None for x in read]
         groups: dict[tuple[str, ...], list[int]] = {}
         for index, table in enumerate(read):
-            if isinstance(table, Table):
+            if isinstance(table, Table) and requests[index].asks == "chances":
+                outcomes[index] = self._chances(table)
+            elif isinstance(table, Table):
                 own = (str(index),) if self._is_alone else ()
                 groups.setdefault((*own, *table.layout), []).append(index)
         for group in groups.values():
@@ -72,6 +75,10 @@ class Answering:
             return refusal(415, str(error))
         except InvalidInputError as error:
             return failure(error)
+
+    def _chances(self, table: Table) -> Outcome:
+        frame = to_model_frame(table, self._model.columns, self._index)
+        return chances_outcome(self._model.estimator, frame)
 
     def _predicted(self, tables: Sequence[Table]) -> list[Outcome]:
         if len(tables) > 1 and sum(table.n_rows for table in tables) > MAX_ROWS:
@@ -163,9 +170,11 @@ class ThreadEngine:
     def _work(self) -> None:
         while (first := self._jobs.get()) is not None:
             jobs, is_last = self._waiting(first)
-            outcomes = self._answering.answer([job.request for job in jobs])
-            for job, outcome in zip(jobs, outcomes, strict=True):
-                job.done(outcome)
+            later = [job for job in jobs if job.request.asks == "chances"]
+            for asked in ([job for job in jobs if job.request.asks == "answers"], later):
+                outcomes = self._answering.answer([job.request for job in asked])
+                for job, outcome in zip(asked, outcomes, strict=True):
+                    job.done(outcome)
             if is_last:
                 return
 

@@ -5,8 +5,12 @@ the chunk against the rows that are left. A column's distances are centred and s
 median and mean absolute deviation over the resamples; the largest scaled distance of a resample is
 what a look is judged by. Its quantile is the limit, so that the chance that a look at unchanged
 data crosses it in any column is the nominal rate (a max-T resampling test; Westfall and Young,
-1993). Rows are drawn at random: what recurs by the hour or the day within the reference is no part
-of that chance.
+1993).
+
+Where it is known when the rows were, chunks are whole stretches of the reference too, as long as
+the look and of the same time of day, so that what recurs by the hour, the day or the week is part
+of that chance. The limit is the larger of the two quantiles. Without times, or with too few
+stretches, rows are drawn at random only, and cycles are no part of it.
 
 Texts and vectors have tests that permute the rows themselves, and would take hours to resample:
 their columns are judged by their own p values, at a share of the rate (Bonferroni). So are
@@ -15,27 +19,42 @@ apart as can be, so that no resample says anything.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.health.drift.choice import LEAST_P, Pair, choose_test, measure
 from ml_orchestrator.health.drift.contract import Columns
+from ml_orchestrator.health.monitors.resampling import Table, at_random, in_stretches, part_of
+from ml_orchestrator.health.monitors.stretches import (
+    GRID,
+    LEAST_STRETCHES,
+    Stretch,
+    Stretches,
+    stretches_of,
+)
 from ml_orchestrator.records import Record
 
-__all__ = ["Limits", "chunk_size", "excess", "limits_of"]
+__all__ = ["AUTO", "Limits", "When", "chunk_size", "excess", "limit_faults", "limits_of"]
 
 AUTO = "auto"
-GRID = 1.25  # ratio of the chunk sizes that share limits
-MOST_REFERENCE_ROWS = 5_000
 LEAST_RESAMPLES, RESAMPLES_PER_RATE = 199, 4
 FEW_RESAMPLES = 9  # that show whether a column's distances vary at all
 LEAST_REFERENCE_ROWS = 20
 FLAT = 1e-9  # deviation of the distances, as a share of their median, that is rounding alone
-Table = Mapping[str, NDArray[Any]]
+_NO_STRETCHES = Stretches((), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """When the rows of a reference were, shape ``(n_reference,)``, and when those of a look."""
+
+    times: NDArray[np.float64]
+    look: Stretch
 
 
 class Limits(Record):
@@ -48,6 +67,7 @@ class Limits(Record):
         limit: of the largest scaled distance; above 0.
         n_rows: rows of a chunk.
         n_resamples: chunks drawn.
+        n_stretches: stretches of the reference side by side among them; 0 if cycles are not known.
         rate: share of unchanged looks that are beyond in any column.
         own_rate: of it, the part of each column that is judged by its own p value.
     """
@@ -60,6 +80,7 @@ class Limits(Record):
     n_resamples: int
     rate: float
     own_rate: float = 0.0
+    n_stretches: int = 0
 
 
 def chunk_size(n_rows: int, n_reference: int) -> int:
@@ -82,6 +103,7 @@ def limits_of(
     columns: Sequence[str],
     rate: float,
     test: str = AUTO,
+    when: When | None = None,
     seed: int = 0,
 ) -> Limits:
     """Return the limits for looks of at least ``n_rows`` rows.
@@ -94,6 +116,7 @@ def limits_of(
         rate: chance that unchanged data cross the limit; 0.001 to 0.2.
         test: the name of a drift test, or ``"auto"``: Wasserstein for numbers, Jensen-Shannon for
             categories and numbers of at most five values, and the tests of texts and of vectors.
+        when: makes stretches of time chunks too, if there are 8 side by side at least.
         seed: of the draws.
 
     Raises:
@@ -101,13 +124,8 @@ def limits_of(
             not be calibrated by the test, or the rate is too low for so many texts or vectors.
     """
     rng = np.random.default_rng(seed)
-    kept = _part(rows, columns, n_rows, rng)
-    n_reference = len(next(iter(kept.values()))) if kept else 0
-    if n_reference < LEAST_REFERENCE_ROWS:
-        raise InvalidInputError(
-            f"The reference has {n_reference} rows to draw chunks from; at least "
-            f"{LEAST_REFERENCE_ROWS} are needed. Give more, or limits: fixed."
-        )
+    kept = part_of(rows, columns, n_rows, rng)
+    _check_enough(kept)
     tests = _tests(kept, columns, test)
     if test == AUTO:
         flat = _flat(kept, tests, n_rows, rng)
@@ -117,10 +135,61 @@ def limits_of(
     part = rate / (len(own) + bool(drawn))
     if own:
         _check_reachable(tests, own, part)
-    found = _resampled(kept, drawn, n_rows, part, rng) if drawn else _NOTHING_DRAWN
+    found = _NOTHING_DRAWN
+    if drawn:
+        stretches = _stretches(when, n_rows)
+        n = _n_resamples(part)
+        values = at_random(kept, drawn, n_rows, n=n, rng=rng)
+        beside = in_stretches(rows, drawn, stretches, n_rows, n=n, rng=rng)
+        found = _limits(drawn, values, beside, part)
+        found = found.model_copy(update={"n_stretches": stretches.n_apart})
     return found.model_copy(
         update={"tests": tests, "n_rows": n_rows, "rate": rate, "own_rate": part if own else 0.0}
     )
+
+
+def limit_faults(
+    rows: Table,
+    columns: Sequence[str],
+    *,
+    n_rows: int,
+    rate: float,
+    test: str = AUTO,
+    seed: int = 0,
+) -> list[OrchestratorError]:
+    """Return why `limits_of` would refuse, by a few chunks instead of hundreds.
+
+    The arguments are those of `limits_of`.
+    """
+    rng = np.random.default_rng(seed)
+    kept = part_of(rows, columns, n_rows, rng)
+    faults: list[OrchestratorError] = []
+    own: list[str] = []
+    try:
+        _check_enough(kept)
+        tests = _tests(kept, columns, test)
+    except OrchestratorError as error:
+        return [error]
+    for name in columns:
+        is_own = tests[name] in LEAST_P
+        own += [name] if is_own else []
+        try:
+            if not (is_own and test == AUTO):
+                n = 1 if is_own else FEW_RESAMPLES
+                values = at_random(kept, {name: tests[name]}, n_rows, n=n, rng=rng)
+                if not is_own and _is_text_after_all(values, tests[name], test):
+                    own.append(name)
+                elif not is_own:
+                    _check_values([name], tests, values)
+        except OrchestratorError as error:
+            faults.append(error)
+    if own:
+        named = {name: "text" if tests[name] not in LEAST_P else tests[name] for name in own}
+        try:
+            _check_reachable(named, own, rate / (len(own) + (len(own) < len(columns))))
+        except OrchestratorError as error:
+            faults.append(error)
+    return faults
 
 
 def excess(reference: Columns, current: Columns, limits: Limits) -> dict[str, float]:
@@ -144,38 +213,57 @@ def excess(reference: Columns, current: Columns, limits: Limits) -> dict[str, fl
 _NOTHING_DRAWN = Limits(tests={}, centre={}, scale={}, limit=1.0, n_rows=0, n_resamples=0, rate=0.0)
 
 
-def _resampled(
-    rows: Table, tests: Mapping[str, str], n_rows: int, rate: float, rng: np.random.Generator
+def _limits(
+    tests: Mapping[str, str],
+    drawn: NDArray[np.float64],
+    stretches: NDArray[np.float64],
+    rate: float,
 ) -> Limits:
-    """Return the limits of the columns whose distances are calibrated."""
-    n_resamples = max(LEAST_RESAMPLES, math.ceil(RESAMPLES_PER_RATE / rate) - 1)
-    drawn = [_distances(rows, tests, n_rows, rng) for _ in range(n_resamples)]
-    values = np.array(drawn)  # (n_resamples, n_columns)
-    if not np.isfinite(values).all():
-        raise InvalidInputError(
-            f"Tests {', '.join(sorted(set(tests.values())))} give infinite distances between "
-            "parts of the reference; choose another, such as auto."
-        )
-    centre = np.median(values, axis=0)
-    scale = np.mean(np.abs(values - centre), axis=0)
-    for name, is_flat in zip(tests, _are_flat(centre, scale), strict=True):
-        if is_flat:
-            raise InvalidInputError(
-                f"Column {name!r} cannot be calibrated by {tests[name]}: all parts of the "
-                "reference are equally far apart, as where no value comes twice. Leave it out of "
-                "columns, or choose auto or limits: fixed."
-            )
-    largest = np.sort([_largest(row, centre, scale) for row in values])
-    rank = min(math.ceil((n_resamples + 1) * (1 - rate)), n_resamples)
+    """Return the limits of the columns whose distances are calibrated.
+
+    Args:
+        tests: their tests, in the order of the distances.
+        drawn: of chunks drawn at random, shape ``(n_chunks, n_columns)``.
+        stretches: likewise of stretches; none where cycles are not known.
+        rate: chance that unchanged data cross the limit.
+    """
+    names = list(tests)
+    values = np.vstack([drawn, stretches])
+    _check_values(names, tests, values)
+    centre, scale = _centred(values)
+    limits = [_quantile(part, centre, scale, rate) for part in (drawn, stretches) if len(part)]
     return Limits(
         tests=dict(tests),
-        centre=dict(zip(tests, centre.tolist(), strict=True)),
-        scale=dict(zip(tests, scale.tolist(), strict=True)),
-        limit=max(float(largest[rank - 1]), 1e-9),
-        n_rows=n_rows,
-        n_resamples=n_resamples,
+        centre=dict(zip(names, centre.tolist(), strict=True)),
+        scale=dict(zip(names, scale.tolist(), strict=True)),
+        limit=max(*limits, 1e-9),
+        n_rows=0,
+        n_resamples=len(values),
         rate=rate,
     )
+
+
+def _quantile(
+    values: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    rate: float,
+) -> float:
+    largest = np.sort([_largest(row, centre, scale) for row in values])
+    rank = min(math.ceil((len(values) + 1) * (1 - rate)), len(values))
+    return float(largest[rank - 1])
+
+
+def _stretches(when: When | None, n_rows: int) -> Stretches:
+    """Return the stretches to calibrate on; none where there are too few side by side."""
+    if when is None:
+        return _NO_STRETCHES
+    found = stretches_of(when.times, when.look, least_rows=n_rows // 2)
+    return found if found.n_apart >= LEAST_STRETCHES else _NO_STRETCHES
+
+
+def _n_resamples(rate: float) -> int:
+    return max(LEAST_RESAMPLES, math.ceil(RESAMPLES_PER_RATE / rate) - 1)
 
 
 def _flat(
@@ -185,15 +273,53 @@ def _flat(
     asked = {name: test for name, test in tests.items() if test == "jensen_shannon"}
     if not asked:
         return []
-    values = np.array([_distances(rows, asked, n_rows, rng) for _ in range(FEW_RESAMPLES)])
-    centre = np.median(values, axis=0)
-    are_flat = _are_flat(centre, np.mean(np.abs(values - centre), axis=0))
+    values = at_random(rows, asked, n_rows, n=FEW_RESAMPLES, rng=rng)
+    are_flat = _are_flat(*_centred(values))
     return [name for name, is_flat in zip(asked, are_flat, strict=True) if is_flat]
+
+
+def _is_text_after_all(values: NDArray[np.float64], chosen: str, test: str) -> bool:
+    """Whether `limits_of` judges a column as identifiers, though it holds categories."""
+    return test == AUTO and chosen == "jensen_shannon" and _are_flat(*_centred(values))[0]
+
+
+def _centred(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    centre: NDArray[np.float64] = np.median(values, axis=0)
+    scale: NDArray[np.float64] = np.mean(np.abs(values - centre), axis=0)
+    return centre, scale
 
 
 def _are_flat(centre: NDArray[np.float64], scale: NDArray[np.float64]) -> list[bool]:
     """Return whether distances are alike but not zero; a constant column has zeros, and limits."""
-    return list((centre > FLAT) & (scale <= FLAT * centre))
+    return [bool(flat) for flat in (centre > FLAT) & (scale <= FLAT * centre)]
+
+
+def _check_enough(rows: Table) -> None:
+    n_reference = len(next(iter(rows.values()))) if rows else 0
+    if n_reference < LEAST_REFERENCE_ROWS:
+        raise InvalidInputError(
+            f"The reference has {n_reference} rows to draw chunks from; at least "
+            f"{LEAST_REFERENCE_ROWS} are needed. Give more, or limits: fixed."
+        )
+
+
+def _check_values(
+    names: Sequence[str], tests: Mapping[str, str], values: NDArray[np.float64]
+) -> None:
+    """Refuse distances that are infinite, or do not vary."""
+    if not np.isfinite(values).all():
+        used = sorted({tests[name] for name in names})
+        raise InvalidInputError(
+            f"Tests {', '.join(used)} give infinite distances between parts of the reference; "
+            "choose another, such as auto."
+        )
+    for name, is_flat in zip(names, _are_flat(*_centred(values)), strict=True):
+        if is_flat:
+            raise InvalidInputError(
+                f"Column {name!r} cannot be calibrated by {tests[name]}: all parts of the "
+                "reference are equally far apart, as where no value comes twice. Leave it out of "
+                "columns, or choose auto or limits: fixed."
+            )
 
 
 def _check_reachable(tests: Mapping[str, str], own: Sequence[str], part: float) -> None:
@@ -205,18 +331,6 @@ def _check_reachable(tests: Mapping[str, str], own: Sequence[str], part: float) 
             "never be found. Raise the rate, or name fewer columns of texts, identifiers and "
             "vectors."
         )
-
-
-def _part(
-    rows: Table, columns: Sequence[str], n_rows: int, rng: np.random.Generator
-) -> dict[str, NDArray[Any]]:
-    kept = {name: rows[name] for name in columns}
-    n_reference = len(next(iter(kept.values()))) if kept else 0
-    most = max(MOST_REFERENCE_ROWS, 10 * n_rows)
-    if n_reference > most:
-        chosen = np.sort(rng.choice(n_reference, most, replace=False))
-        kept = {name: column[chosen] for name, column in kept.items()}
-    return kept
 
 
 def _tests(rows: Table, columns: Sequence[str], test: str) -> dict[str, str]:
@@ -231,23 +345,6 @@ def _distance_for(pair: Pair) -> str:
     if chosen in LEAST_P:
         return chosen
     return "jensen_shannon" if pair.is_discrete else "wasserstein"
-
-
-def _distances(
-    rows: Table, tests: Mapping[str, str], n_rows: int, rng: np.random.Generator
-) -> list[float]:
-    n_reference = len(next(iter(rows.values())))
-    is_drawn = np.zeros(n_reference, dtype=bool)
-    is_drawn[rng.choice(n_reference, min(n_rows, n_reference // 2), replace=False)] = True
-    return list(_measured(rows, tests, is_drawn))
-
-
-def _measured(
-    rows: Table, tests: Mapping[str, str], is_drawn: NDArray[np.bool_]
-) -> Iterator[float]:
-    for name, test in tests.items():
-        rest, chunk = {name: rows[name][~is_drawn]}, {name: rows[name][is_drawn]}
-        yield measure(Pair.read(name, rest, chunk), test).statistic
 
 
 def _largest(row: NDArray[np.float64], centre: Any, scale: Any) -> float:

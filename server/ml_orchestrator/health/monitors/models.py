@@ -7,13 +7,13 @@ from pydantic import Field, ValidationError, model_validator
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.models import Correction
+from ml_orchestrator.health.monitors.watches import is_one_table
 from ml_orchestrator.health.options import BASELINE_PREFIX
 from ml_orchestrator.identity import AgentName
 from ml_orchestrator.records import Record
 
 __all__ = [
     "MAX_TEXT",
-    "SERVING_PREFIX",
     "Alert",
     "AlertKind",
     "Condition",
@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 MAX_TEXT = 2_000  # characters of what is said about a look or an alert
-SERVING_PREFIX = "serving:"
 Verdict = Literal["good", "bad", "no_data", "unchanged"]
 AlertKind = Literal["finding", "no_data"]
 MonitorState = Literal["waiting", "healthy", "suspect", "alerting", "no_data"]
@@ -107,7 +106,12 @@ class RollBack(Record):
 
 
 class MonitorSpec(Record):
-    """What is watched, how it is judged, when, and what an alert sets off."""
+    """What is watched, how it is judged, when, and what an alert sets off.
+
+    A file is looked at whole and again only once it has changed, so that of a file one bad look
+    opens an alert and one good look ends it unless ``open_after`` and ``resolve_after`` are given;
+    of what brings new rows with each look, it takes two.
+    """
 
     watch: Annotated[str, Field(min_length=1, max_length=1_000)]
     reference: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
@@ -129,6 +133,13 @@ class MonitorSpec(Record):
     tell: Annotated[tuple[AgentName, ...], Field(max_length=20)] = ()
     retrain: Retraining | None = None
     roll_back: RollBack | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counts_versions_of_a_file(cls, given: Any) -> Any:
+        if isinstance(given, dict) and is_one_table(str(given.get("watch", ""))):
+            return {"open_after": 1, "resolve_after": 1, **given}
+        return given
 
     @model_validator(mode="after")
     def _fits_together(self) -> "MonitorSpec":

@@ -92,7 +92,8 @@ def read_predictions(
     is_reference = classes is None
     if absent := [n for n in [*named, *([target] if is_reference else [])] if n not in table]:
         raise InvalidInputError(
-            f"The {side} sample has no column {absent[0]!r}; it has {', '.join(table)}."
+            f"The {side} sample has no column {', '.join(map(repr, absent))}; it has "
+            f"{', '.join(table)}."
         )
     used = {target, *named, *leave_out}
     features = {name: column for name, column in table.items() if name not in used}

@@ -1,15 +1,20 @@
 """What a monitor will do, in words: for a dry run, and for whoever set it."""
 
+from collections.abc import Sequence
+
 from ml_orchestrator.health.monitors.models import MonitorSpec
 from ml_orchestrator.orchestration.monitors.telling import CONCERNED
 
 __all__ = ["plan_of"]
 
 
-def plan_of(spec: MonitorSpec, schedule: str, *, waits_for: str | None) -> tuple[str, ...]:
+def plan_of(
+    spec: MonitorSpec, schedule: str, *, waits_for: str | None, notices: Sequence[str]
+) -> tuple[str, ...]:
     """Return one sentence for each thing it does, in the order in which they happen."""
     lines = [f"Looks at {spec.watch} {schedule}, at {spec.least_rows} to {spec.rows} new rows."]
     lines += [f"There is nothing to look at yet: {waits_for}"] if waits_for else []
+    lines += [f"Note: {notice}" for notice in notices]
     lines += _checks(spec)
     lines.append(
         f"Opens an alert after {spec.open_after} bad looks of {spec.of}, and one about missing "

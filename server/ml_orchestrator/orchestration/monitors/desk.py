@@ -20,15 +20,12 @@ from ml_orchestrator.health.monitors.models import (
 )
 from ml_orchestrator.health.monitors.store import Monitor
 from ml_orchestrator.orchestration.launch import WorkerLauncher
+from ml_orchestrator.orchestration.monitors.acting_checks import check_actions
+from ml_orchestrator.orchestration.monitors.checking import check_cadence, check_data
 from ml_orchestrator.orchestration.monitors.describing import plan_of
+from ml_orchestrator.orchestration.monitors.faults import Faults
 from ml_orchestrator.orchestration.monitors.opening import KIND, open_monitors
-from ml_orchestrator.orchestration.monitors.reading import check_watch
-from ml_orchestrator.orchestration.monitors.retraining import retraining_of
-from ml_orchestrator.orchestration.rollouts.desk import read_spec as read_roll_out
-from ml_orchestrator.orchestration.samples import SampleReader
 from ml_orchestrator.orchestration.schedules import Cadence, Schedule, Schedules
-from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
-from ml_orchestrator.registry.names import check_alias, check_model
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
 
@@ -46,6 +43,7 @@ class MonitorDesk:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
+        self._database = database
         self._store = open_monitors(database)
         self._schedules = Schedules(database)
         self._launcher = WorkerLauncher(settings)
@@ -55,17 +53,16 @@ class MonitorDesk:
     ) -> MonitorChanged:
         """Make a monitor or change it; its owner is who sets it.
 
+        Data that are not there yet are waited for; of what is there, everything is checked that a
+        look would need.
+
         Raises:
-            InvalidInputError: the name or the specification cannot be used.
+            InvalidInputError: the name or the specification cannot be used; every fault is named.
             NotFoundError: the reference does not exist.
         """
-        _check_name(name)
         wanted = read_spec(dict(spec))
-        cadence = _cadence(wanted)
-        self._check(wanted)
+        cadence, plan = self._check(name, wanted)
         before = self._store.find(name)
-        waits_for = check_watch(self._settings, wanted)
-        plan = plan_of(wanted, cadence.describe(), waits_for=waits_for)
         is_new = before is None
         change = f"Monitor {name!r} {'is made' if is_new else 'is changed'}, owned by {actor}."
         if dry_run:
@@ -155,22 +152,25 @@ class MonitorDesk:
         """Return the tools that whoever lets this monitor go on must have the right to use."""
         return _rights_of(self._store.get(name).spec)
 
-    def _check(self, spec: MonitorSpec) -> None:
-        """Refuse what could only fail when it is due."""
-        samples = SampleReader(self._settings)
-        own = spec.performance and spec.performance.reference
-        for reference in (spec.reference, own):
-            if isinstance(reference, str):
-                samples.side(reference, spec.column_types)
-        if spec.retrain is not None:
-            name, params = retraining_of(spec, alert_id="alert-of-a-dry-run")
-            validated(WORKFLOWS[name], params)
-            check_alias(spec.retrain.alias)
-            if spec.retrain.roll_out is not None:
-                read_roll_out(spec.retrain.roll_out)
-        if spec.roll_back is not None:
-            check_model(spec.roll_back.model)
-            check_alias(spec.roll_back.alias)
+    def _check(self, name: str, spec: MonitorSpec) -> tuple[Cadence, tuple[str, ...]]:
+        """Return when the monitor looks and what it will do.
+
+        Raises:
+            OrchestratorError: anything could only fail when it is due; every fault is named.
+        """
+        faults, cadence = Faults(), None
+        with faults.collected():
+            _check_name(name)
+        with faults.collected():
+            cadence = _cadence(spec)
+            check_cadence(faults, spec, cadence, datetime.now(UTC))
+        waits_for = check_data(faults, self._settings, spec)
+        check_actions(faults, self._settings, self._database, spec)
+        faults.refuse(f"Monitor {name[:80]!r} cannot be set")
+        if cadence is None:
+            raise AssertionError("a cadence that cannot be is a fault")
+        plan = plan_of(spec, cadence.describe(), waits_for=waits_for, notices=faults.notices)
+        return cadence, plan
 
     def _switched(self, name: str, actor: str, *, dry_run: bool, is_paused: bool) -> MonitorChanged:
         monitor = self._store.get(name)

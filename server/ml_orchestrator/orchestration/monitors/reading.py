@@ -10,19 +10,26 @@ from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
-from ml_orchestrator.datasets.kinds import normalise
+from ml_orchestrator.datasets.kinds import column_kind, normalise
 from ml_orchestrator.datasets.paths import resolve_allowed
-from ml_orchestrator.datasets.sources import BUILTIN_PREFIX, Dataset, load_dataset
+from ml_orchestrator.datasets.sources import (
+    BUILTIN_PREFIX,
+    Dataset,
+    file_size_bytes,
+    load_dataset,
+    load_head,
+)
 from ml_orchestrator.errors import InvalidInputError, NotFoundError, PathNotAllowedError
-from ml_orchestrator.health.monitors.models import SERVING_PREFIX, MonitorSpec
+from ml_orchestrator.health.monitors.models import MonitorSpec
+from ml_orchestrator.health.monitors.watches import SERVING_PREFIX, WILD, is_log, is_pattern
 from ml_orchestrator.registry.names import check_model
 from ml_orchestrator.serving.log_files import OwnColumns, log_files, log_folder
 from ml_orchestrator.settings import Settings
 
-__all__ = ["Data", "Nothing", "check_watch", "is_pattern", "read_new"]
+__all__ = ["Data", "Nothing", "check_times", "check_watch", "peek", "read_new"]
 
 MOST_FILES = 50  # of a pattern, in one look
-_WILD = frozenset("*?[")
+PEEKED_ROWS = 10_000  # of what is too large to be read whole
 _File: TypeAlias = tuple[int, str, int, Path]  # when it was written (ns), name, bytes
 
 
@@ -43,11 +50,6 @@ class Nothing:
     reason: str
 
 
-def is_pattern(watch: str) -> bool:
-    """Whether a source names files by a pattern."""
-    return not watch.startswith((BUILTIN_PREFIX, SERVING_PREFIX)) and not _WILD.isdisjoint(watch)
-
-
 def check_watch(settings: Settings, spec: MonitorSpec) -> str | None:
     """Return why there is nothing to look at yet; None if there is.
 
@@ -55,7 +57,7 @@ def check_watch(settings: Settings, spec: MonitorSpec) -> str | None:
         InvalidInputError: it could never be looked at.
         PathNotAllowedError: it leaves the allowed roots.
     """
-    if spec.watch.startswith(SERVING_PREFIX):
+    if is_log(spec.watch):
         model = check_model(spec.watch.removeprefix(SERVING_PREFIX))
         if spec.column_types or spec.time_column is not None:
             raise InvalidInputError(
@@ -69,16 +71,54 @@ def check_watch(settings: Settings, spec: MonitorSpec) -> str | None:
         )
     if is_pattern(spec.watch):
         return None if _matches(settings, spec.watch) else f"No file matches {spec.watch!r} yet."
+    if spec.watch.startswith(BUILTIN_PREFIX):
+        return None
     try:
-        if spec.watch.startswith(BUILTIN_PREFIX):
-            _load(settings, spec, spec.watch)
-        else:
-            resolve_allowed(spec.watch, settings.roots)
+        resolve_allowed(spec.watch, settings.roots)
     except NotFoundError as error:
-        if spec.watch.startswith(BUILTIN_PREFIX):
-            raise
         return str(error)
     return None
+
+
+def peek(settings: Settings, spec: MonitorSpec) -> pl.DataFrame | None:
+    """Return what a look would read now, or the newest part of it; None if there is nothing yet.
+
+    A file that is larger than what is read whole shows its first 10,000 rows.
+
+    Raises:
+        OrchestratorError: it is there and cannot be read; the message says why.
+    """
+    if is_log(spec.watch):
+        files = log_files(log_folder(settings.home, spec.watch.removeprefix(SERVING_PREFIX)))
+        return normalise(pl.read_parquet(files[-1].path)) if files else None
+    if is_pattern(spec.watch):
+        found = _matches(settings, spec.watch)
+        return _peeked(settings, spec, str(found[-1][-1])) if found else None
+    try:
+        return _peeked(settings, spec, spec.watch)
+    except NotFoundError:
+        if spec.watch.startswith(BUILTIN_PREFIX):
+            raise
+        return None
+
+
+def check_times(frame: pl.DataFrame, name: str, source: str) -> None:
+    """Refuse a time column that puts no rows in order.
+
+    Raises:
+        InvalidInputError: the source has no such column, or it holds no dates, times or numbers.
+    """
+    if name not in frame.columns:
+        raise InvalidInputError(
+            f"{source!r} has no time column {name!r}; it has {', '.join(frame.columns[:30])}."
+        )
+    column = frame[name]
+    if column_kind(column) not in ("numeric", "temporal"):
+        shown = next(iter(column.drop_nulls().head(1)), None)
+        raise InvalidInputError(
+            f"Time column {name!r} of {source!r} holds {column.dtype}, such as {shown!r}; dates, "
+            "times or numbers are needed. Write dates as 2026-01-31 or 2026-01-31T12:00:00."
+        )
 
 
 def read_new(settings: Settings, spec: MonitorSpec, seen: Mapping[str, Any]) -> Data | Nothing:
@@ -90,7 +130,7 @@ def read_new(settings: Settings, spec: MonitorSpec, seen: Mapping[str, Any]) -> 
     Raises:
         OrchestratorError: it cannot be read; the message says why.
     """
-    if spec.watch.startswith(SERVING_PREFIX):
+    if is_log(spec.watch):
         found = _of_log(settings, spec, seen)
     elif is_pattern(spec.watch):
         found = _of_pattern(settings, spec, seen)
@@ -100,11 +140,7 @@ def read_new(settings: Settings, spec: MonitorSpec, seen: Mapping[str, Any]) -> 
         return found
     frame = found.frame
     if spec.time_column is not None:
-        if spec.time_column not in frame.columns:
-            raise InvalidInputError(
-                f"{spec.watch!r} has no column {spec.time_column!r}; it has "
-                f"{', '.join(frame.columns[:30])}."
-            )
+        check_times(frame, spec.time_column, spec.watch)
         frame = frame.sort(spec.time_column, nulls_last=False)
     return Data(frame.tail(spec.rows), found.seen, found.notices)
 
@@ -167,6 +203,15 @@ def _of_log(settings: Settings, spec: MonitorSpec, seen: Mapping[str, Any]) -> D
     return Data(normalise(frame), {"served_us": new[-1].last_us})
 
 
+def _peeked(settings: Settings, spec: MonitorSpec, source: str) -> pl.DataFrame:
+    if file_size_bytes(source, roots=settings.roots) <= settings.max_data_bytes:
+        return _load(settings, spec, source).frame
+    head = load_head(
+        source, roots=settings.roots, n_rows=PEEKED_ROWS, column_types=spec.column_types
+    )
+    return head.frame
+
+
 def _load(settings: Settings, spec: MonitorSpec, source: str) -> Dataset:
     return load_dataset(
         source,
@@ -195,7 +240,7 @@ def _matches(settings: Settings, pattern: str) -> list[_File]:
 def _check_folder(settings: Settings, pattern: str) -> None:
     """Refuse a pattern outside the roots, whether or not anything there matches it."""
     parts = Path(pattern).parts[:-1]
-    fixed = Path(*itertools.takewhile(_WILD.isdisjoint, parts))
+    fixed = Path(*itertools.takewhile(WILD.isdisjoint, parts))
     roots = [root.resolve() for root in settings.roots]
     folder = (roots[0] / fixed).resolve()
     if not any(folder.is_relative_to(root) for root in roots):

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_orchestrator.errors import OrchestratorError, UnavailableError
-from ml_orchestrator.health.monitors.models import SERVING_PREFIX, MonitorSpec
+from ml_orchestrator.health.monitors.models import MonitorSpec
+from ml_orchestrator.health.monitors.watches import is_one_table
 from ml_orchestrator.health.options import BASELINE_PREFIX
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.desk import open_registry
 from ml_orchestrator.orchestration.monitors.opening import open_monitors
-from ml_orchestrator.orchestration.monitors.reading import is_pattern
 from ml_orchestrator.orchestration.monitors.telling import AlertTeller
 from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
 from ml_orchestrator.orchestration.workflows import ROLL_OUT
@@ -34,7 +34,7 @@ def retraining_of(spec: MonitorSpec, *, alert_id: str) -> tuple[str, dict[str, A
         "roll_out": wanted.roll_out,
         "roll_out_alias": wanted.alias,
     }
-    if not is_pattern(spec.watch) and not spec.watch.startswith(SERVING_PREFIX):
+    if is_one_table(spec.watch):
         params.setdefault("source", spec.watch)
     is_data_set = spec.reference is not None and not spec.reference.startswith(BASELINE_PREFIX)
     if wanted.workflow == "drift-retrain" and is_data_set:

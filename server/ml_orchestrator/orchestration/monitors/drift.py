@@ -1,0 +1,235 @@
+"""New data compared with a monitor's reference, by fixed limits or by calibrated ones."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ml_orchestrator.datasets.sources import columns_as_arrays
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.monitors.calibration import (
+    Limits,
+    When,
+    chunk_size,
+    excess,
+    limits_of,
+)
+from ml_orchestrator.health.monitors.models import DriftWatch, MonitorSpec
+from ml_orchestrator.health.monitors.stretches import LEAST_STRETCHES, stretch_of
+from ml_orchestrator.health.monitors.watches import is_log
+from ml_orchestrator.health.report import check_drift
+from ml_orchestrator.orchestration.monitors.findings import Judgement
+from ml_orchestrator.orchestration.monitors.references import References
+from ml_orchestrator.orchestration.samples import Side
+from ml_orchestrator.serving.log_files import OwnColumns
+
+__all__ = ["compared_columns", "is_empty", "judge_drift"]
+
+MOST_NAMED = 5
+MOST_KEPT = 4  # kinds of looks, by size and time of day, whose limits are kept
+
+
+def judge_drift(
+    found: Judgement,
+    references: References,
+    spec: MonitorSpec,
+    watch: DriftWatch,
+    frame: pl.DataFrame,
+    known_limits: Mapping[str, Any],
+) -> None:
+    """Add what drift new data show, and the limits that were calibrated.
+
+    Raises:
+        OrchestratorError: the reference cannot be read, or nothing can be compared.
+    """
+    before = references.side(str(spec.reference))
+    current = columns_as_arrays(frame)
+    names = compared_columns(spec, watch, before, current)
+    gone = [name for name in names if name not in current]
+    empty = [name for name in names if name in current and is_empty(current[name])]
+    found.findings += [f"Column {name!r} is gone." for name in gone]
+    found.findings += [f"Column {name!r} has no value any more." for name in empty]
+    found.n_checks += 1
+    left = [name for name in names if name not in {*gone, *empty}]
+    if not left:
+        return
+    if watch.limits == "fixed":
+        report = check_drift(
+            before.columns,
+            current,
+            tests=watch.test,
+            alpha=watch.alpha,
+            correction=watch.correction,
+            share_threshold=watch.share_threshold,
+            columns=left,
+        )
+        drifted = [column.summary for column in report.columns if column.is_drifted]
+        if report.is_drifted:
+            found.findings += [report.summary, *drifted[:MOST_NAMED]]
+        else:
+            found.remarks.append(report.summary)
+        return
+    when = _when(spec, before, frame, current)
+    limits = _limits(
+        references, spec, watch, left, n_rows=frame.height, when=when, known=known_limits
+    )
+    found.limits = limits
+    calibrated = Limits.model_validate(limits["limits"])
+    found.remarks += _of_cycles(calibrated, when)
+    shares = excess(before.columns, current, calibrated)
+    beyond = {name: share for name, share in shares.items() if share > 1}
+    found.findings += [_beyond(name, beyond[name]) for name in sorted(beyond, key=beyond.get)[::-1]]  # type: ignore[arg-type]
+    if not beyond:
+        worst = max(shares, key=shares.__getitem__)
+        found.remarks.append(
+            f"No column of {len(shares)} drifted; nearest to its limit is {worst!r}, at "
+            f"{max(shares[worst], 0):.0%}."
+        )
+
+
+def compared_columns(
+    spec: MonitorSpec, watch: DriftWatch, before: Side, current: Mapping[str, Any] | None
+) -> Sequence[str]:
+    """Return the columns to compare: those named, else the reference's.
+
+    Args:
+        spec: what is watched.
+        watch: how it is compared.
+        before: the reference.
+        current: columns of the new data; None if there are none yet.
+
+    Raises:
+        InvalidInputError: the reference lacks a column, or there is none in common.
+    """
+    if watch.columns is not None:
+        if unknown := [name for name in watch.columns if name not in before.columns]:
+            raise InvalidInputError(
+                f"The reference has no column {', '.join(map(repr, unknown))}; it has "
+                f"{', '.join(before.columns)}."
+            )
+        return watch.columns
+    names = [
+        name
+        for name, column in before.columns.items()
+        if name != spec.time_column and not is_empty(column)
+    ]
+    if is_log(spec.watch) and current is not None:  # a log has no target, and a reference has one
+        own = OwnColumns.among(current)
+        names = [name for name in names if name in current and name != own.served_at]
+    if not names:
+        raise InvalidInputError(
+            f"{spec.watch!r} and its reference have no column in common; the reference has "
+            f"{', '.join(before.columns)}."
+        )
+    return names
+
+
+def is_empty(column: Any) -> bool:
+    """Whether a column has no value at all."""
+    if not isinstance(column, np.ndarray):
+        return False  # a prepared sample has values
+    if column.dtype.kind == "f":
+        return not np.isfinite(column).any()
+    return column.dtype == object and all(value is None for value in column.tolist())
+
+
+def _when(
+    spec: MonitorSpec, before: Side, frame: pl.DataFrame, current: Mapping[str, NDArray[Any]]
+) -> When | None:
+    """Return when the rows of both were; None where that is not known."""
+    name = spec.time_column
+    if name is None and is_log(spec.watch):
+        name = OwnColumns.among(current).served_at
+    times = None if name is None else before.rows.get(name)
+    if times is None or name is None or name not in current:
+        return None
+    if times.dtype.kind not in "iuf" or current[name].dtype.kind not in "iuf":
+        return None
+    look = stretch_of(current[name], is_time=frame[name].dtype.is_temporal())
+    return None if look is None else When(times, look)
+
+
+def _of_cycles(limits: Limits, when: When | None) -> list[str]:
+    """Return what to know of limits that know cycles by few stretches, or not at all."""
+    if when is None or not limits.n_resamples:
+        return []
+    if not limits.n_stretches:
+        return [
+            f"The reference has not {LEAST_STRETCHES} stretches as long as this look, with as many "
+            "rows: what recurs by the day or the week is not known to its limits."
+        ]
+    if (by_chance := 1 / (limits.n_stretches + 1)) <= limits.rate:
+        return []
+    return [
+        f"Limits are from {limits.n_stretches} stretches of the reference: data with cycles may be "
+        f"beyond in {by_chance:.1%} of looks, not {limits.rate:.1%}."
+    ]
+
+
+def _limits(
+    references: References,
+    spec: MonitorSpec,
+    watch: DriftWatch,
+    names: Sequence[str],
+    *,
+    n_rows: int,
+    when: When | None,
+    known: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return limits for looks of this size: those known, or calibrated now.
+
+    Those of other sizes stay with them, the newest few, for looks that are now larger, now smaller.
+    """
+    reference = str(spec.reference)
+    before = references.side(reference)
+    size = chunk_size(n_rows, min(len(before.rows[name]) for name in names))
+    content = _content(references, reference, names, before.rows, known.get("content", {}))
+    stretch = None if when is None else asdict(when.look)
+    asked = [reference, list(names), watch.test, spec.rate, size, content["digest"], stretch]
+    key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    kept = {**known.get("others", {})}
+    if known:
+        kept[known["key"]] = known["limits"]
+    limits = kept.pop(key, None)
+    if limits is None:
+        found = limits_of(
+            before.rows, size, columns=names, rate=spec.rate, test=watch.test, when=when
+        )
+        limits = found.model_dump(mode="json")
+    others = dict(list(kept.items())[1 - MOST_KEPT :])
+    return {"key": key, "limits": limits, "others": others, "content": content}
+
+
+def _content(
+    references: References,
+    reference: str,
+    names: Sequence[str],
+    rows: Mapping[str, NDArray[Any]],
+    known: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the digest of what chunks are drawn from; that of an unchanged file is known."""
+    identity = references.identity(reference)
+    asked = None if identity is None else [*identity, list(names)]
+    if asked is not None and known.get("of") == asked:
+        return dict(known)
+    return {"of": asked, "digest": _digest(rows, names)}
+
+
+def _digest(rows: Mapping[str, NDArray[Any]], names: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for name in names:
+        values = rows[name]
+        is_text = values.dtype == object
+        digest.update(repr(values.tolist()).encode() if is_text else values.tobytes())
+    return digest.hexdigest()
+
+
+def _beyond(name: str, share: float) -> str:
+    if not np.isfinite(share):
+        return f"Column {name!r} drifted; chunks of the reference show no such thing at all."
+    return f"Column {name!r} drifted: {share:.1f} times what chunks of the reference show."
