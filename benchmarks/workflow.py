@@ -2,24 +2,20 @@
 
 Ours is a whole worker, started by a client as a server does it, on SQLite. Beside it bare DBOS,
 which it is built on, with the same file system, two runs at once and a poll of 0.1 s; and Prefect
-3, offline, for the cost of a step. Kills: runs of three steps, while the worker is killed again and
-again at random moments; afterwards each step of each run must be on record, and none may have begun
-once it was.
+3, offline, for the cost of a step. Whether runs survive it when their worker is killed again and
+again is counted by ``workflow_kills.py``.
 """
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,7 +28,6 @@ from dbos import DBOSClient
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.launch import worker_leases
 from ml_orchestrator.orchestration.leases import is_running
-from ml_orchestrator.orchestration.models import RunStatus, StepStatus
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.settings import Settings
 
@@ -264,53 +259,6 @@ def recovery(n_kills: int) -> list[Figure]:
     ]
 
 
-def kills(n_runs: int, n_kills: int) -> list[Figure]:
-    """Return how many runs are lost, and steps done twice, when workers are killed meanwhile."""
-    rng = random.Random(0)
-    with ours() as here:
-        run_ids = [here.start("bench-three", sleep_s=0.05) for _ in range(n_runs)]
-        for _ in range(n_kills):
-            until(lambda: _works_again(here), every_s=LOOK_S)
-            time.sleep(rng.uniform(0.0, 0.3))
-            until(here.kill_worker)
-        here.wait(run_ids)
-        statuses = {run_id: here.client.status(run_id) for run_id in run_ids}
-        lost = sum(status.state != "succeeded" for status in statuses.values())
-        doubled = _begun_after_their_end(steps.read_ledger(here.settings.home), statuses)
-    return [
-        Figure(f"lost across {n_kills} kills", "runs", lost, None, None, None, n_runs),
-        Figure(f"done twice across {n_kills} kills", "steps", doubled, None, None, None, n_runs),
-    ]
-
-
-def _works_again(here: Ours) -> bool:
-    here.client.wake()
-    return here.client.depths()["runs", "running"] > 0 or not any(here.client.depths().values())
-
-
-def _begun_after_their_end(
-    ledger: list[tuple[str, str, str, int]], statuses: dict[str, RunStatus]
-) -> int:
-    """Count steps that began once more although their end was on record."""
-    begun = defaultdict(list)
-    for run_id, step, what, at in ledger:
-        if what == "begin":
-            begun[run_id, step].append(at)
-    return sum(
-        max(begun[run_id, step.name], default=0) > _recorded_ns(step)
-        for run_id, status in statuses.items()
-        for step in status.steps
-    )
-
-
-def _recorded_ns(step: StepStatus) -> float:
-    """Return when the end of a step was recorded; nothing may begin after that (to 1 ms)."""
-    assert step.started_at is not None, step
-    assert step.seconds is not None, step
-    started = datetime.fromisoformat(step.started_at).timestamp()
-    return (started + step.seconds + 0.001) * 1e9
-
-
 def main() -> None:
     """Measure and print."""
     given = arguments(__doc__)
@@ -322,7 +270,6 @@ def main() -> None:
         *start_latency(20 if quick else 200),
         *many(100 if quick else 1_000),
         *recovery(3 if quick else 20),
-        *kills(30 if quick else 1_000, 3 if quick else 100),
     ]
     show(figures, as_json=given.json)
 

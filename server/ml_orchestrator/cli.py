@@ -18,6 +18,7 @@ __all__ = ["main"]
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
+RUN_STATES = ("queued", "running", "succeeded", "failed", "cancelled")
 ENDED_BY_READER = 141  # as a shell says it: 128 and the number of SIGPIPE
 
 
@@ -199,10 +200,15 @@ def _add_deploy(commands: Commands) -> None:
 
 
 def _add_runs(commands: Commands) -> None:
-    acts = _add_acts(commands, "runs", "list, follow, cancel and resume workflow runs")
+    acts = _add_acts(commands, "runs", "list, follow, cancel, resume and remove workflow runs")
     listed = acts.add_parser("list", help="the newest runs")
     listed.add_argument("--limit", type=int, default=20, help="how many (%(default)s)")
     listed.add_argument("--cursor", help="where the page before ended")
+    listed.add_argument("--workflow", metavar="NAME", help="of this one; pipeline:NAME of a file's")
+    listed.add_argument("--state", choices=RUN_STATES, help="in this state")
+    listed.add_argument(
+        "--all", action="store_true", help="looks and scheduled runs that succeeded, too"
+    )
     show = acts.add_parser("show", help="one run's steps, progress and result")
     show.add_argument("--watch", action="store_true", help="follow it to its end")
     show.add_argument(
@@ -212,12 +218,18 @@ def _add_runs(commands: Commands) -> None:
     resume = acts.add_parser(
         "resume", help="let a cancelled or failed run go on; finished steps are not run again"
     )
+    prune = acts.add_parser("prune", help="remove old runs now, as a worker does by itself")
+    prune.add_argument("--older-than", metavar="AGE", help="12h, 90d, 8w (default: the settings')")
+    prune.add_argument(
+        "--keep", type=int, metavar="N", help="of each workflow, the newest (default: the setting)"
+    )
+    prune.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     logs = acts.add_parser("logs", help="what the workers have logged")
     logs.add_argument("run_id", nargs="?", metavar="RUN", help="only of this run")
     logs.add_argument("--follow", action="store_true", help="and what comes, until Ctrl-C")
     for act in (show, cancel, resume):
         act.add_argument("run_id", metavar="RUN", help="its run_id")
-    _add_json(listed, show, cancel, resume)
+    _add_json(listed, show, cancel, resume, prune)
 
 
 def _add_workflow(commands: Commands) -> None:

@@ -1,7 +1,8 @@
-"""Runs of workflows in a terminal: ``ml-orchestrator runs list|show|cancel|resume|logs``."""
+"""Runs of workflows in a terminal: ``ml-orchestrator runs list|show|cancel|resume|prune|logs``."""
 
 import argparse
 import json
+import shlex
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -9,13 +10,24 @@ from pathlib import Path
 from typing import IO
 
 import anyio
+from anyio.to_thread import run_sync
 
 from ml_orchestrator.app import build_services
 from ml_orchestrator.deploying_text import bar, plain
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
 from ml_orchestrator.identity import person
 from ml_orchestrator.orchestration.attempts import first_of
-from ml_orchestrator.orchestration.models import MARKS, RunStatus, StepStatus
+from ml_orchestrator.orchestration.models import (
+    MARKS,
+    MOST_COUNTED,
+    RunList,
+    RunStatus,
+    StepStatus,
+)
+from ml_orchestrator.orchestration.result_text import result_lines
+from ml_orchestrator.orchestration.retention.pruner import prune
+from ml_orchestrator.orchestration.retention.rules import KeepRules, Pruned, read_age
+from ml_orchestrator.orchestration.run_filter import RunFilter
 from ml_orchestrator.services import Services
 from ml_orchestrator.settings import Settings
 
@@ -36,17 +48,41 @@ def run_runs(arguments: argparse.Namespace, settings: Settings) -> int:
 async def _list(services: Services, settings: Settings, given: argparse.Namespace) -> int:
     if not 1 <= given.limit <= MOST_LISTED:
         raise InvalidInputError(f"--limit takes 1 to {MOST_LISTED}; found {given.limit}.")
-    page = await services.workflow.runs(limit=given.limit, cursor=given.cursor)
-    if given.json:
-        print(page.model_dump_json())
-        return 0
-    for run in page.runs:
-        print(f"{run.run_id:<22} {run.state:<10} {run.workflow:<14} {run.created_at}  {run.actor}")
-    if not page.runs:
-        print(f"No runs yet in {settings.home}.")
-    if page.next_cursor:
-        print(f"More: ml-orchestrator runs list --cursor {page.next_cursor}")
+    wanted = RunFilter(given.workflow, given.state, everything=given.all)
+    page = await services.workflow.runs(limit=given.limit, cursor=given.cursor, wanted=wanted)
+    print(page.model_dump_json() if given.json else _page(page, wanted, settings))
     return 0
+
+
+def _page(page: RunList, wanted: RunFilter, settings: Settings) -> str:
+    lines = [_listed(run) for run in page.runs]
+    if not page.runs:
+        such = " such" if wanted.workflow or wanted.state else ""
+        lines.append(f"No{such} runs yet in {settings.home}.")
+    if page.n_left_out:
+        over = "over " if page.n_left_out == MOST_COUNTED else ""
+        lines.append(
+            f"Left out: {over}{page.n_left_out:,} looks of monitors and scheduled runs that "
+            "succeeded; --all shows them."
+        )
+    if page.next_cursor:
+        lines.append(f"More: {' '.join(_asked(wanted))} --cursor {page.next_cursor}")
+    return plain(lines)
+
+
+def _listed(run: RunStatus) -> str:
+    link = f"  resumed as {run.resumed_as}" if run.resumed_as else ""
+    link += f"  resumes {run.resumes}" if run.resumes else ""
+    head = f"{run.run_id:<22} {run.state:<10} {run.workflow:<14}"
+    return f"{head} {run.created_at}  {run.actor}{link}"
+
+
+def _asked(wanted: RunFilter) -> list[str]:
+    """Return the command that lists such runs."""
+    words = ["ml-orchestrator", "runs", "list"]
+    words += ["--workflow", shlex.quote(wanted.workflow)] if wanted.workflow else []
+    words += ["--state", wanted.state] if wanted.state else []
+    return words + (["--all"] if wanted.everything else [])
 
 
 async def _show(services: Services, _: Settings, given: argparse.Namespace) -> int:
@@ -68,6 +104,33 @@ async def _cancel(services: Services, _: Settings, given: argparse.Namespace) ->
     return _told(await services.workflow.cancel(given.run_id, actor=person()), given)
 
 
+async def _prune(_: Services, settings: Settings, given: argparse.Namespace) -> int:
+    if settings.mode == "read-only" and not given.dry_run:
+        raise PermissionDeniedError(
+            "This installation runs read-only; nothing is removed. --dry-run says what would be."
+        )
+    if given.keep is not None and given.keep < 0:
+        raise InvalidInputError(f"--keep takes a number from 0; found {given.keep}.")
+    age_s = None if given.older_than is None else read_age(given.older_than)
+    rules = KeepRules.of(settings).for_all(age_s, given.keep)
+    pruned = await run_sync(lambda: prune(settings, rules, is_trial=given.dry_run))
+    print(pruned.model_dump_json() if given.json else plain(_removed(pruned)))
+    return 0
+
+
+def _removed(pruned: Pruned) -> list[str]:
+    verb = "Would be removed" if pruned.is_dry_run else "Removed"
+    return [
+        f"{verb}: {pruned.n_runs:,} runs and {pruned.n_by_itself:,} looks and scheduled runs, "
+        f"{pruned.size_bytes / 1e6:,.1f} MB of files.",
+        f"  {pruned.n_reduced:,} runs that registered a version: their files; the record stays",
+        f"  {pruned.n_named:,} old runs stay: something unfinished names them",
+        f"  {pruned.n_looks:,} rows of what monitors saw",
+        f"  {pruned.n_folders:,} folders of runs that are not on record",
+        f"  {pruned.n_cached:,} outputs in the cache whose files are gone",
+    ]
+
+
 async def _resume(services: Services, _: Settings, given: argparse.Namespace) -> int:
     return _told(await services.workflow.resume(given.run_id, actor=person()), given)
 
@@ -77,6 +140,7 @@ _ACTS: dict[str, Callable[[Services, Settings, argparse.Namespace], Awaitable[in
     "show": _show,
     "cancel": _cancel,
     "resume": _resume,
+    "prune": _prune,
 }
 
 
@@ -96,15 +160,21 @@ def _head(status: RunStatus) -> str:
 
 
 def _text(status: RunStatus) -> str:
-    lines = [_head(status)]
+    lines = [_head(status), *_links(status)]
     for step in status.steps:
         lines.append(_step(step))
         lines += _of_node(step)
         if status.progress and status.progress.step == step.name:
             lines.append(f"      {bar(status.progress.fraction)} {status.progress.message}")
     lines += [f"  why: {status.error}"] if status.error else []
-    lines += [f"  result: {json.dumps(status.result)}"] if status.result else []
+    lines += ["  result", *result_lines(status.result, " " * 4)] if status.result else []
     return plain(lines)
+
+
+def _links(status: RunStatus) -> list[str]:
+    """Return which attempts come before and after this one."""
+    lines = [f"  goes on from {status.resumes}, which failed"] if status.resumes else []
+    return lines + ([f"  was resumed as {status.resumed_as}"] if status.resumed_as else [])
 
 
 def _of_node(step: StepStatus) -> list[str]:

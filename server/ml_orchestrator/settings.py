@@ -141,6 +141,32 @@ class Settings(BaseModel):
         float,
         Field(gt=0, le=3_650, description="Events are kept so long, and until they are handled."),
     ] = 7.0
+    runs_keep_days: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=3_650,
+            description="Finished runs are kept so long, with their files; a run that registered "
+            "a version keeps its record.",
+        ),
+    ] = 90.0
+    scheduled_keep_days: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=3_650,
+            description="The same for looks of monitors and for runs that a schedule started.",
+        ),
+    ] = 30.0
+    runs_keep_least: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10_000,
+            description="So many runs of each workflow are kept however old they are, the newest; "
+            "and so many looks of each monitor.",
+        ),
+    ] = 20
     worker_idle_s: Annotated[
         float, Field(ge=1, le=86_400, description="A worker without work exits after this, in s.")
     ] = 300.0

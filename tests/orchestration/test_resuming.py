@@ -32,7 +32,8 @@ def test_a_failed_run_goes_on_with_the_step_that_failed(shared: Bench, tmp_path:
     assert [step.state for step in mended.steps] == ["succeeded"] * 3
     assert len(shared.entries("double")) == n_doubled
     assert [entry["run_id"] for entry in shared.entries("mending")] == [run_id] * 3
-    assert shared.client.status(run_id) == failed
+    linked = failed.model_copy(update={"resumed_as": unmended.run_id})
+    assert shared.client.status(run_id) == linked
     with pytest.raises(ConflictError, match=rf"resumed before, as {run_id}\.2"):
         shared.client.resume(run_id)
     with pytest.raises(ConflictError, match="needs no resuming: it is succeeded"):
@@ -88,7 +89,8 @@ def test_a_terminal_lists_shows_cancels_and_resumes_runs(
     assert failed.splitlines()[4:] == ["  why: Not mended yet."]
     assert resumed["run_id"] == f"{run_id}.2"
     assert "succeeded  (by tester)" in watched
-    assert '"answer": 13' in watched
+    assert watched.splitlines()[1] == f"  goes on from {run_id}, which failed"
+    assert watched.splitlines()[-1].split() == ["answer", "13"]
     assert listed[0].split()[:3] == [f"{run_id}.2", "succeeded", "tiny-mended"]
     assert "More: ml-orchestrator runs list --cursor" in listed[-1]
     assert "cannot be cancelled: it has failed" in refused

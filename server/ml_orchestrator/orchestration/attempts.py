@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["attempt_of", "first_of", "next_of"]
+__all__ = ["attempt_of", "before_of", "first_of", "next_of"]
 
 _ATTEMPT = re.compile(r"\.(\d+)$")
 
@@ -23,6 +23,16 @@ def next_of(run_id: str) -> str:
     ('run-1.2', 'run-1.3')
     """
     return f"{first_of(run_id)}.{attempt_of(run_id) + 1}"
+
+
+def before_of(run_id: str) -> str | None:
+    """Return the id of the attempt before this one; None for the first.
+
+    >>> before_of("run-1"), before_of("run-1.2"), before_of("run-1.3")
+    (None, 'run-1', 'run-1.2')
+    """
+    number = attempt_of(run_id)
+    return {1: None, 2: first_of(run_id)}.get(number, f"{first_of(run_id)}.{number - 1}")
 
 
 def attempt_of(run_id: str) -> int:

@@ -10,6 +10,7 @@ from ml_orchestrator.records import Record
 
 __all__ = [
     "MARKS",
+    "MOST_COUNTED",
     "AttemptStatus",
     "NodeStatus",
     "PipelineStatus",
@@ -20,6 +21,8 @@ __all__ = [
     "StepState",
     "StepStatus",
 ]
+
+MOST_COUNTED = 10_000  # runs that are left out of a list
 
 RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 StepState = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
@@ -126,6 +129,12 @@ class RunStatus(Record):
         Field(description="What its steps returned, once it has succeeded; null in a list."),
     ] = None
     error: Annotated[str | None, Field(description="Why the run failed.")] = None
+    resumes: Annotated[
+        str | None, Field(description="The failed attempt that this one goes on from.")
+    ] = None
+    resumed_as: Annotated[
+        str | None, Field(description="The attempt that went on where this one failed.")
+    ] = None
     pipeline: Annotated[PipelineStatus | None, Field(description="Of a pipeline's run.")] = None
 
     @property
@@ -148,3 +157,11 @@ class RunList(Record):
     next_cursor: Annotated[
         str | None, Field(description="Pass it as cursor for the next page; null on the last.")
     ] = None
+    n_left_out: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Looks of monitors and scheduled runs that succeeded, as new as these; "
+            "10,000 stands for more.",
+        ),
+    ] = 0

@@ -3,9 +3,9 @@
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from ml_orchestrator.orchestration.models import RunProgress
 from ml_orchestrator.storage.engine import Database, timestamp
@@ -63,6 +63,11 @@ class ProgressStore:
             )
             for row in rows
         ]
+
+    def forget(self, run_ids: Sequence[str]) -> None:
+        """Remove all reports of runs."""
+        gone = delete(table).where(table.c.run_id.in_(run_ids))
+        self._database.write(lambda connection: connection.execute(gone))
 
 
 class Reporter:

@@ -17,6 +17,7 @@ from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.versions import foreign_version
 
 __all__ = [
+    "STATES",
     "RunRow",
     "brief_status",
     "carried_over",
@@ -24,7 +25,7 @@ __all__ = [
     "run_status",
 ]
 
-_STATES: dict[str, RunState] = {
+STATES: dict[str, RunState] = {
     "ENQUEUED": "queued",
     "DELAYED": "queued",
     "PENDING": "running",
@@ -66,7 +67,7 @@ def plan_of(row: RunRow) -> dict[str, Any]:
 
 def run_status(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
     """Return the status of a run from its row and those of its finished steps."""
-    plan, state = plan_of(row), _STATES[row.status]
+    plan, state = plan_of(row), STATES[row.status]
     shown = {"output": None} if state == "succeeded" and "pipeline" not in plan else {}
     steps = [step.model_copy(update=shown) for step in _all_steps(row, plan, state, recorded)]
     return brief_status(row, recorded).model_copy(
@@ -92,7 +93,7 @@ def carried_over(
 
 def brief_status(row: RunRow, recorded: Sequence[Mapping[str, Any]]) -> RunStatus:
     """Return the status of a run without its steps and its result."""
-    plan, state = plan_of(row), _STATES[row.status]
+    plan, state = plan_of(row), STATES[row.status]
     changes = [row.updated_at, *(info["completed_at_epoch_ms"] for info in recorded)]
     error = _error(row.error) if state == "failed" else None
     if state not in ("failed", "succeeded"):

@@ -26,6 +26,7 @@ from ml_orchestrator.orchestration.leases import Leases, kill
 from ml_orchestrator.orchestration.pipelines.performing import Performer
 from ml_orchestrator.orchestration.progress import ProgressStore, Reporter
 from ml_orchestrator.orchestration.reactions import open_bus
+from ml_orchestrator.orchestration.retention.pruner import Pruner
 from ml_orchestrator.orchestration.run_news import RunNews
 from ml_orchestrator.orchestration.schedules.sweeping import Sweeper
 from ml_orchestrator.orchestration.steps import STEPS
@@ -117,7 +118,9 @@ def _work(settings: Settings, leases: Leases) -> None:
     for name in dead:
         leases.forget(name)
     client = Door(lambda: RunClient(settings), is_light=True)
-    _stay_until_idle(settings.worker_idle_s, tenure, Sweeper(settings, database, client=client))
+    sweeper, pruner = Sweeper(settings, database, client=client), Pruner(settings, database)
+    _stay_until_idle(settings.worker_idle_s, tenure, sweeper, pruner)
+    pruner.close()
     ended.set()
     engine.shut_down()
     bus.close()
@@ -181,11 +184,12 @@ def _warm(workflow: str) -> None:
                 STEPS[node.step].load()
 
 
-def _stay_until_idle(idle_s: float, tenure: Tenure, sweeper: Sweeper) -> None:
+def _stay_until_idle(idle_s: float, tenure: Tenure, sweeper: Sweeper, pruner: Pruner) -> None:
     busy_at, poll_s = time.monotonic(), 0.0
     while True:
         if sweeper.sweep() or engine.has_work():
             busy_at = time.monotonic()
+        pruner.sweep()
         idle_for = time.monotonic() - busy_at
         if idle_for >= idle_s and not sweeper.is_wanted() and _may_leave(tenure, sweeper):
             return

@@ -15,6 +15,7 @@ from ml_orchestrator.orchestration.attempts import first_of
 from ml_orchestrator.orchestration.events.kinds import RunCancelled
 from ml_orchestrator.orchestration.events.publishing import Publish, nobody
 from ml_orchestrator.orchestration.models import RunList, RunProgress, RunStatus, StepStatus
+from ml_orchestrator.orchestration.run_filter import ASKED_FOR, RunFilter
 from ml_orchestrator.orchestration.steps._base import STOP_FILE, run_folder
 from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
@@ -241,9 +242,13 @@ class WorkflowOrchestrator:
         _log.info("Run %s was asked by %s to end with the best so far", run_id, actor)
         return status
 
-    async def runs(self, *, limit: int = 20, cursor: str | None = None) -> RunList:
-        """Return one page of runs, newest first."""
-        return await run_sync(lambda: self._client().runs(limit=limit, cursor=cursor))
+    async def runs(
+        self, *, limit: int = 20, cursor: str | None = None, wanted: RunFilter = ASKED_FOR
+    ) -> RunList:
+        """Return one page of runs, newest first; those that the clock started only if wanted."""
+        return await run_sync(
+            lambda: self._client().runs(limit=limit, cursor=cursor, wanted=wanted)
+        )
 
     async def pictures(self, run_id: str) -> list[bytes]:
         """Return the plots of a run as PNG, in the order of their names; none is fine.

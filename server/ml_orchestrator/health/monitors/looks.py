@@ -1,6 +1,7 @@
 """Looks of monitors in the state database; the newest of each monitor are kept."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
@@ -8,7 +9,15 @@ from sqlalchemy import Connection, Row, delete, func, insert, select
 from ml_orchestrator.health.monitors.models import MAX_TEXT, Look
 from ml_orchestrator.storage.schema import monitor_looks
 
-__all__ = ["add_look", "forget_looks", "is_recorded", "last_looks", "looks_of"]
+__all__ = [
+    "add_look",
+    "forget_looks",
+    "forget_these_looks",
+    "is_recorded",
+    "last_looks",
+    "looks_of",
+    "old_looks",
+]
 
 KEPT_LOOKS = 500  # of each monitor
 
@@ -52,6 +61,27 @@ def last_looks(connection: Connection) -> dict[str, Look]:
 def forget_looks(connection: Connection, monitor: str) -> None:
     """Remove every look of a monitor."""
     connection.execute(delete(monitor_looks).where(monitor_looks.c.monitor == monitor))
+
+
+def old_looks(connection: Connection, limit: str, *, keep: int, at_most: int | None) -> list[int]:
+    """Return the numbers of looks before ``limit``, but for the newest ``keep`` of each monitor.
+
+    Args:
+        connection: inside a transaction.
+        limit: ISO 8601 UTC with microseconds.
+        keep: how many stay however old they are.
+        at_most: how many are returned, the oldest; None for all.
+    """
+    table = monitor_looks
+    rank = func.row_number().over(partition_by=table.c.monitor, order_by=table.c.seq.desc())
+    ranked = select(table.c.seq, table.c.at, rank.label("rank")).subquery()
+    query = select(ranked.c.seq).where(ranked.c.rank > keep, ranked.c.at < limit)
+    return list(connection.execute(query.order_by(ranked.c.seq).limit(at_most)).scalars())
+
+
+def forget_these_looks(connection: Connection, numbers: Sequence[int]) -> None:
+    """Remove looks by their numbers."""
+    connection.execute(delete(monitor_looks).where(monitor_looks.c.seq.in_(numbers)))
 
 
 def _forget_old(connection: Connection, monitor: str) -> None:

@@ -1,7 +1,5 @@
 """The client of the workflow database: starts, reads, cancels and resumes runs."""
 
-import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dbos import EnqueueOptions, SetWorkflowID, WorkflowStatus
@@ -10,7 +8,6 @@ from sqlalchemy.exc import IntegrityError
 
 from ml_orchestrator.errors import (
     ConflictError,
-    InvalidInputError,
     NotFoundError,
     QuotaExceededError,
 )
@@ -24,13 +21,15 @@ from ml_orchestrator.orchestration._dbos.database import (
     prepare,
     typed,
 )
-from ml_orchestrator.orchestration.attempts import first_of, next_of
+from ml_orchestrator.orchestration._dbos.listing import find_runs
+from ml_orchestrator.orchestration.attempts import before_of, first_of, next_of
 from ml_orchestrator.orchestration.bell import ring
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.models import RunList, RunStatus
-from ml_orchestrator.orchestration.moments import time_of
 from ml_orchestrator.orchestration.pipelines.approving import PipelineApprovals
 from ml_orchestrator.orchestration.pipelines.models import APPROVAL
+from ml_orchestrator.orchestration.retention.folders import held, refuse_given_up
+from ml_orchestrator.orchestration.run_filter import EVERY_RUN, RunFilter
 from ml_orchestrator.orchestration.statuses import (
     brief_status,
     carried_over,
@@ -48,6 +47,7 @@ if TYPE_CHECKING:  # opened where a pipeline is wanted
 
 __all__ = ["RunClient"]
 
+_DIFFERING = frozenset({"requested_at", "version", "is_scheduled"})
 MOST_QUEUED = 10_000  # of one queue; what is beyond would wait for days
 
 
@@ -108,8 +108,12 @@ class RunClient:
         return self._enqueued(run_id, plan, workflow.queue)
 
     @typed
-    def start_pipeline(self, run_id: str, planned: "Planned", *, actor: str) -> RunStatus:
+    def start_pipeline(
+        self, run_id: str, planned: "Planned", *, actor: str, is_scheduled: bool = False
+    ) -> RunStatus:
         """Enqueue the run of a pipeline, or return the run that this id already names.
+
+        ``is_scheduled`` notes that the clock started it.
 
         Raises:
             ConflictError: the id names a run of something else.
@@ -122,6 +126,7 @@ class RunClient:
             "steps": planned.order,
             "requested_at": timestamp(),
             "pipeline": planned.stored(),
+            **({"is_scheduled": True} if is_scheduled else {}),
         }
         return self._enqueued(run_id, plan, PIPELINES)
 
@@ -138,8 +143,7 @@ class RunClient:
         self._client.enqueue(options, plan)
         ring(self._settings.home)
         found = self._row(run_id)
-        unlike = {name: plan[name] for name in ("requested_at", "version") if name in plan}
-        if plan_of(found) | unlike != plan:
+        if _asked_for(plan_of(found)) != _asked_for(plan):
             raise ConflictError(
                 f"The idempotency key of run {run_id} was used before with other parameters. "
                 "Send the same ones to repeat the request, or a new key for a new run."
@@ -211,9 +215,14 @@ class RunClient:
 
         Raises:
             NotFoundError: there is no such run.
-            ConflictError: it goes on or has succeeded, it has a later attempt, or another tool
-                stops and resumes it.
+            ConflictError: it goes on or has succeeded, it has a later attempt, it is being
+                removed, or another tool stops and resumes it.
         """
+        with held(self._settings.home):  # else it could be removed as it begins to go on
+            refuse_given_up(self._settings.home, run_id)
+            return self._resumed(run_id)
+
+    def _resumed(self, run_id: str) -> RunStatus:
         row = self._row(run_id)
         plan = plan_of(row)
         _refuse_to_cut(plan, run_id)
@@ -251,24 +260,18 @@ class RunClient:
         return self.status(following)
 
     @typed
-    def runs(self, *, limit: int, cursor: str | None) -> RunList:
+    def runs(self, *, limit: int, cursor: str | None, wanted: RunFilter = EVERY_RUN) -> RunList:
         """Return one page of runs, newest first and in brief; new runs shift nothing.
 
         Raises:
             InvalidInputError: ``cursor`` was not made by this method.
         """
-        until, seen = _parse(cursor) if cursor else (None, 0)
-        rows = self._client.list_workflows(
-            name=WORKFLOW,
-            end_time=time_of(until) if until else None,
-            sort_desc=True,
-            limit=limit + 1,
-            offset=seen,
+        has_own_queues = self._settings.workflows_url.startswith("sqlite")
+        page = find_runs(
+            self._client, wanted, limit=limit, cursor=cursor, has_own_queues=has_own_queues
         )
-        page = rows[:limit]
-        runs = sorted(map(self._brief, page), key=_creation, reverse=True)
-        is_last = len(rows) <= limit
-        return RunList(runs=runs, next_cursor=None if is_last else _cursor(page, until, seen))
+        runs = sorted(map(self._brief, page.rows), key=_creation, reverse=True)
+        return RunList(runs=runs, next_cursor=page.next_cursor, n_left_out=page.n_left_out)
 
     def _row(self, run_id: str) -> WorkflowStatus:
         rows = self._client.list_workflows(workflow_ids=[run_id], name=WORKFLOW)
@@ -282,15 +285,27 @@ class RunClient:
 
     def _status(self, row: WorkflowStatus) -> RunStatus:
         steps = self._client.list_workflow_steps(row.workflow_id)
-        return run_status(row, steps)
+        return self._linked(run_status(row, steps))
 
     def _brief(self, row: WorkflowStatus) -> RunStatus:
         steps = self._client.list_workflow_steps(row.workflow_id, load_output=False)
-        return brief_status(row, steps)
+        return self._linked(brief_status(row, steps))
+
+    def _linked(self, status: RunStatus) -> RunStatus:
+        """Return a status that names the attempts before and after, where there are such."""
+        before, after = before_of(status.run_id), next_of(status.run_id)
+        has_after = status.state == "failed" and self.has(after)
+        links = {"resumes": before, "resumed_as": after if has_after else None}
+        return status.model_copy(update=links) if any(links.values()) else status
 
 
 def _queue_of(plan: dict[str, Any]) -> str:
     return PIPELINES if "pipeline" in plan else WORKFLOWS[plan["workflow"]].queue
+
+
+def _asked_for(plan: dict[str, Any]) -> dict[str, Any]:
+    """Return a plan without what may differ between two requests for the same."""
+    return {name: value for name, value in plan.items() if name not in _DIFFERING}
 
 
 def _refuse_to_cut(plan: dict[str, Any], run_id: str) -> None:
@@ -320,19 +335,3 @@ def _ask_nobody_more(settings: Settings, plan: dict[str, Any], run_id: str) -> N
 
 def _creation(run: RunStatus) -> str:
     return run.created_at
-
-
-def _cursor(page: Sequence[WorkflowStatus], until: int | None, seen: int) -> str:
-    """Name the oldest moment shown so far (epoch ms) and how many of its runs were shown."""
-    oldest = page[-1].created_at
-    shown = sum(row.created_at == oldest for row in page)
-    return f"{oldest}-{shown + (seen if oldest == until else 0)}"
-
-
-def _parse(cursor: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,14})-(\d{1,9})", cursor)
-    if found is None:
-        raise InvalidInputError(
-            f"{cursor[:80]!r} is not a cursor. Pass next_cursor of an earlier page, or none."
-        )
-    return int(found[1]), int(found[2])

@@ -6,6 +6,7 @@ from typing import Protocol, cast
 
 from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.orchestration.models import RunStatus
+from ml_orchestrator.orchestration.origins import LOOK
 from ml_orchestrator.orchestration.schedules import Due
 from ml_orchestrator.orchestration.schedules.sweeping import ScheduleContext
 
@@ -26,7 +27,7 @@ def start(context: ScheduleContext, due: Due) -> None:
     if (before := _run_before(context, due)) is not None and before.state in ("queued", "running"):
         _log.info("Monitor %s is not looked at: %s is %s", due.key, before.run_id, before.state)
         return
-    context.start(due, "monitor-look", {"monitor": due.key})
+    context.start(due, LOOK, {"monitor": due.key})
 
 
 def _run_before(context: ScheduleContext, due: Due) -> RunStatus | None:

@@ -4,8 +4,9 @@ import hashlib
 import itertools
 import json
 import os
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import BaseModel
 
 from ml_orchestrator import __version__
 from ml_orchestrator.datasets.paths import resolve_allowed
+from ml_orchestrator.orchestration.retention.folders import held
 from ml_orchestrator.orchestration.steps.models import CONTENT
 from ml_orchestrator.settings import Settings
 
@@ -22,6 +24,7 @@ __all__ = ["BUILTIN", "Cached", "StepCache", "is_file_field", "key_of"]
 
 MAX_ENTRIES = 5_000
 PUTS_PER_SWEEP = 100  # so many more than MAX_ENTRIES there may be
+DRAFT_S = 86_400.0  # who has not renamed one by then has died
 BUILTIN = "builtin:"
 
 
@@ -75,15 +78,44 @@ class StepCache:
         self._puts = itertools.count()
 
     def get(self, key: str) -> Cached | None:
-        """Return the output of an equal step, if there is one."""
-        try:
-            entry = json.loads((self._folder / f"{key}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        """Return the output of an equal step, if there is one.
+
+        The run that it is of counts as used now: its files are kept as those of a run of today.
+        """
+        entry = _entry(self._folder / f"{key}.json")
+        if entry is None:
             return None
-        is_whole = isinstance(entry, dict) and {"output", "run_id", "place"} <= set(entry)
-        if not is_whole or not (self._home / "runs" / entry["run_id"] / entry["place"]).is_dir():
-            return None
+        with held(self._home):
+            if not self._place(entry).is_dir():
+                return None
+            os.utime(self._home / "runs" / entry["run_id"])
         return Cached(entry["output"], entry["run_id"])
+
+    def dead(self, gone: Collection[str] = ()) -> list[Path]:
+        """Return the files of outputs that count no more, and what writers that died left.
+
+        Args:
+            gone: runs whose folders count as removed.
+        """
+        return [path for path in self._files() if self._is_dead(path, gone)]
+
+    def _is_dead(self, path: Path, gone: Collection[str]) -> bool:
+        if path.suffix == ".draft":
+            with suppress(FileNotFoundError):
+                return path.stat().st_mtime < time.time() - DRAFT_S
+            return False
+        entry = _entry(path)
+        if entry is None:
+            return True
+        return entry["run_id"] in gone or not self._place(entry).is_dir()
+
+    def _place(self, entry: Mapping[str, Any]) -> Path:
+        return self._home / "runs" / str(entry["run_id"]) / str(entry["place"])
+
+    def _files(self) -> list[Path]:
+        with suppress(FileNotFoundError):
+            return sorted(self._folder.iterdir())
+        return []
 
     def put(self, key: str, output: Any, *, run_id: str, place: str) -> None:
         """Keep an output; the oldest go where there are too many, looked for now and then."""
@@ -104,6 +136,16 @@ class StepCache:
                         found.append((entry.stat().st_mtime, entry.path))
         for _, path in sorted(found)[:-MAX_ENTRIES]:
             Path(path).unlink(missing_ok=True)
+
+
+def _entry(path: Path) -> dict[str, Any] | None:
+    """Return what a file holds; None if it is not there or not whole."""
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    is_whole = isinstance(entry, dict) and {"output", "run_id", "place"} <= set(entry)
+    return entry if is_whole else None
 
 
 def _digest(path: Path) -> str:

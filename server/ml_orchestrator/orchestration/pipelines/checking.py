@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.orchestration.pipelines.contents import ContentCheck
 from ml_orchestrator.orchestration.pipelines.findings import Findings, near
 from ml_orchestrator.orchestration.pipelines.graph import cycle_in, needs_of, references_of
 from ml_orchestrator.orchestration.pipelines.inferring import Inferred
@@ -49,6 +50,7 @@ class _Check:
         self._known = {name for name, step in spec.steps.items() if self._is_usable(step)}
         self._inferred = Inferred(spec, self._known)
         self._inputs = InputCheck(spec, params, roots, self._inferred, self._found)
+        self._contents = ContentCheck(spec, params, roots, self._found)
 
     def run(self) -> Findings:
         """Look at all of it."""
@@ -59,6 +61,7 @@ class _Check:
             self._check_fan_out(name, step)
             if name in self._known:
                 self._inputs.look(name, step)
+                self._contents.look(name, step)
         if cycle := cycle_in(needs_of(self._spec)):
             self._found.fault(f"the steps need each other in a circle: {' -> '.join(cycle)}")
         self._check_outputs()

@@ -21,7 +21,9 @@ KIND = "pipeline"
 
 
 class _Starter(Protocol):
-    def start_pipeline(self, run_id: str, planned: Planned, *, actor: str) -> RunStatus:
+    def start_pipeline(
+        self, run_id: str, planned: Planned, *, actor: str, is_scheduled: bool = False
+    ) -> RunStatus:
         """Queue a run, or return the one of this id."""
         ...
 
@@ -84,7 +86,7 @@ def start_due(context: "ScheduleContext", due: Due) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
     planned = plan_pipeline(content["spec"], content["params"], context.settings)
     starter = cast("_Starter", context.client())
-    starter.start_pipeline(due.run_id, planned, actor=due.owner)
+    starter.start_pipeline(due.run_id, planned, actor=due.owner, is_scheduled=True)
 
 
 def _file(settings: Settings, name: str) -> Path:

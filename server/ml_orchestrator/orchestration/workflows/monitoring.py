@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ml_orchestrator.orchestration.origins import LOOK, LOOKS_QUEUE
 from ml_orchestrator.orchestration.workflows._base import WORKFLOWS, Node, Outputs, Workflow
 from ml_orchestrator.orchestration.workflows.training import (
     CHECK,
@@ -49,13 +50,13 @@ def _version(outputs: Outputs) -> dict[str, Any]:
 
 _HAND_OVER = Node("hand_over", _version)
 
-WORKFLOWS.register("monitor-look")(
+WORKFLOWS.register(LOOK)(
     Workflow(
-        name="monitor-look",
+        name=LOOK,
         description="Let a monitor look once, and do what its alerts owe.",
         params=LookParams,
         nodes=(Node("look"),),
-        queue="monitors",
+        queue=LOOKS_QUEUE,
     )
 )
 WORKFLOWS.register("train-on-alert")(
