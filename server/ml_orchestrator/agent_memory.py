@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from ml_orchestrator.errors import InvalidInputError, OrchestratorError
+from ml_orchestrator.faults import faults_of
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Collaboration, Insight, StoredInsight, Task
@@ -230,7 +231,7 @@ def _checked(kind: type[R], fields: Mapping[str, Any]) -> R:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        faults = faults_of(error.errors())
         raise InvalidInputError(f"{kind.__name__} cannot be stored: {faults}.") from error
 
 

@@ -20,6 +20,7 @@ from ml_orchestrator.deploying_text import (
     status_text,
 )
 from ml_orchestrator.errors import InvalidInputError, OrchestratorError
+from ml_orchestrator.faults import faults_of
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.records import Record
 from ml_orchestrator.services import Services
@@ -167,10 +168,9 @@ def _line(kind: type[T], number: int, text: str) -> T:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        place = ".".join(map(str, fault["loc"])) or "line"
+        fault = faults_of(error.errors()[:1], whole="line")
         raise InvalidInputError(
-            f"Line {number} cannot be used: {place}: {fault['msg']}. Nothing was stored."
+            f"Line {number} cannot be used: {fault}. Nothing was stored."
         ) from error
 
 

@@ -6,11 +6,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import faults_of
 from ml_orchestrator.memory.models import Insight, Knowledge, Task
 from ml_orchestrator.records import Record
 from ml_orchestrator.text import json_bytes, unspelled
 
-__all__ = ["MAX_CONTEXT_BYTES", "check_context", "faults_of", "refuse_beyond_limits"]
+__all__ = ["MAX_CONTEXT_BYTES", "check_context", "refuse_beyond_limits"]
 
 MAX_CONTEXT_BYTES = 50_000
 GIVEN: Mapping[str, type[Record]] = {"task": Task, "insight": Insight, "knowledge": Knowledge}
@@ -45,11 +46,6 @@ def refuse_beyond_limits(kind: str, payload: Mapping[str, Any]) -> None:
     except ValidationError as error:
         if beyond := [fault for fault in error.errors() if fault["type"] in _BEYOND]:
             raise InvalidInputError(f"A {kind} cannot be stored: {faults_of(beyond)}.") from error
-
-
-def faults_of(faults: Any) -> str:
-    """Return in one line what a validation found."""
-    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
 
 
 def _unspelled(part: Any) -> Any:

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, insert, select, update
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError
+from ml_orchestrator.faults import faults_of
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.memory._rows import MODELS, NewRecord, Predecessor, add, id_of, survivor
-from ml_orchestrator.memory.limits import check_context, faults_of, refuse_beyond_limits
+from ml_orchestrator.memory.limits import check_context, refuse_beyond_limits
 from ml_orchestrator.memory.models import Remembered
 from ml_orchestrator.memory.origin_files import OriginFile, read_agent_file, read_context_file
 from ml_orchestrator.memory.requests import UNKNOWN, Origin

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from ml_orchestrator.datasets.sources import load_dataset
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import faults_of
 from ml_orchestrator.optimization.reflective.models import Example
 from ml_orchestrator.optimization.search.models import RuleScore
 from ml_orchestrator.settings import Settings
@@ -82,6 +83,5 @@ def _checked(model: Any, source: str, number: int, values: dict[str, Any]) -> An
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InvalidInputError(f"{source}, row {number}, {place}: {first['msg']}.") from error
+        fault = faults_of(error.errors()[:1])
+        raise InvalidInputError(f"{source}, row {number}, {fault}.") from error

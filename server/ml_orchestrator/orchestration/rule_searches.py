@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import faults_of
 from ml_orchestrator.learning.learner import MOST_DECISIONS
 from ml_orchestrator.learning.log import DecisionLog
 from ml_orchestrator.optimization.search.evidence import Evidence, Rows
@@ -67,9 +68,8 @@ def read_spec(settings: Settings, params: Mapping[str, Any]) -> SearchSpec:
     try:
         return SearchSpec.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InvalidInputError(f"The search cannot begin, {place}: {first['msg']}.") from error
+        fault = faults_of(error.errors()[:1])
+        raise InvalidInputError(f"The search cannot begin, {fault}.") from error
 
 
 def evidence_for(settings: Settings, spec: SearchSpec) -> Evidence:

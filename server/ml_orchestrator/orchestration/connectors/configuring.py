@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import faults_of
 from ml_orchestrator.orchestration.connectors.contract import Connector
 from ml_orchestrator.orchestration.connectors.plan import FILE, Entry, read_entries
 from ml_orchestrator.settings import Settings
@@ -69,7 +70,7 @@ def _checked(connector: Connector[Any], values: dict[str, Any]) -> dict[str, Any
     try:
         checked = connector.schema().model_validate(values)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        faults = faults_of(error.errors())
         raise InvalidInputError(
             f"Component {connector.name!r} cannot be configured so: {faults}. Nothing was changed."
         ) from error

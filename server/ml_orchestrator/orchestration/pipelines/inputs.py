@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ml_orchestrator.datasets.paths import resolve_allowed
 from ml_orchestrator.errors import InvalidInputError, NotFoundError
+from ml_orchestrator.faults import faults_of
 from ml_orchestrator.orchestration.pipelines.cache import BUILTIN, is_file_field
 from ml_orchestrator.orchestration.pipelines.findings import Findings, near
 from ml_orchestrator.orchestration.pipelines.inferring import Inferred
@@ -144,11 +145,7 @@ def _field_fault(model: type[BaseModel], key: str, value: Any) -> str | None:
     try:
         _field(model, key).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        faults = (
-            ".".join(map(str, f["loc"])) + ": " * bool(f["loc"]) + str(f["msg"])
-            for f in error.errors(include_url=False)[:3]
-        )
-        return f"{'; '.join(faults)} (found {json.dumps(value)[:80]})".replace("Value error, ", "")
+        return f"{faults_of(error.errors()[:3])} (found {json.dumps(value)[:80]})"
     return None
 
 

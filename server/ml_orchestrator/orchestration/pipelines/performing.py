@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ml_orchestrator.errors import InvalidInputError, OrchestratorError, UnavailableError
+from ml_orchestrator.faults import faults_of
 from ml_orchestrator.orchestration.execution import Job, StepFailedError
 from ml_orchestrator.orchestration.pipelines.admission import Admission, of_this_machine
 from ml_orchestrator.orchestration.pipelines.approving import PipelineApprovals
@@ -148,11 +149,7 @@ def _checked_inputs(unit: Unit) -> dict[str, Any]:
     try:
         model = taken_by(unit.uses).model_validate_json(json.dumps(unit.inputs), strict=True)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'inputs'}: "
-            f"{str(fault['msg']).removeprefix('Value error, ')}"
-            for fault in error.errors(include_url=False)[:8]
-        )
+        faults = faults_of(error.errors()[:8], whole="inputs")
         raise InvalidInputError(f"The inputs of {unit.uses!r} cannot be used: {faults}.") from error
     return model.model_dump(mode="json")
 
@@ -172,8 +169,5 @@ def _check_output(uses: str, output: Any) -> None:
     try:
         given_by(uses).model_validate_json(text)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        place = ".".join(map(str, fault["loc"])) or "output"
-        raise InvalidInputError(
-            f"{uses!r} did not give what it says it gives: {place}: {fault['msg']}."
-        ) from error
+        fault = faults_of(error.errors()[:1], whole="output")
+        raise InvalidInputError(f"{uses!r} did not give what it says it gives: {fault}.") from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.faults import faults_of
 from ml_orchestrator.orchestration.rollouts.approving import subject_of
 from ml_orchestrator.orchestration.rollouts.describing import plan_of, status_of
 from ml_orchestrator.orchestration.rollouts.opening import open_journal, open_outcomes
@@ -224,10 +225,7 @@ def read_spec(given: Mapping[str, Any]) -> RolloutSpec:
     try:
         return RolloutSpec.model_validate(dict(given))
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        )
+        faults = faults_of(error.errors(), whole="spec")
         known = ", ".join(RolloutSpec.model_fields)
         raise InvalidInputError(f"The roll-out cannot start: {faults}. Fields: {known}.") from error
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import faults_of
 
 __all__ = ["WORKFLOWS", "Node", "Outputs", "Workflow", "validated"]
 
@@ -80,16 +81,9 @@ def validated(workflow: Workflow, params: Mapping[str, Any]) -> dict[str, Any]:
     try:
         model = workflow.params.model_validate(dict(params))
     except ValidationError as error:
-        faults = "; ".join(
-            f"{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ').removesuffix('.')}"
-            for e in error.errors()
-        )
+        faults = faults_of(error.errors(), whole="parameters")
         known = ", ".join(workflow.params.model_fields)
         raise InvalidInputError(
             f"Workflow {workflow.name!r} cannot start: {faults}. Its parameters are: {known}."
         ) from error
     return model.model_dump(mode="json")
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(map(str, location)) or "parameters"
