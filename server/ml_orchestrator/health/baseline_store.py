@@ -1,14 +1,13 @@
 """Where baselines are kept: one file each, written whole or not at all, never changed."""
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from ml_orchestrator.health.baseline import Baseline
 from ml_orchestrator.health.baseline_file import baseline_bytes, baseline_from
 from ml_orchestrator.storage.home import prepare_home
+from ml_orchestrator.storage.whole_files import create_lasting
 
 __all__ = ["BaselineStore"]
 
@@ -93,15 +92,6 @@ class BaselineStore:
         return self._folder / f"{name}{SUFFIX}"
 
     def _write(self, path: Path, content: bytes) -> None:
-        """Write beside the place, then link: the name appears with all of its content."""
         prepare_home(self._home)
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=self._folder, prefix=".draft-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(draft, path)  # unlike a rename, it never replaces
-        finally:
-            Path(draft).unlink()
+        create_lasting(path, content)

@@ -8,7 +8,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from ml_orchestrator.errors import ConflictError, NotFoundError
-from ml_orchestrator.orchestration.workflows import ROLL_OUT
+from ml_orchestrator.orchestration.workflows import carry_out
 from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.serving.rollout.models import (
     Choice,
@@ -175,11 +175,10 @@ class RolloutService:
 
         Once ``MOST_RUNS`` have failed, another is tried every ``LATE_EVERY_S`` seconds at most.
         """
-        client, params = self._client(), {"rollout_id": rollout_id}
+        client = self._client()
         late = f"late-{int(time.time() // LATE_EVERY_S)}"
         for name in (*range(1, MOST_RUNS + 1), late):
-            run = client.start(f"{rollout_id}-{name}", ROLL_OUT, params, actor=actor)
-            if not run.is_over:
+            if not carry_out(client, rollout_id, actor=actor, attempt=name).is_over:
                 break
         client.wake()
 

@@ -6,6 +6,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import faults_of
 from ml_orchestrator.health.models import Correction
 from ml_orchestrator.health.monitors.watches import is_one_table
 from ml_orchestrator.health.options import BASELINE_PREFIX
@@ -264,9 +265,6 @@ def read_spec(given: dict[str, Any]) -> MonitorSpec:
     try:
         return MonitorSpec.model_validate(given)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()[:8]
-        )
+        faults = faults_of(error.errors()[:8], whole="spec")
         known = ", ".join(MonitorSpec.model_fields)
         raise InvalidInputError(f"The monitor cannot be set: {faults}. Fields: {known}.") from error

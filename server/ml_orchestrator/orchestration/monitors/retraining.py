@@ -12,7 +12,7 @@ from ml_orchestrator.orchestration.desk import open_registry
 from ml_orchestrator.orchestration.monitors.opening import open_monitors
 from ml_orchestrator.orchestration.monitors.telling import AlertTeller
 from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
-from ml_orchestrator.orchestration.workflows import ROLL_OUT
+from ml_orchestrator.orchestration.workflows import carry_out
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 
@@ -96,7 +96,7 @@ def _roll_out(settings: Settings, database: Database, new: NewVersion, spec: dic
         rollout_id = desk.start(plan, actor=new.actor, reason=reason, key=key)
     client = RunClient(settings)
     try:
-        client.start(f"{rollout_id}-1", ROLL_OUT, {"rollout_id": rollout_id}, actor=new.actor)
+        carry_out(client, rollout_id, actor=new.actor)
     finally:
         client.close()
     return rollout_id

@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import time
-import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from ml_orchestrator.datasets.paths import resolve_allowed
 from ml_orchestrator.orchestration.retention.folders import held
 from ml_orchestrator.orchestration.steps.models import CONTENT
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.whole_files import write_whole
 
 __all__ = ["BUILTIN", "Cached", "StepCache", "is_file_field", "key_of"]
 
@@ -120,10 +120,8 @@ class StepCache:
     def put(self, key: str, output: Any, *, run_id: str, place: str) -> None:
         """Keep an output; the oldest go where there are too many, looked for now and then."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        draft = self._folder / f"{key}.{uuid.uuid4().hex}.draft"
         entry = {"output": output, "run_id": run_id, "place": place}
-        draft.write_text(json.dumps(entry), encoding="utf-8")
-        draft.replace(self._folder / f"{key}.json")
+        write_whole(self._folder / f"{key}.json", json.dumps(entry))
         if next(self._puts) % PUTS_PER_SWEEP == 0:
             self._sweep()
 

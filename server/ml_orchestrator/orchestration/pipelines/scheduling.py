@@ -11,6 +11,7 @@ from ml_orchestrator.orchestration.pipelines.planning import Planned, plan_pipel
 from ml_orchestrator.orchestration.schedules import Cadence, Due, Schedule, Schedules
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
+from ml_orchestrator.storage.whole_files import write_whole
 
 if TYPE_CHECKING:
     from ml_orchestrator.orchestration.schedules.sweeping import ScheduleContext
@@ -45,10 +46,8 @@ class PipelineSchedules:
         """Schedule a pipeline, or change the schedule and specification of its name."""
         path = _file(self._settings, planned.spec.name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft")
         content = {"spec": planned.spec.plain(), "params": dict(params)}
-        draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, json.dumps(content, indent=1))
         return self._schedules.put(KIND, planned.spec.name, cadence, owner=owner)
 
     def remove(self, name: str) -> None:

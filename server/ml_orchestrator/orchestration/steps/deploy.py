@@ -11,7 +11,7 @@ from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.desk import open_registry
 from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
 from ml_orchestrator.orchestration.steps._base import StepContext
-from ml_orchestrator.orchestration.workflows import ROLL_OUT
+from ml_orchestrator.orchestration.workflows import carry_out
 from ml_orchestrator.storage.engine import Database, open_database
 
 __all__ = ["deploy"]
@@ -34,7 +34,7 @@ def deploy(
     try:
         desk = RolloutDesk(database, lambda: open_registry(context.settings, database))
         rollout_id = _begun(context, params, desk, database)
-        client.start(f"{rollout_id}-1", ROLL_OUT, {"rollout_id": rollout_id}, actor=context.actor)
+        carry_out(client, rollout_id, actor=context.actor)
         status = desk.status(rollout_id, n_events=1)
         while not status.is_over:
             time.sleep(LOOK_S)

@@ -14,7 +14,7 @@ from ml_orchestrator.orchestration.workflows.monitoring import (
     TrainOnAlertParams,
 )
 from ml_orchestrator.orchestration.workflows.prompts import OptimizeRulesParams
-from ml_orchestrator.orchestration.workflows.rollout import ROLL_OUT, RollOutParams
+from ml_orchestrator.orchestration.workflows.rollout import ROLL_OUT, RollOutParams, carry_out
 from ml_orchestrator.orchestration.workflows.training import DriftRetrainParams, TrainParams
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "TrainOnAlertParams",
     "TrainParams",
     "Workflow",
+    "carry_out",
     "validated",
 ]

@@ -1,12 +1,13 @@
 """The workflow that carries a recorded roll-out out."""
 
-from typing import Annotated
+from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.orchestration.workflows._base import WORKFLOWS, Node, Workflow
 
-__all__ = ["ROLL_OUT", "RollOutParams"]
+__all__ = ["ROLL_OUT", "RollOutParams", "carry_out"]
 
 
 class RollOutParams(BaseModel):
@@ -27,3 +28,19 @@ ROLL_OUT = WORKFLOWS.register("roll-out")(
         stopped_by="deployment_decide",
     )
 )
+
+
+class _Starter(Protocol):
+    def start(
+        self, run_id: str, workflow: Workflow, params: dict[str, Any], *, actor: str
+    ) -> RunStatus:
+        """Queue a run, or return the one of this id."""
+        ...
+
+
+def carry_out(
+    client: _Starter, rollout_id: str, *, actor: str, attempt: int | str = 1
+) -> RunStatus:
+    """Start the run that carries a recorded roll-out out, or return the one of this attempt."""
+    params = {"rollout_id": rollout_id}
+    return client.start(f"{rollout_id}-{attempt}", ROLL_OUT, params, actor=actor)
