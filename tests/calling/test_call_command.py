@@ -193,6 +193,17 @@ def test_an_answer_cannot_move_a_terminals_cursor() -> None:
     assert shown == 'name: "a\\e[2Jb"\nnote: |-\n  one\n  two?'
 
 
+def test_fractions_are_short_where_nothing_is_lost_by_it() -> None:
+    numbers = {"share": 1 / 3, "small": 1.23456789e-9, "at": 1_764_262_241.25, "none": [0.0, 2]}
+
+    assert outline(numbers).splitlines() == [
+        "share: 0.333333",
+        "small: 1.23457e-09",
+        "at: 1764262241.25",
+        "none: [0.0, 2]",
+    ]
+
+
 def test_the_command_line_begins_without_the_server_and_its_client() -> None:
     code = (
         "import sys, ml_orchestrator.cli\n"

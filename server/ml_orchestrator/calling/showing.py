@@ -16,6 +16,7 @@ from ml_orchestrator.tools.in_process import ToolCard
 __all__ = ["list_text", "manual_text", "outline"]
 
 WIDTH = 100
+SHORTENED_BELOW = 1e6  # what is larger may be a time
 _KINDS = {
     "string": "text",
     "integer": "whole number",
@@ -42,14 +43,21 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
+def _number(dumper: yaml.SafeDumper, number: float) -> yaml.Node:
+    is_short = abs(number) < SHORTENED_BELOW
+    return dumper.represent_float(float(f"{number:.6g}") if is_short else number)
+
+
 _Outline.add_representer(list, _list)
+_Outline.add_representer(float, _number)
 _Outline.add_representer(str, _text)
 
 
 def outline(answer: dict[str, Any]) -> str:
     """Return a record as a person reads it: YAML without what is null or waits for nobody.
 
-    Characters that could move a terminal's cursor are shown as question marks.
+    Fractions have six digits. Characters that could move a terminal's cursor are shown as
+    question marks.
 
     >>> print(outline({"name": "iris", "error": None, "versions": [1, 2]}))
     name: iris
