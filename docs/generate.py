@@ -17,6 +17,7 @@ from ml_orchestrator.health.multivariate import TOGETHER_TESTS
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.settings import PREFIX, Settings
 from ml_orchestrator.tools import TOOLS
+from ml_orchestrator.training.metrics import METRICS, PINBALL, pinball_loss
 from ml_orchestrator.training.trainers import TRAINERS
 
 ROOT = Path(__file__).parents[1]
@@ -87,6 +88,7 @@ def tools_page() -> str:
         parts += [f"`{key}` has: {fields(part)}.\n" for key, part in records(schema)]
     parts += [
         listing("Trainers", ((n, first_line(type(TRAINERS[n]))) for n in TRAINERS)),
+        listing("Metrics", ((name, about_metric(name)) for name in (*METRICS, PINBALL))),
         listing("Drift tests", ((n, first_line(DRIFT_TESTS[n].compare)) for n in DRIFT_TESTS)),
         listing(
             "Tests of columns together",
@@ -113,6 +115,16 @@ def listing(title: str, entries: Iterable[tuple[str, str]]) -> str:
     """Return a headed list of names."""
     rows = [f"- `{name}`{': ' if text else ''}{text}" for name, text in entries]
     return f"## {title}\n\n" + "\n".join(rows) + "\n"
+
+
+def about_metric(name: str) -> str:
+    """Return of what task a metric is, which way is better, and what it gives."""
+    metric = pinball_loss(0.5) if name == PINBALL else METRICS[name]
+    task = f"{metric.task} of two classes" if metric.for_two_classes else metric.task
+    better = "higher" if metric.higher_is_better else "lower"
+    what = first_line(pinball_loss if name == PINBALL else metric.compute)
+    own = "; taken with `quantile`, and only then" if name == PINBALL else ""
+    return f"{task}, {better} is better{own}. {what}"
 
 
 def first_line(documented: object) -> str:

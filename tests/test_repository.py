@@ -14,6 +14,7 @@ from ml_orchestrator.health.drift import DRIFT_TESTS
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.settings import PREFIX, Settings
 from ml_orchestrator.tools import TOOLS
+from ml_orchestrator.training.metrics import METRICS, PINBALL
 from ml_orchestrator.training.trainers import TRAINERS
 
 TESTS = Path(__file__).parent
@@ -48,7 +49,7 @@ def test_every_setting_is_documented(field: str) -> None:
     assert f"`{PREFIX}{field.upper()}`" in read("docs/settings.md")
 
 
-@pytest.mark.parametrize("name", [*DRIFT_TESTS, *TRAINERS])
+@pytest.mark.parametrize("name", [*DRIFT_TESTS, *TRAINERS, *METRICS, PINBALL])
 def test_every_registered_name_is_documented(name: str) -> None:
     assert f"`{name}`" in read("docs/tools.md")
 

@@ -14,8 +14,8 @@ from ml_orchestrator.compression.augmentation import augmented
 from ml_orchestrator.compression.distilling import Candidate, Lesson, choose, fidelity, taught
 from ml_orchestrator.compression.measuring import size_bytes
 from ml_orchestrator.compression.quality import Bar
+from ml_orchestrator.training.baselines import baseline_scores
 from ml_orchestrator.training.blend import BlendedClassifier
-from ml_orchestrator.training.holdout import baseline_scores
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from tests.compression.worlds import World, mixed_world, planted_world
 from ml_orchestrator.compression.pruning import Cut, choose_cut, cut, n_nodes
 from ml_orchestrator.compression.quality import Bar
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.training.baselines import baseline_scores
 from ml_orchestrator.training.blend import BlendedClassifier
-from ml_orchestrator.training.holdout import baseline_scores
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ from ml_orchestrator.datasets.plots import profile_plot
 from ml_orchestrator.datasets.profile import profile_dataset
 from ml_orchestrator.datasets.sources import BUILTIN_DATASETS, Dataset, load_dataset
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.training.models import TrainingSpec
+from ml_orchestrator.training.table import prepare_table
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -39,6 +41,27 @@ def test_numbers_of_a_column_are_those_of_numpy() -> None:
     assert column.outlier_share == pytest.approx(
         np.mean((values < fences[0]) | (values > fences[1]))
     )
+
+
+@pytest.mark.parametrize("values", [[0, 1], [0.0, 9.5], [3, 3]])
+def test_two_values_have_no_outliers(values: list[float]) -> None:
+    frame = pl.DataFrame({"x": [values[0]] * 94 + [values[1]] * 6, "y": range(100)})
+
+    profile = profile_of(frame)
+
+    assert profile.columns[0].outlier_share is None
+    assert not any("outliers" in warning for warning in profile.warnings)
+
+
+def test_a_target_that_is_missing_is_told_as_training_tells_it() -> None:
+    frame = pl.DataFrame({"x": np.arange(60) % 7, "y": [None, float("inf"), *range(58)]})
+    dataset = dataset_of(frame.with_columns(pl.col("y").cast(pl.Float64)))
+
+    said = prepare_table(TrainingSpec(source="t.csv", target="y"), dataset).warnings
+
+    assert said == ("2 rows without 'y' are left out of training.",)
+    assert said[0] in profile_dataset(dataset, "y").warnings
+    assert not any("left out" in warning for warning in profile_dataset(dataset, "x").warnings)
 
 
 def test_kinds_missing_values_and_categories_are_told() -> None:

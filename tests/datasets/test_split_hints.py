@@ -43,6 +43,25 @@ def test_time_comes_before_groups() -> None:
     assert suggest_split(frame, None).column == "day"
 
 
+@pytest.mark.parametrize("by", ["day", "shop"])
+def test_series_are_named_beside_their_time(by: str) -> None:
+    frame = pl.DataFrame(
+        {
+            "day": [day for day in DAYS for _ in range(3)],
+            "shop": ["a", "b", "c"] * 60,
+            "region": ["north", "north", "south"] * 60,
+        }
+    ).sort(by, maintain_order=True)
+
+    hint = suggest_split(frame, None)
+    mixed = suggest_split(frame.sample(fraction=1, shuffle=True, seed=0), None)
+
+    assert (hint.kind, hint.column, hint.group) == ("time", "day", "shop")
+    assert hint.evidence.startswith("The rows " if by == "day" else "The rows of each 'shop' ")
+    assert "'shop' has 3 values" in hint.group_evidence
+    assert mixed.kind == "random"
+
+
 def test_the_target_neither_orders_nor_groups() -> None:
     assert suggest_split(pl.DataFrame({"day": DAYS}), "day").kind == "random"
 

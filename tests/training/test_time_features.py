@@ -299,8 +299,8 @@ def test_what_is_no_series_has_no_past() -> None:
     ]:
         mixed = pl.concat([series.with_columns(day=day) for day in (hours, hours, hours, other)])
         mixed = mixed.with_columns(shop=shop)
-        said = (f"The past of 'y' is not used: {why}.",)
-        assert past_of(mixed, group_column="shop") == (None, said)
+        found, said = past_of(mixed, group_column="shop")
+        assert (found, said[0]) == (None, f"The past of 'y' is not used: {why}.")
     weekly = mixed.with_columns(
         day=pl.when(pl.col("shop") == "d").then(pl.col("day") / 0.1).otherwise("day")
     )

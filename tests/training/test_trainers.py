@@ -13,8 +13,9 @@ from ml_orchestrator.datasets.sources import Dataset, load_dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.modelfiles.skops_file import load_skops
 from ml_orchestrator.modelfiles.trees import check_trees
+from ml_orchestrator.training.baselines import baseline_scores
 from ml_orchestrator.training.families import unknown_trainer, usable
-from ml_orchestrator.training.holdout import baseline_scores, fit, predict
+from ml_orchestrator.training.holdout import fit, predict
 from ml_orchestrator.training.metrics import METRICS
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.preprocessing import build_pipeline

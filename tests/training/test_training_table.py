@@ -87,7 +87,7 @@ def test_rows_without_a_target_are_left_out_with_a_warning() -> None:
     table = prepare_table(TrainingSpec(source="t.csv"), dataset_of(frame))
 
     assert len(table.codes) == 55
-    assert table.warnings == ("5 rows without 'y' were left out.",)
+    assert table.warnings == ("5 rows without 'y' are left out of training.",)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def _numeric(values: pl.Series) -> dict[str, Any]:
         "std": _number(finite.std()),
         "quantiles": quantiles,
         "skew": _number(finite.skew()) if finite.n_unique() > 1 else None,
-        "outlier_share": _outlier_share(finite),
+        "outlier_share": _outlier_share(finite) if finite.n_unique() > 2 else None,
     }
 
 

@@ -69,7 +69,10 @@ class ColumnProfile(Record):
     skew: Annotated[float | None, Field(description="Skewness; 0 is symmetric.")] = None
     outlier_share: Annotated[
         Share | None,
-        Field(description="Share beyond 1.5 interquartile ranges from the quartiles, 0 to 1."),
+        Field(
+            description="Share beyond 1.5 interquartile ranges from the quartiles, 0 to 1; null "
+            "for two values at most."
+        ),
     ] = None
     top: Annotated[
         tuple[CategoryCount, ...], Field(description="Most frequent values, at most ten.")
@@ -149,6 +152,14 @@ class DatasetProfile(Record):
         str | None, Field(description="The column that orders or groups the rows.")
     ] = None
     split_evidence: Annotated[str, Field(description="What was seen, in words.")] = ""
+    group_column: Annotated[
+        str | None,
+        Field(
+            description="Names what rows repeat (a person), or of rows in time the series, for "
+            "training's group_column."
+        ),
+    ] = None
+    group_evidence: Annotated[str, Field(description="What was seen of it, in words.")] = ""
     meta_features: Annotated[
         dict[str, float],
         Field(description="What kind of data set this is, measured; empty without a target."),

@@ -6,6 +6,7 @@ import polars as pl
 
 from ml_orchestrator.datasets.columns import check_column, frequencies, profile_column
 from ml_orchestrator.datasets.kinds import suggest_metric, suggest_task
+from ml_orchestrator.datasets.known_rows import has_value, left_out
 from ml_orchestrator.datasets.leakage import find_leakage
 from ml_orchestrator.datasets.models import ColumnProfile, DatasetProfile, LeakageSuspect, Task
 from ml_orchestrator.datasets.sources import Dataset
@@ -68,10 +69,13 @@ def profile_dataset(
         suggested_split=hint.kind,
         split_column=hint.column,
         split_evidence=hint.evidence,
+        group_column=hint.group,
+        group_evidence=hint.group_evidence,
         **about_target,
     )
     cut = _cut_warnings(profile) if columns is None else []
-    warnings = (*dataset.notices, *cut, *_warnings(profile, found))
+    lost = [] if target is None else left_out(frame.height - _n_known(frame[target]), [target])
+    warnings = (*dataset.notices, *cut, *lost, *_warnings(profile, found))
     return profile.model_copy(update={"warnings": warnings})
 
 
@@ -108,6 +112,10 @@ def _about_target(frame: pl.DataFrame, target: str) -> dict[str, object]:
         "target_balance": _balance(values) if task == "classification" else {},
         "leakage_suspects": find_leakage(frame, target, task),
     }
+
+
+def _n_known(target: pl.Series) -> int:
+    return int(has_value(target).sum())
 
 
 def _balance(values: pl.Series) -> dict[str, float]:

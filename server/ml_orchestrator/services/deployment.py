@@ -233,4 +233,5 @@ class DeploymentPipelineService:
             manifest_digest=held.manifest_digest,
             predictions=answers.predictions,
             probabilities=answers.probabilities,
+            notices=answers.notices,
         )

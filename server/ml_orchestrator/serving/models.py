@@ -26,3 +26,7 @@ class PredictionSet(Record):
         tuple[dict[str, float], ...] | None,
         Field(description="Probability of each class, per row; null for a regression."),
     ]
+    notices: Annotated[
+        tuple[str, ...],
+        Field(description="What makes answers worth less, such as rows beyond the horizon."),
+    ] = ()

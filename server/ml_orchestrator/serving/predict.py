@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ml_orchestrator.errors import OrchestratorError, UnavailableError
-from ml_orchestrator.serving.loader import LoadedModel
+from ml_orchestrator.serving.loader import LoadedModel, reads_other_rows
 from ml_orchestrator.serving.models import Prediction
+from ml_orchestrator.serving.noting import notices_on
 from ml_orchestrator.serving.output import (
     answers_of,
     check_chances,
@@ -25,10 +26,14 @@ Probabilities = tuple[dict[str, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """One prediction per row; probabilities by class, or None for a regression."""
+    """One prediction per row; probabilities by class, or None for a regression.
+
+    ``notices`` say which answers are worth less than the others.
+    """
 
     predictions: tuple[Prediction, ...]
     probabilities: Probabilities | None
+    notices: tuple[str, ...] = ()
 
 
 def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
@@ -43,6 +48,8 @@ def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
     try:
         said = model.estimator.predict(frame)
         shares = _said_of_classes(model.estimator, frame)
+        looks_back = reads_other_rows(model.estimator)
+        notices = notices_on(model.estimator, frame) if looks_back else ()
     except OrchestratorError:  # a step of ours refuses a value, such as a date
         raise
     except Exception as error:  # a model may raise anything, and the caller must hear of it
@@ -54,7 +61,7 @@ def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
         raise UnavailableError(
             "The model has several outputs; ask its server, whose /invocations returns them all."
         )
-    return Answers(answers, _probabilities(model.estimator, shares, len(rows)))
+    return Answers(answers, _probabilities(model.estimator, shares, len(rows)), notices)
 
 
 def _said_of_classes(estimator: Any, frame: pd.DataFrame) -> Any:

@@ -19,6 +19,7 @@ from ml_orchestrator.errors import InvalidInputError, UnavailableError
 from ml_orchestrator.serving.chances import chances_outcome
 from ml_orchestrator.serving.engine import Done, Outcome, Request
 from ml_orchestrator.serving.loader import LoadedModel, reads_other_rows
+from ml_orchestrator.serving.noting import notices_on
 from ml_orchestrator.serving.output import Kind, answers_of, check_count, single_answers
 from ml_orchestrator.serving.payload import UnsupportedMediaError, read_table
 from ml_orchestrator.serving.refusals import failure, refusal
@@ -84,7 +85,8 @@ class Answering:
         if len(tables) > 1 and sum(table.n_rows for table in tables) > MAX_ROWS:
             return [outcome for table in tables for outcome in self._predicted([table])]
         try:
-            said = self._predict(concatenated(tables))
+            whole = concatenated(tables)
+            said, notices = self._predict(whole), self._notices(whole)
         except Exception as error:  # noqa: BLE001 a model may raise anything, and its server must go on
             if len(tables) > 1:  # only whose rows made it fail shall hear of it
                 return [outcome for table in tables for outcome in self._predicted([table])]
@@ -103,7 +105,7 @@ class Answering:
             return [_failed(str(error))] * len(tables)
         ends = np.cumsum([table.n_rows for table in tables])[:-1]
         declared = self._model.answers
-        return [_outcome(part, declared) for part in np.split(predictions, ends)]
+        return [_outcome(part, declared, notices) for part in np.split(predictions, ends)]
 
     def _predict(self, table: Table) -> Any:
         if self._shortcut is not None and table.n_rows <= MAX_SHORT_ROWS:
@@ -111,13 +113,22 @@ class Answering:
         frame = to_model_frame(table, self._model.columns, self._index)
         return self._model.estimator.predict(frame)
 
+    def _notices(self, table: Table) -> tuple[str, ...]:
+        if not self._is_alone:
+            return ()
+        frame = to_model_frame(table, self._model.columns, self._index)
+        return notices_on(self._model.estimator, frame)
 
-def _outcome(predictions: np.ndarray[Any, Any], declared: Kind | None) -> Outcome:
+
+def _outcome(
+    predictions: np.ndarray[Any, Any], declared: Kind | None, notices: Sequence[str]
+) -> Outcome:
     try:
         values = answers_of(predictions, declared)
     except UnavailableError as error:
         return _failed(str(error))
-    body = json.dumps({"predictions": values}, allow_nan=False).encode()
+    said = {"notices": notices} if notices else {}
+    body = json.dumps({"predictions": values, **said}, allow_nan=False).encode()
     answers = single_answers(values)
     return Outcome(status=200, body=body, predictions=answers, n_rows=len(values))
 

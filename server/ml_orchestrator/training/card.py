@@ -64,11 +64,22 @@ def _quality(spec: TrainingSpec, summary: TrainingSummary, about: str) -> Iterat
             name,
             f"{found.estimate:.4g}",
             f"{found.low:.4g} to {found.high:.4g}",
-            f"{summary.baseline[name]:.4g}" if name in summary.baseline else "",
+            *(
+                f"{known[name]:.4g}" if name in known else ""
+                for known in summary.baselines.values()
+            ),
         ]
         for name, found in summary.holdout.items()
     ]
-    yield _table(["Metric", "Estimate", "95 % interval", "Without features"], rows)
+    names = [f"Baseline: {name}" for name in summary.baselines]
+    yield _table(["Metric", "Estimate", "95 % interval", *names], rows)
+    if (over := summary.baseline_gain) is not None:
+        shown = "better" if over.low > 0 else "not shown to be better"
+        yield (
+            f"By {summary.metric} the model is {shown} than the strongest baseline, "
+            f"{summary.strongest_baseline}: gain {over.estimate:.3g} ({over.low:.3g} to "
+            f"{over.high:.3g}, 90 %) on the same rows."
+        )
     if summary.importances:
         yield f"What it relies on ({summary.metric} lost when a column is shuffled):"
         rows = [

@@ -39,6 +39,7 @@ def gain(
     groups: Sequence[NDArray[Any]] | None,
     is_ordered: bool,
     seed: int,
+    n_draws: int = N_RESAMPLES,
 ) -> Gain:
     """Return the gain of the mean of the folds' scores with its 90 % bootstrap interval.
 
@@ -51,7 +52,7 @@ def gain(
         for i, fold in enumerate(before.folds)
     ]
     draws = []
-    for _ in range(N_RESAMPLES):
+    for _ in range(n_draws):
         rows = [draw(rng) for draw in resamples]
         both = [mean_score(answers.take(rows), metric) for answers in (before, after)]
         draws.append(metric.sign * (both[1] - both[0]))

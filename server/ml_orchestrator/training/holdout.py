@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgWarning
-from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
@@ -20,7 +19,6 @@ from ml_orchestrator.training.splits import Rows, learnable
 from ml_orchestrator.training.table import TrainingTable
 
 __all__ = [
-    "baseline_scores",
     "columns_of",
     "fit",
     "n_shuffles",
@@ -87,25 +85,6 @@ def predict(model: Any, features: Any, table: TrainingTable, rows: Rows) -> Pred
     if threshold is None:
         return Predictions(truth, probabilities.argmax(axis=1), probabilities)
     return Predictions(truth, (probabilities[:, 1] >= threshold).astype(np.int64), probabilities)
-
-
-def baseline_scores(
-    metrics: list[Metric], table: TrainingTable, train: Rows, test: Rows
-) -> dict[str, float]:
-    """Return what the class shares, the mean or the quantile of all rows score on the test rows."""
-    is_class = table.task == "classification"
-    dummy = DummyClassifier(strategy="prior") if is_class else _constant(table)
-    nothing: NDArray[np.float64] = np.zeros((len(table.labels), 1))
-    dummy.fit(nothing[train], table.labels[train])
-    given = predict(dummy, nothing[test], table, test)
-    scores = {metric.name: metric.compute(given) for metric in metrics}
-    return {name: score for name, score in scores.items() if np.isfinite(score)}
-
-
-def _constant(table: TrainingTable) -> DummyRegressor:
-    if table.quantile is None:
-        return DummyRegressor()
-    return DummyRegressor(strategy="quantile", quantile=table.quantile)
 
 
 def permutation_importances(

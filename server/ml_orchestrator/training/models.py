@@ -250,8 +250,23 @@ class TrainingSummary(Record):
     ]
     baseline: Annotated[
         dict[str, float],
-        Field(description="The same metrics for always predicting the mean or the class shares."),
+        Field(description="The same metrics for the strongest of the baselines, by the metric."),
     ]
+    baselines: Annotated[
+        dict[str, dict[str, float]],
+        Field(
+            description="By name, what needs no model: class shares, mean or quantile; of time "
+            "series also last value, and season where there is one."
+        ),
+    ] = {}
+    strongest_baseline: Annotated[str, Field(description="Name of the strongest.")] = ""
+    baseline_gain: Annotated[
+        Interval | None,
+        Field(
+            description="By how much the model is better than it on the same held-out rows, in the "
+            "metric's unit, 90 % interval; shown to be better where low is above 0."
+        ),
+    ] = None
     n_rows_train: Annotated[int, Field(ge=1, description="Rows the search and the model saw.")]
     n_rows_test: Annotated[int, Field(ge=1, description="Held-out rows.")]
     n_trials: Annotated[int, Field(ge=1, description="Finished trials.")]

@@ -102,15 +102,42 @@ class PastValues(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._keep(rows)
         return read
 
+    def notices(self, X: pd.DataFrame) -> list[str]:  # noqa: N803
+        """Say how many rows to predict lie further ahead than the model was made and judged for.
+
+        To predict are rows without a target. A row counts if the last known target of its series
+        is more than ``horizon`` steps older, or if there is none.
+        """
+        read = self._read(X)
+        asked = read.take(~np.isfinite(read.values[:, 0]))
+        rows, places, wanted = self._among_known(_placeable(read))
+        is_asked = ~np.isfinite(rows.values[wanted, 0])
+        ahead = places.known(rows.values[:, 0]).steps_since(wanted[is_asked])
+        n_asked, n_near = len(asked.times), int((ahead <= self.horizon).sum())
+        if n_near == n_asked:
+            return []
+        steps = "1 step" if self.horizon == 1 else f"{self.horizon:,} steps"
+        return [
+            f"{n_asked - n_near:,} of {n_asked:,} rows to predict lie further ahead than the "
+            f"horizon, {steps} after the last known {self.target!r} of their series, or have no "
+            "known past: what is missing of it is filled in, and these answers are worse than the "
+            "held-out score says. Send the rows since then with their target, train again with "
+            "them, or train with a longer horizon."
+        ]
+
     def _before(self, asked: SeriesRows) -> Numbers:
-        has_place = np.isfinite(asked.times)
-        rows = self._history.then(asked.take(has_place))
-        places = place_rows(rows.codes, rows.times, step=self.step_, furthest=self._furthest)
-        wanted = np.arange(len(rows.times) - int(has_place.sum()), len(rows.times))
+        rows, places, wanted = self._among_known(_placeable(asked))
         parts = self._parts(places, rows.values, wanted)
         found = np.full((len(asked.times), len(self._names())), np.nan)
-        found[has_place] = np.column_stack(list(parts))
+        found[np.isfinite(asked.times)] = np.column_stack(list(parts))
         return found
+
+    def _among_known(self, placeable: SeriesRows) -> tuple[SeriesRows, Places, NDArray[np.int64]]:
+        """Return these rows behind the known ones, all their places, and which of all they are."""
+        rows = self._history.then(placeable)
+        places = place_rows(rows.codes, rows.times, step=self.step_, furthest=self._furthest)
+        n_rows = len(rows.times)
+        return rows, places, np.arange(n_rows - len(placeable.times), n_rows)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:
         """Return a name for every output column."""

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.columns import check_column
 from ml_orchestrator.datasets.kinds import column_kind
+from ml_orchestrator.datasets.known_rows import has_value, left_out
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.models import TrainingSpec
@@ -60,17 +61,13 @@ def complete_rows(
         )
     roles = (spec.time_column, spec.group_column, spec.weight_column)
     needed = [target, *(name for name in roles if name is not None)]
-    is_known = [frame[name].is_not_null() for name in needed]
-    if frame[target].dtype.is_float():
-        is_known.append(frame[target].is_finite().fill_null(False))
+    is_known = [has_value(frame[target]), *(frame[name].is_not_null() for name in needed[1:])]
     rows = np.flatnonzero(np.all([known.to_numpy() for known in is_known], axis=0))
     complete = frame[rows]
     n_lost = frame.height - complete.height
     if complete.height == 0:
         raise InvalidInputError(f"No row has a value in each of: {', '.join(needed)}.")
-    named = " or ".join(repr(name) for name in needed)
-    warnings = [f"{n_lost:,} rows without {named} were left out."] if n_lost else []
-    return complete, rows, warnings
+    return complete, rows, left_out(n_lost, needed)
 
 
 def times_of(spec: TrainingSpec, frame: pl.DataFrame) -> NDArray[np.float64] | None:

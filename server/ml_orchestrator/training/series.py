@@ -86,6 +86,12 @@ class Known:
         found, is_there, values = self._latest(self.places.keys[asked] - offset)
         return np.where(is_there & (found > self.places.starts[asked]), values, np.nan)
 
+    def steps_since(self, asked: Codes) -> Numbers:
+        """Return how many steps before each asked row the last known value is; NaN without one."""
+        keys = self.places.keys[asked]
+        found, is_there, _ = self._latest(keys - 1)
+        return np.where(is_there & (found > self.places.starts[asked]), keys - found, np.nan)
+
     def _latest(self, wanted: Codes) -> tuple[Codes, NDArray[np.bool_], Numbers]:
         """Return key, whether there is one, and value of the last row at or before each key."""
         if len(self.keys) == 0:

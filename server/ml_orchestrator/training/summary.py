@@ -1,13 +1,16 @@
 """What a training tells of itself, put together."""
 
 from collections.abc import Mapping
+from math import isfinite
 
+from ml_orchestrator.training.baselines import Baseline, baselines, scores_of, strongest
 from ml_orchestrator.training.costs import measured
 from ml_orchestrator.training.families import local
 from ml_orchestrator.training.feature_notes import feature_notes
 from ml_orchestrator.training.front import front_of
-from ml_orchestrator.training.holdout import baseline_scores, columns_of
-from ml_orchestrator.training.intervals import holdout_intervals
+from ml_orchestrator.training.gains import LEVEL, gain
+from ml_orchestrator.training.holdout import columns_of
+from ml_orchestrator.training.intervals import holdout_intervals, n_resamples
 from ml_orchestrator.training.judging import Judged
 from ml_orchestrator.training.metrics import Metric, standard_metrics
 from ml_orchestrator.training.models import (
@@ -17,6 +20,7 @@ from ml_orchestrator.training.models import (
     TrainingSpec,
     TrainingSummary,
 )
+from ml_orchestrator.training.out_of_fold import Answers
 from ml_orchestrator.training.refining import Recipe
 from ml_orchestrator.training.splits import Split
 from ml_orchestrator.training.study import FinishedTrial, StudyResult
@@ -26,6 +30,7 @@ from ml_orchestrator.training.trials import Search
 __all__ = ["last_words", "summarise"]
 
 NOTABLE_SHARE_CHANGE = 0.05
+N_DRAWS = 200  # of held-out rows anew
 SURE = 0.05  # adjusted p value of a part that is worse
 
 
@@ -42,6 +47,8 @@ def summarise(
     groups = None if table.groups is None else table.groups[split.test]
     best = _member(result.best, 1.0)
     states = [trial.state for trial in result.trials]
+    known = baselines(table, split.train, split.test)
+    strong = strongest(known, table.metric)
     takes = measured(judged.model, table.features.iloc[split.test], table.costs)
     costs = {cost.name: value for cost, value in zip(table.costs, takes, strict=True)}
     holdout = holdout_intervals(
@@ -51,6 +58,7 @@ def summarise(
         is_ordered=table.times is not None,
         seed=spec.seed,
     )
+    over = _gain_over(strong, judged, table, split, seed=spec.seed)
     return TrainingSummary(
         task=table.task,
         target=table.target,
@@ -61,7 +69,10 @@ def summarise(
         cv_score=result.best.mean_score,
         cv_fold_scores=result.best.scores,
         holdout=holdout,
-        baseline=baseline_scores(metrics, table, split.train, split.test),
+        baseline=scores_of(strong, metrics),
+        baselines={baseline.name: scores_of(baseline, metrics) for baseline in known},
+        strongest_baseline=strong.name,
+        baseline_gain=over,
         n_rows_train=len(split.train),
         n_rows_test=len(split.test),
         n_trials=len(states),
@@ -90,6 +101,7 @@ def summarise(
             *_share_warnings(spec, split),
             *search.leaks,
             *_limit_warnings(costs, table),
+            *_baseline_warnings(strong, over, table.metric),
             *_slice_warnings(judged),
             *_gap_warnings(holdout.get(table.metric.name), result.best.mean_score, table.metric),
         ),
@@ -158,6 +170,36 @@ def _share_warnings(spec: TrainingSpec, split: Split) -> list[str]:
     return [
         f"{share:.1%} of the rows are held out, not the {spec.test_fraction:.1%} asked for: "
         "groups and equal times are not divided."
+    ]
+
+
+def _gain_over(
+    strong: Baseline, judged: Judged, table: TrainingTable, split: Split, *, seed: int
+) -> Interval | None:
+    """Return by how much the model beats a baseline on the same rows; None if that is undefined."""
+    n_rows = len(split.test)
+    found = gain(
+        Answers((strong.given,)),
+        Answers((judged.predictions,)),
+        metric=table.metric,
+        groups=None if table.groups is None else [table.groups[split.test]],
+        is_ordered=table.times is not None,
+        seed=seed,
+        n_draws=min(N_DRAWS, n_resamples(n_rows)),
+    )
+    if not isfinite(found.estimate):
+        return None
+    return Interval(estimate=found.estimate, low=found.low, high=found.high, level=LEVEL, n=n_rows)
+
+
+def _baseline_warnings(strong: Baseline, over: Interval | None, metric: Metric) -> list[str]:
+    """Say where the model is not better than what needs no model."""
+    if over is None or over.low > 0:
+        return []
+    return [
+        f"Not shown to be better than the {strong.name} alone: {metric.name} differs by "
+        f"{over.estimate:+.3g} ({over.low:+.3g} to {over.high:+.3g}) on {over.n:,} held-out rows, "
+        "where above 0 is better."
     ]
 
 

@@ -91,6 +91,8 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
     labels, codes, classes = _labels(frame[target], task)
     times = times_of(spec, frame)
     past, unused = past_columns(spec, frame, target, task, classes, times)
+    if past is None:
+        unused += _idle_groups(spec)
     features = raw_features(frame, kinds)
     if past is not None:
         kinds, features = replace(kinds, past=past), with_past(features, frame, past)
@@ -111,6 +113,18 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
         warnings=(*dataset.notices, *warnings, *dropped, *unused),
         costs=_costs(spec),
     )
+
+
+def _idle_groups(spec: TrainingSpec) -> list[str]:
+    """Say that a column names series which nothing looks back at: time divides the rows."""
+    if spec.time_column is None or spec.group_column is None:
+        return []
+    why = "With horizon 0 nothing" if spec.horizon == 0 else "Nothing"
+    return [
+        f"{why} looks back at the series that group_column {spec.group_column!r} names, and rows "
+        f"are held out by {spec.time_column!r}: the column is not used at all. Leave group_column "
+        "out to have it as a feature, or leave time_column out to hold out whole groups."
+    ]
 
 
 def check_head(spec: TrainingSpec, dataset: Dataset) -> None:

@@ -19,7 +19,8 @@ from ml_orchestrator.orchestration.steps._trained import SPEC_FILE
 from ml_orchestrator.orchestration.trust import trusted_types
 from ml_orchestrator.serving.loader import load_model, reads_other_rows
 from ml_orchestrator.settings import Settings
-from ml_orchestrator.training.holdout import baseline_scores, fit, predict
+from ml_orchestrator.training.baselines import baseline_scores
+from ml_orchestrator.training.holdout import fit, predict
 from ml_orchestrator.training.intervals import resampling
 from ml_orchestrator.training.job import Job, prepare
 from ml_orchestrator.training.metrics import Predictions

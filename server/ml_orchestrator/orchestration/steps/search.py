@@ -14,7 +14,7 @@ from ml_orchestrator.orchestration.events.kinds import SearchFinished
 from ml_orchestrator.orchestration.steps._base import STOP_FILE, StepContext
 from ml_orchestrator.orchestration.steps._trained import SPEC_FILE, save_extras, save_trained
 from ml_orchestrator.storage.engine import Database, open_database
-from ml_orchestrator.training.models import Interval, Task, TrainingSpec, TrainingSummary
+from ml_orchestrator.training.models import Task, TrainingSpec, TrainingSummary
 from ml_orchestrator.training.search import train
 from ml_orchestrator.training.warm_start import Experience
 
@@ -114,10 +114,9 @@ def _learnt(context: StepContext, source: str, summary: TrainingSummary) -> Sear
     score = f"{summary.metric} {summary.cv_score:.4f} in cross-validation"
     if held_out is not None:
         score += f", {held_out.estimate:.4f} ({held_out.low:.4f} to {held_out.high:.4f}) held out"
-    beside = "" if baseline is None else f"; the baseline has {baseline:.4f}"
-    is_better = (
-        held_out is not None and baseline is not None and _beats(summary, held_out, baseline)
-    )
+    name = summary.strongest_baseline
+    beside = "" if baseline is None else f"; the best baseline ({name}) has {baseline:.4f}"
+    is_better = summary.baseline_gain is not None and summary.baseline_gain.low > 0
     settings = ", ".join(f"{name} {value}" for name, value in summary.params.items())
     return SearchFinished(
         run_id=context.run_id,
@@ -129,10 +128,3 @@ def _learnt(context: StepContext, source: str, summary: TrainingSummary) -> Sear
         impact="medium" if is_better else "low",
         confidence=0.9 if is_better else 0.5,
     )
-
-
-def _beats(summary: TrainingSummary, held_out: Interval, baseline: float) -> bool:
-    """Whether the interval lies on the better side of the baseline."""
-    if summary.higher_is_better:
-        return held_out.low > baseline
-    return held_out.high < baseline
