@@ -73,7 +73,8 @@ def killed_again_and_again(here: Ours, *, n_runs: int, n_kills: int, seed: int) 
 def _kill(here: Ours, rng: random.Random) -> bool:
     """Kill the worker at a random moment; False if all work was done before."""
     if rng.random() > AT_ITS_START:
-        until(lambda: _works(here), every_s=0.02)
+        n_before = len(steps.read_ledger(here.settings.home))
+        until(lambda: _works(here, n_before), every_s=0.02)
         time.sleep(rng.uniform(0.0, WORK_S))
     give_up_at = time.monotonic() + LIMIT_S
     while time.monotonic() < give_up_at:
@@ -86,10 +87,11 @@ def _kill(here: Ours, rng: random.Random) -> bool:
     raise TimeoutError("No worker came within an hour")
 
 
-def _works(here: Ours) -> bool:
+def _works(here: Ours, n_before: int) -> bool:
+    """Whether a step has begun since; a run that a dead worker left counts as running, too."""
     here.client.wake()
-    depths = here.client.depths()
-    return depths["runs", "running"] > 0 or not any(depths.values())
+    has_begun = len(steps.read_ledger(here.settings.home)) > n_before
+    return has_begun or not any(here.client.depths().values())
 
 
 def _wait_for_all(here: Ours) -> None:
