@@ -87,8 +87,8 @@ async def training_start(
         bool, Field(description="Try early what did best on similar data.")
     ] = False,
     sampler: Annotated[
-        Literal["tpe", "gp", "cmaes", "random"],
-        Field(description="gp needs torch, cmaes the package cmaes."),
+        Literal["tpe", "gp", "cmaes", "nsga2", "random"],
+        Field(description="gp: torch; nsga2: objectives."),
     ] = "tpe",
     allocation: Annotated[
         Literal["bandit", "improvement", "halving", "uniform"],
