@@ -109,7 +109,8 @@ def _add_servers(commands: Commands) -> None:
     )
     serve.add_argument("--mode", choices=["read-only", "operator"], help="which tools exist")
 
-    commands.add_parser("worker", help="execute workflows until idle")
+    worker = commands.add_parser("worker", help="execute workflows until idle")
+    worker.add_argument("--beside", action="store_true", help="one more, where Postgres has runs")
 
     model = commands.add_parser("serve", help="answer predictions of a model over HTTP")
     model.add_argument("--model", required=True, help="name of the registered model")

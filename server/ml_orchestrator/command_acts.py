@@ -62,7 +62,7 @@ def mcp(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def worker(_: argparse.Namespace, settings: Settings) -> int:
+def worker(arguments: argparse.Namespace, settings: Settings) -> int:
     """Execute workflows until idle."""
     gc.disable()  # see mcp: who takes over from a dead worker is waited for
     from ml_orchestrator.orchestration.worker import run_worker
@@ -71,7 +71,7 @@ def worker(_: argparse.Namespace, settings: Settings) -> int:
     gc.enable()
 
     with exporting("worker", os.environ):
-        run_worker(settings)
+        run_worker(settings, is_beside=arguments.beside)
     return 0
 
 

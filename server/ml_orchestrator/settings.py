@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
@@ -74,8 +75,8 @@ class Settings(BaseModel):
     database_url: Annotated[
         SecretStr | None,
         Field(
-            description="Postgres for memory, messages and alias history, as "
-            "postgresql+psycopg://user:password@host/database; state.db in home if unset."
+            description="Postgres for memory, messages, alias history and runs, as "
+            "postgresql+psycopg://user:password@host/database; files in home if unset."
         ),
     ] = None
     tracking_uri: Annotated[
@@ -167,6 +168,14 @@ class Settings(BaseModel):
             "and so many looks of each monitor.",
         ),
     ] = 20
+    worker_pool: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$",
+            description="Name of a pool: data directories that share a Postgres and name the same "
+            "one take one another's runs. None: each takes its own.",
+        ),
+    ] = None
     worker_idle_s: Annotated[
         float, Field(ge=1, le=86_400, description="A worker without work exits after this, in s.")
     ] = 300.0
@@ -241,6 +250,17 @@ class Settings(BaseModel):
             raise ValueError(f"must begin with {POSTGRES} (SQLite is used when it is unset)")
         return url
 
+    @field_validator("worker_pool")
+    @classmethod
+    def _pool_of_something(cls, pool: str | None, info: ValidationInfo) -> str | None:
+        """Refuse a pool of data directories that share nothing."""
+        if pool is not None and info.data.get("database_url", True) is None:
+            raise ValueError(
+                f"runs of this data directory are in a file of its own, so nobody shares {pool!r} "
+                f"with it. Set {PREFIX}DATABASE_URL, too, or leave the pool away"
+            )
+        return pool
+
     @field_validator("tracking_uri", "registry_uri")
     @classmethod
     def _absolute_uri(cls, uri: str | None) -> str | None:
@@ -294,7 +314,9 @@ class Settings(BaseModel):
 
     @property
     def workflows_url(self) -> str:
-        """Address of the workflow engine's database."""
+        """Address of the workflow engine's database, its password in clear."""
+        if self.database_url is not None:
+            return self.state_url
         return f"sqlite:///{self.home / 'workflows.db'}"
 
     @property

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ml_orchestrator.doctoring.findings import Finding, Patient, fault, fine, note
-from ml_orchestrator.orchestration.launch import worker_leases
-from ml_orchestrator.orchestration.leases import Lease, Leases, is_running
+from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.orchestration.launch import book_of_leases
+from ml_orchestrator.orchestration.leases import Lease, LeaseBook, is_running
 from ml_orchestrator.serving.address import Address
 from ml_orchestrator.serving.asking import ask, ask_status
 from ml_orchestrator.settings import DEFAULT_PORT
@@ -22,11 +23,14 @@ ANSWER_S = 2.0
 
 def check_worker(patient: Patient) -> Iterator[Finding]:
     """Look at the leases of workers."""
-    leases = worker_leases(patient.settings)
     try:
-        known = leases.all() if (patient.home / "leases.db").exists() else []
+        leases = book_of_leases(patient.settings)
+        known = leases.ours() if leases.exists() else []
     except sqlite3.DatabaseError:
         return  # the check of the files says so
+    except UnavailableError as error:
+        yield fault("worker", str(error), "Workers, runs and memory need this database.")
+        return
     found = [lease for lease in known if lease.is_live]
     for lease in found:
         yield _about(lease, leases)
@@ -34,8 +38,8 @@ def check_worker(patient: Patient) -> Iterator[Finding]:
         yield fine("worker", "None runs; the next run starts one.")
 
 
-def _about(lease: Lease, leases: Leases) -> Finding:
-    since = f"has not been heard of for {time.time() - lease.renewed_at:.0f} s"
+def _about(lease: Lease, leases: LeaseBook) -> Finding:
+    since = f"has not been heard of for {leases.silence_s(lease):.0f} s"
     if lease.is_here and not is_running(lease):
         do = "Run `ml-orchestrator worker`, or ask a run's status: the next takes over its runs."
         return fault("worker", f"Worker {lease.pid} died ({since}); its runs wait.", do)

@@ -8,20 +8,32 @@ import time
 from pathlib import Path
 
 from ml_orchestrator.errors import UnavailableError
-from ml_orchestrator.orchestration.leases import Leases
+from ml_orchestrator.orchestration.leases import LeaseBook, Leases
+from ml_orchestrator.orchestration.sharing.pools import is_shared
+from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.settings import Settings, child_environment
 
-__all__ = ["WorkerLauncher", "worker_leases"]
+__all__ = ["WorkerLauncher", "book_of_leases", "worker_leases"]
 
 # A worker that cannot start is not started again faster than this.
 MAX_FAILED_STARTS = 3
 MIN_INTERVAL_S = 1.0
+# Opened where there is a shared database.
+_SHARED = "ml_orchestrator.orchestration.sharing.opening:open_leases"
 _log = logging.getLogger(__name__)
 
 
 def worker_leases(settings: Settings) -> Leases:
-    """Return the leases of a data directory."""
+    """Return the leases of a data directory that keeps its runs itself."""
     return Leases(settings.home / "leases.db", ttl_s=settings.lease_ttl_s)
+
+
+def book_of_leases(settings: Settings) -> LeaseBook:
+    """Return the leases of a data directory, or of the database that it shares."""
+    if not is_shared(settings):
+        return worker_leases(settings)
+    book: LeaseBook = resolve(_SHARED)(settings)
+    return book
 
 
 class WorkerLauncher:
@@ -32,7 +44,7 @@ class WorkerLauncher:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._leases = worker_leases(settings)
+        self._leases = book_of_leases(settings)
         self._lock = threading.Lock()
         self._started_at = float("-inf")
         self._started: subprocess.Popen[bytes] | None = None
@@ -71,7 +83,8 @@ class WorkerLauncher:
         started = self._started
         if started is None or started.returncode is not None:
             return False
-        return all(lease.pid != started.pid for lease in self._leases.all())
+        here = [lease for lease in self._leases.ours() if lease.is_here]
+        return all(lease.pid != started.pid for lease in here)
 
 
 def _spawn(settings: Settings) -> "subprocess.Popen[bytes]":

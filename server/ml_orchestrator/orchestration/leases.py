@@ -10,16 +10,18 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
-__all__ = ["Lease", "Leases", "is_running", "kill"]
+__all__ = ["Lease", "LeaseBook", "Leases", "is_running", "kill", "since_boot"]
 
 WAIT_S = 2.0
+KILL_LOOK_S = 0.01
 SAME_S = 1.5  # two looks at when a process started may differ by a tick and a rounded boot time
 EPOCH_S = 1e9  # what is larger was written by release 0.1.0 before 2026-11-27: since the epoch
 _COLUMNS = "executor_id, host, pid, process_started_at, renewed_at, is_live"
@@ -55,6 +57,34 @@ class Lease:
         return self.host == socket.gethostname()
 
 
+class LeaseBook(Protocol):
+    """As much of the leases as those need who start workers or look at them."""
+
+    def all(self) -> Sequence[Lease]:
+        """Return every lease whose runs have not been taken over."""
+        ...
+
+    def ours(self) -> Sequence[Lease]:
+        """Return those of this data directory."""
+        ...
+
+    def has_worker(self) -> bool:
+        """Whether a worker is there that is well, so that none need be started."""
+        ...
+
+    def is_silent(self, lease: Lease) -> bool:
+        """Whether a lease has not been renewed in time."""
+        ...
+
+    def silence_s(self, lease: Lease) -> float:
+        """Return for how long it has not been renewed, in seconds."""
+        ...
+
+    def exists(self) -> bool:
+        """Whether anything has been written yet; looking makes nothing."""
+        ...
+
+
 class Leases:
     """The leases of one data directory; every call is one short transaction."""
 
@@ -66,7 +96,7 @@ class Leases:
     def take(self, executor_id: str) -> None:
         """Enter this process under a name of its own, live from now on; or live again."""
         process = psutil.Process()
-        row = (executor_id, socket.gethostname(), process.pid, _since_boot(process), self._clock())
+        row = (executor_id, socket.gethostname(), process.pid, since_boot(process), self._clock())
         with self._writing() as connection:
             connection.execute(_TAKE, row)
 
@@ -105,7 +135,19 @@ class Leases:
         One that was renewed in the future is silent, too: the clock was set back since, and its
         holder has not renewed it yet. A living one does so in a moment.
         """
-        return abs(self._clock() - lease.renewed_at) > self._ttl_s
+        return abs(self.silence_s(lease)) > self._ttl_s
+
+    def silence_s(self, lease: Lease) -> float:
+        """Return for how long a lease has not been renewed, in seconds by this machine's clock."""
+        return self._clock() - lease.renewed_at
+
+    def ours(self) -> list[Lease]:
+        """Return every lease: they are those of one data directory."""
+        return self.all()
+
+    def exists(self) -> bool:
+        """Whether there is a file of leases yet."""
+        return self._path.exists()
 
     def has_worker(self) -> bool:
         """Whether a live lease exists, renewed in time by a process that still runs."""
@@ -131,7 +173,8 @@ class Leases:
             yield connection
 
 
-def _since_boot(process: psutil.Process) -> float:
+def since_boot(process: psutil.Process) -> float:
+    """Return when a process started, in seconds since its machine did."""
     # psutil 7.2 adds the boot time as it is by the clock now; taken off again, nothing moves.
     return process.create_time() - psutil.boot_time()
 
@@ -141,17 +184,27 @@ def is_running(lease: Lease) -> bool:
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(lease.pid)
         is_old = lease.process_started_at > EPOCH_S
-        started = process.create_time() if is_old else _since_boot(process)
+        started = process.create_time() if is_old else since_boot(process)
         is_same = abs(started - lease.process_started_at) < SAME_S
         return is_same and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
 def kill(lease: Lease, *, wait_s: float = WAIT_S) -> None:
-    """Kill the process of a lease on this machine, unless it is this one or gone."""
+    """Kill the process of a lease on this machine, unless it is this one or gone.
+
+    Returns once it runs no more, whether its parent has asked how it ended or not.
+
+    Raises:
+        psutil.TimeoutExpired: it still runs after ``wait_s`` seconds.
+        psutil.AccessDenied: it is another user's.
+    """
     if lease.pid == os.getpid() or not is_running(lease):
         return
     with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(lease.pid)
-        process.kill()
-        process.wait(wait_s)
+        psutil.Process(lease.pid).kill()
+    give_up_at = time.monotonic() + wait_s
+    while is_running(lease):
+        if time.monotonic() > give_up_at:
+            raise psutil.TimeoutExpired(wait_s, lease.pid)
+        time.sleep(KILL_LOOK_S)

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Iterator
 
+from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.health.status import ProcessHealth
-from ml_orchestrator.orchestration.launch import worker_leases
-from ml_orchestrator.orchestration.leases import Lease, Leases, is_running
+from ml_orchestrator.orchestration.launch import book_of_leases
+from ml_orchestrator.orchestration.leases import Lease, LeaseBook, is_running
 from ml_orchestrator.serving.address import Address, read_addresses
 from ml_orchestrator.serving.asking import ask_status
 from ml_orchestrator.settings import Settings
@@ -26,13 +27,17 @@ def look_at_processes(settings: Settings) -> list[ProcessHealth]:
 
 
 def _workers(settings: Settings) -> Iterator[ProcessHealth]:
-    if (settings.home / "leases.db").exists():
-        leases = worker_leases(settings)
-        yield from (_worker(lease, leases) for lease in leases.all() if lease.is_live)
+    try:
+        leases = book_of_leases(settings)
+        found = [lease for lease in leases.ours() if lease.is_live] if leases.exists() else []
+    except UnavailableError as error:
+        yield ProcessHealth(name="worker", pid=0, is_live=False, is_ready=False, reason=str(error))
+        return
+    yield from (_worker(lease, leases) for lease in found)
 
 
-def _worker(lease: Lease, leases: Leases) -> ProcessHealth:
-    silent_s = time.time() - lease.renewed_at
+def _worker(lease: Lease, leases: LeaseBook) -> ProcessHealth:
+    silent_s = leases.silence_s(lease)
     reason = f"its lease was renewed {silent_s:.1f} s ago"
     is_live = not leases.is_silent(lease)
     if lease.is_here and not is_running(lease):

@@ -27,12 +27,13 @@ class Tenure:
         self._ttl_s = ttl_s
         self._ended = threading.Event()
 
-    def begin(self) -> None:
-        """Take the lease and go on renewing it."""
+    def begin(self) -> bool:
+        """Take the lease and go on renewing it; True, as nobody else can have it."""
         self._ended = threading.Event()
         self._leases.take(self.executor_id)
         keep = threading.Thread(target=self._keep, args=(self._ended,), name="lease", daemon=True)
         keep.start()
+        return True
 
     def end(self) -> None:
         """Stop renewing the lease and resign."""

@@ -1,19 +1,19 @@
-"""The worker: the one process of a data directory that executes workflows, when they are due."""
+"""The worker: the process that executes workflows; a data directory of its own has one at most."""
 
 import asyncio
 import logging
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from ml_orchestrator.doors import Door
-from ml_orchestrator.errors import ConflictError
+from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.orchestration._dbos import engine
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration._dbos.database import prepare
@@ -29,6 +29,14 @@ from ml_orchestrator.orchestration.reactions import open_bus
 from ml_orchestrator.orchestration.retention.pruner import Pruner
 from ml_orchestrator.orchestration.run_news import RunNews
 from ml_orchestrator.orchestration.schedules.sweeping import Sweeper
+from ml_orchestrator.orchestration.sharing.holds import StepHolds
+from ml_orchestrator.orchestration.sharing.homes import at_home
+from ml_orchestrator.orchestration.sharing.leases import SharedLeases
+from ml_orchestrator.orchestration.sharing.opening import open_leases
+from ml_orchestrator.orchestration.sharing.pools import is_shared
+from ml_orchestrator.orchestration.sharing.recovery import Recovery
+from ml_orchestrator.orchestration.sharing.rows import Rows
+from ml_orchestrator.orchestration.sharing.tenure import SharedTenure
 from ml_orchestrator.orchestration.steps import STEPS
 from ml_orchestrator.orchestration.steps._base import Report, load_plugins
 from ml_orchestrator.orchestration.tenure import Tenure
@@ -48,14 +56,26 @@ START_WAIT_S = 30.0
 _log = logging.getLogger(__name__)
 
 
-def run_worker(settings: Settings) -> None:
+def run_worker(settings: Settings, *, is_beside: bool = False) -> None:
     """Execute workflows until there have been none for ``settings.worker_idle_s``.
 
     While a schedule is enabled it stays, and starts what comes due.
 
-    Returns at once if the data directory has a living worker already.
+    Returns at once if the data directory has a living worker already: on this machine, where runs
+    are kept in Postgres. There, another one may be started beside it.
+
+    Raises:
+        InvalidInputError: ``is_beside``, and the data directory keeps its runs itself.
     """
     prepare_home(settings.home)
+    if is_shared(settings):
+        _work_among_others(settings, is_beside=is_beside)
+        return
+    if is_beside:
+        raise InvalidInputError(
+            f"{settings.home} has one worker at a time: its runs are kept in a file. Keep them in "
+            "Postgres (ML_ORCHESTRATOR_DATABASE_URL) to have several."
+        )
     leases = worker_leases(settings)
     lock = FileLock(settings.home / "worker.lock")
     if not _won(lock, leases, settings.lease_ttl_s):
@@ -102,8 +122,74 @@ def _work(settings: Settings, leases: Leases) -> None:
     tenure.begin()
     load_plugins(settings)
     prepare(settings)
+
+    def take_over() -> None:
+        engine.adopt(dead)
+        engine.look_now()
+        _stop_foreign()
+        for name in dead:
+            leases.forget(name)
+
+    _serve(settings, tenure, take_over)
+
+
+def _work_among_others(settings: Settings, *, is_beside: bool) -> None:
+    prepare(settings)
+    rows, ttl_s = Rows(settings.state_url, is_kept=True), settings.lease_ttl_s
+    leases = open_leases(settings, rows)
+    tenure = SharedTenure(leases, uuid.uuid4().hex, ttl_s=ttl_s, is_beside=is_beside)
+    me = tenure.executor_id
+    recovery = Recovery(leases, me, ttl_s=ttl_s, owners=engine.owners, adopt=engine.adopt)
+    if not _has_joined(tenure, leases, recovery, ttl_s):
+        _log.info("Another worker is at work here")
+        rows.close()
+        return
+    load_plugins(settings)
+
+    def take_over() -> None:
+        recovery.look()
+        engine.look_now()
+        if len(leases.all()) == 1:
+            _stop_foreign()
+
+    holds = StepHolds(rows, me)
+    _serve(settings, tenure, take_over, look=recovery.look, holds=holds)
+    holds.drain()
+    tenure.close()
+    rows.close()
+
+
+def _has_joined(
+    tenure: SharedTenure, leases: SharedLeases, recovery: Recovery, ttl_s: float
+) -> bool:
+    """Take a lease unless this machine has a worker of the data directory that is well."""
+    deadline = time.monotonic() + START_WAIT_S + ttl_s
+    while time.monotonic() < deadline:
+        recovery.living()  # what died here leaves its place
+        if tenure.begin():
+            return True
+        if leases.has_worker():
+            return False
+        time.sleep(0.05)
+    return False
+
+
+def _stop_foreign() -> None:
+    for run_id in engine.stop_foreign():
+        _log.warning("Run %s was planned by another release and is stopped", run_id)
+
+
+def _serve(
+    settings: Settings,
+    tenure: Tenure | SharedTenure,
+    take_over: Callable[[], None],
+    *,
+    look: Callable[[], object] = lambda: None,
+    holds: StepHolds | None = None,
+) -> None:
+    """Run what is queued until there is nothing to do; ``look`` is called every so often."""
     database = open_database(settings.state_url, settings.home)
-    execute = _executor(settings, database)
+    execute = _executor(settings, database, holds)
     performer = Performer(settings, database, execute)
     bus = open_bus(settings, database, role="worker")
     engine.launch(tenure.executor_id, settings, execute, performer, RunNews(database))
@@ -111,15 +197,10 @@ def _work(settings: Settings, leases: Leases) -> None:
     listening = (settings.home, engine.look_now, ended)
     threading.Thread(target=answer, args=listening, name="bell", daemon=True).start()
     watch_queue(engine.queue_depths)
-    engine.adopt(dead)
-    engine.look_now()
-    for run_id in engine.stop_foreign():
-        _log.warning("Run %s was planned by another release and is stopped", run_id)
-    for name in dead:
-        leases.forget(name)
+    take_over()
     client = Door(lambda: RunClient(settings), is_light=True)
     sweeper, pruner = Sweeper(settings, database, client=client), Pruner(settings, database)
-    _stay_until_idle(settings.worker_idle_s, tenure, sweeper, pruner)
+    _stay_until_idle(settings.worker_idle_s, tenure, sweeper, pruner, look)
     pruner.close()
     ended.set()
     engine.shut_down()
@@ -142,23 +223,29 @@ def _bury_predecessors(leases: Leases) -> Sequence[str]:
     return [lease.executor_id for lease in earlier]
 
 
-def _executor(settings: Settings, database: Database) -> engine.Execute:
+def _executor(
+    settings: Settings, database: Database, holds: StepHolds | None = None
+) -> engine.Execute:
     store = ProgressStore(database)
     in_flight = InFlight()
 
     async def execute(job: Job) -> dict[str, Any]:
+        key = (job.run_id, job.attempt, job.place, job.step)
         if job.is_isolated or STEPS[job.catalogued].isolated:
             threading.Thread(target=_warm, args=(job.workflow,), daemon=True).start()
-            return await run_in_child(settings, job)
+            async with nullcontext() if holds is None else holds.held(key):
+                return await run_in_child(settings, job)
         report = _UntilCancelled(Reporter(store, job.run_id, job.step))
+        work = partial(perform, settings, job, report)
+        if holds is not None:
+            work = partial(holds.during, key, work, report.is_cancelled.is_set)
         try:
-            key = (job.run_id, job.attempt, job.place, job.step)
-            return await in_flight.once(key, partial(perform, settings, job, report))
+            return await in_flight.once(key, work)
         except asyncio.CancelledError:
             report.is_cancelled.set()
             raise
 
-    return execute
+    return execute if settings.worker_pool is None else at_home(execute, settings, database)
 
 
 class _UntilCancelled:
@@ -184,12 +271,19 @@ def _warm(workflow: str) -> None:
                 STEPS[node.step].load()
 
 
-def _stay_until_idle(idle_s: float, tenure: Tenure, sweeper: Sweeper, pruner: Pruner) -> None:
+def _stay_until_idle(
+    idle_s: float,
+    tenure: Tenure | SharedTenure,
+    sweeper: Sweeper,
+    pruner: Pruner,
+    look: Callable[[], object],
+) -> None:
     busy_at, poll_s = time.monotonic(), 0.0
     while True:
         if sweeper.sweep() or engine.has_work():
             busy_at = time.monotonic()
         pruner.sweep()
+        look()
         idle_for = time.monotonic() - busy_at
         if idle_for >= idle_s and not sweeper.is_wanted() and _may_leave(tenure, sweeper):
             return
@@ -200,7 +294,7 @@ def _stay_until_idle(idle_s: float, tenure: Tenure, sweeper: Sweeper, pruner: Pr
         time.sleep(LOOK_S)
 
 
-def _may_leave(tenure: Tenure, sweeper: Sweeper) -> bool:
+def _may_leave(tenure: Tenure | SharedTenure, sweeper: Sweeper) -> bool:
     """Resign, then look for work and schedules once more.
 
     Who enqueues looks for a worker afterwards: either we see their run or they see us gone.
@@ -208,5 +302,4 @@ def _may_leave(tenure: Tenure, sweeper: Sweeper) -> bool:
     tenure.end()
     if not engine.has_work() and not sweeper.is_wanted():
         return True
-    tenure.begin()
-    return False
+    return not tenure.begin()

@@ -224,17 +224,20 @@ class WorkflowOrchestrator:
 
         Raises:
             NotFoundError: there is no such run.
-            ConflictError: it is over, or its search is, or it is no training.
+            ConflictError: it is over, or its search is, or it is no training, or its files are in
+                another data directory.
         """
 
         def ask() -> RunStatus:
-            status = self._client().status(run_id)
+            client = self._client()
+            status = client.status(run_id)
             waiting = {step.name for step in status.steps if step.state in ("pending", "running")}
             if status.is_over or "search" not in waiting:
                 raise ConflictError(
                     f"Run {run_id} ({status.workflow}, {status.state}) has no search that could "
                     "end early. training_status shows what it has."
                 )
+            client.check_files_are_here(run_id)
             (run_folder(self._settings, first_of(status.run_id)) / STOP_FILE).touch()
             return status
 

@@ -126,6 +126,12 @@ def _monitors(connection: Connection) -> None:
     metadata.create_all(connection, tables=tables)
 
 
+def _shared_workers(connection: Connection) -> None:
+    """Create the leases of workers that share the database, and what they tell one another."""
+    tables = [schema.worker_leases, schema.step_holds, schema.run_homes]
+    metadata.create_all(connection, tables=tables)
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _first,
     2: _second,
@@ -141,13 +147,14 @@ MIGRATIONS: dict[int, Migration] = {
     13: _schedules,
     14: _events,
     15: _monitors,
+    16: _shared_workers,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
 # What 9 counts is kept by triggers, so by the writes of older releases, too. What 12 refuses no
 # release does.
-ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15})
+ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15, 16})
 
 
 def migrate(engine: Engine) -> int:

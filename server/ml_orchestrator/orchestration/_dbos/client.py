@@ -14,10 +14,12 @@ from ml_orchestrator.errors import (
 from ml_orchestrator.orchestration._dbos.database import (
     PIPELINES,
     PLAN_VERSION,
+    QUEUES,
     UNFINISHED,
     WORKFLOW,
     connect,
     depths_of,
+    of_pools,
     prepare,
     typed,
 )
@@ -30,6 +32,15 @@ from ml_orchestrator.orchestration.pipelines.approving import PipelineApprovals
 from ml_orchestrator.orchestration.pipelines.models import APPROVAL
 from ml_orchestrator.orchestration.retention.folders import held, refuse_given_up
 from ml_orchestrator.orchestration.run_filter import EVERY_RUN, RunFilter
+from ml_orchestrator.orchestration.sharing.homes import RunHome, RunHomes
+from ml_orchestrator.orchestration.sharing.pools import (
+    at_pool,
+    home_id,
+    origin_of,
+    own_pool,
+    pool_of_home,
+    pools_of,
+)
 from ml_orchestrator.orchestration.statuses import (
     brief_status,
     carried_over,
@@ -47,7 +58,7 @@ if TYPE_CHECKING:  # opened where a pipeline is wanted
 
 __all__ = ["RunClient"]
 
-_DIFFERING = frozenset({"requested_at", "version", "is_scheduled"})
+_DIFFERING = frozenset({"requested_at", "version", "is_scheduled", "pool", "place"})
 MOST_QUEUED = 10_000  # of one queue; what is beyond would wait for days
 
 
@@ -59,6 +70,7 @@ class RunClient:
         prepare(settings)
         self._client = connect(settings)
         self._launcher = WorkerLauncher(settings)
+        self._pools = pools_of(settings)
         self._settings = settings
 
     def close(self) -> None:
@@ -68,19 +80,24 @@ class RunClient:
     @typed
     def describe(self) -> str:
         """Return how many runs wait or go on, and whether a worker is there."""
-        unfinished = self._client.list_workflows(
-            name=WORKFLOW, status=list(UNFINISHED), load_input=False, load_output=False
-        )
+        unfinished = self._unfinished()
         worker = "a worker is there" if self._launcher.has_worker() else "no worker; one starts"
         return f"{len(unfinished)} unfinished runs, {worker}"
 
     @typed
     def depths(self) -> dict[tuple[str, str], int]:
         """Return how many runs there are by queue and state (queued, running)."""
-        rows = self._client.list_workflows(
-            name=WORKFLOW, status=list(UNFINISHED), load_input=False, load_output=False
+        return depths_of(self._unfinished())
+
+    def _unfinished(self) -> list[WorkflowStatus]:
+        """Return the runs that are not over, of this data directory's pools if others share."""
+        return self._client.list_workflows(
+            name=WORKFLOW,
+            status=list(UNFINISHED),
+            queue_name=list(of_pools(QUEUES, self._settings)) if self._pools else None,
+            load_input=False,
+            load_output=False,
         )
-        return depths_of(rows)
 
     @typed
     def wake(self) -> None:
@@ -104,8 +121,9 @@ class RunClient:
             "steps": [node.step for node in workflow.nodes],
             "version": workflow.version,
             "requested_at": timestamp(),  # DBOS keeps whole seconds on SQLite
+            **origin_of(self._settings),
         }
-        return self._enqueued(run_id, plan, workflow.queue)
+        return self._enqueued(run_id, plan, self._queue_of(plan))
 
     @typed
     def start_pipeline(
@@ -127,8 +145,9 @@ class RunClient:
             "requested_at": timestamp(),
             "pipeline": planned.stored(),
             **({"is_scheduled": True} if is_scheduled else {}),
+            **origin_of(self._settings),
         }
-        return self._enqueued(run_id, plan, PIPELINES)
+        return self._enqueued(run_id, plan, self._queue_of(plan))
 
     def _enqueued(self, run_id: str, plan: dict[str, Any], queue: str) -> RunStatus:
         options: EnqueueOptions = {
@@ -227,13 +246,13 @@ class RunClient:
         plan = plan_of(row)
         _refuse_to_cut(plan, run_id)
         if row.status == "ERROR":
-            return self._try_again(row, _queue_of(plan))
+            return self._try_again(row, self._queue_of(plan, run_id))
         if foreign := foreign_version(row.app_version):
             raise ConflictError(foreign)
         status = self._status(row)
         if status.state not in ("cancelled", "failed"):
             raise ConflictError(f"Run {run_id} needs no resuming: it is {status.state}.")
-        self._client.resume_workflow(run_id, queue_name=_queue_of(plan))
+        self._client.resume_workflow(run_id, queue_name=self._queue_of(plan, run_id))
         ring(self._settings.home)
         return self.status(run_id)
 
@@ -273,6 +292,39 @@ class RunClient:
         runs = sorted(map(self._brief, page.rows), key=_creation, reverse=True)
         return RunList(runs=runs, next_cursor=page.next_cursor, n_left_out=page.n_left_out)
 
+    @typed
+    def check_files_are_here(self, run_id: str) -> None:
+        """Return if what is written into the run's folder here reaches the run.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: its files are in another data directory, or will be.
+        """
+        plan = plan_of(self._row(run_id))
+        pool = plan.get("pool")
+        if not self._pools or pool == own_pool(self._settings):
+            return
+        found = self._home_of(run_id) if pool in self._pools else None
+        if found is None or found.home_id != home_id(self._settings.home):
+            where = found.place if found else plan.get("place", "another data directory")
+            raise ConflictError(
+                f"The files of run {run_id} are not here but in {where}. Ask there."
+            )
+
+    def _queue_of(self, plan: dict[str, Any], run_id: str | None = None) -> str:
+        """Return the queue of a new run, or of one that goes on: where its files are."""
+        queue = PIPELINES if "pipeline" in plan else WORKFLOWS[plan["workflow"]].queue
+        pool = plan.get("pool")
+        found = self._home_of(run_id) if run_id and pool else None
+        return at_pool(queue, pool if found is None else pool_of_home(found.home_id))
+
+    def _home_of(self, run_id: str) -> RunHome | None:
+        database = open_database(self._settings.state_url, self._settings.home)
+        try:
+            return RunHomes(self._settings, database).of(first_of(run_id))
+        finally:
+            database.close()
+
     def _row(self, run_id: str) -> WorkflowStatus:
         rows = self._client.list_workflows(workflow_ids=[run_id], name=WORKFLOW)
         if rows:
@@ -297,10 +349,6 @@ class RunClient:
         has_after = status.state == "failed" and self.has(after)
         links = {"resumes": before, "resumed_as": after if has_after else None}
         return status.model_copy(update=links) if any(links.values()) else status
-
-
-def _queue_of(plan: dict[str, Any]) -> str:
-    return PIPELINES if "pipeline" in plan else WORKFLOWS[plan["workflow"]].queue
 
 
 def _asked_for(plan: dict[str, Any]) -> dict[str, Any]:

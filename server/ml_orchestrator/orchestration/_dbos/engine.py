@@ -13,11 +13,14 @@ from ml_orchestrator.orchestration._dbos.database import (
     UNFINISHED,
     WORKFLOW,
     depths_of,
+    of_pools,
+    schema_of,
 )
 from ml_orchestrator.orchestration._dbos.looking import Lookers
 from ml_orchestrator.orchestration._dbos.pipelines import Performs, run_pipeline
 from ml_orchestrator.orchestration.attempts import attempt_of, first_of
 from ml_orchestrator.orchestration.execution import Job
+from ml_orchestrator.orchestration.sharing.pools import is_shared
 from ml_orchestrator.orchestration.steps import STEPS
 from ml_orchestrator.orchestration.versions import check_workflow_version, foreign_version
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
@@ -30,6 +33,7 @@ __all__ = [
     "has_work",
     "launch",
     "look_now",
+    "owners",
     "poll_every",
     "queue_depths",
     "shut_down",
@@ -37,6 +41,7 @@ __all__ = [
 ]
 
 _lookers: list[Lookers] = []  # of the one engine that a process has, as DBOS has it
+_shared: list[str] = []  # the queues that it looks at, if other engines use the database, too
 # Each take-over of a run counts as one; a run that kills its worker ends some time.
 MAX_RECOVERY_ATTEMPTS = 50
 
@@ -76,6 +81,7 @@ def launch(
         config={
             "name": APPLICATION,
             "system_database_url": settings.workflows_url,
+            "dbos_system_schema": schema_of(settings),
             "executor_id": executor_id,
             "application_version": PLAN_VERSION,
             "run_migrations": False,
@@ -89,7 +95,10 @@ def launch(
     _register(execute, performer, news)
     DBOS.listen_queues(())  # ours look, see Lookers
     DBOS.launch()
-    queues = [queue for name in QUEUES if (queue := DBOS.retrieve_queue(name)) is not None]
+    names = list(of_pools(QUEUES, settings))
+    if is_shared(settings):
+        _shared.extend(names)
+    queues = [queue for name in names if (queue := DBOS.retrieve_queue(name)) is not None]
     _lookers.append(Lookers(dbos, queues))
 
 
@@ -148,14 +157,31 @@ def adopt(executor_ids: Sequence[str]) -> None:
     DBOS._recover_pending_workflows(list(executor_ids))
 
 
+def owners() -> set[str]:
+    """Return the executor ids of those who are at a run that this engine could take over."""
+    rows = DBOS.list_workflows(
+        name=WORKFLOW,
+        status="PENDING",
+        app_version=PLAN_VERSION,
+        queue_name=_shared or None,
+        load_input=False,
+        load_output=False,
+    )
+    return {str(row.executor_id) for row in rows if row.executor_id}
+
+
 def stop_foreign() -> list[str]:
     """Cancel unfinished runs that another release planned, which would wait for ever; return them.
 
-    Only for the one worker of a data directory: where several releases share a database, the other
-    one may still take them.
+    Only for one worker that is alone with its queues: a worker of the other release may still take
+    them.
     """
     rows = DBOS.list_workflows(
-        name=WORKFLOW, status=list(UNFINISHED), load_input=False, load_output=False
+        name=WORKFLOW,
+        status=list(UNFINISHED),
+        queue_name=_shared or None,
+        load_input=False,
+        load_output=False,
     )
     foreign = [row.workflow_id for row in rows if foreign_version(row.app_version)]
     for run_id in foreign:
@@ -169,6 +195,7 @@ def has_work() -> bool:
         status=list(UNFINISHED),
         name=WORKFLOW,
         app_version=PLAN_VERSION,
+        queue_name=_shared or None,
         limit=1,
         load_input=False,
         load_output=False,
@@ -179,13 +206,21 @@ def has_work() -> bool:
 def queue_depths() -> dict[tuple[str, str], int]:
     """Return how many runs there are by queue and state, as seen by a worker."""
     rows = DBOS.list_workflows(
-        name=WORKFLOW, status=list(UNFINISHED), load_input=False, load_output=False
+        name=WORKFLOW,
+        status=list(UNFINISHED),
+        queue_name=_shared or None,
+        load_input=False,
+        load_output=False,
     )
     return depths_of(rows)
 
 
 def poll_every(seconds: float) -> None:
     """Set how often this worker looks for queued runs."""
+    if _shared:  # what the database says of queues holds for other workers, too
+        for lookers in _lookers:
+            lookers.look_every(seconds)
+        return
     for queue, at_once in QUEUES.items():
         DBOS.register_queue(
             queue,
@@ -199,4 +234,5 @@ def shut_down() -> None:
     """Stop running workflows in this process; unfinished ones wait for the next worker."""
     while _lookers:
         _lookers.pop().end()
+    _shared.clear()
     DBOS.destroy()

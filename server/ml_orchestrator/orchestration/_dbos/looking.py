@@ -22,6 +22,7 @@ class _Bell(threading.Event):
         self._rung = threading.Condition()
         self._n_rings = 0
         self._heard = threading.local()
+        self.longest_s: float | None = None
 
     def ring(self) -> None:
         with self._rung:
@@ -33,8 +34,13 @@ class _Bell(threading.Event):
         self.ring()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait as an event does, but no longer than to the next ring since this thread waited."""
+        """Wait as an event does, but no longer than to the next ring since this thread waited.
+
+        Nor longer than ``longest_s``, in seconds, where that is set.
+        """
         heard = getattr(self._heard, "n_rings", 0)
+        if self.longest_s is not None:
+            timeout = self.longest_s if timeout is None else min(timeout, self.longest_s)
         with self._rung:
             self._rung.wait_for(lambda: self._n_rings != heard, timeout)
             self._heard.n_rings = self._n_rings
@@ -61,6 +67,11 @@ class Lookers:
     def look_now(self) -> None:
         """Have every queue looked at without waiting for its turn."""
         self._bell.ring()
+
+    def look_every(self, seconds: float) -> None:
+        """Look at least this often, whatever the database says of the queues."""
+        self._bell.longest_s = seconds
+        self.look_now()
 
     def end(self) -> None:
         """Take no more runs."""

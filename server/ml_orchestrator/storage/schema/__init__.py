@@ -47,6 +47,7 @@ from ml_orchestrator.storage.schema._models import (
 )
 from ml_orchestrator.storage.schema._monitors import alerts, monitor_looks, monitors
 from ml_orchestrator.storage.schema._schedules import schedules
+from ml_orchestrator.storage.schema._workers import run_homes, step_holds, worker_leases
 
 __all__ = [
     "agents",
@@ -76,10 +77,13 @@ __all__ = [
     "monitor_looks",
     "monitors",
     "resource_leases",
+    "run_homes",
     "run_progress",
     "schedules",
     "schema_version",
     "search_experience",
     "shared_context",
+    "step_holds",
     "unread_counts",
+    "worker_leases",
 ]
