@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-__all__ = ["OPERATORS", "Defect", "GoodPrompt", "defects", "read_prompts"]
+__all__ = ["OPERATORS", "Defect", "GoodPrompt", "defects", "read_pieces", "read_prompts"]
 
 FOLDER = Path(__file__).parent / "rule_prompts"
 _TAGS = re.compile(r"</?[a-z_]+>\n?")
@@ -56,16 +56,21 @@ def read_prompts(name: str) -> list[GoodPrompt]:
 
 def _prompt(block: str) -> GoodPrompt:
     name, rest = block.split("\n", 1)
-    pieces = re.split(r"^@(\w+)\n", rest, flags=re.MULTILINE)[1:]
+    return GoodPrompt(name.strip(), read_pieces(rest))
+
+
+def read_pieces(block: str) -> tuple[tuple[str, str], ...]:
+    """Return the pieces ``(label, text)`` of a block without its title."""
+    pieces = re.split(r"^@(\w+)\n", block, flags=re.MULTILINE)[1:]
     pairs = zip(pieces[::2], pieces[1::2], strict=True)
-    return GoodPrompt(name.strip(), tuple((label, text.strip()) for label, text in pairs))
+    return tuple((label, text.strip()) for label, text in pairs)
 
 
 def defects(prompt: GoodPrompt, seed: int) -> Iterator[Defect]:
-    """Yield every defect that can be put into a prompt, one at a time."""
+    """Yield every defect that can be put into a prompt and leaves some of it, one at a time."""
     for name, (expected, operator) in OPERATORS.items():
         text = operator(prompt, random.Random(f"{seed}/{prompt.name}/{name}"))
-        if text is not None and text != prompt.text:
+        if text and text != prompt.text:
             yield Defect(prompt.name, name, text, expected)
 
 

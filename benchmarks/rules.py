@@ -5,7 +5,11 @@ output form, an example, the tags around data. A finding by the rule for this vi
 by another rule a false alarm. The patterns were tuned on `rule_prompts/tuning.txt`; no pattern was
 written for the prompts in `held_out.txt`.
 
+A file whose prompts carry labels, good or flawed by which rules, is measured twice: operators on
+the good ones, and what the rules find in the flawed ones beside their labels.
+
     .venv/bin/python benchmarks/rules.py [--quick] [--json] [--set held_out] [--seeds N]
+    .venv/bin/python benchmarks/rules.py --labelled FILE [--quick] [--json] [--in-full]
 """
 
 import argparse
@@ -13,12 +17,13 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from _figures import machine
-from _prompt_defects import Defect, defects, read_prompts
+from _labelled_prompts import flaws_found, read_labelled, show_flaws
+from _prompt_defects import Defect, GoodPrompt, defects, read_prompts
 
 from ml_orchestrator.optimization.improve import candidates, improve
 
@@ -30,9 +35,8 @@ LEAST_F1 = 0.9
 LEAST_UNCHANGED = 0.95
 
 
-def measure(name: str, n_seeds: int) -> dict[str, Any]:
-    """Return what the rules did on one set of prompts."""
-    prompts = read_prompts(name)
+def measure(name: str, prompts: Sequence[GoodPrompt], n_seeds: int) -> dict[str, Any]:
+    """Return what the rules did on good prompts and on defects put into them."""
     cases = [
         each for seed in range(n_seeds) for prompt in prompts for each in defects(prompt, seed)
     ]
@@ -43,6 +47,7 @@ def measure(name: str, n_seeds: int) -> dict[str, Any]:
         "set": name,
         "n_prompts": len(prompts),
         "unchanged": _share(improve(prompt.text).text == prompt.text for prompt in prompts),
+        "without_finding": _share(not candidates(prompt.text) for prompt in prompts),
         "changed": {p.name: list(candidates(p.text)) for p in prompts if candidates(p.text)},
         "n_defects": len(cases),
         **_scores(found),
@@ -94,7 +99,10 @@ def _keeps_intent(text: str) -> bool:
 
 
 def _is_repaired(case: Defect) -> bool:
-    """Whether the rule for the defect finds nothing more once it was applied."""
+    """Whether the rule for the defect, unless it only asks, finds nothing more once applied."""
+    finding = candidates(case.text).get(case.expected)
+    if finding is not None and not finding.edits:
+        return True
     return case.expected not in candidates(improve(case.text, [case.expected]).text)
 
 
@@ -102,7 +110,8 @@ def show(result: dict[str, Any], *, in_full: bool) -> None:
     """Print one set's figures."""
     print(
         f"{result['set']}: {result['n_prompts']} good prompts, {result['unchanged']:.1%} "
-        f"unchanged; {result['n_defects']} defects, precision {result['precision']:.3f}, recall "
+        f"unchanged, {result['without_finding']:.1%} without any finding; "
+        f"{result['n_defects']} defects, precision {result['precision']:.3f}, recall "
         f"{result['recall']:.3f}, F1 {result['f1']:.3f}; idempotent {result['idempotent']:.1%}, "
         f"intent kept {result['intent_kept']:.1%}, repaired {result['repaired']:.1%}; "
         f"{result['ms_per_prompt']:.1f} ms a prompt"
@@ -113,7 +122,7 @@ def show(result: dict[str, Any], *, in_full: bool) -> None:
         if in_full and row["missed"]:
             print(f"      missed in {', '.join(row['missed'])}")
     if in_full:
-        print(f"  changed although good: {result['changed'] or 'none'}")
+        print(f"  found in good ones: {result['changed'] or 'none'}")
 
 
 def holds(result: dict[str, Any]) -> bool:
@@ -132,10 +141,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--in-full", action="store_true", help="name what was missed")
     parser.add_argument("--set", choices=SETS, help="only this one")
+    parser.add_argument("--labelled", type=Path, metavar="FILE", help="good and flawed prompts")
     parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
+    n_seeds = 1 if given.quick else given.seeds
+    if given.labelled:
+        _labelled(given.labelled, n_seeds, in_full=given.in_full, as_json=given.json)
+        return
     names = [given.set] if given.set else ["tuning", "validation", "held_out"]
-    results = [measure(name, 1 if given.quick else given.seeds) for name in names]
+    results = [measure(name, read_prompts(name), n_seeds) for name in names]
     if given.json:
         print(json.dumps({"machine": machine(), "results": results}, indent=1))
     else:
@@ -147,6 +161,20 @@ def main() -> None:
             print(f"{result['set']}: goals {'kept' if holds(result) else 'MISSED'}")
     # Prompts that nobody tuned on say how far the rules carry; they do not stop a build.
     sys.exit(0 if all(holds(each) for each in results if each["set"] == "tuning") else 1)
+
+
+def _labelled(path: Path, n_seeds: int, *, in_full: bool, as_json: bool) -> None:
+    """Measure and show a file of labelled prompts."""
+    prompts = read_labelled(path)
+    good = [each.prompt for each in prompts if not each.flaws]
+    result, flawed = measure(path.stem, good, n_seeds), flaws_found(prompts)
+    if as_json:
+        print(json.dumps({"machine": machine(), "good": result, "flawed": flawed}, indent=1))
+        return
+    print(machine())
+    show(result, in_full=in_full)
+    show_flaws(flawed, in_full=in_full)
+    print(f"{path.stem}: goals on good prompts {'kept' if holds(result) else 'MISSED'}")
 
 
 if __name__ == "__main__":

@@ -29,9 +29,10 @@ any_prompt = composed | st.text(max_size=60) | st.lists(st.sampled_from(TOKENS))
 def check_rule(name: str, prompt: str) -> None:
     rule = RULES[name]
     finding, once = rule.applies(prompt), rule.apply(prompt)
-    assert (finding is None) == (once == prompt)
+    assert (finding is None or not finding.edits) == (once == prompt)
     if finding is None:
         return
+    assert bool(finding.edits) != bool(finding.question), "it changes the prompt or asks"
     assert finding.reason.endswith((".", "…"))
     assert 0 <= finding.start <= finding.end <= len(prompt)
     assert rule.apply(once) == once, "a second time changes nothing"

@@ -28,9 +28,8 @@ def test_a_prompt_of_paragraphs_and_a_table_is_not_cut_into_sections() -> None:
     assert "structure" not in candidates(PARAGRAPHS)
 
 
-def test_an_elaborate_prompt_without_a_role_is_given_none() -> None:
-    reading = read_prompt(PARAGRAPHS)
-    assert (reading.is_elaborate, "role" in candidates(PARAGRAPHS)) == (True, False)
+def test_a_long_prompt_without_a_role_is_given_none() -> None:
+    assert (read_prompt(PARAGRAPHS).is_long, "role" in candidates(PARAGRAPHS)) == (True, False)
     assert "role" in candidates("Write a Python function that parses dates.")
 
 
@@ -103,3 +102,40 @@ def test_examples_are_missed_where_the_prompt_is_for_many_texts() -> None:
     said = "Classify the mail as urgent or not. Return the label alone."
     assert "examples" in candidates(f"{said}\n\n<mail>\n{{mail}}\n</mail>")
     assert "examples" not in candidates(f"{said}\n\n<mail>\nThe lift is stuck again.\n</mail>")
+
+
+def test_a_task_taken_out_of_a_long_prompt_is_asked_for_and_nothing_is_changed() -> None:
+    task, rest = PARAGRAPHS.split("\n\n", 1)
+    assert task.startswith("I need one query")
+    result = improve(rest, ["task"])
+    assert (result.diff, result.applied) == ("", ())
+    assert result.questions == ("What is to be done, as a verb and its object?",)
+    assert "task" not in candidates(PARAGRAPHS)
+
+
+def test_who_may_not_be_asked_learns_what_was_held_back() -> None:
+    rest = PARAGRAPHS.split("\n\n", 1)[1]
+    result = improve(rest, ["task"], may_ask=False)
+    assert (result.text, result.questions) == (rest, ())
+    assert [each.rule for each in result.skipped] == ["task"]
+
+
+def test_one_polite_word_in_a_long_prompt_is_named_and_left() -> None:
+    polite = PARAGRAPHS.replace("Always name", "Please always name")
+    result = improve(polite, ["brevity"])
+    assert (result.text, len(result.questions)) == (polite, 1)
+    assert "Please" not in improve("Please sum up the report.", ["brevity"]).text
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Give the comment in <c> one of our codes: GEM, ANL.\n\n<c>\n{comment}\n</c>",
+        "Put the ticket in one of the queues: damage, theft.",
+        "Let's practise the conversation about my salary.",
+        "Maybe write something about osmosis for my class.",
+        "Two ferries leave at 6:00. From 6:00 to 9:00, what is the largest number of trips?",
+    ],
+)
+def test_a_task_in_uncommon_words_is_one(prompt: str) -> None:
+    assert "task" not in candidates(prompt)

@@ -27,6 +27,7 @@ class _Draft:
     text: str
     applied: dict[str, AppliedRule] = field(default_factory=dict)
     skipped: dict[str, SkippedRule] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ def improve(
         rules: Names of rules to use; all by default. Their declared order counts, not this one.
         max_rules: Apply at most so many.
         max_added_words: Let the prompt grow by at most so many words.
-        may_ask: Allow changes with marks ``[FILL IN: …]``, which only the author can fill.
+        may_ask: Allow questions, and changes with marks ``[FILL IN: …]``, which only the author can
+            fill.
 
     Raises:
         NotFoundError: a name is no rule.
@@ -115,7 +117,7 @@ def improve(
         diff=_diff(prompt, draft.text),
         applied=tuple(draft.applied.values()),
         skipped=tuple(draft.skipped.values()),
-        questions=tuple(_questions(draft.text)),
+        questions=(*_questions(draft.text), *draft.asked.values()),
         score_before=score_prompt(reading).score,
         score_after=score_prompt(draft.text).score,
         note=None if reading.is_english else _LANGUAGE,
@@ -144,6 +146,9 @@ def _try(draft: _Draft, rule: Rule, limits: _Limits) -> None:
         finding = rule.applies(draft.text)
         if finding is None:
             return
+        if not finding.edits:
+            _ask(draft, rule, finding, limits)
+            return
         new = rule.apply(draft.text)
     except UnavailableError as error:  # another package's; the other rules go on
         draft.skipped[rule.name] = SkippedRule(rule=rule.name, reason=str(error))
@@ -155,6 +160,15 @@ def _try(draft: _Draft, rule: Rule, limits: _Limits) -> None:
     account = AppliedRule(rule=rule.name, reason=finding.reason, where=where)
     draft.applied.setdefault(rule.name, account)
     draft.text = new
+
+
+def _ask(draft: _Draft, rule: Rule, finding: Finding, limits: _Limits) -> None:
+    """Note the question of a rule that would rather ask than change a prompt."""
+    if limits.may_ask:
+        draft.asked[rule.name] = finding.question
+    else:
+        reason = "It needs something that only the author knows."
+        draft.skipped[rule.name] = SkippedRule(rule=rule.name, reason=reason)
 
 
 def _why_not(draft: _Draft, rule: Rule, new: str, limits: _Limits) -> str:

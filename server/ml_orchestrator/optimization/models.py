@@ -53,7 +53,7 @@ class Improvement(Record):
     applied: Annotated[tuple[AppliedRule, ...], Field(description="In the order applied.")]
     skipped: Annotated[tuple[SkippedRule, ...], Field(description="Held back, and why.")]
     questions: Annotated[
-        tuple[str, ...], Field(description="For the author: what the marks [FILL IN: …] ask.")
+        tuple[str, ...], Field(description="For the author, of marks [FILL IN: …] or gaps.")
     ]
     score_before: Annotated[Share, Field(description="Rubric score of the given prompt.")]
     score_after: Annotated[Share, Field(description="Rubric score of the new one.")]

@@ -29,6 +29,8 @@ _NEEDED_BY: Mapping[str, frozenset[str]] = MappingProxyType(
         "uncertainty": frozenset("classify extract analyse decide review answer".split()),
     }
 )
+# What a prompt may do without: who wrote a long one and left it out did not want it.
+_OPTIONAL = frozenset({"role", "examples", "steps", "success"})
 # What must be said for the result to be the wanted one and no other.
 SPECIFICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -52,6 +54,8 @@ def is_needed(reading: Reading, component: str) -> bool:
     [True, False]
     """
     if reading.kind not in _NEEDED_BY[component]:
+        return False
+    if component in _OPTIONAL and reading.is_long:
         return False
     if component == "examples" and not reading.parts.of("placeholder"):
         return False  # it is about this text alone: there will be no other to follow the example

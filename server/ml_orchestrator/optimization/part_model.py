@@ -1,7 +1,9 @@
 """Which parts of a prompt a sentence could be: a small linear model over its words and form.
 
-The weights in ``part_model.json`` are made by ``bin/make_part_model.py`` from sentences written for
-this project. To read and apply them needs the standard library alone.
+The weights are made by ``bin/make_part_model.py`` from sentences written for this project: those in
+``part_model.json`` for short prompts, where a sentence that could be a part will do; those in
+``strict_part_model.json`` for long ones, where some sentence looks a little like each part. To read
+and apply them needs the standard library alone.
 """
 
 import json
@@ -13,9 +15,20 @@ from pathlib import Path
 
 from ml_orchestrator.optimization.sentence_terms import sentence_terms
 
-__all__ = ["MODEL_FILE", "PARTS", "PartModel", "could_be", "part_model", "part_probabilities"]
+__all__ = [
+    "MODEL_FILE",
+    "PARTS",
+    "STRICT_MODEL_FILE",
+    "PartModel",
+    "could_be",
+    "is_likely",
+    "part_model",
+    "part_probabilities",
+    "strict_probabilities",
+]
 
 MODEL_FILE = Path(__file__).with_name("part_model.json")
+STRICT_MODEL_FILE = Path(__file__).with_name("strict_part_model.json")
 PARTS = (
     "role",
     "context",
@@ -85,16 +98,27 @@ def could_be(part: str, sentence: str) -> bool:
     return chances[part] >= max(threshold, LEAST_SHARE * max(chances.values()))
 
 
+def is_likely(part: str, sentence: str, least: float) -> bool:
+    """Say whether a sentence of a long prompt is a part with probability ``least`` or more."""
+    return strict_probabilities(sentence)[part] >= least
+
+
 @lru_cache(maxsize=_MOST_REMEMBERED)
 def part_probabilities(sentence: str) -> Mapping[str, float]:
     """Return the probability of each part by the model that ships with the package."""
     return part_model().probabilities(sentence)
 
 
+@lru_cache(maxsize=_MOST_REMEMBERED)
+def strict_probabilities(sentence: str) -> Mapping[str, float]:
+    """Return the probability of each part by the model for long prompts."""
+    return part_model(STRICT_MODEL_FILE).probabilities(sentence)
+
+
 @cache
-def part_model() -> PartModel:
-    """Return the model that ships with the package; read on first use."""
-    stored = json.loads(MODEL_FILE.read_text(encoding="utf-8"))
+def part_model(path: Path = MODEL_FILE) -> PartModel:
+    """Return a model that ships with the package; read on first use."""
+    stored = json.loads(path.read_text(encoding="utf-8"))
     if tuple(stored.pop("parts")) != PARTS:
-        raise ValueError(f"{MODEL_FILE.name} is of other parts: run bin/make_part_model.py")
+        raise ValueError(f"{path.name} is of other parts: run bin/make_part_model.py")
     return PartModel(bias=tuple(stored.pop("bias")), **stored)

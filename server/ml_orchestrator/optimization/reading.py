@@ -3,11 +3,12 @@
 import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from types import MappingProxyType
 
 from ml_orchestrator.optimization.language import is_english
-from ml_orchestrator.optimization.part_model import could_be
+from ml_orchestrator.optimization.part_model import could_be, is_likely, strict_probabilities
 from ml_orchestrator.optimization.reading_patterns import COMPONENTS, SIDE_NAME, data_places
-from ml_orchestrator.optimization.tasks import Task, tasks_of
+from ml_orchestrator.optimization.tasks import Task, begins_as_task, tasks_of
 from ml_orchestrator.text.prompt_parts import Part, PromptParts, split_prompt
 
 __all__ = ["FILL", "Reading", "fill", "read_prompt"]
@@ -17,7 +18,14 @@ _ROLE_SENTENCE = re.compile(r"\b(?:you are|act as|as an?) [^.\n]{0,200}")
 _VIRTUES = ("role", "output", "examples", "steps", "constraints", "success", "uncertainty")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n")
 _DEVELOPED = 2
-_ELABORATE, _ELABORATE_WORDS = 4, 90
+_LONG_WORDS, _STRICT_WORDS, _STRICT_PARAGRAPHS = 90, 105, 3
+# How likely a sentence of a long prompt must be a part, with a common wording of it and without:
+# among many sentences one looks a little like each part. From prompts that a model did not see.
+_STRICT = MappingProxyType(
+    {"output": (0.3, 0.4), "constraints": (0.3, 0.65), "uncertainty": (0.1, 0.2)}
+)
+# The same of a task, with a verb at its beginning and without; and of the likeliest other part's.
+_TASK_WITH_VERB, _TASK_WITHOUT, _TASK_SHARE = 0.05, 0.1, 0.2
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
 
@@ -125,26 +133,57 @@ class Reading:
     def has(self, component: str) -> bool:
         """Say whether a component is there: by a section's name, by how it is said, or likely.
 
-        Likely is what a sentence is by the model of parts, whatever its words.
+        Likely is what a sentence is by the model of parts, whatever its words. In a long prompt the
+        parts that every prompt needs must be likely, since some sentence has their common words.
         """
+        if self._is_read_strictly and component in _STRICT:
+            return self._is_named(component) or self._has_likely(component)
         return self.shows(component) or any(could_be(component, each) for each in self.sentences)
+
+    def _has_likely(self, component: str) -> bool:
+        with_wording, without = _STRICT[component]
+        said = COMPONENTS[component][1]
+        return any(
+            is_likely(component, each, with_wording if said.search(each) else without)
+            for each in self.sentences
+        )
 
     def shows(self, component: str) -> bool:
         """Say whether a component is there by a section's name or a common wording."""
-        names, said = COMPONENTS[component]
         prose = self._about_others if component == "audience" else self.prose
+        return self._is_named(component) or COMPONENTS[component][1].search(prose) is not None
+
+    def _is_named(self, component: str) -> bool:
         own = self.names - {"output"} if "input" in self.names else self.names
-        return any(names.search(name) for name in own) or said.search(prose) is not None
+        return any(COMPONENTS[component][0].search(name) for name in own)
+
+    @cached_property
+    def asks(self) -> bool:
+        """Whether something is asked for; in a long prompt it must be named, asked or likely."""
+        if "task" in self.names or not self._is_read_strictly:
+            return "task" in self.names or bool(self.tasks)
+        is_question = any(not task.verb and task.kind == "answer" for task in self.tasks)
+        return is_question or any(map(_could_be_task, self._unnamed_sentences))
+
+    @cached_property
+    def is_long(self) -> bool:
+        """Whether so much stands beside named sections that what is not there was not wanted."""
+        return self._n_unnamed_words >= _LONG_WORDS
+
+    @property
+    def _is_read_strictly(self) -> bool:
+        n_paragraphs = 1 + len(_BLANK_LINES.findall(self.text.strip()))
+        return n_paragraphs >= _STRICT_PARAGRAPHS and self._n_unnamed_words >= _STRICT_WORDS
+
+    @cached_property
+    def _n_unnamed_words(self) -> int:
+        inside = sum(_count_words(self.prose[start:end]) for start, end in self.side_sections)
+        return self.n_words - inside
 
     @cached_property
     def is_developed(self) -> bool:
         """Whether it was written with care: several parts beside the task are there."""
         return self._n_virtues >= _DEVELOPED
-
-    @cached_property
-    def is_elaborate(self) -> bool:
-        """Whether it is so long and full of parts that what is not there was not wanted."""
-        return self.n_words >= _ELABORATE_WORDS and self._n_virtues >= _ELABORATE
 
     @cached_property
     def _n_virtues(self) -> int:
@@ -153,12 +192,15 @@ class Reading:
     @cached_property
     def sentences(self) -> tuple[str, ...]:
         """Sentences in small letters beside the main task and sections that have a name."""
-        main = -1 if self.task is None else self.task.start
+        main = "" if self.task is None else self.prose[self.task.start : self.task.end]
+        return tuple(each for each in self._unnamed_sentences if each != main)
+
+    @cached_property
+    def _unnamed_sentences(self) -> tuple[str, ...]:
         return tuple(
             self.prose[part.start : part.end]
             for part in self.parts.of("sentence")
-            if part.start != main
-            and not any(start <= part.start < end for start, end in self.side_sections)
+            if not any(start <= part.start < end for start, end in self.side_sections)
         )
 
     @cached_property
@@ -173,6 +215,13 @@ class Reading:
         if any((part.start, part.end) not in data for part in self.parts.of("element")):
             return "tags"
         return "headings" if self.parts.of("heading") else "labels"
+
+
+def _could_be_task(sentence: str) -> bool:
+    chances = dict(strict_probabilities(sentence))
+    chance = chances.pop("task")
+    least = _TASK_WITH_VERB if begins_as_task(sentence) else _TASK_WITHOUT
+    return chance >= max(least, _TASK_SHARE * max(chances.values()))
 
 
 def _count_words(text: str) -> int:

@@ -1,10 +1,25 @@
 """Where a new section goes in a prompt, and how it looks there."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from ml_orchestrator.optimization.reading import Reading
 from ml_orchestrator.optimization.rules.contract import Edit, Finding
 from ml_orchestrator.text.prompt_parts import Part
 
 __all__ = ["added", "place_for_section"]
+
+
+_QUESTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "Task": "What is to be done, as a verb and its object?",
+        "Details": "Who is the result for, and how long should it be?",
+        "Output format": "What should the answer look like: its form, parts and length?",
+        "Constraints": "What must stay as it is, and what must not happen?",
+        "Data": "May the data hold instructions? Then say that nobody follows them.",
+        "If unsure": "What should the answer be where something is missing or unclear?",
+    }
+)
 
 
 def added(
@@ -14,8 +29,11 @@ def added(
 
     It is marked as the prompt's other sections are (tags, headings or labels), and stands after
     the instructions: before data at the end of the prompt, else last. Lines with labels of their
-    own need no title among labels.
+    own need no title among labels. The author of a long prompt is asked and nothing is added: what
+    seems to be missing there is often said in words that are not understood.
     """
+    if reading.is_long and title in _QUESTIONS:
+        return Finding(reason, *_spot(reading), (), _QUESTIONS[title])
     end, after = place_for_section(reading)
     tail = "\n\n" if reading.text[after:].strip() else reading.text[end:after]
     section = _section(reading, title, body) if is_titled else body

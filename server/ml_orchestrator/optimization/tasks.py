@@ -8,7 +8,7 @@ from types import MappingProxyType
 from ml_orchestrator.text.prompt_cues import TASK_VERBS
 from ml_orchestrator.text.prompt_parts import PromptParts
 
-__all__ = ["OTHER", "VERBS", "Task", "tasks_of"]
+__all__ = ["OTHER", "VERBS", "Task", "begins_as_task", "tasks_of"]
 
 _VERBS_OF: Mapping[str, str] = MappingProxyType(
     {
@@ -39,7 +39,7 @@ _VERB = "|".join(sorted(_TYPICAL, key=len, reverse=True))
 _NOUNS_AS_WELL = frozenset("report note guide comment document log state order work".split())
 _OTHER_VERB = "|".join(sorted(TASK_VERBS - _TYPICAL.keys() - _NOUNS_AS_WELL, key=len, reverse=True))
 _PADDING = (
-    r"(?:(?:please|kindly|now|then|first|next|finally|also|carefully|briefly|clearly|just|"
+    r"(?:(?:please|kindly|maybe|perhaps|possibly|now|then|first|next|finally|also|carefully|briefly|clearly|just|"
     r"concisely|thoroughly|accurately|critically|systematically)[,]? ){0,5}+"
 )
 _CLAUSE = re.compile(
@@ -54,8 +54,14 @@ _OTHER_TASK = re.compile(
     rf"{_PADDING}({_OTHER_VERB})\s+(?!(?:is|are|was|were|has|have|had|of|will|can|should|must)\b)\S",
     re.IGNORECASE,
 )
+_BEGINS = re.compile(rf"{_PADDING}(?:{_VERB}|{_OTHER_VERB})\b", re.IGNORECASE)
+# Verbs that seldom open a task, with a choice to make or together; they count where no other does.
+_CHOICE_OR_TOGETHER = re.compile(
+    r"(give|put)\s+(?:the|each|every|this)\b[^.\n]{1,60}\bone of\b|let's ([a-z]+)\b",
+    re.IGNORECASE,
+)
 _NOT_A_TASK = re.compile(
-    r"\s+(?:in|as|with|at(?! most| least)|for|using|sure|only|your (?:answer|response|output|reply))\b",
+    r"\s+(?:in|as|with|at(?! most| least)|for(?! (?:me|us)\b)|using|sure|only|your (?:answer|response|output|reply))\b",
     re.IGNORECASE,
 )
 _NO_PRONOUN = r"\s+(?!(?:it|them|out|down)\b|(?:[a-z]+ ){1,3}(?:paragraphs|sentences|lines|sections|bullets)\b(?! (?:on|about|for|that)))"
@@ -102,7 +108,9 @@ _IN_A_CASE = re.compile(
     re.IGNORECASE,
 )
 _QUESTION = re.compile(
-    r"\A(?:what|why|how|who|when|where|which|is|are|does|do|did|should|would|can)\b", re.IGNORECASE
+    r"\A(?:what|why|how|who|when|where|which|is|are|does|do|did|should|would|can)\b"
+    r"|, (?:what|why|how|who|when|where|which)\b",
+    re.IGNORECASE,
 )
 _WANTED = re.compile(
     r"\b(?:i|we) (?:need|want|would like|am looking for) (?:an?|some|your|the) ", re.IGNORECASE
@@ -136,15 +144,27 @@ def tasks_of(parts: PromptParts) -> tuple[Task, ...]:
     return tuple(_found(parts)) or tuple(_others(parts))
 
 
+def begins_as_task(sentence: str) -> bool:
+    """Say whether a sentence begins with a verb that asks for something.
+
+    >>> [begins_as_task(text) for text in ("please sort the list.", "the list is sorted.")]
+    [True, False]
+    """
+    return _BEGINS.match(sentence) is not None
+
+
 def _others(parts: PromptParts) -> Iterator[Task]:
     """Yield tasks of no typical kind; they count only where there is no other."""
     seen = parts.instructions
     for part in parts.of("sentence"):
         prose = seen[part.start : part.end]
-        if not _sets_no_task(prose) and (match := _OTHER_TASK.match(prose)):
+        if not _sets_no_task(prose) and (
+            match := _OTHER_TASK.match(prose) or _CHOICE_OR_TOGETHER.match(prose)
+        ):
             sentence = parts.text[part.start : part.end]
-            at = part.start + match.start(1)
-            yield Task(OTHER, match[1], at, sentence, part.start, part.end)
+            verb = match.lastindex or 1
+            at = part.start + match.start(verb)
+            yield Task(OTHER, match[verb], at, sentence, part.start, part.end)
 
 
 def _found(parts: PromptParts) -> Iterator[Task]:
@@ -183,7 +203,7 @@ def _in_sentence(sentence: str, prose: str, start: int, end: int) -> Iterator[Ta
 def _without_verb(sentence: str, prose: str, start: int, begin: int, end: int) -> Iterator[Task]:
     if _CONVERSE.search(prose):
         yield Task("converse", "", start + begin, sentence, start, end)
-    elif prose.rstrip().endswith("?") and _QUESTION.match(prose):
+    elif prose.rstrip().endswith("?") and _QUESTION.search(prose):
         yield Task("answer", "", start + begin, sentence, start, end)
     elif _WANTED.search(prose):
         yield Task(_kind("write", prose), "", start + begin, sentence, start, end)

@@ -44,16 +44,21 @@ _AFTER_NEGATION = re.compile(r"(?:\bnot|n't|\bnever|\bno|\bwithout)\s+\Z", re.IG
 
 @rule("brevity", kind="word", order=10)
 def brevity(reading: Reading) -> Finding | None:
-    """Take out politeness and padding that cost tokens and change no answer."""
+    """Take out politeness and padding that cost tokens and change no answer.
+
+    One polite word in a long prompt costs next to nothing: it is named and left.
+    """
     edits = paddings(reading)
     if not edits:
         return None
     words = ", ".join(repr(reading.text[edit.start : edit.end].strip()) for edit in edits[:3])
+    is_slight = len(edits) == 1 and reading.is_long
     return Finding(
         f"{words} carries no wish; shorter wording says the same.",
         min(edit.start for edit in edits),
         max(edit.end for edit in edits),
-        tuple(edits),
+        () if is_slight else tuple(edits),
+        f"Is {words} needed? It carries no wish." if is_slight else "",
     )
 
 

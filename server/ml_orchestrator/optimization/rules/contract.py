@@ -26,12 +26,16 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why a rule applies, where in the prompt, and how it would change it at first."""
+    """Why a rule applies, where in the prompt, and how it would change it at first.
+
+    Without edits the author is asked ``question``, and the prompt stays as it is.
+    """
 
     reason: str
     start: int
     end: int
     edits: tuple[Edit, ...]
+    question: str = ""
 
 
 Find: TypeAlias = Callable[[Reading], Finding | None]
@@ -78,7 +82,7 @@ class Rule:
         """
         for _ in range(_MOST_ROUNDS):
             finding = self.applies(prompt)
-            if finding is None:
+            if finding is None or not finding.edits:
                 break
             with RULES.calling(self.name):
                 prompt = apply_edits(prompt, finding.edits)

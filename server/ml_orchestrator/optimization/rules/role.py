@@ -79,11 +79,8 @@ _BY_KIND = {
 
 @rule("role", kind="add", order=50)
 def role(reading: Reading) -> Finding | None:
-    """Say with whose knowledge to answer, drawn from the subject, where expertise shapes it.
-
-    Who wrote an elaborate prompt without a role did not want one.
-    """
-    if not is_needed(reading, "role") or reading.has("role") or reading.is_elaborate:
+    """Say with whose knowledge to answer, drawn from the subject, where expertise shapes it."""
+    if not is_needed(reading, "role") or reading.has("role"):
         return None
     new = f"You are {_who(reading)}."
     begin = len(reading.text) - len(reading.text.lstrip())

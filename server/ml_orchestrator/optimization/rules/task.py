@@ -18,7 +18,7 @@ _REASON = "No instruction or question says what to do."
 @rule("task", kind="add", order=22)
 def task(reading: Reading) -> Finding | None:
     """Open with a verb: say what to do, not only what it is about."""
-    if reading.tasks or "task" in reading.names or not reading.prose.strip():
+    if reading.asks or not reading.prose.strip():
         return None
     begin = len(reading.text) - len(reading.text.lstrip())
     genre = GENRE.search(reading.prose, begin, begin + 60)

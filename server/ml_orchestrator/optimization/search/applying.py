@@ -110,7 +110,8 @@ class RuleApplier:
 
 
 def _made(rule: Rule, text: str) -> _Step | None:
-    if rule.applies(text) is None:
+    finding = rule.applies(text)
+    if finding is None or not finding.edits:
         return None
     new = rule.apply(text)
     return _Step(new, len(new.split()), len(FILL.findall(new)), bool(losses(text, new)))
