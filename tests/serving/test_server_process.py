@@ -150,8 +150,8 @@ def test_a_server_that_cannot_start_says_why(stopped: Settings) -> None:
         (["--model", MODEL, "--version", "77"], "77"),
         (
             ["--model", MODEL, "--alias", "unset"],
-            "No alias 'unset' on model 'iris'; known: champion. --alias champion serves the version "
-            "that it points to, and follows when it moves; --version N stays with one.",
+            "No alias 'unset' on model 'iris'; known: champion. --alias champion serves the "
+            "version that it points to, and follows when it moves; --version N stays with one.",
         ),
         (["--model", MODEL, "--host", "127.0.0.1", "--port", "70000"], "port"),
     ],
