@@ -1,7 +1,7 @@
 """Data many times larger than the memory left to the process are compared, and the shift is found.
 
 Run as ``python -m tests.health.soak_large_data [--gigabytes 10] [--format parquet|csv]
-[--limit-mb 300]``: two files of half that size are written piece by piece, with one column that
+[--limit-mb 800]``: two files of half that size are written piece by piece, with one column that
 moves in the second; then the process denies itself more than so much data beyond what it has after
 its imports and a small check (RLIMIT_DATA, which counts what is allocated, touched or not), and
 compares them through the door of ``drift_check``. Prints one line of JSON; exits with 1 if the
@@ -80,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gigabytes", type=float, default=10.0)
     parser.add_argument("--format", choices=["parquet", "csv"], default="parquet")
-    parser.add_argument("--limit-mb", type=int, default=300)
+    parser.add_argument("--limit-mb", type=int, default=800)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
