@@ -14,7 +14,7 @@ from tests.conftest import new_postgres_url
 from ml_orchestrator.errors import InvalidInputError, UnavailableError
 from ml_orchestrator.orchestration.execution import StepFailedError
 from ml_orchestrator.orchestration.sharing.holds import StepHolds
-from ml_orchestrator.orchestration.sharing.homes import RunHomes
+from ml_orchestrator.orchestration.sharing.homes import RunHomes, forget_homes
 from ml_orchestrator.orchestration.sharing.leases import SharedLease, SharedLeases, this_machine
 from ml_orchestrator.orchestration.sharing.pools import home_id, pools_of
 from ml_orchestrator.orchestration.sharing.recovery import Recovery
@@ -226,6 +226,16 @@ def test_the_files_of_a_run_are_where_they_were_first(shared: Shared, tmp_path: 
     left.check("run-1")
     with pytest.raises(StepFailedError, match=r"are in .*left on .*, and this worker has .*right"):
         right.check("run-1")
+
+
+def test_where_removed_runs_had_their_files_is_forgotten(shared: Shared, tmp_path: Path) -> None:
+    settings = Settings.read({}, home=tmp_path / "left", project_dir=tmp_path)
+    homes = RunHomes(settings, shared.database)
+    for run_id in ("run-1", "run-2"):
+        homes.settle(run_id)
+    forget_homes(shared.database, ["run-1", *(f"run-x{number}" for number in range(1200))])
+    assert homes.of("run-1") is None
+    assert homes.of("run-2") is not None
 
 
 def test_a_data_directory_keeps_its_name_and_looks_after_its_own_runs_beside_the_pools(

@@ -1,11 +1,11 @@
 """Where runs have their files, for directories that take one another's runs."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ml_orchestrator.orchestration.execution import Job, StepFailedError
@@ -15,7 +15,9 @@ from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
 from ml_orchestrator.storage.schema import run_homes as table
 
-__all__ = ["RunHome", "RunHomes", "at_home"]
+__all__ = ["RunHome", "RunHomes", "at_home", "forget_homes"]
+
+AT_ONCE = 500  # ids in one statement
 
 Execute = Callable[[Job], Coroutine[Any, Any, dict[str, Any]]]
 
@@ -88,3 +90,20 @@ def at_home(execute: Execute, settings: Settings, database: Database) -> Execute
                 await asyncio.to_thread(homes.settle, job.run_id)
 
     return execute_here
+
+
+def forget_homes(database: Database, run_ids: Collection[str]) -> None:
+    """Forget where runs that are removed had their files; ``run_ids`` are those of first attempts.
+
+    Raises:
+        UnavailableError: the state database cannot be used.
+    """
+    wanted = sorted(set(run_ids))
+
+    def work(connection: Connection) -> None:
+        for start in range(0, len(wanted), AT_ONCE):
+            part = wanted[start : start + AT_ONCE]
+            connection.execute(delete(table).where(table.c.run_id.in_(part)))
+
+    if wanted:
+        database.write(work)
