@@ -8,11 +8,17 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from tests.conftest import new_postgres_url
 from tests.orchestration.workflow_bench import open_bench, until
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError, UnavailableError
+from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.leases import is_running
+from ml_orchestrator.orchestration.monitors.desk import MonitorDesk
+from ml_orchestrator.orchestration.monitors.opening import KIND as MONITOR
+from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
 from ml_orchestrator.orchestration.pipelines.scheduling import KIND as PIPELINE
+from ml_orchestrator.orchestration.pipelines.scheduling import PipelineSchedules
 from ml_orchestrator.orchestration.schedules import SCHEDULED, Cadence, Due, Schedules
 from ml_orchestrator.orchestration.schedules.keeping import keep_worker
 from ml_orchestrator.orchestration.schedules.sweeping import ScheduleContext, Sweeper
@@ -126,6 +132,64 @@ def test_of_two_workers_each_due_time_goes_to_one(database: Database, clock: Clo
     assert sorted(due.key for due in claimed) == sorted(f"job-{n}" for n in range(12))
     assert {due.number for due in claimed} == {1}
     assert len({due.run_id for due in claimed}) == 12
+
+
+def test_a_schedule_is_started_by_workers_of_its_own_data_directory(
+    database: Database, clock: Clock
+) -> None:
+    left, right = (Schedules(database, home_id=name, now=clock) for name in ("left", "right"))
+    left.put("test-note", "job", MINUTELY, owner="ann")
+    clock.pass_s(61)
+
+    assert (right.claim("of right"), right.has_enabled()) == (None, False)
+    right.put("test-note", "job", MINUTELY, owner="bob", stays=True)
+    right.replan()
+    assert (right.claim("of right"), left.has_enabled()) == (None, True)
+    due = left.claim("of left")
+    assert due is not None
+    clock.pass_s(61)
+    assert right.claim("of right") is None  # nor what a dead one of the left had
+    left.settle(due)
+
+    right.put("test-note", "job", MINUTELY, owner="bob")
+    assert (left.claim("of left"), left.has_enabled()) == (None, False)
+    assert right.claim("of right") is not None
+    Schedules(database, now=clock).put("test-note", "anyone's", MINUTELY, owner="ann")
+    assert (left.has_enabled(), right.has_enabled()) == (True, True)
+
+
+def test_a_scheduled_pipeline_and_a_monitor_are_left_to_their_own_directory(
+    tmp_path: Path, postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[str] = []
+    url = new_postgres_url(postgres_server)
+    left, right = (
+        Settings.read({}, home=tmp_path / name, project_dir=tmp_path, database_url=url)
+        for name in ("left", "right")
+    )
+    database = open_database(url, tmp_path)
+    step = {"uses": "profile", "with": {"source": "builtin:iris"}}
+    planned = plan_pipeline({"name": "nightly", "steps": {"look": step}}, {}, left)
+    PipelineSchedules(left, database).put(planned, {}, Cadence(every_s=1), owner="ann")
+    monkeypatch.setattr(WorkerLauncher, "ensure", lambda _: woken.append("woken"))
+    spec = {"watch": "builtin:iris", "reference": "builtin:iris", "drift": {}}
+    MonitorDesk(left, database).set("mon", spec, actor="ann", dry_run=False)
+    for kind, key in ((PIPELINE, "nightly"), (MONITOR, "mon")):
+        Schedules(database).trigger(kind, key)
+
+    others = Sweeper(right, database, client=no_client)
+    assert (others.sweep(), others.is_wanted()) == (0, False)
+    MonitorDesk(right, database).pause("mon", actor="bob", dry_run=False)
+    MonitorDesk(right, database).resume("mon", actor="bob", dry_run=False)
+    Schedules(database).trigger(MONITOR, "mon")
+    assert (others.sweep(), others.is_wanted()) == (0, False)
+    woken.clear()
+    look_once(right, database)
+    assert woken == []
+    assert [each.last_error for each in Schedules(database).list()] == [None, None]
+    look_once(left, database)
+    assert len(woken) == 1
+    database.close()
 
 
 def test_times_missed_while_nobody_worked_are_made_up_for_once(

@@ -132,6 +132,11 @@ def _shared_workers(connection: Connection) -> None:
     metadata.create_all(connection, tables=tables)
 
 
+def _homes_of_schedules(connection: Connection) -> None:
+    """Let schedules note which data directory they belong to."""
+    add_missing_columns(connection, schema.schedules)
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _first,
     2: _second,
@@ -148,13 +153,14 @@ MIGRATIONS: dict[int, Migration] = {
     14: _events,
     15: _monitors,
     16: _shared_workers,
+    17: _homes_of_schedules,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
 # What 9 counts is kept by triggers, so by the writes of older releases, too. What 12 refuses no
 # release does.
-ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15, 16})
+ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17})
 
 
 def migrate(engine: Engine) -> int:

@@ -26,6 +26,7 @@ from ml_orchestrator.orchestration.monitors.describing import plan_of
 from ml_orchestrator.orchestration.monitors.faults import Faults
 from ml_orchestrator.orchestration.monitors.opening import KIND, open_monitors
 from ml_orchestrator.orchestration.schedules import Cadence, Schedule, Schedules
+from ml_orchestrator.orchestration.sharing.pools import home_of
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
 
@@ -45,7 +46,7 @@ class MonitorDesk:
         self._settings = settings
         self._database = database
         self._store = open_monitors(database)
-        self._schedules = Schedules(database)
+        self._schedules = Schedules(database, home_id=home_of(settings))
         self._launcher = WorkerLauncher(settings)
 
     def set(
@@ -180,7 +181,7 @@ class MonitorDesk:
             return self._planned(change, (), None if is_paused else cadence)
         owner = monitor.owner if is_paused else actor
         self._store.put(name, monitor.spec, owner=owner, is_paused=is_paused)
-        self._schedules.put(KIND, name, cadence, owner=owner, is_enabled=not is_paused)
+        self._schedules.put(KIND, name, cadence, owner=owner, is_enabled=not is_paused, stays=True)
         if not is_paused:
             self._launcher.ensure()
         times = () if is_paused else _next(cadence)

@@ -9,6 +9,7 @@ from ml_orchestrator.errors import NotFoundError, PermissionDeniedError
 from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.orchestration.pipelines.planning import Planned, plan_pipeline
 from ml_orchestrator.orchestration.schedules import Cadence, Due, Schedule, Schedules
+from ml_orchestrator.orchestration.sharing.pools import home_of
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
 from ml_orchestrator.storage.whole_files import write_whole
@@ -38,7 +39,7 @@ class PipelineSchedules:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
-        self._schedules = Schedules(database)
+        self._schedules = Schedules(database, home_id=home_of(settings))
 
     def put(
         self, planned: Planned, params: Mapping[str, Any], cadence: Cadence, *, owner: str

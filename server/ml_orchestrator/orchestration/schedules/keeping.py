@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.schedules.store import Schedules
+from ml_orchestrator.orchestration.sharing.pools import home_of
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
 
@@ -25,7 +26,7 @@ def keep_worker(
     while is_first or not ended.wait(LOOK_S):
         is_first = False
         try:
-            if Schedules(database()).has_enabled():
+            if Schedules(database(), home_id=home_of(settings)).has_enabled():
                 launcher.ensure()
         except OrchestratorError as error:
             _log.warning("Could not see to the worker of schedules: %s", error)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
 
 from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.orchestration.schedules.cadence import Cadence
@@ -19,21 +19,43 @@ MAX_ERROR = 1_000
 
 
 class Schedules:
-    """The schedules of a data directory. Thread- and process-safe; each call one transaction."""
+    """The schedules of a database. Thread- and process-safe; each call one transaction.
+
+    One belongs to the data directory that put it, as what it starts needs files of that: workers of
+    others neither start it nor stay for it.
+
+    Args:
+        database: The state database.
+        home_id: The data directory, where others may share its database; None: all is its own.
+        now: The time, in UTC.
+    """
 
     def __init__(
-        self, database: Database, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        database: Database,
+        *,
+        home_id: str | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
+        self._home_id = home_id
         self._now = now
 
     def put(
-        self, kind: str, key: str, cadence: Cadence, *, owner: str, is_enabled: bool = True
+        self,
+        kind: str,
+        key: str,
+        cadence: Cadence,
+        *,
+        owner: str,
+        is_enabled: bool = True,
+        stays: bool = False,
     ) -> Schedule:
         """Keep a schedule, or change the one of this kind and key.
 
         With the cadence that it had it is due when it was; with another one, or when it is
-        enabled again, it is planned anew from now.
+        enabled again, it is planned anew from now. From then on it is of this data directory,
+        unless it ``stays`` where it was.
         """
         now = self._now()
 
@@ -44,6 +66,8 @@ class Schedules:
             if not is_kept:
                 values |= {"handed_to": None, "handed_at": None}
                 values["next_due_at"] = timestamp(cadence.following(now))
+            if row is None or not stays:
+                values["home_id"] = self._home_id
             if row is None:
                 values |= {"kind": kind, "key": key, "n_due": 0, "created_at": timestamp(now)}
                 connection.execute(insert(table).values(values))
@@ -70,8 +94,8 @@ class Schedules:
         return [_schedule(row) for row in rows]
 
     def has_enabled(self) -> bool:
-        """Whether a worker has to stay for any of them."""
-        query = select(table.c.kind).where(table.c.is_enabled == 1).limit(1)
+        """Whether a worker of this data directory has to stay for any of them."""
+        query = select(table.c.kind).where(self._is_ours()).limit(1)
         return self._database.read(lambda connection: connection.execute(query).first()) is not None
 
     def trigger(self, kind: str, key: str) -> Schedule:
@@ -97,11 +121,12 @@ class Schedules:
         However many times have passed since the last one, this one stands for them all.
         """
         now = self._now()
-        if self._database.read(lambda connection: _first_due(connection, now)) is None:
+        is_ours = self._is_ours()
+        if self._database.read(lambda connection: _first_due(connection, is_ours, now)) is None:
             return None  # without the write lock, which others need
 
         def work(connection: Connection) -> Due | None:
-            row = _first_due(connection, now)
+            row = _first_due(connection, is_ours, now)
             return None if row is None else _claimed(connection, row, claimant, now)
 
         return self._database.write(work)
@@ -117,10 +142,17 @@ class Schedules:
     def replan(self) -> None:
         """Plan anew what lies further ahead than it can: the clock was set back."""
         now = self._now()
-        query = select(table).where(table.c.is_enabled == 1)
+        query = select(table).where(self._is_ours())
         rows = self._database.read(lambda connection: connection.execute(query).all())
         for row in (row for row in rows if _is_astray(row, now)):
             self._plan_anew(row, now)
+
+    def _is_ours(self) -> ColumnElement[bool]:
+        """Whether a worker of this data directory is to start it."""
+        is_enabled = table.c.is_enabled == 1
+        if self._home_id is None:
+            return is_enabled
+        return is_enabled & or_(table.c.home_id == self._home_id, table.c.home_id.is_(None))
 
     def _plan_anew(self, row: Row[Any], now: datetime) -> None:
         is_it = _named(row.kind, row.key) & (table.c.next_due_at == row.next_due_at)
@@ -130,7 +162,9 @@ class Schedules:
         )
 
 
-def _first_due(connection: Connection, now: datetime) -> Row[Any] | None:
+def _first_due(
+    connection: Connection, is_ours: ColumnElement[bool], now: datetime
+) -> Row[Any] | None:
     at = timestamp(now)
     early, late = (timestamp(now + timedelta(seconds=s)) for s in (-HAND_OVER_S, HAND_OVER_S))
     is_free = table.c.handed_to.is_(None) & (table.c.next_due_at <= at)
@@ -139,7 +173,7 @@ def _first_due(connection: Connection, now: datetime) -> Row[Any] | None:
     )
     query = (
         select(table)
-        .where(table.c.is_enabled == 1, or_(is_free, is_left))
+        .where(is_ours, or_(is_free, is_left))
         .order_by(table.c.next_due_at, table.c.kind, table.c.key)
         .limit(1)
     )

@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 from ml_orchestrator.errors import OrchestratorError, UnavailableError
 from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.orchestration.schedules import SCHEDULED, Due, Schedules
+from ml_orchestrator.orchestration.sharing.pools import home_of
 from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, Workflow, validated
 from ml_orchestrator.settings import Settings
@@ -73,7 +74,7 @@ class Sweeper:
         client: Callable[[], Starter],
         schedules: Schedules | None = None,
     ) -> None:
-        self._schedules = schedules or Schedules(database)
+        self._schedules = schedules or Schedules(database, home_id=home_of(settings))
         self._context = ScheduleContext(settings, database, client)
         self._claimant = uuid.uuid4().hex
         self._replan_at = float("-inf")

@@ -17,6 +17,7 @@ from ml_orchestrator.storage.locks import exclusive
 __all__ = [
     "at_pool",
     "home_id",
+    "home_of",
     "is_shared",
     "origin_of",
     "own_pool",
@@ -46,6 +47,11 @@ def home_id(home: Path) -> str:
                 draft.write_text(uuid.uuid4().hex[:16], encoding="ascii")
                 draft.replace(file)
     return file.read_text(encoding="ascii").strip()
+
+
+def home_of(settings: Settings) -> str | None:
+    """Return the name of the data directory where others may share its database; else None."""
+    return home_id(settings.home) if is_shared(settings) else None
 
 
 def own_pool(settings: Settings) -> str:

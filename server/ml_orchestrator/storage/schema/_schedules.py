@@ -23,5 +23,6 @@ schedules = Table(
     Column("handed_at", String(32)),
     Column("last_error", Text),
     Column("created_at", String(32), nullable=False),
+    Column("home_id", String(64)),  # the data directory whose workers start it; null: any
     Index("ix_schedules_due", "is_enabled", "next_due_at"),
 )
