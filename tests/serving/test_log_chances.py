@@ -1,12 +1,12 @@
 """Probabilities in the serving log: asked for after the answer, of versions that tell them."""
 
 import json
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import skops.io
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from tests.serving.models import INPUTS, Copy, Description
 
+from ml_orchestrator.serving import log as serving_log
 from ml_orchestrator.serving import slots as serving_slots
 from ml_orchestrator.serving.chances import Chances, chances_outcome, read_chances
 from ml_orchestrator.serving.engine import Outcome, Request
@@ -83,13 +84,17 @@ def test_the_log_holds_the_probability_of_each_class_in_either_process(
     assert found.select(own.values()).to_numpy() == pytest.approx(expected, abs=1e-12)
 
 
-def until_taken(log: ServingLog, n_requests: int) -> None:
-    """Wait until the writer keeps so many requests for its next file, chances and all."""
-    pause, n_left = threading.Event(), int(LIMIT_S / 0.01)
-    while len(log._rows) < n_requests:
+def until(holds: Callable[[], bool]) -> None:
+    pause, n_left = Event(), int(LIMIT_S / 0.01)
+    while not holds():
         n_left -= 1
         assert n_left > 0
         pause.wait(0.01)
+
+
+def until_taken(log: ServingLog, n_requests: int) -> None:
+    """Wait until the writer keeps so many requests for its next file, chances and all."""
+    until(lambda: len(log._rows) >= n_requests)
 
 
 def test_a_version_without_probabilities_is_asked_once_and_logged_without() -> None:
@@ -111,11 +116,12 @@ def test_a_version_without_probabilities_is_asked_once_and_logged_without() -> N
     assert slot.chances(question(1.0)) is None
 
 
-def test_a_version_that_takes_too_long_for_them_is_asked_no_more(
+def test_a_version_that_takes_too_long_for_them_is_asked_again_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(serving_slots, "CHANCES_S", 0.01)
-    may_go_on = threading.Event()
+    monkeypatch.setattr(serving_slots, "ASK_AGAIN_S", 0.0)
+    may_go_on = Event()
 
     class Slow:
         classes_ = np.array([0, 1])
@@ -130,14 +136,94 @@ def test_a_version_that_takes_too_long_for_them_is_asked_no_more(
     engine = ThreadEngine(LoadedModel(Slow(), (X,)), name="slow")
     slot = Slot(1, Opened(engine, 0.0, 0.0, columns=(X,)), Random(0))
     assert slot.chances(question(1.0)) is None
+    assert slot.chances(question(1.0)) is None  # it has not answered yet: it is not asked
+    assert slot.in_flight == 1
+    monkeypatch.setattr(serving_slots, "CHANCES_S", LIMIT_S)
+    monkeypatch.setattr(serving_slots, "ASK_AGAIN_S", LIMIT_S)
     may_go_on.set()
+    until(lambda: slot.in_flight == 0)
+    assert slot.chances(question(1.0)) is not None
+    monkeypatch.setattr(serving_slots, "CHANCES_S", 0.0)
+    may_go_on.clear()
     assert slot.chances(question(1.0)) is None
+    may_go_on.set()
+    until(lambda: slot.in_flight == 0)
+    monkeypatch.setattr(serving_slots, "CHANCES_S", LIMIT_S)
+    assert slot.chances(question(1.0)) is None  # a minute has not passed
     slot.close(wait_s=LIMIT_S)
+
+
+def test_a_log_that_is_closed_asks_no_more_and_writes_all_that_waits(tmp_path: Path) -> None:
+    log, n_asked, may_go_on = ServingLog(tmp_path, "model", ALL, rng=Random(0)), 0, Event()
+    answered = Outcome(200, b"", predictions=("yes",), n_rows=1)
+
+    def slow(_: Request) -> Chances | None:
+        nonlocal n_asked
+        n_asked += 1
+        may_go_on.wait(LIMIT_S)
+        return None
+
+    for _ in range(900):
+        log.offer(1, (X,), question(1.0), answered, slow)
+    until(lambda: n_asked == 1)
+    closing = Thread(target=log.close)
+    closing.start()
+    until(log._closing.is_set)
+    log.offer(1, (X,), question(1.0), answered, slow)
+    may_go_on.set()
+    closing.join(LIMIT_S)
+
+    assert (n_asked, read(tmp_path).height, log.n_dropped) == (1, 900, 1)
+
+
+def test_a_log_that_cannot_end_in_time_counts_what_it_did_not_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_log, "CLOSE_S", 0.01)
+    log, has_begun, may_go_on = ServingLog(tmp_path, "model", ALL, rng=Random(0)), Event(), Event()
+    answered = Outcome(200, b"", predictions=("yes",), n_rows=1)
+
+    def stuck(_: Request) -> Chances | None:
+        has_begun.set()
+        may_go_on.wait(LIMIT_S)
+        return None
+
+    for _ in range(30):
+        log.offer(1, (X,), question(1.0), answered, stuck)
+    assert has_begun.wait(LIMIT_S)
+    log.close()
+    assert log.n_dropped == 30
+    may_go_on.set()
+    log._thread.join(LIMIT_S)
+
+
+def test_of_a_long_queue_no_chances_are_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_log, "MOST_TO_ASK", 10)
+    log, has_begun, may_go_on = ServingLog(tmp_path, "model", ALL, rng=Random(0)), Event(), Event()
+    answered = Outcome(200, b"", predictions=("yes", "no"), n_rows=2)
+    told = Chances(("no", "yes"), SHARES)
+
+    def slow(_: Request) -> Chances | None:
+        has_begun.set()
+        may_go_on.wait(LIMIT_S)
+        return told
+
+    log.offer(1, (X,), question(1.0, 2.0), answered, slow)
+    assert has_begun.wait(LIMIT_S)
+    for _ in range(30):
+        log.offer(1, (X,), question(1.0, 2.0), answered, slow)
+    may_go_on.set()
+    until_taken(log, 31)
+    log.close()
+    found = read(tmp_path)["probability_yes"]
+    assert (found.len(), found.null_count()) == (62, 38)  # of 30 that wait 19 find over 10 behind
 
 
 def test_answers_that_wait_go_before_chances() -> None:
     order: list[str] = []
-    begun, may_go_on, is_done = threading.Event(), threading.Event(), threading.Event()
+    begun, may_go_on, is_done = Event(), Event(), Event()
 
     class Told:
         classes_ = np.array([0, 1])
@@ -180,6 +266,7 @@ def test_versions_of_other_classes_and_rows_without_probabilities_share_a_log(
         (2, Chances(("maybe", "yes"), SHARES)),
     ):
         log.offer(version, (X,), question(1.0, 2.0), answered, partial(say, told))
+    until_taken(log, 4)
     log.close()
 
     found = read(tmp_path).sort("model_version", maintain_order=True)
@@ -197,6 +284,7 @@ def test_an_input_that_is_called_like_a_probability_is_not_taken_for_one(tmp_pat
         home = tmp_path / str(number)
         log = ServingLog(home, "model", ALL, rng=Random(0))
         log.offer(1, columns, asked, answered, partial(say, told))
+        until_taken(log, 1)
         log.close()
         names = read(home).columns
         found.append(OwnColumns.among(names).probabilities(names))

@@ -24,6 +24,7 @@ Record = Callable[[int, Sequence[Column], Request, Outcome, AskChances], None]
 
 MAX_SHADOWS = 32
 CHANCES_S = 5.0  # that a version may take for the chances of one request
+ASK_AGAIN_S = 60.0  # after one that took longer
 SINGLE = Traffic()
 _log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ class Slot:
         self._in_flight = 0
         self._is_closed = False
         self._tells_chances = True
+        self._late: Future[Outcome] | None = None  # the last that took too long
+        self._ask_again_at = 0.0
 
     @property
     def in_flight(self) -> int:
@@ -77,10 +80,11 @@ class Slot:
         """Return the chances of the classes of a request, waiting for its turn.
 
         None if the slot has been let go or the version tells none; one that takes more than 5 s is
-        asked no more. Requests and answers that are counted do not include these.
+        asked again once it has answered and a minute has passed. Requests and answers that are
+        counted do not include these.
         """
         with self._lock:
-            if self._is_closed or not self._tells_chances:
+            if self._is_closed or not self._tells_chances or self._is_late():
                 return None
             self._in_flight += 1
         told: Future[Outcome] = Future()
@@ -93,8 +97,11 @@ class Slot:
         try:
             outcome = told.result(timeout=CHANCES_S)
         except TimeoutError:
-            _log.warning("Version %d takes over %.0f s for chances", self.version, CHANCES_S)
-            self._tells_chances = False
+            _log.warning(
+                "Version %d takes over %.0f s for chances; it is asked again after %.0f s",
+                self.version, CHANCES_S, ASK_AGAIN_S,
+            )  # fmt: skip
+            self._late, self._ask_again_at = told, time.monotonic() + ASK_AGAIN_S
             return None
         self._tells_chances = outcome.status != NONE_TOLD
         return read_chances(outcome)
@@ -125,6 +132,11 @@ class Slot:
                 predictions=outcome.predictions,
             )
         self._leave()
+
+    def _is_late(self) -> bool:
+        """Whether chances took too long a moment ago, or are not told yet."""
+        is_open = self._late is not None and not self._late.done()
+        return is_open or time.monotonic() < self._ask_again_at
 
     def _leave(self) -> None:
         with self._lock:
