@@ -1,13 +1,13 @@
 """Steps that do nothing but note when: what `workflow.py` has our worker run, as a plug-in.
 
-Each line of the ledger is one moment: run, step, ``begin`` or ``end``, ns since the epoch.
+Each line of the ledger is one moment: run, step, ``begin`` or ``end``, ns since the epoch, process.
+`_ledger.py` reads it.
 """
 
 import json
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from ml_orchestrator.orchestration.steps import STEPS, Step, StepContext
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, Node, Workflow
 
-__all__ = ["MANY", "NoParams", "read_ledger"]
+__all__ = ["MANY", "NoParams"]
 
 MANY = 20
 
@@ -39,14 +39,8 @@ def note(context: StepContext, params: Mapping[str, Any], name: str) -> dict[str
 
 
 def _write(ledger: int, run_id: str, step: str, what: str) -> None:
-    os.write(ledger, f"{json.dumps([run_id, step, what, time.time_ns()])}\n".encode())
-
-
-def read_ledger(home: Path) -> list[tuple[str, str, str, int]]:
-    """Return what was noted so far: run, step, what, when (ns)."""
-    path = home / "ledger"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [(run, step, what, at) for run, step, what, at in map(json.loads, lines)]
+    noted = [run_id, step, what, time.time_ns(), os.getpid()]
+    os.write(ledger, f"{json.dumps(noted)}\n".encode())
 
 
 def _noting(name: str) -> Any:

@@ -22,6 +22,7 @@ from typing import IO, Any
 import _workflow_steps as steps
 import psutil
 from _figures import Figure, arguments, percentile, show
+from _ledger import read_ledger
 from _peers import peer_python
 from dbos import DBOSClient
 
@@ -66,16 +67,16 @@ class Ours:
 
     def moments(self, run_id: str, what: str = "begin") -> list[int]:
         """Return when the steps of a run began, or ended, in ns."""
-        return [at for run, _, noted, at in steps.read_ledger(self.settings.home)
-                if run == run_id and noted == what]  # fmt: skip
+        return [entry.at for entry in read_ledger(self.settings.home)
+                if entry.run_id == run_id and entry.what == what]  # fmt: skip
 
-    def kill_worker(self) -> bool:
-        """Kill the worker as the system would; False if there is none just now."""
+    def kill_worker(self) -> int | None:
+        """Kill the worker as the system would and return its process; None without one."""
         for lease in self.leases.all():
             if lease.is_live and is_running(lease):
                 os.kill(lease.pid, signal.SIGKILL)
-                return True
-        return False
+                return lease.pid
+        return None
 
     def close(self) -> None:
         """End the worker and give back what is open."""
@@ -243,7 +244,7 @@ def recovery(n_kills: int) -> list[Figure]:
         for _ in range(n_kills):
             run_id = here.start("bench-one", sleep_s=1.0)
             until(lambda run_id=run_id: len(here.moments(run_id)) == 1)  # type: ignore[misc]
-            until(here.kill_worker)
+            until(lambda: here.kill_worker() is not None)
             killed_ns = time.time_ns()
 
             def begins_again(run_id: str = run_id) -> bool:

@@ -6,8 +6,8 @@ beginning and its end in a ledger. Afterwards it is counted:
 
 - lost: runs that have not succeeded, whose steps have not all ended by the ledger, or that are not
   on record;
-- doubled: steps that began once more although their end was on record, and runs on record that
-  nobody asked for;
+- doubled: steps that began once more although their end was on record, or although nobody had
+  killed the worker that was at them, and runs on record that nobody asked for;
 - cut between end and record: steps whose body ended and whose worker was killed before that was on
   record, so that they ran again. A workflow engine cannot know of those; that is why effects carry
   a key.
@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import _workflow_steps as steps
 from _figures import Figure, show
+from _ledger import Entry, at_once, read_ledger
 from workflow import Ours, until
 
 from ml_orchestrator.orchestration.models import RunStatus, StepStatus
@@ -53,11 +53,12 @@ def killed_again_and_again(here: Ours, *, n_runs: int, n_kills: int, seed: int) 
     """Queue runs, kill their worker so often, wait for the end and count."""
     rng, began_at = random.Random(seed), time.monotonic()
     run_ids = [here.start("bench-three", sleep_s=STEP_S) for _ in range(n_runs)]
-    done = sum(_kill(here, rng) for _ in range(n_kills))
+    killed: dict[int, int] = {}
+    done = sum(_kill(here, rng, killed) for _ in range(n_kills))
     _wait_for_all(here)
     statuses = {run_id: here.client.status(run_id) for run_id in run_ids}
-    ledger = steps.read_ledger(here.settings.home)
-    ended = Counter((run_id, step) for run_id, step, what, _ in ledger if what == "end")
+    ledger = read_ledger(here.settings.home)
+    ended = Counter((entry.run_id, entry.step) for entry in ledger if entry.what == "end")
     on_record = set(_all_known(here))
     lost = sum(
         status.state != "succeeded"
@@ -65,20 +66,23 @@ def killed_again_and_again(here: Ours, *, n_runs: int, n_kills: int, seed: int) 
         or not all(ended[run_id, step.name] for step in status.steps)
         for run_id, status in statuses.items()
     )
-    doubled = _begun_after_their_end(ledger, statuses) + len(on_record - set(run_ids))
-    cut = sum(n > 1 for n in ended.values())
+    twice = _begun_after_their_end(ledger, statuses) | at_once(ledger, killed)
+    doubled = len(twice) + len(on_record - set(run_ids))
+    cut = sum(n > 1 for deed, n in ended.items() if deed not in twice)
     return Survived(lost, doubled, cut, done, time.monotonic() - began_at)
 
 
-def _kill(here: Ours, rng: random.Random) -> bool:
-    """Kill the worker at a random moment; False if all work was done before."""
+def _kill(here: Ours, rng: random.Random, killed: dict[int, int]) -> bool:
+    """Kill the worker at a random moment and note when; False if all work was done before."""
     if rng.random() > AT_ITS_START:
-        n_before = len(steps.read_ledger(here.settings.home))
+        n_before = len(read_ledger(here.settings.home))
         until(lambda: _works(here, n_before), every_s=0.02)
         time.sleep(rng.uniform(0.0, WORK_S))
     give_up_at = time.monotonic() + LIMIT_S
     while time.monotonic() < give_up_at:
-        if here.kill_worker():
+        at_ns = time.time_ns()
+        if (pid := here.kill_worker()) is not None:
+            killed[pid] = at_ns
             return True
         if not any(here.client.depths().values()):
             return False
@@ -90,7 +94,7 @@ def _kill(here: Ours, rng: random.Random) -> bool:
 def _works(here: Ours, n_before: int) -> bool:
     """Whether a step has begun since; a run that a dead worker left counts as running, too."""
     here.client.wake()
-    has_begun = len(steps.read_ledger(here.settings.home)) > n_before
+    has_begun = len(read_ledger(here.settings.home)) > n_before
     return has_begun or not any(here.client.depths().values())
 
 
@@ -113,19 +117,20 @@ def _all_known(here: Ours) -> Iterator[str]:
 
 
 def _begun_after_their_end(
-    ledger: Sequence[tuple[str, str, str, int]], statuses: dict[str, RunStatus]
-) -> int:
-    """Count steps that began once more although their end was on record."""
+    ledger: Sequence[Entry], statuses: dict[str, RunStatus]
+) -> set[tuple[str, str]]:
+    """Return the steps that began once more although their end was on record."""
     begun = defaultdict(list)
-    for run_id, step, what, at in ledger:
-        if what == "begin":
-            begun[run_id, step].append(at)
-    return sum(
-        max(begun[run_id, step.name], default=0) > _recorded_ns(step)
+    for entry in ledger:
+        if entry.what == "begin":
+            begun[entry.run_id, entry.step].append(entry.at)
+    return {
+        (run_id, step.name)
         for run_id, status in statuses.items()
         for step in status.steps
         if step.state == "succeeded"
-    )
+        and max(begun[run_id, step.name], default=0) > _recorded_ns(step)
+    }
 
 
 def _recorded_ns(step: StepStatus) -> float:
