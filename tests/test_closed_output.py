@@ -5,13 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
-def test_a_reader_that_is_gone_ends_a_command_quietly(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("line", [("workflow", "steps"), ("call", "monitor_set", "--help")])
+def test_a_reader_that_is_gone_ends_a_command_quietly(
+    tmp_path: Path, line: tuple[str, ...]
+) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "ml_orchestrator", "workflow", "steps"],
+            [sys.executable, "-m", "ml_orchestrator", *line],
             cwd=tmp_path,
             stdout=writing,
             stderr=subprocess.PIPE,

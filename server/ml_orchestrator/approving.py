@@ -10,7 +10,7 @@ import anyio
 
 from ml_orchestrator.app import build_services
 from ml_orchestrator.errors import PermissionDeniedError
-from ml_orchestrator.identity import person
+from ml_orchestrator.identity import is_agents_shell, person
 from ml_orchestrator.registry.models import Approval, MovePlan, MoveResult
 from ml_orchestrator.settings import Settings
 
@@ -18,8 +18,6 @@ __all__ = ["decide", "list_approvals", "override", "require_person"]
 
 MAX_ACTOR = 64
 WORDS = {"approved": "Approve", "rejected": "Reject"}
-# What Claude Code sets in the shells of its agents.
-AGENT_SHELL = "CLAUDECODE"
 
 
 def list_approvals(settings: Settings, *, everything: bool) -> int:
@@ -118,7 +116,7 @@ def require_person(*, is_terminal: bool, environ: Mapping[str, str]) -> None:
     Raises:
         PermissionDeniedError: standard input is no terminal, or the shell is an agent's.
     """
-    if not is_terminal or environ.get(AGENT_SHELL):
+    if not is_terminal or is_agents_shell(environ):
         raise PermissionDeniedError(
             "An approval is given by a person: run `ml-orchestrator approve ID` yourself, in a "
             "terminal of your own, not through an agent."

@@ -2,14 +2,16 @@
 
 import getpass
 import re
+from collections.abc import Mapping
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["AgentName", "canonical_agent", "person"]
+__all__ = ["AgentName", "canonical_agent", "is_agents_shell", "person"]
 
+AGENT_SHELL = "CLAUDECODE"  # what Claude Code sets in the shells of its agents
 PLUGIN = "ml-orchestrator"
 PATTERN = r"^[a-z][a-z0-9_-]{0,63}(:[a-z][a-z0-9_-]{0,63})?$"
 _AGENT = re.compile(PATTERN.removeprefix("^").removesuffix("$"))
@@ -43,3 +45,8 @@ def person() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a user without an entry; KeyError before Python 3.13
         return "a person without a user name"
+
+
+def is_agents_shell(environ: Mapping[str, str]) -> bool:
+    """Return whether an agent's shell runs us, as far as it says so; a program could hide it."""
+    return bool(environ.get(AGENT_SHELL))

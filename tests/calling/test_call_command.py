@@ -1,5 +1,6 @@
 """``ml-orchestrator call``, ``train`` and ``registry``: the server's tools in a terminal."""
 
+import argparse
 import json
 import os
 import re
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 from tests.registry.flowers import make_desk, register_flowers
 
+from ml_orchestrator.calling import acts
 from ml_orchestrator.calling.showing import outline
 from ml_orchestrator.cli import main
 from ml_orchestrator.tools import TOOLS
+from ml_orchestrator.tools.in_process import Answer, Caller
 
 REASON = ["--reason", "better on held-out rows"]
 
@@ -22,6 +25,7 @@ REASON = ["--reason", "better on held-out rows"]
 def _of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ML_ORCHESTRATOR_LOG_LEVEL", "ERROR")
+    monkeypatch.delenv("CLAUDECODE", raising=False)  # who tests may be an agent
 
 
 def run(home: Path, *arguments: str) -> int:
@@ -138,6 +142,66 @@ def test_pictures_are_written_beside_one_another_and_their_places_told(
     )
     assert Path("dataset_profile.png").read_bytes() == b"another's"
     assert all(Path(name).read_bytes().startswith(b"\x89PNG") for name in names)
+
+
+def test_further_pictures_replace_nothing_and_follow_no_link(tmp_path: Path) -> None:
+    for name in ("a.png", "a-2.png"):
+        Path(name).write_bytes(b"another's")
+    Path("a-3.png").symlink_to("elsewhere.png")
+
+    told = acts._write([b"1", b"2"], argparse.Namespace(picture=Path("a.png")))
+
+    assert told == [Path("a.png"), Path("a-4.png")]
+    assert [Path(name).read_bytes() for name in ("a.png", "a-2.png")] == [b"1", b"another's"]
+    assert not Path("elsewhere.png").exists()
+    Path("t.png").symlink_to("elsewhere.png")
+    assert acts._write([b"1"], argparse.Namespace(tool="t")) == [Path("t-2.png")]
+    assert not Path("elsewhere.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "tool"),
+    [
+        (["call", "memory_save", "kind=lesson"], "memory_save"),
+        (["train", "builtin:iris", "species"], "training_start"),
+        (["registry", "move", "iris", "champion", "1", *REASON], "registry_move_alias"),
+    ],
+)
+def test_an_agents_shell_may_only_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    line: list[str], tool: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("CLAUDECODE", "1")
+
+    assert run(tmp_path / "home", *line) == 1
+
+    assert capsys.readouterr().err == (
+        f"ml-orchestrator: {tool} changes something, and this is the shell of an agent, which may "
+        f"only read from here. Call the tool {tool} of the MCP server instead.\n"
+    )
+    assert asked(tmp_path / "home", capsys, "call", "registry_list")["models"] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "model"),
+    [([], "iris"), (["model=x"], "x"), (["--model", "x"], "x"), (["--model", "y", "model=x"], "")],
+)
+def test_a_model_is_called_as_its_data_unless_it_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    given: list[str], model: str,
+) -> None:  # fmt: skip
+    heard: list[dict[str, Any]] = []
+
+    async def note(_: Caller, tool: str, arguments: dict[str, Any], __: object) -> Answer:
+        heard.append({"tool": tool, **arguments})
+        return Answer("told", None, (), is_error=False)
+
+    monkeypatch.setattr(Caller, "call", note)
+
+    assert run(tmp_path / "home", "train", "builtin:iris", "species", *given) == int(not model)
+
+    assert [each["model"] for each in heard] == ([model] if model else [])
+    assert ("Argument 'model' is given twice." in capsys.readouterr().err) == (not model)
 
 
 def test_an_alias_is_moved_by_the_rules_of_the_server(

@@ -47,6 +47,7 @@ SCHEMA: dict[str, Any] = {
         ("target=null", None),
         ("anything=[1]", [1]),
         ("anything=a word", "a word"),
+        ("version=NaN", "NaN"),
         ("unknown=7", "7"),  # for the tool to say what it knows
     ],
 )
@@ -65,6 +66,10 @@ def test_a_value_is_read_by_what_the_schema_takes(typed: str, value: object) -> 
         (["trainers=linear"], None, "Argument 'trainers' takes a list in JSON, such as"),
         (["n=" + "9" * 5_000], None, "nested too deeply or too long"),
         (["spec=" + "[" * 100_000], None, "nested too deeply or too long"),
+        (["share=NaN"], None, "takes a number; found 'NaN' (not JSON: NaN is not a finite number)"),
+        (["share=-Infinity"], None, "takes a number; found '-Infinity' (not JSON: "),
+        (["share=1e400"], None, "1e400 is not a finite number"),
+        ([], '{"share": [NaN]}', "this is no JSON: NaN is not a finite number."),
         (["linear"], None, "'linear' is not name=value."),
         (["=3"], None, "'=3' is not name=value."),
         (["n=1", "n=2"], None, "Argument 'n' is given twice."),
@@ -89,19 +94,22 @@ def test_an_object_comes_from_the_line_a_file_or_standard_input(
     text = '{"n": 5, "name": "ä"}'
     file = tmp_path / "arguments.json"
     file.write_text(text, encoding="utf-8")
-    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
 
     read = [read_arguments(SCHEMA, ["share=1"], whole) for whole in (text, f"@{file}", "-")]
 
     assert read == [{"n": 5, "name": "ä", "share": 1}] * 3
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "arguments.json"
-    file.write_bytes(b"\xff\xfe")
+    file.write_bytes(b'{"name": "\xff"}')
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
 
     with pytest.raises(InvalidInputError, match=r"arguments.json is no text in UTF-8\."):
         read_arguments(SCHEMA, [], f"@{file}")
+    with pytest.raises(InvalidInputError, match=r"Standard input is no text in UTF-8\."):
+        read_arguments(SCHEMA, [], "-")
 
 
 @pytest.mark.parametrize("tool", sorted(TOOLS))

@@ -6,6 +6,7 @@ checked as they are for any client.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import count
@@ -19,6 +20,7 @@ from ml_orchestrator.calling.showing import list_text, manual_text, outline
 from ml_orchestrator.calling.values import AGENT, read_arguments
 from ml_orchestrator.deploying_text import plain
 from ml_orchestrator.errors import InvalidInputError, OrchestratorError, PermissionDeniedError
+from ml_orchestrator.identity import is_agents_shell
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.tools import TOOLS
 from ml_orchestrator.tools.in_process import Answer, Caller, ToolCard, calling
@@ -52,9 +54,9 @@ def _run(act: Act, given: Given, settings: Settings) -> int:
         async with calling(build_server(settings)) as caller:
             try:
                 return await act(caller, given)
-            except OrchestratorError as error:
-                refused = error  # raised in here, it would come out in a group of exceptions
-        raise refused
+            except (OrchestratorError, BrokenPipeError) as error:
+                ended = error  # raised in here, it would come out in a group of exceptions
+        raise ended
 
     return anyio.run(go)
 
@@ -79,10 +81,12 @@ async def _train(caller: Caller, given: Given) -> int:
     card = await _card(caller, "training_start")
     arguments = read_arguments(card.schema, given.values, None)
     name = PurePosixPath(given.data.removeprefix("builtin:")).stem
-    named = {"source": given.data, "target": given.target, "model": given.model or name}
+    named = {"source": given.data, "target": given.target}
+    if given.model is not None:
+        named["model"] = given.model
     if twice := sorted(arguments.keys() & named.keys()):
         raise InvalidInputError(f"Argument {twice[0]!r} is given twice.")
-    answer = await _answer(caller, card, arguments | named, given)
+    answer = await _answer(caller, card, {"model": name} | arguments | named, given)
     if answer.is_error or answer.fields is None:
         return _told(answer, given)
     if not given.watch:
@@ -145,7 +149,17 @@ async def _card(caller: Caller, tool: str) -> ToolCard:
 
 
 async def _answer(caller: Caller, card: ToolCard, asked: dict[str, Any], given: Given) -> Answer:
-    """Call a tool under the agent's name, where it takes one."""
+    """Call a tool under the agent's name, where it takes one.
+
+    Raises:
+        PermissionDeniedError: it changes something, and the shell is an agent's, whose name and
+            rights no hook checks here.
+    """
+    if not card.reads_only and is_agents_shell(os.environ):
+        raise PermissionDeniedError(
+            f"{card.name} changes something, and this is the shell of an agent, which may only "
+            f"read from here. Call the tool {card.name} of the MCP server instead."
+        )
     agent = getattr(given, "agent", None)
     if agent is not None or ("agent" in card.schema["properties"] and "agent" not in asked):
         asked = asked | {"agent": agent or AGENT}
@@ -187,15 +201,21 @@ def _write(pictures: Sequence[bytes], given: Given) -> list[Path]:
     """Write pictures, further ones with a number; only a file that was named is replaced."""
     wanted = getattr(given, "picture", None)
     names = _numbered(wanted or Path(f"{given.tool}.png")) if pictures else iter(())
-    written = []
-    for picture in pictures:
-        path = next(name for name in names if wanted or not name.exists())
+    return [_put(picture, names, wanted) for picture in pictures]
+
+
+def _put(picture: bytes, names: Iterator[Path], wanted: Path | None) -> Path:
+    """Write a picture under the next name that is ``wanted`` or free, and return that."""
+    while True:
+        path = next(names)
         try:
-            path.write_bytes(picture)
+            with path.open("wb" if path == wanted else "xb") as file:
+                file.write(picture)
+        except FileExistsError:
+            continue
         except OSError as error:
             raise InvalidInputError(f"{path} cannot be written: {error.strerror}.") from error
-        written.append(path)
-    return written
+        return path
 
 
 def _numbered(path: Path) -> Iterator[Path]:

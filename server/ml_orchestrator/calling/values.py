@@ -1,10 +1,11 @@
 """Arguments of a tool from what a person types: ``name=value``, and one JSON object."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ml_orchestrator.calling.schemas import Schema, kind_of, kinds
 from ml_orchestrator.errors import InvalidInputError
@@ -61,7 +62,7 @@ def _value(name: str, text: str, taken: Sequence[str]) -> Any:
     if tuple(taken) == ("string",):
         return text
     try:
-        value = json.loads(text)
+        value = _read(text)
     except (ValueError, RecursionError) as error:
         if not taken or "string" in taken:
             return text
@@ -77,7 +78,7 @@ def _value(name: str, text: str, taken: Sequence[str]) -> Any:
 def _object(whole: str) -> dict[str, Any]:
     text = _text(whole)
     try:
-        found = json.loads(text)
+        found = _read(text)
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"--json takes {_JSON}; this is no JSON: {_why(error)}.") from error
     if not isinstance(found, Mapping):
@@ -86,17 +87,30 @@ def _object(whole: str) -> dict[str, Any]:
 
 
 def _text(whole: str) -> str:
-    if whole == "-":
-        return sys.stdin.read()
-    if not whole.startswith("@"):
+    if whole != "-" and not whole.startswith("@"):
         return whole
-    path = Path(whole[1:])
+    path = None if whole == "-" else Path(whole[1:])
+    place = path or "Standard input"
     try:
-        return path.read_text(encoding="utf-8")
+        return (sys.stdin.buffer.read() if path is None else path.read_bytes()).decode()
     except OSError as error:
-        raise InvalidInputError(f"{path} cannot be read: {error.strerror}.") from error
+        raise InvalidInputError(f"{place} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise InvalidInputError(f"{path} is no text in UTF-8.") from error
+        raise InvalidInputError(f"{place} is no text in UTF-8.") from error
+
+
+def _read(text: str) -> Any:
+    """Return what JSON says; numbers that it cannot say, such as NaN, are refused."""
+    return json.loads(text, parse_constant=_refuse, parse_float=_number)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
+
+
+def _refuse(text: str) -> NoReturn:
+    raise json.JSONDecodeError(f"{text[:80]} is not a finite number", text, 0)
 
 
 def _why(error: Exception) -> str:
