@@ -237,6 +237,14 @@ def test_plain_numbers_that_order_rows_make_stretches_side_by_side() -> None:
     assert stretch_of(np.array([np.nan]), is_time=True) is None
 
 
+def test_a_look_of_a_moment_makes_no_more_stretches_than_the_reference_has_rows() -> None:
+    times = np.sort(np.random.default_rng(25).uniform(0, 30 * DAY_S, 200))
+    for step in (1e-6, 0.05):
+        found = stretches_of(times, Stretch(0.0, step, step), least_rows=1)
+        assert 190 < len(found.rows) <= 200
+    assert len(stretches_of(times * 1e300, Stretch(0.0, 1e-9, 1e-9), least_rows=1).rows) <= 200
+
+
 def test_a_stretch_in_which_a_column_has_no_value_is_left_out() -> None:
     reference, times = days(np.random.default_rng(24), 30)
     reference["wait"][np.floor(times / DAY_S) == 3] = np.nan

@@ -12,7 +12,7 @@ from tests.orchestration.monitor_bench import AGENT, DRIFT, Bench, open_bench
 
 from ml_orchestrator.datasets.sources import load_dataset
 from ml_orchestrator.errors import PathNotAllowedError
-from ml_orchestrator.health.monitors.calibration import chunk_size
+from ml_orchestrator.health.monitors.calibration import chunk_size, limits_of
 from ml_orchestrator.health.monitors.models import read_spec
 from ml_orchestrator.orchestration.baselines import BaselineKeeper
 from ml_orchestrator.orchestration.monitors import drift, judging, looking
@@ -292,6 +292,55 @@ def test_limits_of_looks_that_are_now_larger_now_smaller_are_kept_beside_each_ot
         assert bench.look().verdict == "good"
         sizes.append(bench.store.get("m").condition.limits["limits"]["n_rows"])
     assert sizes == [chunk_size(200, 1_500), chunk_size(400, 1_500)]
+
+
+def test_limits_of_each_hour_of_the_day_are_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, n_calibrated = np.random.default_rng(8), 0
+
+    def counted(*args: Any, **given: Any) -> Any:
+        nonlocal n_calibrated
+        n_calibrated += 1
+        return limits_of(*args, **given)
+
+    monkeypatch.setattr("ml_orchestrator.orchestration.monitors.drift.limits_of", counted)
+    bench.write("before.csv", weeks(rng, "2026-01-05", 3))
+    bench.put(time_column="at", false_alarm_rate=0.2)
+    for day in (1, 2):
+        for hour in range(24):
+            at = pl.Series([f"2026-02-{day:02}T{hour:02}:{minute:02}:00" for minute in range(60)])
+            bench.write("now.csv", pl.DataFrame({"at": at, "age": rng.normal(40, 5, 60)}))
+            bench.look()
+        assert n_calibrated == 24
+
+
+def test_limits_are_kept_up_to_a_number_and_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = {str(i): {"limit": i} for i in range(100)}
+    assert list(drift._newest(kept)) == [str(i) for i in range(69, 100)]
+    monkeypatch.setattr(drift, "MOST_KEPT_LETTERS", 30)
+    assert drift._newest(kept) == {"98": {"limit": 98}, "99": {"limit": 99}}
+
+
+@pytest.mark.parametrize("reference", ["before.csv", "baseline:b"])
+def test_times_of_one_side_and_numbers_of_the_other_are_not_compared_and_that_is_told(
+    bench: Bench, reference: str
+) -> None:
+    rng = np.random.default_rng(9)
+    given = weeks(rng, "2026-01-05", 10).with_columns(age=rng.normal(40, 5, 600))
+    ns = pl.col("at").cast(pl.Datetime("ns")).cast(pl.Int64)
+    now = weeks(rng, "2026-02-02", 1)  # a Monday
+    for before, after, is_said in ((given.with_columns(ns), now, True), (given, now, False)):
+        bench.write("before.csv", before)
+        if reference.startswith("baseline:"):
+            reference = f"baseline:{is_said}"
+            keeper = BaselineKeeper(bench.settings)
+            keeper.save(str(is_said), "before.csv", columns=None, column_types={})
+        bench.put(time_column="at", reference=reference)
+        bench.write("now.csv", after.head(60 - is_said))  # another file
+        look = bench.look()
+        assert ("'at' is not of one kind" in look.summary) is is_said
+        assert ("stretches of the reference" in look.summary) is not is_said
 
 
 def test_a_reference_is_read_once_however_many_checks_ask_for_it(

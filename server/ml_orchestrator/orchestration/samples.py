@@ -165,7 +165,9 @@ def side_of(dataset: Dataset) -> Side:
 
 def side_of_baseline(baseline: Baseline) -> Side:
     """Return a kept baseline as one side of a comparison."""
-    return Side(baseline.samples, baseline.rows)
+    columns = baseline.facts.get("expectations", {}).get("columns", ())
+    times = frozenset(column["name"] for column in columns if column["kind"] == "temporal")
+    return Side(baseline.samples, baseline.rows, times=times)
 
 
 def _check_types_are_read(*samples: str | InlineTable) -> None:

@@ -74,6 +74,9 @@ def stretch_of(times: NDArray[Any], *, is_time: bool) -> Stretch | None:
 def stretches_of(times: NDArray[Any], stretch: Stretch, *, least_rows: int) -> Stretches:
     """Return the stretches of a reference like that of a look, earliest first.
 
+    A stretch begins where rows are: none is empty in its first step, and there are no more of them
+    than rows, however short a look was.
+
     Args:
         times: of the reference, as for `stretch_of`; rows without one are in no stretch.
         stretch: of the look.
@@ -86,13 +89,23 @@ def stretches_of(times: NDArray[Any], stretch: Stretch, *, least_rows: int) -> S
     known = times[order].astype(np.float64)
     first, end = _whole(float(known[0]), float(known[-1]), stretch)
     begin = first + (stretch.start - first) % stretch.step if stretch.unit else first
-    starts = np.arange(begin, end - stretch.span + 1e-6 * stretch.step, stretch.step)
+    starts = _starts(known, begin, end - stretch.span, stretch.step)
     lows = np.searchsorted(known, starts, side="left")
     highs = np.searchsorted(known, starts + stretch.span, side="left")
     pairs = zip(lows.tolist(), highs.tolist(), strict=True)
     kept = tuple(order[low:high] for low, high in pairs if high - low >= max(1, least_rows))
     overlapping = max(1.0, stretch.span / stretch.step)
     return Stretches(kept, math.ceil(len(kept) / overlapping))
+
+
+def _starts(
+    known: NDArray[np.float64], begin: float, last: float, step: float
+) -> NDArray[np.float64]:
+    """Return ``begin`` and every step after it up to ``last`` from which on a row is in a step."""
+    with np.errstate(over="ignore"):  # of numbers that are no times; what is infinite is after last
+        steps = np.unique(np.floor((known - begin) / step))
+        starts = begin + steps[steps >= 0] * step
+    return starts[starts <= last + 1e-6 * step]
 
 
 def _whole(first: float, last: float, stretch: Stretch) -> tuple[float, float]:

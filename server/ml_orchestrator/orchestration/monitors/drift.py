@@ -31,7 +31,8 @@ from ml_orchestrator.serving.log_files import OwnColumns
 __all__ = ["compared_columns", "is_empty", "judge_drift"]
 
 MOST_NAMED = 5
-MOST_KEPT = 4  # kinds of looks, by size and time of day, whose limits are kept
+MOST_KEPT = 32  # kinds of looks, by size and time of day, whose limits are kept
+MOST_KEPT_LETTERS = 500_000  # of their JSON, together
 
 
 def judge_drift(
@@ -74,7 +75,7 @@ def judge_drift(
         else:
             found.remarks.append(report.summary)
         return
-    when = _when(spec, before, frame, current)
+    when = _when(found, spec, before, frame, current)
     limits = _limits(
         references, spec, watch, left, n_rows=frame.height, when=when, known=known_limits
     )
@@ -139,18 +140,28 @@ def is_empty(column: Any) -> bool:
 
 
 def _when(
-    spec: MonitorSpec, before: Side, frame: pl.DataFrame, current: Mapping[str, NDArray[Any]]
+    found: Judgement,
+    spec: MonitorSpec,
+    before: Side,
+    frame: pl.DataFrame,
+    current: Mapping[str, NDArray[Any]],
 ) -> When | None:
-    """Return when the rows of both were; None where that is not known."""
+    """Return when the rows of both were; None where that is not known, or not comparable."""
     name = spec.time_column
     if name is None and is_log(spec.watch):
         name = OwnColumns.among(current).served_at
     times = None if name is None else before.rows.get(name)
     if times is None or name is None or name not in current:
         return None
-    if times.dtype.kind not in "iuf" or current[name].dtype.kind not in "iuf":
+    is_time = frame[name].dtype.is_temporal()
+    are_numbers = times.dtype.kind in "iuf" and current[name].dtype.kind in "iuf"
+    if not are_numbers or is_time != (name in before.times):
+        found.remarks.append(
+            f"Column {name!r} is not of one kind, times or numbers, in reference and new data: "
+            "what recurs by the day or the week is not known to the limits."
+        )
         return None
-    look = stretch_of(current[name], is_time=frame[name].dtype.is_temporal())
+    look = stretch_of(current[name], is_time=is_time)
     return None if look is None else When(times, look)
 
 
@@ -201,8 +212,19 @@ def _limits(
             before.rows, size, columns=names, rate=spec.rate, test=watch.test, when=when
         )
         limits = found.model_dump(mode="json")
-    others = dict(list(kept.items())[1 - MOST_KEPT :])
-    return {"key": key, "limits": limits, "others": others, "content": content}
+    return {"key": key, "limits": limits, "others": _newest(kept), "content": content}
+
+
+def _newest(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the last of the limits beside those of this look: as many as are kept, in order."""
+    newest: list[tuple[str, Any]] = []
+    n_letters = 0
+    for key, limits in list(kept.items())[:-MOST_KEPT:-1]:
+        n_letters += len(json.dumps(limits))
+        if n_letters > MOST_KEPT_LETTERS:
+            break
+        newest.append((key, limits))
+    return dict(newest[::-1])
 
 
 def _content(
