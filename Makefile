@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCHMARKS := startup tool_latency memory messaging alias_moves serving drift large_drift detection estimates warm_start families compression search_overhead rules sequential patterns bandits ope prompt_latency events workflow time_features fronts
 
-.PHONY: help setup demo test check lint types contracts lock bench soak docs site clean
+.PHONY: help setup demo test test-torch check lint types contracts lock bench soak docs site clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP) ## Make .venv from the lock file
 
@@ -26,6 +26,12 @@ demo: setup ## Walk the whole main job on real data, over stdio, as a client wou
 test: setup ## Run the tests (real clients too, where npm can be reached)
 	$(BIN)/python tests/clients/setup.py || test $$? -eq 3
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-torch: ## Run the tests that need PyTorch, in an environment of their own (build/torch)
+	$(PYTHON) -m venv build/torch
+	build/torch/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	build/torch/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[torch]'
+	NEED_TORCH=1 build/torch/bin/python -m pytest tests/training/test_torch_net.py
 
 check: lint types contracts test ## Everything CI runs
 

@@ -1,6 +1,7 @@
 """What a model must beat: the constant and, of time series, the last value and that of a season."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from tests.training.tables import dataset_of, mixed_table
 
+from ml_orchestrator.training import gains, summary
 from ml_orchestrator.training.baselines import Baseline, baseline_scores, baselines, strongest
-from ml_orchestrator.training.metrics import METRICS
+from ml_orchestrator.training.intervals import Resample, resampling
+from ml_orchestrator.training.metrics import METRICS, Predictions
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.search import TrainedModel, train
 from ml_orchestrator.training.splits import Split, plan_split
@@ -144,3 +147,35 @@ def test_a_model_that_beats_all_of_them_is_shown_to_on_the_same_rows(tmp_path: P
     assert summary.baseline_gain.estimate == pytest.approx(gained)
     assert summary.baseline_gain.low > 0
     assert not any("Not shown" in text for text in summary.warnings)
+
+
+def test_the_gain_over_a_baseline_is_drawn_as_often_however_many_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    n_rows, n_drawn = 100_001, 0
+    truth = np.random.default_rng(0).normal(size=n_rows)
+
+    def counting(*given: Any, **named: Any) -> Resample:
+        draw = resampling(*given, **named)
+
+        def counted(rng: np.random.Generator) -> Any:
+            nonlocal n_drawn
+            n_drawn += 1
+            return draw(rng)
+
+        return counted
+
+    def off_by(shift: float) -> Predictions:
+        return Predictions(truth, truth + shift, np.empty((n_rows, 0)))
+
+    monkeypatch.setattr(gains, "resampling", counting)
+    table: Any = SimpleNamespace(metric=METRICS["mae"], groups=None, times=None)
+    judged: Any = SimpleNamespace(predictions=off_by(0.1))
+    split: Any = SimpleNamespace(test=np.arange(n_rows))
+    strong = Baseline("mean", off_by(0.2))
+
+    found = summary._gain_over(strong, judged, table, split, seed=0)
+
+    assert found is not None
+    assert found.low == pytest.approx(0.1)
+    assert n_drawn == gains.N_RESAMPLES == 200

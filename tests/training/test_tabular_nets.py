@@ -143,12 +143,14 @@ def test_a_table_in_which_nothing_varies_has_a_net_all_the_same() -> None:
 def test_rows_held_back_are_the_last_in_time_and_else_a_share_of_each_class() -> None:
     classes = np.repeat([0, 1, 2], [100, 40, 3])
 
-    later = held_back(classes, np.random.default_rng(0), is_ordered=True)
-    drawn = held_back(classes, np.random.default_rng(0), is_ordered=False)
+    later = held_back(classes, 0, is_ordered=True)
+    drawn = held_back(classes, 0, is_ordered=False)
 
     assert np.flatnonzero(later).tolist() == list(range(122, 143))
     assert np.bincount(classes[drawn]).tolist() == [15, 6]  # none of the three rows of the third
-    assert not held_back(np.zeros(5, np.int64), np.random.default_rng(0), is_ordered=False).any()
+    assert (drawn == held_back(classes, 0, is_ordered=False)).all()
+    assert (drawn != held_back(classes, 1, is_ordered=False)).any()
+    assert not held_back(np.zeros(5, np.int64), 0, is_ordered=False).any()
 
 
 def test_saved_nets_are_loaded_and_asked_without_torch(
@@ -218,17 +220,64 @@ def test_the_family_that_is_not_there_is_named_with_its_extra() -> None:
         ("heads_shift", None),
         ("up_shift_7", np.zeros(3)),
         ("gain_0", np.array(list("abc"))),
+        ("up_0", np.full((3, 3), np.nan)),
+        ("low", np.full(5, -np.inf)),
+        ("width", np.zeros(5)),
+        ("columns", np.array([0, 0, 0, 0, 99])),
+        ("columns", np.array([0, 0, 0, 0, 3])),
     ],
 )
 def test_arrays_that_do_not_belong_together_are_not_asked(name: str, array: Any) -> None:
-    model = NetClassifier()
-    model.classes_, model.n_features_in_, model.arrays_ = np.arange(3), 3, some_arrays()
+    model = of_arrays(some_arrays())
     assert len(model.predict(rows())) == 40
     model.arrays_ = {**model.arrays_, name: array}
     if array is None:
         del model.arrays_[name]
 
     with pytest.raises(IntegrityViolationError, match="do not belong together"):
+        model.predict(rows())
+
+
+def of_arrays(arrays: Any) -> Any:
+    """Return a model of three classes and three columns."""
+    model = NetClassifier()
+    model.classes_, model.n_features_in_, model.arrays_ = np.arange(3), 3, arrays
+    return model
+
+
+def sized(members: int, n: int, width: int, n_outputs: int) -> dict[str, NDArray[Any]]:
+    """Return a net without blocks of any sizes, so of nothing too."""
+    fixed = {name: np.ones(n) for name in ("left", "width", "low", "high")}
+    return {
+        **fixed,
+        "columns": np.zeros(n, dtype=np.int64),
+        "signs": np.ones((members, n)),
+        "first": np.ones((n, width)),
+        **{name: np.ones(width) for name in ("first_shift", "last_gain", "last_offset")},
+        "heads": np.ones((members, width, n_outputs)),
+        "heads_shift": np.ones((members, 1, n_outputs)),
+    }
+
+
+@pytest.mark.parametrize("arrays", [
+    sized(20_000_000, 0, 8, 0), sized(0, 2, 8, 3), sized(1, 2, 0, 3), sized(1, 2, 8, 0),
+    sized(1, 2, 8, 5), sized(1, 2, 8, 2), np.zeros(3), [], None,
+])  # fmt: skip
+def test_arrays_of_nothing_and_of_other_classes_are_not_asked(arrays: Any) -> None:
+    assert of_arrays(sized(1, 2, 8, 3)).predict(rows()).shape == (40,)
+
+    with pytest.raises(IntegrityViolationError, match="do not belong together"):
+        of_arrays(arrays).predict(rows())
+
+
+def test_a_number_has_one_output() -> None:
+    model = NetRegressor()
+    model.middle_, model.spread_, model.n_features_in_ = 0.0, 1.0, 3
+    model.arrays_ = sized(1, 2, 8, 1)
+    assert model.predict(rows()).shape == (40,)
+    model.arrays_ = sized(1, 2, 8, 2)
+
+    with pytest.raises(IntegrityViolationError, match="2 outputs for 1"):
         model.predict(rows())
 
 

@@ -1,5 +1,7 @@
 """The family that PyTorch learns, where it is installed; see ``test_tabular_nets`` for the rest."""
 
+import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from tests.training.tables import dataset_of
 
 from ml_orchestrator.doors import import_alone
 from ml_orchestrator.modelfiles.skops_file import load_skops
+from ml_orchestrator.numerics.tabular_net import held_back
 from ml_orchestrator.training.epochs import hearing
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.net_models import NetClassifier, NetRegressor
@@ -18,7 +21,9 @@ from ml_orchestrator.training.search import train
 from ml_orchestrator.training.trainers import TRAINERS
 from ml_orchestrator.training.trusted_types import EXTRA_TRUSTED_TYPES
 
-torch = pytest.importorskip("torch", reason="the extra torch is optional")
+if not os.environ.get("NEED_TORCH"):  # `make test-torch` sets it: there nothing is skipped
+    pytest.importorskip("torch", reason="the extra torch is optional: make test-torch")
+torch: Any = import_module("torch")
 learning: Any = import_alone("ml_orchestrator.training.trainers._torch")
 
 QUICK: dict[str, Any] = {"width": 16, "n_members": 2, "learning_rate": 1e-2}
@@ -69,6 +74,22 @@ def test_the_seed_gives_the_same_net_and_nothing_of_torch_is_changed() -> None:
     assert (one != other).any()
     assert torch.get_num_threads() == n_threads
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_nets_of_every_shape_are_told_by_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, target = waves(200)
+    held: list[Any] = []
+
+    def note(*given: Any, **named: Any) -> Any:
+        held.append(held_back(*given, **named))
+        return held[-1]
+
+    monkeypatch.setattr(learning, "held_back", note)
+    for width, n_members in ((8, 1), (16, 2)):
+        NetRegressor(**{**QUICK, "width": width, "n_members": n_members}).fit(values, target)
+
+    assert held[0].sum() == 30
+    np.testing.assert_array_equal(*held)
 
 
 def test_numpy_says_what_torch_says(tmp_path: Path) -> None:

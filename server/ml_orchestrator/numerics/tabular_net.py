@@ -124,20 +124,25 @@ def answers(exact: Arrays, values: NDArray[np.float64]) -> Iterator[NDArray[np.f
 
 
 def checked(arrays: Arrays) -> dict[str, NDArray[Any]]:
-    """Return the arrays in double precision, if their sizes are those of one net.
+    """Return the arrays in double precision, if they are those of one net.
+
+    No size is 0, so that nothing computed of one row is larger than an array that was saved; all
+    numbers are finite, and pieces have a length.
 
     Raises:
         ValueError: one is missing, or has another size or kind.
     """
     try:
-        wrong = [name for name, size in _sizes(arrays).items() if not _is_sound(arrays[name], size)]
+        sizes = _sizes(arrays)
+        wrong = [name for name, size in sizes.items() if not _is_sound(arrays[name], size)]
         columns = arrays["columns"]
         wrong += [] if columns.dtype.kind == "i" and (columns >= 0).all() else ["columns"]
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        wrong += [] if (arrays["width"] > 0).all() else ["width"]
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"The arrays of a net do not belong together: {error}.") from error
     if wrong:
         raise ValueError(f"The arrays of a net do not belong together: {', '.join(wrong)}.")
-    exact = {name: arrays[name].astype(np.float64) for name in _sizes(arrays)}
+    exact = {name: arrays[name].astype(np.float64) for name in sizes}
     return {**exact, "columns": columns}
 
 
@@ -156,18 +161,19 @@ def _sizes(arrays: Arrays) -> dict[str, tuple[int, ...]]:
 
 
 def _is_sound(array: NDArray[Any], size: tuple[int, ...]) -> bool:
-    return array.shape == size and array.dtype.kind in "fi"
+    is_such = array.shape == size and min(size) >= 1 and array.dtype.kind in "fi"
+    return is_such and bool(np.isfinite(array).all())
 
 
-def held_back(
-    strata: NDArray[np.int64], rng: np.random.Generator, *, is_ordered: bool
-) -> NDArray[np.bool_]:
+def held_back(strata: NDArray[np.int64], seed: int, *, is_ordered: bool) -> NDArray[np.bool_]:
     """Return which rows tell when to stop: 15 %, the last ones where rows are in time order.
 
     Else of each stratum the same share, rounded down, so that none is without rows to learn from.
-    None at all where that would be no row.
+    None at all where that would be no row. ``seed`` draws from a stream of its own, so that nets
+    of every shape are told by the same rows and their losses compare.
     """
     n_rows = len(strata)
+    rng = np.random.default_rng([seed, 1])
     if is_ordered:
         return np.arange(n_rows) >= n_rows - int(HELD_SHARE * n_rows)
     order = rng.permutation(n_rows)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ml_orchestrator.training.families import local
+from ml_orchestrator.training.gains import N_RESAMPLES
 from ml_orchestrator.training.holdout import n_shuffles
 from ml_orchestrator.training.intervals import n_resamples
 from ml_orchestrator.training.metrics import Metric, Predictions, standard_metrics
@@ -130,7 +131,8 @@ class Budget:
         rows = self._split.test
         metrics = standard_metrics(self._table.metric)
         each_s = sum(_seconds(metric, self._table, rows) for metric in metrics)
-        return PICTURES_S + each_s * n_resamples(len(rows))
+        over_baseline_s = 2 * N_RESAMPLES * _seconds(self._table.metric, self._table, rows)
+        return PICTURES_S + each_s * n_resamples(len(rows)) + over_baseline_s
 
     def _deciding_s(self) -> float:
         scored = np.concatenate([score for _, score in self._split.folds])

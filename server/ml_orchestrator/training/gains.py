@@ -11,7 +11,7 @@ from ml_orchestrator.training.intervals import resampling
 from ml_orchestrator.training.metrics import Metric
 from ml_orchestrator.training.out_of_fold import Answers, mean_score
 
-__all__ = ["Gain", "gain"]
+__all__ = ["N_RESAMPLES", "Gain", "gain"]
 
 N_RESAMPLES = 200
 LEVEL = 0.9  # two-sided: better beyond noise is wrong about one time in twenty
@@ -39,7 +39,6 @@ def gain(
     groups: Sequence[NDArray[Any]] | None,
     is_ordered: bool,
     seed: int,
-    n_draws: int = N_RESAMPLES,
 ) -> Gain:
     """Return the gain of the mean of the folds' scores with its 90 % bootstrap interval.
 
@@ -52,7 +51,7 @@ def gain(
         for i, fold in enumerate(before.folds)
     ]
     draws = []
-    for _ in range(n_draws):
+    for _ in range(N_RESAMPLES):
         rows = [draw(rng) for draw in resamples]
         both = [mean_score(answers.take(rows), metric) for answers in (before, after)]
         draws.append(metric.sign * (both[1] - both[0]))

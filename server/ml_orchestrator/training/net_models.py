@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ml_orchestrator.doors import import_alone
 from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError
-from ml_orchestrator.numerics.tabular_net import Shape, answers, checked
+from ml_orchestrator.numerics.tabular_net import Arrays, Shape, answers, checked
 
 __all__ = ["NetClassifier", "NetRegressor"]
 
@@ -86,11 +86,26 @@ class _Net(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         try:
             exact = checked(self.arrays_)
+            self._check_ends(exact)
         except ValueError as error:
             raise IntegrityViolationError(
                 f"{error} Nothing was predicted; use a version whose file is as it was written."
             ) from error
         return answers(exact, validate_data(self, X, dtype=np.float64, reset=False))
+
+    def _check_ends(self, exact: Arrays) -> None:
+        """Look whether a net takes the columns of this model and answers for its classes.
+
+        Raises:
+            ValueError: it does not.
+        """
+        n_outputs = exact["heads"].shape[2]
+        n_expected = len(self.classes_) if hasattr(self, "classes_") else 1
+        if n_outputs != n_expected or exact["columns"].max() >= self.n_features_in_:
+            raise ValueError(
+                f"The arrays of a net do not belong together: {n_outputs} outputs for "
+                f"{n_expected}, or a column beyond the {self.n_features_in_} that there are."
+            )
 
 
 class NetRegressor(RegressorMixin, _Net):  # type: ignore[misc]

@@ -10,7 +10,7 @@ from ml_orchestrator.training.feature_notes import feature_notes
 from ml_orchestrator.training.front import front_of
 from ml_orchestrator.training.gains import LEVEL, gain
 from ml_orchestrator.training.holdout import columns_of
-from ml_orchestrator.training.intervals import holdout_intervals, n_resamples
+from ml_orchestrator.training.intervals import holdout_intervals
 from ml_orchestrator.training.judging import Judged
 from ml_orchestrator.training.metrics import Metric, standard_metrics
 from ml_orchestrator.training.models import (
@@ -30,7 +30,6 @@ from ml_orchestrator.training.trials import Search
 __all__ = ["last_words", "summarise"]
 
 NOTABLE_SHARE_CHANGE = 0.05
-N_DRAWS = 200  # of held-out rows anew
 SURE = 0.05  # adjusted p value of a part that is worse
 
 
@@ -185,7 +184,6 @@ def _gain_over(
         groups=None if table.groups is None else [table.groups[split.test]],
         is_ordered=table.times is not None,
         seed=seed,
-        n_draws=min(N_DRAWS, n_resamples(n_rows)),
     )
     if not isfinite(found.estimate):
         return None

@@ -104,7 +104,7 @@ def learn(
     rng = np.random.default_rng(plan.seed)
     arrays = fresh_arrays(values, plan.shape, max(1, n_outputs), rng)
     strata = target if n_outputs else np.zeros(len(target), dtype=np.int64)
-    is_held = held_back(strata, rng, is_ordered=plan.is_ordered)
+    is_held = held_back(strata, plan.seed, is_ordered=plan.is_ordered)
     loss = _loss_of(n_outputs, plan.quantile)
     with _threads(plan.n_jobs):
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
