@@ -4,15 +4,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, select, update
 from tests.conftest import new_postgres_url
 
 from ml_orchestrator.errors import InvalidInputError, UnavailableError
 from ml_orchestrator.orchestration.execution import StepFailedError
+from ml_orchestrator.orchestration.sharing import holds as sharing_holds
 from ml_orchestrator.orchestration.sharing.holds import StepHolds
 from ml_orchestrator.orchestration.sharing.homes import RunHomes, forget_homes
 from ml_orchestrator.orchestration.sharing.leases import SharedLease, SharedLeases, this_machine
@@ -22,6 +24,7 @@ from ml_orchestrator.orchestration.sharing.rows import Rows
 from ml_orchestrator.orchestration.worker import run_worker
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
+from ml_orchestrator.storage.schema import step_holds
 from ml_orchestrator.storage.schema import worker_leases as table
 
 TTL_S = 5.0
@@ -198,6 +201,80 @@ def test_one_worker_at_a_time_is_at_a_step_and_what_a_dead_one_held_is_free(
 
     shared.leases.leave("b")
     assert first.take("run-1/one")
+
+
+def _holders(shared: Shared) -> dict[str, str]:
+    with shared.rows() as connection:
+        rows = connection.execute(select(step_holds.c.key, step_holds.c.executor_id))
+        return {row.key: row.executor_id for row in rows}
+
+
+def test_what_a_worker_holds_goes_with_its_lease(shared: Shared) -> None:
+    for name in ("a", "b", "c"):
+        shared.leases.take(name, is_beside=True)
+        assert StepHolds(shared.rows, name).take(f"run-{name}/one")
+
+    shared.leases.leave("a")
+    assert set(_holders(shared)) == {"run-b/one", "run-c/one"}
+    assert shared.leases.bury(next(x for x in shared.leases.all() if x.executor_id == "b"))
+    assert _holders(shared) == {"run-c/one": "c"}
+
+
+def test_a_hold_whose_answer_was_lost_does_not_keep_its_own_worker_out(shared: Shared) -> None:
+    shared.leases.take("a")
+    assert StepHolds(shared.rows, "a").take("run-1/one")  # entered, and nobody knows
+
+    holds = StepHolds(shared.rows, "a")
+    assert [holds.take("run-1/one"), holds.take("run-1/one")] == [True, False]
+
+
+class AwayFor(Rows):
+    """A database that refuses the next statements."""
+
+    n_refused = 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[Connection]:
+        if self.n_refused > 0:
+            self.n_refused -= 1
+            raise UnavailableError("It is away.")
+        with super().__call__() as connection:
+            yield connection
+
+
+def test_a_step_is_released_however_long_the_database_is_away(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing_holds, "LOOK_S", 0.001)
+    shared.leases.take("a")
+    rows = AwayFor(shared.url)
+    holds = StepHolds(rows, "a")
+    assert holds.take("run-1/one")
+    rows.n_refused = 100
+    assert not holds.take("run-1/two")
+    holds.release("run-1/one")
+    assert _holders(shared) == {}
+    assert holds.take("run-1/two")
+
+    rows.n_refused = 10**9
+    holds.close()  # with the lease, which is what is left of it
+    holds.release("run-1/two")
+    assert _holders(shared) == {"run-1/two": "a"}
+    rows.close()
+
+
+def test_runs_are_taken_over_later_if_the_database_goes_away_meanwhile(shared: Shared) -> None:
+    shared.owners = {"gone"}
+    refusals = [UnavailableError("It is away.")]
+
+    def adopt(executor_ids: Sequence[str]) -> None:
+        if refusals:
+            raise refusals.pop()
+        shared.adopted += executor_ids
+
+    recovery = Recovery(shared.leases, "me", ttl_s=TTL_S, owners=lambda: shared.owners, adopt=adopt)
+    assert [recovery.look(), recovery.look()] == [0, 1]
+    assert shared.adopted == ["gone"]
 
 
 def test_a_step_in_a_thread_waits_for_another_worker_and_is_off_when_cancelled(

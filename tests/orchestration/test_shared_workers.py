@@ -1,11 +1,16 @@
 """Several workers of one Postgres: none of their runs is lost, no step is done by two at once."""
 
 import signal
+import tempfile
+import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy import make_url
 from tests.conftest import new_postgres_url
 from tests.orchestration.shared_bench import Sites, open_sites
 from tests.orchestration.workflow_bench import until
@@ -14,6 +19,37 @@ from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.orchestration.sharing.pools import place_of
 
 N_RUNS = 40
+
+
+@contextmanager
+def own_database(server: str) -> Iterator[tuple[str, Callable[[], AbstractContextManager[None]]]]:
+    """Give the address of a new database, and what lets nobody reach it for a while."""
+    name = f"t{uuid.uuid4().hex}"
+    folder = Path(tempfile.mkdtemp(prefix="ml-pg-"))  # the path of a socket must be short
+    link, socket = folder / "s", str(make_url(server).query["host"])
+    link.symlink_to(socket)
+
+    def tell(*statements: str) -> None:
+        with psycopg.connect(server, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    @contextmanager
+    def cut_off() -> Iterator[None]:
+        ends = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        link.unlink()
+        tell(ends)
+        yield
+        link.symlink_to(socket)
+
+    tell(f"CREATE DATABASE {name}")
+    address = make_url(server).set(
+        database=name, drivername="postgresql+psycopg", query={"host": str(link)}
+    )
+    yield address.render_as_string(hide_password=False), cut_off
+    tell(f"DROP DATABASE {name} (FORCE)")
+    link.unlink()
+    folder.rmdir()
 
 
 @pytest.fixture
@@ -126,6 +162,25 @@ def test_a_worker_that_was_buried_ends_itself(sites: Sites, tmp_path: Path) -> N
     site.start_worker()
 
     assert site.finished("run-1x").state == "succeeded"
+
+
+def test_a_worker_outlasts_a_database_that_is_away_for_less_than_its_lease(
+    tmp_path: Path, postgres_server: str
+) -> None:
+    with own_database(postgres_server) as (url, cut_off), open_sites(tmp_path, url) as sites:
+        site, gate = sites.site("left", lease_ttl_s=20), tmp_path / "gate"
+        only = site.start_worker()
+        site.start("run-1x", gate=str(gate))
+        until(lambda: sites.entries(what="begun") != [], what="the step begins")
+        log = site.settings.home / "worker.log"
+
+        with cut_off():
+            until(lambda: "The worker waits: " in log.read_text(), what="it has noticed")
+        gate.touch()
+
+        assert site.finished("run-1x").state == "succeeded"
+        assert only.poll() is None
+        assert {x["pid"] for x in sites.entries()} == {only.pid}
 
 
 def test_a_run_with_files_goes_on_in_their_directory_only(sites: Sites, tmp_path: Path) -> None:

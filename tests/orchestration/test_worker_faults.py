@@ -4,12 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import pytest
 from tests.orchestration.workflow_bench import Bench, is_gone, open_bench, until
 
+from ml_orchestrator.orchestration import worker
 from ml_orchestrator.orchestration.leases import is_running
-from ml_orchestrator.settings import child_environment
+from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.storage.engine import open_database
 
 WORKER = [sys.executable, "-m", "ml_orchestrator", "worker"]
 
@@ -120,3 +124,36 @@ def test_two_clients_may_open_one_fresh_data_directory(tmp_path: Path) -> None:
     answers = [(*process.communicate(timeout=60), process.returncode) for process in opened]
 
     assert answers == [(b"[]\n", b"", 0)] * 2
+
+
+def test_old_runs_are_removed_in_one_thread_beside_the_work_and_a_defect_there_ends_no_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[tuple[str, str]] = []
+
+    class Breaking:
+        def __init__(self, *_: object) -> None:
+            self._note("opened")
+
+        def _note(self, what: str) -> None:
+            done.append((what, threading.current_thread().name))
+
+        def sweep(self) -> None:
+            self._note("swept")
+            if len(done) == 3:
+                raise RuntimeError("a defect")
+
+        def close(self) -> None:
+            self._note("closed")
+
+    monkeypatch.setattr(worker, "Pruner", Breaking)
+    monkeypatch.setattr(worker, "LOOK_S", 0.001)
+    settings = Settings.read({}, home=tmp_path, project_dir=tmp_path)
+    database = open_database(settings.state_url, tmp_path)
+    pruning = worker._start_pruning(settings, database, threading.Event())
+    pruning.join(30)
+
+    assert [what for what, _ in done] == ["opened", "swept", "swept", "closed"]
+    assert {name for _, name in done} == {"pruner"}
+    assert "removes old runs no more" in caplog.text
+    database.close()

@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ml_orchestrator.doors import Door
-from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.errors import ConflictError, InvalidInputError, UnavailableError
 from ml_orchestrator.orchestration._dbos import engine
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration._dbos.database import prepare
@@ -53,6 +53,7 @@ BUSY_POLL_S = 0.1
 IDLE_POLL_S = 0.5
 IDLE_AFTER_S = 10.0
 START_WAIT_S = 30.0
+PRUNE_JOIN_S = 10.0  # a pass that is cut off is finished by the next one
 _log = logging.getLogger(__name__)
 
 
@@ -156,6 +157,7 @@ def _work_among_others(settings: Settings, *, is_beside: bool) -> None:
     _serve(settings, tenure, take_over, look=recovery.look, holds=holds)
     holds.drain()
     tenure.close()
+    holds.close()
     rows.close()
 
 
@@ -199,15 +201,37 @@ def _serve(
     watch_queue(engine.queue_depths)
     take_over()
     client = Door(lambda: RunClient(settings), is_light=True)
-    sweeper, pruner = Sweeper(settings, database, client=client), Pruner(settings, database)
-    _stay_until_idle(settings.worker_idle_s, tenure, sweeper, pruner, look)
-    pruner.close()
+    sweeper = Sweeper(settings, database, client=client)
+    pruning = _start_pruning(settings, database, ended)
+    _stay_until_idle(settings.worker_idle_s, tenure, sweeper, look)
     ended.set()
     engine.shut_down()
     bus.close()
+    pruning.join(PRUNE_JOIN_S)
     if client.is_open:
         client().close()
     database.close()
+
+
+def _start_pruning(
+    settings: Settings, database: Database, ended: threading.Event
+) -> threading.Thread:
+    given = (settings, database, ended)
+    thread = threading.Thread(target=_prune, args=given, name="pruner", daemon=True)
+    thread.start()
+    return thread
+
+
+def _prune(settings: Settings, database: Database, ended: threading.Event) -> None:
+    """Remove what is over, in a thread of its own: a step of it may wait for minutes."""
+    pruner = Pruner(settings, database)
+    try:
+        while not ended.wait(LOOK_S):
+            pruner.sweep()
+    except Exception:  # noqa: BLE001 a defect of it must not end the worker
+        _log.exception("This worker removes old runs no more")
+    finally:
+        pruner.close()
 
 
 def _bury_predecessors(leases: Leases) -> Sequence[str]:
@@ -275,22 +299,27 @@ def _stay_until_idle(
     idle_s: float,
     tenure: Tenure | SharedTenure,
     sweeper: Sweeper,
-    pruner: Pruner,
     look: Callable[[], object],
 ) -> None:
-    busy_at, poll_s = time.monotonic(), 0.0
+    """Return once there is nothing to do; while a database is away there may be something."""
+    busy_at, poll_s, is_away = time.monotonic(), 0.0, False
     while True:
-        if sweeper.sweep() or engine.has_work():
-            busy_at = time.monotonic()
-        pruner.sweep()
-        look()
-        idle_for = time.monotonic() - busy_at
-        if idle_for >= idle_s and not sweeper.is_wanted() and _may_leave(tenure, sweeper):
-            return
-        wanted_s = IDLE_POLL_S if idle_for > IDLE_AFTER_S else BUSY_POLL_S
-        if wanted_s != poll_s:
-            poll_s = wanted_s
-            engine.poll_every(poll_s)
+        try:
+            if sweeper.sweep() or engine.has_work():
+                busy_at = time.monotonic()
+            look()
+            idle_for = time.monotonic() - busy_at
+            if idle_for >= idle_s and not sweeper.is_wanted() and _may_leave(tenure, sweeper):
+                return
+            wanted_s = IDLE_POLL_S if idle_for > IDLE_AFTER_S else BUSY_POLL_S
+            if wanted_s != poll_s:
+                engine.poll_every(wanted_s)
+                poll_s = wanted_s
+            is_away = False
+        except UnavailableError as error:
+            if not is_away:
+                _log.warning("The worker waits: %s", error)
+            busy_at, is_away = time.monotonic(), True
         time.sleep(LOOK_S)
 
 
@@ -300,6 +329,9 @@ def _may_leave(tenure: Tenure | SharedTenure, sweeper: Sweeper) -> bool:
     Who enqueues looks for a worker afterwards: either we see their run or they see us gone.
     """
     tenure.end()
-    if not engine.has_work() and not sweeper.is_wanted():
-        return True
+    try:
+        if not engine.has_work() and not sweeper.is_wanted():
+            return True
+    except UnavailableError as error:
+        _log.warning("The worker stays: %s", error)
     return not tenure.begin()

@@ -15,6 +15,7 @@ from ml_orchestrator.orchestration._dbos.database import (
     depths_of,
     of_pools,
     schema_of,
+    typed,
 )
 from ml_orchestrator.orchestration._dbos.looking import Lookers
 from ml_orchestrator.orchestration._dbos.pipelines import Performs, run_pipeline
@@ -152,11 +153,14 @@ def look_now() -> None:
         lookers.look_now()
 
 
+# What looks into the database raises UnavailableError while that is away.
+@typed
 def adopt(executor_ids: Sequence[str]) -> None:
     """Queue the runs of dead workers again; only for the one who knows that they are dead."""
     DBOS._recover_pending_workflows(list(executor_ids))
 
 
+@typed
 def owners() -> set[str]:
     """Return the executor ids of those who are at a run that this engine could take over."""
     rows = DBOS.list_workflows(
@@ -170,6 +174,7 @@ def owners() -> set[str]:
     return {str(row.executor_id) for row in rows if row.executor_id}
 
 
+@typed
 def stop_foreign() -> list[str]:
     """Cancel unfinished runs that another release planned, which would wait for ever; return them.
 
@@ -189,6 +194,7 @@ def stop_foreign() -> list[str]:
     return foreign
 
 
+@typed
 def has_work() -> bool:
     """Whether any run is queued or running."""
     unfinished = DBOS.list_workflows(
@@ -203,6 +209,7 @@ def has_work() -> bool:
     return bool(unfinished)
 
 
+@typed
 def queue_depths() -> dict[tuple[str, str], int]:
     """Return how many runs there are by queue and state, as seen by a worker."""
     rows = DBOS.list_workflows(
@@ -215,6 +222,7 @@ def queue_depths() -> dict[tuple[str, str], int]:
     return depths_of(rows)
 
 
+@typed
 def poll_every(seconds: float) -> None:
     """Set how often this worker looks for queued runs."""
     if _shared:  # what the database says of queues holds for other workers, too

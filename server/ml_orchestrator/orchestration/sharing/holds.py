@@ -26,7 +26,6 @@ __all__ = ["StepHolds"]
 
 LOOK_S = 0.2
 MOST_NAME = 255
-RELEASES = 5
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -42,6 +41,8 @@ class StepHolds:
         self._executor_id = executor_id
         self._lock = threading.Lock()
         self._n_in_threads = 0
+        self._held: set[str] = set()  # or being asked for, in this process
+        self._closed = threading.Event()
 
     @asynccontextmanager
     async def held(self, key: Hashable) -> AsyncIterator[None]:
@@ -88,8 +89,23 @@ class StepHolds:
         while self._n_in_threads:
             time.sleep(LOOK_S)
 
+    def close(self) -> None:
+        """Let go of nothing more: the lease of this worker has ended."""
+        self._closed.set()
+
     def take(self, name: str) -> bool:
         """Be at a step unless somebody living is; False also while the database is away."""
+        with self._lock:
+            if name in self._held:
+                return False
+            self._held.add(name)
+        is_ours = self._entered(name)
+        if not is_ours:
+            self._forget(name)
+        return is_ours
+
+    def _entered(self, name: str) -> bool:
+        # A row of ours for what we do not hold is from a statement whose answer was lost.
         holder = insert(table).values(key=name, executor_id=self._executor_id)
         is_dead = ~(
             select(worker_leases.c.executor_id)
@@ -100,7 +116,7 @@ class StepHolds:
         statement = holder.on_conflict_do_update(
             index_elements=[table.c.key],
             set_={"executor_id": self._executor_id},
-            where=is_dead,
+            where=is_dead | (table.c.executor_id == self._executor_id),
         )
         try:
             with self._rows() as connection:
@@ -111,16 +127,24 @@ class StepHolds:
             return False
 
     def release(self, name: str) -> None:
-        """Be at a step no more."""
+        """Be at a step no more; waits for a database that is away, as long as the lease lives."""
         is_it = (table.c.key == name) & (table.c.executor_id == self._executor_id)
-        for _ in range(RELEASES):
+        has_told = False
+        while not self._closed.is_set():
             try:
                 with self._rows() as connection:
                     connection.execute(delete(table).where(is_it))
-                return
+                break
             except UnavailableError as error:
-                _log.warning("Step %s is not released yet: %s", name, error)
-                time.sleep(LOOK_S)
+                if not has_told:
+                    _log.warning("Step %s is not released yet: %s", name, error)
+                has_told = True
+                self._closed.wait(LOOK_S)
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        with self._lock:
+            self._held.discard(name)
 
 
 def _name(key: Hashable) -> str:

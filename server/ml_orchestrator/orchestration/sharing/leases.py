@@ -14,10 +14,13 @@ from sqlalchemy.dialects.postgresql import insert
 from ml_orchestrator.orchestration.leases import Lease, since_boot
 from ml_orchestrator.orchestration.leases import is_running as is_process_running
 from ml_orchestrator.orchestration.sharing.rows import Rows
+from ml_orchestrator.storage.schema import step_holds
 from ml_orchestrator.storage.schema import worker_leases as table
 
 __all__ = ["SharedLease", "SharedLeases", "this_machine"]
 
+# What workers held that have no lease any more.
+_LET_GO = delete(step_holds).where(step_holds.c.executor_id.not_in(select(table.c.executor_id)))
 _NOW = cast(extract("epoch", func.clock_timestamp()), Double)
 
 
@@ -116,6 +119,7 @@ class SharedLeases:
         """Drop the lease of a worker that takes no more runs and is at none."""
         with self._rows() as connection:
             connection.execute(delete(table).where(table.c.executor_id == executor_id))
+            connection.execute(_LET_GO)
 
     def bury(self, lease: Lease) -> bool:
         """Drop the lease of a dead worker; False if it was renewed since, or is gone."""
@@ -123,7 +127,10 @@ class SharedLeases:
             table.c.renewed_at == lease.renewed_at
         )
         with self._rows() as connection:
-            return connection.execute(delete(table).where(is_it)).rowcount == 1
+            is_buried = connection.execute(delete(table).where(is_it)).rowcount == 1
+            if is_buried:
+                connection.execute(_LET_GO)
+            return is_buried
 
     def all(self) -> list[SharedLease]:
         """Return every lease, of all data directories."""

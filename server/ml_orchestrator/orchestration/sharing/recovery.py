@@ -58,12 +58,12 @@ class Recovery:
             # Who is at a run had a lease before it; asked in this order, one without is gone.
             owners = self._owners()
             lost = sorted(owners - self.living())
+            if lost:
+                _log.warning("Runs of %d workers that died are taken over", len(lost))
+                self._adopt(lost)
         except UnavailableError as error:
             _log.warning("Nobody looks after other workers for now: %s", error)
             return 0
-        if lost:
-            _log.warning("Runs of %d workers that died are taken over", len(lost))
-            self._adopt(lost)
         return len(lost)
 
     def living(self) -> set[str]:

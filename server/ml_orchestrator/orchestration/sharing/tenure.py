@@ -53,7 +53,10 @@ class SharedTenure:
     def close(self) -> None:
         """Give the lease back, once no run is taken any more."""
         self._ended.set()
-        self._leases.leave(self.executor_id)
+        try:
+            self._leases.leave(self.executor_id)
+        except UnavailableError as error:
+            _log.warning("The lease is left to fall silent: %s", error)
 
     def _keep(self) -> None:
         while not self._ended.wait(self._ttl_s / RENEWALS_PER_TTL):
