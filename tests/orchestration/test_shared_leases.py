@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select, update
 from tests.conftest import new_postgres_url
 
 from ml_orchestrator.errors import InvalidInputError, UnavailableError
+from ml_orchestrator.orchestration import worker
 from ml_orchestrator.orchestration.execution import StepFailedError
 from ml_orchestrator.orchestration.sharing import holds as sharing_holds
 from ml_orchestrator.orchestration.sharing.holds import StepHolds
@@ -182,6 +183,38 @@ def test_a_run_whose_owner_has_no_lease_is_taken_over(shared: Shared) -> None:
 
     assert shared.recovery().look() == 1
     assert shared.adopted == ["gone"]
+
+
+def test_runs_of_another_release_are_stopped_once_nobody_of_it_shares_a_pool(
+    shared: Shared,
+) -> None:
+    def joins(name: str, home: str, pool: str | None, version: str) -> SharedLeases:
+        leases = SharedLeases(shared.rows, home, ttl_s=TTL_S, pool=pool, plan_version=version)
+        assert leases.take(name, is_beside=True)
+        return leases
+
+    stopped: list[list[str]] = []
+    mine = joins("me", "mine", "team", "2")
+    recovery = Recovery(
+        mine, "me", ttl_s=TTL_S, owners=lambda: shared.owners, adopt=shared.adopted.extend
+    )
+    look = worker._looker(recovery, lambda: stopped.append(shared.names()))
+    joins("stranger", "other", None, "1")
+    look()
+    look()
+    assert stopped == [["me", "stranger"]]
+
+    joins("same release", "mine", "team", "2")
+    same_home = joins("a", "mine", None, "1")
+    same_pool = joins("b", "other", "team", "1")
+    look()
+    same_home.leave("a")
+    look()
+    assert len(stopped) == 1
+    same_pool.leave("b")
+    look()
+    look()
+    assert stopped[1:] == [["me", "same release", "stranger"]]
 
 
 def test_one_worker_at_a_time_is_at_a_step_and_what_a_dead_one_held_is_free(

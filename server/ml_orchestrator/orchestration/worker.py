@@ -147,14 +147,14 @@ def _work_among_others(settings: Settings, *, is_beside: bool) -> None:
         return
     load_plugins(settings)
 
+    look = _looker(recovery, _stop_foreign)
+
     def take_over() -> None:
-        recovery.look()
+        look()
         engine.look_now()
-        if len(leases.all()) == 1:
-            _stop_foreign()
 
     holds = StepHolds(rows, me)
-    _serve(settings, tenure, take_over, look=recovery.look, holds=holds)
+    _serve(settings, tenure, take_over, look=look, holds=holds)
     holds.drain()
     tenure.close()
     holds.close()
@@ -174,6 +174,27 @@ def _has_joined(
             return False
         time.sleep(0.05)
     return False
+
+
+def _looker(recovery: Recovery, stop_foreign: Callable[[], None]) -> Callable[[], None]:
+    """Return what looks after other workers, and after their runs once those have gone.
+
+    What another release planned is stopped each time the last worker has gone that may take it.
+    """
+    has_stopped = False
+
+    def look() -> None:
+        nonlocal has_stopped
+        recovery.look()
+        is_last = recovery.is_last
+        try:
+            if is_last and not has_stopped:
+                stop_foreign()
+            has_stopped = is_last
+        except UnavailableError as error:
+            _log.warning("Runs of other releases are not looked for yet: %s", error)
+
+    return look
 
 
 def _stop_foreign() -> None:

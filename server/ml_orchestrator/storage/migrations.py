@@ -137,6 +137,11 @@ def _homes_of_schedules(connection: Connection) -> None:
     add_missing_columns(connection, schema.schedules)
 
 
+def _pools_of_workers(connection: Connection) -> None:
+    """Let leases note whose runs a worker takes, and of which plans."""
+    add_missing_columns(connection, schema.worker_leases)
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _first,
     2: _second,
@@ -154,13 +159,14 @@ MIGRATIONS: dict[int, Migration] = {
     15: _monitors,
     16: _shared_workers,
     17: _homes_of_schedules,
+    18: _pools_of_workers,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
 # What 9 counts is kept by triggers, so by the writes of older releases, too. What 12 refuses no
 # release does.
-ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17})
+ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18})
 
 
 def migrate(engine: Engine) -> int:

@@ -178,8 +178,7 @@ def owners() -> set[str]:
 def stop_foreign() -> list[str]:
     """Cancel unfinished runs that another release planned, which would wait for ever; return them.
 
-    Only for one worker that is alone with its queues: a worker of the other release may still take
-    them.
+    Only while no worker of the other release is there that may still take them.
     """
     rows = DBOS.list_workflows(
         name=WORKFLOW,

@@ -42,6 +42,8 @@ class SharedLease(Lease):
 
     home_id: str
     machine: str
+    pool: str | None
+    plan_version: str | None
     silent_s: float
 
     @property
@@ -60,12 +62,24 @@ class SharedLeases:
         rows: The state database.
         home_id: The data directory of this process.
         ttl_s: A worker silent for this long counts as dead, in seconds.
+        pool: That this process takes runs of beside those of its directory.
+        plan_version: Of the plans that it carries out.
     """
 
-    def __init__(self, rows: Rows, home_id: str, *, ttl_s: float) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        home_id: str,
+        *,
+        ttl_s: float,
+        pool: str | None = None,
+        plan_version: str | None = None,
+    ) -> None:
         self._rows = rows
         self._home_id = home_id
         self._ttl_s = ttl_s
+        self._pool = pool
+        self._plan_version = plan_version
 
     @property
     def _slot(self) -> str:
@@ -88,6 +102,8 @@ class SharedLeases:
             "renewed_at": _NOW,
             "is_live": 1,
             "slot": None if is_beside else self._slot,
+            "pool": self._pool,
+            "plan_version": self._plan_version,
         }
         with self._rows() as connection:
             statement = insert(table).values(values).on_conflict_do_nothing()
@@ -144,6 +160,8 @@ class SharedLeases:
             columns.is_live,
             columns.home_id,
             columns.machine,
+            columns.pool,
+            columns.plan_version,
             (_NOW - columns.renewed_at).label("silent_s"),
         ).order_by(columns.executor_id)
         with self._rows() as connection:
@@ -152,6 +170,11 @@ class SharedLeases:
     def ours(self) -> list[SharedLease]:
         """Return the leases of this data directory's workers, on any machine."""
         return [lease for lease in self.all() if lease.home_id == self._home_id]
+
+    def takes_what_we_leave(self, lease: SharedLease) -> bool:
+        """Whether a worker carries out plans that we do not, of runs that are ours to take, too."""
+        shares = lease.home_id == self._home_id or (self._pool and lease.pool == self._pool)
+        return bool(shares) and lease.plan_version != self._plan_version
 
     def silence_s(self, lease: Lease) -> float:
         """Return how long a lease was silent when it was read, in seconds."""

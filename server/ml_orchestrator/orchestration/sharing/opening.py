@@ -3,6 +3,7 @@
 from ml_orchestrator.orchestration.sharing.leases import SharedLeases
 from ml_orchestrator.orchestration.sharing.pools import home_id
 from ml_orchestrator.orchestration.sharing.rows import Rows
+from ml_orchestrator.orchestration.versions import PLAN_VERSION
 from ml_orchestrator.settings import Settings
 
 __all__ = ["open_leases"]
@@ -12,4 +13,10 @@ def open_leases(settings: Settings, rows: Rows | None = None) -> SharedLeases:
     """Return the leases, on connections of their own unless ``rows`` is given."""
     if rows is None:
         rows = Rows(settings.state_url)
-    return SharedLeases(rows, home_id(settings.home), ttl_s=settings.lease_ttl_s)
+    return SharedLeases(
+        rows,
+        home_id(settings.home),
+        ttl_s=settings.lease_ttl_s,
+        pool=settings.worker_pool,
+        plan_version=PLAN_VERSION,
+    )

@@ -50,6 +50,7 @@ class Recovery:
         self._owners = owners
         self._adopt = adopt
         self._clock = clock
+        self._living: list[SharedLease] | None = None
         self._seen: dict[str, tuple[float, float]] = {}  # last renewal, and when we saw it first
 
     def look(self) -> int:
@@ -74,7 +75,15 @@ class Recovery:
         """
         leases = self._leases.all()
         self._seen = {lease.executor_id: self._sight(lease) for lease in leases}
-        return {lease.executor_id for lease in leases if not self._is_buried(lease)}
+        self._living = [lease for lease in leases if not self._is_buried(lease)]
+        return {lease.executor_id for lease in self._living}
+
+    @property
+    def is_last(self) -> bool:
+        """Whether all who may take the runs of our pools are of our release, when last looked."""
+        if self._living is None:
+            return False
+        return not any(map(self._leases.takes_what_we_leave, self._living))
 
     def _sight(self, lease: SharedLease) -> tuple[float, float]:
         seen = self._seen.get(lease.executor_id)

@@ -18,6 +18,8 @@ worker_leases = Table(
     Column("renewed_at", Float, nullable=False),  # epoch seconds by the database's clock
     Column("is_live", Integer, nullable=False),  # 0: about to leave
     Column("slot", String(200), unique=True),  # of the one that a server starts; else null
+    Column("pool", String(64)),  # that it takes runs of beside those of its directory
+    Column("plan_version", String(64)),  # of the plans that it carries out
 )
 step_holds = Table(
     "step_holds",
