@@ -95,3 +95,29 @@ def test_of_large_tables_whole_values_are_looked_at() -> None:
     assert "20,000 values in 120,000 rows, on all rows of each of which 'age', 'sex'" in (
         found.evidence
     )
+
+
+def test_distinct_values_are_counted_a_column_and_not_a_pair(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    noise = pl.DataFrame({f"c{j}": rng.integers(0, 40 + j % 3, 300) for j in range(90)})
+    frame = visits().hstack(noise)
+    counted: list[str] = []
+
+    def counting(kind: Any) -> Any:
+        n_unique = kind.n_unique
+
+        def count(values: Any) -> int:
+            counted.append(kind.__name__)
+            return int(n_unique(values))
+
+        return count
+
+    for kind in (pl.Series, pl.DataFrame):
+        monkeypatch.setattr(kind, "n_unique", counting(kind))
+    found = find_entity(frame, None)
+
+    assert found is not None
+    assert found.column == "who"
+    assert len(counted) < 2 * frame.width

@@ -1,8 +1,10 @@
 """Files are there whole or not at all."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -69,14 +71,43 @@ def test_a_failed_write_leaves_the_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_only_what_must_last_waits_for_the_disk(
+def test_only_what_must_last_waits_for_the_disk_for_its_content_and_then_for_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settled: list[str] = []
-    monkeypatch.setattr(os, "fsync", lambda _: settled.append("synced"))
+    done: list[str] = []
+
+    def settle(handle: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "content")
+
+    def noting(word: str, act: Callable[..., object]) -> Callable[..., object]:
+        def noted(*given: object) -> object:
+            done.append(word)
+            return act(*given)
+
+        return noted
+
+    monkeypatch.setattr(os, "fsync", settle)
+    monkeypatch.setattr(Path, "replace", noting("replace", Path.replace))
+    monkeypatch.setattr(os, "link", noting("link", os.link))
 
     write_whole(tmp_path / "a", "a")
-    assert settled == []
+    assert done == ["replace"]
     write_lasting(tmp_path / "b", "b")
+    assert done[1:] == ["content", "replace", "folder"]
     create_lasting(tmp_path / "c", "c")
-    assert settled == ["synced", "synced"]
+    assert done[4:] == ["content", "link", "folder"]
+
+
+@pytest.mark.parametrize(("number", "is_told"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_disk_that_loses_names_is_told_and_not_a_file_system_that_cannot_settle_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_told: bool
+) -> None:
+    def refuse(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+
+    with pytest.raises(OSError, match=os.strerror(number)) if is_told else nullcontext():
+        write_lasting(tmp_path / "a", "a")
+    assert (tmp_path / "a").read_text() == "a"

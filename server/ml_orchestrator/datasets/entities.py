@@ -1,11 +1,11 @@
 """Whether rows repeat an entity (a person, a shop), seen in what is the same on all its rows."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.key_names import is_named_like_key
 from ml_orchestrator.datasets.kinds import reads_as_text
@@ -18,6 +18,7 @@ MIN_ATTRIBUTES = 2  # of a column that is not named like a key
 MOST_CANDIDATES = 20
 MOST_COLUMNS = 100
 MOST_ROWS = 50_000
+MOST_NAMES = 5  # of one entity whose order is looked at
 LIKELY = math.log(1e-6)  # chance of a column that is the same within all groups by luck
 N_NAMED = 5
 
@@ -40,6 +41,14 @@ class _Found:
     @property
     def rank(self) -> tuple[int, bool, int]:
         return len(self.attributes), self.is_named, self.n_groups
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """The first row of each group, its column first, and how many rows each group has."""
+
+    firsts: pl.DataFrame
+    sizes: NDArray[np.int64]
 
 
 def find_entity(frame: pl.DataFrame, target: str | None) -> Entity | None:
@@ -94,25 +103,17 @@ def is_label(values: pl.Series) -> bool:
 
 
 def _look_at(frame: pl.DataFrame, column: pl.Series, target: str | None) -> _Found:
-    rows = _whole_groups(frame.filter(column.is_not_null()), column.name)
-    sizes = rows.group_by(column.name).len()["len"]
     others = [
-        other
-        for other in rows.get_columns()[:MOST_COLUMNS]
+        other.name
+        for other in frame.get_columns()[:MOST_COLUMNS]
         if other.name not in (column.name, target) and _can_be_compared(other)
     ]
-    key = rows[column.name]
-    keys = [key, *(other for other in others if _are_alike(other, key))]
-    attributes: list[pl.Series] = []
-    for other in others:
-        if _is_attribute(keys, other, sizes) and not any(
-            _are_alike(other, known) for known in attributes
-        ):
-            attributes.append(other)
+    rows = frame.select(column.name, *others).filter(pl.col(column.name).is_not_null())
+    groups = _groups(_whole_groups(rows, column.name), column.name)
     return _Found(
         column.name,
         column.drop_nulls().n_unique(),
-        tuple(attribute.name for attribute in attributes),
+        _attributes(groups),
         is_named_like_key(column.name),
     )
 
@@ -129,40 +130,57 @@ def _whole_groups(rows: pl.DataFrame, name: str) -> pl.DataFrame:
     return rows.filter(pl.col(name).hash(seed=0) % n_parts == 0)
 
 
-def _is_attribute(keys: Sequence[pl.Series], other: pl.Series, sizes: pl.Series) -> bool:
-    """Return whether a column is the same on all rows of a value, by more than luck.
+def _groups(rows: pl.DataFrame, name: str) -> _Groups:
+    """Return the groups of rows by a column, with the others that are the same within each."""
+    rows = rows.sort(name)
+    is_first = (rows[name] != rows[name].shift()).fill_null(True)
+    changes = (pl.exclude(name).ne_missing(pl.exclude(name).shift()) & ~is_first).any()
+    same = [found.name for found in rows.select(changes).get_columns() if not found[0]]
+    sizes = np.diff(np.append(np.flatnonzero(is_first.to_numpy()), rows.height))
+    return _Groups(rows.select(name, *same).filter(is_first), sizes)
 
-    ``keys`` are the column of the values and others that divide the rows alike.
+
+def _attributes(groups: _Groups) -> tuple[str, ...]:
+    """Return the columns that are the same on all rows of a value by more than luck.
+
+    One value a group is another name for it, and of columns that divide the rows alike the first
+    counts. Ranges are looked for in the order of the column and of the first few other names.
     """
-    if not 2 <= other.n_unique() < len(sizes):  # one value a group is another name for it
-        return False
-    n_pairs = pl.DataFrame({"key": keys[0], "value": other}).n_unique()
-    if n_pairs != len(sizes) or _log_chance(other, sizes) > LIKELY:
-        return False
-    return not any(_are_ranges(key, other) for key in keys)
+    key, *others = groups.firsts.get_columns()
+    n_values = {other.name: other.n_unique() for other in others}
+    names = [other for other in others if n_values[other.name] == len(key)]
+    orders = [each.arg_sort() for each in (key, *names[: MOST_NAMES - 1])]
+    found: dict[bytes, str] = {}
+    for other in others:
+        if not 2 <= n_values[other.name] < len(key) or _log_chance(other, groups.sizes) > LIKELY:
+            continue
+        ranks = other.rank("dense")
+        if not any(_are_ranges(ranks.gather(order)) for order in orders):
+            found.setdefault(_division(ranks), other.name)
+    return tuple(found.values())
 
 
-def _are_ranges(key: pl.Series, other: pl.Series) -> bool:
-    """Return whether a column only rises, or only falls, with a key."""
-    by_key = pl.DataFrame({"key": key, "value": other}).unique("key").sort("key")
-    ranks = by_key["value"].rank("dense")
+def _are_ranges(ranks: pl.Series) -> bool:
+    """Return whether a column only rises, or only falls."""
     return ranks.is_sorted() or ranks.is_sorted(descending=True)
 
 
-def _log_chance(column: pl.Series, sizes: pl.Series) -> float:
-    """Return the logarithm of the chance that values at random are equal within all groups."""
-    counts = column.alias("value").value_counts(name="n")["n"].to_numpy()
-    logs = np.log(counts / counts.sum())
-    return float(
-        sum(
-            n_groups * np.logaddexp.reduce(size * logs)
-            for size, n_groups in sizes.alias("size").value_counts(name="n").iter_rows()
-            if size > 1
-        )
-    )
+def _division(ranks: pl.Series) -> bytes:
+    """Return what is equal for columns that divide the rows alike."""
+    codes = ranks.fill_null(0).to_numpy()
+    _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[codes].tobytes()  # numbered as they appear
 
 
-def _are_alike(column: pl.Series, other: pl.Series) -> bool:
-    """Return whether two columns divide the rows alike."""
-    n_unique = column.n_unique()
-    return n_unique == other.n_unique() == pl.DataFrame({"a": column, "b": other}).n_unique()
+def _log_chance(column: pl.Series, sizes: NDArray[np.int64]) -> float:
+    """Return the logarithm of the chance that values at random are equal within all groups.
+
+    It is not followed further down than it has to be to be unlikely.
+    """
+    counted = pl.DataFrame({"value": column, "n": sizes}).group_by("value").agg(pl.col("n").sum())
+    logs, total = np.log(counted["n"].to_numpy() / sizes.sum()), 0.0
+    for size, n_groups in zip(*np.unique(sizes[sizes > 1], return_counts=True), strict=True):
+        total += float(n_groups * np.logaddexp.reduce(size * logs))
+        if total <= LIKELY:
+            break
+    return total

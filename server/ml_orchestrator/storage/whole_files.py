@@ -4,6 +4,7 @@ All are readable by their owner only. Folders must exist. What is left of a writ
 is a file beside the place whose name begins with a dot and ends in ``.draft``.
 """
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,13 +27,17 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def write_lasting(path: Path, content: str | bytes) -> None:
-    """Write a file as ``write_whole`` does, its content on the disk before it takes the name.
+    """Write a file as ``write_whole`` does, on the disk before this returns.
+
+    The content is there before it takes the name, and the name when this returns.
 
     Raises:
-        OSError: the disk does not take it; the file is as it was.
+        OSError: the disk does not take it; the file is as it was, or, where the disk took the
+            content and not the name, it may be so again after a failure of the machine.
     """
     with _draft(path, content, settle=os.fsync) as draft:
         draft.replace(path)
+        _settle_names(path.parent)
 
 
 def create_lasting(path: Path, content: str | bytes) -> None:
@@ -40,10 +45,24 @@ def create_lasting(path: Path, content: str | bytes) -> None:
 
     Raises:
         FileExistsError: there is one already; it is as it was.
-        OSError: the disk does not take it; nothing is left.
+        OSError: the disk does not take it; nothing is left, or, where it took the content and not
+            the name, the file, until the machine fails.
     """
     with _draft(path, content, settle=os.fsync) as draft:
         os.link(draft, path)  # unlike a rename, it never replaces
+        _settle_names(path.parent)
+
+
+def _settle_names(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, if its file system knows how to."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
 
 
 @contextmanager
