@@ -1,16 +1,28 @@
 """Lists of runs: what the clock started is left out and counted, attempts name each other."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import tests.orchestration.tiny_pipelines as tiny
+from dbos import WorkflowStatus
+from tests.conftest import new_postgres_url
 from tests.orchestration.past_runs import PastWorld
 
 from ml_orchestrator.cli import main
+from ml_orchestrator.orchestration._dbos import listing
+from ml_orchestrator.orchestration._dbos.client import RunClient
+from ml_orchestrator.orchestration._dbos.database import schema_of
 from ml_orchestrator.orchestration.pipelines.planning import Planned, plan_pipeline
 from ml_orchestrator.orchestration.result_text import result_lines
 from ml_orchestrator.orchestration.run_filter import ASKED_FOR, EVERY_RUN, RunFilter
+from ml_orchestrator.orchestration.statuses import plan_of
+from ml_orchestrator.orchestration.workflows import WORKFLOWS
+from ml_orchestrator.settings import Settings
 
 _REGISTERED = tiny.__name__
 
@@ -66,6 +78,58 @@ def test_looks_that_succeeded_are_left_out_and_counted(world: PastWorld) -> None
     everything, n_left_out = listed(world, EVERY_RUN)
     assert (len(everything), n_left_out) == (8, 0)
     assert listed(world, ASKED_FOR, limit=100)[0] == listed(world, ASKED_FOR, limit=1)[0]
+
+
+def test_a_list_does_not_read_the_looks_of_any_directory_of_a_database(
+    tmp_path: Path, postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "PAGE", 5)
+    url = new_postgres_url(postgres_server)
+    both = [
+        Settings.read({}, home=tmp_path / name, project_dir=tmp_path, database_url=url)
+        for name in ("left", "right")
+    ]
+    left, right = map(RunClient, both)
+    left.start("run-train", WORKFLOWS["train"], {}, actor="ann")
+    n_looks = 12
+    for number in range(n_looks):
+        client, name = (left, right)[number % 2], f"run-look-{number}"
+        client.start(name, WORKFLOWS["monitor-look"], {"monitor": "m"}, actor="ann")
+    ended = f"UPDATE {schema_of(both[0])}.workflow_status SET status = 'SUCCESS'"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"{ended} WHERE workflow_uuid LIKE 'run-look-%'".encode())
+    read: list[str] = []
+
+    def noted(row: WorkflowStatus) -> dict[str, Any]:
+        read.append(row.workflow_id)
+        return plan_of(row)
+
+    monkeypatch.setattr(listing, "plan_of", noted)
+
+    page = left.runs(limit=20, cursor=None, wanted=ASKED_FOR)
+    assert ([run.run_id for run in page.runs], page.n_left_out) == (["run-train"], n_looks)
+    assert read == ["run-train"]
+    everything = left.runs(limit=20, cursor=None, wanted=EVERY_RUN)
+    assert len({run.run_id for run in everything.runs}) == n_looks + 1
+    left.close()
+    right.close()
+
+
+def test_runs_of_one_moment_are_each_listed_once(
+    world: PastWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "PAGE", 2)
+    runs = [world.queue(f"run-{number}") for number in range(9)]
+    with closing(sqlite3.connect(world.settings.home / "workflows.db")) as rows, rows:
+        for number, run_id in enumerate(runs):
+            at_ms = 1_700_000_000_000 + (0 if number < 6 else number)
+            rows.execute(
+                "UPDATE workflow_status SET created_at = ? WHERE workflow_uuid = ?", (at_ms, run_id)
+            )
+
+    for limit in (1, 4, 100):
+        found, _ = listed(world, EVERY_RUN, limit=limit)
+        assert sorted(found) == runs
 
 
 def test_a_list_may_be_of_one_workflow_or_state(world: PastWorld) -> None:

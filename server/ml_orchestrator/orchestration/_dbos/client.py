@@ -285,10 +285,7 @@ class RunClient:
         Raises:
             InvalidInputError: ``cursor`` was not made by this method.
         """
-        has_own_queues = self._settings.workflows_url.startswith("sqlite")
-        page = find_runs(
-            self._client, wanted, limit=limit, cursor=cursor, has_own_queues=has_own_queues
-        )
+        page = find_runs(self._client, wanted, limit=limit, cursor=cursor)
         runs = sorted(map(self._brief, page.rows), key=_creation, reverse=True)
         return RunList(runs=runs, next_cursor=page.next_cursor, n_left_out=page.n_left_out)
 

@@ -14,6 +14,7 @@ from ml_orchestrator.orchestration.models import MOST_COUNTED
 from ml_orchestrator.orchestration.moments import time_of
 from ml_orchestrator.orchestration.origins import LOOKS_QUEUE
 from ml_orchestrator.orchestration.run_filter import RunFilter
+from ml_orchestrator.orchestration.sharing.pools import without_pool
 from ml_orchestrator.orchestration.statuses import STATES, plan_of
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 
@@ -32,9 +33,7 @@ class Found:
     n_left_out: int
 
 
-def find_runs(
-    client: DBOSClient, wanted: RunFilter, *, limit: int, cursor: str | None, has_own_queues: bool
-) -> Found:
+def find_runs(client: DBOSClient, wanted: RunFilter, *, limit: int, cursor: str | None) -> Found:
     """Return the next rows that are wanted.
 
     A cursor names a moment (epoch ms) and how many rows of it were looked at: DBOS keeps whole
@@ -45,17 +44,16 @@ def find_runs(
         wanted: which runs.
         limit: how many at most.
         cursor: ``next_cursor`` of an earlier page; None begins with the newest.
-        has_own_queues: whether queues have their plain names, so that runs can be told by them.
 
     Raises:
         InvalidInputError: ``cursor`` was not made here.
     """
     until, seen = _parse(cursor) if cursor else (None, 0)
-    queues = _queues(wanted) if has_own_queues else None
-    has_looks = queues is not None and wanted.hides
+    queues = _in_any_pool(client, _queues(wanted))
+    look_queues = _in_any_pool(client, [LOOKS_QUEUE]) if wanted.hides else None
 
     def looks(since: int | None) -> int:
-        return _looks(client, since=since, until=until) if has_looks else 0
+        return _looks(client, look_queues, since=since, until=until) if look_queues else 0
 
     found: list[WorkflowStatus] = []
     at, n_at, n_passed = until, seen, 0
@@ -92,7 +90,7 @@ def _newest_first(
 def _rows(
     client: DBOSClient, statuses: list[str], queues: list[str] | None, until: int | None
 ) -> Iterator[WorkflowStatus]:
-    passed = 0
+    passed = 0  # of those created at ``until``
     while True:
         rows = client.list_workflows(
             name=WORKFLOW,
@@ -104,9 +102,11 @@ def _rows(
             offset=passed,
         )
         yield from rows
-        passed += len(rows)
         if len(rows) < PAGE:
             return
+        last = rows[-1].created_at
+        passed = sum(row.created_at == last for row in rows) + (passed if last == until else 0)
+        until = last
 
 
 def _statuses(wanted: RunFilter) -> list[str]:
@@ -123,12 +123,20 @@ def _queues(wanted: RunFilter) -> list[str] | None:
     return [WORKFLOWS[name].queue] if name in WORKFLOWS else None
 
 
-def _looks(client: DBOSClient, *, since: int | None, until: int | None) -> int:
+def _in_any_pool(client: DBOSClient, queues: list[str] | None) -> list[str] | None:
+    """Return the queues of these kinds of all pools of the database; None for any queue."""
+    if queues is None:
+        return None
+    known = {queue.name for queue in client.list_queues()}
+    return sorted({*queues, *(name for name in known if without_pool(name) in queues)})
+
+
+def _looks(client: DBOSClient, queues: list[str], *, since: int | None, until: int | None) -> int:
     """Count the looks that succeeded, from one moment to another (epoch ms)."""
     rows = client.list_workflows(
         name=WORKFLOW,
         status=_SUCCESS,
-        queue_name=LOOKS_QUEUE,
+        queue_name=queues,
         start_time=time_of(since) if since else None,
         end_time=time_of(until) if until else None,
         limit=MOST_COUNTED,
