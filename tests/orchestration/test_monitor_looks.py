@@ -436,13 +436,14 @@ def test_performance_on_a_serving_log_is_estimated_by_its_own_columns(bench: Ben
             probability_1=pl.Series(chance), label=pl.Series((rng.random(n_rows) < chance) * 1),
         )  # fmt: skip
 
-    def serve(number: int, *, spread: float) -> None:
+    def serve(number: int, *, spread: float, version: int = 1, n_rows: int = 400) -> None:
         us = 1_800_000_000_000_000 + number * 1_000_000
         at = pl.lit(us).cast(pl.Datetime("us")).alias("served_at")
+        of = pl.lit(version).alias("model_version")
         names = ["age", "prediction", "model_version", "served_at"]
         chances = ["probability_0", "probability_1"]
-        frame = answered(400, spread=spread).with_columns(at).select(*names, *chances)
-        last = pl.DataFrame({"at": range(400)})["at"] >= 380  # let go before they were asked for
+        frame = answered(n_rows, spread=spread).with_columns(at, of).select(*names, *chances)
+        last = pl.Series(np.arange(n_rows) >= 0.95 * n_rows)  # let go before they were asked for
         missing = [pl.when(last).then(None).otherwise(pl.col(name)).alias(name) for name in chances]
         table = frame.with_columns(missing).to_arrow()
         write_file(folder, table, last_us=us, writer="0" * 8, number=number)
@@ -457,8 +458,25 @@ def test_performance_on_a_serving_log_is_estimated_by_its_own_columns(bench: Ben
     serve(2, spread=1)
     assert (worse := bench.look()).verdict == "bad"
     assert "estimated without labels" in worse.summary
+    assert "held to a reference" not in good.summary
+    serve(3, spread=10, version=2)  # in one look with those of version 1, that are worse
+    serve(4, spread=1)
+    mixed = bench.look()
+    assert mixed.verdict == "bad"
+    assert [finding[:11] for finding in mixed.findings] == ["Version 1: "]  # not of version 2
+    serve(5, spread=10, version=2)
+    other = bench.look()
+    assert other.verdict == "good"
+    assert "Version 2, held to a reference of version 1: " in other.summary
+    serve(6, spread=10, version=3, n_rows=40)
+    serve(7, spread=10)
+    few = bench.look()
+    assert (few.verdict, "Only 38 new rows of version 3 can be judged" in few.summary) == (
+        "good",
+        True,
+    )
     shown = {"columns": ["prediction", "probability_1"]}
     bench.put(watch="serving:churn", drift=shown, reference="labelled.csv")
     bench.look()
-    serve(3, spread=1)
+    serve(8, spread=1)
     assert "'probability_1' drifted" in bench.look().summary

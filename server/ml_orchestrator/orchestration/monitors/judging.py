@@ -15,7 +15,13 @@ from ml_orchestrator.health.performance.check import LEAST_LABELLED, check_perfo
 from ml_orchestrator.health.performance.predictions import read_predictions
 from ml_orchestrator.orchestration.monitors.drift import judge_drift
 from ml_orchestrator.orchestration.monitors.findings import Judgement
-from ml_orchestrator.orchestration.monitors.predicted import predicted_columns, with_chances
+from ml_orchestrator.orchestration.monitors.predicted import (
+    PredictedColumns,
+    named_version,
+    of_versions,
+    predicted_columns,
+    with_chances,
+)
 from ml_orchestrator.orchestration.monitors.reading import Data
 from ml_orchestrator.orchestration.monitors.references import References
 from ml_orchestrator.settings import Settings
@@ -59,13 +65,41 @@ def _judge_performance(
     before = references.table(watch.reference or str(spec.reference)).rows
     after = dict(columns_as_arrays(frame))
     columns = predicted_columns(spec, watch, before, after)
-    n_without = 0
-    if is_log(spec.watch):
-        after, n_without = with_chances(after, columns)
-    if n_without:
-        found.remarks.append(f"{n_without:,} of the new rows have no probabilities.")
-    if len(next(iter(after.values()))) < spec.least_rows:
+    if not is_log(spec.watch):
+        _judge_predictions(found, spec, watch, columns, before, after, alpha=spec.rate)
         return
+    parts = of_versions(after)
+    judged: dict[int, dict[str, Any]] = {}
+    for version, part in parts.items():
+        of_it = f"of version {version} " if len(parts) > 1 else ""
+        rows, n_without = with_chances(part, columns)
+        n_rows = len(next(iter(rows.values())))
+        if n_without:
+            found.remarks.append(f"{n_without:,} of the new rows {of_it}have no probabilities.")
+        if n_rows >= spec.least_rows:
+            judged[version] = rows
+        else:
+            found.remarks.append(
+                f"Only {n_rows:,} new rows {of_it}can be judged; a look takes {spec.least_rows:,}."
+            )
+    alpha = spec.rate / max(1, len(judged))
+    for version, rows in judged.items():
+        said = named_version(before, after, version, is_alone=len(parts) == 1)
+        _judge_predictions(found, spec, watch, columns, before, rows, alpha=alpha, said=said)
+
+
+def _judge_predictions(
+    found: Judgement,
+    spec: MonitorSpec,
+    watch: PerformanceWatch,
+    columns: PredictedColumns,
+    before: Mapping[str, Any],
+    after: dict[str, Any],
+    *,
+    alpha: float,
+    said: str = "",
+) -> None:
+    """Add what is seen of rows of one model; ``said`` names it."""
     if watch.basis == "estimated":
         after.pop(watch.target, None)
     known = read_predictions(before, side="reference", **columns.as_arguments())
@@ -77,9 +111,9 @@ def _judge_performance(
             "measure."
         )
         return
-    report = check_performance(known, given, chunk=f"{len(given.predicted)}rows", alpha=spec.rate)
+    report = check_performance(known, given, chunk=f"{len(given.predicted)}rows", alpha=alpha)
     found.n_checks += 1
-    (found.findings if report.is_worse else found.remarks).append(report.summary)
+    (found.findings if report.is_worse else found.remarks).append(f"{said}{report.summary}")
 
 
 # Quality -------------------------------------------------------------------------------

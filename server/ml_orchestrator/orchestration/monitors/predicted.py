@@ -11,7 +11,13 @@ from ml_orchestrator.health.monitors.models import MonitorSpec, PerformanceWatch
 from ml_orchestrator.health.monitors.watches import is_log
 from ml_orchestrator.serving.log_files import OwnColumns
 
-__all__ = ["PredictedColumns", "predicted_columns", "with_chances"]
+__all__ = [
+    "PredictedColumns",
+    "named_version",
+    "of_versions",
+    "predicted_columns",
+    "with_chances",
+]
 
 Table = Mapping[str, NDArray[Any]]
 
@@ -57,6 +63,39 @@ def predicted_columns(
     return PredictedColumns(
         watch.target, prediction, probabilities, tuple(name for name in others if name)
     )
+
+
+def of_versions(after: Table) -> dict[int, Table]:
+    """Return the rows of a log by the version that answered, the newest version first."""
+    versions = after[OwnColumns.among(after).version]
+    return {
+        int(version): {name: column[versions == version] for name, column in after.items()}
+        for version in np.unique(versions)[::-1]
+    }
+
+
+def named_version(before: Table, after: Table, version: int, *, is_alone: bool) -> str:
+    """Return what a finding on a version begins with: itself, and whose predictions it is held to.
+
+    Nothing for the only version, unless the reference says that it has those of another. An
+    estimate trusts probabilities as far as they were right in the reference.
+
+    Args:
+        before: the reference; whose predictions it has stands where the log says it.
+        after: new rows of the log.
+        version: of those that are judged.
+        is_alone: whether no other version answered.
+    """
+    column = before.get(OwnColumns.among(after).version)
+    known: set[int] = set()
+    if column is not None and column.dtype.kind == "f":
+        known = {int(value) for value in np.unique(column[np.isfinite(column)])}
+    if known and version not in known:
+        others = ", ".join(map(str, sorted(known)))
+        return f"Version {version}, held to a reference of version {others}: "
+    if is_alone:
+        return ""
+    return f"Version {version}{'' if known else ', held to a reference of no known version'}: "
 
 
 def with_chances(after: Table, columns: PredictedColumns) -> tuple[dict[str, Any], int]:
