@@ -1,18 +1,23 @@
 """The runs of the past in the workflow database: read newest first, by attempts, and removed.
 
-DBOS 3.4 has no retention of its own; it deletes workflows that are named to it, with all that is
-recorded of them, in one transaction.
+DBOS 3.4 has no retention of its own, and what it offers to delete workflows deletes them whatever
+they do meanwhile; so what is removed here, and what is looked for in texts, are statements on its
+tables, by its own engine.
 """
 
-import json
+import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from dbos import WorkflowStatus
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, literal, or_, select
 
 from ml_orchestrator.orchestration._dbos.database import UNFINISHED, WORKFLOW, connect, typed
 from ml_orchestrator.orchestration.attempts import first_of, next_of
+from ml_orchestrator.orchestration.moments import time_of
 from ml_orchestrator.orchestration.origins import is_by_itself
 from ml_orchestrator.orchestration.statuses import plan_of
 from ml_orchestrator.settings import Settings
@@ -20,22 +25,30 @@ from ml_orchestrator.settings import Settings
 __all__ = ["History", "PastRun"]
 
 _OPEN = [*UNFINISHED, "DELAYED"]
-REGISTERING = frozenset({"register", "register_rules", "register_version"})  # steps
+_RUN_ID = re.compile(r"run-[\w-]+")
+_CACHED = '"cached_from"'
+AT_ONCE = 500  # rows of a text
 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
     """One attempt of a run, as far as it matters for how long it is kept.
 
-    ``ended_ms`` is when its row last changed, in ms since 1970.
+    Times are in ms since 1970; ``ended_ms`` is when its row last changed.
     """
 
     run_id: str
     workflow: str
     is_over: bool
+    has_succeeded: bool
+    created_ms: int
     ended_ms: int
     is_by_itself: bool
     plan: Mapping[str, Any]
+
+
+class _ChangedMeanwhileError(Exception):
+    """A run that is to be removed is not as it was seen."""
 
 
 class History:
@@ -44,17 +57,21 @@ class History:
     @typed
     def __init__(self, settings: Settings) -> None:
         self._client = connect(settings)
+        self._system = self._client._sys_db
+        self._status = self._system.tables.workflow_status
+        self._inputs = self._system.tables.workflow_input
+        self._outputs = self._system.tables.operation_outputs
 
     def close(self) -> None:
         """Give connections back."""
         self._client.destroy()
 
     @typed
-    def page(self, *, until: str, passed: int, size: int) -> list[PastRun]:
-        """Return runs created until then (ISO 8601), newest first, after those passed already."""
+    def page(self, *, until_ms: int, passed: int, size: int) -> list[PastRun]:
+        """Return runs created until then, newest first, after those passed already."""
         rows = self._client.list_workflows(
             name=WORKFLOW,
-            end_time=until,
+            end_time=time_of(until_ms),
             sort_desc=True,
             offset=passed,
             limit=size,
@@ -77,28 +94,82 @@ class History:
         return found
 
     @typed
-    def has_registered(self, run: PastRun) -> bool:
-        """Whether a step of a run has registered something, which then names the run."""
-        steps = _steps_of(run.plan)
-        if REGISTERING.isdisjoint(steps.values()):
-            return False
-        recorded = self._client.list_workflow_steps(run.run_id)
-        done = [info["function_name"] for info in recorded if _is_done(info)]
-        return any(
-            steps.get(_step_of(name)) in REGISTERING for name in (*done, *_carried(run.plan))
+    def recorded(self, run: PastRun) -> list[tuple[str, bool]]:
+        """Return the units that ended in this attempt, and whether each did so without an error."""
+        steps = self._client.list_workflow_steps(run.run_id)
+        return [(info["function_name"], _is_done(info)) for info in steps]
+
+    @typed
+    def is_wanted(self, run_id: str) -> bool:
+        """Whether an unfinished run names this one: what it was asked for, or its outputs."""
+        status, inputs, outputs = self._status, self._inputs, self._outputs
+        is_open = and_(status.c.name == WORKFLOW, status.c.status.in_(_OPEN))
+        plan = func.coalesce(inputs.c.inputs, status.c.inputs)
+        same = inputs.c.workflow_uuid == status.c.workflow_uuid
+        asked = select(literal(1)).select_from(status.outerjoin(inputs, same))
+        gave = (
+            select(literal(1))
+            .select_from(status)
+            .join(outputs, outputs.c.workflow_uuid == status.c.workflow_uuid)
         )
+        with self._begin() as connection:
+            return any(
+                connection.execute(query.limit(1)).first()
+                for query in (
+                    asked.where(is_open, plan.contains(run_id, autoescape=True)),
+                    gave.where(is_open, outputs.c.output.contains(run_id, autoescape=True)),
+                )
+            )
 
     @typed
-    def unfinished_plans(self) -> Iterator[str]:
-        """Return what every unfinished run was asked for, as text."""
-        rows = self._client.list_workflows(name=WORKFLOW, status=_OPEN, load_output=False)
-        return (json.dumps(plan_of(row)) for row in rows)
+    def takers(self) -> dict[str, set[str]]:
+        """Return for each run whose cached outputs others took who they are, by first attempts."""
+        outputs, found = self._outputs, defaultdict[str, set[str]](set)
+        query = select(outputs.c.workflow_uuid, outputs.c.output).where(
+            outputs.c.output.contains(_CACHED)
+        )
+        with self._begin() as connection:
+            for taker, text in connection.execution_options(yield_per=AT_ONCE).execute(query):
+                for run_id in set(_RUN_ID.findall(text)) - {first_of(taker)}:
+                    found[run_id].add(first_of(taker))
+        return dict(found)
 
     @typed
-    def remove(self, run_ids: Sequence[str]) -> None:
-        """Remove runs and all that is recorded of them, in one transaction."""
-        if run_ids:
-            self._client.delete_workflows(list(run_ids))
+    def remove(self, attempts: Sequence[PastRun]) -> bool:
+        """Remove all attempts of a run with all that is recorded of them, in one transaction.
+
+        False, and nothing is changed, if one goes on, has changed or has been followed by a next
+        attempt since it was read.
+        """
+        try:
+            with self._begin() as connection:
+                self._remove_all(connection, attempts)
+        except _ChangedMeanwhileError:
+            return False
+        return True
+
+    def _remove_all(self, connection: Connection, attempts: Sequence[PastRun]) -> None:
+        status, ids = self._status, [run.run_id for run in attempts]
+        removed = connection.execute(
+            delete(status).where(
+                status.c.status.not_in(_OPEN), or_(*(self._is_as_seen(run) for run in attempts))
+            )
+        )
+        after = select(literal(1)).where(status.c.workflow_uuid.in_(map(next_of, ids)))
+        if removed.rowcount != len(ids) or connection.execute(after.limit(1)).first():
+            raise _ChangedMeanwhileError
+        tables = self._system.tables
+        for table in (tables.workflow_input, tables.workflow_output, tables.operation_outputs):
+            connection.execute(delete(table).where(table.c.workflow_uuid.in_(ids)))
+
+    def _is_as_seen(self, run: PastRun) -> ColumnElement[bool]:
+        status = self._status
+        return and_(status.c.workflow_uuid == run.run_id, status.c.updated_at <= run.ended_ms)
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        with self._system.engine.begin() as connection:
+            yield connection
 
 
 def _past(row: WorkflowStatus) -> PastRun:
@@ -107,30 +178,14 @@ def _past(row: WorkflowStatus) -> PastRun:
         run_id=row.workflow_id,
         workflow=plan["workflow"],
         is_over=row.status not in _OPEN,
+        has_succeeded=row.status == "SUCCESS",
+        created_ms=row.created_at or 0,
         ended_ms=max(row.updated_at or 0, row.created_at or 0),
         is_by_itself=is_by_itself(plan),
         plan=plan,
     )
 
 
-def _steps_of(plan: Mapping[str, Any]) -> dict[str, str]:
-    """Return the catalogued step of each step of a run."""
-    if "pipeline" in plan:
-        return {n: s["uses"] for n, s in plan["pipeline"]["spec"]["steps"].items()}
-    return {name: name for name in plan["steps"]}
-
-
-def _carried(plan: Mapping[str, Any]) -> Collection[str]:
-    """Return what earlier attempts did, by unit."""
-    carried: Mapping[str, Any] = plan.get("carried", {})
-    return carried
-
-
 def _is_done(info: Mapping[str, Any]) -> bool:
     output = info["output"]
     return not info["error"] and not (isinstance(output, Mapping) and "error" in output)
-
-
-def _step_of(unit: str) -> str:
-    """Return the step of a unit, which is named ``step[item]#attempt``."""
-    return unit.partition("#")[0].partition("[")[0]

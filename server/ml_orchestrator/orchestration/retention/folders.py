@@ -20,9 +20,11 @@ __all__ = [
     "all_given_up",
     "give_up",
     "held",
+    "names",
     "refuse_given_up",
     "remove_files",
     "size_of",
+    "take_back",
     "used_at",
 ]
 
@@ -56,6 +58,11 @@ def used_at(home: Path, run_id: str) -> float | None:
     return None
 
 
+def names(home: Path) -> list[str]:
+    """Return the runs that have a folder, by first attempts."""
+    return sorted(path.name for path in _entries(home / "runs") if path.is_dir())
+
+
 def give_up(home: Path, run_id: str, *, at_ms: int) -> GivenUp | None:
     """Rename a run's folder, if it has one; the caller holds the folders."""
     path = home / GONE / f"{run_id}~{at_ms}"
@@ -65,6 +72,18 @@ def give_up(home: Path, run_id: str, *, at_ms: int) -> GivenUp | None:
     except FileNotFoundError:
         return None
     return GivenUp(run_id, at_ms, path)
+
+
+def take_back(home: Path, given_up: GivenUp) -> bool:
+    """Rename a folder back, as its run goes on; False if that has another by now.
+
+    The caller holds the folders.
+    """
+    place = home / "runs" / given_up.run_id
+    if place.exists():
+        return False
+    given_up.path.rename(place)
+    return True
 
 
 def all_given_up(home: Path) -> list[GivenUp]:

@@ -1,6 +1,7 @@
 """What still names old runs: unfinished runs, open alerts, monitors, scheduled pipelines."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from sqlalchemy import Connection, select
 
@@ -9,25 +10,19 @@ from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
 from ml_orchestrator.storage.schema import alerts, monitors
 
-__all__ = ["named_among"]
+__all__ = ["is_named"]
 
 
-def named_among(
-    run_ids: Collection[str], *, settings: Settings, database: Database, history: History
-) -> set[str]:
-    """Return those of the runs that something unfinished names, by id or by a path."""
-    left, found = set(run_ids), set[str]()
-    for text in _texts(settings, database, history):
-        found |= {run_id for run_id in left if run_id in text}
-        left -= found
-    return found
+def is_named(run_id: str, *, settings: Settings, database: Database, history: History) -> bool:
+    """Return whether something unfinished names a run, by its id or by a path."""
+    return history.is_wanted(run_id) or any(run_id in text for text in _texts(settings, database))
 
 
-def _texts(settings: Settings, database: Database, history: History) -> Iterator[str]:
-    yield from history.unfinished_plans()
+def _texts(settings: Settings, database: Database) -> Iterator[str]:
     yield from database.read(_of_monitors)
     for path in (settings.home / "pipelines").glob("*.json"):
-        yield path.read_text(encoding="utf-8")
+        with suppress(FileNotFoundError):  # somebody took it off the schedule just now
+            yield path.read_text(encoding="utf-8", errors="replace")
 
 
 def _of_monitors(connection: Connection) -> list[str]:

@@ -58,6 +58,9 @@ class Pruner:
         except (OrchestratorError, OSError) as error:
             _log.warning("Old runs wait to be removed: %s", error)
             self.close()
+        except Exception:  # noqa: BLE001 the worker has runs to do, whatever is wrong here
+            _log.exception("Old runs wait to be removed")
+            self.close()
 
     def close(self) -> None:
         """End a pass where it stands; the next one begins anew."""

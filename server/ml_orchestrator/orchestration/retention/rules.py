@@ -79,7 +79,7 @@ class Pruned(Record):
         int, Field(description="Runs that registered a version: their files went, the row stays.")
     ]
     n_named: Annotated[
-        int, Field(description="Old runs that stay because something unfinished names them.")
+        int, Field(description="Old runs that stay since something that stays names them.")
     ]
     n_looks: Annotated[int, Field(description="What monitors saw.")]
     n_folders: Annotated[int, Field(description="Folders whose run is not on record any more.")]
