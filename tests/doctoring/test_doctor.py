@@ -27,8 +27,10 @@ from ml_orchestrator.doctoring import directory, installation, processes, rounds
 from ml_orchestrator.doctoring.asking import read_place, tls
 from ml_orchestrator.doctoring.findings import Finding, Patient
 from ml_orchestrator.doctoring.rounds import examined
+from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.leases import Leases
 from ml_orchestrator.orchestration.people import open_keyring
+from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.serving.address import Address, write_address
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
@@ -243,6 +245,24 @@ def test_a_worker_that_renews_its_lease_is_well(settings: Settings) -> None:
     this = psutil.Process()
     _lease(settings, this.pid, this.create_time(), renewed_at=time.time())
     assert [each.state for each in look("processes:check_worker", patient(settings))] == ["ok"]
+
+
+def test_runs_left_in_a_file_that_nobody_looks_at_are_a_fault(settings: Settings) -> None:
+    client = RunClient(settings)
+    for run_id in ("run-1", "run-2", "run-3"):
+        client.start(run_id, WORKFLOWS["train"], {}, actor="ann")
+    client.cancel("run-3")
+    client.close()
+    moved = settings.model_copy(
+        update={"database_url": "postgresql+psycopg://nobody@127.0.0.1:1/x"}
+    )
+
+    assert look("processes:check_left_runs", patient(settings)) == []
+    found = the_fault("processes:check_left_runs", patient(moved))
+    assert found.said.startswith(f"2 unfinished runs are in {settings.home / 'workflows.db'}")
+    assert "env -u ML_ORCHESTRATOR_DATABASE_URL ml-orchestrator worker" in found.do
+    (settings.home / "workflows.db").write_bytes(b"no database at all" * 100)
+    assert look("processes:check_left_runs", patient(moved)) == []
 
 
 def test_of_workers_nothing_is_said_where_their_leases_cannot_be_read(settings: Settings) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ml_orchestrator.doctoring.findings import Finding, Patient, fault, fine, note
 from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.orchestration._dbos.left_behind import WHAT_TO_DO, n_left_behind
 from ml_orchestrator.orchestration.launch import book_of_leases
 from ml_orchestrator.orchestration.leases import Lease, LeaseBook, is_running
 from ml_orchestrator.serving.address import Address
@@ -16,7 +17,7 @@ from ml_orchestrator.serving.asking import ask, ask_status
 from ml_orchestrator.settings import DEFAULT_PORT
 from ml_orchestrator.telemetry.page import is_ours
 
-__all__ = ["check_port", "check_servers", "check_worker"]
+__all__ = ["check_left_runs", "check_port", "check_servers", "check_worker"]
 
 ANSWER_S = 2.0
 
@@ -50,6 +51,13 @@ def _about(lease: Lease, leases: LeaseBook) -> Finding:
         return fault("worker", f"Worker {lease.pid} {since} but still runs: it hangs.", do)
     do = f"Look at {lease.host}. If it is gone, the next worker here takes over its runs."
     return note("worker", f"Worker {lease.pid} on {lease.host} {since}.", do)
+
+
+def check_left_runs(patient: Patient) -> Iterator[Finding]:
+    """Look for runs in a file that no worker looks at, since runs are kept in Postgres."""
+    if n_left := n_left_behind(patient.settings):
+        said = f"{n_left} unfinished runs are in {patient.home / 'workflows.db'}, and nobody is at "
+        yield fault("worker", f"{said}them: runs are kept in Postgres now.", WHAT_TO_DO)
 
 
 def check_servers(patient: Patient) -> Iterator[Finding]:

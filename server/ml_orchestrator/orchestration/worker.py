@@ -17,6 +17,7 @@ from ml_orchestrator.errors import ConflictError, InvalidInputError, Unavailable
 from ml_orchestrator.orchestration._dbos import engine
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration._dbos.database import prepare
+from ml_orchestrator.orchestration._dbos.left_behind import WHAT_TO_DO, n_left_behind
 from ml_orchestrator.orchestration.bell import answer
 from ml_orchestrator.orchestration.child import run_in_child, run_step_child
 from ml_orchestrator.orchestration.execution import Job, perform
@@ -136,6 +137,8 @@ def _work(settings: Settings, leases: Leases) -> None:
 
 def _work_among_others(settings: Settings, *, is_beside: bool) -> None:
     prepare(settings)
+    if n_left := n_left_behind(settings):
+        _log.warning("%d unfinished runs are in workflows.db still. %s", n_left, WHAT_TO_DO)
     rows, ttl_s = Rows(settings.state_url, is_kept=True), settings.lease_ttl_s
     leases = open_leases(settings, rows)
     tenure = SharedTenure(leases, uuid.uuid4().hex, ttl_s=ttl_s, is_beside=is_beside)
