@@ -232,3 +232,24 @@ async def test_a_model_that_became_worse_is_seen_by_labels_alone(
     assert "concept drift" in report["assumption"]
     assert [type(part) for part in result.content] == [TextContent, ImageContent]
     assert "'dya'" in wrong
+
+
+async def test_rows_without_a_target_are_told_of_both_sides_in_one_sentence_each(
+    tmp_path: Path,
+) -> None:
+    for name, n_lost in (("then", 60), ("now", 1_100)):
+        path = tmp_path / f"{name}.parquet"
+        predictions(path, 3, slope=2, n=1_200)
+        frame = pl.read_parquet(path).with_row_index("row")
+        bought = pl.when(pl.col("row") < n_lost).then(None).otherwise(pl.col("bought"))
+        frame.with_columns(bought.alias("bought")).drop("row").write_parquet(path)
+    given = {"reference": "then.parquet", "target": "bought", "probabilities": {"yes": "p"}}
+    async with client(tmp_path) as c:
+        report = await ask(c, "performance_check", current="now.parquet", **given)
+        predictions(tmp_path / "now.parquet", 2, slope=2, n=1_200, with_labels=False)
+        estimated = await ask(c, "performance_check", current="now.parquet", **given)
+
+    of_reference = "60 rows without 'bought' are left out of the reference."
+    of_now = "1,100 rows without 'bought' are left out of what is measured."
+    assert report["notices"] == [of_reference, of_now]
+    assert estimated["notices"] == [of_reference]

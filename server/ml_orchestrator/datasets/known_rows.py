@@ -1,4 +1,4 @@
-"""Which rows can be learnt from, and how that is said."""
+"""Which rows can be learnt from, or be judged by, and how that is said."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,13 @@ def has_value(target: pl.Series) -> pl.Series:
     return is_known
 
 
-def left_out(n_rows: int, columns: Sequence[str]) -> list[str]:
-    """Return the sentence on rows that lack a value in one of the columns; none for no row."""
+def left_out(n_rows: int, columns: Sequence[str], *, of: str = "training") -> list[str]:
+    """Return the sentence on rows that lack a value in one of the columns; none for no row.
+
+    Args:
+        n_rows: how many they are.
+        columns: any of which is not there.
+        of: what they are no part of.
+    """
     named = " or ".join(map(repr, columns))
-    return [f"{n_rows:,} rows without {named} are left out of training."] if n_rows else []
+    return [f"{n_rows:,} rows without {named} are left out of {of}."] if n_rows else []

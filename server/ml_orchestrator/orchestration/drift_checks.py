@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_orchestrator.datasets.known_rows import left_out
 from ml_orchestrator.doors import Door
 from ml_orchestrator.health.chunks import Timeline
 from ml_orchestrator.health.counting import count_report
@@ -21,7 +22,7 @@ from ml_orchestrator.health.page_store import PageStore
 from ml_orchestrator.health.performance.check import check_performance
 from ml_orchestrator.health.performance.models import PerformanceReport
 from ml_orchestrator.health.performance.plot import performance_plot
-from ml_orchestrator.health.performance.predictions import read_predictions
+from ml_orchestrator.health.performance.predictions import Predicted, read_predictions
 from ml_orchestrator.health.plots import drift_plot, onset_plot
 from ml_orchestrator.health.report import check_drift
 from ml_orchestrator.health.together import check_together
@@ -115,7 +116,8 @@ class DriftChecker:
         report = check_performance(
             known, given, timeline=timeline, chunk=options.chunk, alpha=options.alpha
         )
-        if notices := (*before.notices, *now.notices):
+        lost = _without_target(options.target, known, given)
+        if notices := (*before.notices, *now.notices, *lost):
             report = report.model_copy(update={"notices": notices})
         return report, [performance_plot(report)] if options.with_plot else []
 
@@ -128,6 +130,17 @@ class _Meaning:
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._model().encode(texts)
+
+
+def _without_target(target: str, reference: Predicted, current: Predicted) -> list[str]:
+    """Return how many rows lack the target; rows of now that all lack it are estimated."""
+    n_lost = int((~reference.is_labelled).sum())
+    is_labelled = current.is_labelled
+    n_unmeasured = int((~is_labelled).sum()) if is_labelled.any() else 0
+    return [
+        *left_out(n_lost, [target], of="the reference"),
+        *left_out(n_unmeasured, [target], of="what is measured"),
+    ]
 
 
 def _compared(before: Side, after: Side, options: DriftOptions, embed: Embed | None) -> DriftReport:
