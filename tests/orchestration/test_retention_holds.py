@@ -247,3 +247,23 @@ def test_a_version_may_name_a_run_once_a_step_that_may_register_has_begun(
 ) -> None:
     plan = _pipeline(**uses)
     assert may_have_registered(plan, recorded, has_succeeded=has_succeeded) is found
+
+
+def test_a_sweep_goes_on_for_a_moment_and_the_next_from_there(world: PastWorld) -> None:
+    for number in range(3):
+        cancelled(world, f"run-{number}", days=100)
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 0.15  # so that a sweep does two steps
+        return now[0]
+
+    settings = world.settings.model_copy(update={"runs_keep_least": 0})
+    pruner = Pruner(settings, world.database, clock=clock, first_s=0.0)
+    left = []
+    while not (world.settings.home / "runs.pruned").exists():
+        pruner.sweep()
+        left.append(len(world.folders()))
+
+    assert {before - after for before, after in pairwise([3, *left])} <= {0, 1, 2}
+    assert (left[0], left[-1]) == (2, 0)
