@@ -137,7 +137,7 @@ def test_a_version_that_takes_too_long_for_them_is_asked_again_after_a_while(
     slot = Slot(1, Opened(engine, 0.0, 0.0, columns=(X,)), Random(0))
     assert slot.chances(question(1.0)) is None
     assert slot.chances(question(1.0)) is None  # it has not answered yet: it is not asked
-    assert slot.in_flight == 1
+    assert (slot.in_flight, slot.n_late) == (1, 1)
     monkeypatch.setattr(serving_slots, "CHANCES_S", LIMIT_S)
     monkeypatch.setattr(serving_slots, "ASK_AGAIN_S", LIMIT_S)
     may_go_on.set()
@@ -150,6 +150,7 @@ def test_a_version_that_takes_too_long_for_them_is_asked_again_after_a_while(
     until(lambda: slot.in_flight == 0)
     monkeypatch.setattr(serving_slots, "CHANCES_S", LIMIT_S)
     assert slot.chances(question(1.0)) is None  # a minute has not passed
+    assert slot.n_late == 2
     slot.close(wait_s=LIMIT_S)
 
 

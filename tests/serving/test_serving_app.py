@@ -106,6 +106,7 @@ def test_metrics_count_requests_by_version_and_status(tmp_path: Path) -> None:
         'ml_serving_latency_seconds_bucket{version="1",le="+Inf"}': "3",
         'ml_serving_loaded{slot="blue",version="2"}': "1",
         'ml_serving_loaded{slot="green",version="1"}': "1",
+        'ml_serving_chances_late_total{version="1"}': "0",
         "ml_serving_swaps_total": "1",
         "ml_serving_ready": "1",
     }

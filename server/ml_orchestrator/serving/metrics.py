@@ -69,6 +69,12 @@ def _of_slots(slots: ModelSlots) -> Iterator[str]:
     for slot, version in (("blue", state.blue), ("green", state.green)):
         if version is not None:
             yield f'ml_serving_loaded{{slot="{slot}",version="{version}"}} 1'
+    yield from head(
+        "ml_serving_chances_late_total", "counter",
+        "Times that probabilities for the serving log took too long, and were left out a minute.",
+    )  # fmt: skip
+    for version, n in sorted(slots.chances_late().items()):
+        yield f'ml_serving_chances_late_total{{version="{version}"}} {n}'
     yield from head("ml_serving_swaps_total", "counter", "Swaps of the two slots.")
     yield f"ml_serving_swaps_total {slots.n_swaps}"
     yield from head("ml_serving_last_flip_seconds", "gauge", "How long the last swap took.")

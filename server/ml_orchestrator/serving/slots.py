@@ -54,6 +54,7 @@ class Slot:
         self._tells_chances = True
         self._late: Future[Outcome] | None = None  # the last that took too long
         self._ask_again_at = 0.0
+        self.n_late = 0  # times that chances took too long
 
     @property
     def in_flight(self) -> int:
@@ -102,6 +103,7 @@ class Slot:
                 self.version, CHANCES_S, ASK_AGAIN_S,
             )  # fmt: skip
             self._late, self._ask_again_at = told, time.monotonic() + ASK_AGAIN_S
+            self.n_late += 1
             return None
         self._tells_chances = outcome.status != NONE_TOLD
         return read_chances(outcome)
@@ -331,6 +333,11 @@ class ModelSlots:
                 if blue is not None:
                     blue.close(wait_s=self._drain_s)
             return self.state()
+
+    def chances_late(self) -> dict[int, int]:
+        """Return how often each loaded version took too long for the chances of a request."""
+        view = self._view
+        return {slot.version: slot.n_late for slot in (view.blue, view.green) if slot is not None}
 
     def stats(self, *, window_s: float) -> tuple[SlotStats, ...]:
         """Return what each loaded version answered lately, blue first."""
