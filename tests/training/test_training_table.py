@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from tests.training.tables import dataset_of, mixed_table
 
+from ml_orchestrator.datasets.profile import profile_dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.search import train
@@ -106,3 +107,16 @@ def test_class_labels_keep_their_type(
     assert table.classes == classes
     assert sorted(set(table.labels.tolist())) == labels
     assert table.codes[:2].tolist() == [1, 0]
+
+
+def test_a_column_that_only_numbers_the_rows_is_learnt_from_with_a_warning() -> None:
+    dataset = dataset_of(
+        FRAME.with_columns(visit_id=pl.Series(range(60)), when=pl.Series(range(60)))
+    )
+
+    table = prepare_table(TrainingSpec(source="t.csv", time_column="when"), dataset)
+
+    (said,) = [text for text in table.warnings if "numbers" in text]
+    assert said == "'visit_id' only numbers or names the rows; leave it out."
+    assert said in profile_dataset(dataset, None).warnings
+    assert "visit_id" in table.kinds.names

@@ -8,6 +8,7 @@ from ml_orchestrator.datasets.models import ColumnKind, Task
 
 __all__ = [
     "column_kind",
+    "id_like_notice",
     "is_id_like",
     "normalise",
     "reads_as_text",
@@ -82,6 +83,11 @@ def is_id_like(column: pl.Series) -> bool:
     if not is_candidate or len(values) < MIN_ROWS_FOR_ID or values.n_unique() < len(values):
         return False
     return not reads_as_text(values) if values.dtype == pl.String else _counts_up(values)
+
+
+def id_like_notice(name: str) -> str:
+    """Return what to say of a column that ``is_id_like``."""
+    return f"{name!r} only numbers or names the rows; leave it out."
 
 
 def reads_as_text(column: pl.Series) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from ml_orchestrator.datasets.columns import check_column, frequencies, profile_column
-from ml_orchestrator.datasets.kinds import suggest_metric, suggest_task
+from ml_orchestrator.datasets.kinds import id_like_notice, suggest_metric, suggest_task
 from ml_orchestrator.datasets.known_rows import has_value, left_out
 from ml_orchestrator.datasets.leakage import find_leakage
 from ml_orchestrator.datasets.models import ColumnProfile, DatasetProfile, LeakageSuspect, Task
@@ -159,7 +159,7 @@ def _column_warnings(column: ColumnProfile) -> list[str]:
     if column.is_constant:
         found.append(f"{name!r} has one value only; it explains nothing.")
     if column.is_id_like:
-        found.append(f"{name!r} only numbers or names the rows; leave it out.")
+        found.append(id_like_notice(name))
     if column.missing_share >= MANY_MISSING:
         found.append(f"{name!r} is missing in {column.missing_share:.0%} of the rows.")
     if column.outlier_share is not None and column.outlier_share >= MANY_OUTLIERS:

@@ -5,13 +5,18 @@ from dataclasses import replace
 import pandas as pd
 import polars as pl
 
-from ml_orchestrator.datasets.kinds import column_kind, is_id_like, reads_as_text
+from ml_orchestrator.datasets.kinds import (
+    column_kind,
+    id_like_notice,
+    is_id_like,
+    reads_as_text,
+)
 from ml_orchestrator.datasets.models import ColumnKind
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.models import Task, TrainingSpec
 from ml_orchestrator.training.preprocessing import MAX_ONE_HOT, FeatureKinds
 
-__all__ = ["feature_kinds", "raw_features"]
+__all__ = ["feature_kinds", "id_like_notices", "raw_features"]
 
 MIN_ROWS_TO_ENCODE = 200  # below, means of the target by category say too little
 MAX_CLASSES_TO_ENCODE = 10  # a column becomes one for each class
@@ -84,6 +89,15 @@ def _useless(column: pl.Series) -> str:
     if column.drop_nulls().n_unique() == 1 and column.null_count() == 0:
         return "it has one value only"
     return ""
+
+
+def id_like_notices(spec: TrainingSpec, frame: pl.DataFrame, kinds: FeatureKinds) -> list[str]:
+    """Return a sentence for each column that is learnt from and only numbers the rows.
+
+    A time column may count up; that is what it is for.
+    """
+    names = [name for name in kinds.names if name in frame.columns and name != spec.time_column]
+    return [id_like_notice(name) for name in names if is_id_like(frame[name])]
 
 
 def raw_features(frame: pl.DataFrame, kinds: FeatureKinds) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from ml_orchestrator.datasets.kinds import column_kind, suggest_metric, suggest_
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.costs import Cost, costs_asked
-from ml_orchestrator.training.feature_columns import feature_kinds, raw_features
+from ml_orchestrator.training.feature_columns import feature_kinds, id_like_notices, raw_features
 from ml_orchestrator.training.metrics import METRICS, PINBALL, Metric, pick_metric, pinball_loss
 from ml_orchestrator.training.models import Task, TrainingSpec
 from ml_orchestrator.training.past_columns import past_columns, with_past
@@ -88,6 +88,7 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
     frame, rows, warnings = complete_rows(spec, dataset.frame, target)
     task = _task(spec, frame[target])
     kinds, dropped = feature_kinds(spec, frame, target, task)
+    numbering = id_like_notices(spec, dataset.frame, kinds)
     labels, codes, classes = _labels(frame[target], task)
     times = times_of(spec, frame)
     past, unused = past_columns(spec, frame, target, task, classes, times)
@@ -110,7 +111,7 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
         groups=groups_of(spec, frame),
         weights=weights_of(spec, frame, rows),
         quantile=spec.quantile,
-        warnings=(*dataset.notices, *warnings, *dropped, *unused),
+        warnings=(*dataset.notices, *warnings, *dropped, *numbering, *unused),
         costs=_costs(spec),
     )
 
