@@ -86,7 +86,13 @@ def test_every_fault_is_named_at_once(bench: Bench) -> None:
         ({"drift": {"test": "ks", "limits": "fixed"}}, "'ks' takes numeric columns; 'plan'"),
         ({"reference": "few.csv"}, "has 12 rows to draw chunks from"),
         ({"time_column": "plan"}, "'plan' of 'now.csv' holds String, such as '"),
-        ({"column_types": {"age": "categorical"}, "drift": {"test": "ks"}}, "'age' is categ"),
+        (
+            {
+                "column_types": {"age": "categorical"},
+                "drift": {"test": "ks", "columns": ["age"]},
+            },
+            "'age' is categ",
+        ),
         ({"column_types": {"agee": "numeric"}}, "'agee'"),
         ({"performance": {**SAID, "prediction": "tells"}}, "no column 'tells' of predictions"),
         ({"performance": {**SAID, "reference": "few.csv"}}, "12 rows with a label in 'label'"),

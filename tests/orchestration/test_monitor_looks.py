@@ -14,7 +14,9 @@ from ml_orchestrator.datasets.sources import load_dataset
 from ml_orchestrator.errors import PathNotAllowedError
 from ml_orchestrator.health.monitors.calibration import chunk_size, limits_of
 from ml_orchestrator.health.monitors.models import read_spec
+from ml_orchestrator.health.options import DriftOptions
 from ml_orchestrator.orchestration.baselines import BaselineKeeper
+from ml_orchestrator.orchestration.drift_checks import DriftChecker
 from ml_orchestrator.orchestration.monitors import drift, judging, looking
 from ml_orchestrator.orchestration.monitors.looking import look_once
 from ml_orchestrator.orchestration.monitors.reading import check_watch
@@ -480,3 +482,39 @@ def test_performance_on_a_serving_log_is_estimated_by_its_own_columns(bench: Ben
     bench.look()
     serve(8, spread=1)
     assert "'probability_1' drifted" in bench.look().summary
+
+
+def test_a_column_that_numbers_the_rows_opens_no_alert_unless_it_is_named(bench: Bench) -> None:
+    for name, n_rows in (("before.csv", 1_500), ("now.csv", 400)):
+        bench.write(name, bench.rows(n_rows).with_row_index("visit_id"))
+    assert "Not compared: 'visit_id'" in "\n".join(bench.set())
+    keeper = BaselineKeeper(bench.settings)
+    saved = keeper.save("before", "before.csv", columns=None, column_types={})
+    assert "Not compared: 'visit_id'" in saved.notices[0]
+    for reference in ("before.csv", "baseline:before"):
+        bench.put(reference=reference)
+        look = bench.look()
+        assert look.verdict == "good"
+        assert "Not compared: 'visit_id'" in look.summary
+    bench.put(drift={"columns": ["visit_id", "age"]})
+    assert "'visit_id' drifted" in bench.look().summary
+    assert "Not compared" not in "\n".join(bench.set(drift={"columns": ["visit_id", "age"]}))
+
+
+def test_data_that_only_number_their_rows_are_compared_by_that(bench: Bench) -> None:
+    for name, n_rows in (("before.csv", 1_500), ("now.csv", 400)):
+        bench.write(name, pl.DataFrame({"visit_id": range(n_rows)}))
+    bench.put()
+    assert "'visit_id' drifted" in bench.look().summary
+
+
+def test_drift_check_leaves_out_what_numbers_the_rows_and_says_so(bench: Bench) -> None:
+    for name, n_rows in (("before.csv", 1_500), ("now.csv", 400)):
+        bench.write(name, bench.rows(n_rows).with_row_index("visit_id"))
+    checker = DriftChecker(bench.settings)
+    report, _ = checker.check("before.csv", "now.csv", DriftOptions())
+    assert report.drifted_columns == ()
+    assert "Not compared: 'visit_id'" in report.notices[0]
+    named = DriftOptions(columns=["visit_id", "age"])
+    report, _ = checker.check("before.csv", "now.csv", named)
+    assert (report.drifted_columns, report.notices) == (("visit_id",), ())

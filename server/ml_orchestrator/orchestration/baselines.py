@@ -8,6 +8,7 @@ import polars as pl
 from ml_orchestrator.datasets.columns import check_column
 from ml_orchestrator.datasets.models import ColumnType, QualityReport
 from ml_orchestrator.datasets.quality import Expectations, check_quality, expect
+from ml_orchestrator.datasets.row_names import id_like_columns, not_compared
 from ml_orchestrator.datasets.sources import columns_as_arrays
 from ml_orchestrator.health.baseline import prepare_baseline
 from ml_orchestrator.health.baseline_store import BaselineStore
@@ -55,7 +56,7 @@ class BaselineKeeper:
             n_rows=baseline.n_rows,
             n_columns=len(baseline.samples),
             size_bytes=size_bytes,
-            notices=dataset.notices,
+            notices=(*dataset.notices, *not_compared(id_like_columns(frame))),
         )
 
     def quality(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.known_rows import left_out
+from ml_orchestrator.datasets.row_names import not_compared
 from ml_orchestrator.doors import Door
 from ml_orchestrator.health.chunks import Timeline
 from ml_orchestrator.health.counting import count_report
@@ -59,8 +60,11 @@ class DriftChecker:
             before = before.with_groups(groups, side="reference")
             after = after.with_groups(groups, side="current")
         timeline = None if options.time_column is None else after.timeline(options.time_column)
-        report = _compared(before, after, options, self._embed)
-        more: dict[str, Any] = {"notices": (*before.notices, *after.notices)}
+        names = _to_compare(before, options)
+        report = _compared(before, after, names, options, self._embed)
+        left_out = before.id_like.difference(names, {options.time_column})
+        ids = () if options.columns else left_out
+        more: dict[str, Any] = {"notices": (*before.notices, *after.notices, *not_compared(ids))}
         if timeline is not None or options.chunk is not None:
             more["over_time"] = _dated(report, before, after, timeline, options)
             more["notices"] += dating_notice(before.columns, _names(report))
@@ -143,9 +147,23 @@ def _without_target(target: str, reference: Predicted, current: Predicted) -> li
     ]
 
 
-def _compared(before: Side, after: Side, options: DriftOptions, embed: Embed | None) -> DriftReport:
+def _to_compare(before: Side, options: DriftOptions) -> Sequence[str]:
+    """Return the columns that are named, else those that do more than number or name rows."""
+    if options.columns:
+        return options.columns
+    names = [name for name in before.columns if name != options.time_column]
+    left_out = before.left_out(names)
+    return [name for name in names if name not in left_out]
+
+
+def _compared(
+    before: Side,
+    after: Side,
+    names: Sequence[str],
+    options: DriftOptions,
+    embed: Embed | None,
+) -> DriftReport:
     """Compare the columns one by one and, if wanted, all together."""
-    at = options.time_column
     report = check_drift(
         before.columns,
         after.columns,
@@ -153,7 +171,7 @@ def _compared(before: Side, after: Side, options: DriftOptions, embed: Embed | N
         alpha=options.alpha,
         correction=options.correction,
         share_threshold=options.share_threshold,
-        columns=options.columns or [name for name in before.columns if name != at],
+        columns=names,
         embed=embed,
     )
     if options.together is None:

@@ -1,15 +1,18 @@
 """Samples as callers name or give them: files, built-in data, baselines, rows of the call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from ml_orchestrator.datasets.kinds import is_id_like
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.paths import resolve_allowed
+from ml_orchestrator.datasets.row_names import id_like_columns
 from ml_orchestrator.datasets.source_names import BUILTIN_PREFIX
 from ml_orchestrator.datasets.sources import Dataset, columns_as_arrays, load_dataset
 from ml_orchestrator.errors import InvalidInputError
@@ -23,6 +26,7 @@ from ml_orchestrator.settings import Settings
 
 __all__ = ["SampleReader", "Side", "side_of", "side_of_baseline"]
 
+LARGEST_WHOLE = 2.0**53  # beyond which floats skip whole numbers
 _AS_FOUND: Mapping[str, ColumnType] = MappingProxyType({})
 
 
@@ -35,12 +39,22 @@ class Side:
         rows: for tests of all columns together, and to be cut by time; equally long arrays.
         notices: what to know of how they were read.
         times: columns that hold dates or times.
+        id_like: columns that only number or name their rows; of columns of the call, none is known.
     """
 
     columns: Columns
     rows: Mapping[str, NDArray[Any]]
     notices: tuple[str, ...] = ()
     times: frozenset[str] = frozenset()
+    id_like: frozenset[str] = frozenset()
+
+    def left_out(self, names: Collection[str]) -> list[str]:
+        """Return which of these columns a comparison leaves out unless they are named.
+
+        Those that only number or name rows; none if there are no others.
+        """
+        ids = [name for name in names if name in self.id_like]
+        return ids if len(ids) < len(names) else []
 
     def with_groups(self, groups: Mapping[str, Sequence[str]], *, side: str) -> "Side":
         """Return the same with each group of columns as one column of vectors.
@@ -160,14 +174,27 @@ def side_of(dataset: Dataset) -> Side:
     """Return a data set as one side of a comparison."""
     arrays, frame = columns_as_arrays(dataset.frame), dataset.frame
     times = frozenset(name for name in frame.columns if frame[name].dtype.is_temporal())
-    return Side(arrays, arrays, dataset.notices, times)
+    return Side(arrays, arrays, dataset.notices, times, id_like_columns(frame))
 
 
 def side_of_baseline(baseline: Baseline) -> Side:
     """Return a kept baseline as one side of a comparison."""
     columns = baseline.facts.get("expectations", {}).get("columns", ())
     times = frozenset(column["name"] for column in columns if column["kind"] == "temporal")
-    return Side(baseline.samples, baseline.rows, times=times)
+    ids = (n for n, s in baseline.samples.items() if n not in times and _is_id_like(s.values))
+    return Side(baseline.samples, baseline.rows, times=times, id_like=frozenset(ids))
+
+
+def _is_id_like(values: NDArray[Any]) -> bool:
+    """Return whether values as they are kept are id-like; whole numbers are kept as floats."""
+    if values.ndim != 1:
+        return False
+    if values.dtype == object:
+        return all(isinstance(v, str) for v in values[:1]) and is_id_like(
+            pl.Series(values.tolist(), dtype=pl.String)
+        )
+    is_whole = np.array_equal(values, np.rint(values)) and np.abs(values).max() < LARGEST_WHOLE
+    return is_whole and is_id_like(pl.Series(values).cast(pl.Int64))
 
 
 def _check_types_are_read(*samples: str | InlineTable) -> None:

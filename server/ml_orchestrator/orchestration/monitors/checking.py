@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.models import QualityCheck
+from ml_orchestrator.datasets.row_names import not_compared
 from ml_orchestrator.datasets.sources import columns_as_arrays
 from ml_orchestrator.health.drift.choice import Pair, measure
 from ml_orchestrator.health.monitors.calibration import AUTO, chunk_size, limit_faults
@@ -24,7 +25,7 @@ from ml_orchestrator.health.monitors.models import (
 from ml_orchestrator.health.monitors.watches import is_log, is_one_table
 from ml_orchestrator.health.performance.check import LEAST_LABELLED
 from ml_orchestrator.health.performance.predictions import read_predictions
-from ml_orchestrator.orchestration.monitors.drift import compared_columns, is_empty
+from ml_orchestrator.orchestration.monitors.drift import compared_columns, ids_left_out, is_empty
 from ml_orchestrator.orchestration.monitors.faults import Faults
 from ml_orchestrator.orchestration.monitors.judging import expectations
 from ml_orchestrator.orchestration.monitors.predicted import PredictedColumns, predicted_columns
@@ -98,6 +99,8 @@ def _check_drift(
 ) -> None:
     after = None if frame is None else columns_as_arrays(frame)
     names = compared_columns(spec, watch, before, after)
+    left_out = set(ids_left_out(watch, before, names)) - {spec.time_column}
+    faults.notices += not_compared(left_out)
     if after is not None:
         names = _check_columns(faults, spec, names, before, after)
     names = [name for name in names if not is_empty(before.columns[name])]

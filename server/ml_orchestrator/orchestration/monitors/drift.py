@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ml_orchestrator.datasets.row_names import not_compared
 from ml_orchestrator.datasets.sources import columns_as_arrays
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.monitors.calibration import (
@@ -28,7 +29,7 @@ from ml_orchestrator.orchestration.monitors.references import References
 from ml_orchestrator.orchestration.samples import Side
 from ml_orchestrator.serving.log_files import OwnColumns
 
-__all__ = ["compared_columns", "is_empty", "judge_drift"]
+__all__ = ["compared_columns", "ids_left_out", "is_empty", "judge_drift"]
 
 MOST_NAMED = 5
 MOST_KEPT = 32  # kinds of looks, by size and time of day, whose limits are kept
@@ -73,7 +74,7 @@ def judge_drift(
         if report.is_drifted:
             found.findings += [report.summary, *drifted[:MOST_NAMED]]
         else:
-            found.remarks.append(report.summary)
+            found.remarks += [report.summary, *not_compared(ids_left_out(watch, before, names))]
         return
     when = _when(found, spec, before, frame, current)
     limits = _limits(
@@ -91,12 +92,16 @@ def judge_drift(
             f"No column of {len(shares)} drifted; nearest to its limit is {worst!r}, at "
             f"{max(shares[worst], 0):.0%}."
         )
+        found.remarks += not_compared(ids_left_out(watch, before, names))
 
 
 def compared_columns(
     spec: MonitorSpec, watch: DriftWatch, before: Side, current: Mapping[str, Any] | None
 ) -> Sequence[str]:
     """Return the columns to compare: those named, else the reference's.
+
+    Unless they are named, columns that only number or name rows are left out: an unchanged file of
+    other rows differs in them.
 
     Args:
         spec: what is watched.
@@ -122,12 +127,19 @@ def compared_columns(
     if is_log(spec.watch) and current is not None:  # a log has no target, and a reference has one
         own = OwnColumns.among(current)
         names = [name for name in names if name in current and name != own.served_at]
+    left_out = before.left_out(names)
+    names = [name for name in names if name not in left_out]
     if not names:
         raise InvalidInputError(
             f"{spec.watch!r} and its reference have no column in common; the reference has "
             f"{', '.join(before.columns)}."
         )
     return names
+
+
+def ids_left_out(watch: DriftWatch, before: Side, names: Sequence[str]) -> Collection[str]:
+    """Return the columns of the reference left out because they only number or name rows."""
+    return () if watch.columns is not None else before.id_like.difference(names)
 
 
 def is_empty(column: Any) -> bool:

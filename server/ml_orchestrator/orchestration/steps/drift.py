@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from numpy.typing import NDArray
-
 from ml_orchestrator.datasets.models import ColumnType
-from ml_orchestrator.datasets.sources import columns_as_arrays, load_dataset
+from ml_orchestrator.datasets.sources import load_dataset
 from ml_orchestrator.health.counting import count_report
 from ml_orchestrator.health.report import check_drift
+from ml_orchestrator.orchestration.samples import Side, side_of
 from ml_orchestrator.orchestration.steps._base import StepContext
 
 __all__ = ["compare"]
@@ -20,9 +19,12 @@ def compare(
     """Return whether the data drifted, which columns did, and the finding in words."""
     context.report(0.0, "comparing the data with the reference")
     column_types = params.get("column_types", {})  # a run of an earlier release has none
+    before = _side(context, params["reference"], column_types)
+    left_out = before.left_out(before.columns)
     report = check_drift(
-        _columns(context, params["reference"], column_types),
-        _columns(context, params["source"], column_types),
+        before.columns,
+        _side(context, params["source"], column_types).columns,
+        columns=[name for name in before.columns if name not in left_out],
         alpha=params["alpha"],
         share_threshold=params["share_threshold"],
     )
@@ -36,9 +38,7 @@ def compare(
     return {"drift": drift}
 
 
-def _columns(
-    context: StepContext, source: str, column_types: Mapping[str, ColumnType]
-) -> dict[str, NDArray[Any]]:
+def _side(context: StepContext, source: str, column_types: Mapping[str, ColumnType]) -> Side:
     roots, max_bytes = context.settings.roots, context.settings.max_data_bytes
     dataset = load_dataset(source, roots=roots, max_bytes=max_bytes, column_types=column_types)
-    return columns_as_arrays(dataset.frame)
+    return side_of(dataset)

@@ -1,0 +1,25 @@
+"""Columns that only number or name the rows, which no comparison of data learns from."""
+
+from collections.abc import Collection
+
+import polars as pl
+
+from ml_orchestrator.datasets.kinds import is_id_like
+
+__all__ = ["id_like_columns", "not_compared"]
+
+
+def id_like_columns(frame: pl.DataFrame) -> frozenset[str]:
+    """Return the columns of a normalised frame that are id-like, as `dataset_profile` lists."""
+    return frozenset(column.name for column in frame.get_columns() if is_id_like(column))
+
+
+def not_compared(names: Collection[str]) -> tuple[str, ...]:
+    """Return the sentence that such columns are left out of a comparison; none without any."""
+    if not names:
+        return ()
+    listed = ", ".join(map(repr, sorted(names)))
+    return (
+        f"Not compared: {listed}, which only numbers or names rows, so that other rows always "
+        "differ in it. Named in columns, it is compared.",
+    )
