@@ -19,6 +19,7 @@ __all__ = ["main"]
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 RUN_STATES = ("queued", "running", "succeeded", "failed", "cancelled")
+LOGGING = ("mcp", "serve", "step", "worker")  # their standard error is a log
 ENDED_BY_READER = 141  # as a shell says it: 128 and the number of SIGPIPE
 
 
@@ -55,7 +56,7 @@ def _done(arguments: argparse.Namespace) -> int:
     act: Act = getattr(command_acts, arguments.command)
     try:
         settings = Settings.read(home=arguments.home, mode=getattr(arguments, "mode", None))
-        log_to_stderr(settings.log_level)
+        log_to_stderr(settings.log_level, for_person=arguments.command not in LOGGING)
         return act(arguments, settings)
     except OrchestratorError as error:
         print(f"ml-orchestrator: {error}", file=sys.stderr)

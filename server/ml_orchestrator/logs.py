@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, on standard error only."""
+"""Logs on standard error only: one JSON object a line, or text for a person at a terminal."""
 
 import json
 import logging
@@ -28,10 +28,23 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def log_to_stderr(level: str) -> None:
-    """Send the log of this process to standard error; standard output is the protocol's."""
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        text = f"{record.levelname.lower()}: {super().format(record)}"
+        return "".join(sign if sign.isprintable() or sign in "\n\t" else "?" for sign in text)
+
+
+def log_to_stderr(level: str, *, for_person: bool = False) -> None:
+    """Send the log of this process to standard error; standard output is the protocol's.
+
+    Args:
+        level: The least that is logged.
+        for_person: As text, and of INFO, the usual level, only warnings and above.
+    """
+    if for_person and level == "INFO":
+        level = "WARNING"
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines())
+    handler.setFormatter(_Text() if for_person else _JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for talkative in ("mlflow", "alembic", "httpx", "httpx2", "uvicorn.access", "mcp"):
         logging.getLogger(talkative).setLevel(max(logging.WARNING, logging.getLevelName(level)))

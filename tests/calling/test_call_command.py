@@ -243,10 +243,31 @@ def test_a_training_is_followed_in_a_terminal(home: Path, tmp_path: Path) -> Non
     )
 
     assert ran.returncode == 0, ran.stderr
-    assert "state: succeeded" in ran.stdout.splitlines()
+    head, score, baseline, model, *rest = ran.stdout.splitlines()
+    run_id = re.search(r"run-[0-9a-f]+", ran.stderr)
+    assert run_id
+    assert head == f"{run_id[0]}  succeeded: species (classification)"
+    assert re.match(r"  held out  f1_macro 0\.\d+ \(.* to .*, 95%\) on 30 rows; higher", score)
+    assert re.match(r"  baseline  0\.1667 \(class shares\); gain \+0\.\d+ \(.*, 90%\)$", baseline)
+    assert model == "  model     iris version 1 @challenger, linear"
+    assert "  ml-orchestrator registry show iris" in rest
+    assert "  ml-orchestrator registry move iris champion 1 --reason '...'" in rest
+    assert len(rest) < 12
+    assert "Started worker" not in ran.stderr
     assert "; it goes on without this terminal." in ran.stderr
     assert re.search(r"^ *\d+ %  \w+: ", ran.stderr, re.MULTILINE)
     assert "Traceback" not in ran.stderr
+
+
+def test_a_mistyped_data_directory_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "mistyped"
+
+    for line in (["registry", "show", "iris"], ["serve", "--model", "iris"]):
+        assert run(home, *line) == 1
+        said = capsys.readouterr().err
+        assert f"No registered model named 'iris' in the data directory {home}; known: none" in said
 
 
 def test_an_answer_cannot_move_a_terminals_cursor() -> None:

@@ -305,7 +305,10 @@ def test_protected_aliases_refuse_a_version_that_another_client_registered(
 def test_unknown_versions_and_models_name_what_is_known(desk: RegistryDesk) -> None:
     with pytest.raises(NotFoundError, match="has no version 9; newest: 2, 1"):
         desk.mover.move(ask(9, None))
-    with pytest.raises(NotFoundError, match="No registered model named 'rose'; known: iris"):
+    with pytest.raises(
+        NotFoundError,
+        match=r"No registered model named 'rose' in the data directory .*; known: iris",
+    ):
         desk.mover.history("rose", "stable", limit=5)
 
 

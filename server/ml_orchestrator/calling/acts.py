@@ -17,6 +17,7 @@ import anyio
 
 from ml_orchestrator.app import build_server
 from ml_orchestrator.calling.showing import list_text, manual_text, outline
+from ml_orchestrator.calling.trained import training_text
 from ml_orchestrator.calling.values import AGENT, read_arguments
 from ml_orchestrator.deploying_text import plain
 from ml_orchestrator.errors import InvalidInputError, OrchestratorError, PermissionDeniedError
@@ -95,7 +96,11 @@ async def _train(caller: Caller, given: Given) -> int:
         return 0
     _say(f"The run is {answer.fields['run_id']}; it goes on without this terminal.")
     ended = await _end_of(caller, answer.fields["run_id"])
-    return _told(ended, given) or int((ended.fields or {}).get("state") != "succeeded")
+    fields = ended.fields or {}
+    if given.json_output or ended.is_error or not fields.get("result"):
+        return _told(ended, given) or int(fields.get("state") != "succeeded")
+    print(training_text(fields))
+    return 0
 
 
 async def _end_of(caller: Caller, run_id: str) -> Answer:

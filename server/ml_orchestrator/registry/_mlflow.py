@@ -49,6 +49,8 @@ class MlflowRegistry:
     def __init__(self, tracking_uri: str, registry_uri: str, home: Path) -> None:
         self._tracking_uri = tracking_uri
         self._root = home / "mlartifacts"
+        is_here = (sqlite_file(registry_uri) or Path()).is_relative_to(home)
+        self._place = f"the data directory {home}" if is_here else "the registry that is set"
         prepare_home(home)
         with translated():
             for uri in (tracking_uri, registry_uri):
@@ -101,7 +103,7 @@ class MlflowRegistry:
 
     def model(self, name: str) -> ModelSummary:
         """Return one model and its aliases."""
-        found = registered(self._client, name)
+        found = registered(self._client, name, self._place)
         with translated():
             return summary_of(found)
 
@@ -109,7 +111,7 @@ class MlflowRegistry:
         self, model: str, *, limit: int, cursor: str | None
     ) -> tuple[tuple[ModelVersion, ...], str | None]:
         """Return one page of versions, newest first, and the cursor of the next page."""
-        aliases = registered(self._client, model).aliases
+        aliases = registered(self._client, model, self._place).aliases
         with translated():
             page = self._client.search_model_versions(
                 f"name = '{model}'",
@@ -122,14 +124,14 @@ class MlflowRegistry:
 
     def version(self, model: str, version: int) -> ModelVersion:
         """Return one version."""
-        aliases = registered(self._client, model).aliases
-        found = found_version(self._client, model, version)
+        aliases = registered(self._client, model, self._place).aliases
+        found = found_version(self._client, model, version, self._place)
         with translated():
             return version_of(self._client, found, aliases)
 
     def manifest_digest(self, model: str, version: int) -> str | None:
         """Return the digest that one version is tagged with, in a single question."""
-        tag = found_version(self._client, model, version).tags.get(DIGEST_TAG)
+        tag = found_version(self._client, model, version, self._place).tags.get(DIGEST_TAG)
         return None if tag is None else str(tag)
 
     def alias_version(self, model: str, alias: str) -> int | None:
@@ -145,7 +147,7 @@ class MlflowRegistry:
                 # The SQL store calls an unset alias an invalid parameter (3.17).
                 if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                     raise
-        version = registered(self._client, model).aliases.get(alias)
+        version = registered(self._client, model, self._place).aliases.get(alias)
         with translated():
             return None if version is None else int(version)
 
@@ -160,7 +162,7 @@ class MlflowRegistry:
     def delete_alias(self, model: str, alias: str) -> None:
         """Remove ``alias``; it need not exist."""
         check_alias(alias)
-        registered(self._client, model)
+        registered(self._client, model, self._place)
         with translated():
             self._client.delete_registered_model_alias(model, alias)
 
@@ -173,7 +175,7 @@ class MlflowRegistry:
         with translated():
             state = self._table.state(model, alias, after=after)
         if state.version is None:
-            registered(self._client, model)
+            registered(self._client, model, self._place)
         return state
 
     def aliases_with_events(self) -> frozenset[tuple[str, str]]:

@@ -24,8 +24,8 @@ __all__ = ["found_version", "page_cursor", "registered", "summary_of", "version_
 MAX_NAMED = 20
 
 
-def registered(client: MlflowClient, name: str) -> RegisteredModel:
-    """Return a registered model.
+def registered(client: MlflowClient, name: str, place: str) -> RegisteredModel:
+    """Return a registered model; ``place`` is where ``client`` looks, in words.
 
     Raises:
         NotFoundError: there is none; the message lists some that there are.
@@ -42,10 +42,10 @@ def registered(client: MlflowClient, name: str) -> RegisteredModel:
                 raise
         page = client.search_registered_models(max_results=MAX_NAMED)
     known = ", ".join(found.name for found in page) or "none yet; train one first"
-    raise NotFoundError(f"No registered model named {name!r}; known: {known}.")
+    raise NotFoundError(f"No registered model named {name!r} in {place}; known: {known}.")
 
 
-def found_version(client: MlflowClient, model: str, version: int) -> MlflowVersion:
+def found_version(client: MlflowClient, model: str, version: int, place: str) -> MlflowVersion:
     """Return a version of a model.
 
     Raises:
@@ -62,7 +62,7 @@ def found_version(client: MlflowClient, model: str, version: int) -> MlflowVersi
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-    registered(client, model)
+    registered(client, model, place)
     with translated():
         page = client.search_model_versions(
             f"name = '{model}'", max_results=MAX_NAMED, order_by=["version_number DESC"]
