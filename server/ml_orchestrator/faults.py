@@ -1,5 +1,6 @@
 """What a validation found, in the words of our errors."""
 
+import difflib
 from collections.abc import Iterable
 
 from pydantic_core import ErrorDetails
@@ -7,12 +8,13 @@ from pydantic_core import ErrorDetails
 __all__ = ["faults_of"]
 
 
-def faults_of(faults: Iterable[ErrorDetails], *, whole: str = "") -> str:
+def faults_of(faults: Iterable[ErrorDetails], *, whole: str = "", known: Iterable[str] = ()) -> str:
     """Return faults in one line, as ``place: what is wrong; place: ...``, without a full stop.
 
     Args:
         faults: The ``errors()`` of pydantic's ``ValidationError``, or some of them.
         whole: What the place is called where a fault is of all that was given; empty: left out.
+        known: The fields of what was given: an unknown one is told the most similar of them.
 
     >>> from pydantic import TypeAdapter, ValidationError
     >>> try:
@@ -21,10 +23,18 @@ def faults_of(faults: Iterable[ErrorDetails], *, whole: str = "") -> str:
     ...     faults_of(error.errors())
     'b: Input should be a valid integer'
     """
-    return "; ".join(_fault(fault, whole) for fault in faults)
+    names = list(known)
+    return "; ".join(_fault(fault, whole) + _near(fault, names) for fault in faults)
 
 
 def _fault(fault: ErrorDetails, whole: str) -> str:
     place = ".".join(map(str, fault["loc"])) or whole
     said = fault["msg"].removeprefix("Value error, ").removesuffix(".")
     return f"{place}: {said}" if place else said
+
+
+def _near(fault: ErrorDetails, known: list[str]) -> str:
+    if fault["type"] != "extra_forbidden" or len(fault["loc"]) != 1:
+        return ""
+    found = difflib.get_close_matches(str(fault["loc"][0]), known, n=1)
+    return f" (did you mean {found[0]!r}?)" if found else ""

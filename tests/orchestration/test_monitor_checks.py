@@ -23,6 +23,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 @pytest.mark.parametrize(
     ("given", "error", "complaint"),
     [
+        ({"drft": {}}, InvalidInputError, r"drft: Extra .*\(did you mean 'drift'\?\)\. Fields"),
         ({"watch": "../other/*.csv"}, PathNotAllowedError, "without '..'"),
         ({"watch": "https://host/now.csv"}, InvalidInputError, "no address is fetched"),
         ({"watch": "builtin:nothing"}, NotFoundError, "nothing"),

@@ -189,7 +189,10 @@ LAUGHS = "a: &a [x, x]\n" + "".join(
         ("a: [" * 30 + "]" * 30, "nests more than 20 levels"),
         ("a: [" + "1," * 30_000 + "]", "more than 20,000 values"),
         ("a: 1\n---\nb: 2", "a second document"),
-        ("- 1\n- 2", "a mapping with name and steps; found list"),
+        ("- 1\n- 2", "The specification holds a list. A pipeline is a mapping with name and steps"),
+        ("some words", "The specification holds text only"),
+        ("# a remark", "The specification is empty"),
+        ("3", "The specification holds one value only"),
         ("a: b: c", "no YAML"),
         ("x" * (MAX_BYTES + 1), "more than 256,000 bytes"),
         ("a: \x00", "no YAML"),
@@ -199,6 +202,32 @@ def test_hostile_text_is_refused_with_its_reason(text: str, said: str, tmp_path:
     with pytest.raises(InvalidInputError) as refused:
         read_spec(text, here(tmp_path))
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("data", "'data' is not a regular file. A pipeline is"),
+        ("folder.yaml", "'folder.yaml' is not a regular file."),
+        ("nothing.yaml", "'nothing.yaml' is empty. A pipeline is"),
+        ("words.yaml", "'words.yaml' holds text only. A pipeline is"),
+        ("notes.txt", "'notes.txt' does not end in .yaml, .yml, .json. A pipeline is"),
+        ("..", "The specification holds text only."),
+    ],
+)
+def test_what_is_no_file_of_a_pipeline_is_told_by_its_name(
+    given: str, said: str, tmp_path: Path
+) -> None:
+    for folder in ("data", "folder.yaml"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "nothing.yaml").write_text("\n")
+    (tmp_path / "words.yaml").write_text("train a model")
+    (tmp_path / "notes.txt").write_text("name: x")
+
+    with pytest.raises(InvalidInputError) as refused:
+        read_spec(given, Settings.read({}, home=tmp_path / "home", project_dir=tmp_path))
+
+    assert str(refused.value).startswith(said)
 
 
 def test_dates_stay_text_and_a_file_must_lie_inside_the_roots(tmp_path: Path) -> None:

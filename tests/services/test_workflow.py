@@ -160,5 +160,7 @@ async def test_training_parameters_are_checked_before_anything_is_queued(
     orchestrator: WorkflowOrchestrator, changes: dict[str, object], fault: str
 ) -> None:
     params = {"source": "builtin:iris", "model": "ranker", **changes}
-    with pytest.raises(InvalidInputError, match=f"cannot start: {fault}"):
+    with pytest.raises(InvalidInputError, match=f"cannot start: {fault}") as caught:
         await orchestrator.start("train", params, actor="tester")
+
+    assert ("Its parameters are" in str(caught.value)) == (fault == "reference")

@@ -246,3 +246,4 @@ def test_an_unknown_place_or_method_is_answered_in_the_same_shape(address: Addre
     for reply in (send(address, "/nowhere"), send(address, "/invocations")):
         assert reply.status in (404, 405)
         assert set(json.loads(reply.body)) == {"error_code", "message"}
+    assert json.loads(reply.body)["message"] == "HTTP 405: /invocations takes POST; use that."

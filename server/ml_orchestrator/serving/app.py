@@ -186,7 +186,10 @@ class _Front:
         return Response(outcome.body, outcome.status, headers, media_type=JSON)
 
 
-async def _http_error(_: HttpRequest, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    content = {"error_code": "ENDPOINT_NOT_FOUND", "message": f"HTTP {status}."}
-    return Response(json.dumps(content), status, media_type=JSON)
+async def _http_error(request: HttpRequest, error: Exception) -> Response:
+    known = error if isinstance(error, HTTPException) else HTTPException(500)
+    status, allowed = known.status_code, (known.headers or {}).get("Allow")
+    use = f": {request.url.path} takes {allowed}; use that" if allowed else ""
+    content = {"error_code": "ENDPOINT_NOT_FOUND", "message": f"HTTP {status}{use}."}
+    headers = {"Allow": allowed} if allowed else None
+    return Response(json.dumps(content), status, headers, media_type=JSON)

@@ -265,6 +265,7 @@ def read_spec(given: dict[str, Any]) -> MonitorSpec:
     try:
         return MonitorSpec.model_validate(given)
     except ValidationError as error:
-        faults = faults_of(error.errors()[:8], whole="spec")
-        known = ", ".join(MonitorSpec.model_fields)
+        fields = MonitorSpec.model_fields
+        faults = faults_of(error.errors()[:8], whole="spec", known=fields)
+        known = ", ".join(fields)
         raise InvalidInputError(f"The monitor cannot be set: {faults}. Fields: {known}.") from error

@@ -27,6 +27,7 @@ __all__ = ["MAX_BYTES", "MAX_DEPTH", "read_spec"]
 MAX_BYTES = 256_000
 MAX_DEPTH = 20
 MAX_VALUES = 20_000
+MAX_NAME = 1_000
 SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -43,16 +44,46 @@ def read_spec(given: str | Mapping[str, Any], settings: Settings) -> dict[str, A
         NotFoundError: no such file.
         PathNotAllowedError: the file lies outside the roots.
     """
+    found: Any = given
     if isinstance(given, str):
         text = _file(given.strip(), settings) if _is_path(given) else given
-        given = _parsed(text)
-    if not isinstance(given, Mapping):
-        raise InvalidInputError(
-            f"A pipeline is a mapping with name and steps; found {type(given).__name__}."
-        )
-    _check_values(given)
-    plain: dict[str, Any] = json.loads(json.dumps(given, allow_nan=False))
+        found = _parsed(text)
+    if not isinstance(found, Mapping):
+        raise _no_mapping(given, found, settings)
+    _check_values(found)
+    plain: dict[str, Any] = json.loads(json.dumps(found, allow_nan=False))
     return plain
+
+
+def _no_mapping(given: object, found: object, settings: Settings) -> InvalidInputError:
+    """Say what was given in place of a pipeline."""
+    about = "A pipeline is a mapping with name and steps."
+    name = given.strip() if isinstance(given, str) else ""
+    if isinstance(found, str) and (fault := _misnamed(name, settings.roots)):
+        return InvalidInputError(f"{name[:80]!r} {fault}. {about}")
+    said = "holds one value only"
+    if found is None:
+        said = "is empty"
+    elif isinstance(found, str):
+        said = "holds text only"
+    elif isinstance(found, Sequence):
+        said = "holds a list"
+    which = repr(name[:80]) if _is_path(name) else "The specification"
+    return InvalidInputError(f"{which} {said}. {about}")
+
+
+def _misnamed(name: str, roots: Sequence[Path]) -> str:
+    """Return why a name, in one line, is not read as that of a file; empty if it names nothing."""
+    if "\n" in name or len(name) > MAX_NAME or _is_path(name):
+        return ""
+    try:
+        path = (roots[0] / name).resolve()
+        if not any(path.is_relative_to(root) for root in roots) or not path.exists():
+            return ""
+        is_file = path.is_file()
+    except (OSError, RuntimeError, ValueError):  # no name of a file
+        return ""
+    return f"does not end in {', '.join(SUFFIXES)}" if is_file else "is not a regular file"
 
 
 def _is_path(text: str) -> bool:
@@ -76,6 +107,8 @@ def _text_of(name: str, roots: Sequence[Path]) -> str:
     if not any(path.is_relative_to(root) for root in roots):
         listed = ", ".join(map(str, roots))
         raise PathNotAllowedError(f"{name!r} is outside the allowed roots: {listed}.")
+    if path.exists() and not path.is_file():
+        raise InvalidInputError(f"{name!r} is not a regular file.")
     if not path.is_file():
         raise NotFoundError(f"No file {name!r}; looked at {path}.{_neighbours(path)}")
     if path.stat().st_size > MAX_BYTES:

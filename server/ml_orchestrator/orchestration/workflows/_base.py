@@ -76,14 +76,17 @@ def validated(workflow: Workflow, params: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``params`` checked and completed with defaults, as JSON values.
 
     Raises:
-        InvalidInputError: the message lists every fault, and the fields that exist.
+        InvalidInputError: the message lists every fault, and the fields that exist where one
+            is unknown or missing.
     """
     try:
         model = workflow.params.model_validate(dict(params))
     except ValidationError as error:
-        faults = faults_of(error.errors(), whole="parameters")
-        known = ", ".join(workflow.params.model_fields)
+        fields = workflow.params.model_fields
+        faults = faults_of(error.errors(), whole="parameters", known=fields)
+        is_about_names = any(f["type"] in ("extra_forbidden", "missing") for f in error.errors())
+        known = f" Its parameters are: {', '.join(fields)}." if is_about_names else ""
         raise InvalidInputError(
-            f"Workflow {workflow.name!r} cannot start: {faults}. Its parameters are: {known}."
+            f"Workflow {workflow.name!r} cannot start: {faults}.{known}"
         ) from error
     return model.model_dump(mode="json")
