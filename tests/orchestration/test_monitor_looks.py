@@ -518,3 +518,35 @@ def test_drift_check_leaves_out_what_numbers_the_rows_and_says_so(bench: Bench) 
     named = DriftOptions(columns=["visit_id", "age"])
     report, _ = checker.check("before.csv", "now.csv", named)
     assert (report.drifted_columns, report.notices) == (("visit_id",), ())
+
+
+def test_what_drifts_while_an_alert_is_open_joins_it_and_is_told_once(bench: Bench) -> None:
+    one, other = "'age' drifted", "'plan' drifted"
+    bench.put(tell=[AGENT])
+    bench.write("now.csv", bench.rows(shift=1.0))
+    bench.look()
+    bench.act()
+    (alert,) = bench.store.open_alerts()
+    assert one in alert.summary
+    assert other not in alert.summary
+
+    for _ in range(3):
+        bench.write("now.csv", bench.rows(shift=1.0).with_columns(plan=pl.lit("plus")))
+        assert bench.look().verdict == "bad"
+        bench.act()
+    (joined,) = bench.store.open_alerts()
+    assert joined.alert_id == alert.alert_id
+    assert joined.summary.count(other) == 1
+    assert [other in event for event in joined.events].count(True) == 1
+    told = [message.content for message in bench.mailbox.inbox(AGENT).messages]
+    assert len([text for text in told if other in text]) == 1
+    assert len([text for text in told if one in text]) == 1
+
+    bench.write("now.csv", bench.rows())
+    bench.look()
+    assert bench.store.open_alerts() == []
+    bench.write("now.csv", bench.rows(shift=1.0))
+    bench.look()
+    (again,) = bench.store.open_alerts()
+    assert again.alert_id != alert.alert_id
+    assert other not in again.summary

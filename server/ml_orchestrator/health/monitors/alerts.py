@@ -13,6 +13,7 @@ from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.schema import alerts
 
 __all__ = [
+    "JOINED",
     "AlertBook",
     "Owed",
     "alert_of",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 MOST_EVENTS = 50
+JOINED = "Joined: "  # begins the event about what was found besides
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,19 @@ class AlertBook:
             )
         )
         self._tell(connection, alert_id)
+
+    def join(self, connection: Connection, monitor: str, said: str) -> None:
+        """Add to the open alert what was found besides; it is told, unless the alert itself is."""
+        row = connection.execute(select(alerts).where(_is_open(monitor))).one()
+        owed: list[str] = json.loads(row.owed)
+        if not {"tell", "tell_joined"} & set(owed):
+            owed = ["tell_joined", *owed]
+        values = {
+            "summary": f"{row.summary} Also, later: {said}"[:MAX_TEXT],
+            "owed": json.dumps(owed),
+            "events": self._with_event(row, f"{JOINED}{said}"),
+        }
+        connection.execute(update(alerts).where(alerts.c.id == row.id).values(values))
 
     def resolve(self, connection: Connection, monitor: str, said: str, *, is_told: bool) -> None:
         """Resolve the open alert, if there is one.

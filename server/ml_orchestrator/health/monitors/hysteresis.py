@@ -1,5 +1,6 @@
 """When looks become an alert and when it is over: pure decisions, without a clock or a store."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from ml_orchestrator.health.monitors.models import (
     Verdict,
 )
 
-__all__ = ["Effect", "step"]
+__all__ = ["Effect", "join", "step"]
 
 Effect = Literal["none", "open_finding", "open_no_data", "resolve", "resolve_and_open_finding"]
 
@@ -87,3 +88,22 @@ def _without_data(
         changes["state"] = "no_data"
     opens = is_late and is_open is None
     return before.model_copy(update=changes), "open_no_data" if opens else "none"
+
+
+def join(
+    before: Condition, subjects: Mapping[str, str], effect: Effect, *, is_open: AlertKind | None
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return what the open alert is about after a look, and the sentences that join it.
+
+    Args:
+        before: the condition before the look.
+        subjects: what the look found to be bad, each with its sentence.
+        effect: what happens to the alert.
+        is_open: the kind of the alert that was open.
+    """
+    if effect.endswith("open_finding"):
+        return tuple(subjects), []
+    if is_open != "finding" or effect == "resolve":
+        return (), []
+    new = {subject: said for subject, said in subjects.items() if subject not in before.reported}
+    return (*before.reported, *new), list(new.values())

@@ -206,6 +206,7 @@ class Condition(Record):
         last_data_at: ISO 8601 UTC; when there were last new data, or the monitor began.
         seen: what the last look saw, so that the next one takes what is new.
         limits: what was calibrated on the reference.
+        reported: what the open alert is about, each named alike in every look.
     """
 
     state: MonitorState = "waiting"
@@ -214,6 +215,7 @@ class Condition(Record):
     last_data_at: str
     seen: dict[str, Any] = {}
     limits: dict[str, Any] = {}
+    reported: tuple[str, ...] = ()
 
 
 class MonitorStatus(Record):

@@ -1,8 +1,9 @@
 """Monitors in the state database, with their looks and their alerts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -18,7 +19,7 @@ from ml_orchestrator.health.monitors.alerts import (
     kind_open,
     owed_of,
 )
-from ml_orchestrator.health.monitors.hysteresis import step
+from ml_orchestrator.health.monitors.hysteresis import join, step
 from ml_orchestrator.health.monitors.looks import (
     add_look,
     forget_looks,
@@ -170,6 +171,7 @@ class MonitorStore:
         limits: dict[str, Any] | None = None,
         version: int | None = None,
         seen_before: dict[str, Any] | None = None,
+        subjects: Mapping[str, str] = MappingProxyType({}),
     ) -> Monitor:
         """Record a look with what follows from it, whole; the same run records once.
 
@@ -185,6 +187,8 @@ class MonitorStore:
             version: where the alias that an alert takes back points; 0 for unset, None if that
                 is not known.
             seen_before: what was seen when this look began; None does not compare it.
+            subjects: what was found to be bad, named alike in every look, each with a sentence;
+                those that an open alert is not about yet join it.
 
         Raises:
             NotFoundError: the monitor was removed meanwhile.
@@ -196,9 +200,9 @@ class MonitorStore:
             if is_recorded(connection, run_id):
                 return _monitor(row)
             if look.verdict in ("good", "bad") and _was_overtaken(row, seen_before):
-                self._add(connection, row, _overtaken(look), run_id, {}, None)
+                self._add(connection, row, _overtaken(look), run_id, {}, None, subjects={})
             else:
-                self._add(connection, row, look, run_id, given, version)
+                self._add(connection, row, look, run_id, given, version, subjects=subjects)
             return _monitor(_get(connection, name))
 
         return self._database.write(work)
@@ -225,15 +229,20 @@ class MonitorStore:
         run_id: str,
         given: dict[str, Any],
         version: int | None,
+        *,
+        subjects: Mapping[str, str],
     ) -> None:
         spec, is_open = _spec(row), kind_open(connection, row.name)
         at = datetime.fromisoformat(look.at)
         after, effect = step(_condition(row), look.verdict, at=at, spec=spec, is_open=is_open)
-        after = after.model_copy(update=given)
+        reported, joined = join(_condition(row), subjects, effect, is_open=is_open)
+        after = after.model_copy(update={**given, "reported": reported})
         alerts, alert = self._alerts, {"owner": row.owner, "summary": look.summary}
         if effect.startswith("resolve"):
             said = "Data came again." if is_open == "no_data" else look.summary
             alerts.resolve(connection, row.name, said, is_told=True)
+        if joined:
+            alerts.join(connection, row.name, " ".join(joined))
         if effect.endswith("open_finding"):
             owed = [entry_of(action, version) for action in spec.actions]
             alerts.open(connection, row.name, kind="finding", owed=owed, **alert)

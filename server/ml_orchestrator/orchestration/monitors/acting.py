@@ -102,6 +102,8 @@ class AlertActions:
         match action:
             case "tell":
                 return f"Told {teller.opened(spec.watch, owed.actions)}."
+            case "tell_joined":
+                return f"Told {teller.joined()} what joined."
             case "tell_resolved":
                 return f"Told {teller.resolved()} that it is over."
             case "retrain":

@@ -54,8 +54,10 @@ def judge_drift(
     names = compared_columns(spec, watch, before, current)
     gone = [name for name in names if name not in current]
     empty = [name for name in names if name in current and is_empty(current[name])]
-    found.findings += [f"Column {name!r} is gone." for name in gone]
-    found.findings += [f"Column {name!r} has no value any more." for name in empty]
+    for name in gone:
+        found.find(f"gone {name}", f"Column {name!r} is gone.")
+    for name in empty:
+        found.find(f"empty {name}", f"Column {name!r} has no value any more.")
     found.n_checks += 1
     left = [name for name in names if name not in {*gone, *empty}]
     if not left:
@@ -70,9 +72,10 @@ def judge_drift(
             share_threshold=watch.share_threshold,
             columns=left,
         )
-        drifted = [column.summary for column in report.columns if column.is_drifted]
+        drifted = {f"drift {c.column}": c.summary for c in report.columns if c.is_drifted}
         if report.is_drifted:
-            found.findings += [report.summary, *drifted[:MOST_NAMED]]
+            found.findings += [report.summary, *list(drifted.values())[:MOST_NAMED]]
+            found.subjects |= drifted
         else:
             found.remarks += [report.summary, *not_compared(ids_left_out(watch, before, names))]
         return
@@ -85,7 +88,8 @@ def judge_drift(
     found.remarks += _of_cycles(calibrated, when)
     shares = excess(before.columns, current, calibrated)
     beyond = {name: share for name, share in shares.items() if share > 1}
-    found.findings += [_beyond(name, beyond[name]) for name in sorted(beyond, key=beyond.get)[::-1]]  # type: ignore[arg-type]
+    for name in sorted(beyond, key=beyond.__getitem__, reverse=True):
+        found.find(f"drift {name}", _beyond(name, beyond[name]))
     if not beyond:
         worst = max(shares, key=shares.__getitem__)
         found.remarks.append(

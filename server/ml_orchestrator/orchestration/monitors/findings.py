@@ -8,12 +8,26 @@ __all__ = ["Judgement"]
 
 @dataclass(slots=True)
 class Judgement:
-    """What the checks found; ``limits`` is what was calibrated, to be kept for the next look."""
+    """What the checks found.
+
+    Attributes:
+        n_checks: checks that could judge.
+        findings: what is bad, one sentence each.
+        remarks: what else to know, one sentence each.
+        limits: what was calibrated, to be kept for the next look.
+        subjects: what is bad, named alike in every look, each with its sentence.
+    """
 
     n_checks: int = 0
     findings: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     limits: dict[str, Any] | None = None
+    subjects: dict[str, str] = field(default_factory=dict)
+
+    def find(self, subject: str, said: str) -> None:
+        """Keep a finding under what it is about."""
+        self.findings.append(said)
+        self.subjects[subject] = said
 
     @property
     def is_bad(self) -> bool:

@@ -113,7 +113,10 @@ def _judge_predictions(
         return
     report = check_performance(known, given, chunk=f"{len(given.predicted)}rows", alpha=alpha)
     found.n_checks += 1
-    (found.findings if report.is_worse else found.remarks).append(f"{said}{report.summary}")
+    if report.is_worse:
+        found.find(f"performance {said}", f"{said}{report.summary}")
+    else:
+        found.remarks.append(f"{said}{report.summary}")
 
 
 # Quality -------------------------------------------------------------------------------
@@ -146,7 +149,10 @@ def _judge_quality(
         where = f" of {finding.column!r}" if finding.column else ""
         said = f"{finding.check}{where}: {finding.summary}"
         is_bad = finding.severity == "error" or watch.counts == "warning"
-        (found.findings if is_bad else found.remarks).append(said)
+        if is_bad:
+            found.find(f"{finding.check}{where}", said)
+        else:
+            found.remarks.append(said)
 
 
 def expectations(references: References, reference: str) -> Expectations:

@@ -37,44 +37,43 @@ def look_once(
     monitor = store.get(name)
     if store.has_recorded(run_id):
         return monitor
-    look, seen, limits = _looked(settings, monitor, now())
+    look, given = _looked(settings, monitor, now())
     version = _version_to_leave(settings, monitor) if look.verdict == "bad" else None
     return store.record(
         name,
         look,
         run_id=run_id,
-        seen=seen,
-        limits=limits,
         version=version,
         seen_before=monitor.condition.seen,
+        **given,
     )
 
 
-def _looked(
-    settings: Settings, monitor: Monitor, now: datetime
-) -> tuple[Look, dict[str, Any] | None, dict[str, Any] | None]:
+def _looked(settings: Settings, monitor: Monitor, now: datetime) -> tuple[Look, dict[str, Any]]:
+    """Return the look, and what else is recorded with it."""
     at = now.astimezone(UTC).isoformat(timespec="microseconds")
     try:
         data = read_new(settings, monitor.spec, monitor.condition.seen)
         if isinstance(data, Nothing):
-            return Look(at=at, verdict=data.verdict, summary=data.reason), None, None
+            return Look(at=at, verdict=data.verdict, summary=data.reason), {}
         found = judge(settings, monitor.spec, data, known_limits=monitor.condition.limits, now=now)
     except OrchestratorError as error:
-        return Look(at=at, verdict="no_data", summary=f"It cannot be judged: {error}"), None, None
+        return Look(at=at, verdict="no_data", summary=f"It cannot be judged: {error}"), {}
     except Exception:  # noqa: BLE001 nobody else would say that nothing is watched
         _log.exception("Monitor %s failed to look", monitor.name)
         said = "The look failed unexpectedly; the traceback is in logs/worker.log."
-        return Look(at=at, verdict="no_data", summary=said), None, None
+        return Look(at=at, verdict="no_data", summary=said), {}
     if not found.n_checks:
         reason = " ".join(found.remarks)
-        return Look(at=at, verdict="no_data", summary=reason), None, found.limits
+        return Look(at=at, verdict="no_data", summary=reason), {"limits": found.limits}
     look = Look(
         at=at,
         verdict="bad" if found.is_bad else "good",
         summary=_summary(found.findings, found.remarks, data.frame.height),
         findings=(*found.findings, *data.notices)[:50],
     )
-    return look, dict(data.seen), found.limits
+    given = {"seen": dict(data.seen), "limits": found.limits, "subjects": found.subjects}
+    return look, given
 
 
 def _version_to_leave(settings: Settings, monitor: Monitor) -> int | None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
+from ml_orchestrator.health.monitors.alerts import JOINED
 from ml_orchestrator.health.monitors.models import Alert
 from ml_orchestrator.messaging.models import Priority
 from ml_orchestrator.orchestration.monitors.opening import open_mailbox
@@ -36,8 +37,14 @@ class AlertTeller:
             priority="high",
         )
 
+    def joined(self) -> str:
+        """Tell what was found besides while the alert was open; return who was told."""
+        events = (event.partition(" ")[2] for event in self._alert.events[::-1])
+        said = next((e for e in events if e.startswith(JOINED)), self._alert.summary)
+        return self.event("joined", f"found more while it is open: {said.removeprefix(JOINED)}")
+
     def event(self, action: str, said: str, *, priority: Priority = "high") -> str:
-        """Tell what came of an action."""
+        """Tell what came of an action; return who was told."""
         text = f"Monitor {self._alert.monitor!r}, alert {self._alert.alert_id}: {said}"
         return self._send(action, text, priority=priority)
 
