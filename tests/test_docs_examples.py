@@ -18,7 +18,7 @@ from tests.plugin.lint_agents import PREFIX
 
 from ml_orchestrator.cli import main
 from ml_orchestrator.health.drift import DRIFT_TESTS
-from ml_orchestrator.orchestration.workflows import WORKFLOWS
+from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.tools import TOOLS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -104,6 +104,23 @@ def test_the_commands_shown_exist(words: list[str], capsys: pytest.CaptureFixtur
     else:
         assert program == "claude", f"nothing checks {words}; add it here"
         assert {word for word in words if word.startswith("mcp__")} <= {f"{PREFIX}*"}
+
+
+@pytest.mark.parametrize(
+    "words", [each for each in commands() if each.values[0][1:3] == ["call", "workflow_run"]]
+)
+def test_the_workflows_shown_take_these_parameters(words: list[str]) -> None:
+    given = dict(word.split("=", maxsplit=1) for word in words[3:])
+    assert validated(WORKFLOWS[given["name"]], json.loads(given["params"]))
+
+
+def test_the_data_shown_in_a_terminal_are_written_by_the_demo() -> None:
+    page = (DOCS / "first-five-minutes.md").read_text(encoding="utf-8")
+    shown = {*re.findall(r"demo-output/(\w+)\.csv", page)}
+    demo = (ROOT / "examples/demo.py").read_text(encoding="utf-8")
+    assert "whole_survey" in shown
+    assert [name for name in shown if f'"{name}": survey' not in demo] == []
+    assert "data/visits.csv" not in page
 
 
 def installed_as() -> str:

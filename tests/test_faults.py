@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from ml_orchestrator import faults
-from ml_orchestrator.calling import schemas, showing, values
+from ml_orchestrator.calling import schemas, showing, trained, values
 from ml_orchestrator.faults import faults_of
 
 
@@ -57,7 +57,9 @@ def test_each_fault_is_told_with_its_place_and_without_pydantics_words(
     )
 
 
-@pytest.mark.parametrize("module", [faults, schemas, showing, values], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [faults, schemas, showing, trained, values], ids=lambda m: m.__name__
+)
 def test_the_examples_of_a_module_hold(module: ModuleType) -> None:
     ran = doctest.testmod(module)
     assert (ran.failed, ran.attempted > 0) == (0, True)

@@ -225,7 +225,10 @@ class Settings(BaseModel):
     ] = ()
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
-        Field(description="Level of the log on standard error."),
+        Field(
+            description="Level of the log on standard error; commands that a person types show "
+            "warnings and above where it is INFO."
+        ),
     ] = "INFO"
 
     @field_validator("home", "project_dir")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from tests.registry.flowers import make_desk, register_flowers
 from ml_orchestrator.calling import acts
 from ml_orchestrator.calling.showing import outline
 from ml_orchestrator.cli import main
+from ml_orchestrator.logs import log_to_stderr
 from ml_orchestrator.tools import TOOLS
 from ml_orchestrator.tools.in_process import Answer, Caller
 
@@ -235,7 +237,11 @@ def test_a_training_is_followed_in_a_terminal(home: Path, tmp_path: Path) -> Non
     ran = subprocess.run(
         [sys.executable, "-m", "ml_orchestrator", "--home", str(home), *line],
         cwd=tmp_path,
-        env={**os.environ, "ML_ORCHESTRATOR_WORKER_IDLE_S": "1"},
+        env={
+            **os.environ,
+            "ML_ORCHESTRATOR_WORKER_IDLE_S": "1",
+            "ML_ORCHESTRATOR_LOG_LEVEL": "INFO",
+        },
         capture_output=True,
         text=True,
         timeout=120,
@@ -250,13 +256,27 @@ def test_a_training_is_followed_in_a_terminal(home: Path, tmp_path: Path) -> Non
     assert re.match(r"  held out  f1_macro 0\.\d+ \(.* to .*, 95%\) on 30 rows; higher", score)
     assert re.match(r"  baseline  0\.1667 \(class shares\); gain \+0\.\d+ \(.*, 90%\)$", baseline)
     assert model == "  model     iris version 1 @challenger, linear"
-    assert "  ml-orchestrator registry show iris" in rest
-    assert "  ml-orchestrator registry move iris champion 1 --reason '...'" in rest
+    assert f"  ml-orchestrator --home {home} registry show iris" in rest
+    assert f"  ml-orchestrator --home {home} registry move iris champion 1 --reason '...'" in rest
     assert len(rest) < 12
     assert "Started worker" not in ran.stderr
     assert "; it goes on without this terminal." in ran.stderr
     assert re.search(r"^ *\d+ %  \w+: ", ran.stderr, re.MULTILINE)
     assert "Traceback" not in ran.stderr
+
+
+def test_a_person_reads_warnings_as_text_and_a_log_is_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = logging.getLogger("ml_orchestrator.tests")
+    for for_person in (True, False):
+        log_to_stderr("INFO", for_person=for_person)
+        log.info("Started")
+        log.warning("%s is slow\x1b[2J", "disk")
+
+    text, *lines = capsys.readouterr().err.splitlines()
+    assert text == "warning: disk is slow?[2J"
+    assert [json.loads(line)["level"] for line in lines] == ["INFO", "WARNING"]
 
 
 def test_a_mistyped_data_directory_is_named(

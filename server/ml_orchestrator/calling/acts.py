@@ -17,7 +17,7 @@ import anyio
 
 from ml_orchestrator.app import build_server
 from ml_orchestrator.calling.showing import list_text, manual_text, outline
-from ml_orchestrator.calling.trained import training_text
+from ml_orchestrator.calling.trained import command_of, training_text
 from ml_orchestrator.calling.values import AGENT, read_arguments
 from ml_orchestrator.deploying_text import plain
 from ml_orchestrator.errors import InvalidInputError, OrchestratorError, PermissionDeniedError
@@ -92,14 +92,15 @@ async def _train(caller: Caller, given: Given) -> int:
         return _told(answer, given)
     if not given.watch:
         _told(answer, given)
-        _say(f"Follow it: ml-orchestrator runs show {answer.fields['run_id']} --watch")
+        command = command_of(given.home)
+        _say(f"Follow it: {command} runs show {answer.fields['run_id']} --watch")
         return 0
     _say(f"The run is {answer.fields['run_id']}; it goes on without this terminal.")
     ended = await _end_of(caller, answer.fields["run_id"])
     fields = ended.fields or {}
     if given.json_output or ended.is_error or not fields.get("result"):
         return _told(ended, given) or int(fields.get("state") != "succeeded")
-    print(training_text(fields))
+    print(training_text(fields, given.home))
     return 0
 
 

@@ -2,20 +2,22 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ml_orchestrator.deploying_text import plain
 
-__all__ = ["training_text"]
+__all__ = ["command_of", "training_text"]
 
 Fields = Mapping[str, Any]
 
 
-def training_text(status: Fields) -> str:
+def training_text(status: Fields, home: Path | None) -> str:
     """Return the end of a training in a few lines.
 
     Args:
         status: What ``training_status`` answers of a run that succeeded, with its ``result``.
+        home: The data directory that was named by ``--home``, for the commands to type next.
     """
     result = status["result"]
     summary = result["summary"]
@@ -25,9 +27,18 @@ def training_text(status: Fields) -> str:
         f"  model     {_registered(result)}, {summary['trainer']}",
         *(f"  warning   {text}" for text in summary["warnings"]),
         "Next:",
-        *_next(status["run_id"], result),
+        *_next(status["run_id"], result, home),
     ]
     return plain(lines)
+
+
+def command_of(home: Path | None) -> str:
+    """Return how a command begins that is to look in the same data directory.
+
+    >>> command_of(Path("my data"))
+    "ml-orchestrator --home 'my data'"
+    """
+    return "ml-orchestrator" + ("" if home is None else f" --home {shlex.quote(str(home))}")
 
 
 def _score(summary: Fields) -> Iterator[str]:
@@ -54,10 +65,11 @@ def _registered(result: Fields) -> str:
     return f"{result['model']} version {result['version']}{alias}"
 
 
-def _next(run_id: str, result: Fields) -> list[str]:
+def _next(run_id: str, result: Fields, home: Path | None) -> list[str]:
+    command = command_of(home)
     model, version = shlex.quote(result["model"]), result["version"]
     return [
-        f"  ml-orchestrator registry show {model}",
-        f"  ml-orchestrator registry move {model} champion {version} --reason '...'",
-        f"  ml-orchestrator runs show {run_id}   # all of it; --json-output prints it as JSON",
+        f"  {command} registry show {model}",
+        f"  {command} registry move {model} champion {version} --reason '...'",
+        f"  {command} runs show {run_id}   # all of it; --json-output prints it as JSON",
     ]
