@@ -11,6 +11,7 @@ from ml_orchestrator.deploying_text import plain
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.monitors.models import Alert, Look, MonitorStatus
 from ml_orchestrator.identity import person
+from ml_orchestrator.no_worker import say_if_no_worker
 from ml_orchestrator.services import Services
 from ml_orchestrator.settings import Settings
 
@@ -40,6 +41,7 @@ async def _list(services: Services, settings: Settings, given: argparse.Namespac
         lines = [_line(monitor) for monitor in found.monitors]
         lines += [_alert_line(alert) for alert in found.open_alerts]
         print(plain(lines) if lines else f"No monitors yet in {settings.home}.")
+    await say_if_no_worker(services, settings)
     is_unwell = any(m.state in ("alerting", "no_data") for m in found.monitors)
     return UNWELL if is_unwell or found.open_alerts else 0
 

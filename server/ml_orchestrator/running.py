@@ -16,6 +16,7 @@ from ml_orchestrator.app import build_services
 from ml_orchestrator.deploying_text import bar, plain
 from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
 from ml_orchestrator.identity import person
+from ml_orchestrator.no_worker import say_if_no_worker
 from ml_orchestrator.orchestration.attempts import first_of
 from ml_orchestrator.orchestration.models import (
     MARKS,
@@ -51,6 +52,7 @@ async def _list(services: Services, settings: Settings, given: argparse.Namespac
     wanted = RunFilter(given.workflow, given.state, everything=given.all)
     page = await services.workflow.runs(limit=given.limit, cursor=given.cursor, wanted=wanted)
     print(page.model_dump_json() if given.json else _page(page, wanted, settings))
+    await say_if_no_worker(services, settings)
     return 0
 
 

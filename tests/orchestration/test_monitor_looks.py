@@ -10,16 +10,21 @@ import polars as pl
 import pytest
 from tests.orchestration.monitor_bench import AGENT, DRIFT, Bench, open_bench
 
+from ml_orchestrator.cli import main
 from ml_orchestrator.datasets.sources import load_dataset
 from ml_orchestrator.errors import PathNotAllowedError
 from ml_orchestrator.health.monitors.calibration import chunk_size, limits_of
 from ml_orchestrator.health.monitors.models import read_spec
 from ml_orchestrator.health.options import DriftOptions
+from ml_orchestrator.no_worker import NO_WORKER
 from ml_orchestrator.orchestration.baselines import BaselineKeeper
 from ml_orchestrator.orchestration.drift_checks import DriftChecker
+from ml_orchestrator.orchestration.launch import worker_leases
 from ml_orchestrator.orchestration.monitors import drift, judging, looking
 from ml_orchestrator.orchestration.monitors.looking import look_once
+from ml_orchestrator.orchestration.monitors.opening import KIND
 from ml_orchestrator.orchestration.monitors.reading import check_watch
+from ml_orchestrator.orchestration.schedules import Cadence, Schedules
 from ml_orchestrator.serving.log_files import log_folder, write_file
 
 
@@ -550,3 +555,22 @@ def test_what_drifts_while_an_alert_is_open_joins_it_and_is_told_once(bench: Ben
     (again,) = bench.store.open_alerts()
     assert again.alert_id != alert.alert_id
     assert other not in again.summary
+
+
+def test_a_terminal_says_that_a_look_is_overdue_and_no_worker_lives(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.put()
+    schedules = Schedules(bench.database)
+    schedules.put(KIND, "m", Cadence(every_s=3_600), owner=AGENT)
+
+    def said() -> str:
+        with pytest.raises(SystemExit):
+            main(["--home", str(bench.settings.home), "monitors", "list"])
+        return capsys.readouterr().err
+
+    assert NO_WORKER not in said()
+    schedules.trigger(KIND, "m")
+    assert NO_WORKER in said()
+    worker_leases(bench.settings).take("worker-1")
+    assert NO_WORKER not in said()

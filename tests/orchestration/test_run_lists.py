@@ -14,9 +14,11 @@ from tests.conftest import new_postgres_url
 from tests.orchestration.past_runs import PastWorld
 
 from ml_orchestrator.cli import main
+from ml_orchestrator.no_worker import NO_WORKER
 from ml_orchestrator.orchestration._dbos import listing
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration._dbos.database import schema_of
+from ml_orchestrator.orchestration.launch import worker_leases
 from ml_orchestrator.orchestration.pipelines.planning import Planned, plan_pipeline
 from ml_orchestrator.orchestration.result_text import result_lines
 from ml_orchestrator.orchestration.run_filter import ASKED_FOR, EVERY_RUN, RunFilter
@@ -173,6 +175,26 @@ def test_a_failed_run_and_the_one_that_goes_on_name_each_other(world: PastWorld)
         "run-a": (None, "run-a.2"),
         "run-a.2": ("run-a", None),
     }
+
+
+def test_a_terminal_says_that_work_waits_and_no_worker_lives(
+    world: PastWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*words: str) -> str:
+        with pytest.raises(SystemExit):
+            main(["--home", str(world.settings.home), *words])
+        return capsys.readouterr().err
+
+    assert NO_WORKER not in said("runs", "list")
+    world.queue("run-waits")
+    assert NO_WORKER in said("runs", "list")
+    assert NO_WORKER in said("monitors", "list")
+    leases = worker_leases(world.settings)
+    leases.take("worker-1")
+    assert NO_WORKER not in said("runs", "list")
+    leases.resign("worker-1")
+    world.client.cancel("run-waits")
+    assert NO_WORKER not in said("runs", "list")
 
 
 def test_a_terminal_says_what_it_leaves_out_and_how_to_go_on(
