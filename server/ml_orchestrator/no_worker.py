@@ -1,0 +1,48 @@
+"""The word in a terminal that work waits and no worker is there to do it."""
+
+import sys
+from datetime import UTC, datetime
+
+from anyio.to_thread import run_sync
+
+from ml_orchestrator.health.monitors.models import MonitorStatus
+from ml_orchestrator.orchestration.launch import book_of_leases
+from ml_orchestrator.orchestration.models import RunState
+from ml_orchestrator.orchestration.run_filter import RunFilter
+from ml_orchestrator.services import Services
+from ml_orchestrator.settings import Settings
+
+__all__ = ["NO_WORKER", "say_if_no_worker"]
+
+NO_WORKER = (
+    "No worker is at work; it starts with the next call of a server, or: ml-orchestrator worker"
+)
+_UNFINISHED: tuple[RunState, ...] = ("queued", "running")
+
+
+async def say_if_no_worker(services: Services, settings: Settings) -> None:
+    """Print to the error stream that no worker lives, if a monitor is overdue or a run not over.
+
+    Raises:
+        UnavailableError: the database that says so cannot be asked.
+    """
+    if await run_sync(_has_worker, settings):
+        return
+    now = datetime.now(UTC)
+    monitors = (await services.monitoring.monitors()).monitors
+    is_wanted = any(_is_overdue(monitor, now) for monitor in monitors)
+    for state in _UNFINISHED:
+        wanted = RunFilter(None, state, everything=True)
+        is_wanted = is_wanted or bool((await services.workflow.runs(limit=1, wanted=wanted)).runs)
+    if is_wanted:
+        print(NO_WORKER, file=sys.stderr, flush=True)
+
+
+def _has_worker(settings: Settings) -> bool:
+    leases = book_of_leases(settings)
+    return leases.exists() and leases.has_worker()
+
+
+def _is_overdue(monitor: MonitorStatus, now: datetime) -> bool:
+    at = None if monitor.is_paused else monitor.next_look_at
+    return at is not None and datetime.fromisoformat(at) < now
