@@ -111,7 +111,11 @@ def forward(
 
 
 def n_blocks_of(arrays: Mapping[str, Any]) -> int:
-    """Return how many blocks a net has."""
+    """Return how many blocks a net has.
+
+    >>> n_blocks_of({"first_shift": 0, "up_shift_0": 0, "up_shift_1": 0})
+    2
+    """
     return sum(name.startswith("up_shift_") for name in arrays)
 
 
@@ -171,6 +175,9 @@ def held_back(strata: NDArray[np.int64], seed: int, *, is_ordered: bool) -> NDAr
     Else of each stratum the same share, rounded down, so that none is without rows to learn from.
     None at all where that would be no row. ``seed`` draws from a stream of its own, so that nets
     of every shape are told by the same rows and their losses compare.
+
+    >>> np.flatnonzero(held_back(np.zeros(20, dtype=np.int64), 0, is_ordered=True))
+    array([17, 18, 19])
     """
     n_rows = len(strata)
     rng = np.random.default_rng([seed, 1])
