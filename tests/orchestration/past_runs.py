@@ -1,5 +1,6 @@
 """A data directory with runs of the past: recorded by the real engine, then made old."""
 
+import json
 import os
 import sqlite3
 import time
@@ -8,6 +9,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import insert
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.orchestration._dbos import engine
@@ -22,6 +25,7 @@ from ml_orchestrator.orchestration.steps._base import run_folder
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database, timestamp
+from ml_orchestrator.storage.schema import monitors
 
 __all__ = ["RULES", "PastWorld"]
 
@@ -69,6 +73,13 @@ class PastWorld:
         report = RunProgress(step="search", fraction=1, message="done", updated_at=timestamp())
         ProgressStore(self.database).put(run_id, report)
         return folder
+
+    def watch(self, path: str) -> None:
+        """Have a monitor that watches a file."""
+        at = timestamp()
+        row = {"name": "m", "owner": "ann", "is_paused": 0, "condition": "{}", "n_looks": 0}
+        values = {**row, "spec": json.dumps({"watch": path}), "created_at": at, "updated_at": at}
+        self.database.write(lambda c: c.execute(insert(monitors).values(**values)))
 
     def make_old(self, run_id: str, *, days: float) -> None:
         """Let a run have ended so long ago, with its files."""

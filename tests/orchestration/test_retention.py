@@ -106,11 +106,7 @@ def test_a_run_that_registered_a_version_keeps_its_record_without_its_files(
 def test_what_something_unfinished_names_stays(world: PastWorld) -> None:
     failed(world, "run-sourced", "run-watched", "run-free", days=100)
     world.queue("run-reads", source=f"{world.settings.home}/runs/run-sourced/rows.parquet")
-    at = timestamp()
-    row = {"name": "m", "owner": "ann", "is_paused": 0, "condition": "{}", "n_looks": 0}
-    spec = '{"watch": ".ml-orchestrator/runs/run-watched/rows.parquet"}'
-    values = {**row, "spec": spec, "created_at": at, "updated_at": at}
-    world.database.write(lambda c: c.execute(insert(monitors).values(**values)))
+    world.watch(".ml-orchestrator/runs/run-watched/rows.parquet")
 
     found = world.pruned()
 

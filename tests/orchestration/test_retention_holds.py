@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
 from tests.orchestration.past_runs import RULES, PastWorld
 
 from ml_orchestrator.orchestration._dbos.history import History
@@ -19,8 +18,6 @@ from ml_orchestrator.orchestration.retention import folders
 from ml_orchestrator.orchestration.retention.evidence import may_have_registered
 from ml_orchestrator.orchestration.retention.pruner import Pruner
 from ml_orchestrator.orchestration.retention.walk import Pass
-from ml_orchestrator.storage.engine import timestamp
-from ml_orchestrator.storage.schema import monitors
 
 
 @pytest.fixture
@@ -59,11 +56,7 @@ def test_a_folder_without_a_run_on_record_stays_while_a_monitor_watches_it(
 ) -> None:
     orphan(world, "run-watched")
     orphan(world, "run-nobodys")
-    at = timestamp()
-    row = {"name": "m", "owner": "ann", "is_paused": 0, "condition": "{}", "n_looks": 0}
-    spec = '{"watch": "runs/run-watched/rows.parquet"}'
-    values = {**row, "spec": spec, "created_at": at, "updated_at": at}
-    world.database.write(lambda c: c.execute(insert(monitors).values(**values)))
+    world.watch("runs/run-watched/rows.parquet")
 
     found = world.pruned()
 

@@ -18,7 +18,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from tests.serving.models import INPUTS, Copy, Description
 
 from ml_orchestrator.serving import log as serving_log
-from ml_orchestrator.serving import slots as serving_slots
+from ml_orchestrator.serving import slot as serving_slot
 from ml_orchestrator.serving.chances import Chances, chances_outcome, read_chances
 from ml_orchestrator.serving.engine import Outcome, Request
 from ml_orchestrator.serving.isolated import in_own_process
@@ -27,7 +27,8 @@ from ml_orchestrator.serving.log import LogLimits, ServingLog
 from ml_orchestrator.serving.log_files import OwnColumns, log_files, log_folder
 from ml_orchestrator.serving.opening import in_process
 from ml_orchestrator.serving.signature import Column
-from ml_orchestrator.serving.slots import ModelSlots, Opened, Slot
+from ml_orchestrator.serving.slot import Opened, Slot
+from ml_orchestrator.serving.slots import ModelSlots
 from ml_orchestrator.serving.threaded import ThreadEngine
 from ml_orchestrator.settings import Settings
 
@@ -119,8 +120,8 @@ def test_a_version_without_probabilities_is_asked_once_and_logged_without() -> N
 def test_a_version_that_takes_too_long_for_them_is_asked_again_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(serving_slots, "CHANCES_S", 0.01)
-    monkeypatch.setattr(serving_slots, "ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr(serving_slot, "CHANCES_S", 0.01)
+    monkeypatch.setattr(serving_slot, "ASK_AGAIN_S", 0.0)
     may_go_on = Event()
 
     class Slow:
@@ -138,17 +139,17 @@ def test_a_version_that_takes_too_long_for_them_is_asked_again_after_a_while(
     assert slot.chances(question(1.0)) is None
     assert slot.chances(question(1.0)) is None  # it has not answered yet: it is not asked
     assert (slot.in_flight, slot.n_late) == (1, 1)
-    monkeypatch.setattr(serving_slots, "CHANCES_S", LIMIT_S)
-    monkeypatch.setattr(serving_slots, "ASK_AGAIN_S", LIMIT_S)
+    monkeypatch.setattr(serving_slot, "CHANCES_S", LIMIT_S)
+    monkeypatch.setattr(serving_slot, "ASK_AGAIN_S", LIMIT_S)
     may_go_on.set()
     until(lambda: slot.in_flight == 0)
     assert slot.chances(question(1.0)) is not None
-    monkeypatch.setattr(serving_slots, "CHANCES_S", 0.0)
+    monkeypatch.setattr(serving_slot, "CHANCES_S", 0.0)
     may_go_on.clear()
     assert slot.chances(question(1.0)) is None
     may_go_on.set()
     until(lambda: slot.in_flight == 0)
-    monkeypatch.setattr(serving_slots, "CHANCES_S", LIMIT_S)
+    monkeypatch.setattr(serving_slot, "CHANCES_S", LIMIT_S)
     assert slot.chances(question(1.0)) is None  # a minute has not passed
     assert slot.n_late == 2
     slot.close(wait_s=LIMIT_S)

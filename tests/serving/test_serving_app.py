@@ -16,7 +16,8 @@ from ml_orchestrator.serving.control import Traffic
 from ml_orchestrator.serving.engine import Done, Outcome, Request
 from ml_orchestrator.serving.metrics import Metrics
 from ml_orchestrator.serving.opening import in_process
-from ml_orchestrator.serving.slots import ModelSlots, Opened
+from ml_orchestrator.serving.slot import Opened
+from ml_orchestrator.serving.slots import ModelSlots
 
 LIMIT_S = 30.0
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}

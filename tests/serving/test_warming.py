@@ -17,7 +17,7 @@ from ml_orchestrator.serving.isolated import in_own_process
 from ml_orchestrator.serving.loader import LoadedModel
 from ml_orchestrator.serving.opening import in_process, warmed
 from ml_orchestrator.serving.signature import Column
-from ml_orchestrator.serving.slots import Opened
+from ml_orchestrator.serving.slot import Opened
 from ml_orchestrator.serving.threaded import ThreadEngine
 from ml_orchestrator.serving.warming import EXAMPLE, MAX_EXAMPLE_BYTES, warm_up_requests
 from ml_orchestrator.settings import Settings

@@ -29,7 +29,7 @@ from ml_orchestrator.serving.output import single_answers
 from ml_orchestrator.serving.pipes import read_message, write_message
 from ml_orchestrator.serving.refusals import refusal
 from ml_orchestrator.serving.signature import Column, parse_columns
-from ml_orchestrator.serving.slots import Opened
+from ml_orchestrator.serving.slot import Opened
 from ml_orchestrator.serving.warming import warm_up_requests
 from ml_orchestrator.settings import PREFIX, Settings, child_environment
 

@@ -25,7 +25,7 @@ from ml_orchestrator.serving.engine import Outcome, Request
 from ml_orchestrator.serving.log_files import log_folder, prune, write_file
 from ml_orchestrator.serving.log_rows import Answered, as_table
 from ml_orchestrator.serving.signature import Column
-from ml_orchestrator.serving.slots import AskChances
+from ml_orchestrator.serving.slot import AskChances
 
 __all__ = ["LogLimits", "ServingLog"]
 

@@ -13,7 +13,7 @@ from ml_orchestrator.serving.log_files import OwnColumns
 from ml_orchestrator.serving.models import Prediction
 from ml_orchestrator.serving.payload import read_table
 from ml_orchestrator.serving.signature import Column
-from ml_orchestrator.serving.slots import AskChances
+from ml_orchestrator.serving.slot import AskChances
 from ml_orchestrator.serving.table import Table
 
 __all__ = ["Answered", "as_table"]

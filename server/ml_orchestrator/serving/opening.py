@@ -10,7 +10,7 @@ from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.serving.engine import Engine, Request, ask
 from ml_orchestrator.serving.loader import Serialization, load_model
 from ml_orchestrator.serving.signature import Column
-from ml_orchestrator.serving.slots import Opened
+from ml_orchestrator.serving.slot import Opened
 from ml_orchestrator.serving.threaded import MAX_BATCH, ThreadEngine
 from ml_orchestrator.serving.warming import warm_up_requests
 
