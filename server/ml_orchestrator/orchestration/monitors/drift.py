@@ -63,30 +63,48 @@ def judge_drift(
     if not left:
         return
     if watch.limits == "fixed":
-        report = check_drift(
-            before.columns,
-            current,
-            tests=watch.test,
-            alpha=watch.alpha,
-            correction=watch.correction,
-            share_threshold=watch.share_threshold,
-            columns=left,
+        is_drifted = _by_fixed_limits(found, watch, before, current, left)
+    else:
+        when = _when(found, spec, before, frame, current)
+        found.limits = _limits(
+            references, spec, watch, left, n_rows=frame.height, when=when, known=known_limits
         )
-        drifted = {f"drift {c.column}": c.summary for c in report.columns if c.is_drifted}
-        if report.is_drifted:
-            found.findings += [report.summary, *list(drifted.values())[:MOST_NAMED]]
-            found.subjects |= drifted
-        else:
-            found.remarks += [report.summary, *not_compared(ids_left_out(watch, before, names))]
-        return
-    when = _when(found, spec, before, frame, current)
-    limits = _limits(
-        references, spec, watch, left, n_rows=frame.height, when=when, known=known_limits
+        calibrated = Limits.model_validate(found.limits["limits"])
+        found.remarks += _of_cycles(calibrated, when)
+        is_drifted = _by_calibrated_limits(found, calibrated, before, current)
+    if not is_drifted:
+        found.remarks += not_compared(ids_left_out(watch, before, names))
+
+
+def _by_fixed_limits(
+    found: Judgement,
+    watch: DriftWatch,
+    before: Side,
+    current: Mapping[str, NDArray[Any]],
+    names: Sequence[str],
+) -> bool:
+    report = check_drift(
+        before.columns,
+        current,
+        tests=watch.test,
+        alpha=watch.alpha,
+        correction=watch.correction,
+        share_threshold=watch.share_threshold,
+        columns=names,
     )
-    found.limits = limits
-    calibrated = Limits.model_validate(limits["limits"])
-    found.remarks += _of_cycles(calibrated, when)
-    shares = excess(before.columns, current, calibrated)
+    if not report.is_drifted:
+        found.remarks.append(report.summary)
+        return False
+    drifted = {f"drift {c.column}": c.summary for c in report.columns if c.is_drifted}
+    found.findings += [report.summary, *list(drifted.values())[:MOST_NAMED]]
+    found.subjects |= drifted
+    return True
+
+
+def _by_calibrated_limits(
+    found: Judgement, limits: Limits, before: Side, current: Mapping[str, NDArray[Any]]
+) -> bool:
+    shares = excess(before.columns, current, limits)
     beyond = {name: share for name, share in shares.items() if share > 1}
     for name in sorted(beyond, key=beyond.__getitem__, reverse=True):
         found.find(f"drift {name}", _beyond(name, beyond[name]))
@@ -96,7 +114,7 @@ def judge_drift(
             f"No column of {len(shares)} drifted; nearest to its limit is {worst!r}, at "
             f"{max(shares[worst], 0):.0%}."
         )
-        found.remarks += not_compared(ids_left_out(watch, before, names))
+    return bool(beyond)
 
 
 def compared_columns(
