@@ -55,7 +55,7 @@ soak: setup ## Run the fault and load programs for long (more than an hour)
 	$(BIN)/python -m tests.memory.soak
 	$(BIN)/python -m tests.messaging.soak
 	$(BIN)/python -m tests.serving.load
-	$(BIN)/python -m tests.health.soak_large_data
+	$(BIN)/python benchmarks/large_drift.py
 	$(BIN)/python -m tests.orchestration.rollouts.soak_rollouts --rounds 1000
 	$(BIN)/python -m tests.orchestration.soak_runs
 	$(BIN)/python benchmarks/alias_moves.py

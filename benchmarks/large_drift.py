@@ -34,9 +34,6 @@ from ml_orchestrator.health.options import DriftOptions
 from ml_orchestrator.orchestration.drift_checks import DriftChecker
 from ml_orchestrator.settings import Settings
 
-sys.path.append(str(Path(__file__).parents[1]))
-from tests.health.soak_large_data import data_bytes, is_refused
-
 ROWS = 100_000  # of a piece
 N_NUMBERS = 8
 KEPT_BYTES = 8_000_000  # of a file: ML_ORCHESTRATOR_MAX_DATA_BYTES
@@ -126,7 +123,24 @@ def check(folder: Path, suffix: str, limit_mb: int) -> dict[str, Any]:
         "drifted": sorted(report.drifted_columns),
         "distances": {column.column: column.statistic for column in report.columns},
         "n_compared": [report.columns[0].n_reference, report.columns[0].n_current],
+        "notices": list(report.notices),
     }
+
+
+def data_bytes() -> int:
+    """Return what RLIMIT_DATA counts of this process, in bytes."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmData:"))
+    return int(line.split()[1]) * 1024
+
+
+def is_refused(n_bytes: int) -> bool:
+    """Return whether the process cannot have so much more memory."""
+    try:
+        bytearray(n_bytes)
+    except MemoryError:
+        return True
+    return False
 
 
 def _peak_mb() -> float:
@@ -175,7 +189,7 @@ def main() -> None:
     if done.returncode:
         sys.exit(f"The comparison ended with {done.returncode} under {asked.limit_mb} MB.")
     found = json.loads(done.stdout.splitlines()[-1])
-    found |= {"gb": round(n_bytes / 1e9, 2), "rows": n_rows, "written_s": written_s}
+    found |= {"bytes": n_bytes, "rows": n_rows, "written_s": written_s}
     faults = faults_of(found)
     _show({**found, "truth": truth(), "faults": faults}, as_json=asked.json)
     sys.exit(bool(faults))
@@ -187,7 +201,7 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
         return
     n_compared, n_rows = sum(found["n_compared"]), sum(found["rows"])
     print(
-        f"{found['gb']} GB, {n_rows:,} rows, written in {found['written_s']} s\n"
+        f"{found['bytes'] / 1e9:.2f} GB, {n_rows:,} rows, written in {found['written_s']} s\n"
         f"compared in {found['seconds']} s by {n_compared:,} rows drawn of both files\n"
         f"peak memory {found['peak_mb']} MB, {found['start_mb']} MB of it before; "
         f"{found['limit_mb']} MB more were allowed"
