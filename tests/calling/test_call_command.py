@@ -262,6 +262,8 @@ def test_a_training_is_followed_in_a_terminal(home: Path, tmp_path: Path) -> Non
     assert model == "  model     iris version 1 @challenger, linear"
     assert f"  ml-orchestrator --home {home} registry show iris" in rest
     assert f"  ml-orchestrator --home {home} registry move iris champion 1 --reason '...'" in rest
+    show = f"  ml-orchestrator --home {home} runs show {run_id[0]}   # all of it; --json prints"
+    assert rest[-1].startswith(show)
     assert len(rest) < 12
     assert "Started worker" not in ran.stderr
     assert "; it goes on without this terminal." in ran.stderr

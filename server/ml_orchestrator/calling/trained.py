@@ -71,5 +71,5 @@ def _next(run_id: str, result: Fields, home: Path | None) -> list[str]:
     return [
         f"  {command} registry show {model}",
         f"  {command} registry move {model} champion {version} --reason '...'",
-        f"  {command} runs show {run_id}   # all of it; --json-output prints it as JSON",
+        f"  {command} runs show {run_id}   # all of it; --json prints it as JSON",
     ]
