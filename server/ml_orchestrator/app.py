@@ -124,7 +124,7 @@ def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Serv
     ended = threading.Event()
 
     def work_in_background() -> None:
-        doors.warm()
+        doors.warm(ended)
         if not ended.is_set():
             doors.keep_worker(ended)
 

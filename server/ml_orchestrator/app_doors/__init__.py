@@ -40,8 +40,8 @@ class Doors:
         """What can be swapped, by the name of its component."""
         return self._slots.by_name
 
-    def warm(self) -> None:
-        """Open, lightest first, what the first calls are likely to need.
+    def warm(self, ended: threading.Event) -> None:
+        """Open, lightest first, what the first calls are likely to need, until ``ended``.
 
         Calls answered meanwhile must not feel it: threads that wait for the interpreter get it
         back soon, and the collector does not walk through thousands of new modules each time.
@@ -50,20 +50,24 @@ class Doors:
         sys.setswitchinterval(WARMING_SWITCH_S)
         gc.disable()
         try:
-            self._open_all()
+            self._open_all(ended)
         finally:
             gc.freeze()
             gc.enable()
             sys.setswitchinterval(usual_s)
 
-    def _open_all(self) -> None:
+    def _open_all(self, ended: threading.Event) -> None:
         stores = self.stores
         first = (stores.memory, stores.mailbox, stores.bus, stores.progress)
         for door in (*first, stores.registry, stores.runs):
+            if ended.is_set():
+                return
             try:
                 door()
             except Exception:  # noqa: BLE001 the call that needs it will say what is wrong
-                _log.warning("Could not prepare %s ahead of its first use", door, exc_info=True)
+                # An import that the end of the process cut off is nobody's fault.
+                if not ended.is_set():
+                    _log.warning("Could not prepare %s ahead of its first use", door, exc_info=True)
 
     def keep_worker(self, ended: threading.Event) -> None:
         """See to it, until ``ended``, that a worker runs while a schedule is enabled."""
