@@ -157,6 +157,13 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
     assert listed == {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
 
 
+def test_every_decision_has_a_number_of_its_own_in_its_name_and_its_title() -> None:
+    pages = sorted((DOCS / "decisions").glob("*.md"))
+    titles = [int(page.read_text(encoding="utf-8").split(".", 1)[0].lstrip("# ")) for page in pages]
+    assert titles == [int(page.name[:4]) for page in pages]
+    assert titles == sorted(set(titles))
+
+
 def leaves(entry: object) -> Iterator[str]:
     """Yield the file names in a navigation tree."""
     if isinstance(entry, str):
