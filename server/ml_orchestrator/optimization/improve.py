@@ -9,15 +9,17 @@ from ml_orchestrator.optimization.intent import losses
 from ml_orchestrator.optimization.models import AppliedRule, Improvement, SkippedRule
 from ml_orchestrator.optimization.reading import FILL, Reading, read_prompt
 from ml_orchestrator.optimization.rubric import score_prompt
+from ml_orchestrator.optimization.rule_order import in_order
 from ml_orchestrator.optimization.rules import RULES, Finding, Rule
 from ml_orchestrator.text import cut
 
-__all__ = ["MAX_CHARACTERS", "MOST_PASSES", "candidates", "conflicts_with", "improve", "in_order"]
+__all__ = ["MAX_CHARACTERS", "MOST_PASSES", "candidates", "conflicts_with", "improve"]
 
 MAX_CHARACTERS = 20_000
 MOST_PASSES = 4
 _WHERE_CHARACTERS = 120
 _LANGUAGE = "The prompt does not read as English; the rules write English, so none was applied."
+_ASKED = " What its words seem to lack is asked."
 
 
 @dataclass
@@ -59,16 +61,6 @@ def _finding(rule: Rule, reading: Reading) -> Finding | None:
         return None
 
 
-def in_order(rules: Iterable[str] | None) -> list[Rule]:
-    """Return rules, or all of them, in the order in which they run.
-
-    Raises:
-        NotFoundError: a name is no rule.
-    """
-    chosen = RULES.values() if rules is None else [RULES[name] for name in dict.fromkeys(rules)]
-    return sorted(chosen, key=lambda rule: (rule.order, rule.name))
-
-
 def conflicts_with(rule: Rule, applied: Iterable[str]) -> list[str]:
     """Return which of the applied rules bar this one, by name."""
     return sorted(
@@ -91,7 +83,8 @@ def improve(
 
     Args:
         prompt: Up to 20,000 characters.
-        rules: Names of rules to use; all by default. Their declared order counts, not this one.
+        rules: Names of rules to use; all by default. They run by their declared order, those with
+            ``>`` before their names before the others.
         max_rules: Apply at most so many.
         max_added_words: Let the prompt grow by at most so many words.
         may_ask: Allow questions, and changes with marks ``[FILL IN: …]``, which only the author can
@@ -120,7 +113,7 @@ def improve(
         questions=(*_questions(draft.text), *draft.asked.values()),
         score_before=score_prompt(reading).score,
         score_after=score_prompt(draft.text).score,
-        note=None if reading.is_english else _LANGUAGE,
+        note=None if reading.is_english else _LANGUAGE + (_ASKED if draft.asked else ""),
     )
 
 

@@ -3,7 +3,7 @@
 from ml_orchestrator.text.languages import guess_language
 from ml_orchestrator.text.phrases import tokens_of
 
-__all__ = ["is_english"]
+__all__ = ["is_english", "language_of"]
 
 
 def is_english(prose: str) -> bool:
@@ -12,5 +12,10 @@ def is_english(prose: str) -> bool:
     >>> [is_english(text) for text in ("Sum up the text.", "Fasse den Text zusammen.", "总结文章")]
     [True, False, False]
     """
+    return language_of(prose) == "en"
+
+
+def language_of(prose: str) -> str:
+    """Return the language of ``prose``, of ISO 639-1; ``und`` if it cannot be told or is mixed."""
     language = guess_language(prose, (word for word, _, _ in tokens_of(prose)))
-    return language.code == "en" and not language.is_mixed
+    return "und" if language.is_mixed else language.code

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from ml_orchestrator.optimization.reading import Reading
 
-__all__ = ["SPECIFICS", "is_needed", "missing_specifics"]
+__all__ = ["SPECIFICS", "is_needed", "kind_needs", "missing_specifics"]
 
 _NEEDED_BY: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -46,6 +46,11 @@ SPECIFICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
+def kind_needs(kind: str, component: str) -> bool:
+    """Say whether a kind of task needs a component, whatever else its prompt says."""
+    return kind in _NEEDED_BY[component]
+
+
 def is_needed(reading: Reading, component: str) -> bool:
     """Say whether an expert would miss this component if it were not there.
 
@@ -53,7 +58,7 @@ def is_needed(reading: Reading, component: str) -> bool:
     >>> [is_needed(read_prompt("Classify this review: {review}"), c) for c in ("output", "role")]
     [True, False]
     """
-    if reading.kind not in _NEEDED_BY[component]:
+    if not kind_needs(reading.kind, component):
         return False
     if component in _OPTIONAL and reading.is_long:
         return False

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import MappingProxyType
 
-from ml_orchestrator.optimization.language import is_english
+from ml_orchestrator.optimization.language import language_of
 from ml_orchestrator.optimization.part_model import could_be, is_likely, strict_probabilities
 from ml_orchestrator.optimization.reading_patterns import COMPONENTS, SIDE_NAME, data_places
 from ml_orchestrator.optimization.tasks import Task, begins_as_task, tasks_of
@@ -69,9 +69,14 @@ class Reading:
         return max(map(_count_words, _BLANK_LINES.split(self.prose)))
 
     @cached_property
+    def language(self) -> str:
+        """The language of the instructions, of ISO 639-1, or ``und``."""
+        return language_of(self.prose)
+
+    @property
     def is_english(self) -> bool:
         """Whether the instructions are in English."""
-        return is_english(self.prose)
+        return self.language == "en"
 
     @cached_property
     def tasks(self) -> tuple[Task, ...]:

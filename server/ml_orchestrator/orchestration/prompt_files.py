@@ -28,6 +28,8 @@ def read_prompts(settings: Settings, source: str) -> list[str]:
 def read_scores(settings: Settings, source: str) -> list[RuleScore]:
     """Return recorded scores: columns ``prompt`` (an id), ``rules`` (joined by +), ``score``.
 
+    A rule with ``>`` before its name ran first. A column ``latency_ms`` is read if there is one.
+
     Raises:
         InvalidInputError: a column lacks, or a row is no score of 0 to 1.
         NotFoundError: there is no such file.
@@ -41,6 +43,7 @@ def read_scores(settings: Settings, source: str) -> list[RuleScore]:
                 "prompt": str(row["prompt"]),
                 "rules": [name for name in str(row["rules"] or "").split("+") if name],
                 "score": row["score"],
+                "latency_ms": row.get("latency_ms"),
             },
         )
         for number, row in enumerate(_rows(settings, source, ["prompt", "rules", "score"]), 1)

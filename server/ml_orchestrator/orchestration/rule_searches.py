@@ -14,6 +14,7 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.faults import faults_of
 from ml_orchestrator.learning.learner import MOST_DECISIONS
 from ml_orchestrator.learning.log import DecisionLog
+from ml_orchestrator.optimization.rule_order import names_in_order
 from ml_orchestrator.optimization.search.evidence import Evidence, Rows
 from ml_orchestrator.optimization.search.models import RulePlan, SearchSpec
 from ml_orchestrator.optimization.search.outcome_evidence import OutcomeEvidence
@@ -78,7 +79,7 @@ def evidence_for(settings: Settings, spec: SearchSpec) -> Evidence:
     Raises:
         InvalidInputError: there is too little of it, or what is needed lacks.
     """
-    baseline = RulePlan(rules=spec.baseline)
+    baseline = RulePlan(rules=names_in_order(spec.baseline))
     if spec.level == "L0":
         _refuse(spec, "scores", why="The rubric scores prompts itself.")
         return RubricEvidence(spec.prompts, baseline, seed=spec.seed)

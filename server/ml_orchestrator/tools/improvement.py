@@ -11,7 +11,7 @@ from ml_orchestrator.tools._tool import tool
 __all__ = ["prompt_improve"]
 
 MAX_PROMPT_CHARACTERS = 20_000
-RuleName: TypeAlias = Annotated[str, Field(pattern="^[a-z_]{1,40}$")]
+RuleName: TypeAlias = Annotated[str, Field(pattern="^>?[a-z_]{1,40}$")]
 
 
 @tool(title="Improve a prompt", reads_only=True)
@@ -26,7 +26,7 @@ async def prompt_improve(
     ],
     prompts: Prompts,
     rules: Annotated[
-        list[RuleName] | None, Field(min_length=1, max_length=50, description="Only these.")
+        list[RuleName] | None, Field(min_length=1, max_length=50, description="Only these; >first.")
     ] = None,
     max_rules: Annotated[int | None, Field(ge=0, le=50, description="At most.")] = None,
     max_added_words: Annotated[
@@ -36,7 +36,7 @@ async def prompt_improve(
         bool, Field(description="Mark [FILL IN: ...] what only the author knows.")
     ] = True,
 ) -> ImprovedPrompt:
-    """Analyse a prompt and rewrite it by rules, if it is English; with diff and questions.
+    """Analyse a prompt and rewrite it by rules if English; with diff and questions.
 
     Scores say how far a rubric is met (L0), not that answers are better.
     """

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ml_orchestrator.catalog import Catalog
+from ml_orchestrator.optimization.foreign.gaps import foreign_gap
 from ml_orchestrator.optimization.reading import Reading, read_prompt
 
 __all__ = ["RULES", "Edit", "Find", "Finding", "Rule", "RuleKind", "apply_edits", "rule"]
@@ -63,12 +64,17 @@ class Rule:
     def applies(self, prompt: Reading | str) -> Finding | None:
         """Return what the rule finds, or None if it has nothing to do here.
 
+        In German, French and Spanish it can only ask.
+
         Raises:
             UnavailableError: it is another package's and failed.
         """
         reading = read_prompt(prompt) if isinstance(prompt, str) else prompt
         if not reading.is_english:
-            return None
+            gap = foreign_gap(self.name, reading)
+            if gap is None:
+                return None
+            return Finding(gap.reason, gap.start, gap.end, (), gap.question)
         with RULES.calling(self.name):
             return self.find(reading)
 

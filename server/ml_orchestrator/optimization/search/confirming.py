@@ -14,12 +14,17 @@ ALPHA = 0.05
 
 
 @runtime_checkable
+class Timed(Protocol):
+    """Evidence that knows how long rule sets take."""
+
+    def milliseconds(self, plan: RulePlan) -> float | None:
+        """Return the mean time on a held-out prompt; None: not recorded."""
+        ...
+
+
+@runtime_checkable
 class Applies(Protocol):
     """Evidence that applies the rules itself."""
-
-    def milliseconds(self, plan: RulePlan) -> float:
-        """Return the mean time of the rules on a prompt."""
-        ...
 
     def copied(self, plan: RulePlan) -> str | None:
         """Return words of the search's prompts put into held-out ones."""
@@ -36,8 +41,8 @@ def confirmed(front: Sequence[Tried], evidence: Evidence) -> list[Member]:
     adjusted = holm([gain.p_value for gain in gains])
     members = []
     for tried, gain, p_value in zip(front, gains, adjusted, strict=True):
-        applies = evidence if isinstance(evidence, Applies) else None
-        copied = applies and applies.copied(tried.plan)
+        copied = evidence.copied(tried.plan) if isinstance(evidence, Applies) else None
+        taken = evidence.milliseconds(tried.plan) if isinstance(evidence, Timed) else None
         held_out = Confirmation(
             n=gain.n,
             gain=gain.mean,
@@ -46,7 +51,7 @@ def confirmed(front: Sequence[Tried], evidence: Evidence) -> list[Member]:
             p_adjusted=float(p_value),
             is_confirmed=bool(gain.low > 0 and p_value < ALPHA and copied is None),
             gap=tried.means.effect - gain.mean,
-            milliseconds=applies and applies.milliseconds(tried.plan),
+            milliseconds=taken,
             copied=copied,
         )
         members.append(Member(plan=tried.plan, search=tried.means, held_out=held_out))

@@ -28,7 +28,9 @@ Rules = Annotated[list[str], Field(max_length=50)]
 class RulePlan(Record):
     """A set of rules with its limits: what ``prompt_improve`` takes."""
 
-    rules: Annotated[Rules, Field(description="In the order they run; empty: as it is.")]
+    rules: Annotated[
+        Rules, Field(description="As they run, > before those put first; empty: as it is.")
+    ]
     max_added_words: Annotated[int | None, Field(ge=0)] = None
     may_ask: Annotated[bool, Field(description="May leave marks for the author.")] = True
 
@@ -45,6 +47,9 @@ class RuleScore(Record):
     prompt: Annotated[str, Field(min_length=1, max_length=200, description="Id of the prompt.")]
     rules: Rules
     score: Annotated[float, Field(ge=0, le=1)]
+    latency_ms: Annotated[
+        float | None, Field(ge=0, description="What the answer took; null: not recorded.")
+    ] = None
 
 
 class SearchSpec(Record):
@@ -59,6 +64,9 @@ class SearchSpec(Record):
     forbidden: Rules = []
     baseline: Annotated[Rules, Field(description="What gains are over; empty: as it is.")] = []
     max_tokens_added: Annotated[float | None, Field(ge=0)] = None
+    max_latency_ms: Annotated[
+        float | None, Field(ge=0, description="Mean; as latency_ms of what is found.")
+    ] = None
     n_trials: Annotated[int, Field(ge=1, le=1_000)] = 60
     budget: Annotated[int | None, Field(ge=1)] = None
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
@@ -73,6 +81,13 @@ class Means(Record):
         float | None,
         Field(description="Share of prompts left with marks, or whose intent held a rule back."),
     ]
+    latency_ms: Annotated[
+        float | None,
+        Field(
+            description="Recorded at L2: more than the baseline's. Else what the rules take for a "
+            "prompt, estimated from what they read; null: not known."
+        ),
+    ] = None
 
 
 class Confirmation(Record):
@@ -86,7 +101,11 @@ class Confirmation(Record):
     is_confirmed: Annotated[bool, Field(description="The interval is above 0, p below .05.")]
     gap: Annotated[float, Field(description="Effect in the search minus gain: overfitting.")]
     milliseconds: Annotated[
-        float | None, Field(description="To apply the rules to one prompt; measured, not searched.")
+        float | None,
+        Field(
+            description="On a prompt held out: more than the baseline's if recorded, else what the "
+            "rules take, measured."
+        ),
     ] = None
     copied: Annotated[
         str | None, Field(description="Words of the search's prompts put into held-out ones.")

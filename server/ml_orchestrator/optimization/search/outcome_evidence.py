@@ -66,6 +66,7 @@ class OutcomeEvidence:
             effect=self._gain(plan, self._parts[0], alpha=0.05).mean,
             tokens_added=costs and costs.tokens_added(plan),
             risk=costs and costs.risk(plan),
+            latency_ms=costs and costs.latency_ms(plan),
         )
 
     def confirm(self, plan: RulePlan, *, alpha: float) -> Gain:

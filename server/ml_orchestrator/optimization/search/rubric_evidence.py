@@ -13,7 +13,7 @@ __all__ = ["Costs", "RubricEvidence"]
 
 
 class Costs:
-    """What rule sets cost on some prompts: tokens, marks left open, time."""
+    """What rule sets cost on some prompts: tokens, time, marks left open."""
 
     def __init__(self, prompts: Sequence[str], applier: RuleApplier) -> None:
         self._prompts = list(prompts)
@@ -24,6 +24,11 @@ class Costs:
         before = sum(estimated_tokens(prompt) for prompt in self._prompts)
         after = sum(self._applier.apply(prompt, plan).tokens for prompt in self._prompts)
         return (after - before) / len(self._prompts)
+
+    def latency_ms(self, plan: RulePlan) -> float:
+        """Return the mean time that the rules take for a prompt, estimated from what they read."""
+        taken = sum(self._applier.apply(prompt, plan).latency_ms for prompt in self._prompts)
+        return taken / len(self._prompts)
 
     def risk(self, plan: RulePlan) -> float:
         """Return the share of prompts that are left with marks, or held a rule back."""
@@ -72,6 +77,7 @@ class RubricEvidence:
             effect=sum(gains) / len(gains),
             tokens_added=self._costs.tokens_added(plan),
             risk=self._costs.risk(plan),
+            latency_ms=self._costs.latency_ms(plan),
         )
 
     def confirm(self, plan: RulePlan, *, alpha: float) -> Gain:

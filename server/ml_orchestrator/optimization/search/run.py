@@ -103,14 +103,24 @@ def optimise(
     tried = [Tried(t.plan, t.means, t.excess) for t in course.known.values()]
     front = thinned(front_of(tried), _affordable(course))
     if not front:
-        least = min(t.means.tokens_added or 0 for t in tried)
-        raise InvalidInputError(
-            f"Of {len(tried)} rule sets none keeps to max_tokens_added={spec.max_tokens_added}; "
-            f"the least is {least:.1f}. Raise it, or require fewer rules."
-        )
+        raise InvalidInputError(_over_limits(spec, tried))
     tell(0.9, f"Confirming {len(front)} rule sets on {evidence.n_held_out} held out")
     members = confirmed(front, evidence)
     return Found(_report(course, members, stopped_by), tried)
+
+
+def _over_limits(spec: SearchSpec, tried: Sequence[Tried]) -> str:
+    least = min(tried, key=lambda t: t.excess).means
+    limits = {
+        "max_tokens_added": (spec.max_tokens_added, least.tokens_added),
+        "max_latency_ms": (spec.max_latency_ms, least.latency_ms),
+    }
+    told = " and ".join(
+        f"{name}={limit} (nearest: {found:.1f})"
+        for name, (limit, found) in limits.items()
+        if limit is not None and found is not None
+    )
+    return f"Of {len(tried)} rule sets none keeps to {told}. Raise it, or require fewer rules."
 
 
 def _try_all(

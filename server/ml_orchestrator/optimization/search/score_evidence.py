@@ -1,13 +1,14 @@
 """L2: recorded scores of a task's metric, prompt by prompt and rule set by rule set."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.numerics.paired_gain import paired_gain
-from ml_orchestrator.optimization.improve import in_order
+from ml_orchestrator.optimization.rule_order import names_in_order
 from ml_orchestrator.optimization.search.applying import RuleApplier
 from ml_orchestrator.optimization.search.evidence import (
     LEAST_HELD_OUT,
@@ -20,12 +21,15 @@ from ml_orchestrator.optimization.search.rubric_evidence import Costs
 
 __all__ = ["ScoreEvidence"]
 
+Table: TypeAlias = dict[tuple[str, ...], dict[str, float]]
+
 
 class ScoreEvidence:
     """A table of scores; it speaks for the rule sets in it and for no others.
 
     A gain is a mean over the prompts that have a score under both the rule set and the baseline.
-    Several scores of one prompt under one rule set count as their mean.
+    Several scores of one prompt under one rule set count as their mean. Rule sets of the same rules
+    in another order (``>a+b``) are others. Latencies count where every score has one.
 
     Args:
         scores: At least 12 prompts with a score under the baseline.
@@ -41,8 +45,10 @@ class ScoreEvidence:
     def __init__(
         self, scores: Sequence[RuleScore], prompts: Sequence[str], baseline: RulePlan, *, seed: int
     ) -> None:
-        self._table = _means(scores)
+        self._table = _means(scores, lambda score: score.score)
         self._base = self._table.pop(_key(baseline.rules), {})
+        self._latencies = _latencies(scores)
+        self._base_latencies = self._latencies.get(_key(baseline.rules), {})
         self._seed = seed
         ids = sorted(self._base)
         search, held_out = parted(len(ids), seed=seed, what="prompts scored under the baseline")
@@ -73,6 +79,9 @@ class ScoreEvidence:
             effect=float(np.mean(self._gains(_key(plan.rules), self._search))),
             tokens_added=costs and costs.tokens_added(plan),
             risk=costs and costs.risk(plan),
+            latency_ms=self._latency_added(plan, self._search)
+            if self._latencies
+            else costs and costs.latency_ms(plan),
         )
 
     def confirm(self, plan: RulePlan, *, alpha: float) -> Gain:
@@ -80,6 +89,14 @@ class ScoreEvidence:
         gains = self._gains(_key(plan.rules), self._held_out)
         found = paired_gain(gains, alpha=alpha, seed=self._seed)
         return Gain(found.n, found.mean, found.low, found.high, found.p_value)
+
+    def milliseconds(self, plan: RulePlan) -> float | None:
+        """Return the recorded latency added to held-out prompts, in the mean."""
+        return self._latency_added(plan, self._held_out) if self._latencies else None
+
+    def _latency_added(self, plan: RulePlan, ids: Sequence[str]) -> float:
+        found, base = self._latencies[_key(plan.rules)], self._base_latencies
+        return float(np.mean([found[id_] - base[id_] for id_ in ids if id_ in found]))
 
     def _gains(self, key: tuple[str, ...], ids: Sequence[str]) -> list[float]:
         scores = self._table[key]
@@ -93,13 +110,20 @@ class ScoreEvidence:
 
 
 def _key(rules: Sequence[str]) -> tuple[str, ...]:
-    return tuple(rule.name for rule in in_order(list(rules)))
+    return tuple(names_in_order(rules))
 
 
-def _means(scores: Sequence[RuleScore]) -> dict[tuple[str, ...], dict[str, float]]:
+def _latencies(scores: Sequence[RuleScore]) -> Table:
+    """Return recorded latencies, or nothing where a score has none."""
+    if any(score.latency_ms is None for score in scores):
+        return {}
+    return _means(scores, lambda score: score.latency_ms or 0.0)
+
+
+def _means(scores: Sequence[RuleScore], value: Callable[[RuleScore], float]) -> Table:
     found: dict[tuple[str, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for score in scores:
-        found[_key(score.rules)][score.prompt].append(score.score)
+        found[_key(score.rules)][score.prompt].append(value(score))
     return {
         key: {prompt: float(np.mean(values)) for prompt, values in by_prompt.items()}
         for key, by_prompt in sorted(found.items())
