@@ -5,6 +5,7 @@ with headings, lists, code and data between them. The analysis runs in this proc
 server beside one that does nothing; the hook is a new process each time, beside Python alone.
 """
 
+import gc
 import json
 import os
 import random
@@ -70,6 +71,8 @@ def analysis_figures(n: int) -> list[Figure]:
     figures = []
     for length in LENGTHS:
         made = prompts(length)
+        gc.collect()
+        gc.freeze()  # as the server does with what it loaded: else collections walk through it
         taken = [timed_ms(made[i % N_PROMPTS]) for i in range(n + WARM_UP)][WARM_UP:]
         for clock, times in zip(("", ", processor"), zip(*taken, strict=True), strict=True):
             figures += [

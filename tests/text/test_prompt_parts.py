@@ -115,3 +115,15 @@ def test_a_line_that_closes_a_block_of_code_may_open_the_next_one() -> None:
     parts = split_prompt("```\none\n``` Then this: ```python\ntwo\n``` and no more.")
     assert parts.texts("fence") == ("```\none\n```", "```python\ntwo\n```")
     assert parts.texts("sentence") == ("Then this:", "and no more.")
+
+
+def test_a_block_of_quoted_lines_is_one_quote_that_ends_before_its_blanks() -> None:
+    lines = "\n".join(f"> line {k}" for k in range(2_000))
+    assert split_prompt(f"Sum up:\n{lines}  \n\nNow.").texts("quote") == (lines,)
+
+
+def test_plain_words_at_the_end_are_no_pieces_and_other_names_are() -> None:
+    prose = "call load() in Main.py, then wait "
+    pieces = split_prompt(prose).pieces
+    assert pieces == ((5, "load"), (15, "Main.py"))
+    assert split_prompt("only plain words here ").pieces == ()

@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import exp, log, sqrt
+from operator import mul
 from pathlib import Path
 
 from ml_orchestrator.text.phrases import Token
@@ -40,10 +41,10 @@ def term_counts(tokens: Sequence[Token]) -> Counter[str]:
     >>> dict(term_counts([("unit", 0, 4), ("tests", 5, 10)]))
     {'unit': 1, 'test': 1, 'unit test': 1}
     """
-    words = [_stem(word) for word, _, _ in tokens[:MAX_WORDS]]
-    counts = Counter(words)
-    counts.update(f"{one} {two}" for one, two in pairwise(words))
-    return counts
+    given = [word for word, _, _ in tokens[:MAX_WORDS]]
+    stems = {word: _stem(word) for word in set(given)}
+    words = [stems[word] for word in given]
+    return Counter(chain(words, map(" ".join, pairwise(words))))
 
 
 def _stem(word: str) -> str:
@@ -78,13 +79,13 @@ class DomainModel:
 
     def scores(self, counts: Mapping[str, int]) -> list[float]:
         """Return one score a domain, before the temperature."""
-        sums, squares = [0.0] * len(DOMAINS), self.damping
-        for term, count in counts.items():
-            known = self.terms.get(term)
-            if known is not None:
-                value = (1 + log(count)) * known[0] * self.idf_unit
-                squares += value * value
-                sums = [s + value * w for s, w in zip(sums, known[1:], strict=True)]
+        known = [(self.terms[term], count) for term, count in counts.items() if term in self.terms]
+        values = [(1 + log(count)) * row[0] * self.idf_unit for row, count in known]
+        squares = sum(map(mul, values, values), self.damping)
+        _, *columns = (
+            zip(*(row for row, _ in known), strict=True) if known else ((),) * (1 + len(DOMAINS))
+        )
+        sums = [sum(map(mul, values, weights)) for weights in columns]
         scale = self.weight_unit / sqrt(squares) if squares else 0.0
         return [b + scale * s for b, s in zip(self.bias, sums, strict=True)]
 
@@ -93,7 +94,8 @@ def _softmax(scores: Iterable[float]) -> list[float]:
     scores = list(scores)
     highest = max(scores)
     weights = [exp(score - highest) for score in scores]
-    return [weight / sum(weights) for weight in weights]
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 @cache

@@ -5,7 +5,7 @@ linear: patterns are bounded, and files and functions are told piece by piece be
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from ml_orchestrator.analysis.gazetteer import (
     exact_spellings,
     given_names,
     names_with_dots,
+    small_given_names,
     technology_phrases,
 )
 from ml_orchestrator.analysis.models import EntityKind
@@ -61,10 +62,10 @@ _UNIT = (
     r"ms|µs|us|ns|s|h|kb|mb|gb|tb|kib|mib|gib|km|cm|mm|m|mg|kg|g|ml|l|hz|khz|mhz|ghz|kw|kwh|w|v|"
     r"usd|eur|gbp|k|x)"
 )
-_NUMBER_WORDS = (
+_NUMBER_WORDS = frozenset((
     "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve",
     "twenty", "fifty", "hundred",
-)  # fmt: skip
+))  # fmt: skip
 # The first three letters of what a date may begin with.
 _DATE_STARTS = frozenset(
     "jan feb mar apr may jun jul aug sep oct nov dec tod tom yes ton nex las thi com pas "  # noqa: SIM905
@@ -74,15 +75,14 @@ _CURRENCIES = ("$", "€", "£", "¥")
 _SIGNS = ("-", "+", "±", "\u2212")
 _QUANTITY = re.compile(
     rf"(?<![\w.])[-+±\u2212]?[$€£¥]?\d{{1,18}}(?:[.,]\d{{1,18}}){{0,6}}(?:\s?%|[\s-]?{_UNIT}(?!\w))?"
-    rf"|\b(?:{'|'.join(_NUMBER_WORDS)}) {_UNIT}(?!\w)",
+    rf"|\b(?:{'|'.join(sorted(_NUMBER_WORDS))}) {_UNIT}(?!\w)",
     re.IGNORECASE,
 )
 _CLOCK = re.compile(
     r"\d{1,2}(?::\d{2}){1,2}(?!\d)(?:\s?[ap]\.?m\b)?|\d{1,2}\s?[ap]\.?m\b", re.IGNORECASE
 )
-_TITLE = re.compile(
-    r"\b(?:Mr|Mrs|Ms|Dr|Prof|Professor|Sir|Judge|President)\b\.? ([A-ZÀ-Þ][\w'\u2019-]{1,40})"
-)
+_TITLES = ("Mr", "Mrs", "Ms", "Dr", "Prof", "Professor", "Sir", "Judge", "President")
+_TITLE = re.compile(rf"\b(?:{'|'.join(_TITLES)})\b\.? ([A-ZÀ-Þ][\w'\u2019-]{{1,40}})")
 _PART_KINDS: Mapping[str, EntityKind] = MappingProxyType(
     {"fence": "code", "url": "url", "placeholder": "placeholder"}
 )
@@ -96,13 +96,14 @@ def find_entities(parts: PromptParts, tokens: Sequence[Token]) -> list[Found]:
     ``tokens`` are the words of the whole text. Where two claim the same place, code and addresses
     come before files and functions, these before dates, quantities, technologies and people.
     """
+    words = {word for word, _, _ in tokens}
     claims: list[Found] = []
     claims += _of_parts(parts)
     claims += _pieces(parts)
-    claims += _dates(parts.prose, tokens)
+    claims += _dates(parts.prose, tokens, words)
     claims += _technologies(parts.prose, tokens)
-    claims += _quantities(parts.prose, tokens)
-    claims += _people(parts.prose, tokens)
+    claims += _quantities(parts.prose, tokens, words)
+    claims += _people(parts.prose, tokens, words)
     return _without_overlaps(claims, len(parts.text))
 
 
@@ -120,16 +121,17 @@ def _pieces(parts: PromptParts) -> Iterator[Found]:
     prose = parts.prose
     for start, piece in parts.pieces:
         end = start + len(piece)
-        if piece[1:].islower() and piece.isalpha() and not prose.startswith("(", end):
+        is_called = prose.startswith("(", end)
+        if not is_called and piece[1:].islower() and piece.isalpha():
             continue  # a plain word, like most
-        is_called = prose.startswith("(", end) and not prose.startswith("(s)", end)
+        is_called = is_called and not prose.startswith("(s)", end)
         kind = _kind_of_name(piece, is_called=is_called)
         if kind:
             yield Found(start, end, kind)
 
 
 def _kind_of_name(name: str, *, is_called: bool) -> EntityKind | None:
-    if len(name) > LONGEST_NAME or not any(char.isalpha() for char in name):
+    if len(name) > LONGEST_NAME or not any(map(str.isalpha, name)):
         return None
     if name.lower() not in names_with_dots() and is_file_name(name):
         return "file"
@@ -138,18 +140,27 @@ def _kind_of_name(name: str, *, is_called: bool) -> EntityKind | None:
     return "code" if is_code_name(name) else None
 
 
-def _dates(prose: str, tokens: Sequence[Token]) -> Iterator[Found]:
-    for word, start, _ in tokens:
-        if word[0].isdigit() or word[:3] in _DATE_STARTS or word[0] == "q":
-            match = _DATE.match(prose, start)
-            if match:
-                yield Found(*match.span(), "date")
+def _starts_of(
+    tokens: Sequence[Token], words: Set[str], is_one: Callable[[str], bool]
+) -> list[int]:
+    """Return where words of a kind begin; each different word is asked about once."""
+    kind = set(filter(is_one, words))
+    return [start for word, start, _ in tokens if word in kind]
 
 
-def _quantities(prose: str, tokens: Sequence[Token]) -> Iterator[Found]:
+def _dates(prose: str, tokens: Sequence[Token], words: Set[str]) -> Iterator[Found]:
+    for start in _starts_of(
+        tokens, words, lambda word: word[:3] in _DATE_STARTS or word[0] == "q" or word[0].isdigit()
+    ):
+        match = _DATE.match(prose, start)
+        if match:
+            yield Found(*match.span(), "date")
+
+
+def _quantities(prose: str, tokens: Sequence[Token], words: Set[str]) -> Iterator[Found]:
     free = 0
-    for word, start, _ in tokens:
-        if start < free or not (word[0].isdigit() or word in _NUMBER_WORDS):
+    for start in _starts_of(tokens, words, lambda word: word in _NUMBER_WORDS or word[0].isdigit()):
+        if start < free:
             continue
         if clock := _CLOCK.match(prose, start):
             free = clock.end()
@@ -180,11 +191,13 @@ def _technologies(prose: str, tokens: Sequence[Token]) -> Iterator[Found]:
             yield Found(hit.start, hit.end, "technology")
 
 
-def _people(prose: str, tokens: Sequence[Token]) -> Iterator[Found]:
+def _people(prose: str, tokens: Sequence[Token], words: Set[str]) -> Iterator[Found]:
     """Yield a title and a name, and a listed given name with words with a capital after it."""
-    yield from (Found(*match.span(), "person") for match in _TITLE.finditer(prose))
-    names = given_names()
-    for number, (_, start, end) in enumerate(tokens):
+    if not words.isdisjoint(map(str.lower, _TITLES)):
+        yield from (Found(*match.span(), "person") for match in _TITLE.finditer(prose))
+    names, known = given_names(), words & small_given_names()
+    for number in [number for number, (word, _, _) in enumerate(tokens) if word in known]:
+        _, start, end = tokens[number]
         if prose[start:end] in names:
             last = _last_of_name(prose, tokens, number)
             if last > number:

@@ -5,7 +5,13 @@ from pathlib import Path
 
 from ml_orchestrator.text.phrases import Phrases
 
-__all__ = ["exact_spellings", "given_names", "names_with_dots", "technology_phrases"]
+__all__ = [
+    "exact_spellings",
+    "given_names",
+    "names_with_dots",
+    "small_given_names",
+    "technology_phrases",
+]
 
 _HERE = Path(__file__).parent
 _MARK = "= exact"
@@ -34,6 +40,12 @@ def names_with_dots() -> frozenset[str]:
 def given_names() -> frozenset[str]:
     """Return given names, with their capitals."""
     return frozenset(" ".join(_lines("given_names.txt")).split())
+
+
+@cache
+def small_given_names() -> frozenset[str]:
+    """Return given names in small letters."""
+    return frozenset(name.lower() for name in given_names())
 
 
 def _technologies() -> tuple[list[str], list[str]]:

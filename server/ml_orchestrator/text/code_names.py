@@ -4,6 +4,7 @@ Standard library alone, for a hook that starts anew with each prompt.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 __all__ = ["LONGEST_NAME", "count_code_names", "is_code_name", "is_file_name", "pieces_of"]
@@ -20,7 +21,10 @@ LONGEST_NAME = 120
 _FILE_NAMES = frozenset(
     {"dockerfile", "makefile", "readme", "license", "jenkinsfile", "procfile", ".env", ".gitignore"}
 )
-_PIECE = re.compile(r"[^\s,;:()\[\]{}<>\"'`|\u201c\u201d\u2018\u2019«»\ufffc]+")
+_BORDERS = r"\s,;:)\[\]{}<>\"'`|\u201c\u201d\u2018\u2019«»\ufffc"  # and an opening bracket
+_PIECE = re.compile(  # after plain words, which are most, in one step; empty at the end of the text
+    rf"[({_BORDERS}]*+(?:[a-z]++(?=[{_BORDERS}])[({_BORDERS}]++)*+([^({_BORDERS}]*+)"
+)
 _SNAKE = re.compile(r"_{0,2}[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+")
 _CAMEL = re.compile(r"[a-z]{2,}[a-z0-9]*(?:[A-Z][a-z0-9]+)+")
 
@@ -32,8 +36,9 @@ def count_code_names(pieces: Iterable[tuple[int, str]]) -> int:
     2
     """
     return sum(
-        len(piece) <= LONGEST_NAME and (is_file_name(piece) or is_code_name(piece))
-        for _, piece in pieces
+        count
+        for piece, count in Counter(piece for _, piece in pieces).items()
+        if len(piece) <= LONGEST_NAME and (is_file_name(piece) or is_code_name(piece))
     )
 
 
@@ -47,16 +52,20 @@ def pieces_of(prose: str) -> tuple[tuple[int, str], ...]:
     """
     found = []
     for match in _PIECE.finditer(prose):
-        piece = match[0]
-        if piece.islower() and piece.isalpha() and not prose.startswith("(", match.end()):
+        piece = match[1]
+        is_plain = piece.islower() and piece.isalpha() and not prose.startswith("(", match.end())
+        if is_plain or not piece:
             continue
-        found.append((match.start(), piece.rstrip(".?!")))
+        found.append((match.start(1), piece.rstrip(".?!")))
     return tuple(found)
 
 
 def is_code_name(name: str) -> bool:
     """Return whether a name is in snake_case or camelCase."""
-    return bool(_SNAKE.fullmatch(name) or _CAMEL.fullmatch(name))
+    if "_" in name:
+        return _SNAKE.fullmatch(name) is not None
+    may_be_camel = name[:2].islower() and not name.islower()
+    return may_be_camel and _CAMEL.fullmatch(name) is not None
 
 
 def is_file_name(name: str) -> bool:

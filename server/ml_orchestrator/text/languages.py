@@ -90,6 +90,7 @@ _SHARED_VERBS = frozenset(
     "state support tell test train use".split()
 )
 _ONLY_ENGLISH = {word for word, codes in _CODES.items() if codes == {"en"}}
+_NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalpha())
 _ACCENTED = re.compile("[À-ÖØ-öø-ɏ]")
 _UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
 
@@ -133,7 +134,7 @@ def guess_language(text: str, words: Iterable[str]) -> Language:
 
 def _letters_by_script(text: str) -> dict[str, int]:
     if text.isascii():
-        return {"latin": sum(map(str.isalpha, text))}
+        return {"latin": len(text.encode().translate(None, _NO_LETTERS))}
     return {name: len(letters.findall(text)) for name, letters in _letters().items()}
 
 
@@ -161,12 +162,16 @@ def _by_words(words: Iterable[str]) -> tuple[str, float]:
     """
     hits: Counter[str] = Counter()
     n_small, n_only_english = 0, 0
-    for number, word in enumerate(islice(words, MAX_WORDS)):
-        codes = _codes_of(word, is_first=number == 0)
-        n_small += bool(codes)
+    first, *rest = list(islice(words, MAX_WORDS)) or [""]
+    told = [(first, 1, _codes_of(first, is_first=True))]
+    told += [(word, n, _codes_of(word, is_first=False)) for word, n in Counter(rest).items()]
+    for word, count, codes in told:
+        n_small += count * bool(codes)
         n_only_english += word in _ONLY_ENGLISH
-        hits.update(codes)
-        hits["en"] -= bool(_ACCENTED.search(word))
+        for code in sorted(codes):  # of two alike the first stays
+            hits[code] += count
+        if not word.isascii() and _ACCENTED.search(word):
+            hits["en"] -= count
     hits = +hits
     if not hits:
         return "und", 0.0

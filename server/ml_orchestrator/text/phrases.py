@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 __all__ = ["Hit", "Phrases", "Token", "tokens_of"]
 
 _TOKEN = re.compile(r"[^\W_]+(?:\+\+|#(?!\w))?")
+_ASCII_TOKEN = re.compile(r"[a-z0-9]+(?:\+\+|#(?!\w))?")  # the same in small ASCII, sooner
 _MAX_GAP = 3
 
 
@@ -38,7 +39,13 @@ def tokens_of(text: str) -> list[Token]:
     small = text.lower()
     if len(small) != len(text):  # a few letters grow: places would be others
         small = "".join(letter if len(letter.lower()) > 1 else letter.lower() for letter in text)
-    return [(found[0], found.start(), found.end()) for found in _TOKEN.finditer(small)]
+    pattern = _ASCII_TOKEN if small.isascii() else _TOKEN
+    tokens, find, end = [], small.find, 0
+    for word in pattern.findall(small):
+        start = find(word, end)  # no letter or digit stands between two words
+        end = start + len(word)
+        tokens.append((word, start, end))
+    return tokens
 
 
 class Phrases:
@@ -67,9 +74,14 @@ class Phrases:
         """
         hits: list[Hit] = []
         root, free = self._root, 0
-        for at, (word, start, _) in enumerate(tokens):
-            if at < free or word not in root:
+        words = [word for word, _, _ in tokens]
+        for at in [at for at, word in enumerate(words) if word in root]:
+            node = root[words[at]]
+            if at < free or (
+                "" not in node and (at + 1 == len(words) or words[at + 1] not in node)
+            ):
                 continue
+            start = tokens[at][1]
             found, last = self._longest(text, tokens, at)
             end = tokens[last][2]
             hits += [Hit(label, name, start, end, at, last) for label, name in found]

@@ -8,6 +8,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 
 from ml_orchestrator.text.code_names import count_code_names
 from ml_orchestrator.text.languages import guess_language
@@ -123,13 +124,16 @@ def text_features(parts: PromptParts) -> dict[str, float]:
 
 
 def _length(parts: PromptParts, tokens: Sequence[Token]) -> dict[str, float]:
-    words = [token for token in tokens if not token[0].isdigit()]
-    sizes = [len(word) for word, _, _ in words]
-    lengths = _sentence_words(parts, words)
-    n_words, n_sentences = len(words), max(1, len(lengths))
-    first = [word for word, _, _ in words[:_VARIETY_WORDS]]
-    grade = 4.71 * sum(sizes) / n_words + 0.5 * n_words / n_sentences - 21.43 if n_words else 0.0
-    n_long = sum(size > LONG_WORD_LETTERS for size in sizes)
+    counts = Counter([word for word, _, _ in tokens])
+    numbers = {word for word in counts if word.isdigit()}
+    starts = [start for word, start, _ in tokens if word not in numbers]
+    sizes = [(len(word), n) for word, n in counts.items() if word not in numbers]
+    lengths = _sentence_words(parts, starts)
+    n_words, n_sentences = len(starts), max(1, len(lengths))
+    first = list(islice((w for w, _, _ in tokens if w not in numbers), _VARIETY_WORDS))
+    n_letters = sum(size * n for size, n in sizes)
+    grade = 4.71 * n_letters / n_words + 0.5 * n_words / n_sentences - 21.43 if n_words else 0.0
+    n_long = sum(n for size, n in sizes if size > LONG_WORD_LETTERS)
     return {
         "n_characters": len(parts.text),
         "n_words": n_words,
@@ -145,9 +149,8 @@ def _length(parts: PromptParts, tokens: Sequence[Token]) -> dict[str, float]:
     }
 
 
-def _sentence_words(parts: PromptParts, words: Sequence[Token]) -> list[int]:
+def _sentence_words(parts: PromptParts, starts: Sequence[int]) -> list[int]:
     """Return how many words each sentence has; sentences and words come in order of place."""
-    starts = [start for _, start, _ in words]
     lengths = (
         bisect_left(starts, part.end) - bisect_left(starts, part.start)
         for part in parts.of("sentence")

@@ -14,18 +14,21 @@ from typing import NamedTuple
 from ml_orchestrator.text.code_names import pieces_of
 from ml_orchestrator.text.phrases import Token, tokens_of
 from ml_orchestrator.text.prompt_patterns import (
-    BLOCK_STARTS,
+    BLOCK_MARKS,
     DATA_TAG,
     FENCE,
     HEADING,
     INLINE_CODE,
     INSTRUCTION_TAG,
     LABEL,
+    LINE_BREAKS,
     LIST_ITEM,
     NUMBER,
     OPENED_AGAIN,
     PLACEHOLDER,
     QUOTE,
+    QUOTE_IN_MARKS,
+    QUOTED_LINE,
     SENTENCE_END,
     TAG,
     URL,
@@ -66,11 +69,20 @@ class PromptParts:
 
     def of(self, *kinds: str) -> tuple[Part, ...]:
         """Return the parts of these kinds, in order."""
-        return tuple(part for part in self.parts if part.kind in kinds)
+        if len(kinds) == 1:
+            return self._by_kind.get(kinds[0], ())
+        return tuple(sorted(part for kind in kinds for part in self._by_kind.get(kind, ())))
 
     def texts(self, *kinds: str) -> tuple[str, ...]:
         """Return what the parts of these kinds look like, in order."""
         return tuple(self.text[part.start : part.end] for part in self.of(*kinds))
+
+    @cached_property
+    def _by_kind(self) -> dict[str, tuple[Part, ...]]:
+        found: dict[str, list[Part]] = {}
+        for part in self.parts:
+            found.setdefault(part.kind, []).append(part)
+        return {kind: tuple(parts) for kind, parts in found.items()}
 
     @cached_property
     def prose(self) -> str:
@@ -94,6 +106,8 @@ class PromptParts:
     def instruction_tokens(self) -> list[Token]:
         """The words of ``instructions``; one that is blotted out in part is none."""
         left = self.instructions
+        if _MASK not in left:
+            return self.tokens
         return [t for t in self.tokens if left[t[1]] != _MASK != left[t[2] - 1]]
 
     @cached_property
@@ -134,19 +148,27 @@ def split_prompt(text: str) -> PromptParts:
     >>> parts.texts("sentence")
     ('Sum up {text} in 3 bullets.', "Don't quote `x`.")
     """
-    kept = list(_fences(text))
+    kept = list(_fences(text)) if "```" in text or "~~~" in text else []
     left = _masked(text, kept)
-    for kind, pattern in (("inline_code", INLINE_CODE), ("url", URL)):
-        kept += (found := [Part(*match.span(), kind) for match in pattern.finditer(left)])
-        left = _masked(left, found)
+    for kind, pattern, signs in (("inline_code", INLINE_CODE, "`"), ("url", URL, ("://", "@"))):
+        if any(sign in left for sign in signs):
+            kept += (found := [Part(*match.span(), kind) for match in pattern.finditer(left)])
+            left = _masked(left, found)
     kept += (found := list(_triple_quotes(left)))
     left = _masked(left, found)
     elements, tags = _elements(left)
     kept += tags
     left = _masked(left, tags)
-    for kind, pattern in (("placeholder", PLACEHOLDER), ("quote", QUOTE)):
-        kept += (found := [Part(*match.span(), kind) for match in pattern.finditer(left)])
-        left = _masked(left, found)
+    kept += (found := [Part(*match.span(), "placeholder") for match in PLACEHOLDER.finditer(left)])
+    left = _masked(left, found)
+    quotes = QUOTE if QUOTED_LINE.search(left) else QUOTE_IN_MARKS
+    kept += (
+        found := [
+            Part(match.start(), match.start() + len(match[0].rstrip()), "quote")
+            for match in quotes.finditer(left)
+        ]
+    )
+    left = _masked(left, found)
     blocks = [*_lines(left, HEADING, "heading"), *_lines(left, LABEL, "label")]
     items = [Part(*match.span(), "list_item") for match in LIST_ITEM.finditer(left)]
     numbers = [Part(*match.span(), "number") for match in NUMBER.finditer(left)]
@@ -235,7 +257,8 @@ def _sentences(prose: str, kept: Iterable[Part]) -> Iterator[Part]:
 
 def _runs(prose: str, kept: Iterable[Part]) -> Iterator[tuple[int, int]]:
     """Yield pieces of text between what a sentence does not cross."""
-    borders = [match.span() for match in BLOCK_STARTS.finditer(prose)]
+    borders = [match.span() for match in BLOCK_MARKS.finditer(prose)]
+    borders += [match.span() for match in LINE_BREAKS.finditer(prose)]
     borders += [(part.start, part.end) for part in kept if part.kind == "fence"]
     at = 0
     for start, end in sorted(borders):
@@ -247,8 +270,7 @@ def _runs(prose: str, kept: Iterable[Part]) -> Iterator[tuple[int, int]]:
 
 
 def _trimmed(prose: str, start: int, end: int) -> Iterator[Part]:
-    piece = prose[start:end]
-    left = len(piece) - len(piece.lstrip())
-    piece = piece.strip()
-    if any(char.isalnum() for char in piece):
-        yield Part(start + left, start + left + len(piece), "sentence")
+    piece = prose[start:end].lstrip()
+    start, piece = end - len(piece), piece.rstrip()
+    if piece[:1].isalnum() or any(map(str.isalnum, piece)):
+        yield Part(start, start + len(piece), "sentence")

@@ -1,20 +1,27 @@
-"""How the parts of a prompt look. Every pattern is possessive or bounded: time stays linear."""
+"""How the parts of a prompt look. Every pattern is possessive or bounded: time stays linear.
+
+Those that are looked for at every letter begin with the letters they can begin with, and look back
+only then: so the search passes over all others at once.
+"""
 
 import re
 
 __all__ = [
-    "BLOCK_STARTS",
+    "BLOCK_MARKS",
     "DATA_TAG",
     "FENCE",
     "HEADING",
     "INLINE_CODE",
     "INSTRUCTION_TAG",
     "LABEL",
+    "LINE_BREAKS",
     "LIST_ITEM",
     "NUMBER",
     "OPENED_AGAIN",
     "PLACEHOLDER",
     "QUOTE",
+    "QUOTED_LINE",
+    "QUOTE_IN_MARKS",
     "SENTENCE_END",
     "TAG",
     "URL",
@@ -42,21 +49,24 @@ DATA_TAG = re.compile(
     re.IGNORECASE,
 )
 PLACEHOLDER = re.compile(
-    r"\{\{\{?[^{}\n]{1,120}+\}?\}\}"  # {{name}}, {{#each items}}
-    r"|\{%[^{}\n]{1,120}+%\}"  # {% if name %}
-    r"|\$?\{[A-Za-z_][\w.:|\[\] -]{0,60}+\}"  # {name}, ${name}
-    r"|%\([A-Za-z_]\w{0,60}+\)[sdf]|(?<!\S)%[sdf]\b"  # %(name)s
-    r"|\$[A-Za-z_]\w{0,60}+"  # $NAME
+    r"\{(?:\{\{?[^{}\n]{1,120}+\}?\}\}"  # {{name}}, {{#each items}}
+    r"|%[^{}\n]{1,120}+%\}"  # {% if name %}
+    r"|[A-Za-z_][\w.:|\[\] -]{0,60}+\})"  # {name}
+    r"|\$(?:\{[A-Za-z_][\w.:|\[\] -]{0,60}+\}|[A-Za-z_]\w{0,60}+)"  # ${name}, $NAME
+    r"|%(?:\([A-Za-z_]\w{0,60}+\)[sdf]|(?<!\S%)[sdf]\b)"  # %(name)s
     r"|<[A-Za-z_][\w .,/'-]{0,60}+>"  # <name>, when no tag closes it
-    r"|\[FILL IN:[^\[\]\n]{1,300}+\]"  # ours
-    r"|\[(?:[A-Z][A-Z0-9_/-]++(?: [A-Z0-9_/-]++)*+|(?i:insert|your|enter|add|paste)\b[^\[\]\n]{0,120}+)\](?!\()"
+    r"|\[(?:FILL IN:[^\[\]\n]{1,300}+\]"  # ours
+    r"|(?:[A-Z][A-Z0-9_/-]++(?: [A-Z0-9_/-]++)*+|(?i:insert|your|enter|add|paste)\b[^\[\]\n]{0,120}+)\](?!\())"
 )
-QUOTE = re.compile(
-    r"(?<![\w\"])\"(?=\S)(?:[^\"\n]|\n(?![ \t]*+\n)){1,5000}+\"(?![\w\"])"
+_IN_MARKS = (
+    r"\"(?<![\w\"]\")(?=\S)(?:[^\"\n]|\n(?![ \t]*+\n)){1,5000}+\"(?![\w\"])"
     r"|“[^“”]{1,5000}+”|«[^«»]{1,5000}+»|„[^„“”]{1,5000}+[“”]|「[^「」]{1,5000}+」|『[^『』]{1,5000}+』"
-    r"|(?<![\w'’])'(?=\S)[^'\n]{1,200}+'(?!\w)|(?<![\w'])‘(?=\S)[^‘’\n]{1,200}+’(?!\w)"
-    r"|^[ \t]{0,3}>[^\n]*+(?:\n[ \t]{0,3}>[^\n]*+)*+(?<!\s)|^[ \t]{0,3}>[^\n]*[^\s](?=[ \t]*$)",
-    re.MULTILINE,
+    r"|'(?<![\w'’]')(?=\S)[^'\n]{1,200}+'(?!\w)|‘(?<![\w']‘)(?=\S)[^‘’\n]{1,200}+’(?!\w)"
+)
+QUOTE_IN_MARKS = re.compile(_IN_MARKS)
+QUOTED_LINE = re.compile(r"^[ \t]{0,3}>", re.MULTILINE)
+QUOTE = re.compile(  # of a text that has a quoted line; its end may be blank
+    rf"{_IN_MARKS}|^[ \t]{{0,3}}>[^\n]*+(?:\n[ \t]{{0,3}}>[^\n]*+)*+", re.MULTILINE
 )
 HEADING = re.compile(r"^[ \t]{0,3}#{1,6}+[ \t]++([^\n]++)$", re.MULTILINE)
 LABEL = re.compile(
@@ -65,12 +75,15 @@ LABEL = re.compile(
 )
 _MARKER = r"(?:[-*+•–]|\(?\d{1,3}[.)]|\(?[A-Za-z][.)])"
 LIST_ITEM = re.compile(rf"^[ \t]*+{_MARKER}[ \t]++\S[^\n]*+", re.MULTILINE)
-NUMBER = re.compile(r"(?<![\w.])[-+±−]?[$€£¥]?\d++(?:[.,:]\d++)*+(?:\s?%|[a-zA-Zµ°]{1,3}\b)?")
-# What a sentence does not cross: an empty line, the marker of a list item, a heading, a line
-# that ends with a colon, and a new line that does not go on in small letters.
-BLOCK_STARTS = re.compile(
-    rf"\n[ \t]*+\n|^[ \t]*+{_MARKER}[ \t]++|^[ \t]{{0,3}}#{{1,6}}+[ \t]++|[:：][ \t]*+\n|\n(?![ \t]*+[a-zß-öø-ÿа-я(,;\ufffc])",
-    re.MULTILINE,
+NUMBER = re.compile(
+    r"[-+±−$€£¥\d](?<![\w.].)(?:(?<=\d)\d*+|(?<=[$€£¥])\d++|(?<=[-+±−])[$€£¥]?\d++)"
+    r"(?:[.,:]\d++)*+(?:\s?%|[a-zA-Zµ°]{1,3}\b)?"
+)
+# What a sentence does not cross: the marker of a list item, a heading; an empty line, a new line
+# that does not go on in small letters, and a line that ends with a colon.
+BLOCK_MARKS = re.compile(rf"^[ \t]*+{_MARKER}[ \t]++|^[ \t]{{0,3}}#{{1,6}}+[ \t]++", re.MULTILINE)
+LINE_BREAKS = re.compile(
+    r"\n(?:[ \t]*+\n|(?![ \t]*+[a-zß-öø-ÿа-я(,;\ufffc]))|:[ \t]*+\n|：[ \t]*+\n"
 )
 # A stop after an abbreviation or before a small letter is none. What was before is looked at after
 # the stop: so the search runs from stop to stop.
