@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from _bandit_worlds import coins
+from _bandit_worlds import Coins
 from _figures import Figure
 
 from ml_orchestrator.learning.evidence import Evidence, Judged
@@ -60,13 +60,12 @@ def product_figures(
 
 def _regret(seed: int, rounds: int, means: Sequence[float], *, policy: str, floor: float) -> float:
     evidence, rng, none = Evidence(1), np.random.default_rng([seed, 1]), np.zeros(1)
-    chosen = []
-    for t, row in enumerate(coins(seed, rounds, means)):
+    world = Coins(seed, rounds, means)
+    for t in range(rounds):
         choice = select(none, RULES[: len(means)], evidence, policy=policy, floor=floor, rng=rng)
         arm = choice.index
-        evidence.add([Judged(t, (0.0,), RULES[arm], float(row[arm]), choice.chances[arm])])
-        chosen.append(arm)
-    return float(max(means) * rounds - np.asarray(means)[chosen].sum())
+        evidence.add([Judged(t, (0.0,), RULES[arm], float(world.pull(arm)), choice.chances[arm])])
+    return world.regret
 
 
 def _times_in_memory() -> list[Figure]:

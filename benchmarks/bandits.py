@@ -1,7 +1,8 @@
 """Bandits beside mabwiser and river: regret on paired seeds, the same decisions, time.
 
-Thompson sampling plays three worlds of ten arms (the rewards of a seed are the same for all) with
-binary rewards; ratios of mean regret come with a 95 % bootstrap interval over seeds. LinUCB reads
+Thompson sampling plays three worlds of ten arms with binary rewards, over three horizons. The k-th
+choice of an arm pays the same to every contender of a seed, so that regrets are compared pair by
+pair; ratios of mean regret come with a 95 % bootstrap interval over seeds. LinUCB reads
 the digits of scikit-learn once, one right answer in ten. Peers run in environments of their own,
 in turns with ours. These are classes that keep no log and nothing fades in; what `prompt_select`
 runs is measured beside them: the same worlds by its own policies, and times with a log. Last, what
@@ -9,8 +10,10 @@ contexts are worth: rules that help in one half of the contexts and harm in the 
 twelve features tells; learned with the context and without.
 
     .venv/bin/python benchmarks/bandits.py [--quick] [--json]
+    .venv/bin/python benchmarks/bandits.py --rounds 10000 --seeds 200  # Thompson sampling alone
 """
 
+import argparse
 import json
 import statistics
 import subprocess
@@ -23,9 +26,9 @@ from typing import Any
 
 import numpy as np
 from _bandit_product import product_figures
-from _bandit_worlds import coins
+from _bandit_worlds import Coins
 from _digits_stream import ALPHA, stream
-from _figures import Figure, arguments, machine, show
+from _figures import Figure, machine, show
 from _peers import peer_python
 
 from ml_orchestrator.learning.evidence import Evidence, Judged
@@ -40,6 +43,7 @@ WORLDS: Mapping[str, Sequence[float]] = {
     "0.45 and 0.55": [0.45] * 9 + [0.55],
     "seldom": [0.1, 0.05, 0.05, 0.05, 0.02, 0.02, 0.02, 0.01, 0.01, 0.01],
 }
+HORIZONS = ((500, 1_000), (2_000, 400), (10_000, 200))  # rounds, and how many seeds play them
 N_BOOTSTRAPS = 2_000
 DECISION_GOAL_US = 15.0
 REGRET_GOAL = 1.05
@@ -56,19 +60,38 @@ class Played:
 
 def main() -> None:
     """Play everything and print the figures."""
-    options = arguments(__doc__)
-    n_seeds, rounds, n_streams = (200, 300, 2) if options.quick else (1_000, 500, 5)
+    options = _options()
     pythons = {n: p for n, needs in REQUIREMENTS.items() if (p := peer_python(n, *needs))}
+    horizons = ((300, 200),) if options.quick else HORIZONS
+    if options.rounds:
+        horizons = ((options.rounds, options.seeds),)
     figures: list[Figure] = []
-    for name, means in WORLDS.items():
-        figures += _thompson(name, means, pythons, n_seeds, rounds, as_json=options.json)
+    for rounds, n_seeds in horizons:
+        for name, means in WORLDS.items():
+            figures += _thompson(name, means, pythons, n_seeds, rounds, as_json=options.json)
+    if not options.rounds:
+        figures += _others(pythons, rounds=horizons[0][0], is_quick=options.quick)
+    show(figures, as_json=options.json)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions")
+    parser.add_argument("--json", action="store_true", help="one JSON object a figure")
+    parser.add_argument("--rounds", type=int, help="Thompson sampling alone, over so many rounds")
+    parser.add_argument("--seeds", type=int, default=200, help="how many seeds play them")
+    return parser.parse_args()
+
+
+def _others(pythons: Mapping[str, Path], *, rounds: int, is_quick: bool) -> list[Figure]:
+    """Return the figures of LinUCB, of what the product runs, and of contexts."""
+    n_streams, n_product, n_learned = (2, 5, 8) if is_quick else (5, 40, 40)
+    figures: list[Figure] = []
     if "mabwiser" in pythons:
         figures += _linucb(pythons["mabwiser"], n_streams)
-    n_product = 5 if options.quick else 40
     classes = {name: _regrets(n_product, rounds, means) for name, means in WORLDS.items()}
     figures += product_figures(WORLDS, classes, rounds=rounds, n_seeds=n_product)
-    figures.append(_gain_of_contexts(8 if options.quick else 40))
-    show(figures, as_json=options.json)
+    return [*figures, _gain_of_contexts(n_learned)]
 
 
 def _thompson(
@@ -81,7 +104,7 @@ def _thompson(
     as_json: bool,
 ) -> list[Figure]:
     ours = _timed(lambda took: [_our_regret(s, rounds, means, took) for s in range(n_seeds)])
-    title, n = f"Thompson {name}, decision", n_seeds * rounds
+    title, n = f"Thompson {name}, decision of {rounds:,}", n_seeds * rounds
     figures = [Figure(title, "us", ours.p50_us, DECISION_GOAL_US, "limit", 1.0, n)]
     for peer, python in pythons.items():
         given = ("thompson", n_seeds, rounds, *means)
@@ -123,14 +146,16 @@ def _show_regret(
 
 def _our_regret(seed: int, rounds: int, means: Sequence[float], took: list[float]) -> float:
     policy, rng = BetaThompson(len(means)), np.random.default_rng([seed, 1])
-    chosen = []
-    for row in coins(seed, rounds, means):
+    world = Coins(seed, rounds, means)
+    for _ in range(rounds):
         began = time.perf_counter()
         arm = policy.choose(rng)
-        policy.update(arm, float(row[arm]))
-        took.append(time.perf_counter() - began)
-        chosen.append(arm)
-    return float(max(means) * rounds - np.asarray(means)[chosen].sum())
+        chose = time.perf_counter()
+        reward = float(world.pull(arm))
+        paid = time.perf_counter()
+        policy.update(arm, reward)
+        took.append(time.perf_counter() - paid + chose - began)
+    return world.regret
 
 
 def _regrets(n_seeds: int, rounds: int, means: Sequence[float]) -> list[float]:

@@ -13,23 +13,24 @@ import numpy as np
 from mabwiser.mab import MAB, LearningPolicy
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from _bandit_worlds import coins
+from _bandit_worlds import Coins
 from _digits_stream import ALPHA, stream
 
 
 def thompson(seed: int, rounds: int, means: list[float], took: list[float]) -> float:
     """Play one world once and return the regret."""
-    arms, rewards = list(range(len(means))), coins(seed, rounds, means)
+    arms, world = list(range(len(means))), Coins(seed, rounds, means)
     policy = MAB(arms, LearningPolicy.ThompsonSampling(), seed=seed)
-    policy.fit([0], [int(rewards[0, 0])])  # it cannot choose before that
-    chosen = [0]
-    for row in rewards[1:]:
+    policy.fit([0], [int(world.pull(0))])  # it cannot choose before that
+    for _ in range(rounds - 1):
         began = time.perf_counter()
         arm = policy.predict()
-        policy.partial_fit([arm], [int(row[arm])])
-        took.append(time.perf_counter() - began)
-        chosen.append(arm)
-    return float(max(means) * rounds - np.asarray(means)[chosen].sum())
+        chose = time.perf_counter()
+        reward = int(world.pull(arm))
+        paid = time.perf_counter()
+        policy.partial_fit([arm], [reward])
+        took.append(time.perf_counter() - paid + chose - began)
+    return world.regret
 
 
 def linucb(seed: int, took: list[float]) -> list[int]:

@@ -13,21 +13,22 @@ import numpy as np
 from river import bandit, proba
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from _bandit_worlds import coins
+from _bandit_worlds import Coins
 
 
 def thompson(seed: int, rounds: int, means: list[float], took: list[float]) -> float:
     """Play one world once and return the regret."""
-    arms, rewards = list(range(len(means))), coins(seed, rounds, means)
+    arms, world = list(range(len(means))), Coins(seed, rounds, means)
     policy: Any = bandit.ThompsonSampling(reward_obj=proba.Beta(), seed=seed)
-    chosen: list[int] = []
-    for row in rewards:
+    for _ in range(rounds):
         began = time.perf_counter()
         arm = policy.pull(arms)
-        policy.update(arm, bool(row[arm]))
-        took.append(time.perf_counter() - began)
-        chosen.append(arm)
-    return float(max(means) * rounds - np.asarray(means)[chosen].sum())
+        chose = time.perf_counter()
+        reward = world.pull(arm)
+        paid = time.perf_counter()
+        policy.update(arm, reward)
+        took.append(time.perf_counter() - paid + chose - began)
+    return world.regret
 
 
 if __name__ == "__main__":
