@@ -60,7 +60,7 @@ def prepare_baseline(
         )
     n_rows = next(iter(sizes.values()))
     samples = {
-        name: Sample.read(name, "reference", array)
+        name: Sample.read(name, "reference", array).in_order()
         for name, array in table.items()
         if not _is_empty(array)
     }

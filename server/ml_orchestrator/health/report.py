@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TypeVar, get_args
 
 import numpy as np
@@ -13,9 +14,15 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.drift import DRIFT_TESTS, Measurement
 from ml_orchestrator.health.drift.choice import Pair, choose_test, measure
 from ml_orchestrator.health.drift.contract import Columns
-from ml_orchestrator.health.drift.description import category_changes, describe, numeric_change
+from ml_orchestrator.health.drift.description import (
+    Change,
+    Sides,
+    category_changes,
+    describe,
+    numeric_change,
+)
 from ml_orchestrator.health.drift.texts import Embed, compare_texts
-from ml_orchestrator.health.models import ColumnDrift, ColumnKind, Correction, DriftReport
+from ml_orchestrator.health.models import ColumnDrift, Correction, DriftReport, NumericChange
 from ml_orchestrator.numerics.multiple_testing import benjamini_hochberg, holm
 
 __all__ = ["AUTO", "adjust", "check_drift"]
@@ -73,32 +80,48 @@ def check_drift(
     """
     _check_options(alpha, correction, share_threshold)
     names = _checked_columns(reference, current, columns)
+    wanted = _wanted_tests(names, tests)
     side_by_side = _in_threads if _is_large(reference, current, names) else map
-    read = side_by_side(lambda name: Pair.read(name, reference, current), names)
-    pairs = dict(zip(names, read, strict=True))
-    chosen = _chosen_tests(pairs, tests)
-    measured = side_by_side(lambda name: _measured(pairs[name], chosen[name], embed), names)
-    results = dict(zip(names, measured, strict=True))
-    p_values = {name: r.p_value for name, r in results.items() if r.p_value is not None}
+    compared = side_by_side(
+        lambda name: _compared(Pair.read(name, reference, current), wanted[name], embed), names
+    )
+    found = dict(zip(names, compared, strict=True))
+    p_values = {n: c.result.p_value for n, c in found.items() if c.result.p_value is not None}
     adjusted = adjust(p_values, correction)
-    drifts = [
-        _column_drift(pairs[name], results[name], chosen[name], adjusted.get(name), alpha)
-        for name in names
-    ]
+    drifts = [_column_drift(found[name], adjusted.get(name), alpha) for name in names]
     given = dict.fromkeys([*reference, *current])
     return _report(
         sorted(drifts, key=_clearest_first),
         alpha=alpha,
         correction=correction,
         share_threshold=share_threshold,
-        unchecked=tuple(name for name in given if name not in pairs),
+        unchecked=tuple(name for name in given if name not in found),
     )
 
 
-def _measured(pair: Pair, test: str, embed: Embed | None) -> Measurement:
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What one column's test and description say; the column itself is not kept."""
+
+    sides: Sides
+    test: str
+    result: Measurement
+    change: Change
+
+
+def _compared(pair: Pair, wanted: str, embed: Embed | None) -> _Compared:
+    test = choose_test(pair) if wanted == AUTO else wanted
     if test == "text" and embed is not None and pair.reference.kind == "categorical":
-        return compare_texts(pair.reference, pair.current, embed=embed)
-    return measure(pair, test)
+        result = compare_texts(pair.reference, pair.current, embed=embed)
+    else:
+        result = measure(pair, test)
+    sides = Sides.of(pair)
+    if result.text is not None:
+        return _Compared(replace(sides, kind="text"), test, result, result.text)
+    if sides.kind == "numeric":
+        return _Compared(sides, test, result, numeric_change(pair))
+    changes = category_changes(pair) if sides.kind == "categorical" else ()
+    return _Compared(sides, test, result, changes)
 
 
 def _is_large(reference: Columns, current: Columns, names: Sequence[str]) -> bool:
@@ -106,7 +129,7 @@ def _is_large(reference: Columns, current: Columns, names: Sequence[str]) -> boo
 
 
 def _in_threads(work: Callable[[str], T], names: Sequence[str]) -> Iterator[T]:
-    """Map in parallel: sorting and searching, which take the time, leave the interpreter free."""
+    """Map in parallel: counting and sorting, which take the time, leave the interpreter free."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(work, names)
 
@@ -137,15 +160,14 @@ def _checked_columns(
     return names
 
 
-def _chosen_tests(pairs: Mapping[str, Pair], tests: Mapping[str, str] | str) -> dict[str, str]:
-    wanted = dict.fromkeys(pairs, tests) if isinstance(tests, str) else tests
-    if unknown := [name for name in wanted if name not in pairs]:
+def _wanted_tests(names: Sequence[str], tests: Mapping[str, str] | str) -> dict[str, str]:
+    wanted = dict.fromkeys(names, tests) if isinstance(tests, str) else tests
+    if unknown := [name for name in wanted if name not in names]:
         raise InvalidInputError(
             f"A test was named for {_listed(unknown)}, which is not compared; compared: "
-            f"{_listed(pairs)}."
+            f"{_listed(names)}."
         )
-    names = {name: wanted.get(name, AUTO) for name in pairs}
-    return {name: choose_test(pairs[name]) if t == AUTO else t for name, t in names.items()}
+    return {name: wanted.get(name, AUTO) for name in names}
 
 
 def adjust(p_values: Mapping[K, float], correction: Correction) -> dict[K, float]:
@@ -154,13 +176,8 @@ def adjust(p_values: Mapping[K, float], correction: Correction) -> dict[K, float
     return dict(zip(p_values, adjusted.tolist(), strict=True))
 
 
-def _column_drift(
-    pair: Pair, result: Measurement, name: str, adjusted: float | None, alpha: float
-) -> ColumnDrift:
-    test = DRIFT_TESTS[name]
-    kind: ColumnKind = "text" if result.text else pair.reference.kind
-    numeric = numeric_change(pair) if kind == "numeric" else None
-    categories = category_changes(pair) if kind == "categorical" else ()
+def _column_drift(found: _Compared, adjusted: float | None, alpha: float) -> ColumnDrift:
+    test, sides, result, change = DRIFT_TESTS[found.test], found.sides, found.result, found.change
     if adjusted is None:
         threshold = test.threshold
         is_drifted = result.statistic >= threshold
@@ -170,28 +187,25 @@ def _column_drift(
         is_drifted = adjusted <= threshold
         evidence = f"statistic {result.statistic:.4g}, adjusted p {adjusted:.3g}, alpha {alpha:g}"
     return ColumnDrift(
-        column=pair.reference.column,
-        kind=kind,
-        test=name,
+        column=sides.column,
+        kind=sides.kind,
+        test=found.test,
         measure=test.measure,
         statistic=result.statistic if math.isfinite(result.statistic) else None,
         p_value=result.p_value,
         p_value_adjusted=adjusted,
         threshold=threshold,
         is_drifted=is_drifted,
-        n_reference=pair.reference.n_values,
-        n_current=pair.current.n_values,
-        missing_share_reference=pair.reference.missing_share,
-        missing_share_current=pair.current.missing_share,
-        numeric_change=numeric,
-        category_changes=categories,
+        n_reference=sides.n_reference,
+        n_current=sides.n_current,
+        missing_share_reference=sides.missing_share_reference,
+        missing_share_current=sides.missing_share_current,
+        numeric_change=change if isinstance(change, NumericChange) else None,
+        category_changes=change if isinstance(change, tuple) else (),
         text=result.text,
         note=result.note,
         summary=describe(
-            pair,
-            numeric or result.text or categories,
-            is_drifted=is_drifted,
-            evidence=f"{name}: {evidence}",
+            sides, change, is_drifted=is_drifted, evidence=f"{found.test}: {evidence}"
         ),
     )
 

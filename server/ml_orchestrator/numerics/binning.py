@@ -3,22 +3,27 @@
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.numerics.samples import SampleLike, sorted_sample
+from ml_orchestrator.numerics.cell_kernels import counts_below
+from ml_orchestrator.numerics.cells import CellSample, cells_of
+from ml_orchestrator.numerics.samples import SampleLike, finite_sample, sorted_sample
 
 __all__ = [
     "PairedCounts",
     "category_counts",
     "distinct_of_sorted",
+    "has_more_distinct",
     "histogram_counts",
     "without_zeros",
 ]
 
 MOST_SINGLE_VALUES = 20
+N_LOOKED_AT = 1_000  # values that mostly show that there are more
 SMALL_SHARE = 0.0001
 
 
@@ -91,10 +96,14 @@ def histogram_counts(reference: SampleLike, current: SampleLike) -> PairedCounts
     >>> histogram_counts([1, 1, 2], [2, 3]).current.tolist()
     [0, 1, 1]
     """
+    before, after = finite_sample(reference, "reference"), finite_sample(current, "current")
+    if has_more_distinct(before, MOST_SINGLE_VALUES) and (pair := cells_of(reference, current)):
+        edges = _sturges_edges(before, after)
+        return PairedCounts(_counts_in(edges, pair.x), _counts_in(edges, pair.y))
     before, after = sorted_sample(reference, "reference"), sorted_sample(current, "current")
     distinct = distinct_of_sorted(before)
     if distinct.size > MOST_SINGLE_VALUES:
-        edges = _sturges_edges(np.concatenate([before, after]))
+        edges = _sturges_edges(before, after)
         return PairedCounts(_counts_between(edges, before), _counts_between(edges, after))
     values = np.union1d(distinct, distinct_of_sorted(after))
     return PairedCounts(_counts_of(values, before), _counts_of(values, after))
@@ -111,6 +120,22 @@ def distinct_of_sorted(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return distinct
 
 
+def has_more_distinct(values: NDArray[Any], most: int) -> bool:
+    """Return whether there are surely more than ``most`` distinct values, by the first 1,000.
+
+    >>> has_more_distinct(np.arange(9.0), 8)
+    True
+    """
+    return np.unique(values[:N_LOOKED_AT]).size > most
+
+
+def _counts_in(edges: NDArray[np.float64], sample: CellSample) -> NDArray[np.int64]:
+    """Count the values of a sample per bin, as `_counts_between` does."""
+    below = counts_below(sample, edges)
+    below[-1] = sample.values.size
+    return np.diff(below)
+
+
 def _counts_between(edges: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Count sorted values per bin; only the last bin holds its right edge, as in numpy."""
     below = np.searchsorted(values, edges, side="left")
@@ -123,12 +148,16 @@ def _counts_of(distinct: NDArray[np.float64], values: NDArray[np.float64]) -> ND
     return np.diff(np.searchsorted(values, distinct, side="right"), prepend=0)
 
 
-def _sturges_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sturges_edges(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return numpy's edges of ``sturges`` for both together, which follow from range and size."""
+    low, high = min(before.min(), after.min()), max(before.max(), after.max())
+    width = (high - low) / (np.log2(before.size + after.size) + 1.0)
+    n_bins = int(np.ceil((high - low) / width)) if width else 1
     try:
-        return np.histogram_bin_edges(values, bins="sturges")
+        return np.histogram_bin_edges(np.array([low, high]), bins=n_bins)
     except ValueError as error:
         raise InvalidInputError(
-            f"Values from {values.min():g} to {values.max():g} cannot be put into bins of equal "
+            f"Values from {low:g} to {high:g} cannot be put into bins of equal "
             f"width in float64 ({error}); rescale the column or use a test without bins."
         ) from error
 

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from scipy.special import kolmogorov
 from scipy.stats import binom, kstwo
 
-from ml_orchestrator.numerics.samples import SampleLike, sorted_sample
+from ml_orchestrator.numerics.cell_kernels import largest_gap
+from ml_orchestrator.numerics.cells import cells_of
+from ml_orchestrator.numerics.samples import SampleLike, finite_sample, sorted_sample
 
 __all__ = ["KolmogorovSmirnov", "kolmogorov_smirnov"]
 
@@ -57,9 +59,8 @@ def kolmogorov_smirnov(x: SampleLike, y: SampleLike) -> KolmogorovSmirnov:
     >>> result.statistic, round(result.p_value, 9)
     (1.0, 0.1)
     """
-    first, second = sorted_sample(x, "x"), sorted_sample(y, "y")
-    n_x, n_y = first.size, second.size
-    gap = _largest_gap(first, second) if n_x >= n_y else _largest_gap(second, first)
+    n_x, n_y = finite_sample(x, "x").size, finite_sample(y, "y").size
+    gap = _gap(x, y, n_x, n_y)
     statistic = gap / math.lcm(n_x, n_y)
     if max(n_x, n_y) <= LARGEST_EXACT_SAMPLE:
         p_value = _exact_p_value(n_x, n_y, gap)
@@ -68,8 +69,19 @@ def kolmogorov_smirnov(x: SampleLike, y: SampleLike) -> KolmogorovSmirnov:
     return KolmogorovSmirnov(statistic, min(max(p_value, 0.0), 1.0))
 
 
+def _gap(x: SampleLike, y: SampleLike, n_x: int, n_y: int) -> int:
+    """Return the largest gap of the distribution functions, in units of 1 / lcm of the sizes."""
+    divisor = math.gcd(n_x, n_y)
+    if (pair := cells_of(x, y)) is not None:
+        gap = largest_gap(pair, n_y // divisor, n_x // divisor)
+        if gap is not None:
+            return gap
+    first, second = sorted_sample(x, "x"), sorted_sample(y, "y")
+    return _largest_gap(first, second) if n_x >= n_y else _largest_gap(second, first)
+
+
 def _largest_gap(large: NDArray[np.float64], small: NDArray[np.float64]) -> int:
-    """Return the largest gap of the distribution functions, in units of 1 / lcm of the sizes.
+    """Return the same of sorted samples.
 
     Between two values of the smaller sample its function is flat, so the larger's is furthest
     above it just before the next value, and furthest below it at the value itself. The smaller is

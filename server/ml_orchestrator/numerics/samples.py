@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["SampleLike", "SortedSample", "finite_sample", "sorted_sample"]
+__all__ = ["FiniteSample", "SampleLike", "SortedSample", "finite_sample", "sorted_sample"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,14 @@ class SortedSample:
     values: NDArray[np.float64]
 
 
-SampleLike: TypeAlias = ArrayLike | SortedSample
+@dataclass(frozen=True, slots=True)
+class FiniteSample:
+    """Finite float64 values in any order, shape ``(n,)``; its maker vouches for that."""
+
+    values: NDArray[np.float64]
+
+
+SampleLike: TypeAlias = ArrayLike | SortedSample | FiniteSample
 
 
 def finite_sample(values: SampleLike, name: str, *, n_least: int = 1) -> NDArray[np.float64]:
@@ -31,7 +38,7 @@ def finite_sample(values: SampleLike, name: str, *, n_least: int = 1) -> NDArray
         InvalidInputError: it has fewer than ``n_least`` values, is not one-dimensional, or holds
             NaN or an infinity.
     """
-    if isinstance(values, SortedSample):
+    if isinstance(values, SortedSample | FiniteSample):
         sample = values.values
     else:
         sample = np.asarray(values, dtype=np.float64)

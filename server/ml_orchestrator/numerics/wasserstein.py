@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_orchestrator.numerics.cell_kernels import area_between
+from ml_orchestrator.numerics.cells import cells_of
 from ml_orchestrator.numerics.samples import SampleLike, finite_sample, sorted_sample
 
 __all__ = ["normalised_wasserstein", "wasserstein"]
@@ -33,6 +35,10 @@ def wasserstein(x: SampleLike, y: SampleLike) -> float:
     >>> wasserstein([0, 1], [5, 6])
     5.0
     """
+    pair = cells_of(x, y)
+    area = None if pair is None else area_between(pair)
+    if area is not None:
+        return area
     first, second = sorted_sample(x, "x"), sorted_sample(y, "y")
     if first.size == second.size:
         return float(np.mean(np.abs(first - second)))

@@ -11,7 +11,7 @@ __all__ = ["anderson_darling"]
 @drift_test(kinds=["numeric"], measure="p_value", threshold=0.05, is_symmetric=True)
 def anderson_darling(reference: Sample, current: Sample) -> Measurement:
     """Compare distribution functions, the tails weighing most."""
-    if reference.values.size + current.values.size < 4:
+    if reference.n_values + current.n_values < 4:
         raise InvalidInputError(
             f"Column {reference.column!r}: the Anderson-Darling test needs four values in all."
         )

@@ -10,7 +10,7 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.drift.contract import DRIFT_TESTS, Columns, Measurement, Sample
 from ml_orchestrator.health.drift.texts import reads_as_text
 from ml_orchestrator.health.text_models import Aspect
-from ml_orchestrator.numerics.binning import distinct_of_sorted
+from ml_orchestrator.numerics.binning import distinct_of_sorted, has_more_distinct
 from ml_orchestrator.numerics.divisions import MANY_DRAWS
 from ml_orchestrator.numerics.mmd import LEAST_P as LEAST_P_OF_VECTORS
 
@@ -67,7 +67,10 @@ class Pair:
     @property
     def is_discrete(self) -> bool:
         """Whether it holds categories, or numbers of at most five distinct values."""
-        return self.reference.kind == "categorical" or self.n_distinct <= MOST_DISCRETE_VALUES
+        if self.reference.kind == "categorical":
+            return True
+        surely_more = has_more_distinct(self.reference.given, MOST_DISCRETE_VALUES)
+        return not surely_more and self.n_distinct <= MOST_DISCRETE_VALUES
 
     def as_categories(self) -> "Pair":
         """Return the same values, each distinct one a category."""
@@ -88,7 +91,7 @@ def choose_test(pair: Pair) -> str:
         return "mmd"
     if pair.reference.kind == "categorical" and reads_as_text(pair.reference.values.tolist()):
         return "text"
-    if pair.reference.values.size <= LARGEST_SMALL_REFERENCE:
+    if pair.reference.n_values <= LARGEST_SMALL_REFERENCE:
         return "chi_square" if pair.is_discrete else "ks"
     return "jensen_shannon" if pair.is_discrete else "wasserstein"
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -13,7 +14,8 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.models import ColumnKind, Measure
 from ml_orchestrator.health.text_models import TextDrift
 from ml_orchestrator.numerics.binning import PairedCounts, category_counts, histogram_counts
-from ml_orchestrator.numerics.samples import SortedSample
+from ml_orchestrator.numerics.cells import LEAST_VALUES
+from ml_orchestrator.numerics.samples import FiniteSample, SortedSample
 
 __all__ = [
     "DRIFT_TESTS",
@@ -34,19 +36,24 @@ Side = Literal["reference", "current"]
 Columns: TypeAlias = "Mapping[str, NDArray[Any] | Sample]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sample:
     """One side of one column without its missing values; never empty.
 
-    ``values`` has shape ``(n,)``: float64, finite and sorted for a numeric column, objects for a
-    categorical one; of vectors ``(n, n_dimensions)``, float64 and finite. ``n_rows`` counts the
-    missing ones too.
+    Attributes:
+        column: its name.
+        kind: how it is read.
+        given: what is there, shape ``(n,)``: finite numbers for a numeric column, objects for a
+            categorical one; of vectors ``(n, n_dimensions)``, float64 and finite.
+        n_rows: rows, the missing ones too.
+        is_sorted: whether ``given`` of a numeric column is float64 in ascending order.
     """
 
     column: str
     kind: ColumnKind
-    values: NDArray[Any]
+    given: NDArray[Any]
     n_rows: int
+    is_sorted: bool = True
 
     @classmethod
     def read(cls, column: str, side: Side, array: "NDArray[Any] | Sample") -> "Sample":
@@ -74,7 +81,20 @@ class Sample:
         values = read(array, column, side)
         if values.size == 0:
             raise _nothing_left(column, side, array.size)
-        return cls(column, kind, values, array.size)
+        found = cls(column, kind, values, array.size, is_sorted=kind != "numeric")
+        return found.in_order() if values.size < LEAST_VALUES else found
+
+    @cached_property
+    def values(self) -> NDArray[Any]:
+        """What is there, shape ``(n,)``; float64 in ascending order for a numeric column.
+
+        Sorted when it is first asked for.
+        """
+        return self.given if self.is_sorted else np.sort(self.given).astype(np.float64, copy=False)
+
+    def in_order(self) -> "Sample":
+        """Return the same, sorted now: for a sample that is compared more than once."""
+        return Sample(self.column, self.kind, self.values, self.n_rows)
 
     def as_categories(self) -> "Sample":
         """Return the same values, each distinct one a category."""
@@ -88,12 +108,14 @@ class Sample:
     @property
     def n_values(self) -> int:
         """Rows with a value."""
-        return len(self.values)
+        return len(self.given)
 
     @property
-    def numbers(self) -> SortedSample:
-        """The values of a numeric column, for kernels that would sort them otherwise."""
-        return SortedSample(self.values)
+    def numbers(self) -> SortedSample | FiniteSample:
+        """The values of a numeric column for kernels; sorted ones only where they are already."""
+        if self.is_sorted or "values" in self.__dict__:
+            return SortedSample(self.values)
+        return FiniteSample(np.asarray(self.given, dtype=np.float64))
 
     @property
     def missing_share(self) -> float:
@@ -176,12 +198,12 @@ def rough_if_below_five(smallest_expected: float) -> str | None:
     )
 
 
-def _numbers(array: NDArray[Any], column: str, side: Side) -> NDArray[np.float64]:
-    values = array.astype(np.float64)
-    values = values[np.isfinite(values)]
-    values.sort()
+def _numbers(array: NDArray[Any], column: str, side: Side) -> NDArray[Any]:
+    """Return the finite ones of a column, which stay where and as they are if all are."""
+    is_finite = np.isfinite(array)
+    values = array if is_finite.all() else array[is_finite]
     if values.size:
-        _check_size(float(values[0]), float(values[-1]), column, side)
+        _check_size(float(values.min()), float(values.max()), column, side)
     return values
 
 

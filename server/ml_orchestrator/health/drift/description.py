@@ -1,26 +1,57 @@
 """What changed in a column, in numbers and in words."""
 
+from dataclasses import dataclass
+from typing import TypeAlias
+
 import numpy as np
 
 from ml_orchestrator.health.drift.choice import Pair
-from ml_orchestrator.health.models import CategoryChange, NumericChange
+from ml_orchestrator.health.models import CategoryChange, ColumnKind, NumericChange
 from ml_orchestrator.health.text_models import TextDrift
 from ml_orchestrator.numerics.binning import category_counts
+from ml_orchestrator.numerics.middle import median
+from ml_orchestrator.numerics.samples import finite_sample
 
-__all__ = ["category_changes", "describe", "numeric_change"]
+__all__ = ["Change", "Sides", "category_changes", "describe", "numeric_change"]
 
 MOST_CATEGORIES_SHOWN = 5
 NOTABLE_MISSING_CHANGE = 0.05
+Change: TypeAlias = NumericChange | tuple[CategoryChange, ...] | TextDrift
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What is said of both sides of a column besides its test: values, and shares of rows."""
+
+    column: str
+    kind: ColumnKind
+    n_reference: int
+    n_current: int
+    missing_share_reference: float
+    missing_share_current: float
+
+    @classmethod
+    def of(cls, pair: Pair) -> "Sides":
+        """Count a column."""
+        before, after = pair.reference, pair.current
+        return cls(
+            column=before.column,
+            kind=before.kind,
+            n_reference=before.n_values,
+            n_current=after.n_values,
+            missing_share_reference=before.missing_share,
+            missing_share_current=after.missing_share,
+        )
 
 
 def numeric_change(pair: Pair) -> NumericChange:
     """Return mean and median of both sides of a numeric column."""
-    before, after = pair.reference.values, pair.current.values
+    before, after = pair.reference.numbers, pair.current.numbers
     return NumericChange(
-        reference_mean=float(np.mean(before)),
-        current_mean=float(np.mean(after)),
-        reference_median=float(np.median(before)),
-        current_median=float(np.median(after)),
+        reference_mean=float(np.mean(finite_sample(before, "reference"))),
+        current_mean=float(np.mean(finite_sample(after, "current"))),
+        reference_median=median(before),
+        current_median=median(after),
     )
 
 
@@ -39,20 +70,14 @@ def category_changes(pair: Pair) -> tuple[CategoryChange, ...]:
     )
 
 
-def describe(
-    pair: Pair,
-    change: NumericChange | tuple[CategoryChange, ...] | TextDrift,
-    *,
-    is_drifted: bool,
-    evidence: str,
-) -> str:
+def describe(sides: Sides, change: Change, *, is_drifted: bool, evidence: str) -> str:
     """Return one sentence: the verdict, what it rests on, and the direction."""
     verdict = "drifted" if is_drifted else "did not drift"
-    said = f"{_in_words(change)}{_missing_in_words(pair)}".removeprefix("; ")
-    return f"{pair.reference.column!r} {verdict} ({evidence}){': ' if said else ''}{said}."
+    said = f"{_in_words(change)}{_missing_in_words(sides)}".removeprefix("; ")
+    return f"{sides.column!r} {verdict} ({evidence}){': ' if said else ''}{said}."
 
 
-def _in_words(change: NumericChange | tuple[CategoryChange, ...] | TextDrift) -> str:
+def _in_words(change: Change) -> str:
     if isinstance(change, TextDrift):
         return _texts_in_words(change)
     if isinstance(change, NumericChange):
@@ -75,8 +100,8 @@ def _texts_in_words(change: TextDrift) -> str:
     return "; ".join(said)
 
 
-def _missing_in_words(pair: Pair) -> str:
-    before, after = pair.reference.missing_share, pair.current.missing_share
+def _missing_in_words(sides: Sides) -> str:
+    before, after = sides.missing_share_reference, sides.missing_share_current
     if abs(after - before) < NOTABLE_MISSING_CHANGE:
         return ""
     return f"; missing values {before:.1%} to {after:.1%}"
