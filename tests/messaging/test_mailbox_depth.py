@@ -87,6 +87,31 @@ def test_a_delegation_is_open_for_both_until_its_result_and_counted_once(
         assert found.success_rate_by_task == {"latency": 1.0, "delegation": 0.0}
 
 
+def test_work_is_found_that_came_after_a_mark_and_waits_unread(
+    box: SqlMailbox, clock: Clock
+) -> None:
+    before = send(box, YOU, message_type="delegation")
+    mark = box.mark()
+    send(box, YOU)
+    send(box, YOU, message_type="delegation", content="passed", expires_in_s=10)
+    work = send(box, YOU, message_type="delegation", content="asked")
+    done = answer(box, before, "success")
+    clock.pass_s(11)
+
+    assert [m.message_id for m in box.work_after(YOU, mark)] == [work]
+    assert [m.message_id for m in box.work_after(ME, mark)] == [done]
+    assert box.work_after(THIRD, mark) == []
+    box.acknowledge(YOU, [work])
+    assert box.work_after(YOU, mark) == box.work_after(ME, box.mark()) == []
+
+
+def test_the_mark_of_an_empty_mailbox_lies_before_its_first_message(box: SqlMailbox) -> None:
+    mark = box.mark()
+    work = send(box, YOU, message_type="delegation")
+
+    assert [m.message_id for m in box.work_after(YOU, mark)] == [work]
+
+
 def test_a_result_that_names_no_open_delegation_of_several_is_refused(box: SqlMailbox) -> None:
     first = send(box, YOU, message_type="delegation")
     send(box, YOU, message_type="delegation", reply_to=first)

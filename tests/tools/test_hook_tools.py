@@ -59,6 +59,18 @@ async def send(client: Client, content: str, priority: str = "urgent") -> str:
     return str(sent["message_id"])
 
 
+async def hand_over(client: Client, agent: str, colleague: str, content: str) -> str:
+    work = {"message_type": "delegation", "content": content, "target_agents": [colleague]}
+    return str((await ask(client, "message_send", agent=agent, **work))["message_id"])
+
+
+async def answer(client: Client, message_id: str, content: str, **given: str) -> str:
+    """Answer, as the colleague, what was handed over."""
+    result = {"message_type": "delegation_result", "content": content, "reply_to": message_id}
+    to = {"agent": YOU, "target_agents": [ME], "metadata": {"outcome": "success"}}
+    return str((await ask(client, "message_send", **to, **result, **given))["message_id"])
+
+
 async def tasks_of(client: Client, agent: str) -> list[dict[str, Any]]:
     loaded = await ask(client, "memory_load", agent=agent)
     found: list[dict[str, Any]] = loaded["memory"]["task_history"]
@@ -263,6 +275,49 @@ async def test_urgent_messages_that_did_not_fit_follow_with_the_next_batch(tmp_p
 
         assert (len(seen), set(seen)) == (9, ids)
         assert await hook(client, "hook_batch", **RUNNING) == {}
+
+
+async def test_work_handed_over_or_back_is_told_once_to_the_agent_that_is_at_work(
+    tmp_path: Path,
+) -> None:
+    async with Client(server(tmp_path)) as client:
+        asked = await hand_over(client, ME, YOU, "find out why it is slow")
+        await hook(client, "hook_start", **RUNNING)
+        await send(client, "no hurry", "high")
+        await answer(client, asked, "a column came as text")
+        await hand_over(client, YOU, ME, "the model is too deep")
+
+        text = told(await hook(client, "hook_batch", **RUNNING), "PostToolBatch")
+
+        assert [(r["type"], r["from"], r["content"]) for r in records(text)] == [
+            ("delegation_result", YOU, "a column came as text"),
+            ("delegation", YOU, "the model is too deep"),
+        ]
+        assert await hook(client, "hook_batch", **RUNNING) == {}
+
+
+async def test_work_that_came_before_the_start_or_was_dealt_with_is_not_told_in_between(
+    tmp_path: Path,
+) -> None:
+    async with Client(server(tmp_path)) as client:
+        first, second = [await hand_over(client, ME, YOU, f"task {n}") for n in range(2)]
+        await answer(client, first, "before")
+        await hook(client, "hook_start", **RUNNING)
+        done = await answer(client, second, "after")
+        await ask(client, "message_ack", agent=ME, message_ids=[done])
+
+        assert await hook(client, "hook_batch", **RUNNING) == {}
+
+
+async def test_an_urgent_answer_is_told_once(tmp_path: Path) -> None:
+    async with Client(server(tmp_path)) as client:
+        asked = await hand_over(client, ME, YOU, "is it down?")
+        await hook(client, "hook_start", **RUNNING)
+        await answer(client, asked, "it is down", priority="urgent")
+
+        text = told(await hook(client, "hook_batch", **RUNNING), "PostToolBatch")
+
+        assert [r["content"] for r in records(text)] == ["it is down"]
 
 
 async def test_a_message_made_of_invisible_characters_is_told_once_too(tmp_path: Path) -> None:

@@ -20,17 +20,24 @@ from sqlalchemy import (
 )
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.messaging.models import PRIORITIES, Message, Unread
+from ml_orchestrator.messaging.models import (
+    DELEGATION,
+    PRIORITIES,
+    RESULT,
+    Message,
+    Unread,
+)
 from ml_orchestrator.storage.agents import is_known_agent
 from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
 from ml_orchestrator.storage.statements import Statement
 from ml_orchestrator.text import cut
 
-__all__ = ["count_unread", "messages_of", "page", "parse_cursor", "to_message"]
+__all__ = ["count_unread", "messages_of", "page", "parse_cursor", "to_message", "work_after"]
 
 URGENT_RANK = 0
 MOST_URGENT_TOLD = 3
+MOST_WORK_TOLD = 20
 BEGINNING = 80
 _SHOWN = (messages, readers.c.acknowledged_at, readers.c.rank)
 # What has no end is counted by the database; what has one is looked up by its end.
@@ -55,6 +62,19 @@ _URGENT = Statement(
     )
     .order_by(readers.c.message_seq)
     .limit(literal(MOST_URGENT_TOLD))
+)
+_WORK = Statement(
+    select(*_SHOWN)
+    .join(readers, readers.c.message_seq == messages.c.seq)
+    .where(
+        readers.c.agent == bindparam("agent"),
+        readers.c.acknowledged_at.is_(None),
+        or_(readers.c.expires_at.is_(None), readers.c.expires_at > bindparam("now")),
+        readers.c.message_seq > bindparam("mark"),
+        or_(messages.c.type == literal(DELEGATION), messages.c.type == literal(RESULT)),
+    )
+    .order_by(readers.c.message_seq)
+    .limit(literal(MOST_WORK_TOLD))
 )
 _TARGETS = (
     select(readers.c.message_seq, readers.c.agent)
@@ -163,6 +183,12 @@ def count_unread(connection: Connection, agent: str, *, shipped: bool, now: str)
     counted = _N_UNREAD.first(connection, who_and_when)
     urgent = _URGENT.all(connection, who_and_when) if counted.n_urgent else ()
     return _unread(counted.n_unread, urgent, n_urgent=counted.n_urgent)
+
+
+def work_after(connection: Connection, agent: str, mark: int, *, now: str) -> list[Message]:
+    """Return unread delegations and their results with a number above ``mark``, oldest first."""
+    rows = _WORK.all(connection, {"agent": agent, "mark": mark, "now": now})
+    return messages_of(connection, rows)
 
 
 def messages_of(connection: Connection, rows: Sequence[Row[Any]]) -> list[Message]:

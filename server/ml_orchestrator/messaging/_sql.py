@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, literal, select, update
 
 from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.messaging._dead_letters import bury_strangers, count_dead, dead_of
@@ -18,13 +18,20 @@ from ml_orchestrator.messaging._delegations import (
 from ml_orchestrator.messaging._limits import check_message
 from ml_orchestrator.messaging._news import MailNews
 from ml_orchestrator.messaging._quotas import Quotas, check_quotas
-from ml_orchestrator.messaging._reading import count_unread, messages_of, page, parse_cursor
+from ml_orchestrator.messaging._reading import (
+    count_unread,
+    messages_of,
+    page,
+    parse_cursor,
+    work_after,
+)
 from ml_orchestrator.messaging._threads import read_newest, read_thread
 from ml_orchestrator.messaging.models import (
     PRIORITIES,
     Acknowledged,
     DeadLetters,
     Inbox,
+    Message,
     Priority,
     SentMessage,
     Thread,
@@ -46,6 +53,7 @@ _ADD = Statement(
     columns=[column.name for column in messages.columns if column.name != "seq"],
 )
 _ADD_READER = Statement(insert(readers), columns=("message_seq", "agent", "rank", "expires_at"))
+_NEWEST = Statement(select(func.coalesce(func.max(messages.c.seq), literal(0)).label("seq")))
 _THREAD = Statement(select(messages.c.thread_id).where(messages.c.id == bindparam("id")))
 
 
@@ -163,6 +171,15 @@ class SqlMailbox:
         """Count what ``agent`` has to read."""
         now = timestamp(self._now())
         return self._database.read(lambda connection: self._count(connection, agent, now))
+
+    def mark(self) -> int:
+        """Return the number of the newest message of all, 0 if there is none."""
+        return int(self._database.read(_NEWEST.scalar))
+
+    def work_after(self, agent: str, mark: int) -> list[Message]:
+        """Return unread work for ``agent`` and results for it that came after a mark."""
+        now = timestamp(self._now())
+        return self._database.read(lambda c: work_after(c, agent, mark, now=now))
 
     def acknowledge(self, agent: str, message_ids: Sequence[str]) -> Acknowledged:
         """Mark messages as dealt with, all or none."""

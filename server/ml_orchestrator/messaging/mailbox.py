@@ -7,6 +7,7 @@ from ml_orchestrator.messaging.models import (
     Acknowledged,
     DeadLetters,
     Inbox,
+    Message,
     Priority,
     SentMessage,
     Thread,
@@ -71,6 +72,17 @@ class Mailbox(Protocol):
 
     def unread(self, agent: str) -> Unread:
         """Count what ``agent`` has to read; its cost does not grow with what others have."""
+        ...
+
+    def mark(self) -> int:
+        """Return a mark between the messages stored so far and those to come."""
+        ...
+
+    def work_after(self, agent: str, mark: int) -> list[Message]:
+        """Return what was handed to ``agent`` or back to it after a mark, oldest first.
+
+        These are unread messages of type ``delegation`` and ``delegation_result``, 20 at most.
+        """
         ...
 
     def acknowledge(self, agent: str, message_ids: Sequence[str]) -> Acknowledged:

@@ -70,8 +70,11 @@ def hand_out(memory: AgentMemory, digest: Digest, inbox: Inbox) -> Handout:
 
 
 def announce(agent: str, messages: Sequence[Message]) -> Handout:
-    """Return urgent messages as one text."""
-    stored = f"{len(messages)} urgent messages have arrived. message_inbox gives them whole"
+    """Return messages that cannot wait as one text."""
+    stored = (
+        f"{len(messages)} messages have arrived that are urgent, or hand work over or back. "
+        "message_inbox gives them whole"
+    )
     return _frame(agent, stored, [_message(m) for m in messages], [])
 
 

@@ -1,7 +1,6 @@
 """What a subagent is told without asking: its memory, its messages, and to save before it stops."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ml_orchestrator.memory.models import Task
@@ -33,6 +32,7 @@ class AgentSession:
     has_saved: bool = False
     was_asked: bool = False
     told: set[str] = field(default_factory=set)
+    mark: int = 0  # messages after it came while this subagent was at work
 
 
 class AgentSessions:
@@ -60,22 +60,29 @@ async def hand_over(collaboration: CollaborationService, session: AgentSession, 
     Raises:
         UnavailableError: the stores cannot be read; nothing counts as told.
     """
+    mark = await collaboration.mark()
     memory, digest, _ = await collaboration.brief(agent, limit=N_NEWEST)
     inbox = await collaboration.inbox(agent, limit=FIRST_MESSAGES)
-    session.has_memory = True
+    session.has_memory, session.mark = True, mark
     return _tell(session, hand_out(memory, digest, inbox))
 
 
 async def tell_news(collaboration: CollaborationService, session: AgentSession, agent: str) -> str:
-    """Return urgent messages this subagent has not been told of, empty if there are none.
+    """Return what cannot wait and was not told this subagent yet, empty if there is nothing.
 
-    A subagent that did not get its memory when it started gets that instead.
+    These are urgent messages, and work that was handed to it or back to it since it started: the
+    answer of a colleague that it started itself comes while it is at work. A subagent that did
+    not get its memory when it started gets that instead.
     """
     if not session.has_memory:
         return await hand_over(collaboration, session, agent)
-    urgent = await _urgent(collaboration, agent)
-    news = [message for message in urgent if message.message_id not in session.told]
-    return _tell(session, announce(agent, news))
+    unread = await collaboration.unread(agent)
+    if not unread.n_unread:
+        return ""
+    found = await _urgent(collaboration, agent, unread.n_urgent)
+    found += await collaboration.work_after(agent, session.mark)
+    news = {each.message_id: each for each in found if each.message_id not in session.told}
+    return _tell(session, announce(agent, list(news.values())))
 
 
 async def save_for(
@@ -104,11 +111,10 @@ def ask_to_save(agent: str) -> str:
     )
 
 
-async def _urgent(collaboration: CollaborationService, agent: str) -> Sequence[Message]:
+async def _urgent(collaboration: CollaborationService, agent: str, n_urgent: int) -> list[Message]:
     """Return the urgent messages, up to 100; a count is enough when there are none."""
-    n_urgent = (await collaboration.unread(agent)).n_urgent
     if not n_urgent:
-        return ()
+        return []
     inbox = await collaboration.inbox(agent, limit=min(n_urgent, MAX_URGENT))
     return [message for message in inbox.messages if message.priority == "urgent"]
 
