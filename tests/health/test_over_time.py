@@ -10,7 +10,7 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health import over_time
 from ml_orchestrator.health.baseline import prepare_baseline
 from ml_orchestrator.health.chunks import Timeline
-from ml_orchestrator.health.drift.choice import measure
+from ml_orchestrator.health.drift.choice import LEAST_P, measure
 from ml_orchestrator.health.impact import next_steps, weigh
 from ml_orchestrator.health.models import DriftOverTime, DriftReport
 from ml_orchestrator.health.over_time import dating_notice, drift_over_time
@@ -148,6 +148,44 @@ def test_columns_are_named_by_what_the_model_relies_on_and_dated_by_themselves()
     unknown = ", ".join(map(repr, report.drifted_columns))
     assert f"change in {unknown}, which began at 1970-01-01:" in first_step({})
     assert first_step({"other": 0.3}).startswith("Leave the model as it is")
+
+
+N_CHUNKS, AT_LAST = 10, 30
+
+
+def _texts_and_vectors(seed: int, n: int, n_moved: int) -> Table:
+    """Each text is of two themes; the last ``n_moved`` rows are of one, and point elsewhere.
+
+    No word comes or goes and no text is longer, so that what shows it are permutations alone.
+    """
+    rng = np.random.default_rng(seed)
+    themes = [[f"{letter}{i}" for i in range(400)] for letter in ("alpha", "beta")]
+    is_first = np.full(n, 0.5)
+    is_first[n - n_moved :] = 0.95
+    note = np.empty(n, dtype=object)
+    note[:] = [
+        " ".join(str(rng.choice(themes[int(rng.random() > share)])) for _ in range(12))
+        for share in is_first
+    ]
+    point = rng.normal(size=(n, 4))
+    point[n - n_moved :] += 1.0
+    return {"note": note, "point": point}
+
+
+def test_texts_and_vectors_that_change_in_one_late_chunk_are_dated_beside_many_columns() -> None:
+    rng = np.random.default_rng(4)
+    n = N_CHUNKS * AT_LAST
+    numbers = [{f"x{i}": rng.normal(size=size) for i in range(15)} for size in (150, n)]
+    reference: Table = {**numbers[0], **_texts_and_vectors(5, 150, 0)}
+    now: Table = {**numbers[1], **_texts_and_vectors(6, n, AT_LAST)}
+    tests = {**dict.fromkeys(numbers[0], "ks"), "note": "text", "point": "mmd"}
+    assert 2 * 0.05 / (len(tests) * N_CHUNKS) < LEAST_P["text"]  # beyond the usual permutations
+
+    found = drift_over_time(reference, now, tests=tests, chunk=f"{AT_LAST}rows")
+
+    last = str(n - AT_LAST + 1)
+    assert found.columns_since == {"note": last, "point": last}
+    assert "Not dated" not in found.summary
 
 
 def test_a_large_reference_is_drawn_once_for_all_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

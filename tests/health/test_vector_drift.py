@@ -16,6 +16,8 @@ from ml_orchestrator.datasets.sources import columns_as_arrays
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.baseline import prepare_baseline
 from ml_orchestrator.health.baseline_file import baseline_bytes, baseline_from
+from ml_orchestrator.health.drift import finer
+from ml_orchestrator.health.models import Correction
 from ml_orchestrator.health.over_time import drift_over_time
 from ml_orchestrator.health.plots import drift_plot
 from ml_orchestrator.health.report import check_drift
@@ -87,13 +89,32 @@ def test_vectors_are_dated_and_tested_together_with_other_columns() -> None:
     assert next(iter(joint.important_columns)) == "emb"
 
 
-def test_a_shift_that_is_too_sure_for_the_test_to_be_dated_is_said_to_be() -> None:
+def _one_late_chunk() -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+    """Vectors that turn in the last 30 of 300 rows, beside thirty columns that stay."""
     rng = np.random.default_rng(4)
     names = [f"x{i}" for i in range(30)]
     reference = {"emb": _vectors(1, 60), **{name: rng.normal(size=60) for name in names}}
     now = {"emb": _vectors(2, 300), **{name: rng.normal(size=300) for name in names}}
     now["emb"][-30:] = _vectors(3, 30, turned=1.0)
-    tests = {"emb": "mmd", **dict.fromkeys(names, "ks")}
+    return reference, now, {"emb": "mmd", **dict.fromkeys(names, "ks")}
+
+
+@pytest.mark.parametrize("correction", ["benjamini_hochberg", "holm", "none"])
+def test_one_late_chunk_of_many_is_dated_by_as_many_permutations_as_that_takes(
+    correction: Correction,
+) -> None:
+    reference, now, tests = _one_late_chunk()
+    found = drift_over_time(reference, now, tests=tests, chunk="30rows", correction=correction)
+    assert found.columns_since["emb"] == "271"
+    assert "Not dated" not in found.summary
+    assert correction == "none" or list(found.columns_since) == ["emb"]
+
+
+def test_a_shift_that_no_number_of_permutations_is_enough_for_is_said_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(finer, "MOST_DRAWS", 5_000)
+    reference, now, tests = _one_late_chunk()
 
     many = drift_over_time(reference, now, tests=tests, chunk="30rows")
     few = drift_over_time(reference, now, tests={"emb": "mmd"}, chunk="30rows")

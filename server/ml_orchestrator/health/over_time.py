@@ -12,6 +12,7 @@ from ml_orchestrator.health.chunks import Chunk, Timeline, cut, ordered
 from ml_orchestrator.health.drift import DRIFT_TESTS
 from ml_orchestrator.health.drift.choice import LEAST_P, MOST_DISCRETE_VALUES, Pair, measure
 from ml_orchestrator.health.drift.contract import Columns, Sample, is_missing
+from ml_orchestrator.health.drift.finer import can_reach, measure_finely
 from ml_orchestrator.health.models import Correction, DriftChunk, DriftOverTime
 from ml_orchestrator.health.report import adjust
 from ml_orchestrator.health.streams.dating import change_of, detectors_are_there
@@ -21,6 +22,8 @@ __all__ = ["MOST_REFERENCE_ROWS", "dating_notice", "drift_over_time"]
 
 OWN_NULL = tuple(LEAST_P)  # tests of one distribution themselves
 MOST_REFERENCE_ROWS = 20_000  # of a column, drawn once; each chunk is compared with them
+
+MOST_REFINED = 10  # chunks of columns that are compared by more permutations
 
 Cell = tuple[int, str]
 
@@ -34,6 +37,20 @@ class _Found:
 
 
 @dataclass(frozen=True, slots=True)
+class _Judged:
+    """What is significant after correction."""
+
+    adjusted: Mapping[Cell, float]
+    drifted: set[Cell]
+
+    @classmethod
+    def of(cls, found: Mapping[Cell, _Found], alpha: float, correction: Correction) -> "_Judged":
+        adjusted = adjust({cell: result.p_value for cell, result in found.items()}, correction)
+        drifted = {c for c, result in found.items() if result.is_far and adjusted[c] <= alpha}
+        return cls(adjusted, drifted)
+
+
+@dataclass(frozen=True, slots=True)
 class _Reference:
     """A column of the reference, made ready for all chunks."""
 
@@ -42,7 +59,7 @@ class _Reference:
 
     @classmethod
     def read(cls, name: str, column: "NDArray[Any] | Sample", seed: int) -> "_Reference":
-        sample = Sample.read(name, "reference", column)
+        sample = Sample.read(name, "reference", column).in_order()
         values = sample.values
         if len(values) > MOST_REFERENCE_ROWS:
             rng = np.random.default_rng(seed)
@@ -70,11 +87,13 @@ def drift_over_time(
     A column drifts in a chunk when a test of one distribution (Kolmogorov-Smirnov for numbers,
     chi-square for categories) is significant after correction for all columns in all chunks, and,
     where the column's test is a distance, the distance reaches its threshold too: in a small
-    chunk any distance is large by chance. Texts and vectors are compared by their own tests. A
-    column drifts since its first such chunk. Their p values cannot fall below 1/5,000 (vectors) or
-    about 1/1,250 (texts): where the correction may ask for less and a chunk shows the least there
-    is without counting as drifted, the summary says so. Of a column
-    with more than 20,000 reference values so many are drawn once, by ``seed``.
+    chunk any distance is large by chance. A column drifts since its first such chunk.
+
+    Texts and vectors are compared by their own tests, whose p values cannot fall below about
+    1/1,250 (texts) or 1/5,000 (vectors). Where the correction asks for less, the earliest chunks
+    that show the least there is, ten at most, are compared again with as many permutations as it
+    needs, 50,000 at most. Where that is not enough, the summary says so. Of a column with more
+    than 20,000 reference values so many are drawn once, by ``seed``.
 
     Where the extra ``streams`` is installed, a detector reads each drifted column of numbers row
     by row and dates its change more closely (`change_of`); it decides nothing.
@@ -102,12 +121,19 @@ def drift_over_time(
                 found[i, name] = _compare(name, before[name], rows, test)
     if not found:
         raise InvalidInputError("No chunk has a value of any column, so none can be compared.")
-    adjusted = adjust({cell: result.p_value for cell, result in found.items()}, correction)
-    drifted = {c for c, result in found.items() if result.is_far and adjusted[c] <= alpha}
-    chunks = tuple(_chunk(i, part, found, drifted, adjusted) for i, part in enumerate(parts))
+    judged = _Judged.of(found, alpha, correction)
+    unclear = _unclear(found, judged, tests, alpha / len(found), correction)
+    if unclear:
+        needed = _needed(found, judged, unclear, alpha, correction)
+        again = [(i, n) for i, n in unclear if can_reach(tests[n], needed)][:MOST_REFINED]
+        for i, name in again:
+            rows = current[name][parts[i].rows]
+            found[i, name] = _compare_finely(name, before[name], rows, tests[name], needed)
+        judged = _Judged.of(found, alpha, correction)
+        unclear = [cell for cell in unclear if cell not in again and cell not in judged.drifted]
+    chunks = tuple(_chunk(i, part, found, judged) for i, part in enumerate(parts))
     dated = _dated(chunks, tests)
-    unclear = _unclear(found, drifted, tests, alpha / len(found))
-    if unclear and correction != "none":
+    if unclear:
         dated = dated.model_copy(update={"summary": f"{dated.summary} {_said(unclear, found)}"})
     names = [name for name in dated.columns_since if before[name].sample.kind == "numeric"]
     changes = _changes({n: before[n].sample.values for n in names}, current, timeline)
@@ -171,14 +197,39 @@ def _compare(name: str, before: _Reference, rows: NDArray[Any], test: str) -> _F
     return _Found(1.0 if chance.p_value is None else chance.p_value, is_far)
 
 
+def _compare_finely(
+    name: str, before: _Reference, rows: NDArray[Any], test: str, p_value: float
+) -> _Found:
+    pair = Pair.read(name, {name: before.sample}, {name: rows})
+    return _Found(measure_finely(pair, test, p_value).p_value or 0.0, is_far=True)
+
+
+def _needed(
+    found: Mapping[Cell, _Found],
+    judged: _Judged,
+    unclear: Sequence[Cell],
+    alpha: float,
+    correction: Correction,
+) -> float:
+    """Return the p value that unclear cells need to be significant, if all of them have it."""
+    n_with = len(judged.drifted) + min(len(unclear), MOST_REFINED)
+    return alpha / len(found) * (n_with if correction == "benjamini_hochberg" else 1)
+
+
 def _unclear(
-    found: Mapping[Cell, _Found], drifted: set[Cell], tests: Mapping[str, str], needed: float
+    found: Mapping[Cell, _Found],
+    judged: _Judged,
+    tests: Mapping[str, str],
+    needed: float,
+    correction: Correction,
 ) -> list[Cell]:
     """Return the cells whose tests gave the least p value they have, which is not enough."""
+    if correction == "none":
+        return []
     return [
         (i, name)
         for (i, name), result in found.items()
-        if (i, name) not in drifted
+        if (i, name) not in judged.drifted
         and needed < LEAST_P.get(tests[name], 0.0)
         and result.p_value <= 1.01 * LEAST_P[tests[name]]
     ]
@@ -204,11 +255,11 @@ def _chunk(
     i: int,
     part: Chunk,
     found: Mapping[Cell, _Found],
-    drifted: set[Cell],
-    adjusted: Mapping[Cell, float],
+    judged: _Judged,
 ) -> DriftChunk:
     compared = [name for at, name in found if at == i]
-    names = sorted((n for n in compared if (i, n) in drifted), key=lambda n: (adjusted[i, n], n))
+    drifted = [name for name in compared if (i, name) in judged.drifted]
+    names = sorted(drifted, key=lambda name: (judged.adjusted[i, name], name))
     return DriftChunk(
         start=part.start,
         end=part.end,

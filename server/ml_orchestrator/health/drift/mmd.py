@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.health.drift.contract import DRIFT_TESTS, Measurement, Sample, drift_test
-from ml_orchestrator.numerics.mmd import LARGEST_SAMPLE, discrepancy_in_steps
+from ml_orchestrator.numerics.mmd import LARGEST_SAMPLE, MANY_PERMUTATIONS, discrepancy_in_steps
 
-__all__ = ["mmd"]
+__all__ = ["compare_vectors", "mmd"]
 
 
 @DRIFT_TESTS.register("mmd")
@@ -17,10 +17,17 @@ def mmd(reference: Sample, current: Sample) -> Measurement:
     The statistic is the root of the squared discrepancy, 0 where it is below what chance gives.
     Of more than 1,000 vectors a side, 1,000 are drawn.
     """
+    return compare_vectors(reference, current)
+
+
+def compare_vectors(
+    reference: Sample, current: Sample, *, n_most: int = MANY_PERMUTATIONS
+) -> Measurement:
+    """Return what `mmd` measures, with ``n_most`` permutations at most."""
     before, after = _in_order(reference.values), _in_order(current.values)
     if min(len(before), len(after)) < 2:
         return Measurement(0.0, 1.0, "One vector alone cannot be compared.")
-    found = discrepancy_in_steps(before, after)
+    found = discrepancy_in_steps(before, after, n_most=n_most)
     note = None
     if max(len(before), len(after)) > LARGEST_SAMPLE:
         note = f"Of each side {LARGEST_SAMPLE:,} vectors, drawn at random, were compared."

@@ -12,6 +12,7 @@ from ml_orchestrator.doors import import_alone
 from ml_orchestrator.health.drift.texts.reading import Counted, Texts
 from ml_orchestrator.health.text_models import Aspect, TextAspect, TopicChange, WordChange
 from ml_orchestrator.numerics.divisions import (
+    MANY_DRAWS,
     DividedTest,
     Weights,
     division_test,
@@ -56,15 +57,16 @@ def length(texts: Texts) -> Found:
     )
 
 
-def mixes(texts: Texts) -> Iterator[Found]:
+def mixes(texts: Texts, *, n_most: int = MANY_DRAWS) -> Iterator[Found]:
     """Compare how often words, kinds of characters and languages occur."""
     common, rest = _common_words(texts.words)
-    yield _mix("words", texts.n_reference, common, rest)
+    yield _mix("words", texts.n_reference, common, rest, n_most=n_most)
     for aspect, table in (("characters", texts.characters), ("language", texts.languages)):
-        yield _mix(aspect, texts.n_reference, table.counts, table.names)  # type: ignore[arg-type]
+        name: Aspect = aspect  # type: ignore[assignment]
+        yield _mix(name, texts.n_reference, table.counts, table.names, n_most=n_most)
 
 
-def unseen(texts: Texts) -> Found:
+def unseen(texts: Texts, *, n_most: int = MANY_DRAWS) -> Found:
     """Compare the share of words that the reference lacks with that of a random division."""
     counts = texts.words.counts
     result = division_test(
@@ -73,6 +75,7 @@ def unseen(texts: Texts) -> Found:
         counts.shape[0],
         rng=np.random.default_rng(0),
         n_cells=counts.shape[1],
+        n_most=n_most,
     )
     return Found(
         TextAspect(
@@ -128,14 +131,14 @@ def single_words(texts: Texts) -> Found:
     return Found(aspect, words=named)
 
 
-def topics(texts: Texts) -> Found | None:
+def topics(texts: Texts, *, n_most: int = MANY_DRAWS) -> Found | None:
     """Compare the weights of topics; None where texts or words are too few for any."""
     module = import_alone("ml_orchestrator.health.drift.texts._topics")
     found = module.find_topics(texts.words)
     if found is None:
         return None
     names = [", ".join(words) for words in found.words]
-    mixed = _mix("topics", texts.n_reference, found.weights, names)
+    mixed = _mix("topics", texts.n_reference, found.weights, names, n_most=n_most)
     before = found.weights[: texts.n_reference].mean(axis=0)
     after = found.weights[texts.n_reference :].mean(axis=0)
     changed = np.argsort(-np.abs(after - before), kind="stable")[:MOST_TOPICS_NAMED]
@@ -181,7 +184,9 @@ def _common_words(words: Counted) -> tuple[Weights, Sequence[str]]:
     return np.column_stack([cells, others]), [*(words.names[i] for i in kept), "all other words"]
 
 
-def _mix(aspect: Aspect, n_reference: int, weights: Weights, names: Sequence[str]) -> Found:
+def _mix(
+    aspect: Aspect, n_reference: int, weights: Weights, names: Sequence[str], *, n_most: int
+) -> Found:
     n_rows, n_cells = weights.shape
     result = division_test(
         share_divergence(weights),
@@ -189,6 +194,7 @@ def _mix(aspect: Aspect, n_reference: int, weights: Weights, names: Sequence[str
         n_rows,
         rng=np.random.default_rng(0),
         n_cells=n_cells,
+        n_most=n_most,
     )
     return Found(
         TextAspect(

@@ -9,6 +9,7 @@ from ml_orchestrator.health.drift.texts import aspects
 from ml_orchestrator.health.drift.texts.aspects import Embed, Found
 from ml_orchestrator.health.drift.texts.reading import read_texts
 from ml_orchestrator.health.text_models import TextDrift
+from ml_orchestrator.numerics.divisions import MANY_DRAWS
 
 __all__ = ["MOST_TEXTS", "compare_texts"]
 
@@ -16,7 +17,12 @@ MOST_TEXTS = 1_000  # of a side, drawn once
 
 
 def compare_texts(
-    reference: Sample, current: Sample, *, embed: Embed | None = None, seed: int = 0
+    reference: Sample,
+    current: Sample,
+    *,
+    embed: Embed | None = None,
+    seed: int = 0,
+    n_most: int = MANY_DRAWS,
 ) -> Measurement:
     """Test whether two samples of texts come from one source, and say what is different.
 
@@ -31,16 +37,17 @@ def compare_texts(
         current: likewise.
         embed: texts to vectors, shape ``(n_texts, n_dimensions)``.
         seed: of the texts that are drawn.
+        n_most: permutations of each aspect at most, where more than 9,999.
     """
     before, after = (_drawn(side, seed) for side in (reference, current))
     texts = read_texts(before, after)
     found = [
-        *aspects.mixes(texts),
+        *aspects.mixes(texts, n_most=n_most),
         aspects.length(texts),
-        aspects.unseen(texts),
+        aspects.unseen(texts, n_most=n_most),
         aspects.single_words(texts),
     ]
-    if (topics := aspects.topics(texts)) is not None:
+    if (topics := aspects.topics(texts, n_most=n_most)) is not None:
         found.append(topics)
     if embed is not None and min(len(before), len(after)) > 1:
         found.append(aspects.meaning(before, after, embed))
