@@ -164,10 +164,10 @@ def _head(status: RunStatus) -> str:
 def _text(status: RunStatus) -> str:
     lines = [_head(status), *_links(status)]
     for step in status.steps:
-        lines.append(_step(step))
-        lines += _of_node(step)
-        if status.progress and status.progress.step == step.name:
-            lines.append(f"      {bar(status.progress.fraction)} {status.progress.message}")
+        latest = status.progress if status.progress and status.progress.step == step.name else None
+        lines += [_step(step), *_of_node(step, latest.message if latest else None)]
+        if latest:
+            lines.append(f"      {bar(latest.fraction)} {latest.message}")
     lines += [f"  why: {status.error}"] if status.error else []
     lines += ["  result", *result_lines(status.result, " " * 4)] if status.result else []
     return plain(lines)
@@ -179,13 +179,17 @@ def _links(status: RunStatus) -> list[str]:
     return lines + ([f"  was resumed as {status.resumed_as}"] if status.resumed_as else [])
 
 
-def _of_node(step: StepStatus) -> list[str]:
-    """Return what a pipeline's step has to say besides: why it was skipped, its failed tries."""
+def _of_node(step: StepStatus, latest: str | None) -> list[str]:
+    """Return what a pipeline's step has to say besides its ``latest`` report.
+
+    That is why it was skipped, its failed tries, and what it last said of itself.
+    """
     if step.node is None:
         return []
     lines = [f"      {failure.unit}: {failure.error}" for failure in step.node.failures]
     lines += [f"      {step.node.because}"] if step.node.because else []
-    return lines + ([f"      {step.node.doing}"] if step.node.doing else [])
+    doing = None if step.node.doing == latest else step.node.doing
+    return lines + ([f"      {doing}"] if doing else [])
 
 
 async def _picture(services: Services, status: RunStatus, path: str) -> str:

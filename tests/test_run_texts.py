@@ -1,0 +1,36 @@
+"""What a terminal shows of one run."""
+
+from ml_orchestrator import running
+from ml_orchestrator.orchestration.models import NodeStatus, RunProgress, RunStatus, StepStatus
+
+AT = "2026-11-27T10:00:00Z"
+WAITS = "waits for a person: ml-orchestrator approve appr-1"
+
+
+def waiting(said: str | None, latest: str) -> RunStatus:
+    """Return a pipeline that waits in its one step, which said this and reported that."""
+    node = NodeStatus(uses="approval", needs=[], doing=said)
+    return RunStatus(
+        run_id="run-1",
+        workflow="pipeline",
+        state="running",
+        actor="ml-orchestrator",
+        created_at=AT,
+        updated_at=AT,
+        steps=[StepStatus(name="ask", state="running", node=node)],
+        progress=RunProgress(step="ask", fraction=0.0, message=latest, updated_at=AT),
+    )
+
+
+def test_what_a_step_waits_for_is_said_once() -> None:
+    lines = running._text(waiting(WAITS, WAITS)).splitlines()
+
+    assert [line for line in lines if WAITS in line] == [lines[-1]]
+    assert len(lines) == 3
+
+
+def test_what_a_step_said_before_its_latest_report_is_shown_too() -> None:
+    lines = running._text(waiting("item 1 is done", WAITS)).splitlines()
+
+    assert lines[2].strip() == "item 1 is done"
+    assert lines[3].endswith(WAITS)
