@@ -304,6 +304,27 @@ def test_an_answer_cannot_move_a_terminals_cursor() -> None:
     assert shown == 'name: "a\\e[2Jb"\nnote: |-\n  one\n  two?'
 
 
+def test_what_is_empty_is_left_out_unless_nothing_else_is_there() -> None:
+    page = {"models": [{"name": "iris", "tags": {}, "n": 0}], "moves": [], "next_cursor": None}
+
+    assert outline(page) == "models:\n- name: iris\n  n: 0"
+    assert outline({"models": [], "moves": []}) == "models: []\nmoves: []"
+    assert (
+        outline({"flags": {"a": None}, "is_over": False, "note": ""}) == "is_over: false\nnote: ''"
+    )
+
+
+def test_a_registry_without_models_says_where_it_looked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+
+    assert run(home, "registry", "list") == 0
+
+    assert capsys.readouterr().out == f"No models are registered yet in {home}.\n"
+    assert asked(home, capsys, "registry", "list")["models"] == []
+
+
 def test_fractions_are_short_where_nothing_is_lost_by_it() -> None:
     numbers = {"share": 1 / 3, "small": 1.23456789e-9, "at": 1_764_262_241.25, "none": [0.0, 2]}
 

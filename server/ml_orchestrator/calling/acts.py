@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
@@ -47,7 +48,12 @@ def run_train(given: Given, settings: Settings) -> int:
 
 def run_registry(given: Given, settings: Settings) -> int:
     """List models, show one's versions, or move an alias; 1 if that is refused."""
-    return _run(_REGISTRY[given.act], given, settings)
+    acts: dict[str, Act] = {
+        "list": partial(_list_models, settings.home),
+        "show": _show,
+        "move": _move,
+    }
+    return _run(acts[given.act], given, settings)
 
 
 def _run(act: Act, given: Given, settings: Settings) -> int:
@@ -114,10 +120,17 @@ async def _end_of(caller: Caller, run_id: str) -> Answer:
             return answer
 
 
+async def _list_models(home: Path, caller: Caller, given: Given) -> int:
+    answer = await _answer(caller, await _card(caller, "registry_list"), {}, given)
+    if answer.is_error or given.json_output or (answer.fields or {}).get("models"):
+        return _told(answer, given)
+    print(plain([f"No models are registered yet in {home}."]))
+    return 0
+
+
 async def _show(caller: Caller, given: Given) -> int:
     card = await _card(caller, "registry_list")
-    asked = {} if given.act == "list" else {"model": given.model}
-    return _told(await _answer(caller, card, asked, given), given)
+    return _told(await _answer(caller, card, {"model": given.model}, given), given)
 
 
 async def _move(caller: Caller, given: Given) -> int:
@@ -133,9 +146,6 @@ async def _move(caller: Caller, given: Given) -> int:
         "plan_digest": given.plan_digest,
     }
     return _told(await _answer(caller, card, arguments | named, given), given)
-
-
-_REGISTRY: dict[str, Act] = {"list": _show, "show": _show, "move": _move}
 
 
 async def _card(caller: Caller, tool: str) -> ToolCard:

@@ -54,29 +54,29 @@ _Outline.add_representer(str, _text)
 
 
 def outline(answer: dict[str, Any]) -> str:
-    """Return a record as a person reads it: YAML without what is null or waits for nobody.
+    """Return a record as a person reads it: YAML without what is null, empty or waits for nobody.
 
-    Fractions have six digits. Characters that could move a terminal's cursor are shown as
-    question marks.
+    A record in which nothing else is keeps its empty lists. Fractions have six digits. Characters
+    that could move a terminal's cursor are shown as question marks.
 
-    >>> print(outline({"name": "iris", "error": None, "versions": [1, 2]}))
+    >>> print(outline({"name": "iris", "error": None, "moves": [], "versions": [1, 2]}))
     name: iris
     versions: [1, 2]
     """
     unread = answer.get(UNREAD) or {}
     if not unread.get("n_unread"):
         answer = {name: value for name, value in answer.items() if name != UNREAD}
-    text = yaml.dump(
-        _without_null(answer), Dumper=_Outline, sort_keys=False, allow_unicode=True, width=WIDTH
-    )
+    shown = _without_empty(answer) or answer
+    text = yaml.dump(shown, Dumper=_Outline, sort_keys=False, allow_unicode=True, width=WIDTH)
     return plain(text.removesuffix("\n").split("\n"))
 
 
-def _without_null(value: Any) -> Any:
+def _without_empty(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _without_null(v) for k, v in value.items() if v is not None}
+        kept = {name: _without_empty(each) for name, each in value.items()}
+        return {name: each for name, each in kept.items() if each not in (None, [], {})}
     if isinstance(value, list):
-        return [_without_null(item) for item in value]
+        return [_without_empty(item) for item in value]
     return value
 
 
