@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from tests.registry.flowers import make_desk, register_flowers
 
@@ -269,6 +270,28 @@ def test_a_training_is_followed_in_a_terminal(home: Path, tmp_path: Path) -> Non
     assert "; it goes on without this terminal." in ran.stderr
     assert re.search(r"^ *\d+ %  \w+: ", ran.stderr, re.MULTILINE)
     assert "Traceback" not in ran.stderr
+
+
+def test_a_line_of_progress_says_something_new(capsys: pytest.CaptureFixture[str]) -> None:
+    report = acts._Progress()
+
+    async def go() -> None:
+        for percent in range(2, 14):
+            await report(percent, f"search: Trial {percent} of 30; at most {90 - percent} s left.")
+        await report(13, "search: Trial 13 of 30; best f1 0.9, at most 70 s left.")
+        await report(13, "search: Trial 13 of 30; best f1 0.9, at most 69 s left.")
+        await report(90, "register: logging the model")
+        await report(90, "register: logging the model")
+
+    anyio.run(go)
+
+    assert capsys.readouterr().err.splitlines() == [
+        "  2 %  search: Trial 2 of 30; at most 88 s left.",
+        "  7 %  search: Trial 7 of 30; at most 83 s left.",
+        " 12 %  search: Trial 12 of 30; at most 78 s left.",
+        " 13 %  search: Trial 13 of 30; best f1 0.9, at most 70 s left.",
+        " 90 %  register: logging the model",
+    ]
 
 
 def test_a_person_reads_warnings_as_text_and_a_log_is_json(

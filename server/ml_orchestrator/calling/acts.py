@@ -7,6 +7,7 @@ checked as they are for any client.
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
@@ -30,6 +31,8 @@ from ml_orchestrator.tools.in_process import Answer, Caller, ToolCard, calling
 __all__ = ["run_call", "run_registry", "run_train"]
 
 WATCH_S = 20.0
+FURTHER = 5.0  # percent
+_NUMBER = re.compile(r"\d[\d.,]*")
 Given: TypeAlias = argparse.Namespace
 Act: TypeAlias = Callable[[Caller, Given], Awaitable[int]]
 
@@ -183,16 +186,21 @@ async def _answer(caller: Caller, card: ToolCard, asked: dict[str, Any], given: 
 
 
 class _Progress:
-    """Writes how far a call is to standard error, a line whenever that changes."""
+    """Writes how far a call is to standard error.
+
+    A line is written where another text comes, numbers aside, or the call is ``FURTHER`` percent
+    further than at the last one: a search that counts its seconds says little else for minutes.
+    """
 
     def __init__(self) -> None:
-        self._said = ""
+        self._words: str | None = None
+        self._percent = 0.0
 
     async def __call__(self, percent: float, message: str) -> None:
-        line = f"{percent:3.0f} %  {message}"
-        if line != self._said:
-            self._said = line
-            _say(line)
+        words = _NUMBER.sub("", message)
+        if words != self._words or percent >= self._percent + FURTHER:
+            self._words, self._percent = words, percent
+            _say(f"{percent:3.0f} %  {message}")
 
 
 def _told(answer: Answer, given: Given) -> int:
