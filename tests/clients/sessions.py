@@ -1,7 +1,8 @@
 """Whole sessions of real Claude Code, offline: what is said in them and what they leave behind."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +19,18 @@ from ml_orchestrator.settings import Settings
 
 __all__ = [
     "AGENT",
+    "ASKED_TO_SAVE",
     "NEVER_CALLED",
     "Session",
     "agent_file",
     "ask_claude",
+    "collaborators",
     "failing_with",
+    "handed",
     "hold_session",
     "left_behind",
     "main_thread",
+    "start",
     "stored",
     "subagent",
     "use",
@@ -33,12 +38,22 @@ __all__ = [
 
 AGENT = PLUGIN = "ml-orchestrator"
 EVERY_TOOL = f"{PREFIX.removesuffix('__')},Agent"
+ASKED_TO_SAVE = "Stop hook feedback:\nNothing has been saved to memory"
 NEVER_CALLED = "DeferredToolPlaceholder"  # Claude Code 2.1.330 adds it to every request
+
+
+_HANDED = re.compile("--- stored records\n(.*?)\n--- end of stored records", re.DOTALL)
 
 
 def use(tool: str, **arguments: Any) -> Call:
     """Return a call of one of our tools."""
     return Call(PREFIX + tool, arguments)
+
+
+def start(agent_type: str) -> Call:
+    """Return a call that starts an agent and waits for its end."""
+    prompt = {"description": "ML work", "prompt": "Do it.", "run_in_background": False}
+    return Call("Agent", {**prompt, "subagent_type": agent_type})
 
 
 def agent_file(agent: str) -> AgentFile:
@@ -55,10 +70,9 @@ def main_thread(*agents: str) -> Actor:
     """Return the main thread, which starts each agent when the one before has ended."""
 
     def script() -> Script:
-        prompt = {"description": "ML work", "prompt": "Do it.", "run_in_background": False}
         reports = []
         for agent in agents:
-            report = yield Call("Agent", {**prompt, "subagent_type": f"{PLUGIN}:{agent}"})
+            report = yield start(f"{PLUGIN}:{agent}")
             reports.append(f"{agent} reports: {report.text}")
         return "\n".join(reports)
 
@@ -117,6 +131,17 @@ def ask_claude(
         ML_ORCHESTRATOR_WORKER_IDLE_S="2",
         **variables,
     )
+
+
+def handed(request: Request, kind: str) -> list[dict[str, Any]]:
+    """Return the records of a kind that the hooks had laid into a conversation by this request."""
+    quoted = [line for part in _HANDED.findall(request.said) for line in part.splitlines()]
+    return [record for record in map(json.loads, quoted) if record["record"] == kind]
+
+
+def collaborators(loaded: Mapping[str, Any]) -> Any:
+    """Return how work with colleagues went, from an answer of ``memory_load``."""
+    return loaded["memory"]["collaboration_patterns"]["frequent_collaborators"]
 
 
 @asynccontextmanager

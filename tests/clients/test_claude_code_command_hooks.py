@@ -9,14 +9,21 @@ import pytest
 from tests.clients.messages_api import Call, Script
 from tests.clients.plugins import changed_plugin
 from tests.clients.programs import ROOT, Programs
-from tests.clients.sessions import AGENT, Session, failing_with, hold_session, stored, use
+from tests.clients.sessions import (
+    AGENT,
+    ASKED_TO_SAVE,
+    Session,
+    failing_with,
+    hold_session,
+    stored,
+    use,
+)
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
 
 COLLEAGUE = "performance-engineer"
 DONE = "tuned the ranker to AUC 0.71"
 LAST_WORDS = "The report: nothing was done."
-ASKED = "Stop hook feedback:\nNothing has been saved to memory"
 
 
 def save_under_a_colleagues_name() -> Script:
@@ -66,7 +73,7 @@ async def test_alone_they_bind_a_name_and_hand_memory_over(
         assert saved.json()["agent_name"] == AGENT
         loaded = await stored(turned_on, "memory_load", COLLEAGUE)
         assert loaded["memory"]["n_tasks"] == 0
-        assert [r for r in first.requests if ASKED in r.said] == []
+        assert [r for r in first.requests if ASKED_TO_SAVE in r.said] == []
         assert second.requests[0].said.count(DONE) == 1
 
 
@@ -74,7 +81,7 @@ async def test_alone_they_ask_once_and_then_save_a_minimal_record(
     alone: list[Session], beside: Session, turned_on: Programs
 ) -> None:
     with failing_with(*alone, beside):
-        assert alone[1].requests[-1].said.count(ASKED) == 1
+        assert alone[1].requests[-1].said.count(ASKED_TO_SAVE) == 1
         assert LAST_WORDS in json.loads(alone[1].finished.out)["result"]
         assert DONE in alone[1].requests[-1].said
 
@@ -84,7 +91,7 @@ async def test_beside_hooks_that_call_tools_they_do_nothing(
 ) -> None:
     with failing_with(*alone, beside):
         assert beside.requests[0].said.count(DONE) == 1
-        assert beside.requests[-1].said.count(ASKED) == 1
+        assert beside.requests[-1].said.count(ASKED_TO_SAVE) == 1
         loaded = await stored(turned_on, "memory_load", AGENT)
         tasks = [task["task_description"] for task in loaded["memory"]["task_history"]]
         assert tasks == [LAST_WORDS, LAST_WORDS, DONE]

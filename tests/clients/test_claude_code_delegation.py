@@ -5,7 +5,7 @@ server would refuse: nobody delegates to itself or answers its own delegation.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -18,7 +18,9 @@ from tests.clients.sessions import (
     AGENT,
     Session,
     ask_claude,
+    collaborators,
     failing_with,
+    handed,
     left_behind,
     main_thread,
     subagent,
@@ -34,7 +36,6 @@ COLLEAGUES = [agent for agent in SHIPPED_AGENTS if agent != AGENT]
 ASKED = "Find out why ranker version 3 answers in 80 ms and not in 20"
 FOUND = "One column came as text; 12 ms at the 99th percentile now"
 KIND_OF_WORK = "latency"
-BEGIN, END = "--- stored records\n", "\n--- end of stored records"
 
 
 def lead(colleague: str) -> Callable[[], Script]:
@@ -146,15 +147,9 @@ def conversations(requests: Sequence[Request]) -> list[Sequence[Request]]:
     return [requests[i:j] for i, j in pairwise([*begins, len(requests)])]
 
 
-def handed(turn: Session, kind: str) -> list[dict[str, Any]]:
+def handed_at_first(turn: Session, kind: str) -> list[dict[str, Any]]:
     """Return the records of a kind that the hooks laid into the first request of a turn."""
-    quoted = turn.requests[0].said.partition(BEGIN)[2].partition(END)[0]
-    records = [json.loads(line) for line in quoted.splitlines()]
-    return [record for record in records if record["record"] == kind]
-
-
-def collaborators(loaded: Mapping[str, Any]) -> Any:
-    return loaded["memory"]["collaboration_patterns"]["frequent_collaborators"]
+    return handed(turn.requests[0], kind)
 
 
 def test_every_call_is_answered_and_every_report_reaches_the_person(
@@ -175,8 +170,10 @@ def test_the_delegation_is_in_the_first_request_of_the_colleague(delegation: Del
         work = {"message_id": sent["message_id"], "from": AGENT, "at": sent["timestamp"]}
         message = {"priority": "high", "type": "delegation", "content": ASKED}
         to = {"to": delegation.colleague, "task_type": KIND_OF_WORK}
-        assert handed(delegation.working, "message") == [{"record": "message", **work, **message}]
-        assert handed(delegation.working, "open delegation") == [
+        assert handed_at_first(delegation.working, "message") == [
+            {"record": "message", **work, **message}
+        ]
+        assert handed_at_first(delegation.working, "open delegation") == [
             {"record": "open delegation", **work, **to}
         ]
 
@@ -184,8 +181,8 @@ def test_the_delegation_is_in_the_first_request_of_the_colleague(delegation: Del
 def test_the_result_is_in_the_first_request_of_the_one_who_asked(delegation: Delegation) -> None:
     with failing_with(*delegation.turns):
         sent = delegation.sent(delegation.working)
-        assert handed(delegation.asking, "message") == []
-        assert handed(delegation.hearing, "message") == [
+        assert handed_at_first(delegation.asking, "message") == []
+        assert handed_at_first(delegation.hearing, "message") == [
             {
                 "record": "message",
                 "message_id": sent["message_id"],
@@ -196,8 +193,8 @@ def test_the_result_is_in_the_first_request_of_the_one_who_asked(delegation: Del
                 "content": FOUND,
             }
         ]
-        assert handed(delegation.hearing, "open delegation") == []
-        (colleague,) = handed(delegation.hearing, "colleague")
+        assert handed_at_first(delegation.hearing, "open delegation") == []
+        (colleague,) = handed_at_first(delegation.hearing, "colleague")
         assert (colleague["agent"], colleague["times"]) == (delegation.colleague, 1)
 
 

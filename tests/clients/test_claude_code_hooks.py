@@ -10,7 +10,15 @@ import pytest
 from tests.clients.messages_api import Call, Script
 from tests.clients.plugins import changed_plugin
 from tests.clients.programs import Programs, python
-from tests.clients.sessions import AGENT, Session, failing_with, hold_session, stored, use
+from tests.clients.sessions import (
+    AGENT,
+    ASKED_TO_SAVE,
+    Session,
+    failing_with,
+    hold_session,
+    stored,
+    use,
+)
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
 
@@ -18,7 +26,6 @@ COLLEAGUE = "performance-engineer"
 DONE = "tuned the ranker to AUC 0.71"
 NEWS = "the disk of the training host is full"
 LAST_WORDS = "The report: nothing was done."
-ASKED = "Stop hook feedback:\nNothing has been saved to memory"
 
 TELL = """
 import sys
@@ -108,7 +115,7 @@ async def test_a_forged_name_is_replaced_before_the_server_sees_it(
 def test_a_subagent_that_saved_is_not_asked(first: Session) -> None:
     with failing_with(first):
         assert first.finished.status == 0
-        assert [r for r in first.requests if ASKED in r.said] == []
+        assert [r for r in first.requests if ASKED_TO_SAVE in r.said] == []
 
 
 def test_an_agent_without_memory_is_handed_nothing(first: Session) -> None:
@@ -137,7 +144,7 @@ async def test_stopping_without_saving_is_asked_about_once_and_then_saved_minima
 ) -> None:
     with failing_with(second):
         assert second.results("memory_save")[0].is_error
-        assert second.requests[-1].said.count(ASKED) == 1
+        assert second.requests[-1].said.count(ASKED_TO_SAVE) == 1
         assert LAST_WORDS in json.loads(second.finished.out)["result"]
         loaded = await stored(shared_programs, "memory_load", AGENT)
         tasks = loaded["memory"]["task_history"]

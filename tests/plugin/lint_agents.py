@@ -24,7 +24,8 @@ PREFIX = "mcp__plugin_ml-orchestrator_ml__"
 KEYS = {"name", "description", "tools", "model", "color", "effort", "maxTurns", "skills"}
 COLORS = {"red", "blue", "green", "yellow", "purple", "orange", "pink", "cyan"}
 MODELS = {"inherit", "sonnet", "opus", "haiku"}
-CLIENT_TOOLS = {"Read", "Grep", "Glob", "Skill"}
+CLIENT_TOOLS = {"Agent", "Read", "Grep", "Glob", "Skill"}
+STARTER = "ml-orchestrator"  # the one agent that starts others
 DESCRIPTION_CHARACTERS = range(80, 601)
 BODY_CHARACTERS = range(1_000, 12_001)
 
@@ -85,6 +86,7 @@ def lint(text: str, *, file_name: str, tools: Mapping[str, Collection[str]]) -> 
     return [
         *_front_matter_faults(agent.keys, file_name),
         *_grant_faults(tools_of(agent), tools),
+        *_start_faults(agent),
         *_body_faults(agent, tools),
     ]
 
@@ -128,6 +130,21 @@ def _grant_faults(granted: list[str], tools: Collection[str]) -> Iterator[str]:
             yield f"tool {name!r} is granted but does not exist"
         elif name in tools:
             yield f"tool {name!r} is granted by its short name; write {PREFIX}{name}"
+
+
+def _start_faults(agent: AgentFile) -> Iterator[str]:
+    """Yield what is wrong with how an agent may start others.
+
+    Claude Code 2.1.330 lets a subagent with the tool start any, also where types in brackets
+    follow the name. Two that start each other would go on to its limit of depth, so one starts.
+    """
+    if "Agent(" in str(agent.keys.get("tools", "")):
+        yield "types of agents after 'Agent' restrict nothing in a subagent; say them in the prompt"
+    may_start = "Agent" in tools_of(agent)
+    if may_start and agent.keys.get("name") != STARTER:
+        yield f"tool 'Agent' is granted; only {STARTER} starts agents, so that none starts in turn"
+    if may_start != ("`Agent`" in agent.body):
+        yield "the grant of the tool 'Agent' and the prompt's word on it do not agree"
 
 
 def _body_faults(agent: AgentFile, tools: Mapping[str, Collection[str]]) -> Iterator[str]:

@@ -48,6 +48,9 @@ def test_a_sound_agent_has_no_faults() -> None:
         ("`limit`", "`training_start`", "'training_start', which the agent was not granted"),
         ("`limit`", f"{PREFIX}memory_load", "in full; use the short name"),
         ("`memory_load`", "it", "granted but the prompt never says what for"),
+        ("tools: Read, ", "tools: Agent, Read, ", "only ml-orchestrator starts agents"),
+        ("tools: Read, ", "tools: Agent(a:b), Read, ", "restrict nothing in a subagent"),
+        ("`limit`", "`limit` and `Agent`", "the prompt's word on it do not agree"),
         (BODY, "`memory_load`", "prompt has 13 characters"),
         ("---\nname", "name", "has no front matter"),
         ("name: some-agent", "name: [", "front matter that is not YAML"),
@@ -58,6 +61,15 @@ def test_each_fault_is_found(old: str, new: str, fault: str) -> None:
     text = GOOD.replace(old, new, 1)
     assert text != GOOD
     assert any(fault in found for found in faults_of(text)), faults_of(text)
+
+
+def test_one_agent_may_start_others_and_says_whom() -> None:
+    text = GOOD.replace("some-agent", "ml-orchestrator").replace("Read, ", "Read, Agent, ")
+    file_name = "ml-orchestrator.md"
+
+    (fault,) = faults_of(text, file_name=file_name)
+    assert "the prompt's word on it do not agree" in fault
+    assert faults_of(text.replace(BODY, f"`Agent` starts one. {BODY}"), file_name=file_name) == []
 
 
 def test_a_folder_without_agents_is_a_fault(tmp_path: Path) -> None:
