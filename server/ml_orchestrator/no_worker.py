@@ -1,4 +1,4 @@
-"""The word in a terminal that work waits and no worker is there to do it."""
+"""The word in a terminal that work waits for a worker, or that the worker began otherwise."""
 
 import sys
 from datetime import UTC, datetime
@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from anyio.to_thread import run_sync
 
 from ml_orchestrator.health.monitors.models import MonitorStatus
-from ml_orchestrator.orchestration.launch import book_of_leases
 from ml_orchestrator.orchestration.models import RunState
 from ml_orchestrator.orchestration.run_filter import RunFilter
+from ml_orchestrator.orchestration.workers import WorkerView, look_at_workers
 from ml_orchestrator.services import Services
 from ml_orchestrator.settings import Settings
 
@@ -23,10 +23,16 @@ _UNFINISHED: tuple[RunState, ...] = ("queued", "running")
 async def say_if_no_worker(services: Services, settings: Settings) -> None:
     """Print to the error stream that no worker lives, if a monitor is overdue or a run not over.
 
+    Where one lives that began with other settings than these, their names are printed instead.
+
     Raises:
         UnavailableError: the database that says so cannot be asked.
     """
-    if await run_sync(_has_worker, settings):
+    if at_work := await run_sync(_at_work, settings):
+        for worker in at_work:
+            if worker.differs:
+                said = f"Worker {worker.lease.pid}: {worker.difference}"
+                print(said, file=sys.stderr, flush=True)
         return
     now = datetime.now(UTC)
     monitors = (await services.monitoring.monitors()).monitors
@@ -38,9 +44,8 @@ async def say_if_no_worker(services: Services, settings: Settings) -> None:
         print(NO_WORKER, file=sys.stderr, flush=True)
 
 
-def _has_worker(settings: Settings) -> bool:
-    leases = book_of_leases(settings)
-    return leases.exists() and leases.has_worker()
+def _at_work(settings: Settings) -> list[WorkerView]:
+    return [worker for worker in look_at_workers(settings) if worker.is_well]
 
 
 def _is_overdue(monitor: MonitorStatus, now: datetime) -> bool:

@@ -1,13 +1,10 @@
 """Runs of workflows in a terminal: ``ml-orchestrator runs list|show|cancel|resume|prune|logs``."""
 
 import argparse
-import json
 import shlex
 import sys
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import IO
 
 import anyio
 from anyio.to_thread import run_sync
@@ -17,7 +14,6 @@ from ml_orchestrator.deploying_text import bar, plain
 from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
 from ml_orchestrator.identity import person
 from ml_orchestrator.no_worker import say_if_no_worker
-from ml_orchestrator.orchestration.attempts import first_of
 from ml_orchestrator.orchestration.models import (
     MARKS,
     MOST_COUNTED,
@@ -29,20 +25,20 @@ from ml_orchestrator.orchestration.result_text import result_lines
 from ml_orchestrator.orchestration.retention.pruner import prune
 from ml_orchestrator.orchestration.retention.rules import KeepRules, Pruned, read_age
 from ml_orchestrator.orchestration.run_filter import RunFilter
+from ml_orchestrator.run_logs import show_logs
 from ml_orchestrator.services import Services
 from ml_orchestrator.settings import Settings
 
 __all__ = ["run_runs"]
 
 WATCH_S = 2.0
-LOOK_S = 0.5
 MOST_LISTED = 100
 
 
 def run_runs(arguments: argparse.Namespace, settings: Settings) -> int:
     """Do one act; 1 if the run that is shown has failed or was cancelled."""
     if arguments.act == "logs":
-        return _logs(arguments, settings)
+        return show_logs(settings, arguments.run_id, follows=arguments.follow)
     return anyio.run(_ACTS[arguments.act], build_services(settings), settings, arguments)
 
 
@@ -210,55 +206,3 @@ def _write(path: Path, content: bytes) -> None:
 def _step(step: StepStatus) -> str:
     took = "" if step.seconds is None else f"{step.seconds:.1f} s"
     return f"  {MARKS[step.state]} {step.name:<20} {step.state:<10} {took}".rstrip()
-
-
-def _logs(given: argparse.Namespace, settings: Settings) -> int:
-    """Print what workers have logged, of one run or of all, and with --follow what comes."""
-    log = settings.home / "logs" / "worker.log"
-    if not log.exists():
-        print(f"No worker has logged anything to {log} yet.", file=sys.stderr)
-        return 1
-    wanted = None if given.run_id is None else first_of(given.run_id)
-    with log.open(encoding="utf-8", errors="replace") as file:
-        if not _print_lines(file, wanted) and not given.follow:
-            print(f"{log} says nothing of it.", file=sys.stderr)
-        while given.follow:
-            time.sleep(LOOK_S)
-            _print_lines(file, wanted)
-            _start_again_if_shorter(file, log)
-    return 0
-
-
-def _print_lines(file: IO[str], wanted: str | None) -> int:
-    """Print the lines of a run, or all, and return how many there were."""
-    n_printed = 0
-    for line in _whole_lines(file):
-        if wanted is None or _is_of(line, wanted):
-            print(line.rstrip("\n"), flush=True)
-            n_printed += 1
-    return n_printed
-
-
-def _whole_lines(file: IO[str]) -> Iterator[str]:
-    """Give the lines that are complete; the rest is read when it is."""
-    while True:
-        at = file.tell()
-        line = file.readline()
-        if not line.endswith("\n"):
-            file.seek(at)
-            return
-        yield line
-
-
-def _is_of(line: str, run_id: str) -> bool:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return run_id in line
-    is_named = isinstance(entry, dict) and entry.get("run_id") == run_id
-    return is_named or run_id in str(entry)
-
-
-def _start_again_if_shorter(file: IO[str], log: Path) -> None:
-    if log.exists() and log.stat().st_size < file.tell():
-        file.seek(0)

@@ -20,6 +20,7 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.orchestration import worker
 from ml_orchestrator.orchestration._dbos import database, engine
 from ml_orchestrator.orchestration._dbos.client import RunClient
+from ml_orchestrator.orchestration.doing import StepExecutor
 from ml_orchestrator.orchestration.execution import Job
 from ml_orchestrator.orchestration.launch import worker_leases
 from ml_orchestrator.orchestration.models import RunStatus
@@ -139,18 +140,23 @@ class World:
         dead = worker._bury_predecessors(self.leases)
         self._executor_id = uuid.uuid4().hex
         self.leases.take(self._executor_id)
-        execute = self._counted(worker._executor(self.settings, self._database))
-        engine.launch(self._executor_id, self.settings, execute)
+        execute = StepExecutor(self.settings, self._database)
+        engine.launch(
+            self._executor_id,
+            self.settings,
+            execute.done,
+            in_thread=self._counted(execute.in_thread),
+        )
         engine.poll_every(POLL_S)
         engine.adopt(dead)
         engine.look_now()
         for name in dead:
             self.leases.forget(name)
 
-    def _counted(self, execute: engine.Execute) -> engine.Execute:
-        async def counted(job: Job) -> dict[str, Any]:
+    def _counted(self, in_thread: engine.InThread) -> engine.InThread:
+        def counted(job: Job) -> dict[str, Any]:
             self.ledger.wanted[job.run_id, job.step.removeprefix("tiny-")] += 1
-            return await execute(job)
+            return in_thread(job)
 
         return counted
 

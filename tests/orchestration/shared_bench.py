@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tests.orchestration.shared_workflows as shared
+from sqlalchemy import update
 from tests.orchestration.workflow_bench import settings_of, stop_workers, until
 
 from ml_orchestrator.orchestration._dbos.client import RunClient
@@ -17,8 +18,9 @@ from ml_orchestrator.orchestration.sharing.leases import SharedLease, SharedLeas
 from ml_orchestrator.orchestration.sharing.opening import open_leases
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.storage.schema import worker_leases
 
-__all__ = ["Site", "Sites", "open_sites"]
+__all__ = ["TTL_S", "Site", "Sites", "open_sites"]
 
 TTL_S = 2.0
 
@@ -55,6 +57,13 @@ class Site:
     def workers(self) -> list[SharedLease]:
         """Return the leases of this directory's workers that run."""
         return [x for x in self.leases.ours() if x.is_live and is_running(x)]
+
+    def put_elsewhere(self, pid: int) -> None:
+        """Have the lease of a worker say that its process is on another machine."""
+        (lease,) = [x for x in self.leases.ours() if x.pid == pid]
+        moved = update(worker_leases).where(worker_leases.c.executor_id == lease.executor_id)
+        with self.leases._rows() as connection:
+            connection.execute(moved.values(machine="elsewhere", host="elsewhere"))
 
     def close(self) -> None:
         self.client.close()

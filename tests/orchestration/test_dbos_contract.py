@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.orchestration import tiny_workflows as tiny
+from tests.orchestration.run_world import World
 
 from ml_orchestrator.orchestration._dbos import engine
 from ml_orchestrator.orchestration._dbos.client import RunClient
@@ -61,3 +62,22 @@ def test_adopting_queues_the_runs_of_the_dead_again_and_touches_nobody_elses(
 def test_the_workflow_database_is_in_wal_mode(settings: Settings) -> None:
     with closing(sqlite3.connect(settings.home / "workflows.db")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_run_that_ended_makes_place_for_the_next_one_without_a_look_at_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    try:
+        world.start_worker()
+        engine.poll_every(300.0)
+        (lookers,), (strays,) = engine._lookers, engine._strays
+        active = strays._engine._active_workflows_set
+        entry = active.add("run-1x", "runs")
+        assert active.count_for_queue("runs") == 1
+        heard: list[str] = []
+        monkeypatch.setattr(lookers._bells["runs"], "ring", lambda: heard.append("runs"))
+        entry.release()
+        assert (active.count_for_queue("runs"), heard) == (0, ["runs"])
+    finally:
+        world.close()

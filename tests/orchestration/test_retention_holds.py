@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from tests.orchestration.past_runs import RULES, PastWorld
 
 from ml_orchestrator.orchestration._dbos.history import History
@@ -83,6 +84,33 @@ def test_what_the_outputs_of_an_unfinished_run_name_stays(world: PastWorld) -> N
     world.let_succeed("run-waits")
     assert world.pruned().n_runs == 1
     assert world.folders() == set()
+
+
+def test_texts_of_unfinished_runs_are_read_once_and_what_comes_later_as_it_comes(
+    world: PastWorld,
+) -> None:
+    world.queue("run-waits", target="runs/run-asked/rows.csv")
+    with closing(History(world.settings)) as history:
+        names = history.open_runs.name
+        read: list[str] = []
+        event.listen(
+            history._system.engine, "before_cursor_execute", lambda *told: read.append(told[2])
+        )
+
+        assert [names(run_id) for run_id in ("run-asked", "run-gave")] == [True, False]
+        record(world, "run-waits", {"output": {"trained": "run-gave/s"}})
+        world.queue("run-comes", target="run-later-model")
+        found = [names(run_id) for run_id in ("run-gave", "run-later", "run-asked", "run-other")]
+        assert found == [True, True, True, False]
+        assert sum("coalesce" in statement.lower() for statement in read) == 2
+        assert sum("outputs.output" in statement.lower() for statement in read) == 1
+
+        world.let_succeed("run-waits")
+        assert [names(run_id) for run_id in ("run-asked", "run-gave", "run-later")] == [
+            False,
+            False,
+            True,
+        ]
 
 
 def test_what_a_cached_output_was_taken_from_stays_as_long_as_who_took_it(

@@ -15,9 +15,12 @@ from tests.orchestration.past_runs import RULES
 
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration._dbos.history import History
+from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
+from ml_orchestrator.orchestration.pipelines.scheduling import PipelineSchedules
 from ml_orchestrator.orchestration.retention import folders
 from ml_orchestrator.orchestration.retention.rules import DAY_S, KeepRules, Pruned
 from ml_orchestrator.orchestration.retention.walk import Pass
+from ml_orchestrator.orchestration.schedules import Cadence
 from ml_orchestrator.orchestration.sharing.homes import RunHomes
 from ml_orchestrator.orchestration.steps._base import run_folder
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
@@ -126,3 +129,26 @@ def test_folders_of_runs_of_the_file_that_was_used_before_stay(
         assert left.pruned().n_folders == 0
         file.unlink()
         assert left.pruned().n_folders == 1
+
+
+def test_what_a_pipeline_that_another_directory_has_scheduled_needs_stays(
+    tmp_path: Path, postgres_server: str
+) -> None:
+    with _two(tmp_path, new_postgres_url(postgres_server), None) as (left, right):
+        left.old("run-1x")
+        left.old("run-2x")
+        right.old("run-3x")
+        step = {"uses": "require", "with": {"value": 1.0, "why": "as in runs/run-1x/model"}}
+        spec = {"name": "nightly", "steps": {"look": step}}
+        scheduled = PipelineSchedules(right.settings, right.database)
+        planned = plan_pipeline(spec, {}, right.settings)
+        scheduled.put(planned, {}, Cadence(every_s=3600), owner="ann")
+
+        found = left.pruned()
+        assert (found.n_named, found.n_runs) == (1, 1)
+        assert (left.settings.home / "runs" / "run-1x").is_dir()
+        assert left.known() == {"run-1x", "run-3x"}
+
+        scheduled.remove("nightly")
+        assert left.pruned().n_runs == 1
+        assert left.known() == {"run-3x"}

@@ -2,6 +2,7 @@
 
 import signal
 import tempfile
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 from tests.conftest import new_postgres_url
-from tests.orchestration.shared_bench import Sites, open_sites
+from tests.orchestration.shared_bench import TTL_S, Sites, open_sites
 from tests.orchestration.workflow_bench import until
 
 from ml_orchestrator.errors import ConflictError
@@ -148,6 +149,34 @@ def test_a_worker_that_hangs_here_is_killed_and_its_run_goes_on(
 
     assert site.finished("run-1x").state == "succeeded"
     assert [x["pid"] for x in sites.entries(what="begun")] == [frozen.pid, other.pid, other.pid]
+
+
+def test_a_worker_killed_on_another_machine_is_followed_once_its_lease_has_run_out(
+    sites: Sites, tmp_path: Path
+) -> None:
+    site, gate = sites.site("left"), tmp_path / "gate"
+    killed = site.start_worker()
+    site.start("run-1x", gate=str(gate))
+    until(lambda: sites.entries(what="begun") != [], what="the step begins")
+    other = site.start_worker("--beside")
+    site.put_elsewhere(killed.pid)
+
+    killed.kill()
+    killed.wait()
+    killed_at = time.monotonic()
+    until(lambda: len(sites.entries(what="begun")) == 2, what="it is taken over")
+    gate.touch()
+
+    assert site.finished("run-1x").state == "succeeded"
+    begun = sites.entries(what="begun")
+    assert [(x["step"], x["pid"]) for x in begun] == [
+        ("one", killed.pid),
+        ("one", other.pid),
+        ("two", other.pid),
+    ]
+    # It is believed dead one and a half leases after it was last heard of, which was at most one
+    # before its death: a worker that is not heard of for longer ends itself.
+    assert begun[1]["at"] - killed_at >= 0.5 * TTL_S
 
 
 def test_a_worker_that_was_buried_ends_itself(sites: Sites, tmp_path: Path) -> None:

@@ -89,6 +89,19 @@ def wait_for_mending(
     return {"passed": inputs["doubled"] + 1}
 
 
+def wait_long(
+    context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Wait until the gate file exists, as a step that mostly waits."""
+    _note(params, step="waiting")
+    give_up_at = time.monotonic() + PATIENCE_S
+    while not Path(params["gate"]).exists():
+        if time.monotonic() > give_up_at:
+            raise InvalidInputError("The gate stayed shut.")
+        time.sleep(0.02)
+    return {"passed": inputs["doubled"] + 1}
+
+
 def break_down(
     context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -126,6 +139,7 @@ STEPS.register("tiny-refuse")(Step(f"{_HERE}:refuse", isolated=True))
 STEPS.register("tiny-mending")(Step(f"{_HERE}:wait_for_mending", isolated=True))
 STEPS.register("tiny-die")(Step(f"{_HERE}:die", isolated=True))
 STEPS.register("tiny-die-once")(Step(f"{_HERE}:die_once", isolated=True, restarts=1))
+STEPS.register("tiny-waiting")(Step(f"{_HERE}:wait_long", waits=True))
 STEPS.register("tiny-break")(Step(f"{_HERE}:break_down"))
 
 WORKFLOWS.register("tiny")(
@@ -137,6 +151,18 @@ WORKFLOWS.register("tiny")(
             Node("tiny-double"),
             Node("tiny-gate", lambda outputs: {"doubled": outputs["tiny-double"]["doubled"]}),
             Node("tiny-finish", lambda outputs: {"passed": outputs["tiny-gate"]["passed"]}),
+        ),
+    )
+)
+WORKFLOWS.register("tiny-waits")(
+    Workflow(
+        name="tiny-waits",
+        description="Double a number, wait for long, add one.",
+        params=TinyParams,
+        nodes=(
+            Node("tiny-double"),
+            Node("tiny-waiting", lambda outputs: {"doubled": outputs["tiny-double"]["doubled"]}),
+            Node("tiny-finish", lambda outputs: {"passed": outputs["tiny-waiting"]["passed"]}),
         ),
     )
 )

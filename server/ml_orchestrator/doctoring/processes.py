@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ml_orchestrator.doctoring.findings import Finding, Patient, fault, fine, note
@@ -12,12 +13,19 @@ from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration._dbos.left_behind import WHAT_TO_DO, n_left_behind
 from ml_orchestrator.orchestration.launch import book_of_leases
 from ml_orchestrator.orchestration.leases import Lease, LeaseBook, is_running
+from ml_orchestrator.orchestration.workers import RESTART, look_at_workers
 from ml_orchestrator.serving.address import Address
 from ml_orchestrator.serving.asking import ask, ask_status
 from ml_orchestrator.settings import DEFAULT_PORT
 from ml_orchestrator.telemetry.page import is_ours
 
-__all__ = ["check_left_runs", "check_port", "check_servers", "check_worker"]
+__all__ = [
+    "check_left_runs",
+    "check_port",
+    "check_servers",
+    "check_settings_of_worker",
+    "check_worker",
+]
 
 ANSWER_S = 2.0
 
@@ -51,6 +59,18 @@ def _about(lease: Lease, leases: LeaseBook) -> Finding:
         return fault("worker", f"Worker {lease.pid} {since} but still runs: it hangs.", do)
     do = f"Look at {lease.host}. If it is gone, the next worker here takes over its runs."
     return note("worker", f"Worker {lease.pid} on {lease.host} {since}.", do)
+
+
+def check_settings_of_worker(patient: Patient) -> Iterator[Finding]:
+    """Look at whether workers began with what is set here; they keep what they began with."""
+    found = []
+    with suppress(UnavailableError):  # the check of workers says so
+        found = look_at_workers(patient.settings)
+    for worker in found:
+        if worker.is_well and worker.differs:
+            where = "" if worker.lease.is_here else f"On {worker.lease.host}: "
+            said = f"Process {worker.lease.pid} began with another {', '.join(worker.differs)}."
+            yield note("worker", said, f"{where}{RESTART}")
 
 
 def check_left_runs(patient: Patient) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ CHECKS = (
     "installation:check_packages",
     "installation:check_extras",
     "processes:check_worker",
+    "processes:check_settings_of_worker",
     "processes:check_left_runs",
     "processes:check_servers",
     "processes:check_port",

@@ -1,18 +1,21 @@
 """Steps in threads of a worker: one that is still running is never run beside itself."""
 
-import asyncio
+import threading
+import time
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from typing import Any
 
 from ml_orchestrator.orchestration.execution import StepFailedError
 
 __all__ = ["InFlight"]
 
+LOOK_S = 0.05
 Output = dict[str, Any]
 
 
 class InFlight:
-    """Runs each step once at a time, by a key; for one event loop.
+    """Runs each step once at a time, by a key. Thread-safe.
 
     A step in a thread cannot be killed. When its run is cancelled it goes on to its end, and a run
     that is resumed meanwhile comes to the same step again: that one waits for the first and takes
@@ -20,25 +23,40 @@ class InFlight:
     """
 
     def __init__(self) -> None:
-        self._running: dict[Hashable, asyncio.Task[Output]] = {}
+        self._lock = threading.Lock()
+        self._running: dict[Hashable, Future[Output]] = {}
 
-    async def once(self, key: Hashable, work: Callable[[], Output]) -> Output:
+    def once(self, key: Hashable, work: Callable[[], Output]) -> Output:
         """Return what ``work`` returns, or what the same step returns that is still running.
 
         Raises:
             StepFailedError: ``work`` raised it.
         """
-        while (earlier := self._running.get(key)) is not None:
+        mine: Future[Output] = Future()
+        while (earlier := self._entered(key, mine)) is not mine:
             try:
-                return await asyncio.shield(earlier)
+                return earlier.result()
             except StepFailedError:
-                await asyncio.sleep(0)  # it has left; nobody asked it to do our work
-        task = asyncio.ensure_future(asyncio.to_thread(work))
-        self._running[key] = task
-        task.add_done_callback(lambda done: self._leave(key, done))
-        return await asyncio.shield(task)
+                continue  # it has left; nobody asked it to do our work
+        try:
+            output = work()
+        except BaseException as error:
+            self._leave(key)
+            mine.set_exception(error)
+            raise
+        self._leave(key)
+        mine.set_result(output)
+        return output
 
-    def _leave(self, key: Hashable, done: "asyncio.Task[Output]") -> None:
-        self._running.pop(key, None)
-        if not done.cancelled():
-            done.exception()  # whoever waited for it has been told; if nobody did, nobody cares
+    def drain(self) -> None:
+        """Wait until none is running any more."""
+        while self._running:
+            time.sleep(LOOK_S)
+
+    def _entered(self, key: Hashable, mine: "Future[Output]") -> "Future[Output]":
+        with self._lock:
+            return self._running.setdefault(key, mine)
+
+    def _leave(self, key: Hashable) -> None:
+        with self._lock:
+            del self._running[key]

@@ -5,27 +5,50 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration.leases import LeaseBook, Leases
+from ml_orchestrator.orchestration.notes import FileNotes, Notes
 from ml_orchestrator.orchestration.sharing.pools import is_shared
 from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.settings import Settings, child_environment
 
-__all__ = ["WorkerLauncher", "book_of_leases", "worker_leases"]
+__all__ = [
+    "WorkerLauncher",
+    "book_of_leases",
+    "book_of_notes",
+    "start_worker",
+    "worker_leases",
+    "worker_notes",
+]
 
 # A worker that cannot start is not started again faster than this.
 MAX_FAILED_STARTS = 3
 MIN_INTERVAL_S = 1.0
 # Opened where there is a shared database.
 _SHARED = "ml_orchestrator.orchestration.sharing.opening:open_leases"
+_SHARED_NOTES = "ml_orchestrator.orchestration.sharing.opening:open_notes"
 _log = logging.getLogger(__name__)
 
 
 def worker_leases(settings: Settings) -> Leases:
     """Return the leases of a data directory that keeps its runs itself."""
     return Leases(settings.home / "leases.db", ttl_s=settings.lease_ttl_s)
+
+
+def worker_notes(settings: Settings) -> FileNotes:
+    """Return the notes of a data directory that keeps its runs itself."""
+    return FileNotes(settings.home / "leases.db")
+
+
+def book_of_notes(settings: Settings) -> Notes:
+    """Return the notes of a data directory's workers, or of the database that it shares."""
+    if not is_shared(settings):
+        return worker_notes(settings)
+    book: Notes = resolve(_SHARED_NOTES)(settings)
+    return book
 
 
 def book_of_leases(settings: Settings) -> LeaseBook:
@@ -66,7 +89,7 @@ class WorkerLauncher:
                 return
             self._count_failure()
             self._started_at = time.monotonic()
-            self._started = _spawn(self._settings)
+            self._started = start_worker(self._settings)
 
     def _count_failure(self) -> None:
         code = self._started.returncode if self._started else 0
@@ -87,20 +110,21 @@ class WorkerLauncher:
         return all(lease.pid != started.pid for lease in here)
 
 
-def _spawn(settings: Settings) -> "subprocess.Popen[bytes]":
+def start_worker(settings: Settings, *options: str) -> "subprocess.Popen[bytes]":
+    """Start a worker that outlives this process, with the environment that this one has now."""
     log = settings.home / "logs" / "worker.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    process = _detached(settings, log)
+    process = _detached(settings, log, options)
     _log.info("Started worker %d, logging to %s", process.pid, log)
     # Somebody has to take its exit status, or it stays as a zombie.
     threading.Thread(target=process.wait, name="worker-exit", daemon=True).start()
     return process
 
 
-def _detached(settings: Settings, log: Path) -> "subprocess.Popen[bytes]":
+def _detached(settings: Settings, log: Path, options: Sequence[str]) -> "subprocess.Popen[bytes]":
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "ml_orchestrator", "worker"],
+            [sys.executable, "-m", "ml_orchestrator", "worker", *options],
             cwd=settings.home,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.health.status import ProcessHealth
-from ml_orchestrator.orchestration.launch import book_of_leases
-from ml_orchestrator.orchestration.leases import Lease, LeaseBook, is_running
+from ml_orchestrator.orchestration.workers import WorkerView, look_at_workers
 from ml_orchestrator.serving.address import Address, read_addresses
 from ml_orchestrator.serving.asking import ask_status
 from ml_orchestrator.settings import Settings
@@ -28,24 +27,28 @@ def look_at_processes(settings: Settings) -> list[ProcessHealth]:
 
 def _workers(settings: Settings) -> Iterator[ProcessHealth]:
     try:
-        leases = book_of_leases(settings)
-        found = [lease for lease in leases.ours() if lease.is_live] if leases.exists() else []
+        found = look_at_workers(settings)
     except UnavailableError as error:
         yield ProcessHealth(name="worker", pid=0, is_live=False, is_ready=False, reason=str(error))
         return
-    yield from (_worker(lease, leases) for lease in found)
+    yield from map(_worker, found)
 
 
-def _worker(lease: Lease, leases: LeaseBook) -> ProcessHealth:
-    silent_s = leases.silence_s(lease)
-    reason = f"its lease was renewed {silent_s:.1f} s ago"
-    is_live = not leases.is_silent(lease)
-    if lease.is_here and not is_running(lease):
-        is_live, reason = False, "it died; the next worker takes over its runs"
-    elif not is_live:
-        reason = f"it has not renewed its lease for {silent_s:.0f} s; the next worker replaces it"
+def _worker(worker: WorkerView) -> ProcessHealth:
+    reason = f"its lease was renewed {worker.silent_s:.1f} s ago"
+    if worker.is_asked:
+        reason += "; it was asked to leave and finishes the steps under way"
+    elif worker.differs:
+        reason += f"; {worker.difference}"
+    if worker.has_died:
+        reason = "it died; the next worker takes over its runs"
+    elif worker.is_silent:
+        reason = (
+            f"it has not renewed its lease for {worker.silent_s:.0f} s; the next worker replaces it"
+        )
+    is_live = not worker.has_died and not worker.is_silent
     return ProcessHealth(
-        name="worker", pid=lease.pid, is_live=is_live, is_ready=is_live, reason=reason
+        name="worker", pid=worker.lease.pid, is_live=is_live, is_ready=is_live, reason=reason
     )
 
 

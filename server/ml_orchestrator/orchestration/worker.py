@@ -1,31 +1,29 @@
 """The worker: the process that executes workflows; a data directory of its own has one at most."""
 
-import asyncio
 import logging
+import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from filelock import FileLock, Timeout
 
 from ml_orchestrator.doors import Door
-from ml_orchestrator.errors import ConflictError, InvalidInputError, UnavailableError
+from ml_orchestrator.errors import InvalidInputError, UnavailableError
 from ml_orchestrator.orchestration._dbos import engine
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration._dbos.database import prepare
 from ml_orchestrator.orchestration._dbos.left_behind import WHAT_TO_DO, n_left_behind
+from ml_orchestrator.orchestration.beginnings import beginning
 from ml_orchestrator.orchestration.bell import answer
-from ml_orchestrator.orchestration.child import run_in_child, run_step_child
-from ml_orchestrator.orchestration.execution import Job, perform
-from ml_orchestrator.orchestration.in_flight import InFlight
-from ml_orchestrator.orchestration.launch import worker_leases
+from ml_orchestrator.orchestration.child import run_step_child
+from ml_orchestrator.orchestration.doing import StepExecutor
+from ml_orchestrator.orchestration.handing_over import HandOver
+from ml_orchestrator.orchestration.launch import worker_leases, worker_notes
 from ml_orchestrator.orchestration.leases import Leases, kill
+from ml_orchestrator.orchestration.notes import Notes
 from ml_orchestrator.orchestration.pipelines.performing import Performer
-from ml_orchestrator.orchestration.progress import ProgressStore, Reporter
 from ml_orchestrator.orchestration.reactions import open_bus
 from ml_orchestrator.orchestration.retention.pruner import Pruner
 from ml_orchestrator.orchestration.run_news import RunNews
@@ -33,15 +31,15 @@ from ml_orchestrator.orchestration.schedules.sweeping import Sweeper
 from ml_orchestrator.orchestration.sharing.holds import StepHolds
 from ml_orchestrator.orchestration.sharing.homes import at_home
 from ml_orchestrator.orchestration.sharing.leases import SharedLeases
+from ml_orchestrator.orchestration.sharing.notes import SharedNotes
 from ml_orchestrator.orchestration.sharing.opening import open_leases
 from ml_orchestrator.orchestration.sharing.pools import is_shared
 from ml_orchestrator.orchestration.sharing.recovery import Recovery
 from ml_orchestrator.orchestration.sharing.rows import Rows
 from ml_orchestrator.orchestration.sharing.tenure import SharedTenure
-from ml_orchestrator.orchestration.steps import STEPS
-from ml_orchestrator.orchestration.steps._base import Report, load_plugins
+from ml_orchestrator.orchestration.staying import BUSY_POLL_S, IDLE_POLL_S, Stay
+from ml_orchestrator.orchestration.steps._base import load_plugins
 from ml_orchestrator.orchestration.tenure import Tenure
-from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.storage.home import prepare_home
@@ -50,18 +48,17 @@ from ml_orchestrator.telemetry.measures import watch_queue
 __all__ = ["run_step_child", "run_worker"]
 
 LOOK_S = 0.5
-BUSY_POLL_S = 0.1
-IDLE_POLL_S = 0.5
-IDLE_AFTER_S = 10.0
 START_WAIT_S = 30.0
 PRUNE_JOIN_S = 10.0  # a pass that is cut off is finished by the next one
+HAND_OVER_LOOK_S = 0.05
 _log = logging.getLogger(__name__)
 
 
 def run_worker(settings: Settings, *, is_beside: bool = False) -> None:
     """Execute workflows until there have been none for ``settings.worker_idle_s``.
 
-    While a schedule is enabled it stays, and starts what comes due.
+    While a schedule is enabled it stays, and starts what comes due. Once it is asked to leave, it
+    ends as soon as the steps under way are recorded.
 
     Returns at once if the data directory has a living worker already: on this machine, where runs
     are kept in Postgres. There, another one may be started beside it.
@@ -122,6 +119,8 @@ def _work(settings: Settings, leases: Leases) -> None:
     dead = _bury_predecessors(leases)
     tenure = Tenure(leases, uuid.uuid4().hex, ttl_s=settings.lease_ttl_s)
     tenure.begin()
+    notes = worker_notes(settings)
+    notes.begin(tenure.executor_id, beginning(settings, tenure.executor_id))
     load_plugins(settings)
     prepare(settings)
 
@@ -132,7 +131,7 @@ def _work(settings: Settings, leases: Leases) -> None:
         for name in dead:
             leases.forget(name)
 
-    _serve(settings, tenure, take_over)
+    _serve(settings, tenure, take_over, notes=notes)
 
 
 def _work_among_others(settings: Settings, *, is_beside: bool) -> None:
@@ -148,6 +147,8 @@ def _work_among_others(settings: Settings, *, is_beside: bool) -> None:
         _log.info("Another worker is at work here")
         rows.close()
         return
+    notes = SharedNotes(rows)
+    notes.begin(me, beginning(settings, me))
     load_plugins(settings)
 
     look = _looker(recovery, _stop_foreign)
@@ -157,7 +158,7 @@ def _work_among_others(settings: Settings, *, is_beside: bool) -> None:
         engine.look_now()
 
     holds = StepHolds(rows, me)
-    _serve(settings, tenure, take_over, look=look, holds=holds)
+    _serve(settings, tenure, take_over, notes=notes, look=look, holds=holds)
     holds.drain()
     tenure.close()
     holds.close()
@@ -210,15 +211,27 @@ def _serve(
     tenure: Tenure | SharedTenure,
     take_over: Callable[[], None],
     *,
+    notes: Notes,
     look: Callable[[], object] = lambda: None,
     holds: StepHolds | None = None,
 ) -> None:
     """Run what is queued until there is nothing to do; ``look`` is called every so often."""
     database = open_database(settings.state_url, settings.home)
-    execute = _executor(settings, database, holds)
-    performer = Performer(settings, database, execute)
+    hand_over = HandOver()
+    own = StepExecutor(settings, database, holds)
+    is_pooled = settings.worker_pool is not None
+    execute = at_home(own.done, settings, database) if is_pooled else own.done
+    performer = Performer(settings, database, execute, at_work=hand_over.at_work)
     bus = open_bus(settings, database, role="worker")
-    engine.launch(tenure.executor_id, settings, execute, performer, RunNews(database))
+    engine.launch(
+        tenure.executor_id,
+        settings,
+        execute,
+        performer,
+        RunNews(database),
+        in_thread=None if is_pooled else own.in_thread,
+        hand_over=hand_over,
+    )
     ended = threading.Event()
     listening = (settings.home, engine.look_now, ended)
     threading.Thread(target=answer, args=listening, name="bell", daemon=True).start()
@@ -227,9 +240,13 @@ def _serve(
     client = Door(lambda: RunClient(settings), is_light=True)
     sweeper = Sweeper(settings, database, client=client)
     pruning = _start_pruning(settings, database, ended)
-    _stay_until_idle(settings.worker_idle_s, tenure, sweeper, look)
+    poll_s = BUSY_POLL_S if is_shared(settings) else IDLE_POLL_S
+    stay = Stay(settings.worker_idle_s, poll_s, tenure, sweeper, look)
+    if not stay.until_idle(lambda: notes.is_asked(tenure.executor_id)):
+        _hand_over(hand_over, tenure, look)
     ended.set()
     engine.shut_down()
+    own.drain()
     bus.close()
     pruning.join(PRUNE_JOIN_S)
     if client.is_open:
@@ -271,91 +288,28 @@ def _bury_predecessors(leases: Leases) -> Sequence[str]:
     return [lease.executor_id for lease in earlier]
 
 
-def _executor(
-    settings: Settings, database: Database, holds: StepHolds | None = None
-) -> engine.Execute:
-    store = ProgressStore(database)
-    in_flight = InFlight()
-
-    async def execute(job: Job) -> dict[str, Any]:
-        key = (job.run_id, job.attempt, job.place, job.step)
-        if job.is_isolated or STEPS[job.catalogued].isolated:
-            threading.Thread(target=_warm, args=(job.workflow,), daemon=True).start()
-            async with nullcontext() if holds is None else holds.held(key):
-                return await run_in_child(settings, job)
-        report = _UntilCancelled(Reporter(store, job.run_id, job.step))
-        work = partial(perform, settings, job, report)
-        if holds is not None:
-            work = partial(holds.during, key, work, report.is_cancelled.is_set)
-        try:
-            return await in_flight.once(key, work)
-        except asyncio.CancelledError:
-            report.is_cancelled.set()
-            raise
-
-    return execute if settings.worker_pool is None else at_home(execute, settings, database)
-
-
-class _UntilCancelled:
-    """Ends a step in a thread at its next report once nobody waits for it any more."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self.is_cancelled = threading.Event()
-
-    def __call__(
-        self, fraction: float, message: str, numbers: Mapping[str, float] | None = None
-    ) -> None:
-        if self.is_cancelled.is_set():
-            raise ConflictError("The run was cancelled, or the step took too long.")
-        self._report(fraction, message, numbers)
-
-
-def _warm(workflow: str) -> None:
-    """Import what the next steps need while an isolated one keeps everybody waiting."""
-    for node in WORKFLOWS[workflow].nodes if workflow in WORKFLOWS else ():
-        with suppress(ImportError):  # told when the step itself is wanted
-            if not STEPS[node.step].isolated:
-                STEPS[node.step].load()
-
-
-def _stay_until_idle(
-    idle_s: float,
-    tenure: Tenure | SharedTenure,
-    sweeper: Sweeper,
-    look: Callable[[], object],
+def _hand_over(
+    hand_over: HandOver, tenure: Tenure | SharedTenure, look: Callable[[], object]
 ) -> None:
-    """Return once there is nothing to do; while a database is away there may be something."""
-    busy_at, poll_s, is_away = time.monotonic(), 0.0, False
-    while True:
-        try:
-            if sweeper.sweep() or engine.has_work():
-                busy_at = time.monotonic()
-            look()
-            idle_for = time.monotonic() - busy_at
-            if idle_for >= idle_s and not sweeper.is_wanted() and _may_leave(tenure, sweeper):
-                return
-            wanted_s = IDLE_POLL_S if idle_for > IDLE_AFTER_S else BUSY_POLL_S
-            if wanted_s != poll_s:
-                engine.poll_every(wanted_s)
-                poll_s = wanted_s
-            is_away = False
-        except UnavailableError as error:
-            if not is_away:
-                _log.warning("The worker waits: %s", error)
-            busy_at, is_away = time.monotonic(), True
-        time.sleep(LOOK_S)
+    """Return once what was under way is recorded, for the next worker to go on with the runs.
 
-
-def _may_leave(tenure: Tenure | SharedTenure, sweeper: Sweeper) -> bool:
-    """Resign, then look for work and schedules once more.
-
-    Who enqueues looks for a worker afterwards: either we see their run or they see us gone.
+    A step that only waits is not waited for. It cannot be told to end, so this process ends as it
+    stands, with what else it holds: a lock, or the row of its lease.
     """
-    tenure.end()
+    hand_over.ask()
+    engine.take_no_more()
+    _log.info("This worker was asked to leave; what is under way is finished first")
+    looked_at = float("-inf")
+    while hand_over.n_at_work:
+        if time.monotonic() - looked_at > LOOK_S:
+            look()
+            looked_at = time.monotonic()
+        time.sleep(HAND_OVER_LOOK_S)
     try:
-        if not engine.has_work() and not sweeper.is_wanted():
-            return True
+        tenure.end()
     except UnavailableError as error:
-        _log.warning("The worker stays: %s", error)
-    return not tenure.begin()
+        _log.warning("Nobody could be told that this worker leaves: %s", error)
+    _log.info("This worker leaves")
+    if hand_over.n_waiting:
+        logging.shutdown()
+        os._exit(0)

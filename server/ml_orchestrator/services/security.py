@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from ml_orchestrator.errors import PermissionDeniedError, UnavailableError
 from ml_orchestrator.identity import canonical_agent
+from ml_orchestrator.orchestration.attempts import first_of
 from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.settings import Settings
 
@@ -63,6 +64,7 @@ class SecurityIntegrationService:
     def __init__(self, settings: Settings, *, approvals: "Callable[[], Approvals]") -> None:
         self._settings = settings
         self._approvals = approvals
+        self._left_open: set[str] = set()
 
     def authorise(self, agent: str, tool: str) -> None:
         """Let a change pass, or say who may make it.
@@ -91,6 +93,27 @@ class SecurityIntegrationService:
     async def approvals(self) -> tuple[Approval, ...]:
         """Return the last approvals in any state, newest first."""
         return await anyio.to_thread.run_sync(lambda: self._approvals().recent())
+
+    async def asked_by_run(self, run_id: str) -> Approval | None:
+        """Return what a run asks of a person now, unless that was left open; None if nothing.
+
+        Nothing is asked where nothing can be approved: in read-only mode.
+        """
+        if self._settings.mode == "read-only":
+            return None
+        subject = f"run:{first_of(run_id)}:"
+        return next(
+            (
+                approval
+                for approval in await self.pending_approvals()
+                if approval.subject.startswith(subject) and approval.id not in self._left_open
+            ),
+            None,
+        )
+
+    def leave_open(self, approval_id: str) -> None:
+        """Ask no more for an approval from here: the person closed the question."""
+        self._left_open.add(approval_id)
 
     async def find_approval(self, approval_id: str) -> Approval:
         """Return one approval.

@@ -142,6 +142,16 @@ def _pools_of_workers(connection: Connection) -> None:
     add_missing_columns(connection, schema.worker_leases)
 
 
+def _notes_of_workers(connection: Connection) -> None:
+    """Create what workers note of themselves, and that one was asked to leave."""
+    metadata.create_all(connection, tables=[schema.worker_notes])
+
+
+def _contents_of_schedules(connection: Connection) -> None:
+    """Let schedules hold what they start, for other data directories to see what it needs."""
+    add_missing_columns(connection, schema.schedules)
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _first,
     2: _second,
@@ -160,13 +170,15 @@ MIGRATIONS: dict[int, Migration] = {
     16: _shared_workers,
     17: _homes_of_schedules,
     18: _pools_of_workers,
+    19: _notes_of_workers,
+    20: _contents_of_schedules,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
 # What 9 counts is kept by triggers, so by the writes of older releases, too. What 12 refuses no
 # release does.
-ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18})
+ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
 
 
 def migrate(engine: Engine) -> int:

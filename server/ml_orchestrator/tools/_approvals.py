@@ -4,6 +4,7 @@ A client that cannot, or a person who closes the question, leaves the approval p
 call is refused with the command that decides it in a terminal.
 """
 
+from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeAlias
 
 from mcp.server.mcpserver import (
@@ -16,19 +17,22 @@ from mcp.server.mcpserver import (
 )
 from pydantic import BaseModel, Field
 
-from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.errors import ConflictError, OrchestratorError
 from ml_orchestrator.identity import person
 from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.services import SecurityIntegrationService, Services
 from ml_orchestrator.serving.rollout.models import Choice
-from ml_orchestrator.tools._services import Deployment, Rollouts
+from ml_orchestrator.tools._services import Deployment, Rollouts, Security
 
 __all__ = [
     "MoveApproval",
     "MoveVerdict",
     "RolloutApproval",
     "RolloutVerdict",
+    "RunApproval",
+    "RunVerdict",
     "Verdict",
+    "settle_run",
     "was_asked",
     "write_down",
 ]
@@ -148,6 +152,41 @@ async def _rollout_verdict(
 
 
 RolloutVerdict: TypeAlias = Annotated[ElicitationResult[Verdict], Resolve(_rollout_verdict)]
+
+
+async def _run_approval(security: Security, run_id: str, wait_s: float) -> Approval | None:
+    """Return what a run that is waited for asks of a person; None if nothing."""
+    try:
+        return await security.asked_by_run(run_id) if wait_s else None
+    except OrchestratorError:  # the status itself will say it
+        return None
+
+
+RunApproval: TypeAlias = Annotated[Approval | None, Resolve(_run_approval)]
+
+
+async def _run_verdict(approval: RunApproval, context: Context[Services]) -> Elicit[Verdict] | None:
+    return None if approval is None else question(approval, context)
+
+
+RunVerdict: TypeAlias = Annotated[ElicitationResult[Verdict], Resolve(_run_verdict)]
+
+
+async def settle_run(
+    approval: Approval | None,
+    answer: "ElicitationResult[Verdict]",
+    *,
+    security: SecurityIntegrationService,
+    context: Context[Services],
+) -> None:
+    """Keep what the person said of a step of a run; who closed the question is not asked again."""
+    if approval is None or not was_asked(answer):
+        return
+    if isinstance(answer, CancelledElicitation):
+        security.leave_open(approval.id)
+        return
+    with suppress(ConflictError):  # it was decided elsewhere meanwhile, and the status says so
+        await write_down(approval, answer, security=security, context=context)
 
 
 def _can_ask(context: Context[Services]) -> bool:

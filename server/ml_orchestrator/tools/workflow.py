@@ -10,6 +10,7 @@ from pydantic import Field, WithJsonSchema
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.services import Services
+from ml_orchestrator.tools._approvals import RunApproval, RunVerdict, settle_run
 from ml_orchestrator.tools._arguments import Agent, IdempotencyKey, RunId, WaitS
 from ml_orchestrator.tools._images import with_pictures
 from ml_orchestrator.tools._progress import progress_to
@@ -60,11 +61,15 @@ async def workflow_run(
 async def workflow_status(
     run_id: RunId,
     workflow: Workflow,
+    security: Security,
+    approval: RunApproval,
+    verdict: RunVerdict,
     ctx: Context[Services],
     wait_s: WaitS = 0,
     with_picture: Annotated[bool, Field(description="Add the graph.")] = False,
 ) -> Annotated[CallToolResult, RunStatus]:
     """Return a run's state, its steps with timing, output and error, and its result."""
+    await settle_run(approval, verdict, security=security, context=ctx)
     status = await workflow.status(run_id, wait_s=wait_s, on_progress=progress_to(ctx))
     if not with_picture:
         return with_pictures(status)

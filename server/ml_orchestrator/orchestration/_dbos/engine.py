@@ -19,8 +19,10 @@ from ml_orchestrator.orchestration._dbos.database import (
 )
 from ml_orchestrator.orchestration._dbos.looking import Lookers
 from ml_orchestrator.orchestration._dbos.pipelines import Performs, run_pipeline
+from ml_orchestrator.orchestration._dbos.strays import Strays
 from ml_orchestrator.orchestration.attempts import attempt_of, first_of
 from ml_orchestrator.orchestration.execution import Job
+from ml_orchestrator.orchestration.handing_over import HandOver
 from ml_orchestrator.orchestration.sharing.pools import is_shared
 from ml_orchestrator.orchestration.steps import STEPS
 from ml_orchestrator.orchestration.versions import check_workflow_version, foreign_version
@@ -34,19 +36,23 @@ __all__ = [
     "has_work",
     "launch",
     "look_now",
+    "mend_strays",
     "owners",
     "poll_every",
     "queue_depths",
     "shut_down",
     "stop_foreign",
+    "take_no_more",
 ]
 
 _lookers: list[Lookers] = []  # of the one engine that a process has, as DBOS has it
+_strays: list[Strays] = []
 _shared: list[str] = []  # the queues that it looks at, if other engines use the database, too
 # Each take-over of a run counts as one; a run that kills its worker ends some time.
 MAX_RECOVERY_ATTEMPTS = 50
 
 Execute = Callable[[Job], Coroutine[Any, Any, dict[str, Any]]]
+InThread = Callable[[Job], dict[str, Any]]
 
 
 class Tells(Protocol):
@@ -73,10 +79,15 @@ def launch(
     execute: Execute,
     performer: Performs | None = None,
     news: Tells | None = None,
+    *,
+    in_thread: InThread | None = None,
+    hand_over: HandOver | None = None,
 ) -> None:
     """Start running queued workflows in this process; ``execute`` runs one step.
 
-    Without a performer a pipeline fails; without ``news`` nobody is told.
+    Without a performer a pipeline fails; without ``news`` nobody is told. With ``in_thread`` a step
+    of a built-in workflow that needs no process is done by that, in one thread with its recording.
+    No step begins once ``hand_over`` was asked for.
     """
     dbos = DBOS(
         config={
@@ -93,7 +104,7 @@ def launch(
             "otel_attribute_format": "semconv",
         }
     )
-    _register(execute, performer, news)
+    _register(performer, news, _Steps(execute, in_thread, hand_over or HandOver()))
     DBOS.listen_queues(())  # ours look, see Lookers
     DBOS.launch()
     names = list(of_pools(QUEUES, settings))
@@ -101,9 +112,28 @@ def launch(
         _shared.extend(names)
     queues = [queue for name in names if (queue := DBOS.retrieve_queue(name)) is not None]
     _lookers.append(Lookers(dbos, queues))
+    _strays.append(Strays(dbos, executor_id))
 
 
-def _register(execute: Execute, performer: Performs | None, news: Tells | None) -> None:
+class _Steps:
+    """Does the steps of built-in workflows, each recorded once it has finished."""
+
+    def __init__(self, execute: Execute, in_thread: InThread | None, hand_over: HandOver) -> None:
+        self._execute = execute
+        self._in_thread = in_thread
+        self.hand_over = hand_over
+
+    async def done(self, job: Job) -> dict[str, Any]:
+        """Return the output of a step, now done or recorded before."""
+        step = STEPS[job.step]
+        options: StepOptions = {"name": job.step, "preemptible": step.isolated}
+        async with self.hand_over.at_work(only_waits=step.waits):
+            if self._in_thread is None or step.isolated:
+                return await DBOS.run_step_async(options, self._execute, job)
+            return await DBOS.run_step_async(options, self._in_thread, job)
+
+
+def _register(performer: Performs | None, news: Tells | None, steps: _Steps) -> None:
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERY_ATTEMPTS)
     async def run(plan: dict[str, Any]) -> dict[str, Any]:
         if news is None:
@@ -122,7 +152,7 @@ def _register(execute: Execute, performer: Performs | None, news: Tells | None) 
         if "pipeline" in plan:
             get_current_span().update_name(f"run {plan['workflow']}")
             assert performer is not None, "this engine has nobody to do pipelines"
-            return await run_pipeline(plan, performer)
+            return await run_pipeline(plan, performer, steps.hand_over.recorded)
         workflow = WORKFLOWS[plan["workflow"]]
         get_current_span().update_name(f"run {workflow.name}")
         check_workflow_version(plan, workflow)
@@ -139,12 +169,17 @@ def _register(execute: Execute, performer: Performs | None, news: Tells | None) 
                 params=plan["params"],
                 inputs=node.inputs(outputs),
             )
-            options: StepOptions = {"name": name, "preemptible": STEPS[name].isolated}
-            outputs[name] = await DBOS.run_step_async(options, execute, job)
+            outputs[name] = await steps.done(job)
             result.update(outputs[name])
             if reason := node.stops(outputs):
                 return {**result, "stopped_because": reason}
         return result
+
+
+def take_no_more() -> None:
+    """Take no further run from the queues; those that go on do."""
+    while _lookers:
+        _lookers.pop().end()
 
 
 def look_now() -> None:
@@ -158,6 +193,14 @@ def look_now() -> None:
 def adopt(executor_ids: Sequence[str]) -> None:
     """Queue the runs of dead workers again; only for the one who knows that they are dead."""
     DBOS._recover_pending_workflows(list(executor_ids))
+
+
+def mend_strays() -> list[str]:
+    """Queue again what is ours on record while nothing here is at it; return these runs.
+
+    To be called every few seconds: a run must be astray at two calls.
+    """
+    return [run_id for strays in _strays for run_id in strays.mend()]
 
 
 @typed
@@ -221,25 +264,15 @@ def queue_depths() -> dict[tuple[str, str], int]:
     return depths_of(rows)
 
 
-@typed
 def poll_every(seconds: float) -> None:
-    """Set how often this worker looks for queued runs."""
-    if _shared:  # what the database says of queues holds for other workers, too
-        for lookers in _lookers:
-            lookers.look_every(seconds)
-        return
-    for queue, at_once in QUEUES.items():
-        DBOS.register_queue(
-            queue,
-            worker_concurrency=at_once,
-            polling_interval_sec=seconds,
-            on_conflict="always_update",
-        )
+    """Set how often this worker looks for queued runs; it also does when a run has ended here."""
+    for lookers in _lookers:
+        lookers.look_every(seconds)
 
 
 def shut_down() -> None:
     """Stop running workflows in this process; unfinished ones wait for the next worker."""
-    while _lookers:
-        _lookers.pop().end()
+    take_no_more()
+    _strays.clear()
     _shared.clear()
     DBOS.destroy()

@@ -15,7 +15,8 @@ from typing import Any
 from dbos import WorkflowStatus
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, literal, or_, select
 
-from ml_orchestrator.orchestration._dbos.database import UNFINISHED, WORKFLOW, connect, typed
+from ml_orchestrator.orchestration._dbos.database import WORKFLOW, connect, typed
+from ml_orchestrator.orchestration._dbos.open_runs import OPEN, OpenRuns
 from ml_orchestrator.orchestration.attempts import first_of, next_of
 from ml_orchestrator.orchestration.moments import time_of
 from ml_orchestrator.orchestration.origins import is_by_itself
@@ -24,7 +25,6 @@ from ml_orchestrator.settings import Settings
 
 __all__ = ["History", "PastRun"]
 
-_OPEN = [*UNFINISHED, "DELAYED"]
 _RUN_ID = re.compile(r"run-[\w-]+")
 _CACHED = '"cached_from"'
 AT_ONCE = 500  # rows of a text
@@ -58,6 +58,7 @@ class History:
     def __init__(self, settings: Settings) -> None:
         self._client = connect(settings)
         self._system = self._client._sys_db
+        self.open_runs = OpenRuns(self._system)
         self._status = self._system.tables.workflow_status
         self._inputs = self._system.tables.workflow_input
         self._outputs = self._system.tables.operation_outputs
@@ -101,9 +102,12 @@ class History:
 
     @typed
     def is_wanted(self, run_id: str) -> bool:
-        """Whether an unfinished run names this one: what it was asked for, or its outputs."""
+        """Whether the texts of an unfinished run hold this: what it was asked for, or its outputs.
+
+        Every text is searched; of names like those of runs ``open_runs`` knows sooner.
+        """
         status, inputs, outputs = self._status, self._inputs, self._outputs
-        is_open = and_(status.c.name == WORKFLOW, status.c.status.in_(_OPEN))
+        is_open = and_(status.c.name == WORKFLOW, status.c.status.in_(OPEN))
         plan = func.coalesce(inputs.c.inputs, status.c.inputs)
         same = inputs.c.workflow_uuid == status.c.workflow_uuid
         asked = select(literal(1)).select_from(status.outerjoin(inputs, same))
@@ -152,7 +156,7 @@ class History:
         status, ids = self._status, [run.run_id for run in attempts]
         removed = connection.execute(
             delete(status).where(
-                status.c.status.not_in(_OPEN), or_(*(self._is_as_seen(run) for run in attempts))
+                status.c.status.not_in(OPEN), or_(*(self._is_as_seen(run) for run in attempts))
             )
         )
         after = select(literal(1)).where(status.c.workflow_uuid.in_(map(next_of, ids)))
@@ -177,7 +181,7 @@ def _past(row: WorkflowStatus) -> PastRun:
     return PastRun(
         run_id=row.workflow_id,
         workflow=plan["workflow"],
-        is_over=row.status not in _OPEN,
+        is_over=row.status not in OPEN,
         has_succeeded=row.status == "SUCCESS",
         created_ms=row.created_at or 0,
         ended_ms=max(row.updated_at or 0, row.created_at or 0),

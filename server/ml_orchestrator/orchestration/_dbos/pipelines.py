@@ -1,6 +1,8 @@
 """Pipelines on DBOS: a place in the record is reserved for every unit before the first begins."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from dbos import DBOS, StepOptions
@@ -33,15 +35,20 @@ class Performs(Protocol):
         ...
 
 
-async def run_pipeline(plan: dict[str, Any], performer: Performs) -> dict[str, Any]:
-    """Carry a pipeline out inside the workflow that called; what is recorded is not done again."""
+async def run_pipeline(
+    plan: dict[str, Any], performer: Performs, recorded: Callable[[], AbstractContextManager[None]]
+) -> dict[str, Any]:
+    """Carry a pipeline out inside the workflow that called; what is recorded is not done again.
+
+    Each unit with its recording is surrounded by what ``recorded`` returns.
+    """
     stored, run_id = StoredPlan.of(plan), first_of(str(DBOS.workflow_id))
     try:
         return await carry_out(
             stored,
             run_id=run_id,
             run_attempt=attempt_of(str(DBOS.workflow_id)),
-            reserve=lambda name: _reserved(name, performer),
+            reserve=lambda name: _reserved(name, performer, recorded),
         )
     except StepFailedError as error:
         if not error.is_final:  # every unit has its place by now, and this comes after them
@@ -54,11 +61,14 @@ async def run_pipeline(plan: dict[str, Any], performer: Performs) -> dict[str, A
         raise
 
 
-def _reserved(name: str, performer: Performs) -> Record:
+def _reserved(
+    name: str, performer: Performs, recorded: Callable[[], AbstractContextManager[None]]
+) -> Record:
     place = DBOS.reserve_step()
     options: StepOptions = {"name": name, "preemptible": True}
 
     async def record(unit: Unit) -> dict[str, Any]:
-        return await place.run_async(options, performer.perform, unit)
+        with recorded():
+            return await place.run_async(options, performer.perform, unit)
 
     return record

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -33,8 +34,24 @@ ATTEMPTS_PER_RUN = 100  # more than a step may have
 _log = logging.getLogger(__name__)
 
 
+class AtWork(Protocol):
+    """What surrounds the work of a step: it may keep that from beginning."""
+
+    def __call__(self, *, only_waits: bool) -> AbstractAsyncContextManager[None]:
+        """Return what is entered before the step begins and left when it is over."""
+        ...
+
+
+@asynccontextmanager
+async def _at_once(*, only_waits: bool) -> AsyncIterator[None]:
+    yield
+
+
 class Performer:
-    """Does the units of a worker's pipelines; ``execute`` runs one step of the catalogue."""
+    """Does the units of a worker's pipelines; ``execute`` runs one step of the catalogue.
+
+    What ``at_work`` returns surrounds each step once it was admitted, outside of its time limit.
+    """
 
     def __init__(
         self,
@@ -42,11 +59,14 @@ class Performer:
         database: Database,
         execute: Callable[[Job], Awaitable[dict[str, Any]]],
         admission: Admission | None = None,
+        *,
+        at_work: AtWork = _at_once,
     ) -> None:
         self._settings = settings
         self._database = database
         self._execute = execute
         self._admission = admission or of_this_machine()
+        self._at_work = at_work
         self._cache = StepCache(settings.home)
         self._progress = ProgressStore(database)
         self._approvals = PipelineApprovals(database)
@@ -96,7 +116,8 @@ class Performer:
         step = STEPS[unit.uses]
         is_isolated = step.isolated or unit.timeout_s is not None
         cpu = step.cpu if unit.cpu is None else unit.cpu
-        async with self._admission.granted(cpu, unit.memory_mb):
+        granted = self._admission.granted(cpu, unit.memory_mb)
+        async with granted, self._at_work(only_waits=step.waits):
             async with asyncio.timeout(unit.timeout_s):
                 output = await self._execute(_job(unit, inputs, is_isolated))
         await asyncio.to_thread(_check_output, unit.uses, output)

@@ -47,9 +47,9 @@ class PipelineSchedules:
         """Schedule a pipeline, or change the schedule and specification of its name."""
         path = _file(self._settings, planned.spec.name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = {"spec": planned.spec.plain(), "params": dict(params)}
-        write_whole(path, json.dumps(content, indent=1))
-        return self._schedules.put(KIND, planned.spec.name, cadence, owner=owner)
+        content = json.dumps({"spec": planned.spec.plain(), "params": dict(params)}, indent=1)
+        write_whole(path, content)
+        return self._schedules.put(KIND, planned.spec.name, cadence, owner=owner, content=content)
 
     def remove(self, name: str) -> None:
         """Let a pipeline start by itself no more; runs that go on are left alone.

@@ -13,7 +13,7 @@ from ml_orchestrator.orchestration.progress import ProgressStore
 from ml_orchestrator.orchestration.retention import folders
 from ml_orchestrator.orchestration.retention.evidence import may_have_registered
 from ml_orchestrator.orchestration.retention.folders import GivenUp
-from ml_orchestrator.orchestration.retention.naming import is_named
+from ml_orchestrator.orchestration.retention.naming import Naming
 from ml_orchestrator.orchestration.retention.owning import Owned, may_have_runs_elsewhere
 from ml_orchestrator.orchestration.retention.rules import KeepRules, Pruned
 from ml_orchestrator.orchestration.sharing.homes import forget_homes
@@ -53,6 +53,7 @@ class Pass:
         self._counted: Counter[str] = Counter()
         self._kept: dict[str, bool] = {}  # by first attempt: whether it is among the newest
         self._owned = Owned(settings, database)
+        self._naming = Naming(settings, database, history)
         self._takers: Mapping[str, set[str]] = {}
         self._looked_at: set[str] = set()
         self._held: list[str] = []  # by the outputs of others
@@ -140,7 +141,7 @@ class Pass:
             if self._is_held(first) and not is_last_look:
                 self._held.append(first)
                 return True
-            if self._is_held(first) or self._is_named(first):
+            if self._is_held(first) or self._naming.has(first):
                 self._counted["n_named"] += 1
                 return True
             given_up = self._give_up(first, attempts)
@@ -151,11 +152,6 @@ class Pass:
     def _is_held(self, first: str) -> bool:
         """Whether the outputs of a run that stays name this one, as taken from the cache."""
         return bool(self._takers.get(first, set()) - self._gone)
-
-    def _is_named(self, first: str) -> bool:
-        return is_named(
-            first, settings=self._settings, database=self._database, history=self._history
-        )
 
     def _may_go(self, run: PastRun) -> bool:
         """Whether a run is old, and not among the newest of its workflow; each run counts once."""
@@ -233,7 +229,7 @@ class Pass:
         with folders.held(self._home):
             if self._history.attempts([name]) or not self._is_unused(name):
                 return True
-            if self._is_held(name) or self._is_named(name):
+            if self._is_held(name) or self._naming.has(name):
                 self._counted["n_named"] += 1
                 return True
             given_up = self._give_up(name, ())

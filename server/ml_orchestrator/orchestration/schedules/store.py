@@ -50,8 +50,12 @@ class Schedules:
         owner: str,
         is_enabled: bool = True,
         stays: bool = False,
+        content: str | None = None,
     ) -> Schedule:
         """Keep a schedule, or change the one of this kind and key.
+
+        ``content`` is what will be started, where no other table has it: old runs that it names are
+        kept.
 
         With the cadence that it had it is due when it was; with another one, or when it is
         enabled again, it is planned anew from now. From then on it is of this data directory,
@@ -68,6 +72,8 @@ class Schedules:
                 values["next_due_at"] = timestamp(cadence.following(now))
             if row is None or not stays:
                 values["home_id"] = self._home_id
+            if content is not None:
+                values["content"] = content
             if row is None:
                 values |= {"kind": kind, "key": key, "n_due": 0, "created_at": timestamp(now)}
                 connection.execute(insert(table).values(values))

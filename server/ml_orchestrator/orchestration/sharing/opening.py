@@ -1,12 +1,13 @@
-"""Opening the leases of a shared database for the data directory of these settings."""
+"""Opening the leases and notes of a shared database for the data directory of these settings."""
 
 from ml_orchestrator.orchestration.sharing.leases import SharedLeases
+from ml_orchestrator.orchestration.sharing.notes import SharedNotes
 from ml_orchestrator.orchestration.sharing.pools import home_id
 from ml_orchestrator.orchestration.sharing.rows import Rows
 from ml_orchestrator.orchestration.versions import PLAN_VERSION
 from ml_orchestrator.settings import Settings
 
-__all__ = ["open_leases"]
+__all__ = ["open_leases", "open_notes"]
 
 
 def open_leases(settings: Settings, rows: Rows | None = None) -> SharedLeases:
@@ -20,3 +21,8 @@ def open_leases(settings: Settings, rows: Rows | None = None) -> SharedLeases:
         pool=settings.worker_pool,
         plan_version=PLAN_VERSION,
     )
+
+
+def open_notes(settings: Settings) -> SharedNotes:
+    """Return the notes of workers, on connections of their own."""
+    return SharedNotes(Rows(settings.state_url))

@@ -17,7 +17,7 @@ STEPS.register("register")(Step(f"{__name__}.register:register"))
 STEPS.register("promote")(Step(f"{__name__}.promote:promote"))
 STEPS.register("look")(Step(f"{__name__}.look:look"))
 STEPS.register("hand_over")(Step(f"{__name__}.hand_over:hand_over"))
-STEPS.register("roll_out")(Step(f"{__name__}.roll_out:roll_out"))
+STEPS.register("roll_out")(Step(f"{__name__}.roll_out:roll_out", waits=True))
 STEPS.register("optimize_rules")(
     Step(f"{__name__}.optimize_rules:optimize_rules", isolated=True, restarts=12)
 )
@@ -35,10 +35,11 @@ def _for_pipelines(
     isolated: bool = False,
     restarts: int = 0,
     cpu: float = 1.0,
+    waits: bool = False,
 ) -> None:
     where = f"{__name__}.models:{models}"
     signature = Signature(about, f"{where}Inputs", f"{where}Output", right=right, is_pure=is_pure)
-    STEPS.register(name)(Step(f"{__name__}.{target}", isolated, restarts, signature, cpu))
+    STEPS.register(name)(Step(f"{__name__}.{target}", isolated, restarts, signature, cpu, waits))
 
 
 _for_pipelines("profile", "profile:profile", "Profile", "Describe a data set.", is_pure=True)
@@ -94,6 +95,7 @@ _for_pipelines(
     isolated=True,
     restarts=3,
     cpu=0,  # it waits for another run
+    waits=True,
 )
 _for_pipelines(
     "send_message", "tell:send_message", "Message", "Tell agents.", right="message_send", cpu=0

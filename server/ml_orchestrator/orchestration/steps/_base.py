@@ -98,6 +98,9 @@ class Step:
 
     ``cpu`` is how many cores must be free in the worker before a pipeline begins the step, unless
     the pipeline says otherwise; 0 for one that hardly computes.
+
+    One that ``waits`` mostly waits for something else, maybe for days, and may be cut at any
+    moment: a worker that is asked to leave does not wait for its end.
     """
 
     target: str
@@ -105,6 +108,7 @@ class Step:
     restarts: int = 0
     signature: Signature | None = None
     cpu: float = 1.0
+    waits: bool = False
 
     def load(self) -> StepFunction:
         """Import the function."""

@@ -47,7 +47,12 @@ from ml_orchestrator.storage.schema._models import (
 )
 from ml_orchestrator.storage.schema._monitors import alerts, monitor_looks, monitors
 from ml_orchestrator.storage.schema._schedules import schedules
-from ml_orchestrator.storage.schema._workers import run_homes, step_holds, worker_leases
+from ml_orchestrator.storage.schema._workers import (
+    run_homes,
+    step_holds,
+    worker_leases,
+    worker_notes,
+)
 
 __all__ = [
     "agents",
@@ -86,4 +91,5 @@ __all__ = [
     "step_holds",
     "unread_counts",
     "worker_leases",
+    "worker_notes",
 ]

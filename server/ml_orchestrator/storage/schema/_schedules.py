@@ -24,5 +24,6 @@ schedules = Table(
     Column("last_error", Text),
     Column("created_at", String(32), nullable=False),
     Column("home_id", String(64)),  # the data directory whose workers start it; null: any
+    Column("content", Text),  # what is started, if only a file of that directory has it besides
     Index("ix_schedules_due", "is_enabled", "next_due_at"),
 )

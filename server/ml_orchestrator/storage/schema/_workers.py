@@ -4,7 +4,7 @@ from sqlalchemy import Column, Float, Integer, String, Table, Text
 
 from ml_orchestrator.storage.schema._common import metadata
 
-__all__ = ["run_homes", "step_holds", "worker_leases"]
+__all__ = ["run_homes", "step_holds", "worker_leases", "worker_notes"]
 
 worker_leases = Table(
     "worker_leases",
@@ -20,6 +20,13 @@ worker_leases = Table(
     Column("slot", String(200), unique=True),  # of the one that a server starts; else null
     Column("pool", String(64)),  # that it takes runs of beside those of its directory
     Column("plan_version", String(64)),  # of the plans that it carries out
+)
+worker_notes = Table(
+    "worker_notes",
+    metadata,
+    Column("executor_id", String(64), primary_key=True),
+    Column("began_with", Text, nullable=False),  # JSON: a digest by name
+    Column("is_asked", Integer, nullable=False),  # 1: to leave
 )
 step_holds = Table(
     "step_holds",

@@ -1,0 +1,71 @@
+"""What workers have logged, in a terminal: ``ml-orchestrator runs logs [RUN]``."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from ml_orchestrator.orchestration.attempts import first_of
+from ml_orchestrator.settings import Settings
+
+__all__ = ["show_logs"]
+
+LOOK_S = 0.5
+
+
+def show_logs(settings: Settings, run_id: str | None, *, follows: bool) -> int:
+    """Print what workers have logged, of one run or of all, and follow it where asked to.
+
+    Returns:
+        1 where no worker has logged anything yet, else 0.
+    """
+    log = settings.home / "logs" / "worker.log"
+    if not log.exists():
+        print(f"No worker has logged anything to {log} yet.", file=sys.stderr)
+        return 1
+    wanted = None if run_id is None else first_of(run_id)
+    with log.open(encoding="utf-8", errors="replace") as file:
+        if not _print_lines(file, wanted) and not follows:
+            print(f"{log} says nothing of it.", file=sys.stderr)
+        while follows:
+            time.sleep(LOOK_S)
+            _print_lines(file, wanted)
+            _start_again_if_shorter(file, log)
+    return 0
+
+
+def _print_lines(file: IO[str], wanted: str | None) -> int:
+    """Print the lines of a run, or all, and return how many there were."""
+    n_printed = 0
+    for line in _whole_lines(file):
+        if wanted is None or _is_of(line, wanted):
+            print(line.rstrip("\n"), flush=True)
+            n_printed += 1
+    return n_printed
+
+
+def _whole_lines(file: IO[str]) -> Iterator[str]:
+    """Give the lines that are complete; the rest is read when it is."""
+    while True:
+        at = file.tell()
+        line = file.readline()
+        if not line.endswith("\n"):
+            file.seek(at)
+            return
+        yield line
+
+
+def _is_of(line: str, run_id: str) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return run_id in line
+    is_named = isinstance(entry, dict) and entry.get("run_id") == run_id
+    return is_named or run_id in str(entry)
+
+
+def _start_again_if_shorter(file: IO[str], log: Path) -> None:
+    if log.exists() and log.stat().st_size < file.tell():
+        file.seek(0)

@@ -1,0 +1,66 @@
+"""Runs that are a worker's on record while nothing there is at them are queued again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.orchestration.run_world import NAMES, World
+
+from ml_orchestrator.orchestration._dbos import engine
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    opened = World(tmp_path)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def lose_the_next_answer(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Let the answer to the next claim be lost with its connection; return what it had claimed."""
+    (strays,) = engine._strays
+    system = strays._engine._sys_db
+    claim, lost = system.start_queued_workflows, list[list[str]]()
+
+    def losing(*args: Any, **kwargs: Any) -> tuple[list[str], Any]:
+        claimed, reason = claim(*args, **kwargs)
+        if claimed and not lost:
+            lost.append(claimed)
+            return claim(*args, **kwargs)  # DBOS asks again, and what was claimed is claimed
+        return claimed, reason
+
+    monkeypatch.setattr(system, "start_queued_workflows", losing)
+    return lost
+
+
+def end(world: World, run_id: str) -> None:
+    for step in NAMES:
+        world.until(lambda step=step: world.ledger.running(run_id, step) == 1, f"{step} begins")  # type: ignore[misc]
+        world.order(run_id, step, "finish")
+    world.until(lambda: world.client.status(run_id).is_over, "the run is over")
+
+
+def test_a_claim_whose_answer_was_lost_leaves_its_run_to_be_queued_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.start_worker()
+    world.start_run("run-1x")
+    world.until(lambda: world.ledger.running("run-1x", "first") == 1, "the first run begins")
+    lost = lose_the_next_answer(monkeypatch)
+    world.start_run("run-2x")
+    world.until(lambda: bool(lost), "the answer is lost")
+    assert lost == [["run-2x"]]
+    assert world.client.status("run-2x").state == "running"
+
+    assert engine.mend_strays() == []  # it may have been claimed just now
+    assert engine.mend_strays() == ["run-2x"]
+    assert engine.mend_strays() == []
+    end(world, "run-2x")
+    end(world, "run-1x")
+
+    for run_id in ("run-1x", "run-2x"):
+        assert world.client.status(run_id).state == "succeeded"
+    assert len(world.ledger.begun) == 2 * len(NAMES)
