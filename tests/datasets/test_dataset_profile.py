@@ -165,8 +165,11 @@ def test_planted_leaks_are_named_with_evidence_and_innocent_columns_are_not(kind
         }
     )
 
-    suspects = profile_of(frame, "y").leakage_suspects
+    profile = profile_of(frame, "y")
+    suspects = profile.leakage_suspects
 
+    how = 'If not, leave it out by column_types {"copy": "ignore"}.'
+    assert [how in warning for warning in profile.warnings if "may leak" in warning] == [True]
     assert [suspect.column for suspect in suspects] == ["copy"]
     assert suspects[0].score > 0.98
     assert "'copy' alone reaches" in suspects[0].evidence

@@ -107,6 +107,21 @@ async def test_a_training_that_is_ended_early_registers_the_best_so_far(
             await orchestrator.finish_early(run, actor="tester")
 
 
+async def test_a_training_says_at_its_start_what_it_leaves_out(
+    orchestrator: WorkflowOrchestrator, tmp_path: Path
+) -> None:
+    rows = [f"{i % 7},{i % 2},{'' if i == 5 else i % 3 + 1}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y,weight", *rows]))
+    params = {"source": "t.csv", "target": "y", "model": "m", "weight_column": "weight"}
+
+    started = await orchestrator.start("train", params, actor="tester")
+    await orchestrator.cancel(started.run_id, actor="tester")
+    tiny = await orchestrator.start("tiny-stops", {"ledger": str(tmp_path / "l")}, actor="tester")
+
+    assert started.notices == ("1 rows without 'y' or 'weight' are left out of training.",)
+    assert tiny.notices == ()
+
+
 async def test_the_same_key_returns_the_same_run_for_the_same_request_only(
     orchestrator: WorkflowOrchestrator, tmp_path: Path
 ) -> None:

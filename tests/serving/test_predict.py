@@ -10,7 +10,7 @@ from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError, U
 from ml_orchestrator.serving.loader import LoadedModel
 from ml_orchestrator.serving.output import parse_kind
 from ml_orchestrator.serving.predict import predict
-from ml_orchestrator.serving.signature import Column, to_frame
+from ml_orchestrator.serving.signature import Column, not_taken, to_frame
 
 COLUMNS = (
     Column("x", "double", is_required=True),
@@ -41,7 +41,7 @@ def test_missing_values_stay_missing() -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({**ROW, "y": 1}, r"Row 0 has columns the model does not know: y\. The model takes: city"),
+        ({"x": 1.5, "N": 2}, r"no value for city, flag, n, when and has columns .* not know: N\."),
         ({**{k: v for k, v in ROW.items() if k != "x"}}, "Row 0 has no value for x"),
         ({}, "Row 0 has no value for city"),
         ({**ROW, "x": None}, "Row 0 has no value for x"),
@@ -64,6 +64,16 @@ def test_missing_values_stay_missing() -> None:
 def test_rows_that_do_not_fit_are_named(row: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         to_frame([row], COLUMNS)
+
+
+def test_columns_that_the_model_does_not_take_are_left_out_and_named() -> None:
+    rows = [{**ROW, "visit_id": 7}, {**ROW, "y": None}]
+
+    assert to_frame(rows, COLUMNS).equals(to_frame([ROW, ROW], COLUMNS))
+    assert not_taken(rows, COLUMNS) == ("Not used, since the model does not take it: visit_id, y.",)
+    assert not_taken([ROW], COLUMNS) == ()
+    many = {**ROW, **dict.fromkeys(map(str, range(12)), 0)}
+    assert not_taken([many], COLUMNS)[0].endswith(" and 2 more.")
 
 
 @pytest.mark.parametrize("n", [0, 10_001])

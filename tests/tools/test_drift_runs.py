@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from mcp.client import Client
 from mlflow import MlflowClient
-from tests.registry.flowers import iris, make_desk, register_flowers
+from tests.registry.flowers import iris, log_flowers, make_desk, register_flowers
 from tests.tools.asking import ask
 
 from ml_orchestrator.app import build_server
@@ -69,6 +69,37 @@ async def test_a_report_becomes_a_run_with_numbers_files_and_the_model_as_its_in
     assert version.run_id is not None
     training = mlflow.get_run(version.run_id)
     assert training.data.tags["ml_orchestrator.model_id"] == model.model_id
+
+
+async def test_columns_that_a_training_ignored_are_not_compared_for_its_model(
+    tmp_path: Path, home: Path
+) -> None:
+    settings = Settings.read({"ML_ORCHESTRATOR_HOME": str(home)}, project_dir=tmp_path)
+    spec = {"spec": {"column_types": {"batch": "ignore", "gone": "ignore", "x": "numeric"}}}
+    files = {"summary.json": b"{}", "training.json": json.dumps(spec).encode()}
+    logged = log_flowers(settings.home, "iris-0", artifacts=files)
+    make_desk(settings.home).vault.register(
+        "iris", source_uri=logged.source_uri, run_id=logged.run_id, tags={}
+    )
+    x = np.random.default_rng(0).normal(size=90)
+    pl.DataFrame({"x": x, "batch": [1.0, 2.0, 3.0] * 30}).write_csv(tmp_path / "then.csv")
+    pl.DataFrame({"x": x, "batch": [7.0, 8.0, 9.0] * 30}).write_csv(tmp_path / "now.csv")
+    asked: dict[str, Any] = {"reference": "then.csv", "current": "now.csv"}
+
+    async with Client(build_server(settings)) as client:
+        plain = await ask(client, "drift_check", **asked)
+        of_model = await ask(client, "drift_check", **asked, model="iris/1")
+        named = await ask(client, "drift_check", **asked, model="iris/1", columns=["batch"])
+        read = await ask(
+            client, "drift_check", **asked, model="iris/1", column_types={"batch": "categorical"}
+        )
+
+    said = "Not compared: 'batch', which the training of iris/1 ignored (column_types). Named in "
+    assert plain["drifted_columns"] == ["batch"]
+    assert [column["column"] for column in of_model["columns"]] == ["x"]
+    assert [notice.startswith(said) for notice in of_model["notices"]] == [True]
+    assert named["drifted_columns"] == read["drifted_columns"] == ["batch"]
+    assert named["notices"] == read["notices"] == []
 
 
 def test_hostile_names_of_columns_have_names_mlflow_takes_and_stay_apart() -> None:

@@ -24,6 +24,7 @@ from ml_orchestrator.numerics.tabular_net import (
     fresh_arrays,
     held_back,
 )
+from ml_orchestrator.training import net_models
 from ml_orchestrator.training.families import unknown_trainer
 from ml_orchestrator.training.holdout import fit
 from ml_orchestrator.training.models import TrainingSpec
@@ -236,6 +237,29 @@ def test_arrays_that_do_not_belong_together_are_not_asked(name: str, array: Any)
 
     with pytest.raises(IntegrityViolationError, match="do not belong together"):
         model.predict(rows())
+
+
+def test_arrays_are_checked_once_and_again_when_they_are_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = of_arrays(some_arrays())
+    looked_at: list[Any] = []
+
+    def noted(arrays: Any) -> Any:
+        looked_at.append(arrays)
+        return checked(arrays)
+
+    monkeypatch.setattr(net_models, "checked", noted)
+
+    first, again = model.predict(rows()), model.predict(rows())
+    skops.io.dump(model, tmp_path / "net.skops")
+    loaded = load_skops(tmp_path / "net.skops", extra_trusted=EXTRA_TRUSTED_TYPES)
+    assert (loaded.predict(rows()) == first).all()
+    loaded.predict(rows())
+
+    assert (again == first).all()
+    assert list(map(id, looked_at)) == [id(model.arrays_), id(loaded.arrays_)]
+    assert vars(loaded).keys() == vars(model).keys()
 
 
 def of_arrays(arrays: Any) -> Any:

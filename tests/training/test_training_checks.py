@@ -33,9 +33,27 @@ def large_file(
     return source
 
 
-def check(folder: Path, source: str, **given: Any) -> None:
+def check(folder: Path, source: str, **given: Any) -> tuple[str, ...]:
     spec = TrainingSpec(source=source, **given)
-    checks.check_training(Settings.read({}, project_dir=folder), spec.model_dump())
+    return checks.check_training(Settings.read({}, project_dir=folder), spec.model_dump())
+
+
+def test_what_is_left_out_is_said_before_the_run(tmp_path: Path) -> None:
+    frame = ONE_CLASS_FIRST.with_columns(
+        weight=pl.Series([None, *[1.5] * 199]), visit=pl.Series(range(200)), empty=pl.lit(None)
+    )
+    frame.write_parquet(tmp_path / "t.parquet")
+
+    said = check(tmp_path, "t.parquet", target="y", weight_column="weight")
+    ignored = check(tmp_path, "t.parquet", target="y", column_types={"visit": "ignore"})
+
+    assert said == (
+        "1 rows without 'y' or 'weight' are left out of training.",
+        "Column 'empty' was left out: it has no values.",
+        "'visit' only numbers or names the rows; leave it out by "
+        'column_types {"visit": "ignore"}.',
+    )
+    assert ignored == said[1:2]
 
 
 def test_what_only_the_rest_of_a_large_file_can_show_is_left_to_the_run(

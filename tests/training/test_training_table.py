@@ -117,6 +117,9 @@ def test_a_column_that_only_numbers_the_rows_is_learnt_from_with_a_warning() -> 
     table = prepare_table(TrainingSpec(source="t.csv", time_column="when"), dataset)
 
     (said,) = [text for text in table.warnings if "numbers" in text]
-    assert said == "'visit_id' only numbers or names the rows; leave it out."
+    assert said == (
+        "'visit_id' only numbers or names the rows; leave it out by "
+        'column_types {"visit_id": "ignore"}.'
+    )
     assert said in profile_dataset(dataset, None).warnings
     assert "visit_id" in table.kinds.names

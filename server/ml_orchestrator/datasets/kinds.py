@@ -1,5 +1,6 @@
 """How a column is read, and what predicting it would be."""
 
+import json
 from typing import Literal
 
 import polars as pl
@@ -9,6 +10,7 @@ from ml_orchestrator.datasets.models import ColumnKind, Task
 __all__ = [
     "column_kind",
     "id_like_notice",
+    "ignoring",
     "is_id_like",
     "normalise",
     "reads_as_text",
@@ -87,7 +89,17 @@ def is_id_like(column: pl.Series) -> bool:
 
 def id_like_notice(name: str) -> str:
     """Return what to say of a column that ``is_id_like``."""
-    return f"{name!r} only numbers or names the rows; leave it out."
+    return f"{name!r} only numbers or names the rows; leave it out by {ignoring(name)}."
+
+
+def ignoring(name: str) -> str:
+    """Return the argument that leaves a column out, with its value in JSON.
+
+    >>> ignoring("visit_id")
+    'column_types {"visit_id": "ignore"}'
+    """
+    quoted = json.dumps(name, ensure_ascii=not name.isprintable())
+    return f'column_types {{{quoted}: "ignore"}}'
 
 
 def reads_as_text(column: pl.Series) -> bool:

@@ -9,10 +9,10 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from ml_orchestrator.datasets.kinds import column_kind
+from ml_orchestrator.datasets.kinds import column_kind, ignoring
 from ml_orchestrator.datasets.models import LeakageSuspect, Task
 
-__all__ = ["find_leakage"]
+__all__ = ["find_leakage", "leakage_notice"]
 
 THRESHOLD = 0.98
 MAX_ROWS = 2_000
@@ -44,6 +44,14 @@ def find_leakage(frame: pl.DataFrame, target: str, task: Task) -> tuple[LeakageS
         if score >= THRESHOLD:
             found.append(_suspect(column.name, score, task, rows.height))
     return tuple(sorted(found, key=lambda suspect: -suspect.score))
+
+
+def leakage_notice(suspect: LeakageSuspect) -> str:
+    """Return what to say of a suspect: the evidence, and how to leave the column out."""
+    return (
+        f"{suspect.column!r} may leak the target. {suspect.evidence} If not, leave it out by "
+        f"{ignoring(suspect.column)}."
+    )
 
 
 def _usable_rows(frame: pl.DataFrame, target: str, task: Task) -> pl.DataFrame:

@@ -7,8 +7,8 @@ import polars as pl
 from ml_orchestrator.datasets.columns import check_column, frequencies, profile_column
 from ml_orchestrator.datasets.kinds import id_like_notice, suggest_metric, suggest_task
 from ml_orchestrator.datasets.known_rows import has_value, left_out
-from ml_orchestrator.datasets.leakage import find_leakage
-from ml_orchestrator.datasets.models import ColumnProfile, DatasetProfile, LeakageSuspect, Task
+from ml_orchestrator.datasets.leakage import find_leakage, leakage_notice
+from ml_orchestrator.datasets.models import ColumnProfile, DatasetProfile, Task
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.datasets.split_hints import suggest_split
 
@@ -134,7 +134,7 @@ def _warnings(profile: DatasetProfile, columns: Sequence[ColumnProfile]) -> list
         *_table_warnings(profile),
         *(text for column in columns for text in _column_warnings(column)),
         *_target_warnings(profile.suggested_task, profile.target_balance),
-        *_leakage_warnings(profile.leakage_suspects),
+        *map(leakage_notice, profile.leakage_suspects),
     ]
 
 
@@ -176,7 +176,3 @@ def _target_warnings(task: Task | None, balance: dict[str, float]) -> list[str]:
     if balance[rarest] >= RARE_CLASS:
         return []
     return [f"Class {rarest!r} is rare ({balance[rarest]:.1%}); accuracy would mislead."]
-
-
-def _leakage_warnings(suspects: Sequence[LeakageSuspect]) -> list[str]:
-    return [f"{s.column!r} may leak the target. {s.evidence}" for s in suspects]

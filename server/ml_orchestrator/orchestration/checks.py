@@ -16,11 +16,12 @@ LARGE_BYTES = 20_000_000  # from here on the whole takes seconds, and the caller
 HEAD_ROWS = 100_000
 
 
-def check_training(settings: Settings, params: Mapping[str, Any]) -> None:
-    """Raise what the training would raise at its start; nothing is written.
+def check_training(settings: Settings, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Raise what the training would raise at its start, or return its warnings there.
 
-    Of a file above 20 MB only the first 100,000 rows are read, and only what they prove is
-    refused; the run checks the rest.
+    They say which rows and columns are left out, among others. Nothing is written. Of a file
+    above 20 MB only the first 100,000 rows are read, and only what they prove is refused; the run
+    checks the rest, and warns at its end.
 
     Raises:
         InvalidInputError: the data, the target, a trainer or the metric cannot be used.
@@ -30,11 +31,13 @@ def check_training(settings: Settings, params: Mapping[str, Any]) -> None:
     if reference := params.get("reference"):
         _load(settings, reference, spec.column_types)
     dataset = _load(settings, spec.source, spec.column_types)
+    notices: tuple[str, ...] = ()
     if _is_large(settings, spec.source):
         check_part(spec, dataset)
     else:
-        check(spec, dataset)
+        notices = check(spec, dataset)
     refuse_untrusted(settings, spec.trainers)
+    return notices
 
 
 def _load(settings: Settings, source: str, column_types: Mapping[str, ColumnType]) -> Dataset:

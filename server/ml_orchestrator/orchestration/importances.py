@@ -1,31 +1,61 @@
-"""What a registered model relies on, from the summary of its training."""
+"""What a registered model relies on, from what its training left."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError
 from ml_orchestrator.lifecycle._mlflow import MlflowTracker
 from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.settings import Settings
-from ml_orchestrator.training.models import SUMMARY_FILE
+from ml_orchestrator.training.models import SPEC_FILE, SUMMARY_FILE
 
-__all__ = ["importances_of", "version_and_run"]
+__all__ = ["Reliance", "reliance_of", "version_and_run"]
 
 
-def importances_of(settings: Settings, model: str) -> tuple[str, Mapping[str, float]]:
-    """Return a version's name and the importance of each of its columns.
+@dataclass(frozen=True, slots=True)
+class Reliance:
+    """What is known of a version; nothing beside its name where no training of ours made it.
 
-    They are empty where no training of ours made it. Arguments and errors as `version_and_run`.
+    Attributes:
+        version: ``NAME/VERSION``.
+        importances: of each column, on held-out rows.
+        ignored: columns that its training was told to leave out.
     """
+
+    version: str
+    importances: Mapping[str, float]
+    ignored: frozenset[str]
+
+
+def reliance_of(settings: Settings, model: str) -> Reliance:
+    """Return what a version relies on, and what not; arguments and errors as `version_and_run`."""
     version, run_id = version_and_run(settings, model)
     if run_id is None:
-        return version, {}
+        return Reliance(version, {}, frozenset())
     tracker = MlflowTracker(settings.mlflow_tracking_uri, settings.home)
+    return Reliance(version, _importances(tracker, run_id), _ignored(tracker, run_id))
+
+
+def _importances(tracker: MlflowTracker, run_id: str) -> Mapping[str, float]:
     try:
-        summary = json.loads(tracker.read_file(run_id, SUMMARY_FILE))
-        return version, {i["feature"]: float(i["loss"]) for i in summary["importances"]}
+        summary = _file(tracker, run_id, SUMMARY_FILE)
+        return {i["feature"]: float(i["loss"]) for i in summary["importances"]}
     except (NotFoundError, ValueError, TypeError, KeyError):
-        return version, {}  # another program made it; `weigh` says that nothing is known
+        return {}  # another program made it; `weigh` says that nothing is known
+
+
+def _ignored(tracker: MlflowTracker, run_id: str) -> frozenset[str]:
+    try:
+        types = _file(tracker, run_id, SPEC_FILE)["spec"]["column_types"]
+        return frozenset(name for name, kind in types.items() if kind == "ignore")
+    except (NotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        return frozenset()  # likewise
+
+
+def _file(tracker: MlflowTracker, run_id: str, name: str) -> Any:
+    return json.loads(tracker.read_file(run_id, name))
 
 
 def version_and_run(settings: Settings, model: str) -> tuple[str, str | None]:

@@ -136,6 +136,12 @@ class RunStatus(Record):
         str | None, Field(description="The attempt that went on where this one failed.")
     ] = None
     pipeline: Annotated[PipelineStatus | None, Field(description="Of a pipeline's run.")] = None
+    notices: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Said when it is started: rows and columns that are left out, and the like."
+        ),
+    ] = ()
 
     @property
     def fraction(self) -> float:

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -77,9 +77,11 @@ class WorkflowOrchestrator:
             found = WORKFLOWS[workflow]  # another package's is loaded now
             checked = validated(found, params)
             client = self._client()
+            notices: Sequence[str] = ()
             if found.check and not (idempotency_key and client.has(run_id)):
-                resolve(found.check)(self._settings, checked)
-            return _with_worker(client, lambda: client.start(run_id, found, checked, actor=actor))
+                notices = resolve(found.check)(self._settings, checked) or ()
+            begun = _with_worker(client, lambda: client.start(run_id, found, checked, actor=actor))
+            return begun.model_copy(update={"notices": tuple(notices)})
 
         return await run_sync(enqueue)
 

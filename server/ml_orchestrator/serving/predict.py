@@ -17,7 +17,7 @@ from ml_orchestrator.serving.output import (
     check_count,
     single_answers,
 )
-from ml_orchestrator.serving.signature import to_frame
+from ml_orchestrator.serving.signature import not_taken, to_frame
 
 __all__ = ["Answers", "predict"]
 
@@ -37,7 +37,7 @@ class Answers:
 
 
 def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
-    """Return what ``model`` says about ``rows``.
+    """Return what ``model`` says about ``rows``; a column that it does not take is a notice.
 
     Raises:
         InvalidInputError: a row does not fit the model's columns.
@@ -61,6 +61,7 @@ def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
         raise UnavailableError(
             "The model has several outputs; ask its server, whose /invocations returns them all."
         )
+    notices = (*not_taken(rows, model.columns), *notices)
     return Answers(answers, _probabilities(model.estimator, shares, len(rows)), notices)
 
 

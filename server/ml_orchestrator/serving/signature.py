@@ -19,6 +19,7 @@ __all__ = [
     "check_names",
     "check_rows",
     "make_frame",
+    "not_taken",
     "parse_columns",
     "to_array",
     "to_frame",
@@ -83,13 +84,15 @@ def parse_columns(signature_inputs: str) -> tuple[Column, ...]:
 def to_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
     """Return ``rows`` as the frame the model takes, columns in its order.
 
+    Columns that the model does not take are left out; ``not_taken`` names them.
+
     Args:
         rows: 1 to 10,000 mappings from every column to its value; null where one is missing.
         columns: The model's columns.
 
     Raises:
-        InvalidInputError: a column is missing or unknown, or a value has the wrong type or is
-            not finite; the message names the row and the column.
+        InvalidInputError: a column is missing, or a value has the wrong type or is not finite;
+            the message names the row and the column.
     """
     check_rows(len(rows))
     known = {column.name for column in columns}
@@ -97,6 +100,16 @@ def to_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> pd
     for index, row in enumerate(rows):
         _check_names(index, row, known, required)
     return make_frame([to_array([row[c.name] for row in rows], c) for c in columns], columns)
+
+
+def not_taken(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> tuple[str, ...]:
+    """Return the sentence on columns of rows that the model does not take; none without any."""
+    known = {column.name for column in columns}
+    others = sorted(str(name)[:80] for name in set().union(*rows) - known)
+    if not others:
+        return ()
+    more = f" and {len(others) - 10:,} more" if len(others) > 10 else ""
+    return (f"Not used, since the model does not take it: {', '.join(others[:10])}{more}.",)
 
 
 def check_names(given: Collection[str], columns: Sequence[Column]) -> None:
@@ -133,13 +146,11 @@ def _check_names(index: int, row: Mapping[str, Any], known: set[str], required: 
     missing = sorted(
         name for name in known if name not in row or (name in required and row[name] is None)
     )
-    unknown = sorted(str(name)[:80] for name in row.keys() - known)
-    faults = []
     if missing:
-        faults.append(f"has no value for {', '.join(missing[:10])}")
-    if unknown:
-        faults.append(f"has columns the model does not know: {', '.join(unknown[:10])}")
-    if faults:
+        unknown = sorted(str(name)[:80] for name in row.keys() - known)
+        faults = [f"has no value for {', '.join(missing[:10])}"]
+        if unknown:  # of which one may be a missing one, mistyped
+            faults.append(f"has columns the model does not know: {', '.join(unknown[:10])}")
         takes = ", ".join(sorted(known)[:30])
         raise InvalidInputError(f"Row {index} {' and '.join(faults)}. The model takes: {takes}.")
 

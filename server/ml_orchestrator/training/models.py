@@ -8,6 +8,7 @@ from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.records import Record
 
 __all__ = [
+    "SPEC_FILE",
     "SUMMARY_FILE",
     "FrontPoint",
     "Importance",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 SUMMARY_FILE = "summary.json"  # of a training's MLflow run: its TrainingSummary
+SPEC_FILE = "training.json"  # of the same: its TrainingSpec, from which held-out rows are rebuilt
 Task = Literal["classification", "regression"]
 StoppedBy = Literal["trials", "time", "request"]
 Sampler = Literal["tpe", "gp", "cmaes", "nsga2", "random"]

@@ -5,6 +5,7 @@ Learning needs PyTorch, answering does not.
 
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,17 @@ class _Net(BaseEstimator):  # type: ignore[misc]
             IntegrityViolationError: the arrays are not those of one net.
         """
         check_is_fitted(self)
+        return answers(self._exact(), validate_data(self, X, dtype=np.float64, reset=False))
+
+    def _exact(self) -> Arrays:
+        """Return the arrays, checked when they are first asked for.
+
+        Raises:
+            IntegrityViolationError: they are not those of one net.
+        """
+        known = _checked_arrays.get(self)
+        if known is not None and known[0] is self.arrays_:
+            return known[1]
         try:
             exact = checked(self.arrays_)
             self._check_ends(exact)
@@ -91,7 +103,8 @@ class _Net(BaseEstimator):  # type: ignore[misc]
             raise IntegrityViolationError(
                 f"{error} Nothing was predicted; use a version whose file is as it was written."
             ) from error
-        return answers(exact, validate_data(self, X, dtype=np.float64, reset=False))
+        _checked_arrays[self] = self.arrays_, exact
+        return exact
 
     def _check_ends(self, exact: Arrays) -> None:
         """Look whether a net takes the columns of this model and answers for its classes.
@@ -106,6 +119,11 @@ class _Net(BaseEstimator):  # type: ignore[misc]
                 f"The arrays of a net do not belong together: {n_outputs} outputs for "
                 f"{n_expected}, or a column beyond the {self.n_features_in_} that there are."
             )
+
+
+# Not an attribute, which a file could bring along: the arrays of each net as they were checked, and
+# as they are asked.
+_checked_arrays: WeakKeyDictionary[_Net, tuple[Arrays, Arrays]] = WeakKeyDictionary()
 
 
 class NetRegressor(RegressorMixin, _Net):  # type: ignore[misc]

@@ -48,13 +48,13 @@ class TrainedModel:
     card: str
 
 
-def check(spec: TrainingSpec, dataset: Dataset) -> None:
-    """Return if ``train`` could start on this data; nothing is fitted or written.
+def check(spec: TrainingSpec, dataset: Dataset) -> tuple[str, ...]:
+    """Return what ``train`` would warn of at its start; nothing is fitted or written.
 
     Raises:
         InvalidInputError: the data or the spec cannot be used.
     """
-    prepare(spec, dataset)
+    return prepare(spec, dataset).warnings
 
 
 def train(

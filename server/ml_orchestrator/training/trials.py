@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml_orchestrator.datasets.leakage import find_leakage
+from ml_orchestrator.datasets.leakage import find_leakage, leakage_notice
 from ml_orchestrator.training._optuna import run_study
 from ml_orchestrator.training.budget import Budget
 from ml_orchestrator.training.costs import CostBook
@@ -96,7 +96,7 @@ def set_up(job: Job, study_dir: Path, *, recall: Recall, began_at: float) -> Sea
         budget=budget,
         starts=starts,
         meta=meta,
-        leaks=tuple(f"{suspect.column!r} may leak. {suspect.evidence}" for suspect in leaks),
+        leaks=tuple(map(leakage_notice, leaks)),
     )
 
 

@@ -15,7 +15,6 @@ from ml_orchestrator.datasets.sources import load_dataset
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
 from ml_orchestrator.lifecycle._mlflow import MlflowTracker
 from ml_orchestrator.orchestration.desk import registry_for_a_step
-from ml_orchestrator.orchestration.steps._trained import SPEC_FILE
 from ml_orchestrator.orchestration.trust import trusted_types
 from ml_orchestrator.serving.loader import load_model, reads_other_rows
 from ml_orchestrator.settings import Settings
@@ -24,7 +23,12 @@ from ml_orchestrator.training.holdout import fit, predict
 from ml_orchestrator.training.intervals import resampling
 from ml_orchestrator.training.job import Job, prepare
 from ml_orchestrator.training.metrics import Predictions
-from ml_orchestrator.training.models import SUMMARY_FILE, TrainingSpec, TrainingSummary
+from ml_orchestrator.training.models import (
+    SPEC_FILE,
+    SUMMARY_FILE,
+    TrainingSpec,
+    TrainingSummary,
+)
 
 __all__ = ["Case", "Origin", "load_case", "origin_of", "refuse_looking_back"]
 

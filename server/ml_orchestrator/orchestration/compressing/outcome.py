@@ -7,12 +7,11 @@ from ml_orchestrator.compression.models import CompressionReport, MethodReport
 from ml_orchestrator.orchestration.compressing.case import Case
 from ml_orchestrator.orchestration.compressing.judging import Compressed
 from ml_orchestrator.orchestration.compressing.methods import Made
-from ml_orchestrator.orchestration.steps._trained import SPEC_FILE
 from ml_orchestrator.training.card import model_card
 from ml_orchestrator.training.intervals import holdout_intervals
 from ml_orchestrator.training.judging import judge
 from ml_orchestrator.training.metrics import standard_metrics
-from ml_orchestrator.training.models import Member, TrainingSummary
+from ml_orchestrator.training.models import SPEC_FILE, Member, TrainingSummary
 from ml_orchestrator.training.requirements import pip_requirements
 from ml_orchestrator.training.search import TrainedModel, input_example
 

@@ -17,7 +17,6 @@ from ml_orchestrator.training.models import TrainingSummary
 from ml_orchestrator.training.search import TrainedModel
 
 __all__ = [
-    "SPEC_FILE",
     "SavedModel",
     "load_trained",
     "name_of_trained",
@@ -29,7 +28,6 @@ __all__ = [
 PIPELINE, EXAMPLE, ABOUT, PLOTS = "pipeline.skops", "example.parquet", "about.json", "plots"
 CARD, EXTRAS = "model_card.md", "extras"
 GRAPH = "pipeline.onnx"  # in place of the pipeline
-SPEC_FILE = "training.json"  # what was asked for, from which held-out rows can be rebuilt
 
 
 @dataclass(frozen=True, slots=True)

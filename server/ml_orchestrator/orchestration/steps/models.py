@@ -50,7 +50,7 @@ Model: TypeAlias = Annotated[
 Version: TypeAlias = Annotated[int, Field(ge=1, description="Number of its version.")]
 Types: TypeAlias = Annotated[
     dict[str, ColumnType],
-    Field(max_length=500, description="Columns read otherwise than their values tell."),
+    Field(max_length=500, description="Columns read otherwise than their values tell, or ignored."),
 ]
 
 

@@ -12,9 +12,9 @@ from ml_orchestrator.memory.experience import ExperienceStore, SearchFound
 from ml_orchestrator.orchestration.announcing import outbox_of
 from ml_orchestrator.orchestration.events.kinds import SearchFinished
 from ml_orchestrator.orchestration.steps._base import STOP_FILE, StepContext
-from ml_orchestrator.orchestration.steps._trained import SPEC_FILE, save_extras, save_trained
+from ml_orchestrator.orchestration.steps._trained import save_extras, save_trained
 from ml_orchestrator.storage.engine import Database, open_database
-from ml_orchestrator.training.models import Task, TrainingSpec, TrainingSummary
+from ml_orchestrator.training.models import SPEC_FILE, Task, TrainingSpec, TrainingSummary
 from ml_orchestrator.training.search import train
 from ml_orchestrator.training.warm_start import Experience
 

@@ -47,7 +47,8 @@ class Workflow:
     """Steps in order, and the model of their common parameters; a step occurs once.
 
     ``check`` names a function as ``module:function``. It is called with the settings and the
-    parameters before a run is queued, and raises if the run could only fail. ``queue`` is where
+    parameters before a run is queued, and raises if the run could only fail; sentences that it
+    returns are notices of the answer to who started it. ``queue`` is where
     its runs wait; ``stopped_by`` names the tool that stops one, where cancelling would leave
     something half done. ``version`` goes up when steps or inputs change so that a run planned
     before could not go on: such runs then stop and say so.
