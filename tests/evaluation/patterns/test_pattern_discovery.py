@@ -33,7 +33,7 @@ def test_planted_features_and_sets_are_found_with_their_effects() -> None:
                 assert measured is not None
                 assert measured.low < planted[pattern.pattern] < measured.high
     assert report.level == "L1"
-    assert report.n_parts == (6_480, 1_920, 3_600)
+    assert report.n_parts == (7_200, 2_400, 2_400)
     assert report.replication_low == pytest.approx(0.4385, abs=1e-4)  # Wilson, 3 of 3
     assert "only an experiment shows" in report.summary
 

@@ -8,16 +8,11 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["LEAST_CASES", "LEAST_GROUPS", "Parts", "cut_parts", "shares_of"]
+__all__ = ["LEAST_CASES", "LEAST_GROUPS", "SHARES", "Parts", "cut_parts"]
 
-# Cases that find an effect of a fifth of a standard deviation, held by every tenth case, 95 times
-# in 100: in its direction at 10 %, and two-sided at 5 %. More would be taken from the selection.
-TEST_CASES, REPLICATION_CASES = 2_400, 3_600
-TEST_SHARES, REPLICATION_SHARES = (0.12, 0.16), (0.15, 0.3)  # at least and at most
+SHARES = (0.6, 0.2, 0.2)
 LEAST_CASES = 300
 LEAST_GROUPS = 100  # so that twenty stand in the smaller parts: their errors need as many
-GROUPS_IN_A_PART = 20
-LEAST_PART = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +27,6 @@ class Parts:
     def sizes(self) -> tuple[int, int, int]:
         """Rows of each part."""
         return len(self.selection), len(self.test), len(self.replication)
-
-
-def shares_of(n_cases: int, *, n_groups: int | None = None) -> tuple[float, float, float]:
-    """Return the shares of the cases that select, that test and that replicate.
-
-    Few cases leave more to the last two, for otherwise they could not tell; of many the selection
-    gets more. No share depends on what the cases say.
-
-    >>> shares_of(2_000), shares_of(20_000)
-    ((0.54, 0.16, 0.3), (0.7, 0.12, 0.18))
-    """
-    least = 0.0 if n_groups is None else GROUPS_IN_A_PART / n_groups
-    test, replication = (
-        max(least, low, min(high, wanted / n_cases))
-        for wanted, (low, high) in (
-            (TEST_CASES, TEST_SHARES), (REPLICATION_CASES, REPLICATION_SHARES)
-        )
-    )  # fmt: skip
-    return round(1 - test - replication, 6), test, replication
 
 
 def cut_parts(
@@ -84,8 +60,7 @@ def cut_parts(
             f"{len(names)} groups are too few to cut into three parts of whole groups: at least "
             f"{LEAST_GROUPS} are needed. Collect more, or choose a finer group column."
         )
-    shares = shares_of(n_cases, n_groups=None if groups is None else len(names))
-    part_of_unit = _assigned(_ordered(len(names), places, times, seed), places, shares)
+    part_of_unit = _assigned(_ordered(len(names), places, times, seed), places)
     part = part_of_unit[places]
     found = [np.flatnonzero(part == number) for number in range(3)]
     _check_sizes([len(rows) for rows in found])
@@ -103,19 +78,17 @@ def _ordered(
     return np.argsort(first, kind="stable")
 
 
-def _assigned(
-    order: NDArray[np.int64], places: NDArray[np.int64], shares: tuple[float, ...]
-) -> NDArray[np.int64]:
+def _assigned(order: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the part of each unit, so that the parts hold their shares of the cases."""
     sizes = np.bincount(places, minlength=len(order))[order]
     middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
     part = np.empty(len(order), dtype=np.int64)
-    part[order] = np.searchsorted(np.cumsum(shares)[:2], middle, side="right")
+    part[order] = np.searchsorted(np.cumsum(SHARES)[:2], middle, side="right")
     return part
 
 
 def _check_sizes(sizes: list[int]) -> None:
-    if min(sizes) < LEAST_PART:
+    if min(sizes) < LEAST_CASES * min(SHARES) / 2:
         raise InvalidInputError(
             f"The groups are so unequal that the parts would hold {sizes[0]:,}, {sizes[1]:,} and "
             f"{sizes[2]:,} cases. Choose a finer group column, or leave out the largest groups."

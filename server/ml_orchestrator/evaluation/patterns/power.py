@@ -1,16 +1,14 @@
 """How large an effect must be to be found, and how many cases it takes."""
 
 import math
-from bisect import bisect_left
 from statistics import NormalDist
 
-from ml_orchestrator.evaluation.patterns.parts import shares_of
+from ml_orchestrator.evaluation.patterns.parts import SHARES
 
 __all__ = ["NOTEWORTHY_SD", "TYPICAL_SUPPORT", "cases_needed", "detectable_effect"]
 
 TYPICAL_SUPPORT = 0.1
 NOTEWORTHY_SD = 0.2  # standard deviations of the outcome: ten points of an even yes-or-no one
-MOST_CASES = 10**12
 _POWER_Z = NormalDist().inv_cdf(0.8)
 
 
@@ -28,7 +26,7 @@ def detectable_effect(n_cases: int, outcome_sd: float, *, selection_z: float, fd
     >>> round(detectable_effect(8_000, 0.5, selection_z=4.0, fdr=0.1), 3)
     0.116
     """
-    return outcome_sd * math.sqrt(_cases_per_effect(n_cases, selection_z, fdr) / n_cases)
+    return outcome_sd * math.sqrt(_cases_per_effect(selection_z, fdr) / n_cases)
 
 
 def cases_needed(effect_sd: float, *, selection_z: float, fdr: float) -> int:
@@ -37,17 +35,11 @@ def cases_needed(effect_sd: float, *, selection_z: float, fdr: float) -> int:
     >>> cases_needed(0.2, selection_z=4.0, fdr=0.1)
     10851
     """
-    return bisect_left(
-        range(MOST_CASES),
-        True,
-        lo=1,
-        key=lambda n: _cases_per_effect(n, selection_z, fdr) <= n * effect_sd**2,
-    )
+    return math.ceil(_cases_per_effect(selection_z, fdr) / effect_sd**2)
 
 
-def _cases_per_effect(n_cases: int, selection_z: float, fdr: float) -> float:
+def _cases_per_effect(selection_z: float, fdr: float) -> float:
     spread = TYPICAL_SUPPORT * (1 - TYPICAL_SUPPORT)
     test_z = NormalDist().inv_cdf(1 - fdr)
-    select, test, _ = shares_of(n_cases)
-    hurdles = ((selection_z, select), (test_z, test))
+    hurdles = ((selection_z, SHARES[0]), (test_z, SHARES[1]))
     return max((z + _POWER_Z) ** 2 / (share * spread) for z, share in hurdles)
