@@ -211,6 +211,33 @@ def test_a_model_is_called_as_its_data_unless_it_is_named(
     assert ("Argument 'model' is given twice." in capsys.readouterr().err) == (not model)
 
 
+@pytest.mark.parametrize(
+    ("given", "types"),
+    [
+        (["--ignore", "a b", "--ignore", "c=d"], {"a b": "ignore", "c=d": "ignore"}),
+        (["--ignore", "a", 'column_types={"b": "numeric"}'], {"a": "ignore", "b": "numeric"}),
+        (["--ignore", "a", 'column_types={"a": "numeric"}'], None),
+    ],
+)
+def test_columns_are_left_out_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    given: list[str], types: dict[str, str] | None,
+) -> None:  # fmt: skip
+    heard: list[Any] = []
+
+    async def note(_: Caller, tool: str, arguments: dict[str, Any], __: object) -> Answer:
+        heard.append(arguments["column_types"])
+        return Answer("told", None, (), is_error=False)
+
+    monkeypatch.setattr(Caller, "call", note)
+
+    assert run(tmp_path / "home", "train", "t.csv", "y", *given) == int(types is None)
+
+    assert heard == ([] if types is None else [types])
+    said = "Column 'a' is to be ignored and read as 'numeric'; choose one."
+    assert (said in capsys.readouterr().err) == (types is None)
+
+
 def test_an_alias_is_moved_by_the_rules_of_the_server(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -96,6 +96,8 @@ async def _train(caller: Caller, given: Given) -> int:
         named["model"] = given.model
     if twice := sorted(arguments.keys() & named.keys()):
         raise InvalidInputError(f"Argument {twice[0]!r} is given twice.")
+    if given.ignore:
+        arguments["column_types"] = _with_ignored(arguments.get("column_types", {}), given.ignore)
     answer = await _answer(caller, card, {"model": name} | arguments | named, given)
     if answer.is_error or answer.fields is None:
         return _told(answer, given)
@@ -111,6 +113,20 @@ async def _train(caller: Caller, given: Given) -> int:
         return _told(ended, given) or int(fields.get("state") != "succeeded")
     print(training_text(fields, given.home))
     return 0
+
+
+def _with_ignored(types: dict[str, Any], ignored: Sequence[str]) -> dict[str, Any]:
+    """Return the types of columns with those that are left out.
+
+    Raises:
+        InvalidInputError: one of them has another type.
+    """
+    for name in ignored:
+        if types.get(name, "ignore") != "ignore":
+            raise InvalidInputError(
+                f"Column {name!r} is to be ignored and read as {types[name]!r}; choose one."
+            )
+    return types | dict.fromkeys(ignored, "ignore")
 
 
 async def _end_of(caller: Caller, run_id: str) -> Answer:

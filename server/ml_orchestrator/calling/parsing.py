@@ -58,6 +58,9 @@ def _add_train(commands: Commands) -> None:
     train.add_argument("target", metavar="TARGET", help="the column to predict")
     _add_values(train)
     train.add_argument("--model", metavar="NAME", help="(default: the name of the data)")
+    train.add_argument(
+        "--ignore", metavar="COLUMN", action="append", default=[], help="leave it out; repeat it"
+    )
     train.add_argument("--watch", action="store_true", help="follow it to its end")
     _add_agent(train)
     _add_output(train)
