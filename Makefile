@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCHMARKS := startup tool_latency memory messaging alias_moves serving drift large_drift detection estimates warm_start families compression search_overhead rules sequential patterns bandits ope prompt_latency events workflow time_features fronts
 
-.PHONY: help setup demo test test-torch check lint types contracts lock bench soak docs site clean
+.PHONY: help setup demo test test-torch test-ray check lint types contracts lock bench soak docs site clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,12 @@ test-torch: ## Run the tests that need PyTorch, in an environment of their own (
 	build/torch/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	build/torch/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[torch]'
 	NEED_TORCH=1 build/torch/bin/python -m pytest tests/training/test_torch_net.py
+
+test-ray: ## Run the tests that need Ray, in an environment of their own (build/ray)
+	$(PYTHON) -m venv build/ray
+	build/ray/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	build/ray/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[ray]'
+	NEED_RAY=1 build/ray/bin/python -m pytest tests/training/test_ray_trials.py
 
 check: lint types contracts test ## Everything CI runs
 

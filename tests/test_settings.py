@@ -62,6 +62,30 @@ def test_a_child_sees_no_key_and_the_login_only_of_a_server_that_is_used(tmp_pat
         assert "ANTHROPIC_API_KEY" not in seen
 
 
+def test_a_child_sees_the_token_of_a_ray_cluster_only_if_one_is_used(tmp_path: Path) -> None:
+    environ = {"RAY_AUTH_TOKEN_PATH": "/token", "RAY_AUTH_MODE": "token", "RAY_ADDRESS": "other:1"}
+    used = Settings.read({}, project_dir=tmp_path, ray_address="ray://head:10001", ray_trials=4)
+
+    assert "RAY_AUTH_TOKEN_PATH" not in child_environment(
+        Settings.read({}, project_dir=tmp_path), environ
+    )
+    seen = child_environment(used, environ)
+    assert (seen["RAY_AUTH_TOKEN_PATH"], seen["RAY_AUTH_MODE"]) == ("/token", "token")
+    assert "RAY_ADDRESS" not in seen  # the setting alone says where
+    assert Settings.read(seen, project_dir=tmp_path).ray_trials == 4
+
+
+@pytest.mark.parametrize(
+    "address", ["ray://me:secret@head:10001", "head", "http://head:1", "Local"]
+)
+def test_an_address_of_ray_is_local_or_a_host_and_port_without_a_login(address: str) -> None:
+    with pytest.raises(
+        InvalidInputError, match=r"RAY_ADDRESS: .* local, host:port or ray://"
+    ) as no:
+        Settings.read({"ML_ORCHESTRATOR_RAY_ADDRESS": address})
+    assert "secret" not in str(no.value)
+
+
 def test_files_of_the_data_directory_are_no_modules_of_a_child(tmp_path: Path) -> None:
     (tmp_path / "pydantic.py").write_text("raise SystemExit('the file of the project was run')")
     settings = Settings.read({}, project_dir=tmp_path, home=tmp_path)

@@ -1,6 +1,7 @@
 """Settings, read once: argument, then environment, then default."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,6 +25,7 @@ PREFIX = "ML_ORCHESTRATOR_"
 DEFAULT_PORT = 8642  # of the HTTP transport
 SQLITE = "sqlite:///"
 POSTGRES = "postgresql+psycopg://"
+RAY_ADDRESS = re.compile(r"local|(ray://)?[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}")
 _LISTS = ("plugins", "trusted_types")  # by comma in the environment
 Mode = Literal["read-only", "operator"]
 PromptPolicy = Literal["thompson", "kl_ucb", "lin_ucb", "epsilon_greedy", "uniform"]
@@ -48,6 +50,11 @@ _TELEMETRY_PREFIXES = (
     "OTEL_EXPORTER_OTLP_", "OTEL_TRACES_", "OTEL_METRICS_", "OTEL_METRIC_EXPORT_", "OTEL_BSP_",
     "OTEL_SPAN_", "OTEL_ATTRIBUTE_",
 )  # fmt: skip
+# What it takes to join a Ray cluster that wants a token or TLS.
+_RAY_NAMES = {
+    "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_USE_TLS", "RAY_TLS_SERVER_CERT",
+    "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT",
+}  # fmt: skip
 _CHILD_PREFIXES: tuple[str, ...] = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "POLARS_", "MPL", "XDG_")
 
 
@@ -176,6 +183,22 @@ class Settings(BaseModel):
             "one take one another's runs. None: each takes its own.",
         ),
     ] = None
+    ray_address: Annotated[
+        str | None,
+        Field(
+            description="Where trials of a search run, several at once: local for a Ray on the "
+            "worker's machine, host:port of a cluster that it is part of, ray://host:10001 of any "
+            "other; needs the extra ray. None: one after the other, in the run's process.",
+        ),
+    ] = None
+    ray_trials: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000,
+            description="Trials at once there. None: one for each processor it has at the start.",
+        ),
+    ] = None
     worker_idle_s: Annotated[
         float, Field(ge=1, le=86_400, description="A worker without work exits after this, in s.")
     ] = 300.0
@@ -263,6 +286,16 @@ class Settings(BaseModel):
                 f"with it. Set {PREFIX}DATABASE_URL, too, or leave the pool away"
             )
         return pool
+
+    @field_validator("ray_address")
+    @classmethod
+    def _ray(cls, address: str | None) -> str | None:
+        if address is not None and not RAY_ADDRESS.fullmatch(address):
+            raise ValueError(
+                "must be local, host:port or ray://host:port; a token goes into the file that "
+                "RAY_AUTH_TOKEN_PATH names"
+            )
+        return address
 
     @field_validator("tracking_uri", "registry_uri")
     @classmethod
@@ -373,14 +406,16 @@ def child_environment(
     """Return the environment of a child process: ours, scrubbed, plus the settings.
 
     Only names known to be harmless pass, so keys and tokens of the client stay here; the login
-    of an MLflow server or of a collector of telemetry passes if one is used. Files in the
-    working directory, which may have come with a project, are no modules of it.
+    of an MLflow server, a collector of telemetry or a Ray cluster passes if one is used. Files in
+    the working directory, which may have come with a project, are no modules of it.
     """
     environ = os.environ if environ is None else environ
     names, prefixes = set(_CHILD_NAMES), _CHILD_PREFIXES
     addresses = (settings.mlflow_tracking_uri, settings.mlflow_registry_uri)
     if any(address.startswith(("http://", "https://")) for address in addresses):
         names |= _SERVER_NAMES
+    if settings.ray_address is not None:
+        names |= _RAY_NAMES
     if read_switch(environ).is_on:
         names |= _TELEMETRY_NAMES | _PROXIES
         prefixes += _TELEMETRY_PREFIXES

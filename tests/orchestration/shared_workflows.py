@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration.steps import STEPS, Step, StepContext
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, Node, Workflow
+from ml_orchestrator.training.models import TrainingSpec
 
 SECONDS = 0.05
 PATIENCE_S = 60.0
@@ -77,5 +78,13 @@ WORKFLOWS.register("tiny-apart")(
         description="Two short steps, the second in a process of its own.",
         params=SharedParams,
         nodes=(Node("tiny-one"), Node("tiny-two-apart")),
+    )
+)
+WORKFLOWS.register("search-alone")(
+    Workflow(
+        name="search-alone",
+        description="A search for a model, which is not registered.",
+        params=TrainingSpec,
+        nodes=(Node("search"),),
     )
 )

@@ -81,6 +81,8 @@ def check_extras(patient: Patient) -> Iterator[Finding]:
     settings = patient.settings
     if settings.database_url is not None:
         yield from _extra("postgres", "psycopg", "ML_ORCHESTRATOR_DATABASE_URL is set")
+    if settings.ray_address is not None:
+        yield from _extra("ray", "ray", "ML_ORCHESTRATOR_RAY_ADDRESS is set")
     switch = read_switch(patient.environ)
     if switch.is_on:
         why = "The OTEL_ variables ask for telemetry"

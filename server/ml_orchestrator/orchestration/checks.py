@@ -7,6 +7,7 @@ from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.sources import Dataset, file_size_bytes, load_dataset, load_head
 from ml_orchestrator.orchestration.foreign_trainers import refuse_untrusted
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.training.clusters import check_cluster
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.search import check, check_part
 
@@ -24,10 +25,13 @@ def check_training(settings: Settings, params: Mapping[str, Any]) -> tuple[str, 
     checks the rest, and warns at its end.
 
     Raises:
-        InvalidInputError: the data, the target, a trainer or the metric cannot be used.
+        InvalidInputError: the data, the target, a trainer or the metric cannot be used, or trials
+            are to run on Ray, which is not installed.
         NotFoundError: a data set does not exist.
     """
     spec = TrainingSpec.model_validate({name: params[name] for name in TrainingSpec.model_fields})
+    if settings.ray_address is not None:
+        check_cluster(settings.ray_address)
     if reference := params.get("reference"):
         _load(settings, reference, spec.column_types)
     dataset = _load(settings, spec.source, spec.column_types)

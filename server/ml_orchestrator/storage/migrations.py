@@ -152,6 +152,12 @@ def _contents_of_schedules(connection: Connection) -> None:
     add_missing_columns(connection, schema.schedules)
 
 
+def _studies(connection: Connection) -> None:
+    """Create what searches keep of their trials; runs note whether their files may be left."""
+    metadata.create_all(connection, tables=[schema.study_lines, schema.study_files])
+    add_missing_columns(connection, schema.run_homes)
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _first,
     2: _second,
@@ -172,13 +178,14 @@ MIGRATIONS: dict[int, Migration] = {
     18: _pools_of_workers,
     19: _notes_of_workers,
     20: _contents_of_schedules,
+    21: _studies,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
 # What 9 counts is kept by triggers, so by the writes of older releases, too. What 12 refuses no
 # release does.
-ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
+ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21})
 
 
 def migrate(engine: Engine) -> int:

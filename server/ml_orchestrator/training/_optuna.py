@@ -1,9 +1,9 @@
 """The search over hyperparameters, by Optuna; the only module that knows it.
 
-A study is a journal file in its own directory, in which each family of models has a study of
-Optuna's. The k-th finished trial is drawn by a sampler seeded from (seed, k) that sees the
-finished trials before it and nothing else. So a study that was killed and is resumed gives the
-same trials as one that was not.
+A study is a journal file in its own directory, or the same on a shelf, in which each family of
+models has a study of Optuna's. The k-th finished trial is drawn by a sampler seeded from
+(seed, k) that sees the finished trials before it and nothing else. So a study that was killed and
+is resumed gives the same trials as one that was not.
 """
 
 import importlib.util
@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,12 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.training.at_once import RunAtOnce
 from ml_orchestrator.training.course import N_RANDOM
 from ml_orchestrator.training.models import Sampler
+from ml_orchestrator.training.pools import Pool
 from ml_orchestrator.training.running import Run
+from ml_orchestrator.training.shelf import StudyShelf
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.study import (
     FinishedTrial,
@@ -78,8 +82,11 @@ def run_study(
     on_progress: Callable[[StudyProgress], None],
     clock: Callable[[], float] = time.monotonic,
     is_stopped: Callable[[], bool] = lambda: False,
+    pool: Pool | None = None,
 ) -> StudyResult:
     """Run or resume a study until its trials or its time are used up, or it is stopped.
+
+    Trials run in this process, one after the other, or in those of ``pool``, several at once.
 
     ``on_progress`` is called after every fold and trial; what it raises ends the run and is
     passed on, and the unfinished trial is run again on resumption. Time spent before a
@@ -95,8 +102,9 @@ def run_study(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     plan.directory.mkdir(parents=True, exist_ok=True)
     with _exclusive(plan.directory):
-        journal = _Journal(plan)
-        run = Run(
+        journal = _Journal(plan, is_at_once=pool is not None)
+        start: Callable[..., Run] = Run if pool is None else partial(RunAtOnce, pool=pool)
+        run = start(
             plan,
             objective,
             journal,
@@ -135,6 +143,15 @@ def _repair(journal: Path) -> None:
             file.truncate(content.rfind(b"\n") + 1)
 
 
+def _backend(path: Path, shelf: StudyShelf | None) -> Any:
+    """Return where the log of the studies is: on the shelf, which takes over what a file has."""
+    if shelf is None:
+        return JournalFileBackend(str(path))
+    if shelf.is_new and path.exists():
+        shelf.append_logs(list(JournalFileBackend(str(path)).read_logs(0)))
+    return shelf
+
+
 class _OptunaSpace:
     """A ``ParamSpace`` that asks a trial; the family is known already."""
 
@@ -166,11 +183,12 @@ class _Draw:
 class _Journal:
     """The studies of one directory, a study for each family."""
 
-    def __init__(self, plan: StudyPlan) -> None:
+    def __init__(self, plan: StudyPlan, *, is_at_once: bool = False) -> None:
         self._plan = plan
+        self._is_at_once = is_at_once
         path = plan.directory / JOURNAL
         _repair(path)
-        storage = JournalStorage(JournalFileBackend(str(path)))
+        storage = JournalStorage(_backend(path, plan.shelf))
         names = tuple(plan.families) or ("",)
         self._check(_open(plan, storage, "study"))
         self._studies = {
@@ -179,6 +197,7 @@ class _Journal:
         self._deaths: dict[int, int] = {}
         for study in self._studies.values():
             self._bury(study)
+        self._keep()
 
     def _check(self, study: optuna.Study) -> None:
         known = study.user_attrs.get("fingerprint")
@@ -220,7 +239,9 @@ class _Journal:
         entropy = np.random.SeedSequence([self._plan.seed, index, *([attempt] if attempt else [])])
         n_random = N_RANDOM_OF_FAMILY if family else len(self._plan.first) + N_RANDOM
         seed = int(entropy.generate_state(1)[0])
-        study.sampler = _sampler(self._plan.sampler, seed=seed, n_random=n_random)
+        study.sampler = _sampler(
+            self._plan.sampler, seed=seed, n_random=n_random, is_at_once=self._is_at_once
+        )
         waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         if given is not None and not waiting:
             known = {*fixed, *(options or {})}
@@ -230,6 +251,7 @@ class _Journal:
         trial.set_user_attr("index", index)
         if options:
             trial.set_user_attr("options", options)
+        self._keep()  # so that a process that dies in it is counted
         return _Draw(trial, study, fixed)
 
     def n_deaths(self, index: int) -> int:
@@ -242,11 +264,17 @@ class _Journal:
         is_complete = state == "complete"
         values = [float(np.mean(outcome["scores"])), *outcome["costs"]] if is_complete else None
         told = draw.study.tell(draw.trial, values, state=_TRIAL_STATES[state])
+        self._keep()
         return _finished(told, draw.space.fixed)
 
     def drop(self, draw: _Draw) -> None:
         draw.trial.set_user_attr("dropped", True)
         draw.study.tell(draw.trial, state=TrialState.FAIL)
+        self._keep()
+
+    def _keep(self) -> None:
+        if self._plan.shelf is not None:
+            self._plan.shelf.flush()
 
     def _fixed(self, family: str) -> Mapping[str, str]:
         return {self._plan.family: family} if family else {}
@@ -264,7 +292,7 @@ def _open(plan: StudyPlan, storage: JournalStorage, name: str) -> optuna.Study:
     )
 
 
-def _sampler(name: Sampler, *, seed: int, n_random: int) -> BaseSampler:
+def _sampler(name: Sampler, *, seed: int, n_random: int, is_at_once: bool) -> BaseSampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if name == "random":
@@ -281,7 +309,7 @@ def _sampler(name: Sampler, *, seed: int, n_random: int) -> BaseSampler:
             seed=seed,
             n_startup_trials=n_random,
             multivariate=False,
-            constant_liar=False,  # unfinished trials of a dead process must not count
+            constant_liar=is_at_once,  # none unfinished is of a dead process: those are buried
         )
 
 
@@ -301,4 +329,5 @@ def _finished(trial: FrozenTrial, fixed: Mapping[str, str]) -> FinishedTrial:
         error=outcome["error"],
         costs=tuple(outcome.get("costs", ())),
         curve=tuple(outcome.get("curve", ())),
+        added_s=outcome.get("added_s"),
     )

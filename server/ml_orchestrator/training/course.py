@@ -1,6 +1,9 @@
 """What a plan asks for next, seen from its finished trials; neither a clock nor a disk."""
 
+from bisect import insort
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
@@ -9,7 +12,7 @@ from ml_orchestrator.training.front import layers
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.study import FinishedTrial, StudyPlan, ranked
 
-__all__ = ["N_RANDOM", "Course", "is_behind", "is_hopeless"]
+__all__ = ["N_RANDOM", "Course", "Rivals", "is_behind", "is_hopeless"]
 
 N_RANDOM = 5  # trials after the first ones before the sampler models the space
 FIRST_PRUNED_FOLD = 1  # counted from 0: two folds are always run
@@ -17,14 +20,52 @@ N_EPOCHS_RUN = 10  # always, before a trial may be given up in the middle of a f
 N_CURVES = 5  # of complete trials that it is compared with
 
 
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """The complete trials that one trial is compared with while it runs.
+
+    ``scores`` are those of their folds, higher is better once multiplied by ``sign``; ``curves``
+    are their losses by epoch, of the trial's family with the same options: of the same rows and
+    the same target.
+    """
+
+    sign: float
+    n_first: int
+    scores: tuple[tuple[float, ...], ...] = ()
+    curves: tuple[tuple[float, ...], ...] = ()
+
+    def have_outrun(self, scores: Sequence[float]) -> bool:
+        """Return whether a trial with these scores so far is not worth its other folds."""
+        complete = [[self.sign * score for score in others] for others in self.scores]
+        return is_hopeless([self.sign * score for score in scores], complete, n_first=self.n_first)
+
+    def have_learnt_more(self, curve: Sequence[float]) -> bool:
+        """Return whether a trial with this curve so far is not worth the rest of its first fold."""
+        return is_behind(curve, self.curves)
+
+
 class Course:
-    """A plan and its finished ``trials``, in order."""
+    """A plan and its finished ``trials``, in order of their index.
+
+    ``at_work`` are the families of trials that have begun and not finished, where several run at
+    once.
+    """
 
     def __init__(self, plan: StudyPlan, trials: list[FinishedTrial]) -> None:
         self._plan = plan
         self._sign = 1.0 if plan.higher_is_better else -1.0
         self._passed_over: set[str] = set()
         self.trials = trials
+        self.at_work: list[str] = []
+
+    def add(self, trial: FinishedTrial) -> None:
+        """Take a finished trial in."""
+        insort(self.trials, trial, key=lambda known: known.index)
+
+    def free_index(self, taken: Sequence[int] = ()) -> int:
+        """Return the first index that no trial has; ``taken`` are those of trials that run."""
+        used = {*taken, *(trial.index for trial in self.trials)}
+        return next(index for index in count() if index not in used)
 
     def best(self) -> FinishedTrial | None:
         """Return the best complete trial."""
@@ -32,12 +73,25 @@ class Course:
 
     def point(self, index: int) -> Params | None:
         """Return what is to be tried at this place; None is to be drawn."""
+        given, _ = self._given(index)
+        return given[index] if index < len(given) else None
+
+    def knows(self, index: int) -> bool:
+        """Return whether all is finished that decides what is to be tried at this place."""
+        given, is_whole = self._given(index)
+        return is_whole or index < len(given)
+
+    def _given(self, index: int) -> tuple[list[Params], bool]:
+        """Return the given points as far as they are needed and known, and if those are all."""
         given = self._able(self._plan.first)
         for stage in self._plan.stages:
-            if index < len(given) or len(self.trials) < len(given):
-                break
+            if index < len(given):
+                return given, False
+            n_over = sum(trial.index < len(given) for trial in self.trials)
+            if n_over < len(given):
+                return given, False
             given = [*given, *self._able(stage(self.trials[: len(given)]))]
-        return given[index] if index < len(given) else None
+        return given, True
 
     def options(self, family: str, point: Params | None) -> Params:
         """Return the options of the next trial: the given point's, or what the plan says."""
@@ -57,6 +111,9 @@ class Course:
         }
         for trial, value in zip(self.trials, self._values(), strict=True):
             outcomes[str(trial.params[self._plan.family])].append(value)
+        for name in self.at_work:  # taken for as good as the middle of its family
+            known = [value for value in outcomes[name] if np.isfinite(value)]
+            outcomes[name].append(float(np.median(known)) if known else float("nan"))
         rng = np.random.default_rng([self._plan.seed, index])
         return ALLOCATIONS[self._plan.allocation](outcomes, rng)
 
@@ -85,37 +142,25 @@ class Course:
         """Leave an untried family out from here on, its given points too."""
         self._passed_over.add(family)
 
-    def is_hopeless(self, scores: Sequence[float]) -> bool:
-        """Return whether a trial with these scores so far is not worth its other folds."""
+    def rivals(self, params: Params) -> Rivals:
+        """Return what a trial with these parameters is compared with; nothing, with costs."""
+        rivals = Rivals(self._sign, len(self._plan.first))
         if self._plan.n_costs:
-            return False
-        complete = [
-            [self._sign * score for score in trial.scores]
-            for trial in self.trials
-            if trial.state == "complete"
-        ]
-        own = [self._sign * score for score in scores]
-        return is_hopeless(own, complete, n_first=len(self._plan.first))
-
-    def is_behind(self, params: Params, curve: Sequence[float]) -> bool:
-        """Return whether a trial with this curve so far is not worth the rest of its first fold.
-
-        Compared are complete trials of its family with the same options: their losses are of the
-        same rows and the same target.
-        """
-        if self._plan.n_costs:
-            return False
+            return rivals
         family = str(params[self._plan.family]) if self._plan.families else ""
         names = self._plan.option_names
         own = [params.get(name) for name in names]
-        complete = [
+        complete = [trial for trial in self.trials if trial.state == "complete"]
+        curves = [
             trial.curve
-            for trial in self.of_family(family)
-            if trial.state == "complete"
-            and trial.curve
+            for trial in complete
+            if trial.curve
+            and trial.params.get(self._plan.family, "") == family
             and [trial.params.get(f"{family}.{name}") for name in names] == own
         ]
-        return is_behind(curve, complete)
+        return replace(
+            rivals, scores=tuple(trial.scores for trial in complete), curves=tuple(curves)
+        )
 
     def _able(self, points: Sequence[Params]) -> list[Params]:
         return [p for p in points if p.get(self._plan.family, "") not in self._passed_over]

@@ -9,15 +9,24 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.training.metrics import Metric, Predictions
+from ml_orchestrator.training.shelf import StudyShelf
 from ml_orchestrator.training.space import Params
 
-__all__ = ["AnswerFiles", "Answers", "Timing", "mean_score", "numbers_of", "predictions_of"]
+__all__ = [
+    "AnswerFiles",
+    "Answers",
+    "Keeper",
+    "Timing",
+    "mean_score",
+    "numbers_of",
+    "predictions_of",
+]
 
 FOLDER = "out_of_fold"
 MOST_NUMBERS = 2_000_000  # of one trial; 16 MB
@@ -53,11 +62,24 @@ def mean_score(answers: Answers, metric: Metric) -> float:
     return float(np.mean([metric.compute(fold) for fold in answers.folds]))
 
 
-class AnswerFiles:
-    """The files of one study; those of the 12 best scores remain."""
+class Keeper(Protocol):
+    """Takes what a complete trial said about rows it was not fitted on."""
 
-    def __init__(self, study_dir: Path, *, higher_is_better: bool) -> None:
+    def keep(
+        self, params: Params, folds: Sequence[Predictions], *, score: float, timing: Timing
+    ) -> None:
+        """Keep one trial's answers, over any of the same parameters."""
+        ...
+
+
+class AnswerFiles:
+    """The files of one study; those of the 12 best scores remain, on its shelf if it has one."""
+
+    def __init__(
+        self, study_dir: Path, *, higher_is_better: bool, shelf: StudyShelf | None = None
+    ) -> None:
         self._folder = study_dir / FOLDER
+        self._shelf = shelf
         self._sign = 1.0 if higher_is_better else -1.0
         about = {path: _about(path) for path in self._folder.glob("*.npz")}
         self._scores = {path: known["score"] for path, known in about.items()}
@@ -83,6 +105,8 @@ class AnswerFiles:
         with draft.open("wb") as file:
             parts: dict[str, Any] = {f"fold_{i}": part for i, part in enumerate(arrays)}
             np.savez(file, about=np.array(json.dumps(about)), **parts)
+        if self._shelf is not None:
+            self._shelf.put(f"{FOLDER}/{path.name}", draft.read_bytes())
         draft.replace(path)
         self._scores[path], self._timings[path] = score, timing
         self._forget_worst()
@@ -104,6 +128,8 @@ class AnswerFiles:
         ranked = sorted(self._scores, key=lambda path: (-self._sign * self._scores[path], path))
         for path in ranked[N_KEPT:]:
             path.unlink(missing_ok=True)
+            if self._shelf is not None:
+                self._shelf.drop(f"{FOLDER}/{path.name}")
             del self._scores[path], self._timings[path]
 
     def _path(self, params: Params) -> Path:

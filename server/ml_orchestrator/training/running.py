@@ -8,7 +8,7 @@ import numpy as np
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.telemetry.measures import count_trial
 from ml_orchestrator.telemetry.spans import span
-from ml_orchestrator.training.course import Course
+from ml_orchestrator.training.course import Course, Rivals
 from ml_orchestrator.training.epochs import hearing
 from ml_orchestrator.training.forecast import fold_seconds
 from ml_orchestrator.training.models import StoppedBy
@@ -92,7 +92,9 @@ class Run:
         self._clock = clock
         self._is_stopped = is_stopped
         self._course = Course(plan, journal.finished())
-        self._started_at = clock() - sum(trial.seconds for trial in self._trials)
+        self._started_at = clock() - sum(
+            trial.seconds if trial.added_s is None else trial.added_s for trial in self._trials
+        )
 
     @property
     def _trials(self) -> list[FinishedTrial]:
@@ -100,10 +102,7 @@ class Run:
 
     def to_the_end(self) -> StudyResult:
         """Run trials until their number, the time or a request ends the search."""
-        while len(self._trials) < self._plan.n_trials and not self._is_over():
-            if not self._run_trial(len(self._trials)):
-                break
-            self._tell_progress(0)
+        self._search()
         best = self._course.best()
         if best is None:
             raise InvalidInputError(
@@ -114,12 +113,18 @@ class Run:
         ended: StoppedBy = "trials" if is_whole else "request" if self._is_stopped() else "time"
         return StudyResult(tuple(self._trials), best, ended, self._elapsed_s())
 
+    def _search(self) -> None:
+        while len(self._trials) < self._plan.n_trials and not self._is_over():
+            if not self._run_trial(self._course.free_index()):
+                break
+            self._tell_progress(0)
+
     def _run_trial(self, index: int) -> bool:
         """Run one trial and return whether there is one more finished."""
         with span("trial", **{"trial.number": index}) as opened:
             if not self._try(index):
                 return False
-            last = self._trials[-1]
+            last = next(trial for trial in self._trials if trial.index == index)
             opened.set_attribute("ml_orchestrator.trial.state", last.state)
             count_trial(last.seconds, state=last.state)
             return True
@@ -134,9 +139,10 @@ class Run:
         curve: list[float] = []
         error = ""
         costs: list[float] = []
+        rivals = self._course.rivals(params)
         try:
-            with hearing(lambda loss: self._hear(params, scores, curve, loss)):
-                state = self._score(index, params, scores)
+            with hearing(lambda loss: self._hear(rivals, scores, curve, loss)):
+                state = self._score(index, params, rivals, scores)
             if state == "complete":
                 costs = [float(cost) for cost in self._objective.costs(params)]
         except GivenUpError as given_up:
@@ -158,7 +164,7 @@ class Run:
             "costs": costs,
             **({"curve": curve} if curve else {}),
         }
-        self._trials.append(self._journal.settle(draw, outcome))
+        self._course.add(self._journal.settle(draw, outcome))
         return True
 
     def _ask(self, index: int) -> tuple[Any, Params] | None:
@@ -175,7 +181,7 @@ class Run:
             if needs_s is None or needs_s <= self._left_s():
                 return draw, params
             self._journal.drop(draw)
-            if self._course.of_family(family):
+            if family in self._course.at_work or self._course.of_family(family):
                 attempt += 1
             else:
                 self._course.pass_over(family)  # its turn goes to the next
@@ -193,7 +199,7 @@ class Run:
             each_s = self._objective.forecast(params)
         return None if each_s is None else n_folds * each_s
 
-    def _score(self, index: int, params: Params, scores: list[float]) -> str:
+    def _score(self, index: int, params: Params, rivals: Rivals, scores: list[float]) -> str:
         """Collect the scores of the folds and return how the trial ended."""
         if (n_deaths := self._journal.n_deaths(index)) >= MAX_DEATHS:
             raise TrialFailedError(
@@ -207,11 +213,11 @@ class Run:
             self._tell_progress(len(scores))
             if self._must_stop(len(scores), self._clock() - began_at):
                 return "cut off"
-            if self._course.is_hopeless(scores):
+            if rivals.have_outrun(scores):
                 return "pruned"
         return "complete"
 
-    def _hear(self, params: Params, scores: list[float], curve: list[float], loss: float) -> None:
+    def _hear(self, rivals: Rivals, scores: list[float], curve: list[float], loss: float) -> None:
         """Note an epoch's loss and end the trial in the middle of a fold where that is due.
 
         Raises:
@@ -223,7 +229,7 @@ class Run:
             return
         if self._is_stopped() or self._left_s() <= 0:
             raise GivenUpError("cut off")
-        if not scores and self._course.is_behind(params, curve):
+        if not scores and rivals.have_learnt_more(curve):
             raise GivenUpError("pruned")
 
     def _must_stop(self, n_folds: int, took_s: float) -> bool:

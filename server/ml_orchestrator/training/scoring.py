@@ -15,7 +15,7 @@ from ml_orchestrator.training.holdout import fit, predict
 from ml_orchestrator.training.judging import Build
 from ml_orchestrator.training.metrics import Predictions
 from ml_orchestrator.training.models import TrainingSpec
-from ml_orchestrator.training.out_of_fold import AnswerFiles, Timing
+from ml_orchestrator.training.out_of_fold import Keeper, Timing
 from ml_orchestrator.training.preprocessing import OPTION_NAMES, FeatureOptions, build_pipeline
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.splits import Rows, Split
@@ -36,7 +36,7 @@ def evaluate_on(
     table: TrainingTable,
     split: Split,
     build: Build,
-    files: AnswerFiles,
+    files: Keeper,
     book: CostBook | None = None,
 ) -> Callable[[Params], Iterator[float]]:
     """Return what scores parameters fold by fold, and keeps the answers once all are there.
@@ -138,10 +138,15 @@ def _losing_the_trial(params: Params, what: str) -> Iterator[None]:
         raise TrialFailedError(f"{type(fault).__name__}: {fault}") from fault
 
 
-def pipeline_of(spec: TrainingSpec, table: TrainingTable, params: Params) -> Pipeline:
-    """Return the unfitted pipeline of a trainer's parameters, its name among them."""
+def pipeline_of(
+    spec: TrainingSpec, table: TrainingTable, params: Params, *, most_threads: int | None = None
+) -> Pipeline:
+    """Return the unfitted pipeline of a trainer's parameters, its name among them.
+
+    ``most_threads`` is 1 for a process that has one core to itself; None leaves it all of them.
+    """
     trainer = TRAINERS[str(params["trainer"])]
-    n_jobs = None if n_threads(table) == 1 else -1
+    n_jobs = None if 1 in {n_threads(table), most_threads} else -1
     own = {name: value for name, value in params.items() if name not in OPTION_NAMES}
     options: Any = {name: value for name, value in params.items() if name in OPTION_NAMES}
     estimator = trainer.build(table.problem, own, seed=spec.seed, n_jobs=n_jobs)

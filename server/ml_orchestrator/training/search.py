@@ -20,10 +20,11 @@ from ml_orchestrator.training.plots import front_plot, holdout_plots, importance
 from ml_orchestrator.training.refining import Recipe, plain, refine
 from ml_orchestrator.training.requirements import pip_requirements
 from ml_orchestrator.training.scoring import n_threads
+from ml_orchestrator.training.shelf import StudyShelf
 from ml_orchestrator.training.study import StudyResult
 from ml_orchestrator.training.summary import last_words, summarise
 from ml_orchestrator.training.table import TrainingTable
-from ml_orchestrator.training.trials import SEARCH_ENDS, Report, Search, run, set_up
+from ml_orchestrator.training.trials import SEARCH_ENDS, Away, Report, Search, run, set_up
 from ml_orchestrator.training.warm_start import Recall
 
 __all__ = ["Report", "TrainedModel", "check", "check_part", "input_example", "train"]
@@ -65,8 +66,11 @@ def train(
     report: Report,
     recall: Recall = lambda _: (),
     is_stopped: Callable[[], bool] = lambda: False,
+    away: Away | None = None,
+    shelf: StudyShelf | None = None,
 ) -> TrainedModel:
-    """Search, fit and judge a model; resumes a search that was killed on the same ``study_dir``.
+    """Search, fit and judge a model; resumes a search that was killed on the same ``study_dir``,
+    or with the same ``shelf``.
 
     The held-out rows are set aside before anything is fitted and touched once, at the end; the
     model that is returned is the one judged, fitted on the other rows. One that looks back at the
@@ -81,16 +85,19 @@ def train(
         recall: asked once, at the first run of a study, for what earlier searches found.
         is_stopped: asked after every fold; once it is true, the search ends with the best so
             far, or with its first complete trial if there is none yet.
+        away: gives the cluster on which trials run, several at once; None runs them here.
+        shelf: keeps the search where other machines find it; None keeps it in ``study_dir``.
 
     Raises:
         InvalidInputError: the data or the spec cannot be used; nothing was written.
         ConflictError: another process trains in this directory, or it holds another study.
+        UnavailableError: the cluster cannot be used.
     """
     began_at = time.monotonic()
     report(0.0, f"Checking {spec.source}.", {})
     job = prepare(spec, dataset)
     with threadpool_limits(n_threads(job.table), user_api="openmp"):
-        search = set_up(job, study_dir, recall=recall, began_at=began_at)
+        search = set_up(job, study_dir, recall=recall, began_at=began_at, away=away, shelf=shelf)
         result = run(search, report=report, is_stopped=is_stopped)
         report(SEARCH_ENDS, "Fitting the best and judging it on held-out rows.", {})
         result, choice = _chosen(job, result)

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ml_orchestrator.training.models import Sampler, StoppedBy
+from ml_orchestrator.training.shelf import StudyShelf
 from ml_orchestrator.training.space import Params, ParamSpace
 
 __all__ = [
@@ -53,6 +54,8 @@ class StudyPlan:
     Parameters of ``option_names`` (a family's, under its name) are never drawn: a given point has
     them or not, and for all others ``options`` is asked with the family and the finished trials.
 
+    ``shelf`` keeps the trials in place of a file in the directory.
+
     With ``n_costs`` trials are scored by as many costs beside their mean score, which samplers
     and allocation weigh alike, and none is pruned.
     """
@@ -74,6 +77,7 @@ class StudyPlan:
     option_names: Sequence[str] = ()
     options: Callable[[str, Sequence["FinishedTrial"]], Params] = lambda *_: {}
     n_costs: int = 0
+    shelf: StudyShelf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,14 @@ class Objective:
     ``GivenUpError``, which it passes on.
     ``forecast`` is asked, for a family of which nothing is known yet, how many seconds a fold
     may take; None begins it without knowing. ``costs`` is asked once all folds are scored.
+    ``keep`` is given what a complete trial in another process sent beside its scores.
     """
 
     suggest: Callable[[ParamSpace], Params]
     evaluate: Evaluate
     forecast: Callable[[Params], float | None] = lambda _: None
     costs: Callable[[Params], Sequence[float]] = lambda _: ()
+    keep: Callable[[Params, Any], None] = lambda *_: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,8 @@ class FinishedTrial:
     ``index`` counts finished trials from 0; ``scores`` are the folds that ran, in order, all
     of them if it is complete; ``error`` says why it failed. ``costs`` are what else a complete
     one was scored by, lower is better. ``curve`` is the loss after each epoch of the first fold,
-    of families that learn in epochs.
+    of families that learn in epochs. ``added_s`` is by how much it prolonged a search that has
+    several trials at once; None is by all of ``seconds``.
     """
 
     index: int
@@ -113,6 +120,7 @@ class FinishedTrial:
     error: str
     costs: tuple[float, ...] = ()
     curve: tuple[float, ...] = ()
+    added_s: float | None = None
 
     @property
     def mean_score(self) -> float:
@@ -137,13 +145,15 @@ class StudyProgress:
 class StudyResult:
     """All finished trials in order, the best complete one, and what ended the search.
 
-    ``elapsed_s`` counts what earlier processes spent on finished trials.
+    ``elapsed_s`` counts what earlier processes spent on finished trials. ``at_once`` says where
+    several trials ran at once, and how many; empty if none did.
     """
 
     trials: tuple[FinishedTrial, ...]
     best: FinishedTrial
     stopped_by: StoppedBy
     elapsed_s: float = 0.0
+    at_once: str = ""
 
 
 def ranked(trials: Sequence[FinishedTrial], *, higher_is_better: bool) -> list[FinishedTrial]:

@@ -99,6 +99,7 @@ def summarise(
             *job.warnings,
             *_share_warnings(spec, split),
             *search.leaks,
+            *_at_once_warnings(result),
             *_limit_warnings(costs, table),
             *_baseline_warnings(strong, over, table.metric),
             *_slice_warnings(judged),
@@ -140,6 +141,16 @@ def _front_point(trial: FinishedTrial, table: TrainingTable, is_chosen: bool) ->
         size_bytes=takes.get("size"),
         is_chosen=is_chosen,
     )
+
+
+def _at_once_warnings(result: StudyResult) -> list[str]:
+    """Say what the seed does not fix."""
+    if not result.at_once:
+        return []
+    return [
+        f"Trials ran {result.at_once}: which came next depended on which ended first, so the same "
+        "seed gives the same splits and models, but not the same trials."
+    ]
 
 
 def _limit_warnings(costs: Mapping[str, float], table: TrainingTable) -> list[str]:

@@ -4,11 +4,14 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ml_orchestrator.datasets.leakage import find_leakage, leakage_notice
 from ml_orchestrator.training._optuna import run_study
+from ml_orchestrator.training.away import trial_of
 from ml_orchestrator.training.budget import Budget
 from ml_orchestrator.training.costs import CostBook
 from ml_orchestrator.training.families import full, suggest_from
@@ -22,8 +25,10 @@ from ml_orchestrator.training.job import Job
 from ml_orchestrator.training.meta_features import meta_features
 from ml_orchestrator.training.models import WarmStart
 from ml_orchestrator.training.out_of_fold import AnswerFiles
+from ml_orchestrator.training.pools import Answered, Cluster
 from ml_orchestrator.training.preprocessing import OPTION_NAMES
 from ml_orchestrator.training.scoring import evaluate_on, forecast_on
+from ml_orchestrator.training.shelf import StudyShelf
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.study import (
     FinishedTrial,
@@ -40,10 +45,13 @@ from ml_orchestrator.training.warm_start import (
     starts_before,
 )
 
-__all__ = ["SEARCH_ENDS", "Report", "Search", "run", "set_up"]
+__all__ = ["SEARCH_ENDS", "Away", "Report", "Search", "run", "set_up"]
 
 Report = Callable[[float, str, Mapping[str, float]], None]
 """Told a fraction from 0 to 1, a sentence and numbers; what it raises stops the training."""
+
+Away = Callable[[], AbstractContextManager[Cluster]]
+"""Gives the cluster that trials run on, for as long as they do."""
 
 SEARCH_STARTS, SEARCH_ENDS = 0.05, 0.85  # fractions of the whole, for the report
 
@@ -53,7 +61,7 @@ class Search:
     """A search that can run, and what it leaves for the steps after it.
 
     ``meta`` describes the training rows (``meta_features``); ``leaks`` is a sentence for each
-    column that may give the target away.
+    column that may give the target away. ``away`` is where its trials run, if not here.
     """
 
     job: Job
@@ -64,6 +72,7 @@ class Search:
     starts: tuple[WarmStart, ...]
     meta: Mapping[str, float]
     leaks: tuple[str, ...]
+    away: Away | None = None
 
     def starts_tried(self, trials: Sequence[FinishedTrial]) -> tuple[WarmStart, ...]:
         """Return the starts that the search came to."""
@@ -71,32 +80,59 @@ class Search:
         return tuple(start for start in self.starts if _point(start) in tried)
 
 
-def set_up(job: Job, study_dir: Path, *, recall: Recall, began_at: float) -> Search:
+def set_up(
+    job: Job,
+    study_dir: Path,
+    *,
+    recall: Recall,
+    began_at: float,
+    away: Away | None = None,
+    shelf: StudyShelf | None = None,
+) -> Search:
     """Return the search of a job in ``study_dir``, which may hold a part of it already.
 
-    ``began_at`` is when the training began, by ``time.monotonic``.
+    ``began_at`` is when the training began, by ``time.monotonic``. A part that is on the
+    ``shelf`` alone is written into the directory.
     """
     spec, table, split = job.spec, job.table, job.split
+    if shelf is not None:
+        shelf.restore(study_dir)
     meta = meta_features(table, split.train)
-    starts = _starts(job, study_dir, meta, recall)
+    starts = _starts(job, study_dir, meta, recall, shelf)
     leaks = find_leakage(table.frame[split.train], table.target, table.task)
     book = CostBook(table.costs)
-    files = AnswerFiles(study_dir, higher_is_better=table.metric.higher_is_better)
-    budget = Budget(spec.timeout_s, table, split, files, refines=spec.refine, began_at=began_at)
+    files = AnswerFiles(study_dir, higher_is_better=table.metric.higher_is_better, shelf=shelf)
+    budget = Budget(
+        spec.timeout_s,
+        table,
+        split,
+        files,
+        refines=spec.refine,
+        began_at=began_at,
+        # While trials run elsewhere, waiting says nothing of how busy this machine is.
+        work_clock=time.process_time if away is None else time.monotonic,
+    )
+
+    def keep(params: Params, answered: Answered) -> None:
+        files.keep(params, answered.folds, score=answered.score, timing=answered.timing)
+
     return Search(
         job=job,
-        plan=_plan(job, study_dir, starts, budget),
+        plan=replace(_plan(job, study_dir, starts, budget), shelf=shelf),
         objective=Objective(
             suggest_from(job.trainers, table.problem),
             evaluate_on(table, split, job.build, files, book),
-            forecast_on(table, split, job.build),
+            # Fitting samples here would keep the others waiting, and tell of another machine.
+            forecast_on(table, split, job.build) if away is None else (lambda _: None),
             book.of,
+            keep,
         ),
         files=files,
         budget=budget,
         starts=starts,
         meta=meta,
         leaks=tuple(map(leakage_notice, leaks)),
+        away=away,
     )
 
 
@@ -105,21 +141,35 @@ def run(search: Search, *, report: Report, is_stopped: Callable[[], bool]) -> St
 
     Raises:
         ConflictError: another process trains in this directory, or it holds another study.
+        UnavailableError: its trials were to run on a cluster that cannot be used.
     """
     began_at = time.monotonic()
     metric = search.job.table.metric.name
-    result = run_study(
+    study = partial(
+        run_study,
         search.plan,
         search.objective,
         on_progress=lambda progress: _tell(report, metric, progress),
         is_stopped=is_stopped,
     )
+    result = study() if search.away is None else _run_away(search, search.away, study)
     search.budget.count_earlier(result.elapsed_s - (time.monotonic() - began_at))
     return result
 
 
+def _run_away(search: Search, away: Away, study: Callable[..., StudyResult]) -> StudyResult:
+    with away() as cluster:
+        pool = cluster.pool(trial_of(search.job))
+        result = study(pool=pool)
+    return replace(result, at_once=f"up to {pool.width} at once on {cluster.about}")
+
+
 def _starts(
-    job: Job, study_dir: Path, meta: Mapping[str, float], recall: Recall
+    job: Job,
+    study_dir: Path,
+    meta: Mapping[str, float],
+    recall: Recall,
+    shelf: StudyShelf | None,
 ) -> tuple[WarmStart, ...]:
     if not job.spec.warm_start:
         return ()
@@ -132,6 +182,7 @@ def _starts(
             trainers=job.trainers,
             problem=job.table.problem,
         ),
+        shelf=shelf,
     )
 
 

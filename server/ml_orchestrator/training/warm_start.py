@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from ml_orchestrator.storage.whole_files import write_whole
 from ml_orchestrator.training.meta_features import distance
 from ml_orchestrator.training.models import Task, WarmStart
+from ml_orchestrator.training.shelf import StudyShelf
 from ml_orchestrator.training.space import Params, ParamSpace, ParamValue
 from ml_orchestrator.training.study import FinishedTrial, ranked
 from ml_orchestrator.training.trainer import Problem
@@ -130,7 +131,10 @@ def starts_after(
 
 
 def kept_or_chosen(
-    study_dir: Path, choose: Callable[[], tuple[WarmStart, ...]]
+    study_dir: Path,
+    choose: Callable[[], tuple[WarmStart, ...]],
+    *,
+    shelf: StudyShelf | None = None,
 ) -> tuple[WarmStart, ...]:
     """Return the starts that this study began with; chosen and kept on its first run.
 
@@ -145,7 +149,10 @@ def kept_or_chosen(
         _log.warning("%s is damaged; the study begins without it", path.name)
         starts = ()
     study_dir.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps([start.model_dump() for start in starts]))
+    content = json.dumps([start.model_dump() for start in starts])
+    write_whole(path, content)
+    if shelf is not None:
+        shelf.put(FILE, content.encode())
     return starts
 
 

@@ -313,7 +313,9 @@ class RunClient:
         queue = PIPELINES if "pipeline" in plan else WORKFLOWS[plan["workflow"]].queue
         pool = plan.get("pool")
         found = self._home_of(run_id) if run_id and pool else None
-        return at_pool(queue, pool if found is None else pool_of_home(found.home_id))
+        if found is None or found.is_movable:
+            return at_pool(queue, pool)
+        return at_pool(queue, pool_of_home(found.home_id))
 
     def _home_of(self, run_id: str) -> RunHome | None:
         database = open_database(self._settings.state_url, self._settings.home)

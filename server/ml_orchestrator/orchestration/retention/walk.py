@@ -17,8 +17,10 @@ from ml_orchestrator.orchestration.retention.naming import Naming
 from ml_orchestrator.orchestration.retention.owning import Owned, may_have_runs_elsewhere
 from ml_orchestrator.orchestration.retention.rules import KeepRules, Pruned
 from ml_orchestrator.orchestration.sharing.homes import forget_homes
+from ml_orchestrator.orchestration.sharing.pools import is_shared
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, timestamp
+from ml_orchestrator.training.shelf import forget_studies
 
 __all__ = ["Pass"]
 
@@ -207,6 +209,8 @@ class Pass:
         ProgressStore(self._database).forget([first])
         if not is_evidence:
             forget_homes(self._database, [first])
+        if is_shared(self._settings):
+            forget_studies(self._database, [first])
         return True
 
     def _orphans(self) -> Iterator[str]:

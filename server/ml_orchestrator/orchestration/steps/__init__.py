@@ -11,7 +11,7 @@ from ml_orchestrator.orchestration.steps._base import (
 __all__ = ["STEPS", "Signature", "Step", "StepContext", "load_plugins"]
 
 STEPS.register("drift")(Step(f"{__name__}.drift:compare"))
-STEPS.register("search")(Step(f"{__name__}.search:search", isolated=True, restarts=12))
+STEPS.register("search")(Step(f"{__name__}.search:search", isolated=True, restarts=12, moves=True))
 STEPS.register("compress")(Step(f"{__name__}.compress:compress_version", isolated=True))
 STEPS.register("register")(Step(f"{__name__}.register:register"))
 STEPS.register("promote")(Step(f"{__name__}.promote:promote"))
@@ -36,10 +36,13 @@ def _for_pipelines(
     restarts: int = 0,
     cpu: float = 1.0,
     waits: bool = False,
+    moves: bool = False,
 ) -> None:
     where = f"{__name__}.models:{models}"
     signature = Signature(about, f"{where}Inputs", f"{where}Output", right=right, is_pure=is_pure)
-    STEPS.register(name)(Step(f"{__name__}.{target}", isolated, restarts, signature, cpu, waits))
+    STEPS.register(name)(
+        Step(f"{__name__}.{target}", isolated, restarts, signature, cpu, moves=moves)
+    )
 
 
 _for_pipelines("profile", "profile:profile", "Profile", "Describe a data set.", is_pure=True)
@@ -55,6 +58,7 @@ _for_pipelines(
     is_pure=True,
     isolated=True,
     restarts=12,
+    moves=True,
 )
 _for_pipelines(
     "pick_best", "judge:pick_best", "Best", "Take the best of a list.", is_pure=True, cpu=0

@@ -101,6 +101,9 @@ class Step:
 
     One that ``waits`` mostly waits for something else, maybe for days, and may be cut at any
     moment: a worker that is asked to leave does not wait for its end.
+
+    One that ``moves`` keeps what it needs to go on in the state database, where that is shared: if
+    its worker dies, one of another data directory goes on with it.
     """
 
     target: str
@@ -109,6 +112,7 @@ class Step:
     signature: Signature | None = None
     cpu: float = 1.0
     waits: bool = False
+    moves: bool = False
 
     def load(self) -> StepFunction:
         """Import the function."""

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from ml_orchestrator.datasets.sources import load_dataset
@@ -14,8 +15,11 @@ from ml_orchestrator.orchestration.events.kinds import SearchFinished
 from ml_orchestrator.orchestration.steps._base import STOP_FILE, StepContext
 from ml_orchestrator.orchestration.steps._trained import save_extras, save_trained
 from ml_orchestrator.storage.engine import Database, open_database
+from ml_orchestrator.training.clusters import open_cluster
 from ml_orchestrator.training.models import SPEC_FILE, Task, TrainingSpec, TrainingSummary
 from ml_orchestrator.training.search import train
+from ml_orchestrator.training.shelf import StudyShelf
+from ml_orchestrator.training.trials import Away
 from ml_orchestrator.training.warm_start import Experience
 
 __all__ = ["search"]
@@ -41,7 +45,7 @@ def search(
         column_types=spec.column_types,
     )
     with _state(context) as database:
-        experience = ExperienceStore(database)
+        experience, shelf = ExperienceStore(database), _shelf(context, database)
         trained = train(
             spec,
             dataset,
@@ -49,13 +53,37 @@ def search(
             report=context.report,
             recall=lambda task: _recalled(experience, task),
             is_stopped=(context.folder / STOP_FILE).exists,
+            away=_away(context),
+            shelf=shelf,
         )
         save_trained(context.folder, trained)
         save_extras(
             context.folder, {SPEC_FILE: json.dumps({"spec": spec.model_dump(mode="json")}).encode()}
         )
+        if shelf is not None:
+            shelf.let_files_go()
         _remember(context, database, experience, spec.source, trained.summary)
     return {"summary": trained.summary.model_dump(mode="json")}
+
+
+def _away(context: StepContext) -> Away | None:
+    """Return where trials run, if not in this process."""
+    settings = context.settings
+    if settings.ray_address is None:
+        return None
+    return partial(
+        open_cluster,
+        settings.ray_address,
+        at_once=settings.ray_trials,
+        plugins=settings.plugins,
+    )
+
+
+def _shelf(context: StepContext, database: Database) -> StudyShelf | None:
+    """Return where workers of other data directories find the search; None if there are none."""
+    if context.settings.database_url is None:
+        return None
+    return StudyShelf(database, context.run_id, context.place)
 
 
 @contextmanager

@@ -47,6 +47,7 @@ from ml_orchestrator.storage.schema._models import (
 )
 from ml_orchestrator.storage.schema._monitors import alerts, monitor_looks, monitors
 from ml_orchestrator.storage.schema._schedules import schedules
+from ml_orchestrator.storage.schema._studies import study_files, study_lines
 from ml_orchestrator.storage.schema._workers import (
     run_homes,
     step_holds,
@@ -89,6 +90,8 @@ __all__ = [
     "search_experience",
     "shared_context",
     "step_holds",
+    "study_files",
+    "study_lines",
     "unread_counts",
     "worker_leases",
     "worker_notes",

@@ -40,4 +40,5 @@ run_homes = Table(
     Column("run_id", String(128), primary_key=True),
     Column("home_id", String(64), nullable=False),  # of the data directory with its files
     Column("place", Text, nullable=False),  # that directory and its host, for people
+    Column("is_movable", Integer, nullable=False, server_default="0"),  # 1: the rest is in here
 )

@@ -1,0 +1,124 @@
+"""One process's work on a study whose trials run elsewhere, several at once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ml_orchestrator.telemetry.measures import count_trial
+from ml_orchestrator.training.pools import Ended, Order, Pool
+from ml_orchestrator.training.running import MAX_DEATHS, Run
+from ml_orchestrator.training.space import Params
+
+__all__ = ["RunAtOnce"]
+
+LOOK_S = 0.25  # between looks at the clock and at requests
+
+
+@dataclass(slots=True)
+class _Out:
+    """A trial that has begun; ``n_deaths`` of its process."""
+
+    draw: Any
+    params: Params
+    family: str
+    n_deaths: int = 0
+
+
+class RunAtOnce(Run):
+    """Asks for trials before earlier ones have ended, and takes them in as they end.
+
+    A given point of a later stage waits until all points before it are finished; nothing else
+    does. Which trials follow depends on the order in which those before have ended, so two runs
+    of one seed may differ. What ends the search also ends the trials that still run, unless none
+    is complete yet.
+    """
+
+    def __init__(self, *args: Any, pool: Pool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pool = pool
+        self._out: dict[int, _Out] = {}
+        self._is_drained = False
+        self._counted_at = self._clock()
+
+    def _search(self) -> None:
+        try:
+            self._fill()
+            while self._out and not self._is_cut_short():
+                for index, ended in self._pool.ended(LOOK_S):
+                    self._take(index, ended)
+                self._tell_progress(0)
+                self._fill()
+        finally:
+            self._give_up()
+
+    def _is_cut_short(self) -> bool:
+        """Return whether what runs is to be ended; the first complete trial is waited for."""
+        return self._course.best() is not None and self._is_over()
+
+    def _fill(self) -> None:
+        while len(self._out) < self._pool.width and self._may_begin():
+            index = self._course.free_index(list(self._out))
+            if not self._course.knows(index):
+                return
+            asked = self._ask(index)
+            if asked is None:
+                self._is_drained = True
+                return
+            draw, params = asked
+            self._out[index] = _Out(draw, params, self._family_of(draw))
+            self._course.at_work.append(self._out[index].family)
+            self._send(index)
+
+    def _may_begin(self) -> bool:
+        n_begun = len(self._trials) + len(self._out)
+        if self._is_drained or n_begun >= self._plan.n_trials:
+            return False
+        return not self._is_over() and not (n_begun and self._left_s() <= 0)
+
+    def _send(self, index: int) -> None:
+        params = self._out[index].params
+        left_s = None if self._course.best() is None else max(0.0, self._left_s())
+        self._pool.begin(index, Order(params, self._course.rivals(params), left_s))
+
+    def _take(self, index: int, ended: Ended) -> None:
+        out = self._out[index]
+        if ended.state == "died":
+            out.n_deaths += 1
+            if out.n_deaths < MAX_DEATHS and not ended.is_final:
+                self._send(index)
+                return
+        del self._out[index]
+        self._course.at_work.remove(out.family)
+        if ended.state == "cut off":  # so would be what begins now
+            self._journal.drop(out.draw)
+            self._is_drained = True
+            return
+        if ended.state == "complete":
+            self._objective.keep(out.params, ended.answered)
+        state = "failed" if ended.state == "died" else ended.state
+        outcome = {
+            "index": index,
+            "state": state,
+            "scores": list(ended.scores),
+            "seconds": ended.seconds,
+            "error": ended.error,
+            "costs": list(ended.costs),
+            "added_s": self._added_s(),
+            **({"curve": list(ended.curve)} if ended.curve else {}),
+        }
+        self._course.add(self._journal.settle(out.draw, outcome))
+        count_trial(ended.seconds, state=state)
+
+    def _added_s(self) -> float:
+        """Return how long the search has run since a trial was last counted."""
+        since, self._counted_at = self._counted_at, self._clock()
+        return self._counted_at - since
+
+    def _give_up(self) -> None:
+        """Forget what has not ended; it does not count."""
+        self._pool.give_up()
+        for out in self._out.values():
+            self._journal.drop(out.draw)
+        self._out.clear()
+
+    def _family_of(self, draw: Any) -> str:
+        return str(draw.space.fixed.get(self._plan.family, ""))
