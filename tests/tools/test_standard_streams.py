@@ -1,5 +1,6 @@
 """Lines over descriptors: whole, in order, and never in the way of others."""
 
+import fcntl
 import json
 import os
 import select
@@ -8,15 +9,21 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 import threading
 from pathlib import Path
 
 import anyio
 import pytest
 from mcp.shared.message import SessionMessage
-from mcp.types import JSONRPCNotification
+from mcp.types import (
+    INVALID_REQUEST,
+    PROTOCOL_VERSION_META_KEY,
+    JSONRPCError,
+    JSONRPCNotification,
+)
 
-from ml_orchestrator.tools._messages import Said
+from ml_orchestrator.tools._messages import Heard, Said
 from ml_orchestrator.tools._stdio import CHUNK_BYTES, Lines, LinesOut
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +63,71 @@ async def test_what_is_no_utf8_is_replaced_and_an_empty_end_is_no_line() -> None
 
     assert [line async for line in Lines(reading)] == ["\ufffd"]
     os.close(reading)
+
+
+async def test_what_nobody_takes_stays_where_it_is() -> None:
+    reading, writing = os.pipe()
+    lines = Lines(reading)
+    first = aiter(lines)
+    os.write(writing, b"one\n")
+    assert await anext(first) == "one"
+
+    for _ in range(3):
+        os.write(writing, b"x" * 1_000 + b"\n")
+        for _ in range(5):  # the event loop looks, and finds that nobody has asked
+            await anyio.lowlevel.checkpoint()
+
+    assert _n_waiting(reading) == 2 * 1_001  # one piece was read ahead
+    assert [len(await anext(first)) for _ in range(3)] == [1_000] * 3
+    await first.aclose()  # type: ignore[attr-defined]  # an async generator
+    os.write(writing, b"late\n")
+    for _ in range(5):
+        await anyio.lowlevel.checkpoint()
+    assert _n_waiting(reading) == len(b"late\n")  # it is watched no more
+    os.close(reading)
+    os.close(writing)
+
+
+async def test_a_client_that_shakes_hands_keeps_to_that_era() -> None:
+    reading, writing = os.pipe()
+    refused: list[JSONRPCError] = []
+
+    async def refuse(message: SessionMessage) -> None:
+        assert isinstance(message.message, JSONRPCError)
+        refused.append(message.message)
+
+    later = {"_meta": {PROTOCOL_VERSION_META_KEY: "2026-07-28"}}
+    said = (
+        {"method": "notifications/early"},
+        {"method": "initialize", "id": 1, "params": later},
+        {"method": "tools/list", "id": 2, "params": later},
+        {"method": "tools/list", "id": 3, "params": {"_meta": {}}},
+    )
+    for message in said:
+        os.write(writing, json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+    os.close(writing)
+    heard = Heard(Lines(reading), refuse)
+
+    assert await heard.shakes_hands()
+    methods = [message.message.model_dump()["method"] async for message in heard]
+
+    assert methods == ["notifications/early", "initialize", "tools/list"]
+    assert [(error.id, error.error.code) for error in refused] == [(2, INVALID_REQUEST)]
+    os.close(reading)
+
+
+async def test_a_client_of_the_later_era_and_one_that_says_nothing_shake_no_hands() -> None:
+    async def refuse(_: SessionMessage) -> None:
+        raise AssertionError("nothing is refused")
+
+    for line in (b'{"jsonrpc": "2.0", "id": 1, "method": "server/discover"}\n', b""):
+        reading, writing = os.pipe()
+        os.write(writing, line)
+        os.close(writing)
+        heard = Heard(Lines(reading), refuse)
+        assert not await heard.shakes_hands()
+        assert len([message async for message in heard]) == line.count(b"\n")
+        os.close(reading)
 
 
 async def test_others_go_on_while_the_reader_of_a_long_answer_takes_its_time() -> None:
@@ -191,3 +263,8 @@ def test_a_server_that_was_started_without_a_stream_ends_well(closed: str, tmp_p
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def _n_waiting(descriptor: int) -> int:
+    """Return how many bytes can be read."""
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)

@@ -11,9 +11,12 @@ from ml_orchestrator.memory.store import MemoryStore
 from ml_orchestrator.messaging.mailbox import Mailbox
 from ml_orchestrator.orchestration.connectors import Connector, Slot
 from ml_orchestrator.services.security import SHIPPED_AGENTS
+from ml_orchestrator.services.unread_note import UnreadNote
 from ml_orchestrator.settings import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from ml_orchestrator.memory.meaning import Meaning
     from ml_orchestrator.messaging.leases import LeaseBook
     from ml_orchestrator.orchestration._dbos.client import RunClient
@@ -119,10 +122,16 @@ class Stores:
         from ml_orchestrator.memory._sql import SqlMemoryStore
         from ml_orchestrator.orchestration.announcing import announce_memory, outbox_of
 
+        announce = announce_memory(outbox_of("server"))
+
+        def changed(connection: "Connection", agent: str) -> None:
+            announce(connection, agent)
+            _note_unread(connection, agent)
+
         folder = settings.memory_embeddings
         return SqlMemoryStore(
             self.database(),
-            changed=announce_memory(outbox_of("server")),
+            changed=changed,
             max_records=settings.memory_max_records,
             meaning=None if folder is None else Door(partial(self._meaning, folder)),
         )
@@ -142,7 +151,7 @@ class Stores:
             per_pair=settings.messages_per_minute_to_one,
             urgent=settings.urgent_messages_per_minute,
         )
-        news = MailAnnouncer(outbox_of("server"))
+        news = MailAnnouncer(outbox_of("server"), acted=_note_unread)
         return SqlMailbox(self.database(), shipped=SHIPPED_AGENTS, quotas=quotas, news=news)
 
     def _leases(self, _: Settings) -> "LeaseBook":
@@ -195,3 +204,12 @@ class Stores:
         from ml_orchestrator.orchestration.monitors.desk import MonitorDesk
 
         return MonitorDesk(settings, self.database())
+
+
+def _note_unread(connection: "Connection", agent: str) -> None:
+    """Count what waits for an agent in the transaction of its call, if that is to tell it."""
+    from ml_orchestrator.messaging._reading import count_unread
+    from ml_orchestrator.storage.engine import timestamp
+
+    is_shipped, now = agent in SHIPPED_AGENTS, timestamp()
+    UnreadNote.fill(agent, lambda: count_unread(connection, agent, shipped=is_shipped, now=now))

@@ -154,16 +154,17 @@ class SqlMemoryStore:
             self._changed(connection, agent)
             return saved
 
-        def work(connection: Connection) -> dict[str, Any]:
-            return once(
+        def work(connection: Connection) -> SavedMemory:
+            saved = once(
                 connection,
                 scope=f"memory_save/{agent}",
                 key=idempotency_key,
                 request=given.as_request(agent) if idempotency_key else {},
                 act=lambda: act(connection),
             )
+            return SavedMemory.model_validate(saved)
 
-        return SavedMemory.model_validate(self.database.write(work))
+        return self.database.write(work)
 
     def plan_forgetting(self, selection: Selection) -> Forgetting:
         """Return what forgetting would do."""

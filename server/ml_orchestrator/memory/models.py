@@ -51,10 +51,11 @@ class Task(Record):
 
     task_description: LongText
     outcome: Outcome
+    # A list as a default is copied in Python with each record; a factory is not.
     key_insights: Annotated[
         list[ShortText], Field(max_length=20, description="One sentence each.")
-    ] = []
-    delegations: Annotated[list[Delegation], Field(max_length=20)] = []
+    ] = Field(default_factory=list)
+    delegations: Annotated[list[Delegation], Field(max_length=20)] = Field(default_factory=list)
     task_id: Annotated[str | None, Field(max_length=64, json_schema_extra=_BY_STORE)] = None
     timestamp: Annotated[str | None, Field(max_length=40, json_schema_extra=_BY_STORE)] = None
 

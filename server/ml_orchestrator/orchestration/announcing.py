@@ -47,10 +47,16 @@ def outbox_of(role: str) -> Outbox:
 
 
 class MailAnnouncer(MailNews):
-    """Publishes what a mailbox tells; an urgent message is an urgent event."""
+    """Publishes what a mailbox tells; an urgent message is an urgent event.
 
-    def __init__(self, outbox: Outbox) -> None:
+    ``acted`` is told then, in the same transaction, who has sent or acknowledged something.
+    """
+
+    def __init__(
+        self, outbox: Outbox, *, acted: Callable[[Connection, str], None] = lambda *_: None
+    ) -> None:
         self._outbox = outbox
+        self._acted = acted
 
     def sent(
         self, connection: Connection, message: Mapping[str, Any], readers: Sequence[str]
@@ -64,11 +70,13 @@ class MailAnnouncer(MailNews):
             expires_at=message["expires_at"],
         )
         self._outbox.publish(connection, event, priority=Priority(message["priority"]))
+        self._acted(connection, message["from_agent"])
 
     def acknowledged(self, connection: Connection, agent: str, threads: Collection[str]) -> None:
         """Publish that messages were dealt with."""
         event = MessagesAcknowledged(agent=agent, threads=tuple(sorted(threads)))
         self._outbox.publish(connection, event)
+        self._acted(connection, agent)
 
     def buried(self, connection: Connection, from_agent: str) -> None:
         """Publish that a letter reached nobody."""

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
-from anyio.to_thread import run_sync
 
 from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.memory.forget_models import Forgotten
@@ -36,6 +35,7 @@ from ml_orchestrator.messaging.models import (
     Unread,
 )
 from ml_orchestrator.orchestration.events.kinds import MessageSent
+from ml_orchestrator.services.hands import Hands
 from ml_orchestrator.services.unread_note import UnreadNote
 from ml_orchestrator.telemetry.spans import traced
 
@@ -67,10 +67,11 @@ class CollaborationService:
         self._mailbox = mailbox
         self._leases = leases
         self._bus = bus
+        self._hands = Hands()
 
     async def load_memory(self, agent: str, *, limit: int) -> AgentMemory:
         """Return the newest of what ``agent`` remembers."""
-        return await run_sync(lambda: self._memory().load(agent, limit=limit))
+        return await self._hands.do(lambda: self._memory().load(agent, limit=limit))
 
     async def brief(
         self, agent: str, task: str | None = None, *, limit: int
@@ -82,7 +83,7 @@ class CollaborationService:
         self, query: str | None, filters: Filters, *, limit: int, cursor: str | None
     ) -> FoundMemories:
         """Return one page of the records of all agents that fit, best first."""
-        return await run_sync(
+        return await self._hands.do(
             lambda: self._memory().search(query, filters, limit=limit, cursor=cursor)
         )
 
@@ -102,14 +103,14 @@ class CollaborationService:
             ConflictError: memory is no longer as it was planned.
         """
         if dry_run:
-            plan = await run_sync(lambda: self._memory().plan_forgetting(selection))
+            plan = await self._hands.do(lambda: self._memory().plan_forgetting(selection))
             return Forgotten(plan=plan, is_done=False)
         if plan_digest is None:
             raise InvalidInputError(
                 "Nothing was forgotten: plan_digest is missing. Call memory_forget with dry_run "
                 "first, read what would go, and pass the digest of that plan."
             )
-        return await run_sync(
+        return await self._hands.do(
             lambda: self._memory().forget(selection, digest=plan_digest, actor=actor, reason=reason)
         )
 
@@ -117,7 +118,7 @@ class CollaborationService:
         self, content: dict[str, Any], *, expected_revision: int, actor: str
     ) -> SharedContext:
         """Replace what all agents share, if nobody has changed it meanwhile."""
-        return await run_sync(
+        return await self._hands.do(
             lambda: self._memory().put_shared_context(
                 content, expected_revision=expected_revision, actor=actor
             )
@@ -207,7 +208,7 @@ class CollaborationService:
         """
         if wait_s > 0:
             await self._wait_for_unread(agent, wait_s, on_wait)
-        return await run_sync(
+        return await self._hands.do(
             lambda: self._mailbox().inbox(
                 agent,
                 limit=limit,
@@ -219,23 +220,23 @@ class CollaborationService:
 
     async def unread(self, agent: str) -> Unread:
         """Count what waits for an agent."""
-        return await run_sync(lambda: self._mailbox().unread(agent))
+        return await self._hands.do(lambda: self._mailbox().unread(agent))
 
     async def mark(self) -> int:
         """Return a mark between the messages stored so far and those to come."""
-        return await run_sync(lambda: self._mailbox().mark())
+        return await self._hands.do(lambda: self._mailbox().mark())
 
     async def work_after(self, agent: str, mark: int) -> list[Message]:
         """Return unread work handed to an agent, or back to it, after a mark."""
-        return await run_sync(lambda: self._mailbox().work_after(agent, mark))
+        return await self._hands.do(lambda: self._mailbox().work_after(agent, mark))
 
     async def thread(self, thread_id: str) -> Thread:
         """Return a thread in order, with who has acknowledged what."""
-        return await run_sync(lambda: self._mailbox().thread(thread_id))
+        return await self._hands.do(lambda: self._mailbox().thread(thread_id))
 
     async def dead_letters(self, agent: str) -> DeadLetters:
         """Return what an agent sent and nobody got."""
-        return await run_sync(lambda: self._mailbox().dead_letters(agent))
+        return await self._hands.do(lambda: self._mailbox().dead_letters(agent))
 
     async def set_lease(self, agent: str, resource: str, *, ttl_s: float, note: str) -> Lease:
         """Take, renew or give back an advisory lease.
@@ -243,11 +244,13 @@ class CollaborationService:
         Raises:
             ConflictError: another agent holds what this overlaps.
         """
-        return await run_sync(lambda: self._leases().set(agent, resource, ttl_s=ttl_s, note=note))
+        return await self._hands.do(
+            lambda: self._leases().set(agent, resource, ttl_s=ttl_s, note=note)
+        )
 
     async def leases(self) -> Leases:
         """Return every live lease."""
-        return await run_sync(lambda: self._leases().live())
+        return await self._hands.do(lambda: self._leases().live())
 
     async def _wait_for_unread(self, agent: str, wait_s: float, on_wait: OnWait | None) -> None:
         """Wait for an event that a message was sent, and count then, until something is unread."""
@@ -267,7 +270,7 @@ class CollaborationService:
         """Give what waits so many seconds, or until a message was sent by any process."""
         opened = None
         with suppress(OrchestratorError):  # what it says of itself, health says
-            opened = await run_sync(self._bus)
+            opened = await self._hands.do(self._bus)
         if opened is None or not opened.is_running:
             yield lambda at_most_s: anyio.sleep(min(at_most_s, DEAF_S))
             return
@@ -289,9 +292,9 @@ class CollaborationService:
 
         def work() -> T:
             result = act()
-            if note is not None and note.agent == agent:
+            if note is not None and note.agent == agent and note.unread is None:
                 with suppress(OrchestratorError):  # whoever asked counts again, and says so
                     note.unread = self._mailbox().unread(agent)
             return result
 
-        return await run_sync(work)
+        return await self._hands.do(work)

@@ -68,6 +68,8 @@ def _in_span(method: Any) -> Any:
 
     @functools.wraps(method)
     async def in_span(*args: Any, **kwargs: Any) -> Any:
+        if not is_tracing():
+            return await method(*args, **kwargs)
         with span(name) as opened:
             opened.set_attributes(where)
             return await method(*args, **kwargs)

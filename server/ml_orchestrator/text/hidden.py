@@ -42,7 +42,7 @@ def spell_hidden(text: str) -> tuple[str, frozenset[str]]:
     >>> spell_hidden("a\x00b ❤️")
     ('a\\x00b ❤️', frozenset({'control_characters'}))
     """
-    if _PLAIN.fullmatch(text):
+    if _is_plain(text):
         return text, frozenset()
     honest = {match.start() for match in _HONEST.finditer(text)}
     found: set[str] = set()
@@ -69,6 +69,11 @@ def unspelled(text: str) -> str:
     return _SPELLED.sub(_mark, text)
 
 
+def _is_plain(text: str) -> bool:
+    """Whether it is English without accents, line ends and tabs included."""
+    return text.isascii() and (text.isprintable() or _PLAIN.fullmatch(text) is not None)
+
+
 def _mark(spelled: re.Match[str]) -> str:
     number = int(spelled[0][2:], 16)
     is_ours = number <= sys.maxunicode and _spell(number) == spelled[0]
@@ -77,7 +82,7 @@ def _mark(spelled: re.Match[str]) -> str:
 
 def without_hidden(text: str) -> str:
     """Return ``text`` as it looks, for a search in what its reader sees."""
-    if _PLAIN.fullmatch(text):
+    if _is_plain(text):
         return text
     return "".join(char for char in text if not _must_be_spelled(char))
 

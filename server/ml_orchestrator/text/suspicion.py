@@ -9,7 +9,8 @@ import codecs
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 from unicodedata import combining
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ from ml_orchestrator.text.patterns import ASCII_PATTERNS, COMPACT, PATTERNS
 __all__ = ["suspicions"]
 
 MAX_CHARACTERS = 20_000  # what is looked at of one text
+_Pattern: TypeAlias = tuple[str, tuple[str, ...], re.Pattern[str]]  # flag, parts, pattern
 
 _TOO_SHORT = re.compile(r"[A-Za-z0-9_.:+-]{0,23}|[0-9T:.+Z-]*")  # a name, a number, a time
 
@@ -37,10 +39,12 @@ _ESCAPES = re.compile(
 _ROTATED = re.compile(
     r"\b(vtaber|qvfertneq|sbetrg|cerivbhf|vafgehpgvbaf?|flfgrz|nccebirq)\b", re.IGNORECASE
 )
+_ROTATED_PARTS = ("vtaber", "qvfertneq", "sbetrg", "cerivbhf", "vafgehpgvba", "flfgrz", "nccebirq")
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")  # invisible twins of ASCII
 _TAG_LETTERS = {0xE0000 + code: code for code in range(0x20, 0x7F)}
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|=([0-9A-F]{2})")
 _NO_LETTER = re.compile("[^a-z]+")
+_ASCII_LETTERS = {code: None for code in range(128) if not 97 <= code <= 122}  # in small
 _NO_HEX = re.compile(r"0x|\\x|[^0-9a-fA-F]")
 
 
@@ -56,25 +60,35 @@ def suspicions(text: str) -> frozenset[str]:
         return frozenset()
     looked_at = text[:MAX_CHARACTERS]
     plain = _as_seen(looked_at).lower()
-    found = _match(plain)
+    backwards = plain[::-1]
+    likely = _likely(f"{plain}\n{backwards}")  # looking through both at once is quicker
+    found = _match(plain, likely)
+    inside = _match(backwards, likely)
     for decoded in _decoded(looked_at, plain):
-        if inside := _match(decoded.lower()) - found:
-            found |= inside | {"encoded_text"}
+        inside |= _match(decoded.lower())
+    if inside := inside - found:
+        found |= inside | {"encoded_text"}
     if "like_an_instruction" not in found and COMPACT.search(_letters(plain)):
         found |= {"like_an_instruction", "encoded_text"}
     return frozenset(found)
 
 
-def _match(text: str) -> set[str]:
-    """Return the flags of the patterns that ``text``, in small letters, matches."""
-    found: set[str] = set()
-    for flag, parts, pattern in ASCII_PATTERNS if text.isascii() else PATTERNS:
-        for part in parts:
+def _likely(text: str, among: Iterable[_Pattern] | None = None) -> list[_Pattern]:
+    """Return the patterns of which a part occurs in ``text``, in small letters."""
+    if among is None:
+        among = ASCII_PATTERNS if text.isascii() else PATTERNS
+    found = []
+    for pattern in among:
+        for part in pattern[1]:
             if part in text:
-                if pattern.search(text):
-                    found.add(flag)
+                found.append(pattern)
                 break
     return found
+
+
+def _match(text: str, among: Iterable[_Pattern] | None = None) -> set[str]:
+    """Return the flags of the patterns that ``text``, in small letters, matches."""
+    return {flag for flag, _, pattern in _likely(text, among) if pattern.search(text)}
 
 
 def _as_seen(text: str) -> str:
@@ -83,19 +97,18 @@ def _as_seen(text: str) -> str:
 
 
 def _letters(text: str) -> str:
-    return _NO_LETTER.sub("", text)
+    return text.translate(_ASCII_LETTERS) if text.isascii() else _NO_LETTER.sub("", text)
 
 
 def _decoded(text: str, plain: str) -> Iterator[str]:
-    """Yield what the text says in each encoding it may be written in."""
-    yield plain[::-1]
+    """Yield what the text says in each encoding it may be written in, but for backwards."""
     if not text.isascii():
         yield plain.translate(_LOOKALIKES)
         yield "".join(c for c in unicodedata.normalize("NFKD", plain) if not combining(c))
         yield from (run.translate(_TAG_LETTERS) for run in _TAGS.findall(text))
     if _LEET_WORD.search(plain):
         yield _LEET_WORD.sub(lambda word: word[0].translate(_LEET), plain)
-    if _ROTATED.search(text):
+    if any(part in plain for part in _ROTATED_PARTS) and _ROTATED.search(text):
         yield codecs.decode(text, "rot13")
     if _ESCAPES.search(text):
         yield html.unescape(text)

@@ -5,6 +5,7 @@ without accents, numbers, every Chinese, Japanese, Korean or Thai letter and eve
 itself, English plurals made singular.
 """
 
+import functools
 import hashlib
 import re
 import unicodedata
@@ -41,7 +42,7 @@ def words_of(*texts: str) -> list[str]:
     >>> words_of("Gradient-boosted Trees: AUC 0.71 für 数据 🙂")
     ['gradient', 'boosted', 'tree', 'auc', '0', '71', 'fur', '数', '据', 'u1f642']
     """
-    return [_singular(word) for word in _found(texts)][:MAX_WORDS]
+    return [word for text in texts for word in _words(text)][:MAX_WORDS]
 
 
 def plain_words(text: str) -> list[str]:
@@ -87,6 +88,11 @@ def near_key(parts: Iterable[str]) -> str:
 
 def _name_sign(found: re.Match[str]) -> str:
     return _SIGN_NAMES.get(found[0], "point")
+
+
+@functools.lru_cache(maxsize=16)  # a record's text is asked for twice: its words, and its key
+def _words(text: str) -> tuple[str, ...]:
+    return tuple([_singular(word) for word in _split(_plain(text))])
 
 
 def _found(texts: Iterable[str]) -> Iterator[str]:

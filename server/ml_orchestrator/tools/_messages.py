@@ -7,21 +7,36 @@ has an answer writes it; only what its reader has no room for is left to a task 
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import anyio
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
-from mcp.types import jsonrpc_message_adapter
+from mcp.types import (
+    INVALID_REQUEST,
+    PROTOCOL_VERSION_META_KEY,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCRequest,
+    jsonrpc_message_adapter,
+)
 from pydantic import ValidationError
 
 from ml_orchestrator.tools._stdio import Lines, LinesOut, standard_lines
 from ml_orchestrator.tools._unreadable import answering, refusal_of
 
 __all__ = ["Heard", "Said", "standard_messages"]
+
+_TOO_LATE = ErrorData(
+    code=INVALID_REQUEST,
+    message="This connection began with initialize. Leave out the protocol version in _meta, or "
+    "connect anew.",
+)
 
 
 class _Closing(ABC):
@@ -48,6 +63,20 @@ class Heard(_Closing):
     def __init__(self, lines: Lines, refuse: Callable[[SessionMessage], Awaitable[None]]) -> None:
         self._lines = aiter(lines)
         self._refuse = refuse
+        self._kept: deque[SessionMessage] = deque()
+        self._has_shaken_hands = False
+
+    async def shakes_hands(self) -> bool:
+        """Whether the client's first request is ``initialize``; what is read for it comes again.
+
+        From then on requests of an era without it are refused, as mcp does.
+        """
+        with suppress(anyio.EndOfStream):
+            while not self._kept or not isinstance(self._kept[-1].message, JSONRPCRequest):
+                self._kept.append(await self._next())
+            first = self._kept[-1].message
+            self._has_shaken_hands = first.method == "initialize"
+        return self._has_shaken_hands
 
     async def receive(self) -> SessionMessage:
         """Return the next message.
@@ -55,6 +84,16 @@ class Heard(_Closing):
         Raises:
             anyio.EndOfStream: the client has said all.
         """
+        if self._kept:
+            return self._kept.popleft()
+        heard = await self._next()
+        while self._has_shaken_hands and _is_of_later_era(heard.message):
+            refusal = JSONRPCError(jsonrpc="2.0", id=heard.message.id, error=_TOO_LATE)
+            await self._refuse(SessionMessage(refusal))
+            heard = await self._next()
+        return heard
+
+    async def _next(self) -> SessionMessage:
         async for line in self._lines:
             try:
                 return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
@@ -118,6 +157,14 @@ class Said(_Closing):
         """Take nothing more."""
         self._is_closed = True
         self._left.set()
+
+
+def _is_of_later_era(message: JSONRPCMessage) -> TypeGuard[JSONRPCRequest]:
+    """Whether a request says its version by itself, as those do that need no ``initialize``."""
+    if not isinstance(message, JSONRPCRequest) or message.method == "initialize":
+        return False
+    meta = (message.params or {}).get("_meta")
+    return isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta
 
 
 @asynccontextmanager

@@ -10,17 +10,20 @@ from typing import Any
 
 from anyio.to_thread import run_sync
 from mcp.server import MCPServer
+from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import ToolManager
-from mcp.types import CallToolResult, InputRequiredResult
+from mcp.server.runner import serve_dual_era_loop, serve_loop
+from mcp.types import CallToolRequestParams, CallToolResult, InputRequiredResult
 from mcp.types import Tool as ListedTool
 
 from ml_orchestrator.doors import Door
 from ml_orchestrator.services import Services
 from ml_orchestrator.services.handover import AgentSessions
-from ml_orchestrator.tools._messages import standard_messages
+from ml_orchestrator.tools._messages import Heard, standard_messages
 from ml_orchestrator.tools._metering import CallMeter
-from ml_orchestrator.tools._tool import HIDDEN_TOOLS, ToolEntry
+from ml_orchestrator.tools._shortcut import calls_at_once, spans_if_traced
+from ml_orchestrator.tools._tool import HIDDEN_TOOLS, StrictTool, ToolEntry
 
 __all__ = ["OrchestratorServer"]
 
@@ -36,7 +39,9 @@ class OrchestratorServer(MCPServer[Services]):
     def __init__(self, name: str, *, entries: Iterable[ToolEntry], **options: Any) -> None:
         super().__init__(name, **options)
         self.calls = CallMeter()
-        self.middleware.insert(1, self.calls.timed)  # just below the span of mcp
+        self.middleware[0] = spans_if_traced(self.middleware[0])  # it is mcp's own
+        self.middleware.insert(1, self.calls.timed)  # just below the span
+        self.middleware.append(calls_at_once(self._call_below, self._is_simple))
         self.agent_sessions = AgentSessions()
         self.session_id = uuid.uuid4().hex[:12]
         self._entries = tuple(entries)
@@ -60,8 +65,24 @@ class OrchestratorServer(MCPServer[Services]):
     async def run_stdio_async(self) -> None:
         """Serve standard input and output; what cannot be read there is refused."""
         below = self._lowlevel_server
-        async with standard_messages() as (heard, said):
-            await below.run(heard, said, below.create_initialization_options())
+        options = below.create_initialization_options()
+        async with standard_messages() as (heard, said), below.lifespan(below) as state:
+            # The loop for both eras hands each message from one task to another first.
+            is_plain = isinstance(heard, Heard) and await heard.shakes_hands()
+            serve = serve_loop if is_plain else serve_dual_era_loop
+            await serve(below, heard, said, lifespan_state=state, init_options=options)
+
+    def _is_simple(self, name: str) -> bool:
+        """Whether a tool is built and asks nobody."""
+        found = self._tool_manager.get_tool(name)
+        return isinstance(found, StrictTool) and not found.resolved_params
+
+    async def _call_below(
+        self, ctx: ServerRequestContext[Services], params: CallToolRequestParams
+    ) -> HandlerResult:
+        entry = self._lowlevel_server.get_request_handler("tools/call")
+        assert entry is not None
+        return await entry.handler(ctx, params)
 
     async def _make_ready(self) -> None:
         if not self._ready.is_open:

@@ -79,9 +79,10 @@ async def _workflow(ctx: Context[Services]) -> WorkflowOrchestrator:
 
 async def _client_session(ctx: Context[Services]) -> str:
     """Return the client's name and its session here, as provenance of what it stores."""
-    params = ctx.session.client_params
+    request = ctx.request_context
+    params = request.session.client_params
     name = "client" if params is None else params.client_info.name
-    headers = ctx.headers or {}
+    headers = getattr(request.request, "headers", None) or {}
     session = headers.get("mcp-session-id") or getattr(ctx.mcp_server, "session_id", "")
     return _shown(f"{name}/{session}")
 

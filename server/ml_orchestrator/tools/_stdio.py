@@ -5,6 +5,7 @@ a thread costs more than most of our tools do. Here the event loop itself waits 
 descriptors. It is never held up: it reads what has come and writes what there is room for.
 """
 
+import asyncio
 import errno
 import os
 import select
@@ -28,39 +29,78 @@ _ENDS = (errno.ECONNRESET, errno.EIO)  # the other side, or the terminal, is gon
 
 
 class Lines:
-    """Lines that come from a descriptor, as text; bytes that are no UTF-8 are replaced."""
+    """Lines that come from a descriptor, as text; bytes that are no UTF-8 are replaced.
+
+    One task reads them. ``close`` before the descriptor is: the event loop watches it.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._can_be_waited_for = True
+        self._can_be_watched = True
+        self._watching: asyncio.AbstractEventLoop | None = None
+        self._chunk: bytes | OSError | None = None  # what has come and nobody has taken yet
+        self._awaited: asyncio.Future[None] | None = None
 
     async def __aiter__(self) -> AsyncIterator[str]:
         """Give each line as it is complete, and at the end what is left."""
         parts: list[bytes] = []
-        while chunk := await self._read():
-            *ended, rest = chunk.split(b"\n")
-            for line in ended:
-                yield b"".join([*parts, line]).decode(errors="replace")
-                parts.clear()
-            parts.append(rest)
+        try:
+            while chunk := await self._read():
+                *ended, rest = chunk.split(b"\n")
+                for line in ended:
+                    yield b"".join([*parts, line]).decode(errors="replace")
+                    parts.clear()
+                parts.append(rest)
+        finally:
+            self.close()
         if left := b"".join(parts):
             yield left.decode(errors="replace")
 
+    def close(self) -> None:
+        """Watch the descriptor no more."""
+        if self._watching is not None:
+            self._watching.remove_reader(self._descriptor)
+            self._watching = None
+
     async def _read(self) -> bytes:
         """Return what has come; nothing at the end. A file is always there, so a thread reads."""
-        while self._can_be_waited_for:
+        if self._can_be_watched:
             try:
-                await anyio.wait_readable(self._descriptor)
-                return os.read(self._descriptor, CHUNK_BYTES)
+                self._watch()
             except PermissionError:  # epoll takes no plain files
-                self._can_be_waited_for = False
-            except BlockingIOError:  # somebody who has it too made it so, and was faster
-                continue
-            except OSError as error:
-                if error.errno not in _ENDS:
-                    raise
-                return b""
-        return await run_sync(os.read, self._descriptor, CHUNK_BYTES, abandon_on_cancel=True)
+                self._can_be_watched = False
+        if not self._can_be_watched:
+            return await run_sync(os.read, self._descriptor, CHUNK_BYTES, abandon_on_cancel=True)
+        while self._chunk is None:
+            self._awaited = asyncio.get_running_loop().create_future()
+            await self._awaited
+        chunk, self._chunk = self._chunk, None
+        if isinstance(chunk, OSError):
+            raise chunk
+        return chunk
+
+    def _watch(self) -> None:
+        """Be told of what comes, until more comes than is taken."""
+        if self._watching is None and self._chunk is None:
+            loop = asyncio.get_running_loop()
+            loop.add_reader(self._descriptor, self._take)
+            self._watching = loop
+
+    def _take(self) -> None:
+        """Read once; what comes while that waits stays where it is."""
+        if self._chunk is not None:
+            self.close()
+            return
+        try:
+            self._chunk = os.read(self._descriptor, CHUNK_BYTES)
+        except BlockingIOError:  # somebody who has it too made it so, and was faster
+            return
+        except OSError as error:
+            self._chunk = b"" if error.errno in _ENDS else error
+        if not self._chunk or isinstance(self._chunk, OSError):
+            self.close()
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_result(None)
 
 
 class LinesOut:
@@ -138,7 +178,11 @@ def standard_lines() -> Iterator[tuple[Lines, LinesOut]]:
     ``print`` nor a process that we start can get between the lines. Not on Windows.
     """
     with _claimed(STDIN, os.devnull) as heard, _claimed(STDOUT, None) as said:
-        yield Lines(heard), LinesOut(said)
+        lines = Lines(heard)
+        try:
+            yield lines, LinesOut(said)
+        finally:
+            lines.close()
 
 
 @contextmanager

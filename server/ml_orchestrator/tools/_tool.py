@@ -15,7 +15,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ConfigDict, ValidationError
-from pydantic_core import to_json
+from pydantic_core import PydanticUndefined, to_json
 
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import OrchestratorError
@@ -33,7 +33,7 @@ from ml_orchestrator.tools._schema import (
     with_unread,
 )
 
-__all__ = ["HIDDEN_TOOLS", "TOOLS", "ToolEntry", "hidden_tool", "tool"]
+__all__ = ["HIDDEN_TOOLS", "TOOLS", "StrictTool", "ToolEntry", "hidden_tool", "tool"]
 
 _log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -166,9 +166,11 @@ class StrictTool(Tool):
         has_place = UNREAD in schema.get("properties", {})
         if not has_place or not isinstance(result, CallToolResult) or result.is_error:
             return result
-        services: Services = context.request_context.lifespan_context
+        unread = note.unread
         try:
-            unread = note.unread or await services.collaboration.unread(note.agent)
+            if unread is None:
+                services: Services = context.request_context.lifespan_context
+                unread = await services.collaboration.unread(note.agent)
         except OrchestratorError:
             _log.warning("Unread messages could not be counted", exc_info=True)
             return result
@@ -273,9 +275,13 @@ def _acting(arguments: dict[str, Any]) -> str:
 
 def _strict(metadata: FuncMetadata) -> FuncMetadata:
     class Arguments(metadata.arg_model):  # type: ignore[name-defined, misc]  # a model made at run time
-        model_config = ConfigDict(extra="forbid", strict=True)
+        model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     Arguments.__name__ = metadata.arg_model.__name__
+    for field in Arguments.model_fields.values():
+        if field.default in ([], {}):  # pydantic copies such a default in Python, at each call
+            field.default, field.default_factory = PydanticUndefined, type(field.default)
+    Arguments.model_rebuild(force=True)
     strict = _StrictMetadata(
         arg_model=Arguments,
         output_model=metadata.output_model,
