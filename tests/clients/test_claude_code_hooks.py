@@ -3,6 +3,7 @@
 import functools
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
 
 COLLEAGUE = "performance-engineer"
 DONE = "tuned the ranker to AUC 0.71"
+MOST_TRIES = 60
 NEWS = "the disk of the training host is full"
 LAST_WORDS = "The report: nothing was done."
 
@@ -81,6 +83,12 @@ def second(shared_programs: Programs, first: Session) -> Session:
     return hold_session(shared_programs, script, limit_s=120)
 
 
+@functools.cache
+def pause(_: int) -> None:
+    """Give the server a second, once for each number: a script is replayed with each request."""
+    time.sleep(1.0)
+
+
 @pytest.fixture(scope="module")
 def late(
     shared_programs: Programs, second: Session, tmp_path_factory: pytest.TempPathFactory
@@ -91,13 +99,17 @@ def late(
     def act_when_the_server_is_there() -> Script:
         gate.touch()
         task = {"task_description": "Waited for the server", "outcome": "success"}
-        yield use("memory_save", agent=COLLEAGUE, task=task)  # waits until it is connected
+        for number in range(MOST_TRIES):  # a call waits for the server, but only some seconds
+            saved = yield use("memory_save", agent=COLLEAGUE, task=task)
+            if not saved.is_error:
+                break
+            pause(number)
         yield Call("Glob", {"pattern": "*.csv"})
         return LAST_WORDS
 
     wait = f'until [ -e "{gate}" ]; do sleep 0.05; done; exec "$@"'
     plugin = changed_plugin(folder / "plugin", before_server=("/bin/sh", "-c", wait, "sh"))
-    return hold_session(shared_programs, act_when_the_server_is_there, limit_s=120, plugin=plugin)
+    return hold_session(shared_programs, act_when_the_server_is_there, limit_s=240, plugin=plugin)
 
 
 async def test_a_forged_name_is_replaced_before_the_server_sees_it(
@@ -178,5 +190,5 @@ def test_memory_comes_with_a_later_request_when_the_server_was_still_starting(
 
 def test_a_forged_name_is_replaced_also_when_the_server_was_still_starting(late: Session) -> None:
     with failing_with(late):
-        (saved,) = late.results("memory_save")
+        saved = late.results("memory_save")[-1]
         assert saved.json()["agent_name"] == AGENT
