@@ -41,7 +41,7 @@ def _for_pipelines(
     where = f"{__name__}.models:{models}"
     signature = Signature(about, f"{where}Inputs", f"{where}Output", right=right, is_pure=is_pure)
     STEPS.register(name)(
-        Step(f"{__name__}.{target}", isolated, restarts, signature, cpu, moves=moves)
+        Step(f"{__name__}.{target}", isolated, restarts, signature, cpu, waits, moves)
     )
 
 
