@@ -67,7 +67,7 @@ async def rules_optimize(
     register_as: RegisterAs = None,
     alias: Alias = None,
 ) -> RunStatus:
-    """Search rules and order for effect, tokens, time, risk; returns a run_id.
+    """Search rules and order for effect, tokens, time, risk; gives a run_id.
 
     workflow_status tells the front, confirmed or not on held-out prompts; training_cancel stops
     it.
