@@ -35,7 +35,7 @@ from threadpoolctl import threadpool_limits
 from ml_orchestrator.training.allocation import ALLOCATIONS
 from ml_orchestrator.training.models import TrainingSpec
 
-QUICK = ("wine", "fair, any", "diabetes", "engel")
+QUICK = ("wine", "diabetes", "engel")
 N_FOLDS = 5
 USUAL = Way("uniform", False)
 OURS = Way(str(TrainingSpec.model_fields["allocation"].default), True)
@@ -58,7 +58,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="four problems, 5 drawn, 60 plays")
+    parser.add_argument("--quick", action="store_true", help="three problems, 4 drawn, 60 plays")
     parser.add_argument("--json", action="store_true", help="one JSON object a figure")
     parser.add_argument("--seed", type=int, default=0, help="of folds, models and what is drawn")
     parser.add_argument("--drawn", type=int, default=15, help="configurations of each family")
@@ -70,7 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--show", type=Path, nargs="+", help="files to play from; none is measured")
     options = parser.parse_args()
     if options.quick:
-        options.drawn, options.plays = 5, 60
+        options.drawn, options.plays = 4, 60
         options.sets = options.sets or QUICK
     return options
 

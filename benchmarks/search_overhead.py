@@ -170,8 +170,9 @@ def _raw(job: Job, store: Callable[[Path], BaseStorage]) -> Taken:
             pruner=MedianPruner(n_warmup_steps=1),
         )
         study.optimize(lambda trial: _score(job, trial), n_trials=job.spec.n_trials)
-        taken = _since(began, len(study.trials))
-    if any(trial.state.name != "COMPLETE" for trial in study.trials):
+        taken = _since(began, job.spec.n_trials)
+        states = {trial.state.name for trial in study.trials}
+    if states != {"COMPLETE"}:
         raise RuntimeError("Not every trial ran all of its folds; nothing can be compared.")
     return taken
 
