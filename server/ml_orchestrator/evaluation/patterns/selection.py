@@ -1,7 +1,8 @@
 """Which patterns explain the outcome together: a stepwise search with swaps on the first part.
 
 A model is a small set of patterns. A pattern must lower the residual by more than chance would
-among all patterns of its kind and size: as many false ones as a budget allows are expected. The
+among all patterns: as many false ones as a budget allows are expected. Half of the budget is
+shared evenly among kinds and sizes, half goes where an effect worth knowing would be found. The
 budget grows with what has been found, as in procedures for the false discovery rate, so that
 nothing is found where there is nothing and little is missed where there is much. Only one pass
 over the cases is made for each pattern that enters; everything else is algebra on sums.
@@ -12,12 +13,15 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from ml_orchestrator.evaluation.patterns.candidates import Candidates
+from ml_orchestrator.evaluation.patterns.power import NOTEWORTHY_SD
 
-__all__ = ["FALSE_BUDGET", "Selected", "select", "threshold"]
+__all__ = ["FALSE_BUDGET", "Selected", "prices", "select", "threshold", "thresholds_by_power"]
 
 FALSE_BUDGET = 0.3  # false patterns expected, over all families, where nothing was found yet
+MOST_TAIL = 0.05  # of one candidate, on either side
 MOST_SELECTED = 40
 MOST_MOVES = 200
 MOST_ROUNDS = 8
@@ -57,8 +61,63 @@ def select(
 
 def threshold(n_in_family: int, n_families: int, budget: float = FALSE_BUDGET) -> float:
     """Return the z value that ``budget / n_families`` of a family exceed by chance."""
-    tail = min(0.05, budget / n_families / n_in_family / 2)
+    tail = min(MOST_TAIL, budget / n_families / n_in_family / 2)
     return -NormalDist().inv_cdf(tail)
+
+
+def thresholds_by_power(
+    expected: NDArray[np.float64], prior: NDArray[np.float64], *, budget: float
+) -> NDArray[np.float64]:
+    """Return the z values that find most, where ``budget`` candidates exceed theirs by chance.
+
+    Where every candidate were to be found with the same density ``z * expected - expected ** 2 / 2
+    + log(prior)``, no budget can be moved from one to another to find more.
+
+    Args:
+        expected: the z value of an effect worth knowing, shape ``(n_candidates,)``, above 0.
+        prior: how likely each is a pattern, but for a factor, above 0.
+        budget: expected number of false ones, both signs, above 0.
+
+    References:
+        K. Roeder, L. Wasserman, "Genome-wide significance levels and weighted hypothesis testing",
+        Statistical Science 24 (2009).
+
+    >>> z = thresholds_by_power(np.array([2.0, 6.0, 2.0]), np.array([1.0, 1.0, 9.0]), budget=0.1)
+    >>> bool(z[2] < z[0]), round(float(2 * ndtr(-z).sum()), 6)
+    (True, 0.1)
+    """
+
+    def z_values(level: float) -> NDArray[np.float64]:
+        return np.asarray(expected / 2 + (level - np.log(prior)) / expected)
+
+    low, high = -1e3, 1e3
+    for _ in range(60):
+        level = (low + high) / 2
+        if 2 * ndtr(-z_values(level)).sum() > budget:
+            low = level
+        else:
+            high = level
+    return z_values(high)
+
+
+def prices(candidates: Candidates, *, n_independent: float, budget: float) -> NDArray[np.float64]:
+    """Return what each candidate must gain, in twice the log-likelihood, to enter a model.
+
+    By chance ``budget`` candidates gain as much. Half of it is shared evenly among families and
+    their members, half by the power to find an effect worth knowing.
+    """
+    families, places, sizes = np.unique(
+        candidates.families, return_inverse=True, return_counts=True
+    )
+    of_family = [threshold(int(size), len(families), budget / 2) for size in sizes]
+    share = candidates.counts / len(candidates.rows)
+    by_power = thresholds_by_power(
+        NOTEWORTHY_SD * np.sqrt(share * (1 - share) * n_independent),
+        1 / (len(families) * sizes[places]),
+        budget=budget / 2,
+    )
+    tails = ndtr(-np.array(of_family)[places]) + ndtr(-by_power)
+    return np.asarray(ndtri(np.minimum(tails, MOST_TAIL)) ** 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +157,7 @@ class _Search:
 
     def improved(self, model: list[int], *, budget: float) -> list[int]:
         """Return the model after the best moves (add, drop, exchange) until none helps."""
-        price = self._prices(budget)
+        price = prices(self.candidates, n_independent=self.worth, budget=budget)
         for _ in range(MOST_MOVES):
             state = self._state(model)
             if state.left <= 1e-9 * self.total:
@@ -124,13 +183,6 @@ class _Search:
         loss[model] = np.inf
         order = np.argsort(loss, kind="stable")[:MOST_STAND_INS]
         return tuple(int(i) for i in order if loss[i] < ALIKE)
-
-    def _prices(self, budget: float) -> NDArray[np.float64]:
-        families, places, sizes = np.unique(
-            self.candidates.families, return_inverse=True, return_counts=True
-        )
-        of_family = [threshold(int(size), len(families), budget) ** 2 for size in sizes]
-        return np.array(of_family)[places]
 
     def _products(self, index: int) -> NDArray[np.float64]:
         if index not in self.products:
