@@ -13,6 +13,7 @@ from tests.orchestration.monitor_bench import AGENT, DRIFT, Bench, open_bench
 from ml_orchestrator.cli import main
 from ml_orchestrator.datasets.sources import load_dataset
 from ml_orchestrator.errors import PathNotAllowedError
+from ml_orchestrator.health import counting
 from ml_orchestrator.health.monitors.calibration import chunk_size, limits_of
 from ml_orchestrator.health.monitors.models import read_spec
 from ml_orchestrator.health.options import DriftOptions
@@ -504,6 +505,49 @@ def test_a_column_that_numbers_the_rows_opens_no_alert_unless_it_is_named(bench:
     bench.put(drift={"columns": ["visit_id", "age"]})
     assert "'visit_id' drifted" in bench.look().summary
     assert "Not compared" not in "\n".join(bench.set(drift={"columns": ["visit_id", "age"]}))
+
+
+def test_numbers_of_rows_with_gaps_are_no_drift_until_they_repeat(bench: Bench) -> None:
+    rng = np.random.default_rng(5)
+    for name, n_rows, first in (("before.csv", 1_500, 0), ("now.csv", 400, 4_000)):
+        ids = first + rng.choice(3 * n_rows, n_rows, replace=False)
+        bench.write(name, bench.rows(n_rows).with_columns(visit_id=ids))
+    checker = DriftChecker(bench.settings)
+    keeper = BaselineKeeper(bench.settings)
+    keeper.save("before", "before.csv", columns=None, column_types={})
+    for reference in ("before.csv", "baseline:before"):
+        report, _ = checker.check(reference, "now.csv", DriftOptions())
+        assert (report.drifted_columns, report.notices) == ((), report.notices[:1])
+        assert "Not compared: 'visit_id'" in report.notices[0]
+        bench.put(reference=reference)
+        assert bench.look().verdict == "good"
+    bench.write("now.csv", bench.rows(400).with_columns(visit_id=pl.lit(7)))
+    report, _ = checker.check("before.csv", "now.csv", DriftOptions())
+    assert report.drifted_columns == ("visit_id",)
+    assert "'visit_id' drifted" in bench.look().summary
+
+
+def test_looks_are_counted_like_other_comparisons(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[tuple[dict[str, bool], bool, float]] = []
+
+    def count(scores: Any, *, is_drifted: bool, share_drifted: float) -> None:
+        tests = {f"{test} {score > 0}": has_drifted for test, score, has_drifted in scores}
+        counted.append((tests, is_drifted, share_drifted))
+
+    monkeypatch.setattr(counting, "count_drift", count)
+    named = {"columns": ["age", "plan"]}
+    for shift in (0.0, 1.0):
+        for drift_watch in (named, {**named, "limits": "fixed", "share_threshold": 0.5}):
+            bench.write("now.csv", bench.rows(shift=shift))
+            bench.put(drift=drift_watch)
+            bench.look()
+    distances = "wasserstein True", "jensen_shannon True"
+    calm, moved = ({distances[0]: is_it, distances[1]: False} for is_it in (False, True))
+    assert counted[0] == (calm, False, 0.0)
+    assert [found[1:] for found in counted] == [(False, 0.0)] * 2 + [(True, 0.5)] * 2
+    assert counted[2][0] == counted[3][0] == moved
 
 
 def test_data_that_only_number_their_rows_are_compared_by_that(bench: Bench) -> None:

@@ -9,24 +9,23 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ml_orchestrator.datasets.kinds import is_id_like
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.paths import resolve_allowed
 from ml_orchestrator.datasets.row_names import id_like_columns
+from ml_orchestrator.datasets.row_numbers import MOST_REPEATED, numbers_or_names_rows
 from ml_orchestrator.datasets.source_names import BUILTIN_PREFIX
 from ml_orchestrator.datasets.sources import Dataset, columns_as_arrays, load_dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.baseline import Baseline
 from ml_orchestrator.health.baseline_store import BaselineStore
 from ml_orchestrator.health.chunks import Timeline
-from ml_orchestrator.health.drift.contract import Columns
+from ml_orchestrator.health.drift.contract import Columns, Sample
 from ml_orchestrator.health.options import BASELINE_PREFIX, InlineTable
 from ml_orchestrator.health.vector_groups import grouped
 from ml_orchestrator.settings import Settings
 
 __all__ = ["SampleReader", "Side", "side_of", "side_of_baseline"]
 
-LARGEST_WHOLE = 2.0**53  # beyond which floats skip whole numbers
 _AS_FOUND: Mapping[str, ColumnType] = MappingProxyType({})
 
 
@@ -48,12 +47,19 @@ class Side:
     times: frozenset[str] = frozenset()
     id_like: frozenset[str] = frozenset()
 
-    def left_out(self, names: Collection[str]) -> list[str]:
+    def left_out(self, names: Collection[str], now: "Columns | None" = None) -> list[str]:
         """Return which of these columns a comparison leaves out unless they are named.
 
-        Those that only number or name rows; none if there are no others.
+        Those that only number or name rows; none if there are no others. One whose values repeat
+        in the current sample does not name its rows any more, which is worth comparing.
+
+        Args:
+            names: of columns.
+            now: the current sample, where it is known.
         """
         ids = [name for name in names if name in self.id_like]
+        if now is not None:
+            ids = [name for name in ids if name not in now or _hardly_repeats(now[name])]
         return ids if len(ids) < len(names) else []
 
     def with_groups(self, groups: Mapping[str, Sequence[str]], *, side: str) -> "Side":
@@ -185,16 +191,26 @@ def side_of_baseline(baseline: Baseline) -> Side:
     return Side(baseline.samples, baseline.rows, times=times, id_like=frozenset(ids))
 
 
-def _is_id_like(values: NDArray[Any]) -> bool:
-    """Return whether values as they are kept are id-like; whole numbers are kept as floats."""
+def _hardly_repeats(column: NDArray[Any] | Sample) -> bool:
+    values = column.values if isinstance(column, Sample) else column
     if values.ndim != 1:
         return False
     if values.dtype == object:
-        return all(isinstance(v, str) for v in values[:1]) and is_id_like(
-            pl.Series(values.tolist(), dtype=pl.String)
-        )
-    is_whole = np.array_equal(values, np.rint(values)) and np.abs(values).max() < LARGEST_WHOLE
-    return is_whole and is_id_like(pl.Series(values).cast(pl.Int64))
+        kept = [value for value in values.tolist() if value is not None]
+        return len(set(kept)) >= (1 - MOST_REPEATED) * len(kept)
+    known = values[np.isfinite(values)]
+    return bool(np.unique(known).size >= (1 - MOST_REPEATED) * known.size)
+
+
+def _is_id_like(values: NDArray[Any]) -> bool:
+    """Return whether values without missing ones are id-like; whole numbers may be floats."""
+    if values.ndim != 1:
+        return False
+    if values.dtype != object:
+        return numbers_or_names_rows(pl.Series(values))
+    kept = [value for value in values.tolist() if value is not None]
+    is_text = all(isinstance(value, str) for value in kept)
+    return is_text and numbers_or_names_rows(pl.Series(kept, dtype=pl.String))
 
 
 def _check_types_are_read(*samples: str | InlineTable) -> None:

@@ -39,7 +39,7 @@ from ml_orchestrator.health.monitors.stretches import (
 )
 from ml_orchestrator.records import Record
 
-__all__ = ["AUTO", "Limits", "When", "chunk_size", "excess", "limit_faults", "limits_of"]
+__all__ = ["AUTO", "Excess", "Limits", "When", "chunk_size", "excess", "limit_faults", "limits_of"]
 
 AUTO = "auto"
 LEAST_RESAMPLES, RESAMPLES_PER_RATE = 199, 4
@@ -192,8 +192,22 @@ def limit_faults(
     return faults
 
 
-def excess(reference: Columns, current: Columns, limits: Limits) -> dict[str, float]:
-    """Return by column its scaled distance over the limit; above 1 it is beyond.
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """What a column's test gave, and its scaled distance over the limit; above 1 it is beyond."""
+
+    test: str
+    statistic: float
+    share: float
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether the limit is crossed."""
+        return self.share > 1
+
+
+def excess(reference: Columns, current: Columns, limits: Limits) -> dict[str, Excess]:
+    """Return by column how far it is, measured by the limits.
 
     Raises:
         InvalidInputError: a column has no value or is of another kind in one of the two.
@@ -203,10 +217,11 @@ def excess(reference: Columns, current: Columns, limits: Limits) -> dict[str, fl
         measured = measure(Pair.read(name, reference, current), test)
         if name in limits.centre:
             scaled = _scaled(measured.statistic, limits.centre[name], limits.scale[name])
-            found[name] = scaled / limits.limit
+            share = scaled / limits.limit
         else:
             p_value = 1.0 if measured.p_value is None else measured.p_value
-            found[name] = limits.own_rate / max(p_value, LEAST_P[test])
+            share = limits.own_rate / max(p_value, LEAST_P[test])
+        found[name] = Excess(test, measured.statistic, share)
     return found
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ml_orchestrator.datasets.row_names import not_compared
 from ml_orchestrator.datasets.sources import columns_as_arrays
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.counting import count_excess, count_report
 from ml_orchestrator.health.monitors.calibration import (
     Limits,
     When,
@@ -92,6 +93,7 @@ def _by_fixed_limits(
         share_threshold=watch.share_threshold,
         columns=names,
     )
+    count_report(report)
     if not report.is_drifted:
         found.remarks.append(report.summary)
         return False
@@ -104,7 +106,9 @@ def _by_fixed_limits(
 def _by_calibrated_limits(
     found: Judgement, limits: Limits, before: Side, current: Mapping[str, NDArray[Any]]
 ) -> bool:
-    shares = excess(before.columns, current, limits)
+    measured = excess(before.columns, current, limits)
+    count_excess(measured.values())
+    shares = {name: each.share for name, each in measured.items()}
     beyond = {name: share for name, share in shares.items() if share > 1}
     for name in sorted(beyond, key=beyond.__getitem__, reverse=True):
         found.find(f"drift {name}", _beyond(name, beyond[name]))
@@ -149,7 +153,7 @@ def compared_columns(
     if is_log(spec.watch) and current is not None:  # a log has no target, and a reference has one
         own = OwnColumns.among(current)
         names = [name for name in names if name in current and name != own.served_at]
-    left_out = before.left_out(names)
+    left_out = before.left_out(names, current)
     names = [name for name in names if name not in left_out]
     if not names:
         raise InvalidInputError(

@@ -20,10 +20,11 @@ def compare(
     context.report(0.0, "comparing the data with the reference")
     column_types = params.get("column_types", {})  # a run of an earlier release has none
     before = _side(context, params["reference"], column_types)
-    left_out = before.left_out(before.columns)
+    after = _side(context, params["source"], column_types)
+    left_out = before.left_out(before.columns, after.columns)
     report = check_drift(
         before.columns,
-        _side(context, params["source"], column_types).columns,
+        after.columns,
         columns=[name for name in before.columns if name not in left_out],
         alpha=params["alpha"],
         share_threshold=params["share_threshold"],
