@@ -1,4 +1,4 @@
-"""Columns that only number or name the rows, which no comparison of data learns from."""
+"""Columns that a comparison of data leaves out: they number or name rows, or no model uses them."""
 
 from collections.abc import Collection
 
@@ -6,7 +6,7 @@ import polars as pl
 
 from ml_orchestrator.datasets.row_numbers import numbers_or_names_rows
 
-__all__ = ["id_like_columns", "not_compared"]
+__all__ = ["id_like_columns", "not_compared", "not_learnt_from"]
 
 
 def id_like_columns(frame: pl.DataFrame) -> frozenset[str]:
@@ -23,4 +23,15 @@ def not_compared(names: Collection[str]) -> tuple[str, ...]:
     return (
         f"Not compared: {listed}, which only numbers or names rows, so that other rows always "
         "differ in it. Named in columns, it is compared.",
+    )
+
+
+def not_learnt_from(names: Collection[str], model: str) -> tuple[str, ...]:
+    """Return the sentence that columns are left out since the model never saw them."""
+    if not names:
+        return ()
+    listed = ", ".join(map(repr, sorted(names)))
+    return (
+        f"Not compared: {listed}, which the training of {model} ignored (column_types). Named in "
+        "columns, it is compared.",
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.known_rows import left_out
-from ml_orchestrator.datasets.row_names import not_compared
+from ml_orchestrator.datasets.row_names import not_compared, not_learnt_from
 from ml_orchestrator.doors import Door
 from ml_orchestrator.health.chunks import Timeline
 from ml_orchestrator.health.counting import count_report
@@ -30,7 +30,7 @@ from ml_orchestrator.health.together import check_together
 from ml_orchestrator.health.vector_groups import groups_of
 from ml_orchestrator.memory._vectors import Embedder, open_model
 from ml_orchestrator.orchestration.drift_runs import log_drift, options_as_params
-from ml_orchestrator.orchestration.importances import importances_of
+from ml_orchestrator.orchestration.importances import Reliance, reliance_of
 from ml_orchestrator.orchestration.samples import SampleReader, Side, side_of
 from ml_orchestrator.settings import Settings
 
@@ -60,17 +60,20 @@ class DriftChecker:
             before = before.with_groups(groups, side="reference")
             after = after.with_groups(groups, side="current")
         timeline = None if options.time_column is None else after.timeline(options.time_column)
-        names = _to_compare(before, after, options)
+        model = None if options.model is None else reliance_of(self._settings, options.model)
+        ignored = _ignored(before, model, options)
+        names = _to_compare(before, after, ignored, options)
         report = _compared(before, after, names, options, self._embed)
-        left_out = before.id_like.difference(names, {options.time_column})
-        ids = () if options.columns else left_out
-        more: dict[str, Any] = {"notices": (*before.notices, *after.notices, *not_compared(ids))}
+        left_out = before.id_like.difference(names, ignored, {options.time_column})
+        said = not_compared(() if options.columns else left_out)
+        if model is not None:
+            said += not_learnt_from(ignored, model.version)
+        more: dict[str, Any] = {"notices": (*before.notices, *after.notices, *said)}
         if timeline is not None or options.chunk is not None:
             more["over_time"] = _dated(report, before, after, timeline, options)
             more["notices"] += dating_notice(before.columns, _names(report))
-        if options.model is not None:
-            version, importances = importances_of(self._settings, options.model)
-            more["model"] = weigh(report, importances, model=version)
+        if model is not None:
+            more["model"] = weigh(report, model.importances, model=model.version)
         report = report.model_copy(update=more)
         report = report.model_copy(update={"next_steps": next_steps(report)})
         count_report(report)
@@ -147,11 +150,21 @@ def _without_target(target: str, reference: Predicted, current: Predicted) -> li
     ]
 
 
-def _to_compare(before: Side, after: Side, options: DriftOptions) -> Sequence[str]:
+def _ignored(before: Side, model: Reliance | None, options: DriftOptions) -> frozenset[str]:
+    """Return the columns that the model's training left out; not those that the call names."""
+    if model is None or options.columns:
+        return frozenset()
+    return model.ignored.intersection(before.columns).difference(options.column_types)
+
+
+def _to_compare(
+    before: Side, after: Side, ignored: frozenset[str], options: DriftOptions
+) -> Sequence[str]:
     """Return the columns that are named, else those that do more than number or name rows."""
     if options.columns:
         return options.columns
-    names = [name for name in before.columns if name != options.time_column]
+    apart = {options.time_column, *ignored}
+    names = [name for name in before.columns if name not in apart]
     left_out = before.left_out(names, after.columns)
     return [name for name in names if name not in left_out]
 
