@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import optuna
 import polars as pl
-from _figures import Figure, arguments, show, show_ratio
+from _figures import Figure, show, show_ratio
 from numpy.typing import NDArray
 from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
@@ -97,8 +97,8 @@ class Taken:
 
 def main() -> None:
     """Measure all in turns and print."""
-    options = arguments(__doc__)
-    n_trials, n_rounds = (20, 4) if options.quick else (60, 8)
+    options = _options()
+    n_trials, n_rounds = options.trials, options.rounds
     for name in FAMILIES:
         TRAINERS.register(name)(Family())
     job = _job(n_trials)
@@ -114,6 +114,18 @@ def main() -> None:
         rounds.append({name: subjects[name]() for name in order})
     for peer in PEERS:
         _show(rounds, peer, n_trials, options)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="20 trials, 4 rounds")
+    parser.add_argument("--json", action="store_true", help="one JSON object a figure")
+    parser.add_argument("--trials", type=int, default=60, help="of each search")
+    parser.add_argument("--rounds", type=int, default=8, help="turns of all")
+    options = parser.parse_args()
+    if options.quick:
+        options.trials, options.rounds = 20, 4
+    return options
 
 
 def _show(
