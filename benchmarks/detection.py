@@ -7,19 +7,25 @@ both keep 5 %). Beside it stand Evidently's decisions by its defaults (half of t
 any did) and NannyML's (any column alerts in any chunk of 100 rows; the multivariate one does), on
 the same tables. Neither of them says at which rate it raises false alarms.
 
-    .venv/bin/python benchmarks/detection.py [--quick] [--json]
+It can run in parts: ``--only`` chooses who decides, ``--keep FILE`` writes down the decisions by
+seed and makes none again that the file holds.
+
+    .venv/bin/python benchmarks/detection.py [--quick] [--json] [--keep FILE]
 """
 
+import argparse
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from _figures import Figure, arguments, show
+from _figures import Figure, show
+from _kept import Kept
 from _peers import peer_python
-from detection_tables import SHIFTS, Shift, Table, pair
+from detection_tables import SHIFTS, Table, pair
 from threadpoolctl import threadpool_limits
 
 from ml_orchestrator.health.report import check_drift
@@ -27,11 +33,17 @@ from ml_orchestrator.health.together import check_together
 
 ALPHA = 0.05
 PROGRAMS = Path(__file__).parent / "detection_peers"
-PEERS = {
-    "evidently": (("evidently==0.7.23", "pandas<3"), ("half of the columns", "any column")),
-    "nannyml": (("nannyml==0.13.1", "statsmodels<0.15"), ("any column", "together")),
+DECISIONS = {
+    "ours": ("columns", "columns and together"),
+    "evidently": ("half of the columns", "any column"),
+    "nannyml": ("any column", "together"),
 }
-Decide = Callable[[Table, Table], bool]
+NEEDS = {
+    "evidently": ("evidently==0.7.23", "pandas<3"),
+    "nannyml": ("nannyml==0.13.1", "statsmodels<0.15"),
+}
+AT_ONCE = 5  # seeds of one call of a program
+Decisions = dict[str, list[list[bool]]]  # of each change, by seed, both of them
 
 
 def by_columns(reference: Table, current: Table, *, alpha: float = ALPHA) -> bool:
@@ -48,45 +60,83 @@ def by_both(reference: Table, current: Table) -> bool:
     return joint.is_drifted or by_columns(reference, current, alpha=ALPHA / 2)
 
 
-def rate(decide: Decide, shift: Shift, n_seeds: int) -> float:
-    """Return the share of seeds for which a change was reported."""
-    return float(np.mean([decide(*pair(seed, shift)) for seed in range(n_seeds)]))
+def ours(first: int, last: int) -> Decisions:
+    """Return our decisions for seeds from ``first`` to the one before ``last``."""
+    with threadpool_limits(1):  # the tables are small
+        return {
+            shift.name: [
+                [bool(decide(*pair(seed, shift))) for decide in (by_columns, by_both)]
+                for seed in range(first, last)
+            ]
+            for shift in SHIFTS
+        }
 
 
-def _of_peers(n_seeds: int) -> list[Figure]:
-    """Return the rates of the peers' decisions; a peer that cannot be installed has none."""
-    figures = []
-    for peer, (needs, decisions) in PEERS.items():
-        if not (python := peer_python(peer, *needs)):
-            continue
-        program = PROGRAMS / f"{peer}_program.py"
-        command = [str(python), "-W", "ignore", str(program), str(n_seeds)]
+def of_peer(name: str, python: Path) -> Callable[[int, int], Decisions]:
+    """Return what asks a peer's program for the same."""
+
+    def decisions(first: int, last: int) -> Decisions:
+        program = PROGRAMS / f"{name}_program.py"
+        command = [str(python), "-W", "ignore", str(program), str(first), str(last)]
         env = {**os.environ, "PYTHONPATH": str(PROGRAMS.parent)}
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=env)
-        found: dict[str, list[list[bool]]] = json.loads(done.stdout.splitlines()[-1])
-        for shift, decided in found.items():
-            what = "false alarms" if shift == "none" else f"power, {shift}"
-            for name, rate_found in zip(decisions, np.mean(decided, axis=0), strict=True):
-                title = f"{what}, {peer}: {name}"
-                figures.append(
-                    Figure(title, "%", 100 * float(rate_found), None, None, None, n_seeds)
-                )
-    return figures
+        found: Decisions = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    return decisions
 
 
 def main() -> None:
     """Print the rate of each decision for each change."""
-    options = arguments(__doc__)
-    n_seeds = 5 if options.quick else 400
-    ours: dict[str, Decide] = {"columns": by_columns, "columns and together": by_both}
-    figures = _of_peers(5 if options.quick else 50)
-    with threadpool_limits(1):  # the tables are small
-        for shift in SHIFTS:
-            what = "false alarms" if shift.name == "none" else f"power, {shift.name}"
-            for name, decide in ours.items():
-                found = 100 * rate(decide, shift, n_seeds)
-                figures.append(Figure(f"{what}, {name}", "%", found, None, None, None, n_seeds))
+    options = _options()
+    kept = Kept(options.keep)
+    figures = []
+    for name in options.only:
+        if name == "ours":
+            figures += _figures(name, ours, options.own_seeds, kept)
+        elif python := peer_python(name, *NEEDS[name]):
+            figures += _figures(name, of_peer(name, python), options.seeds, kept)
     show(figures, as_json=options.json)
+    print(kept.loads(), file=sys.stderr)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="five seeds")
+    parser.add_argument("--json", action="store_true", help="one JSON object a figure")
+    parser.add_argument("--only", nargs="+", choices=[*DECISIONS], default=[*DECISIONS])
+    parser.add_argument("--seeds", type=int, default=20, help="of the peers")
+    parser.add_argument("--own-seeds", type=int, default=400)
+    parser.add_argument("--keep", type=Path, help="file of decisions: read, and written to")
+    options = parser.parse_args()
+    if options.quick:
+        options.seeds = options.own_seeds = AT_ONCE
+    return options
+
+
+def _figures(
+    name: str, decide: Callable[[int, int], Decisions], n_seeds: int, kept: Kept
+) -> list[Figure]:
+    """Return the rates of one subject's decisions, those that are kept taken from there."""
+    found: Decisions = {shift.name: [] for shift in SHIFTS}
+    for first in range(0, n_seeds, AT_ONCE):
+        last = min(first + AT_ONCE, n_seeds)
+        asked = {"name": name, "first": first, "last": last}
+        known = kept.get(asked)
+        if known is None:
+            known = decide(first, last)
+            kept.add(asked, known)
+        for shift, decided in known.items():
+            found[shift] += decided
+    return [
+        Figure(f"{_what(shift)}, {name}: {decision}", "%", 100 * rate, None, None, None, n_seeds)
+        for shift, decided in found.items()
+        for decision, rate in zip(DECISIONS[name], np.mean(decided, axis=0).tolist(), strict=True)
+    ]
+
+
+def _what(shift: str) -> str:
+    return "false alarms" if shift == "none" else f"power, {shift}"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """NannyML's decisions on pairs of tables, by its default methods and thresholds.
 
-Called with a number of seeds; prints one line of JSON: for each change and each seed
+Called with the first seed and the one after the last; prints one line of JSON: for each change
+and each seed
 whether any column alerts in any chunk (Jensen-Shannon, beyond three deviations of the reference's
 chunks), and whether the multivariate one does (reconstruction by PCA). Chunks have 100 rows: ten
 of the reference, as by default, and five of the current table.
@@ -34,5 +35,6 @@ def decide(seed: int, shift: Shift) -> tuple[bool, bool]:
 
 
 if __name__ == "__main__":
-    found = {s.name: [decide(i, s) for i in range(int(sys.argv[1]))] for s in SHIFTS}
+    seeds = range(*map(int, sys.argv[1:3]))
+    found = {s.name: [decide(i, s) for i in seeds] for s in SHIFTS}
     print(json.dumps(found))

@@ -2,7 +2,7 @@
 
 import nannyml
 import pandas as pd
-from _table import Table, answer
+from _table import answer
 
 NAMES = {
     "ks": "kolmogorov_smirnov",
@@ -11,15 +11,15 @@ NAMES = {
 }
 
 
-def check(test: str, before: Table, after: Table) -> list[float]:
+def check(test: str, before: pd.DataFrame, after: pd.DataFrame) -> list[float]:
     """Return the statistic of each column, as NannyML defines it."""
     calculator = nannyml.UnivariateDriftCalculator(
         column_names=list(before), continuous_methods=[NAMES[test]], chunk_number=1
     )
-    calculator.fit(pd.DataFrame(before))
-    frame = calculator.calculate(pd.DataFrame(after)).filter(period="analysis").to_df()
+    calculator.fit(before)
+    frame = calculator.calculate(after).filter(period="analysis").to_df()
     return [float(frame[(name, NAMES[test], "value")].iloc[-1]) for name in before]
 
 
 if __name__ == "__main__":
-    answer(check)
+    answer(check, shaped=pd.DataFrame)
