@@ -72,6 +72,14 @@ def trained(
     )
 
 
+def is_agent(process: psutil.Process) -> bool:
+    """Whether it serves Ray's own pages and environments; such end up to a minute later."""
+    try:
+        return "Agent" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return True
+
+
 def test_a_search_on_ray_scores_as_one_here_and_says_what_the_seed_does_not_fix(
     tmp_path: Path, cluster: Cluster
 ) -> None:
@@ -126,7 +134,8 @@ def test_a_driver_that_is_killed_leaves_no_process_and_its_search_goes_on(tmp_pa
         [sys.executable, str(KILLED), str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
     assert any(number >= 3 for number in n_finished())
-    left = psutil.Process(driver.pid).children(recursive=True)
+    children = psutil.Process(driver.pid).children(recursive=True)
+    left = [process for process in children if not is_agent(process)]
     driver.kill()
     driver.wait()
     assert driver.stdout is not None
