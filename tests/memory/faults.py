@@ -73,7 +73,7 @@ def limited(write: Write) -> tuple[int, list[str], int]:
     with _home() as home:
         database = open_state(home)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, 1_200_000))
         n, refusal = until_refused(database, write)
         database.close()
         return n, [refusal], count(open_state(home))

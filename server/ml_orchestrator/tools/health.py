@@ -50,7 +50,7 @@ _SAMPLE = "Data file, builtin:NAME, baseline:NAME, or column to values."
 @tool(title="Check drift", reads_only=True)
 async def drift_check(
     reference: Annotated[Source | InlineColumns, Field(description=_SAMPLE)],
-    current: Annotated[Source | InlineColumns, Field(description="The later one, likewise.")],
+    current: Annotated[Source | InlineColumns, Field(description="The later, likewise.")],
     monitoring: Monitoring,
     columns: OnlyColumns = None,
     test: Annotated[
@@ -100,7 +100,7 @@ async def drift_check(
 async def drift_report(
     agent: Agent,
     reference: Annotated[Source, Field(description="File, builtin:NAME or baseline:NAME.")],
-    current: Annotated[Source, Field(description="The later one, likewise.")],
+    current: Annotated[Source, Field(description="The later, likewise.")],
     monitoring: Monitoring,
     columns: OnlyColumns = None,
     time_column: TimeColumn = None,
