@@ -218,6 +218,39 @@ def test_a_family_that_is_too_slow_for_the_time_left_is_passed_over(tmp_path: Pa
     assert clock.now_s < 60
 
 
+def test_what_time_the_leading_family_cannot_use_goes_to_the_others(tmp_path: Path) -> None:
+    clock = Clock(good=5.0, fair=0.5, poor=0.5)
+
+    result = run_study(
+        plan(tmp_path, timeout_s=70.0, n_trials=100),
+        Objective(suggest, clock.folds),
+        on_progress=quiet,
+        clock=clock,
+    )
+
+    assert result.stopped_by == "time"
+    assert result.best.params["family"] == "good"
+    assert result.trials[-1].params["family"] != "good"
+    assert 68.0 < clock.now_s <= 70.0
+
+
+def test_a_search_over_one_family_ends_when_its_draws_take_longer_than_is_left(
+    tmp_path: Path,
+) -> None:
+    clock = Clock(good=5.0)
+    only = {"family": "good", "good.x": 0.5}
+
+    result = run_study(
+        plan(tmp_path, timeout_s=70.0, n_trials=100, families=("good",), first=[only]),
+        Objective(lambda space: {**only, "good.x": space.real("good.x", 0.0, 1.0)}, clock.folds),
+        on_progress=quiet,
+        clock=clock,
+    )
+
+    assert result.stopped_by == "time"
+    assert 55.0 <= clock.now_s <= 70.0
+
+
 def test_time_is_left_for_what_comes_after_the_search(tmp_path: Path) -> None:
     clock = Clock(good=1.0, fair=1.0, poor=1.0)
 

@@ -55,6 +55,7 @@ class Course:
         self._plan = plan
         self._sign = 1.0 if plan.higher_is_better else -1.0
         self._passed_over: set[str] = set()
+        self._over: set[str] = set()
         self.trials = trials
         self.at_work: list[str] = []
 
@@ -100,20 +101,25 @@ class Course:
         names = self._plan.option_names
         return {n: value for n, value in point.items() if n.rpartition(".")[2] in names}
 
-    def family(self, index: int, point: Params | None) -> str:
-        """Return the family of a point, or the one that the allocation gives the trial to."""
-        if not self._plan.families:
-            return ""
-        if point is not None:
+    def family(self, index: int, point: Params | None) -> str | None:
+        """Return the family of a point, or the one that the allocation gives the trial to.
+
+        None if none is left to draw from.
+        """
+        if point is not None and self._plan.families:
             return str(point[self._plan.family])
-        outcomes: dict[str, list[float]] = {
-            name: [] for name in self._plan.families if name not in self._passed_over
-        }
+        out = self._passed_over | self._over
+        left = [name for name in self._plan.families or ("",) if name not in out]
+        if len(left) <= 1:
+            return next(iter(left), None)
+        outcomes: dict[str, list[float]] = {name: [] for name in left}
         for trial, value in zip(self.trials, self._values(), strict=True):
-            outcomes[str(trial.params[self._plan.family])].append(value)
-        for name in self.at_work:  # taken for as good as the middle of its family
+            if (name := str(trial.params[self._plan.family])) in outcomes:
+                outcomes[name].append(value)
+        for name in outcomes.keys() & set(self.at_work):
             known = [value for value in outcomes[name] if np.isfinite(value)]
-            outcomes[name].append(float(np.median(known)) if known else float("nan"))
+            middle = float(np.median(known)) if known else float("nan")
+            outcomes[name] += [middle] * self.at_work.count(name)  # for as good as the middle
         rng = np.random.default_rng([self._plan.seed, index])
         return ALLOCATIONS[self._plan.allocation](outcomes, rng)
 
@@ -141,6 +147,10 @@ class Course:
     def pass_over(self, family: str) -> None:
         """Leave an untried family out from here on, its given points too."""
         self._passed_over.add(family)
+
+    def draw_no_more(self, family: str) -> None:
+        """Give a family that takes longer than is left no further trials."""
+        self._over.add(family)
 
     def rivals(self, params: Params) -> Rivals:
         """Return what a trial with these parameters is compared with; nothing, with costs."""

@@ -1,5 +1,6 @@
 """One process's work on a study: trial after trial, within the time, until it all ends."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -25,7 +26,7 @@ from ml_orchestrator.training.study import (
 
 __all__ = ["Draw", "Journal", "Run"]
 
-MAX_DRAWS = 4  # of one trial, until one is expected to end in time
+MAX_DRAWS = 4  # of a family for one trial, until one is expected to end in time
 MAX_DEATHS = 2  # of the process in one trial, before the trial is lost
 
 
@@ -168,11 +169,13 @@ class Run:
         return True
 
     def _ask(self, index: int) -> tuple[Any, Params] | None:
-        """Return a draw that is expected to end in time; None if several are not."""
-        attempt = 0
-        while attempt < MAX_DRAWS:
+        """Return a draw that is expected to end in time; None if several of no family are."""
+        attempt, n_late = 0, Counter[str]()
+        while True:
             point = self._course.point(index) if attempt == 0 else None
             family = self._course.family(index, point)
+            if family is None:
+                return None
             options = self._course.options(family, point)
             draw = self._journal.ask(index, attempt, family, point, options)
             named = {name.rpartition(".")[2]: value for name, value in options.items()}
@@ -181,11 +184,13 @@ class Run:
             if needs_s is None or needs_s <= self._left_s():
                 return draw, params
             self._journal.drop(draw)
-            if family in self._course.at_work or self._course.of_family(family):
-                attempt += 1
-            else:
+            if family not in self._course.at_work and not self._course.of_family(family):
                 self._course.pass_over(family)  # its turn goes to the next
-        return None
+                continue
+            attempt += 1
+            n_late[family] += 1
+            if n_late[family] == MAX_DRAWS:
+                self._course.draw_no_more(family)
 
     def _expected_s(self, index: int, family: str, params: Params) -> float | None:
         """Return how long the trial may take; None begins it without knowing."""
