@@ -238,7 +238,7 @@ def test_a_search_over_one_family_ends_when_its_draws_take_longer_than_is_left(
     tmp_path: Path,
 ) -> None:
     clock = Clock(good=5.0)
-    only = {"family": "good", "good.x": 0.5}
+    only: dict[str, Any] = {"family": "good", "good.x": 0.5}
 
     result = run_study(
         plan(tmp_path, timeout_s=70.0, n_trials=100, families=("good",), first=[only]),
