@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from dbos import DBOS
 from tests.orchestration.run_world import NAMES, World
 
 from ml_orchestrator.orchestration._dbos import engine
+from ml_orchestrator.orchestration._dbos.strays import Strays
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_a_claim_whose_answer_was_lost_leaves_its_run_to_be_queued_again(
     assert world.client.status("run-2x").state == "running"
 
     assert engine.mend_strays() == []  # it may have been claimed just now
-    assert engine.mend_strays() == ["run-2x"]
+    world.until(lambda: engine.mend_strays() == ["run-2x"], "it is queued again")
     assert engine.mend_strays() == []
     end(world, "run-2x")
     end(world, "run-1x")
@@ -64,3 +66,13 @@ def test_a_claim_whose_answer_was_lost_leaves_its_run_to_be_queued_again(
     for run_id in ("run-1x", "run-2x"):
         assert world.client.status(run_id).state == "succeeded"
     assert len(world.ledger.begun) == 2 * len(NAMES)
+
+
+def test_a_run_that_was_queued_again_may_have_been_claimed_just_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    strays = Strays(cast("DBOS", None), "worker")
+    monkeypatch.setattr(strays, "_astray", lambda: {"run-1x", "run-2x"})
+    monkeypatch.setattr(strays, "_queued_again", lambda _: True)
+
+    assert [strays.mend() for _ in range(4)] == [[], ["run-1x", "run-2x"]] * 2

@@ -1,8 +1,11 @@
 """Several trials of one search at once, in a pool that lets the test say which ends first."""
 
 import pickle
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,7 @@ import pytest
 from tests.training.tables import dataset_of, mixed_table
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
-from ml_orchestrator.training import clusters
+from ml_orchestrator.training import clusters, trials
 from ml_orchestrator.training._optuna import run_study
 from ml_orchestrator.training.away import trial_of
 from ml_orchestrator.training.course import Rivals
@@ -20,7 +23,13 @@ from ml_orchestrator.training.out_of_fold import AnswerFiles
 from ml_orchestrator.training.pools import Ended, Order, Trial
 from ml_orchestrator.training.scoring import evaluate_on
 from ml_orchestrator.training.space import Params, ParamSpace
-from ml_orchestrator.training.study import FinishedTrial, Objective, StudyPlan, StudyProgress
+from ml_orchestrator.training.study import (
+    FinishedTrial,
+    Objective,
+    StudyPlan,
+    StudyProgress,
+    StudyResult,
+)
 
 FAMILIES = {"good": 0.9, "fair": 0.7, "poor": 0.2}
 WIDTH = 3
@@ -281,3 +290,34 @@ def test_a_trial_elsewhere_ends_when_it_is_behind_out_of_time_or_broken(tmp_path
     assert (late.state, len(late.scores)) == ("cut off", 1)
     assert (broken.state, broken.answered) == ("failed", None)
     assert broken.error
+
+
+def test_joining_a_cluster_takes_from_the_time_of_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s, planned_s, earlier_s = [100.0], list[float](), list[float]()
+    ended = FinishedTrial(0, "complete", {}, (0.5,), 2.0, "")
+
+    @contextmanager
+    def joined() -> Iterator[Any]:
+        now_s[0] += 7.0
+        yield SimpleNamespace(about="a cluster", pool=lambda _: Pool())
+
+    def study(plan: StudyPlan, **_: Any) -> StudyResult:
+        planned_s.append(plan.timeout_s)
+        now_s[0] += 2.0
+        return StudyResult((ended,), ended, "time", elapsed_s=2.0 + 3.0)  # 3 s in one that died
+
+    monkeypatch.setattr(trials, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr(trials, "run_study", study)
+    job = prepare(TrainingSpec(source="t.csv", timeout_s=30), dataset_of(mixed_table()))
+    search = trials.set_up(
+        job, tmp_path, recall=lambda _: (), began_at=time.monotonic(), away=joined
+    )
+    monkeypatch.setattr(search.budget, "count_earlier", earlier_s.append)
+
+    result = trials.run(search, report=lambda *_: None, is_stopped=lambda: False)
+
+    assert planned_s == [pytest.approx(search.plan.timeout_s - 7.0)]
+    assert earlier_s == [pytest.approx(3.0)]
+    assert result.at_once == "up to 3 at once on a cluster"

@@ -1,12 +1,14 @@
 """How far a running step is: written by the step's process, read by those who wait."""
 
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration.models import RunProgress
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import run_progress as table
@@ -14,6 +16,7 @@ from ml_orchestrator.storage.schema import run_progress as table
 __all__ = ["ProgressStore", "Reporter"]
 
 MIN_INTERVAL_S = 0.25
+_log = logging.getLogger(__name__)
 
 
 class ProgressStore:
@@ -71,7 +74,10 @@ class ProgressStore:
 
 
 class Reporter:
-    """Stores a step's reports, a few per second at most; the first and the last always."""
+    """Stores a step's reports, a few per second at most; the first and the last always.
+
+    While the database is away reports are lost, and the step goes on.
+    """
 
     def __init__(
         self,
@@ -86,6 +92,7 @@ class Reporter:
         self._step = step
         self._clock = clock
         self._next_at = float("-inf")
+        self._is_lost = False
 
     def __call__(
         self, fraction: float, message: str, numbers: Mapping[str, float] | None = None
@@ -105,4 +112,11 @@ class Reporter:
             numbers={k: v for k, v in (numbers or {}).items() if math.isfinite(v)},
             updated_at=timestamp(),
         )
-        self._store.put(self._run_id, progress)
+        try:
+            self._store.put(self._run_id, progress)
+        except UnavailableError as error:
+            if not self._is_lost:
+                _log.warning("How far step %s is cannot be told: %s", self._step, error)
+            self._is_lost = True
+        else:
+            self._is_lost = False

@@ -54,6 +54,7 @@ Away = Callable[[], AbstractContextManager[Cluster]]
 """Gives the cluster that trials run on, for as long as they do."""
 
 SEARCH_STARTS, SEARCH_ENDS = 0.05, 0.85  # fractions of the whole, for the report
+LEAST_S = 1.0  # for a search on a cluster, however long that took to join
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +148,25 @@ def run(search: Search, *, report: Report, is_stopped: Callable[[], bool]) -> St
     metric = search.job.table.metric.name
     study = partial(
         run_study,
-        search.plan,
-        search.objective,
+        objective=search.objective,
         on_progress=lambda progress: _tell(report, metric, progress),
         is_stopped=is_stopped,
     )
-    result = study() if search.away is None else _run_away(search, search.away, study)
+    result = study(search.plan) if search.away is None else _run_away(search, search.away, study)
     search.budget.count_earlier(result.elapsed_s - (time.monotonic() - began_at))
     return result
 
 
 def _run_away(search: Search, away: Away, study: Callable[..., StudyResult]) -> StudyResult:
+    """Search on a cluster; the time it takes to join that is time of the search."""
+    began_at = time.monotonic()
     with away() as cluster:
         pool = cluster.pool(trial_of(search.job))
-        result = study(pool=pool)
-    return replace(result, at_once=f"up to {pool.width} at once on {cluster.about}")
+        joined_s = time.monotonic() - began_at
+        timeout_s = max(LEAST_S, search.plan.timeout_s - joined_s)
+        result = study(replace(search.plan, timeout_s=timeout_s), pool=pool)
+    at_once = f"up to {pool.width} at once on {cluster.about}"
+    return replace(result, at_once=at_once, elapsed_s=result.elapsed_s + joined_s)
 
 
 def _starts(

@@ -28,13 +28,15 @@ class Strays:
         """Queue again the runs that were astray at the last call, too, and return them.
 
         Between two calls there should be some seconds: a run that was just claimed has not begun.
+        What is queued again may be claimed by the next call, so it counts from there anew.
 
         Raises:
             UnavailableError: the database cannot be used.
         """
         astray = self._astray()
-        again, self._seen = sorted(astray & self._seen), astray
-        return [run_id for run_id in again if self._queued_again(run_id)]
+        again = astray & self._seen
+        self._seen = astray - again
+        return [run_id for run_id in sorted(again) if self._queued_again(run_id)]
 
     def _astray(self) -> set[str]:
         rows = DBOS.list_workflows(
