@@ -80,9 +80,9 @@ WORKFLOWS.register("tiny-apart")(
         nodes=(Node("tiny-one"), Node("tiny-two-apart")),
     )
 )
-WORKFLOWS.register("search-alone")(
+WORKFLOWS.register("tiny-search")(
     Workflow(
-        name="search-alone",
+        name="tiny-search",
         description="A search for a model, which is not registered.",
         params=TrainingSpec,
         nodes=(Node("search"),),

@@ -3,11 +3,13 @@
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import make_url, select
 from tests.conftest import new_postgres_url
 from tests.orchestration.shared_bench import Sites, open_sites
 from tests.orchestration.workflow_bench import until
@@ -23,6 +25,8 @@ from ml_orchestrator.training.search import train
 
 RUN = "run-1x"
 N_TRIALS = 20
+MOST_LINES = 80  # of its log: some trials, and far from all
+LOCK = 7  # any number that nobody else takes
 SEARCH: dict[str, Any] = {
     "source": "builtin:iris",
     "trainers": ("linear", "nearest"),
@@ -38,6 +42,24 @@ def sites(tmp_path: Path, postgres_server: str) -> Iterator[Sites]:
         yield opened
 
 
+@contextmanager
+def held(url: str) -> Iterator[None]:
+    """Keep searches from adding more than a number of lines, however fast they are."""
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    function = (
+        "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF NEW.number >= {MOST_LINES} THEN PERFORM pg_advisory_xact_lock({LOCK}); END IF; "
+        "RETURN NEW; END $$"
+    )
+    trigger = (
+        "CREATE TRIGGER hold BEFORE INSERT ON study_lines FOR EACH ROW EXECUTE FUNCTION hold()"
+    )
+    with psycopg.connect(address, autocommit=True) as connection:
+        for statement in (f"SELECT pg_advisory_lock({LOCK})", function, trigger):
+            connection.execute(statement.encode())
+        yield
+
+
 def outcomes(database: Database) -> list[dict[str, Any]]:
     """Return how each trial of the run ended, as often as that was told, in order."""
     query = select(study_lines.c.line).where(study_lines.c.run_id == RUN)
@@ -50,14 +72,17 @@ def outcomes(database: Database) -> list[dict[str, Any]]:
 def test_a_search_that_is_killed_goes_on_elsewhere_and_repeats_no_finished_trial(
     sites: Sites, tmp_path: Path
 ) -> None:
-    left, right = (sites.site(name, worker_pool="team") for name in ("left", "right"))
+    given: dict[str, Any] = {"worker_pool": "team", "lease_ttl_s": 10.0}
+    left, right = (sites.site(name, **given) for name in ("left", "right"))
     database = open_database(left.settings.state_url, tmp_path)
-    workflow = WORKFLOWS["search-alone"]
+    workflow = WORKFLOWS["tiny-search"]
     killed = left.start_worker()
-    left.client.start(RUN, workflow, validated(workflow, SEARCH), actor="tester")
-    until(lambda: len(outcomes(database)) >= 3, what="three trials are finished")
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    with held(left.settings.state_url):
+        left.client.start(RUN, workflow, validated(workflow, SEARCH), actor="tester")
+        until(lambda: len(outcomes(database)) >= 3, what="three trials are finished")
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    assert len(outcomes(database)) < N_TRIALS
     right.start_worker()
     until(lambda: len(outcomes(database)) >= N_TRIALS, what="the other one has searched")
     status = right.finished(RUN)

@@ -161,9 +161,9 @@ def test_a_worker_killed_on_another_machine_is_followed_once_its_lease_has_run_o
     other = site.start_worker("--beside")
     site.put_elsewhere(killed.pid)
 
+    killed_at = time.monotonic()
     killed.kill()
     killed.wait()
-    killed_at = time.monotonic()
     until(lambda: len(sites.entries(what="begun")) == 2, what="it is taken over")
     gate.touch()
 

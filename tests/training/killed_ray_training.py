@@ -1,4 +1,4 @@
-"""Trains on iris with trials on a Ray of its own and says so after each; the test kills it.
+"""Trains on iris with trials on a Ray of its own, says so after each and waits to be killed.
 
 Usage: killed_ray_training.py STUDY_DIRECTORY
 """
@@ -23,11 +23,14 @@ SPEC = TrainingSpec(
 )
 
 
-def run(study_dir: Path) -> TrainedModel:
-    """Train or resume."""
+def run(study_dir: Path, *, held_at: int | None = None) -> TrainedModel:
+    """Train or resume; once ``held_at`` trials are finished, wait for the end of the input."""
 
     def say(fraction: float, message: str, numbers: Mapping[str, float]) -> None:
-        print(int(numbers.get("n_finished", -1)), flush=True)
+        n_finished = int(numbers.get("n_finished", -1))
+        print(n_finished, flush=True)
+        if held_at is not None and n_finished >= held_at:
+            sys.stdin.read()
 
     dataset = load_dataset(SPEC.source, roots=[], max_bytes=1)
     return train(
@@ -40,4 +43,4 @@ def run(study_dir: Path) -> TrainedModel:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]))
+    run(Path(sys.argv[1]), held_at=3)

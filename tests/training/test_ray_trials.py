@@ -131,15 +131,19 @@ def test_a_driver_that_is_killed_leaves_no_process_and_its_search_goes_on(tmp_pa
             yield int(line)
 
     driver = subprocess.Popen(
-        [sys.executable, str(KILLED), str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(KILLED), str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert any(number >= 3 for number in n_finished())
     children = psutil.Process(driver.pid).children(recursive=True)
     left = [process for process in children if not is_agent(process)]
     driver.kill()
     driver.wait()
-    assert driver.stdout is not None
-    driver.stdout.close()
+    for stream in (driver.stdin, driver.stdout):
+        assert stream is not None
+        stream.close()
     until(lambda: all(is_gone(process.pid) for process in left), what="its Ray has gone")
     assert len(left) >= 3  # the control store, the node's manager, processes
 
