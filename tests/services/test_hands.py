@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 
 import anyio
 import pytest
@@ -111,3 +112,59 @@ async def test_who_is_cancelled_before_asks_for_nothing() -> None:
 
     assert scope.cancelled_caught
     assert done == []
+
+
+async def test_who_is_cancelled_before_a_thread_is_free_goes_at_once_and_nothing_is_done() -> None:
+    hands, may_end = Hands(most=1), threading.Event()
+    done: list[str] = []
+
+    with anyio.fail_after(LIMIT_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hands.do, partial(may_end.wait, 2 * LIMIT_S))
+            await anyio.wait_all_tasks_blocked()
+            async with anyio.create_task_group() as waiting:
+                waiting.start_soon(hands.do, partial(done.append, "given up"))
+                await anyio.wait_all_tasks_blocked()
+                waiting.cancel_scope.cancel()
+            may_end.set()
+        await hands.do(partial(done.append, "next"))
+    assert done == ["next"]
+
+
+async def test_work_without_a_thread_is_refused_and_not_done_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hands = Hands()
+    done: list[str] = []
+
+    with monkeypatch.context() as scarce:
+        scarce.setattr(threading.Thread, "start", no_more_threads)
+        with pytest.raises(RuntimeError, match="new thread"):
+            await hands.do(partial(done.append, "refused"))
+    await hands.do(partial(done.append, "next"))
+
+    assert done == ["next"]
+
+
+async def test_where_no_more_threads_can_be_started_those_there_are_do_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hands, may_end = Hands(), threading.Event()
+    done: list[str] = []
+
+    with anyio.fail_after(LIMIT_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hands.do, partial(may_end.wait, 2 * LIMIT_S))
+            await anyio.wait_all_tasks_blocked()
+            with monkeypatch.context() as scarce:
+                scarce.setattr(threading.Thread, "start", no_more_threads)
+                tasks.start_soon(hands.do, partial(done.append, "by the same thread"))
+                await anyio.wait_all_tasks_blocked()
+            assert done == []
+            may_end.set()
+    assert done == ["by the same thread"]
+
+
+def no_more_threads(_: threading.Thread) -> None:
+    """Fail as a start does where the process may have no more."""
+    raise RuntimeError("can't start new thread")

@@ -33,7 +33,7 @@ class _Ended(NamedTuple):
 class _Job:
     """Work, and who waits for it; told on the event loop of who asked."""
 
-    __slots__ = ("_ended", "_waiting", "context", "loop", "work")
+    __slots__ = ("_ended", "_taking", "_waiting", "context", "loop", "work")
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self.work = work
@@ -41,13 +41,18 @@ class _Job:
         self.loop = asyncio.get_running_loop()
         self._waiting: asyncio.Future[None] = self.loop.create_future()
         self._ended: _Ended | None = None
+        self._taking = threading.Lock()  # never given back
+
+    def take(self) -> bool:
+        """Whether nobody was here before: a thread that begins, or whoever gives the work up."""
+        return self._taking.acquire(blocking=False)
 
     async def ended(self) -> _Ended:
-        """Wait for the end, also for whoever is cancelled meanwhile."""
+        """Wait for the end; whoever is cancelled meanwhile waits for that of begun work alone."""
         try:
             await self._waiting
         except asyncio.CancelledError:
-            if self._ended is None:
+            if self._ended is None and not self.take():
                 self._waiting = self.loop.create_future()
                 with anyio.CancelScope(shield=True):
                     await self._waiting
@@ -78,8 +83,11 @@ class Hands:
     async def do(self, work: Callable[[], T]) -> T:
         """Return what ``work`` returns, or raise what it raises.
 
-        It runs in the context of the caller. Once begun it is not given up: whoever is cancelled
-        meanwhile is so when it has ended.
+        It runs in the context of the caller. Whoever is cancelled before it begins gives it up;
+        once begun it is not given up: whoever is cancelled then is so when it has ended.
+
+        Raises:
+            RuntimeError: there is no thread for it and none can be started; it is not done.
         """
         await checkpoint_if_cancelled()
         job = _Job(work)
@@ -92,12 +100,19 @@ class Hands:
 
     def _ask(self, job: _Job) -> None:
         with self._lock:
+            if self._n_threads < min(self._n_due + 1, self._most):
+                self._start_thread()
             self._n_due += 1
-            must_start = self._n_threads < min(self._n_due, self._most)
-            self._n_threads += must_start
         self._asked.put(job)
-        if must_start:
+
+    def _start_thread(self) -> None:
+        try:
             threading.Thread(target=self._serve, name="hand", daemon=True).start()
+        except RuntimeError:  # this process may have no more; those there are do the work
+            if not self._n_threads:
+                raise
+        else:
+            self._n_threads += 1
 
     def _serve(self) -> None:
         while True:
@@ -109,11 +124,12 @@ class Hands:
                         self._n_threads -= 1
                         return
                 continue
-            ended = _run(job)
+            ended = _run(job) if job.take() else None
             with self._lock:
                 self._n_due -= 1
-            with suppress(RuntimeError):  # its event loop is closed: nobody waits
-                job.loop.call_soon_threadsafe(job.tell, ended)
+            if ended is not None:
+                with suppress(RuntimeError):  # its event loop is closed: nobody waits
+                    job.loop.call_soon_threadsafe(job.tell, ended)
             del job, ended  # they may hold much, and the next may be long in coming
 
 
