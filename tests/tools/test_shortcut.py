@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 from mcp.client import Client
+from mcp.server._otel import OpenTelemetryMiddleware
 from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 from tests.tools.asking import ask
@@ -117,6 +118,28 @@ async def test_only_usual_calls_of_tools_that_ask_nobody_go_the_shorter_way(
     taken.clear()
     await answers(tmp_path, None)
     assert taken == []
+
+
+async def test_a_span_is_made_only_where_a_caller_sent_one_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans: list[Any] = []
+    make_span = OpenTelemetryMiddleware.__call__
+
+    async def noted(self: OpenTelemetryMiddleware, ctx: Any, call_next: Any) -> Any:
+        spans.append(ctx.params["_meta"])
+        return await make_span(self, ctx, call_next)
+
+    monkeypatch.setattr(OpenTelemetryMiddleware, "__call__", noted)
+    monkeypatch.setattr(_shortcut, "is_tracing", lambda: False)
+    sent = {"progressToken": 7, "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+    metas = ({"progressToken": 7}, {"claudecode/toolUseId": "x", "progressToken": "8"}, sent)
+    async with raw_client(tmp_path, "2025-11-25") as client:
+        for meta in metas:
+            call = {"name": "memory_load", "arguments": {"agent": ME}, "_meta": meta}
+            assert not (await client.request("tools/call", call))["isError"]
+
+    assert spans == [sent]
 
 
 async def test_a_save_tells_what_waits_without_asking_the_database_again(

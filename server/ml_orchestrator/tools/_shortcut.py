@@ -10,6 +10,7 @@ from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.types import CallToolRequestParams, CallToolResult, ContentBlock, TextContent
+from opentelemetry.propagate import get_global_textmap
 
 from ml_orchestrator.telemetry.spans import is_tracing
 
@@ -18,7 +19,7 @@ __all__ = ["calls_at_once", "spans_if_traced"]
 # Those that begin with initialize; from 2026-07-28 on answers say more, which is left to mcp.
 _VERSIONS = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"})
 _PARAMS = frozenset({"name", "arguments", "_meta"})
-_UNTRACED = frozenset({"progressToken"})
+_TRACE = frozenset(get_global_textmap().fields)  # keys that tell of a caller's span
 Call = Callable[[ServerRequestContext[Any, Any], CallToolRequestParams], Awaitable[HandlerResult]]
 
 
@@ -48,7 +49,7 @@ def spans_if_traced(spans: ServerMiddleware[Any]) -> ServerMiddleware[Any]:
     async def span_if_traced(
         ctx: ServerRequestContext[Any, Any], call_next: CallNext
     ) -> HandlerResult:
-        if is_tracing() or (ctx.meta and not ctx.meta.keys() <= _UNTRACED):
+        if is_tracing() or (ctx.meta and not _TRACE.isdisjoint(ctx.meta)):
             return await spans(ctx, call_next)
         return await call_next(ctx)
 
