@@ -1,5 +1,6 @@
 """Large samples in cells: as exact as sorting them, whatever they look like."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from scipy.stats import ks_2samp, wasserstein_distance
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.numerics import cells
 from ml_orchestrator.numerics.binning import histogram_counts
+from ml_orchestrator.numerics.cell_kernels import area_between, largest_gap
 from ml_orchestrator.numerics.cells import cells_of
 from ml_orchestrator.numerics.kolmogorov_smirnov import kolmogorov_smirnov
 from ml_orchestrator.numerics.middle import median
@@ -109,6 +111,18 @@ def test_whether_cells_help_is_seen_and_most_values_stay_unsorted() -> None:
     assert cells_of(x[:100], y[:100]) is None
     assert cells_of(np.full(20_000, 1.0), y) is None
     assert cells_of(np.append(x, 1e9), y) is None
+
+
+@pytest.mark.parametrize("name", ["moved", "wider", "skewed", "apart", "log-normal"])
+def test_what_differs_is_measured_with_most_values_unsorted(name: str) -> None:
+    x, y = _pair(name)
+    pair = cells_of(x, y)
+    assert pair is not None
+    n = math.gcd(N_X, N_Y)
+    gap = largest_gap(pair, N_Y // n, N_X // n)
+    assert gap is not None
+    assert gap / math.lcm(N_X, N_Y) == kolmogorov_smirnov(_sorted(x), _sorted(y)).statistic
+    assert area_between(pair) == pytest.approx(wasserstein(_sorted(x), _sorted(y)), rel=1e-12)
 
 
 def test_a_seed_of_every_kind_of_step_agrees(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,7 +201,8 @@ def _compare_finely(
     name: str, before: _Reference, rows: NDArray[Any], test: str, p_value: float
 ) -> _Found:
     pair = Pair.read(name, {name: before.sample}, {name: rows})
-    return _Found(measure_finely(pair, test, p_value).p_value or 0.0, is_far=True)
+    found = measure_finely(pair, test, p_value).p_value
+    return _Found(1.0 if found is None else found, is_far=True)
 
 
 def _needed(
