@@ -123,7 +123,7 @@ def test_recorded_latencies_are_weighed_and_limited(tmp_path: Path) -> None:
         optimise(none, evidence, tmp_path / "none")
 
 
-def test_a_search_finds_the_order_that_fits_more_into_a_limit(tmp_path: Path) -> None:
+def test_a_search_tries_the_same_rules_in_several_orders(tmp_path: Path) -> None:
     prompts = [f"{PROMPT} Edition {k} of {what}." for k in range(8) for what in ("May", "June")]
     rules = ["output_contract", "success_criteria", "constraints"]
     spec = SearchSpec(

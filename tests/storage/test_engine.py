@@ -24,6 +24,8 @@ from ml_orchestrator.storage.engine import open_database
 from ml_orchestrator.storage.migrations import LATEST, add_missing_columns
 from ml_orchestrator.storage.schema import agents
 
+LIMIT_S = 60.0
+
 
 def url(home: Path) -> str:
     return f"sqlite:///{home / 'state.db'}"
@@ -178,7 +180,7 @@ def test_writers_take_turns_and_readers_keep_their_snapshot(state_url: str, tmp_
     def first(connection: Connection) -> None:
         connection.execute(text("insert into agents values ('first', 'now')"))
         is_writing.set()
-        assert may_end.wait(10)
+        assert may_end.wait(LIMIT_S)
         order.append("first")
 
     def second(connection: Connection) -> None:
@@ -187,13 +189,13 @@ def test_writers_take_turns_and_readers_keep_their_snapshot(state_url: str, tmp_
 
     writers = [threading.Thread(target=database.write, args=[work]) for work in (first, second)]
     writers[0].start()
-    assert is_writing.wait(10)
+    assert is_writing.wait(LIMIT_S)
     writers[1].start()
 
     seen_meanwhile = database.read(lambda c: c.scalar(text("select count(*) from agents")))
     may_end.set()
     for writer in writers:
-        writer.join(10)
+        writer.join(LIMIT_S)
 
     assert (seen_meanwhile, order) == (0, ["first", "second"])
     database.close()

@@ -79,7 +79,7 @@ def test_more_readers_than_are_kept_at_hand_read_at_once_and_see_what_was_writte
     database: Database,
 ) -> None:
     n = 3 * MOST_IDLE
-    together = threading.Barrier(n, timeout=20)
+    together = threading.Barrier(n, timeout=60)
     found: list[list[str]] = []
 
     def read() -> None:

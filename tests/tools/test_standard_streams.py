@@ -26,6 +26,8 @@ from mcp.types import (
 from ml_orchestrator.tools._messages import Heard, Said
 from ml_orchestrator.tools._stdio import CHUNK_BYTES, Lines, LinesOut
 
+LIMIT_S = 60.0
+
 pytestmark = pytest.mark.anyio
 
 
@@ -210,7 +212,7 @@ async def test_a_sender_that_is_cancelled_cuts_no_message_off() -> None:
             await anyio.wait_all_tasks_blocked()  # the pipe is full
             senders.cancel_scope.cancel()
         writers.start_soon(send, texts[2])
-        with anyio.fail_after(20):
+        with anyio.fail_after(LIMIT_S):
             async with anyio.create_task_group() as hearers:
                 hearers.start_soon(hear)
                 await anyio.wait_all_tasks_blocked()

@@ -17,7 +17,7 @@ from ml_orchestrator.orchestration.events.thread import BusThread
 from ml_orchestrator.tools import watching
 
 INBOX, MEMORY, LEASES = f"inbox://{YOU}", f"memory://{YOU}", "lease://all"
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 async def change_all(client: Client) -> None:
