@@ -111,6 +111,7 @@ def test_whether_cells_help_is_seen_and_most_values_stay_unsorted() -> None:
     assert cells_of(x[:100], y[:100]) is None
     assert cells_of(np.full(20_000, 1.0), y) is None
     assert cells_of(np.append(x, 1e9), y) is None
+    assert cells_of(np.append(x, 1.7e308), np.append(y, -1.7e308)) is None
 
 
 @pytest.mark.parametrize("name", ["moved", "wider", "skewed", "apart", "log-normal"])

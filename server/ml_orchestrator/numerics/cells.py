@@ -40,8 +40,8 @@ class Grid:
     @classmethod
     def over(cls, low: float, high: float, n_cells: int, *, is_rooted: bool) -> "Grid":
         """Return a grid from the least to the largest value."""
-        span = np.float64(high) - np.float64(low)
         with np.errstate(over="ignore", divide="ignore"):
+            span = np.float64(high) - np.float64(low)
             per_unit = n_cells / (np.sqrt(span) if is_rooted else span)
         return cls(float(low), float(per_unit), n_cells, is_rooted)
 
