@@ -27,6 +27,7 @@ from ml_orchestrator.storage.schema import memory_records, messages
 ME, YOU = "ml-orchestrator", "performance-engineer"
 NOBODY = 65_534
 MANY = Quotas(per_sender=1_000_000, per_pair=1_000_000)
+ROOM = 400_000  # bytes that the largest file of a new store may grow by
 
 
 def open_state(home: Path) -> Database:
@@ -69,11 +70,12 @@ def until_refused(database: Database, write: Write) -> tuple[int, str]:
 
 
 def limited(write: Write) -> tuple[int, list[str], int]:
-    """Write under a limit of file sizes until refused."""
+    """Write under a limit of file sizes, a little above what a new store has, until refused."""
     with _home() as home:
         database = open_state(home)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, 1_200_000))
+        limit = max(file.stat().st_size for file in home.rglob("*") if file.is_file()) + ROOM
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         n, refusal = until_refused(database, write)
         database.close()
         return n, [refusal], count(open_state(home))
