@@ -100,6 +100,7 @@ def test_duplicates_constants_and_ids_are_found_and_others_are_not() -> None:
     frame = pl.DataFrame(
         {
             "row": range(100),
+            "order": np.sort(rng.choice(250, 100, replace=False)) + 1_000,
             "name": names,
             "same": ["x"] * 100,
             "value": rng.integers(0, 1_000_000, 100),
@@ -110,7 +111,7 @@ def test_duplicates_constants_and_ids_are_found_and_others_are_not() -> None:
 
     assert profile.duplicate_rows == 3
     assert profile.constant_columns == ("same",)
-    assert profile_of(frame).id_like_columns == ("row", "name")
+    assert profile_of(frame).id_like_columns == ("row", "order", "name")
 
 
 def test_the_target_suggests_task_and_metric() -> None:

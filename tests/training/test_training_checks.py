@@ -40,7 +40,9 @@ def check(folder: Path, source: str, **given: Any) -> tuple[str, ...]:
 
 def test_what_is_left_out_is_said_before_the_run(tmp_path: Path) -> None:
     frame = ONE_CLASS_FIRST.with_columns(
-        weight=pl.Series([None, *[1.5] * 199]), visit=pl.Series(range(200)), empty=pl.lit(None)
+        weight=pl.Series([None, *[1.5] * 199]),
+        visit=pl.Series(range(1_000, 1_400, 2)),
+        empty=pl.lit(None),
     )
     frame.write_parquet(tmp_path / "t.parquet")
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from ml_orchestrator.datasets.kinds import column_kind, is_id_like
+from ml_orchestrator.datasets.kinds import column_kind
 from ml_orchestrator.datasets.models import CategoryCount, ColumnKind, ColumnProfile
+from ml_orchestrator.datasets.row_numbers import numbers_or_names_rows
 from ml_orchestrator.errors import InvalidInputError
 
 __all__ = ["check_column", "frequencies", "profile_column"]
@@ -39,7 +40,7 @@ def profile_column(column: pl.Series) -> ColumnProfile:
         missing_share=column.null_count() / len(column),
         n_unique=n_unique,
         is_constant=n_unique == 1,
-        is_id_like=is_id_like(column),
+        is_id_like=numbers_or_names_rows(column),
         **_numbers(values, kind),
     )
 

@@ -11,7 +11,7 @@ __all__ = [
     "column_kind",
     "id_like_notice",
     "ignoring",
-    "is_id_like",
+    "names_each_row",
     "normalise",
     "reads_as_text",
     "suggest_metric",
@@ -74,21 +74,16 @@ def _text_kind(column: pl.Series) -> Literal["categorical", "text"]:
     return "text" if is_free else "categorical"
 
 
-def is_id_like(column: pl.Series) -> bool:
-    """Return whether a column only numbers or names its rows.
-
-    True for names that never repeat and for whole numbers that count up without a gap; not for
-    text of several words.
-    """
+def names_each_row(column: pl.Series) -> bool:
+    """Return whether a column is text that never repeats and is not of several words."""
     values = column.drop_nulls()
-    is_candidate = values.dtype == pl.String or values.dtype.is_integer()
-    if not is_candidate or len(values) < MIN_ROWS_FOR_ID or values.n_unique() < len(values):
+    if values.dtype != pl.String or len(values) < MIN_ROWS_FOR_ID:
         return False
-    return not reads_as_text(values) if values.dtype == pl.String else _counts_up(values)
+    return values.n_unique() == len(values) and not reads_as_text(values)
 
 
 def id_like_notice(name: str) -> str:
-    """Return what to say of a column that ``is_id_like``."""
+    """Return what to say of a column that only numbers or names its rows."""
     return f"{name!r} only numbers or names the rows; leave it out by {ignoring(name)}."
 
 
@@ -106,10 +101,6 @@ def reads_as_text(column: pl.Series) -> bool:
     """Return whether the text in a column has three words or more on average."""
     words = column.drop_nulls().head(N_LOOKED_AT).str.count_matches(r"\w+")
     return len(words) > 0 and float(words.mean()) >= FEW_WORDS  # type: ignore[arg-type]
-
-
-def _counts_up(values: pl.Series) -> bool:
-    return bool((values.sort().diff().drop_nulls() == 1).all())
 
 
 def suggest_task(target: pl.Series) -> Task:

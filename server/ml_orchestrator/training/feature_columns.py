@@ -8,10 +8,11 @@ import polars as pl
 from ml_orchestrator.datasets.kinds import (
     column_kind,
     id_like_notice,
-    is_id_like,
+    names_each_row,
     reads_as_text,
 )
 from ml_orchestrator.datasets.models import ColumnKind
+from ml_orchestrator.datasets.row_numbers import numbers_or_names_rows
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.models import Task, TrainingSpec
 from ml_orchestrator.training.preprocessing import MAX_ONE_HOT, FeatureKinds
@@ -84,7 +85,7 @@ def _useless(column: pl.Series) -> str:
         return "it has no values"
     if kind == "unsupported":
         return f"{column.dtype} cannot be used"
-    if kind in ("categorical", "text") and is_id_like(column):
+    if kind in ("categorical", "text") and names_each_row(column):
         return "it names each row"
     if column.drop_nulls().n_unique() == 1 and column.null_count() == 0:
         return "it has one value only"
@@ -97,7 +98,7 @@ def id_like_notices(spec: TrainingSpec, frame: pl.DataFrame, kinds: FeatureKinds
     A time column may count up; that is what it is for.
     """
     names = [name for name in kinds.names if name in frame.columns and name != spec.time_column]
-    return [id_like_notice(name) for name in names if is_id_like(frame[name])]
+    return [id_like_notice(name) for name in names if numbers_or_names_rows(frame[name])]
 
 
 def raw_features(frame: pl.DataFrame, kinds: FeatureKinds) -> pd.DataFrame:
