@@ -21,15 +21,18 @@ def world(tmp_path: Path) -> Iterator[World]:
         opened.close()
 
 
-def lose_the_next_answer(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Let the answer to the next claim be lost with its connection; return what it had claimed."""
+def lose_the_answer(monkeypatch: pytest.MonkeyPatch, run_id: str) -> list[list[str]]:
+    """Let the answer to the first claim of a run be lost; return what that had claimed.
+
+    To be called before another run begins: a claim that is under way goes the usual way.
+    """
     (strays,) = engine._strays
     system = strays._engine._sys_db
     claim, lost = system.start_queued_workflows, list[list[str]]()
 
     def losing(*args: Any, **kwargs: Any) -> tuple[list[str], Any]:
         claimed, reason = claim(*args, **kwargs)
-        if claimed and not lost:
+        if run_id in claimed and not lost:
             lost.append(claimed)
             return claim(*args, **kwargs)  # DBOS asks again, and what was claimed is claimed
         return claimed, reason
@@ -49,9 +52,9 @@ def test_a_claim_whose_answer_was_lost_leaves_its_run_to_be_queued_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.start_worker()
+    lost = lose_the_answer(monkeypatch, "run-2x")
     world.start_run("run-1x")
     world.until(lambda: world.ledger.running("run-1x", "first") == 1, "the first run begins")
-    lost = lose_the_next_answer(monkeypatch)
     world.start_run("run-2x")
     world.until(lambda: bool(lost), "the answer is lost")
     assert lost == [["run-2x"]]
