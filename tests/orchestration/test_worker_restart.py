@@ -13,6 +13,7 @@ from tests.conftest import new_postgres_url
 from tests.orchestration.shared_bench import Sites, open_sites
 from tests.orchestration.workflow_bench import LIMIT_S, Bench, open_bench, until
 
+from ml_orchestrator.child_environment import child_environment
 from ml_orchestrator.cli import main
 from ml_orchestrator.doctoring.findings import Patient
 from ml_orchestrator.doctoring.processes import check_settings_of_worker
@@ -22,7 +23,7 @@ from ml_orchestrator.orchestration.people import open_approvals
 from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
 from ml_orchestrator.orchestration.processes import look_at_processes
 from ml_orchestrator.orchestration.workers import look_at_workers
-from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
 from ml_orchestrator.working import run_working
 

@@ -6,7 +6,8 @@ from types import ModuleType
 
 import pytest
 
-from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.child_environment import child_environment
+from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry import prometheus, switch
 from ml_orchestrator.telemetry.prometheus import Histogram, sample
 from ml_orchestrator.telemetry.switch import read_switch

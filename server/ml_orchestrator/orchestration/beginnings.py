@@ -14,7 +14,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from ml_orchestrator import __version__
-from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.child_environment import child_environment
+from ml_orchestrator.settings import Settings
 
 __all__ = ["beginning", "differences"]
 

@@ -20,10 +20,11 @@ from typing import Any
 
 from filelock import FileLock
 
+from ml_orchestrator.child_environment import child_environment
 from ml_orchestrator.orchestration.execution import Job, StepFailedError, perform
 from ml_orchestrator.orchestration.progress import ProgressStore, Reporter
 from ml_orchestrator.orchestration.steps._base import STEPS, load_plugins, run_folder
-from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
 from ml_orchestrator.storage.whole_files import write_whole
 from ml_orchestrator.telemetry.context import carried, carrier

@@ -8,12 +8,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ml_orchestrator.child_environment import child_environment
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration.leases import LeaseBook, Leases
 from ml_orchestrator.orchestration.notes import FileNotes, Notes
 from ml_orchestrator.orchestration.sharing.pools import is_shared
 from ml_orchestrator.orchestration.targets import resolve
-from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.settings import Settings
 
 __all__ = [
     "WorkerLauncher",

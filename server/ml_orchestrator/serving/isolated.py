@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ml_orchestrator.child_environment import child_environment
 from ml_orchestrator.errors import (
     IntegrityViolationError,
     OrchestratorError,
@@ -31,7 +32,7 @@ from ml_orchestrator.serving.refusals import refusal
 from ml_orchestrator.serving.signature import Column, parse_columns
 from ml_orchestrator.serving.slot import Opened
 from ml_orchestrator.serving.warming import warm_up_requests
-from ml_orchestrator.settings import PREFIX, Settings, child_environment
+from ml_orchestrator.settings import PREFIX, Settings
 
 __all__ = ["ModelProcess", "ProcessEngine", "in_own_process"]
 

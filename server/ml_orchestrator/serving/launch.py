@@ -10,10 +10,11 @@ from pathlib import Path
 
 import psutil
 
+from ml_orchestrator.child_environment import child_environment
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.serving.address import Address, find_address
 from ml_orchestrator.serving.asking import ask_status
-from ml_orchestrator.settings import Settings, child_environment
+from ml_orchestrator.settings import Settings
 
 __all__ = ["ALREADY_SERVED", "find_server", "start_server", "stop_server"]
 
