@@ -1,16 +1,14 @@
 """Steps in threads of a worker: one that is still running is never run beside itself."""
 
 import threading
-import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any
 
 from ml_orchestrator.orchestration.execution import StepFailedError
 
 __all__ = ["InFlight"]
 
-LOOK_S = 0.05
 Output = dict[str, Any]
 
 
@@ -50,8 +48,12 @@ class InFlight:
 
     def drain(self) -> None:
         """Wait until none is running any more."""
-        while self._running:
-            time.sleep(LOOK_S)
+        while running := self._all():
+            wait(running)
+
+    def _all(self) -> "list[Future[Output]]":
+        with self._lock:
+            return list(self._running.values())
 
     def _entered(self, key: Hashable, mine: "Future[Output]") -> "Future[Output]":
         with self._lock:
