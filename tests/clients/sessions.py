@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ __all__ = [
     "NEVER_CALLED",
     "Session",
     "agent_file",
+    "answer_work",
     "ask_claude",
     "collaborators",
     "failing_with",
@@ -54,6 +55,27 @@ def start(agent_type: str) -> Call:
     """Return a call that starts an agent and waits for its end."""
     prompt = {"description": "ML work", "prompt": "Do it.", "run_in_background": False}
     return Call("Agent", {**prompt, "subagent_type": agent_type})
+
+
+def answer_work(signed: str, found: str) -> Generator[Call, Result, dict[str, Any]]:
+    """Take the one message of the inbox, send the result back, and return that message.
+
+    Each call is ``signed`` with an agent's name.
+    """
+    yield use("memory_load", agent=signed)
+    inbox = yield use("message_inbox", agent=signed)
+    (asked,) = inbox.json()["messages"]
+    yield use("message_ack", agent=signed, message_ids=[asked["message_id"]])
+    yield use(
+        "message_send",
+        agent=signed,
+        message_type="delegation_result",
+        content=found,
+        target_agents=[asked["from_agent"]],
+        reply_to=asked["message_id"],
+        metadata={"outcome": "success"},
+    )
+    return dict(asked)
 
 
 def agent_file(agent: str) -> AgentFile:

@@ -17,6 +17,7 @@ from tests.clients.programs import Programs
 from tests.clients.sessions import (
     AGENT,
     Session,
+    answer_work,
     ask_claude,
     collaborators,
     failing_with,
@@ -77,19 +78,7 @@ def follow(colleague: str) -> Callable[[], Script]:
     """Take what the inbox holds, send the result back and remember it."""
 
     def script() -> Script:
-        yield use("memory_load", agent=AGENT)
-        inbox = yield use("message_inbox", agent=AGENT)
-        (asked,) = inbox.json()["messages"]
-        yield use("message_ack", agent=AGENT, message_ids=[asked["message_id"]])
-        yield use(
-            "message_send",
-            agent=AGENT,
-            message_type="delegation_result",
-            content=FOUND,
-            target_agents=[asked["from_agent"]],
-            reply_to=asked["message_id"],
-            metadata={"outcome": "success"},
-        )
+        yield from answer_work(AGENT, FOUND)
         task = {"task_description": f"{colleague} followed", "outcome": "success"}
         yield use("memory_save", agent=AGENT, task=task)
         return f"{AGENT} has the answer."

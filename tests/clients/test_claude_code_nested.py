@@ -18,6 +18,7 @@ from tests.clients.sessions import (
     NEVER_CALLED,
     Session,
     agent_file,
+    answer_work,
     ask_claude,
     collaborators,
     failing_with,
@@ -65,20 +66,9 @@ def lead() -> Script:
 
 def follow() -> Script:
     """Take what the inbox holds, send the result back and a note besides, and stop."""
-    yield use("memory_load", agent=AGENT)
-    inbox = yield use("message_inbox", agent=AGENT)
-    (asked,) = inbox.json()["messages"]
-    yield use("message_ack", agent=AGENT, message_ids=[asked["message_id"]])
-    to = {"agent": AGENT, "target_agents": [asked["from_agent"]]}
-    yield use(
-        "message_send",
-        **to,
-        message_type="delegation_result",
-        content=FOUND,
-        reply_to=asked["message_id"],
-        metadata={"outcome": "success"},
-    )
-    yield use("message_send", **to, content=NOTED)
+    asked = yield from answer_work(AGENT, FOUND)
+    to = [asked["from_agent"]]
+    yield use("message_send", agent=AGENT, target_agents=to, content=NOTED)
     return REPORT
 
 
