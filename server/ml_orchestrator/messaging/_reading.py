@@ -22,6 +22,7 @@ from sqlalchemy import (
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.messaging.models import (
     DELEGATION,
+    MOST_WORK_TOLD,
     PRIORITIES,
     RESULT,
     Message,
@@ -33,11 +34,18 @@ from ml_orchestrator.storage.schema import messages
 from ml_orchestrator.storage.statements import Statement
 from ml_orchestrator.text import cut
 
-__all__ = ["count_unread", "messages_of", "page", "parse_cursor", "to_message", "work_after"]
+__all__ = [
+    "count_unread",
+    "count_work_after",
+    "messages_of",
+    "page",
+    "parse_cursor",
+    "to_message",
+    "work_after",
+]
 
 URGENT_RANK = 0
 MOST_URGENT_TOLD = 3
-MOST_WORK_TOLD = 20
 BEGINNING = 80
 _SHOWN = (messages, readers.c.acknowledged_at, readers.c.rank)
 # What has no end is counted by the database; what has one is looked up by its end.
@@ -63,19 +71,18 @@ _URGENT = Statement(
     .order_by(readers.c.message_seq)
     .limit(literal(MOST_URGENT_TOLD))
 )
-_WORK = Statement(
-    select(*_SHOWN)
-    .join(readers, readers.c.message_seq == messages.c.seq)
-    .where(
-        readers.c.agent == bindparam("agent"),
-        readers.c.acknowledged_at.is_(None),
-        or_(readers.c.expires_at.is_(None), readers.c.expires_at > bindparam("now")),
-        readers.c.message_seq > bindparam("mark"),
-        or_(messages.c.type == literal(DELEGATION), messages.c.type == literal(RESULT)),
-    )
-    .order_by(readers.c.message_seq)
-    .limit(literal(MOST_WORK_TOLD))
+_IS_WORK = (
+    readers.c.message_seq == messages.c.seq,
+    readers.c.agent == bindparam("agent"),
+    readers.c.acknowledged_at.is_(None),
+    or_(readers.c.expires_at.is_(None), readers.c.expires_at > bindparam("now")),
+    readers.c.message_seq > bindparam("mark"),
+    or_(messages.c.type == literal(DELEGATION), messages.c.type == literal(RESULT)),
 )
+_WORK = Statement(
+    select(*_SHOWN).where(*_IS_WORK).order_by(readers.c.message_seq).limit(literal(MOST_WORK_TOLD))
+)
+_N_WORK = Statement(select(func.count()).select_from(messages, readers).where(*_IS_WORK))
 _TARGETS = (
     select(readers.c.message_seq, readers.c.agent)
     .where(readers.c.message_seq.in_(bindparam("seqs", expanding=True)))
@@ -189,6 +196,11 @@ def work_after(connection: Connection, agent: str, mark: int, *, now: str) -> li
     """Return unread delegations and their results with a number above ``mark``, oldest first."""
     rows = _WORK.all(connection, {"agent": agent, "mark": mark, "now": now})
     return messages_of(connection, rows)
+
+
+def count_work_after(connection: Connection, agent: str, mark: int, *, now: str) -> int:
+    """Return how many unread delegations and results there are with a number above ``mark``."""
+    return int(_N_WORK.scalar(connection, {"agent": agent, "mark": mark, "now": now}))
 
 
 def messages_of(connection: Connection, rows: Sequence[Row[Any]]) -> list[Message]:

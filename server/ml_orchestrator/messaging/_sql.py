@@ -20,6 +20,7 @@ from ml_orchestrator.messaging._news import MailNews
 from ml_orchestrator.messaging._quotas import Quotas, check_quotas
 from ml_orchestrator.messaging._reading import (
     count_unread,
+    count_work_after,
     messages_of,
     page,
     parse_cursor,
@@ -180,6 +181,11 @@ class SqlMailbox:
         """Return unread work for ``agent`` and results for it that came after a mark."""
         now = timestamp(self._now())
         return self._database.read(lambda c: work_after(c, agent, mark, now=now))
+
+    def count_work_after(self, agent: str, mark: int) -> int:
+        """Count unread work for ``agent`` and results for it that came after a mark."""
+        now = timestamp(self._now())
+        return self._database.read(lambda c: count_work_after(c, agent, mark, now=now))
 
     def acknowledge(self, agent: str, message_ids: Sequence[str]) -> Acknowledged:
         """Mark messages as dealt with, all or none."""

@@ -85,6 +85,10 @@ class Mailbox(Protocol):
         """
         ...
 
+    def count_work_after(self, agent: str, mark: int) -> int:
+        """Count what ``work_after`` would return if it had no limit."""
+        ...
+
     def acknowledge(self, agent: str, message_ids: Sequence[str]) -> Acknowledged:
         """Mark messages as dealt with.
 

@@ -11,6 +11,7 @@ __all__ = [
     "MAX_CONTENT_CHARACTERS",
     "MAX_METADATA_BYTES",
     "MAX_TARGETS",
+    "MOST_WORK_TOLD",
     "PRIORITIES",
     "RESULT",
     "TYPE_PATTERN",
@@ -32,6 +33,7 @@ __all__ = [
 Priority = Literal["low", "medium", "high", "urgent"]
 PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "urgent")
 DELEGATION, RESULT = "delegation", "delegation_result"
+MOST_WORK_TOLD = 20  # at once, of what was handed over or back
 TYPE_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 MAX_CONTENT_CHARACTERS, MAX_METADATA_BYTES, MAX_TARGETS = 20_000, 20_000, 50
 

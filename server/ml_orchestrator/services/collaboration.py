@@ -230,6 +230,10 @@ class CollaborationService:
         """Return unread work handed to an agent, or back to it, after a mark."""
         return await self._hands.do(lambda: self._mailbox().work_after(agent, mark))
 
+    async def count_work_after(self, agent: str, mark: int) -> int:
+        """Count unread work handed to an agent, or back to it, after a mark."""
+        return await self._hands.do(lambda: self._mailbox().count_work_after(agent, mark))
+
     async def thread(self, thread_id: str) -> Thread:
         """Return a thread in order, with who has acknowledged what."""
         return await self._hands.do(lambda: self._mailbox().thread(thread_id))

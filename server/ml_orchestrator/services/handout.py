@@ -69,11 +69,18 @@ def hand_out(memory: AgentMemory, digest: Digest, inbox: Inbox) -> Handout:
     return _frame(memory.agent_name, stored, urgent, rest)
 
 
-def announce(agent: str, messages: Sequence[Message]) -> Handout:
-    """Return messages that cannot wait as one text."""
+def announce(agent: str, messages: Sequence[Message], *, n_waiting: int = 0) -> Handout:
+    """Return messages that cannot wait as one text, and how many more wait behind them."""
+    behind = (
+        f"{n_waiting} more that hand work over or back wait behind those that you were told; they "
+        "are told once you mark some of these as dealt with, and message_inbox lists all"
+    )
+    if not messages:
+        said = f"From the ml-orchestrator server, for {agent}: {behind}." if n_waiting else ""
+        return Handout(said, frozenset())
     stored = (
         f"{len(messages)} messages have arrived that are urgent, or hand work over or back. "
-        "message_inbox gives them whole"
+        f"{behind if n_waiting else 'message_inbox gives them whole'}"
     )
     return _frame(agent, stored, [_message(m) for m in messages], [])
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ml_orchestrator.memory.models import Task
 from ml_orchestrator.memory.requests import Origin
-from ml_orchestrator.messaging.models import Message
+from ml_orchestrator.messaging.models import MOST_WORK_TOLD, Message
 from ml_orchestrator.services.collaboration import CollaborationService
 from ml_orchestrator.services.handout import N_NEWEST, Handout, announce, hand_out
 from ml_orchestrator.text import cut
@@ -33,6 +33,7 @@ class AgentSession:
     was_asked: bool = False
     told: set[str] = field(default_factory=set)
     mark: int = 0  # messages after it came while this subagent was at work
+    n_waiting: int = 0  # of them, as last told, behind those that were told
 
 
 class AgentSessions:
@@ -80,9 +81,13 @@ async def tell_news(collaboration: CollaborationService, session: AgentSession, 
     if not unread.n_unread:
         return ""
     found = await _urgent(collaboration, agent, unread.n_urgent)
-    found += await collaboration.work_after(agent, session.mark)
-    news = {each.message_id: each for each in found if each.message_id not in session.told}
-    return _tell(session, announce(agent, list(news.values())))
+    work = await collaboration.work_after(agent, session.mark)
+    news = {each.message_id: each for each in found + work if each.message_id not in session.told}
+    n_waiting = await _n_behind(collaboration, agent, session.mark, len(work))
+    if not news and n_waiting <= session.n_waiting:
+        return ""
+    session.n_waiting = n_waiting
+    return _tell(session, announce(agent, list(news.values()), n_waiting=n_waiting))
 
 
 async def save_for(
@@ -117,6 +122,15 @@ async def _urgent(collaboration: CollaborationService, agent: str, n_urgent: int
         return []
     inbox = await collaboration.inbox(agent, limit=min(n_urgent, MAX_URGENT))
     return [message for message in inbox.messages if message.priority == "urgent"]
+
+
+async def _n_behind(
+    collaboration: CollaborationService, agent: str, mark: int, n_found: int
+) -> int:
+    """Return how much work waits behind what was found, counted only where that is full."""
+    if n_found < MOST_WORK_TOLD:
+        return 0
+    return await collaboration.count_work_after(agent, mark) - n_found
 
 
 def _tell(session: AgentSession, handout: Handout) -> str:
