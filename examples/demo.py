@@ -22,6 +22,7 @@ OPS = "infrastructure-specialist"
 FOLDER = Path("demo-output")
 MODEL = "doctor-visits"
 BAR = 30
+LIMIT_S = 25.0  # for one training
 
 
 def prepare(folder: Path) -> dict[str, Path]:
@@ -103,7 +104,7 @@ async def train(walk: Walk, source: Path, n_trials: int) -> Any:
         model=MODEL,
         trainers=["linear", "histogram_boosting"],
         n_trials=n_trials,
-        timeout_s=25.0,
+        timeout_s=LIMIT_S,
         n_folds=3,
         seed=1,
         idempotency_key=f"demo-{source.stem}",
@@ -243,8 +244,15 @@ def describe(status: Any) -> None:
     print(
         f"\n   {summary['trainer']}: {summary['metric']} {score['estimate']:.3f} "
         f"[{score['low']:.3f}, {score['high']:.3f}] on {summary['n_rows_test']} rows it never saw; "
-        f"{summary['n_trials']} trials, {summary['n_pruned']} pruned"
+        f"{summary['n_trials']} trials, {summary['n_pruned']} pruned{ended_early(summary)}"
     )
+
+
+def ended_early(summary: Any) -> str:
+    """Say that a search had no time for the trials that were asked for."""
+    if summary["stopped_by"] != "time":
+        return ""
+    return f"; its time limit of {LIMIT_S:g} s ended the search"
 
 
 async def main() -> None:
