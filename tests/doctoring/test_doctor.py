@@ -157,6 +157,32 @@ def test_what_the_settings_ask_for_and_is_not_there_is_named(tmp_path: Path) -> 
     assert "no_such_module" in found.said
 
 
+def test_trials_on_a_ray_that_is_not_there_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "find_distribution", lambda _: None)
+    asks = {"ML_ORCHESTRATOR_RAY_ADDRESS": "local", "ML_ORCHESTRATOR_RAY_TRIALS": "4"}
+    found = the_fault(
+        "installation:check_extras", patient(Settings.read(asks, project_dir=tmp_path))
+    )
+
+    assert found.said == "ML_ORCHESTRATOR_RAY_ADDRESS is set, but ray is not installed."
+    assert found.do.startswith(f"{sys.executable} -m pip install ")
+    assert found.do.endswith("'ml-orchestrator-mcp[ray]'")
+
+
+def test_trials_at_once_without_a_place_for_them_are_a_note(tmp_path: Path) -> None:
+    asks = Settings.read({"ML_ORCHESTRATOR_RAY_TRIALS": "4"}, project_dir=tmp_path)
+    (found,) = look("installation:check_extras", patient(asks))
+
+    assert (found.state, found.said) == (
+        "note",
+        "ML_ORCHESTRATOR_RAY_TRIALS is 4, but no trial runs on Ray: ML_ORCHESTRATOR_RAY_ADDRESS is "
+        "not set.",
+    )
+    assert "unset ML_ORCHESTRATOR_RAY_TRIALS" in found.do
+
+
 def test_telemetry_that_cannot_be_spoken_is_a_note(settings: Settings) -> None:
     seen = patient(
         settings, OTEL_EXPORTER_OTLP_ENDPOINT="http://c:1", OTEL_EXPORTER_OTLP_PROTOCOL="grpc"

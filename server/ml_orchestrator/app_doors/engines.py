@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ml_orchestrator.app_doors.probing import built_in, call, describe, improves, is_there
@@ -116,10 +117,10 @@ class Engines:
 
         return look_at_processes
 
-    def _probe_training(self, _: Settings) -> Callable[[], str]:
+    def _probe_training(self, settings: Settings) -> Callable[[], str]:
         from ml_orchestrator.orchestration.probes import probe_training
 
-        return probe_training
+        return partial(probe_training, settings.ray_address)
 
     def _improve(self, _: Settings) -> "PromptImprover":
         from ml_orchestrator.orchestration.prompt_improvement import improve_and_analyse

@@ -16,6 +16,7 @@ from ml_orchestrator.datasets.generated import customer_churn, daily_demand, fri
 from ml_orchestrator.datasets.models import Task
 from ml_orchestrator.doors import import_alone
 from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.extras import pip_install
 
 __all__ = ["BUILTIN_DATASETS", "BuiltinDataset"]
 
@@ -40,7 +41,7 @@ def _statsmodels(name: str) -> ModuleType:
     except ImportError as error:
         raise UnavailableError(
             f"The data set {name!r} comes with statsmodels, which is not installed. "
-            "Install it with: pip install 'ml-orchestrator-mcp[datasets]'."
+            f"Install it with: {pip_install('datasets')}."
         ) from error
 
 

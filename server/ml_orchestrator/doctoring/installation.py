@@ -10,10 +10,11 @@ from packaging.version import Version
 
 from ml_orchestrator import __version__
 from ml_orchestrator.doctoring.findings import Finding, Patient, fault, fine, note
+from ml_orchestrator.extras import pip_install
 from ml_orchestrator.launcher.installing import NEWEST, OLDEST
 from ml_orchestrator.telemetry.switch import read_switch
 
-__all__ = ["check_extras", "check_packages", "check_python"]
+__all__ = ["check_extras", "check_packages", "check_python", "find_distribution"]
 
 DISTRIBUTION = "ml-orchestrator-mcp"
 # Where the package was copied, as the plug-in does, no metadata says what it needs.
@@ -83,6 +84,13 @@ def check_extras(patient: Patient) -> Iterator[Finding]:
         yield from _extra("postgres", "psycopg", "ML_ORCHESTRATOR_DATABASE_URL is set")
     if settings.ray_address is not None:
         yield from _extra("ray", "ray", "ML_ORCHESTRATOR_RAY_ADDRESS is set")
+    elif settings.ray_trials is not None:
+        said = (
+            f"ML_ORCHESTRATOR_RAY_TRIALS is {settings.ray_trials}, but no trial runs on Ray: "
+            "ML_ORCHESTRATOR_RAY_ADDRESS is not set."
+        )
+        do = "Set the address, too (local is this machine), or unset ML_ORCHESTRATOR_RAY_TRIALS."
+        yield note("extras", said, do)
     switch = read_switch(patient.environ)
     if switch.is_on:
         why = "The OTEL_ variables ask for telemetry"
@@ -98,11 +106,18 @@ def check_extras(patient: Patient) -> Iterator[Finding]:
 
 
 def _extra(extra: str, distribution: str, why: str) -> Iterator[Finding]:
+    if (version := find_distribution(distribution)) is not None:
+        yield fine("extras", f"{why}; {distribution} {version}.")
+    else:
+        yield fault("extras", f"{why}, but {distribution} is not installed.", pip_install(extra))
+
+
+def find_distribution(name: str) -> str | None:
+    """Return the version of a distribution that is installed; None if it is not."""
     try:
-        yield fine("extras", f"{why}; {distribution} {metadata.version(distribution)}.")
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
-        do = f"pip install '{DISTRIBUTION}[{extra}]'"
-        yield fault("extras", f"{why}, but {distribution} is not installed.", do)
+        return None
 
 
 def _is_there(module: str) -> bool:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, bindparam, text
 
 from ml_orchestrator.doors import import_alone
 from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.extras import pip_install
 from ml_orchestrator.memory.meaning import Meaning
 from ml_orchestrator.memory.search import meant
 from ml_orchestrator.storage.engine import Database
@@ -79,8 +80,8 @@ def open_model(folder: Path) -> Embedder:
         adapter = import_alone("ml_orchestrator.memory._model2vec")
     except ModuleNotFoundError as error:
         raise UnavailableError(
-            f"ML_ORCHESTRATOR_MEMORY_EMBEDDINGS is set, and {error.name} is not installed. Install "
-            "ml-orchestrator-mcp[embeddings], or unset it to search by words alone."
+            f"ML_ORCHESTRATOR_MEMORY_EMBEDDINGS is set, and {error.name} is not installed. "
+            f"Install it: {pip_install('embeddings')}, or unset it to search by words alone."
         ) from error
     embedder: Embedder = adapter.open_embedder(folder)
     return embedder

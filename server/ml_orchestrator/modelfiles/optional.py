@@ -4,6 +4,7 @@ from types import ModuleType
 
 from ml_orchestrator.doors import import_alone
 from ml_orchestrator.errors import IntegrityViolationError
+from ml_orchestrator.extras import pip_install
 
 __all__ = ["onnx_files"]
 
@@ -20,5 +21,5 @@ def onnx_files() -> ModuleType:
     except ImportError as error:
         raise IntegrityViolationError(
             "An ONNX file cannot be looked through without onnx and onnxruntime. Install them "
-            "with: pip install 'ml-orchestrator-mcp[onnx]'."
+            f"with: {pip_install('onnx')}."
         ) from error

@@ -12,6 +12,7 @@ from ml_orchestrator.health.report import check_drift
 from ml_orchestrator.optimization.rules import RULES
 from ml_orchestrator.orchestration.steps import STEPS
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
+from ml_orchestrator.training.clusters import check_cluster
 from ml_orchestrator.training.trainers import TRAINERS, Problem
 
 __all__ = ["probe_drift_tests", "probe_extension", "probe_training"]
@@ -20,8 +21,14 @@ N_ROWS = 100
 PROMPT = "Summarise the text below, if possible, in a few words or so, please.\n{text}"
 
 
-def probe_training() -> str:
-    """Fit every trainer of ours on a few rows and name them; what a trainer raises passes."""
+def probe_training(ray_address: str | None = None) -> str:
+    """Fit every trainer of ours on a few rows and name them; what a trainer raises passes.
+
+    Raises:
+        InvalidInputError: trials are to run on Ray, at ``ray_address``, which is not installed.
+    """
+    if ray_address is not None:
+        check_cluster(ray_address)
     for name in TRAINERS.ours:
         _fit(name)
     return f"{', '.join(TRAINERS.ours)} fit"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from ml_orchestrator.extras import pip_install
 from ml_orchestrator.telemetry.switch import Switch, read_switch
 
 __all__ = ["exporting"]
@@ -48,8 +49,8 @@ def _load() -> Any:
         return importlib.import_module("ml_orchestrator.telemetry._export")
     except ImportError as error:
         _log.warning(
-            "Telemetry is asked for, but %s is not installed: pip install "
-            "'ml-orchestrator-mcp[otel]'. Going on without.",
+            "Telemetry is asked for, but %s is not installed: %s. Going on without.",
             error.name,
+            pip_install("otel"),
         )
         return None

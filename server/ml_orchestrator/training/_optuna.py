@@ -32,6 +32,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.extras import pip_install
 from ml_orchestrator.training.at_once import RunAtOnce
 from ml_orchestrator.training.course import N_RANDOM
 from ml_orchestrator.training.models import Sampler
@@ -70,8 +71,7 @@ def check_sampler(sampler: Sampler) -> None:
     if package is not None and importlib.util.find_spec(package) is None:
         raise InvalidInputError(
             f"Sampler {sampler!r} needs the package {package}, which is not installed here. "
-            f"Install it beside the server (extra {sampler}: pip install {package}), or use tpe "
-            "or random."
+            f"Install it: {pip_install(sampler)}, or use tpe or random."
         )
 
 

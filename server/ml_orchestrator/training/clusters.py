@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 from ml_orchestrator.doors import import_alone
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.extras import pip_install
 from ml_orchestrator.training.pools import Cluster
 
 __all__ = ["check_cluster", "open_cluster"]
@@ -19,8 +20,8 @@ def check_cluster(address: str) -> None:
     """
     if find_spec("ray") is None:
         raise InvalidInputError(
-            f"Trials are to run on Ray ({address}), which is not installed here. Install it "
-            "beside the server: pip install 'ml-orchestrator-mcp[ray]'. Or unset "
+            f"Trials are to run on Ray ({address}), which is not installed here. Install it: "
+            f"{pip_install('ray')}. Or unset "
             "ML_ORCHESTRATOR_RAY_ADDRESS; trials then run one after the other on this machine."
         )
 

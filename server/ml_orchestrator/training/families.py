@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ml_orchestrator.errors import InvalidInputError, UnavailableError
+from ml_orchestrator.extras import pip_install
 from ml_orchestrator.training.space import Params, ParamSpace
 from ml_orchestrator.training.trainer import Problem
 from ml_orchestrator.training.trainers import TRAINERS
@@ -16,7 +17,7 @@ OPTIONAL = {"lightgbm": "lightgbm", "torch_net": "torch"}  # each by its extra
 def unknown_trainer(name: str) -> InvalidInputError:
     """Return the error for a trainer that is not in the catalogue; one may be missing an extra."""
     how = (
-        f" It is there once its extra is: pip install 'ml-orchestrator-mcp[{OPTIONAL[name]}]'."
+        f" It is there once its extra is: {pip_install(OPTIONAL[name])}."
         if name in OPTIONAL
         else ""
     )

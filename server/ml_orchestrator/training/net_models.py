@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ml_orchestrator.doors import import_alone
 from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError
+from ml_orchestrator.extras import pip_install
 from ml_orchestrator.numerics.tabular_net import Arrays, Shape, answers, checked
 
 __all__ = ["NetClassifier", "NetRegressor"]
@@ -195,6 +196,5 @@ def _learning() -> ModuleType:
             raise
         raise InvalidInputError(
             "Fitting a torch_net needs PyTorch, which is not installed here; answering with a "
-            "fitted one does not. Install it beside the server: pip install "
-            "'ml-orchestrator-mcp[torch]', or use another family."
+            f"fitted one does not. Install it: {pip_install('torch')}, or use another family."
         ) from error

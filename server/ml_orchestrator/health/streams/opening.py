@@ -6,6 +6,7 @@ from typing import Any
 
 from ml_orchestrator.doors import import_alone
 from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.extras import pip_install
 from ml_orchestrator.health.streams.contract import DetectorName, StreamDetector
 
 __all__ = ["open_detector", "restore_detector"]
@@ -60,6 +61,6 @@ def _adapter() -> ModuleType:
         return import_alone(_ADAPTER)
     except ModuleNotFoundError as error:
         raise UnavailableError(
-            f"Detectors of streams need {error.name}, which is not installed. Install "
-            "ml-orchestrator-mcp[streams]."
+            f"Detectors of streams need {error.name}, which is not installed. Install it: "
+            f"{pip_install('streams')}."
         ) from error

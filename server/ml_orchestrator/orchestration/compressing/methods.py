@@ -11,6 +11,7 @@ from ml_orchestrator.compression.models import Equality, Method, Student
 from ml_orchestrator.compression.pruning import choose_cut, cut
 from ml_orchestrator.doors import import_alone
 from ml_orchestrator.errors import InvalidInputError, UnavailableError
+from ml_orchestrator.extras import pip_install
 from ml_orchestrator.modelfiles.optional import onnx_files
 from ml_orchestrator.orchestration.compressing.case import Case
 from ml_orchestrator.orchestration.compressing.students import small_models
@@ -66,7 +67,7 @@ def require_onnx() -> None:
     except ImportError as error:
         raise UnavailableError(
             "Methods onnx and quantise need onnx and onnxruntime, which are not installed. Install "
-            "them with: pip install 'ml-orchestrator-mcp[onnx]'. distil and prune work without."
+            f"them with: {pip_install('onnx')}. distil and prune work without."
         ) from error
 
 
