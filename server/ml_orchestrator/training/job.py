@@ -8,6 +8,7 @@ from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.training._optuna import check_sampler
 from ml_orchestrator.training.families import too_many_rows, unknown_trainer, usable
 from ml_orchestrator.training.models import TrainingSpec
+from ml_orchestrator.training.repeats import repeat_notices
 from ml_orchestrator.training.scoring import pipeline_of
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.splits import Split, plan_split
@@ -48,14 +49,18 @@ def prepare(spec: TrainingSpec, dataset: Dataset) -> Job:
     asked = _trainers(spec)
     check_sampler(spec.sampler)
     table = prepare_table(spec, dataset)
-    problem = table.problem
+    problem, split = table.problem, plan_split(spec, table)
     return Job(
         spec=spec,
         dataset=dataset,
         table=table,
-        split=plan_split(spec, table),
+        split=split,
         trainers=tuple(usable(asked, problem)),
-        warnings=(*table.warnings, *too_many_rows(asked, problem)),
+        warnings=(
+            *table.warnings,
+            *repeat_notices(spec, table, split),
+            *too_many_rows(asked, problem),
+        ),
     )
 
 
