@@ -35,6 +35,7 @@ from tests.tools.asking import ask, read
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
 
 COLLEAGUE = "performance-engineer"
+STRANGER = "general-purpose"
 OLD = {AGENT: "tuned the ranker to AUC 0.71", COLLEAGUE: "halved the time of the ranker"}
 WANTED = "Find out why ranker version 3 answers in 80 ms and not in 20"
 FOUND = "One column came as text; 12 ms at the 99th percentile now"
@@ -45,8 +46,9 @@ KIND_OF_WORK = "latency"
 
 
 def lead() -> Script:
-    """Hand work over, start the colleague, and take its answer."""
+    """Try to start a stranger; hand work over, start the colleague, and take its answer."""
     yield use("memory_load", agent=COLLEAGUE)
+    yield start(STRANGER)
     yield use(
         "message_send",
         agent=COLLEAGUE,
@@ -90,12 +92,18 @@ class Nested:
         answer: dict[str, Any] = session.results("message_send")[number].json()
         return answer
 
+    def started(self, agent_type: str) -> Result:
+        """Return what the one who asked got back from the call that was to start such an agent."""
+        exchanges = self.leading.requests[-1].exchanges
+        (result,) = [
+            r for call, r in exchanges if call.arguments.get("subagent_type") == agent_type
+        ]
+        return result
+
     @property
     def report(self) -> Result:
         """What the one who asked got back from the call that started its colleague."""
-        exchanges = self.leading.requests[-1].exchanges
-        (result,) = [result for call, result in exchanges if call.tool == "Agent"]
-        return result
+        return self.started(f"ml-orchestrator:{COLLEAGUE}")
 
     async def memories(self) -> list[dict[str, Any]]:
         """Return what both remember now."""
@@ -139,10 +147,16 @@ def test_the_colleague_works_and_reports_inside_the_turn_of_the_one_who_asked(
         assert REPORT in json.loads(nested.leading.finished.out)["result"]
 
 
-def test_every_call_of_both_is_answered(nested: Nested) -> None:
+def test_every_other_call_of_both_is_answered(nested: Nested) -> None:
     with failing_with(*nested.sessions):
         results = [r for s in nested.sessions for _, r in s.requests[-1].exchanges]
-        assert [result.text for result in results if result.is_error] == []
+        assert [result for result in results if result.is_error] == [nested.started(STRANGER)]
+
+
+def test_a_stranger_is_not_started_and_the_reason_names_the_colleagues(nested: Nested) -> None:
+    with failing_with(*nested.sessions):
+        assert f"ml-orchestrator:{COLLEAGUE}" in nested.started(STRANGER).text
+        assert STRANGER in nested.started(STRANGER).text
 
 
 def test_each_has_its_tools_with_its_first_request_and_the_colleague_starts_nobody(

@@ -389,12 +389,13 @@ def test_without_a_server_binding_blocks_and_memory_does_not(
     if folder_is_there:
         Path(socket_of(0, environ(runtime))).parent.mkdir(mode=0o700)
     entries = settings()["hooks"]
-    blocking, open_ = (entry["hooks"][0]["command"] for entry in entries["PreToolUse"])
+    blocking, *before = (entry["hooks"][0]["command"] for entry in entries["PreToolUse"])
     others = [entries[e][0]["hooks"][0]["command"] for e in entries if e != "PreToolUse"]
+    open_ = [*before, *others]
 
-    ran = [run(command, runtime, tool_input={}, **AGENT) for command in (blocking, open_, *others)]
+    ran = [run(command, runtime, tool_input={}, **AGENT) for command in (blocking, *open_)]
 
-    assert [each.returncode for each in ran] == [2, 0, *(0 for _ in others)]
+    assert [each.returncode for each in ran] == [2, *(0 for _ in open_)]
     assert {each.stdout for each in ran} == {""}
     assert "the hook hook_bind failed" in ran[0].stderr
 

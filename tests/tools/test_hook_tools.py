@@ -398,6 +398,36 @@ async def test_what_cannot_be_bound_is_an_error_so_that_the_client_blocks(
         assert complaint in str(result.content)
 
 
+@pytest.mark.parametrize("wanted", ["general-purpose", MINE, "performance-engineer", None, 3])
+async def test_the_orchestrator_starts_nobody_but_its_colleagues(
+    tmp_path: Path, wanted: object
+) -> None:
+    async with Client(server(tmp_path)) as client:
+        tool_input = json.dumps({"prompt": "Do it.", "subagent_type": wanted})
+
+        answer = await hook(client, "hook_delegate", agent_type=MINE, tool_input=tool_input)
+
+        output = answer["hookSpecificOutput"]
+        assert output["permissionDecision"] == "deny"
+        assert repr(str(wanted)) in output["permissionDecisionReason"]
+        assert "ml-orchestrator:performance-engineer" in output["permissionDecisionReason"]
+
+
+@pytest.mark.parametrize(
+    ("agent_type", "wanted"),
+    [(MINE, f"ml-orchestrator:{YOU}"), ("", "general-purpose"), ("Explore", MINE)],
+)
+async def test_other_starts_of_agents_are_left_alone(
+    tmp_path: Path, agent_type: str, wanted: str
+) -> None:
+    async with Client(server(tmp_path)) as client:
+        tool_input = json.dumps({"prompt": "Do it.", "subagent_type": wanted})
+
+        answer = await hook(client, "hook_delegate", agent_type=agent_type, tool_input=tool_input)
+
+        assert answer == {}
+
+
 async def test_an_agent_that_saved_may_stop_at_once(tmp_path: Path) -> None:
     async with Client(server(tmp_path)) as client:
         await hook(client, "hook_start", **RUNNING)
@@ -491,7 +521,8 @@ def wired() -> list[tuple[str, str, dict[str, Any]]]:
 
 def bound(on_failure: str) -> set[str]:
     """Return the tools whose calls are bound, by what happens when binding fails."""
-    matchers = [m for _, m, h in wired() if h.get("onFailure") == on_failure]
+    binding = [(m, h) for _, m, h in wired() if h["tool"] == "hook_bind"]
+    matchers = [m for m, h in binding if h["onFailure"] == on_failure]
     return {name.removeprefix(PREFIX) for m in matchers for name in m.split("|")}
 
 

@@ -26,9 +26,10 @@ from ml_orchestrator.tools._server import OrchestratorServer
 from ml_orchestrator.tools._services import ClientSession, Collaboration
 from ml_orchestrator.tools._tool import hidden_tool
 
-__all__ = ["hook_batch", "hook_bind", "hook_saved", "hook_start", "hook_stop"]
+__all__ = ["hook_batch", "hook_bind", "hook_delegate", "hook_saved", "hook_start", "hook_stop"]
 
 OUR_AGENTS = {f"ml-orchestrator:{name}": name for name in SHIPPED_AGENTS}
+LEAD = "ml-orchestrator:ml-orchestrator"  # the only one of them that starts others
 HookAnswer: TypeAlias = dict[str, Any]
 AgentType: TypeAlias = Annotated[
     str, Field(max_length=256, description="Type of the agent; empty on the main thread.")
@@ -93,6 +94,25 @@ async def hook_bind(
     if arguments["agent"] == agent:
         return {}
     return _specific("PreToolUse", updatedInput={**arguments, "agent": agent})
+
+
+@hidden_tool
+async def hook_delegate(
+    agent_type: AgentType,
+    tool_input: Annotated[str, Field(description="What is to be started, as JSON.")],
+) -> HookAnswer:
+    """PreToolUse of Agent: keep ``ml-orchestrator`` from starting others than its colleagues."""
+    if agent_type != LEAD:
+        return {}
+    wanted = _object(tool_input).get("subagent_type")
+    colleagues = sorted(set(OUR_AGENTS) - {LEAD})
+    if wanted in colleagues:
+        return {}
+    reason = (
+        f"ml-orchestrator starts only its colleagues, not {str(wanted)[:60]!r}. "
+        f"Give subagent_type as one of {', '.join(colleagues)}, or do it with your own tools."
+    )
+    return _specific("PreToolUse", permissionDecision="deny", permissionDecisionReason=reason)
 
 
 @hidden_tool
