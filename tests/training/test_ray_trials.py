@@ -149,6 +149,31 @@ def test_a_driver_that_is_killed_leaves_no_process_and_its_search_goes_on(tmp_pa
     assert again.stdout.splitlines()[-1] == "20 0"
 
 
+@pytest.mark.parametrize(
+    ("raised", "state", "said"),
+    [
+        ("RaySystemError", "lost", "RaySystemError: "),
+        ("ObjectStoreFullError", "lost", "ObjectStoreFullError: "),
+        ("WorkerCrashedError", "died", "its process on the cluster died (WorkerCrashedError)"),
+        ("OutOfMemoryError", "died", "its process on the cluster ran out of memory"),
+    ],
+)
+def test_a_fault_of_the_cluster_is_told_apart_from_one_of_the_trial(
+    monkeypatch: pytest.MonkeyPatch, raised: str, state: str, said: str
+) -> None:
+    inside = import_module("ml_orchestrator.training._ray")
+    kind = getattr(inside.exceptions, raised)
+    error = kind() if raised == "WorkerCrashedError" else kind("it is down")
+
+    def get(_: object) -> object:
+        raise error
+
+    monkeypatch.setattr(inside.ray, "get", get)
+    ended = inside._outcome(None)
+
+    assert (ended.state, ended.error[: len(said)]) == (state, said)
+
+
 def test_a_cluster_that_is_not_there_is_told(tmp_path: Path) -> None:
     with (
         pytest.raises(UnavailableError, match=r"The Ray cluster at ray://127.0.0.1:9 cannot be"),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tests.training.tables import dataset_of, mixed_table
 
-from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.errors import ConflictError, InvalidInputError, UnavailableError
 from ml_orchestrator.training import clusters, trials
 from ml_orchestrator.training._optuna import run_study
 from ml_orchestrator.training.away import trial_of
@@ -181,6 +181,41 @@ def test_a_trial_that_ran_out_of_memory_is_lost_at_once(tmp_path: Path) -> None:
     result = run(tmp_path, pool, n_trials=6)
     assert len(pool.begun) == 6
     assert {t.params["family"] for t in result.trials if t.state == "failed"} == {"poor"}
+
+
+def test_a_trial_that_the_cluster_lost_is_sent_again_and_no_fault_of_its_own(
+    tmp_path: Path,
+) -> None:
+    n_lost: list[Order] = []
+
+    def trial(order: Order) -> Ended:
+        if len(n_lost) < 4:
+            n_lost.append(order)
+            return Ended("lost", error="the store is down")
+        return scored(order)
+
+    pool = Pool(trial)
+    result = run(tmp_path, pool, n_trials=6)
+
+    assert (len(result.trials), len(pool.begun)) == (6, 10)
+    assert [trial.error for trial in result.trials if trial.state == "failed"] == []
+
+
+def test_a_cluster_that_keeps_losing_a_trial_ends_the_search_which_goes_on_later(
+    tmp_path: Path,
+) -> None:
+    def trial(order: Order) -> Ended:
+        is_lost = order.params["family"] == "poor"
+        return Ended("lost", error="the store is down") if is_lost else scored(order)
+
+    pool = Pool(trial)
+    with pytest.raises(UnavailableError, match=r"lost one trial 5 times \(the store is down\), so"):
+        run(tmp_path, pool, n_trials=6)
+    assert pool.given_up
+
+    result = run(tmp_path, Pool(), n_trials=6)
+    assert len(result.trials) == 6
+    assert [trial for trial in result.trials if trial.state == "failed"] == []
 
 
 def test_the_time_ends_what_still_runs_and_it_does_not_count(tmp_path: Path) -> None:

@@ -29,6 +29,14 @@ LOCAL = "local"
 LOOKED_AT = ("ml-orchestrator-mcp", "scikit-learn", "numpy", "pandas")  # must be the same there
 FIRST_TASK_S = 120.0
 REACH_S = 10.0
+# What Ray raises where it has failed itself; all else of its own is about the process of a task.
+CLUSTER_FAULTS = (
+    exceptions.RaySystemError,
+    exceptions.ObjectLostError,
+    exceptions.LocalRayletDiedError,
+    exceptions.ObjectStoreFullError,
+    exceptions.OutOfDiskError,
+)
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +65,8 @@ class RayPool:
 
     def begin(self, index: int, order: Order) -> None:
         """Send a trial off."""
-        reference = self._task.remote(self._trial, order, self._plugins)
+        with _connected():
+            reference = self._task.remote(self._trial, order, self._plugins)
         self._running[reference] = index
 
     def ended(self, within_s: float) -> Sequence[tuple[int, Ended]]:
@@ -187,6 +196,8 @@ def _outcome(reference: Any) -> Ended:
     except exceptions.RayTaskError as error:
         cause = error.cause if isinstance(error.cause, BaseException) else error
         return Ended("failed", error=f"{type(cause).__name__}: {_first_line(cause)}")
+    except CLUSTER_FAULTS as error:
+        return Ended("lost", error=f"{type(error).__name__}: {_first_line(error)}")
     except exceptions.RayError as error:
         return Ended("died", error=f"its process on the cluster died ({type(error).__name__})")
     return ended

@@ -1,8 +1,10 @@
 """One process's work on a study whose trials run elsewhere, several at once."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
+from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.telemetry.measures import count_trial
 from ml_orchestrator.training.pools import Ended, Order, Pool
 from ml_orchestrator.training.running import MAX_DEATHS, Run
@@ -11,16 +13,19 @@ from ml_orchestrator.training.space import Params
 __all__ = ["RunAtOnce"]
 
 LOOK_S = 0.25  # between looks at the clock and at requests
+MAX_LOSSES = 5  # of one trial
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Out:
-    """A trial that has begun; ``n_deaths`` of its process."""
+    """A trial that has begun; ``n_deaths`` of its process, ``n_losses`` by its cluster."""
 
     draw: Any
     params: Params
     family: str
     n_deaths: int = 0
+    n_losses: int = 0
 
 
 class RunAtOnce(Run):
@@ -81,6 +86,9 @@ class RunAtOnce(Run):
 
     def _take(self, index: int, ended: Ended) -> None:
         out = self._out[index]
+        if ended.state == "lost":
+            self._send_again(index, out, ended.error)
+            return
         if ended.state == "died":
             out.n_deaths += 1
             if out.n_deaths < MAX_DEATHS and not ended.is_final:
@@ -107,6 +115,22 @@ class RunAtOnce(Run):
         }
         self._course.add(self._journal.settle(out.draw, outcome))
         count_trial(ended.seconds, state=state)
+
+    def _send_again(self, index: int, out: _Out, why: str) -> None:
+        """Send a trial off that the cluster has lost, which is no fault of the trial's.
+
+        Raises:
+            UnavailableError: it was lost too often.
+        """
+        out.n_losses += 1
+        if out.n_losses >= MAX_LOSSES:
+            raise UnavailableError(
+                f"The cluster has lost one trial {out.n_losses} times ({why}), so the search ends. "
+                "The fault is the cluster's: look at it. Finished trials are kept; resume the run "
+                "once it is well."
+            )
+        _log.warning("The cluster lost trial %d, which is sent again: %s", index, why)
+        self._send(index)
 
     def _added_s(self) -> float:
         """Return how long the search has run since a trial was last counted."""

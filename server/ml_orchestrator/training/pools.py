@@ -39,10 +39,11 @@ class Ended:
     """How a trial ended; see ``FinishedTrial`` for what it found.
 
     ``cut off`` had no time left. ``died`` lost its process, or the machine that had it;
-    ``is_final`` says that a second try would, too.
+    ``is_final`` says that a second try would, too. ``lost`` is a trial that its cluster lost by
+    a fault of its own: that says nothing of the trial.
     """
 
-    state: Literal["complete", "pruned", "failed", "cut off", "died"]
+    state: Literal["complete", "pruned", "failed", "cut off", "died", "lost"]
     scores: tuple[float, ...] = ()
     seconds: float = 0.0
     error: str = ""
