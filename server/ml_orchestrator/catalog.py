@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from ml_orchestrator.doors import alone
 from ml_orchestrator.errors import NotFoundError, OrchestratorError, UnavailableError
 from ml_orchestrator.extensions import Extension, found, loading_package
+from ml_orchestrator.faults import near
 
 __all__ = ["Catalog"]
 
@@ -112,7 +113,8 @@ class Catalog(Mapping[str, T], Generic[T]):
         known = ", ".join(self) or "none"
         why = self.why_absent(name)
         raise NotFoundError(
-            f"No {self._kind} named {name!r}; known: {known}.{f' {why}' if why else ''}"
+            f"No {self._kind} named {name!r}{near(name, self)}; known: {known}."
+            f"{f' {why}' if why else ''}"
         )
 
     def __contains__(self, name: object) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ml_orchestrator import __version__, command_acts
+from ml_orchestrator.calling.commands import CommandParser
 from ml_orchestrator.calling.parsing import add_calls
 from ml_orchestrator.command_acts import Act
 from ml_orchestrator.errors import OrchestratorError
@@ -16,7 +17,7 @@ from ml_orchestrator.settings import DEFAULT_PORT, Settings
 
 __all__ = ["main"]
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"
 
 RUN_STATES = ("queued", "running", "succeeded", "failed", "cancelled")
 LOGGING = ("mcp", "serve", "step", "worker")  # their standard error is a log
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _read(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return what was asked; values may stand after options, where argparse takes none."""
     parser = _parser()
+    arguments: argparse.Namespace
     arguments, rest = parser.parse_known_args(argv)
     takes_values = hasattr(arguments, "values") and not any(word.startswith("-") for word in rest)
     if rest and not takes_values:
@@ -78,8 +80,8 @@ def _open_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="ml-orchestrator",
         description="Hands for an ML agent: an MCP server, its worker, and the same by command.",
     )
@@ -150,13 +152,15 @@ def _add_servers(commands: Commands) -> None:
     model.add_argument("--stop", action="store_true", help="stop the server that runs")
 
     step = commands.add_parser("step")  # not for people: the worker starts it
+    step.is_hidden = step.takes_all = True
     step.add_argument("rest", nargs=argparse.REMAINDER)
 
 
 def _add_acts(commands: Commands, name: str, about: str) -> Commands:
     """Add a command that has acts of its own; return where they are added."""
     parser = commands.add_parser(name, help=about)
-    return parser.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+    acts: Commands = parser.add_subparsers(title="acts", required=True, metavar="ACT", dest="act")
+    return acts
 
 
 def _add_json(*acts: argparse.ArgumentParser) -> None:

@@ -64,6 +64,7 @@ def mcp(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def worker(arguments: argparse.Namespace, settings: Settings) -> int:
     """Execute workflows until idle, or see to those that do."""
+    _check_worker(arguments)
     if arguments.act != "run":
         return _loaded("working:run_working")(arguments, settings)
     gc.disable()  # see mcp: who takes over from a dead worker is waited for
@@ -75,6 +76,21 @@ def worker(arguments: argparse.Namespace, settings: Settings) -> int:
     with exporting("worker", os.environ):
         run_worker(settings, is_beside=arguments.beside)
     return 0
+
+
+def _check_worker(arguments: argparse.Namespace) -> None:
+    """Refuse an option of another act, which would change nothing."""
+    if arguments.now and arguments.act not in ("stop", "restart"):
+        raise InvalidInputError(
+            f"--now is of stop and restart: it cuts the steps under way off. `worker "
+            f"{arguments.act}` ends none; type: ml-orchestrator worker stop --now"
+        )
+    if arguments.beside and arguments.act != "run":
+        raise InvalidInputError(
+            f"--beside is of run: it begins one more worker. `worker {arguments.act}` is about all "
+            "of this machine, and restart begins as many as it ends; type: ml-orchestrator worker "
+            "--beside"
+        )
 
 
 def serve(arguments: argparse.Namespace, settings: Settings) -> int:

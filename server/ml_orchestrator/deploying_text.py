@@ -1,6 +1,8 @@
 """What a terminal shows of roll-outs, in the words of the command line."""
 
+import json
 import re
+import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -29,12 +31,22 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "idempotency_key": "--key",
     }
 )
+_IGNORED = re.compile(r'column_types \{("(?:[^"\\]|\\.)*"): "ignore"\}')
 _NAMES = re.compile(rf"\b({'|'.join(_COMMANDS)})\b")
 
 
 def in_a_terminal(text: str) -> str:
-    """Return ``text`` with the names of tools and arguments as the command line calls them."""
-    return _NAMES.sub(lambda found: _COMMANDS[found.group()], text)
+    """Return ``text`` with the names of tools and arguments as the command line calls them.
+
+    >>> in_a_terminal('Leave it out by column_types {"visit id": "ignore"}.')
+    "Leave it out by train --ignore 'visit id'."
+    """
+    text = _NAMES.sub(lambda found: _COMMANDS[found.group()], text)
+    return _IGNORED.sub(lambda found: _ignoring(found[1]), text)
+
+
+def _ignoring(name: str) -> str:
+    return f"train --ignore {shlex.quote(json.loads(name))}"
 
 
 def plan_text(plan: RolloutPlan) -> str:

@@ -1,11 +1,11 @@
-"""What a validation found, in the words of our errors."""
+"""What a validation found, and which name was perhaps meant, in the words of our errors."""
 
 import difflib
 from collections.abc import Iterable
 
 from pydantic_core import ErrorDetails
 
-__all__ = ["faults_of"]
+__all__ = ["faults_of", "near"]
 
 
 def faults_of(faults: Iterable[ErrorDetails], *, whole: str = "", known: Iterable[str] = ()) -> str:
@@ -27,6 +27,16 @@ def faults_of(faults: Iterable[ErrorDetails], *, whole: str = "", known: Iterabl
     return "; ".join(_fault(fault, whole) + _near(fault, names) for fault in faults)
 
 
+def near(name: str, known: Iterable[str]) -> str:
+    """Return words that name the most similar of the known names; none if none is similar.
+
+    >>> near("drift_chek", ["drift_check", "memory_load"])
+    " (did you mean 'drift_check'?)"
+    """
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
 def _fault(fault: ErrorDetails, whole: str) -> str:
     place = ".".join(map(str, fault["loc"])) or whole
     said = fault["msg"].removeprefix("Value error, ").removesuffix(".")
@@ -36,5 +46,4 @@ def _fault(fault: ErrorDetails, whole: str) -> str:
 def _near(fault: ErrorDetails, known: list[str]) -> str:
     if fault["type"] != "extra_forbidden" or len(fault["loc"]) != 1:
         return ""
-    found = difflib.get_close_matches(str(fault["loc"][0]), known, n=1)
-    return f" (did you mean {found[0]!r}?)" if found else ""
+    return near(str(fault["loc"][0]), known)

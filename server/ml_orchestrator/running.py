@@ -10,7 +10,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from ml_orchestrator.app import build_services
-from ml_orchestrator.deploying_text import bar, plain
+from ml_orchestrator.deploying_text import bar, in_a_terminal, plain
 from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
 from ml_orchestrator.identity import person
 from ml_orchestrator.no_worker import say_if_no_worker
@@ -165,7 +165,8 @@ def _text(status: RunStatus) -> str:
         if latest:
             lines.append(f"      {bar(latest.fraction)} {latest.message}")
     lines += [f"  why: {status.error}"] if status.error else []
-    lines += ["  result", *result_lines(status.result, " " * 4)] if status.result else []
+    if status.result:
+        lines += ["  result", *map(in_a_terminal, result_lines(status.result, " " * 4))]
     return plain(lines)
 
 

@@ -107,7 +107,10 @@ def test_an_answer_is_shown_as_lines_or_as_the_record(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["registry_lists"], "No tool named 'registry_lists'; known: baseline_save, "),
+        (
+            ["registry_lists"],
+            "No tool named 'registry_lists' (did you mean 'registry_list'?); known: ",
+        ),
         (["registry_list", "limit=0"], "Argument 'limit': Input should be greater than or equal"),
         (["registry_list", "limit=x"], "Argument 'limit' takes a whole number; found 'x'"),
         (["registry_list", "page=2"], "Unknown argument 'page'; known: model, limit, cursor."),

@@ -169,6 +169,7 @@ def test_a_leaking_column_is_named_in_the_warnings(tmp_path: Path) -> None:
     summary = trained(tmp_path, dataset_of(frame), n_trials=1).summary
 
     assert [warning for warning in summary.warnings if "may leak" in warning]
+    assert summary.leakage_suspects
     assert "'closed'" in summary.warnings[0]
 
 

@@ -24,6 +24,7 @@ def replaced(**columns: object) -> pl.DataFrame:
     [
         (FRAME, {"target": "Y"}, "No column 'Y' to use as target"),
         (FRAME, {"target": "yy"}, "Did you mean 'y'?"),
+        (FRAME, {"column_types": {"y": "ignore"}}, "'y' is the target, so it cannot be ignored."),
         (FRAME, {"time_column": "absent"}, "to use as time column"),
         (FRAME, {"group_column": "absent"}, "to use as group column"),
         (FRAME, {"trainers": ("forrest",)}, "known: elastic_net, extra_trees, forest"),

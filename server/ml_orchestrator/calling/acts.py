@@ -8,8 +8,10 @@ import argparse
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -21,8 +23,13 @@ from ml_orchestrator.app import build_server
 from ml_orchestrator.calling.showing import list_text, manual_text, outline
 from ml_orchestrator.calling.trained import command_of, training_text
 from ml_orchestrator.calling.values import AGENT, read_arguments
-from ml_orchestrator.deploying_text import plain
-from ml_orchestrator.errors import InvalidInputError, OrchestratorError, PermissionDeniedError
+from ml_orchestrator.deploying_text import in_a_terminal, plain
+from ml_orchestrator.errors import (
+    InvalidInputError,
+    NotFoundError,
+    OrchestratorError,
+    PermissionDeniedError,
+)
 from ml_orchestrator.identity import is_agents_shell
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.tools import TOOLS
@@ -96,13 +103,18 @@ async def _train(caller: Caller, given: Given) -> int:
         named["model"] = given.model
     if twice := sorted(arguments.keys() & named.keys()):
         raise InvalidInputError(f"Argument {twice[0]!r} is given twice.")
+    if given.target in given.ignore:
+        raise InvalidInputError(
+            f"Column {given.target!r} is TARGET, what is predicted, so it cannot be ignored. Leave "
+            f"out --ignore {shlex.quote(given.target)}, or predict another column."
+        )
     if given.ignore:
         arguments["column_types"] = _with_ignored(arguments.get("column_types", {}), given.ignore)
     answer = await _answer(caller, card, {"model": name} | arguments | named, given)
     if answer.is_error or answer.fields is None:
         return _told(answer, given)
     if not given.watch:
-        _told(answer, given)
+        _told(answer if given.json_output else _in_a_terminal(answer), given)
         command = command_of(given.home)
         _say(f"Follow it: {command} runs show {answer.fields['run_id']} --watch")
         return 0
@@ -111,8 +123,17 @@ async def _train(caller: Caller, given: Given) -> int:
     fields = ended.fields or {}
     if given.json_output or ended.is_error or not fields.get("result"):
         return _told(ended, given) or int(fields.get("state") != "succeeded")
-    print(training_text(fields, given.home))
+    print(training_text(fields, given.home, _asked(given)))
     return 0
+
+
+def _asked(given: Given) -> list[str]:
+    """Return the words after ``train`` that ask for the same training."""
+    words = [given.data, given.target, *given.values]
+    words += [] if given.model is None else ["--model", given.model]
+    words += [word for name in given.ignore for word in ("--ignore", name)]
+    words += [] if given.agent is None else ["--agent", given.agent]
+    return [*words, *(["--watch"] if given.watch else [])]
 
 
 def _with_ignored(types: dict[str, Any], ignored: Sequence[str]) -> dict[str, Any]:
@@ -127,6 +148,13 @@ def _with_ignored(types: dict[str, Any], ignored: Sequence[str]) -> dict[str, An
                 f"Column {name!r} is to be ignored and read as {types[name]!r}; choose one."
             )
     return types | dict.fromkeys(ignored, "ignore")
+
+
+def _in_a_terminal(answer: Answer) -> Answer:
+    """Return an answer whose notices say what is typed here."""
+    fields = answer.fields or {}
+    notices = [in_a_terminal(text) for text in fields.get("notices", ())]
+    return replace(answer, fields={**fields, "notices": notices})
 
 
 async def _end_of(caller: Caller, run_id: str) -> Answer:
@@ -180,7 +208,12 @@ async def _card(caller: Caller, tool: str) -> ToolCard:
             f"{tool} changes things and the mode is read-only. A person can set "
             "ML_ORCHESTRATOR_MODE=operator."
         )
-    return offered[tool]
+    try:
+        return offered[tool]
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"{error} `ml-orchestrator call` lists them with what each does."
+        ) from error
 
 
 async def _answer(caller: Caller, card: ToolCard, asked: dict[str, Any], given: Given) -> Answer:

@@ -4,9 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
+from ml_orchestrator.calling.commands import CommandParser
+
 __all__ = ["add_calls"]
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"
 
 
 class _Manual(argparse.Action):
@@ -36,7 +38,7 @@ def _add_call(commands: Commands) -> None:
         add_help=False,
     )
     call.add_argument("tool", nargs="?", metavar="TOOL", help="which; without it, all are listed")
-    _add_values(call)
+    _add_values(call, of="")
     call.add_argument(
         "-h",
         "--help",
@@ -56,7 +58,7 @@ def _add_train(commands: Commands) -> None:
     train = commands.add_parser("train", help="train a model in the background")
     train.add_argument("data", metavar="DATA", help="a file inside the roots, or builtin:NAME")
     train.add_argument("target", metavar="TARGET", help="the column to predict")
-    _add_values(train)
+    _add_values(train, of="training_start")
     train.add_argument("--model", metavar="NAME", help="(default: the name of the data)")
     train.add_argument(
         "--ignore", metavar="COLUMN", action="append", default=[], help="leave it out; repeat it"
@@ -85,7 +87,9 @@ def _add_registry(commands: Commands) -> None:
     _add_output(listed, show, move)
 
 
-def _add_values(parser: argparse.ArgumentParser) -> None:
+def _add_values(parser: CommandParser, *, of: str) -> None:
+    """Take arguments ``of`` a tool, as the parser calls it."""
+    parser.tool = of
     parser.add_argument(
         "values", nargs="*", default=[], metavar="name=value", help="arguments of the tool"
     )

@@ -1,23 +1,27 @@
 """What a terminal shows of a training that ended: what the model is worth, and what next."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ml_orchestrator.deploying_text import plain
+from ml_orchestrator.deploying_text import in_a_terminal, plain
 
 __all__ = ["command_of", "training_text"]
 
 Fields = Mapping[str, Any]
 
 
-def training_text(status: Fields, home: Path | None) -> str:
+def training_text(status: Fields, home: Path | None, asked: Sequence[str]) -> str:
     """Return the end of a training in a few lines.
+
+    Where a column may leak the target, what comes next is not to use the model but to look at
+    that: a score of a model that was told the answer says nothing of it.
 
     Args:
         status: What ``training_status`` answers of a run that succeeded, with its ``result``.
         home: The data directory that was named by ``--home``, for the commands to type next.
+        asked: The words after ``train`` that asked for it, to be typed again with more.
     """
     result = status["result"]
     summary = result["summary"]
@@ -25,9 +29,9 @@ def training_text(status: Fields, home: Path | None) -> str:
         f"{status['run_id']}  {status['state']}: {summary['target']} ({summary['task']})",
         *_score(summary),
         f"  model     {_registered(result)}, {summary['trainer']}",
-        *(f"  warning   {text}" for text in summary["warnings"]),
+        *(f"  warning   {in_a_terminal(text)}" for text in summary["warnings"]),
         "Next:",
-        *_next(status["run_id"], result, home),
+        *_next(status["run_id"], result, home, asked),
     ]
     return plain(lines)
 
@@ -65,11 +69,20 @@ def _registered(result: Fields) -> str:
     return f"{result['model']} version {result['version']}{alias}"
 
 
-def _next(run_id: str, result: Fields, home: Path | None) -> list[str]:
+def _next(run_id: str, result: Fields, home: Path | None, asked: Sequence[str]) -> list[str]:
     command = command_of(home)
     model, version = shlex.quote(result["model"]), result["version"]
+    everything = f"  {command} runs show {run_id}   # all of it; --json prints it as JSON"
+    if leaks := result["summary"].get("leakage_suspects"):
+        ignored = [word for name in leaks for word in ("--ignore", name)]
+        return [
+            f"  Is {' or '.join(map(repr, leaks))} known when the model is asked? If not, the "
+            "score says nothing; train without:",
+            f"  {command} train {shlex.join([*asked, *ignored])}",
+            everything,
+        ]
     return [
         f"  {command} registry show {model}",
         f"  {command} registry move {model} champion {version} --reason '...'",
-        f"  {command} runs show {run_id}   # all of it; --json prints it as JSON",
+        everything,
     ]

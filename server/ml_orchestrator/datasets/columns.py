@@ -11,7 +11,7 @@ from ml_orchestrator.datasets.models import CategoryCount, ColumnKind, ColumnPro
 from ml_orchestrator.datasets.row_numbers import numbers_or_names_rows
 from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["check_column", "frequencies", "profile_column"]
+__all__ = ["check_column", "check_named", "frequencies", "profile_column"]
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 N_TOP = 10
@@ -20,12 +20,17 @@ MAX_VALUE_CHARS = 100
 
 def check_column(frame: pl.DataFrame, name: str, role: str) -> None:
     """Raise InvalidInputError unless ``frame`` has the column; ``role`` says what it is for."""
+    check_named(frame, name, f"use as {role}")
+
+
+def check_named(frame: pl.DataFrame, name: str, purpose: str) -> None:
+    """Raise InvalidInputError unless ``frame`` has the column; ``purpose`` is a verb and more."""
     if name in frame.columns:
         return
     close = get_close_matches(name, frame.columns, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     known = ", ".join(frame.columns[:50])
-    raise InvalidInputError(f"No column {name!r} to use as {role}.{hint} Columns: {known}.")
+    raise InvalidInputError(f"No column {name!r} to {purpose}.{hint} Columns: {known}.")
 
 
 def profile_column(column: pl.Series) -> ColumnProfile:

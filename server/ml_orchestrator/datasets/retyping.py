@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from ml_orchestrator.datasets.columns import check_column
+from ml_orchestrator.datasets.columns import check_named
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.errors import InvalidInputError
 
@@ -32,8 +32,8 @@ def retyped(frame: pl.DataFrame, types: Mapping[str, ColumnType]) -> pl.DataFram
         InvalidInputError: no such column, no other column is left, or a value cannot be read
             so; the message names the column, the row (1 is the first) and the value.
     """
-    for name in types:
-        check_column(frame, name, "a column of another type")
+    for name, wanted in types.items():
+        check_named(frame, name, "ignore" if wanted == "ignore" else f"read as {wanted}")
     kept = [
         _READ[types[column.name]](column) if column.name in types else column
         for column in frame.get_columns()

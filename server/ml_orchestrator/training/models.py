@@ -139,8 +139,8 @@ class TrainingSpec(Record):
     refine: Annotated[
         bool,
         Field(
-            description="Average the best models, calibrate and move the threshold, each only "
-            "where that helps out of fold beyond noise."
+            description="Average good models unless that is worse out of fold beyond noise; "
+            "calibrate and move the threshold only where that is better."
         ),
     ] = True
 
@@ -187,7 +187,7 @@ class Member(Record):
 
 
 class Refinement(Record):
-    """A change to the best trial's answers: measured out of fold, used only beyond noise."""
+    """A change to the best trial's answers, and what it gains out of fold."""
 
     step: Annotated[
         Literal["average", "calibration", "threshold"],
@@ -320,6 +320,9 @@ class TrainingSummary(Record):
         tuple[Slice, ...], Field(description="Held-out parts where the model is worst, at most 5.")
     ] = ()
     n_slices: Annotated[int, Field(ge=0, description="Parts that were looked at.")] = 0
+    leakage_suspects: Annotated[
+        tuple[str, ...], Field(description="Features that may give the target away.")
+    ] = ()
     warnings: Annotated[
         tuple[str, ...], Field(description="What to keep in mind, one sentence each.")
     ]

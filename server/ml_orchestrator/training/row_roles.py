@@ -32,6 +32,7 @@ def target_of(spec: TrainingSpec, dataset: Dataset) -> str:
     }
     for name, role in roles.items():
         if name is not None:
+            _refuse_ignored(spec, name, role)
             check_column(dataset.frame, name, role)
     if target in (spec.time_column, spec.group_column, spec.weight_column):
         raise InvalidInputError(
@@ -42,6 +43,14 @@ def target_of(spec: TrainingSpec, dataset: Dataset) -> str:
             f"{spec.time_column!r} cannot order the rows and name their series."
         )
     return target
+
+
+def _refuse_ignored(spec: TrainingSpec, name: str, role: str) -> None:
+    if spec.column_types.get(name) == "ignore":
+        raise InvalidInputError(
+            f"Column {name!r} is the {role}, so it cannot be ignored. Take it out of column_types, "
+            f"or choose another {role}."
+        )
 
 
 def complete_rows(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from math import isfinite
 
+from ml_orchestrator.datasets.leakage import leakage_notice
 from ml_orchestrator.training.baselines import Baseline, baselines, scores_of, strongest
 from ml_orchestrator.training.costs import measured
 from ml_orchestrator.training.families import local
@@ -95,10 +96,11 @@ def summarise(
         costs=costs,
         slices=judged.slices,
         n_slices=judged.n_slices,
+        leakage_suspects=tuple(suspect.column for suspect in search.leaks),
         warnings=(
             *job.warnings,
             *_share_warnings(spec, split),
-            *search.leaks,
+            *map(leakage_notice, search.leaks),
             *_at_once_warnings(result),
             *_limit_warnings(costs, table),
             *_baseline_warnings(strong, over, table.metric),

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ml_orchestrator.datasets.leakage import find_leakage, leakage_notice
+from ml_orchestrator.datasets.leakage import find_leakage
+from ml_orchestrator.datasets.models import LeakageSuspect
 from ml_orchestrator.training._optuna import run_study
 from ml_orchestrator.training.away import trial_of
 from ml_orchestrator.training.budget import Budget
@@ -61,8 +62,8 @@ LEAST_S = 1.0  # for a search on a cluster, however long that took to join
 class Search:
     """A search that can run, and what it leaves for the steps after it.
 
-    ``meta`` describes the training rows (``meta_features``); ``leaks`` is a sentence for each
-    column that may give the target away. ``away`` is where its trials run, if not here.
+    ``meta`` describes the training rows (``meta_features``); ``leaks`` are the columns that may
+    give the target away. ``away`` is where its trials run, if not here.
     """
 
     job: Job
@@ -72,7 +73,7 @@ class Search:
     budget: Budget
     starts: tuple[WarmStart, ...]
     meta: Mapping[str, float]
-    leaks: tuple[str, ...]
+    leaks: tuple[LeakageSuspect, ...]
     away: Away | None = None
 
     def starts_tried(self, trials: Sequence[FinishedTrial]) -> tuple[WarmStart, ...]:
@@ -132,7 +133,7 @@ def set_up(
         budget=budget,
         starts=starts,
         meta=meta,
-        leaks=tuple(map(leakage_notice, leaks)),
+        leaks=leaks,
         away=away,
     )
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import near
 from ml_orchestrator.orchestration.pipelines.contents import ContentCheck
-from ml_orchestrator.orchestration.pipelines.findings import Findings, near
+from ml_orchestrator.orchestration.pipelines.findings import Findings
 from ml_orchestrator.orchestration.pipelines.graph import cycle_in, needs_of, references_of
 from ml_orchestrator.orchestration.pipelines.inferring import Inferred
 from ml_orchestrator.orchestration.pipelines.inputs import InputCheck

@@ -12,7 +12,8 @@ from typing import Any
 
 from ml_orchestrator.datasets.sources import BUILTIN_PREFIX, load_dataset, load_head
 from ml_orchestrator.errors import InvalidInputError, NotFoundError, UnavailableError
-from ml_orchestrator.orchestration.pipelines.findings import Findings, near
+from ml_orchestrator.faults import near
+from ml_orchestrator.orchestration.pipelines.findings import Findings
 from ml_orchestrator.orchestration.pipelines.graph import needs_of
 from ml_orchestrator.orchestration.pipelines.models import APPROVAL, PipelineSpec, StepSpec
 from ml_orchestrator.orchestration.pipelines.references import Scope, references_in, resolved

@@ -1,10 +1,8 @@
 """What a look at a specification finds: faults, and doubts."""
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-__all__ = ["Findings", "near"]
+__all__ = ["Findings"]
 
 
 @dataclass(slots=True)
@@ -22,9 +20,3 @@ class Findings:
     def warn(self, text: str) -> None:
         """Name a doubt."""
         self.warnings.append(text)
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """Return words that name the most similar of the known names; none if none is similar."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {found[0]!r}?)" if found else ""

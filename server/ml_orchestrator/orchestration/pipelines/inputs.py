@@ -10,9 +10,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ml_orchestrator.datasets.paths import resolve_allowed
 from ml_orchestrator.errors import InvalidInputError, NotFoundError
-from ml_orchestrator.faults import faults_of
+from ml_orchestrator.faults import faults_of, near
 from ml_orchestrator.orchestration.pipelines.cache import BUILTIN, is_file_field
-from ml_orchestrator.orchestration.pipelines.findings import Findings, near
+from ml_orchestrator.orchestration.pipelines.findings import Findings
 from ml_orchestrator.orchestration.pipelines.inferring import Inferred
 from ml_orchestrator.orchestration.pipelines.kinds import ANYTHING, Kind, kind_of_model, shown
 from ml_orchestrator.orchestration.pipelines.models import PipelineSpec, StepSpec
