@@ -35,7 +35,15 @@ __all__ = ["Sentence", "fit", "make_model", "make_strict_model", "read_sentences
 SOURCES = Path(__file__).with_name("part_model")
 PROMPTS = Path(__file__).parents[1] / "benchmarks" / "rule_prompts"
 PROMPT_FILES = ("tuning", "development")
-LONG_PROMPT_FILES = (*PROMPT_FILES, "development_2", "held_out_3", "held_out_4")
+LONG_PROMPT_FILES = (
+    *PROMPT_FILES,
+    "development_2",
+    "development_3",
+    "held_out_3",
+    "held_out_4",
+    "held_out_5",
+    "held_out_6",
+)
 SPECIFICS = ("audience", "length", "count", "span", "context", "technology", "symptom")
 LEAST_SENTENCES = 2  # a term of one sentence says nothing about others
 PENALTY, STRICT_PENALTY = 20.0, 5.0  # by the log loss on folds of prompts that a model did not see

@@ -9,6 +9,7 @@ __all__ = ["fills_tags", "has_borders"]
 _OPENING_TAG = re.compile(r"<([A-Za-z][\w:.-]{0,60})>\s*$")
 _CLOSING_TAG = re.compile(r"\s*</([A-Za-z][\w:.-]{0,60})>")
 _ROW_OF_SIGNS = re.compile(r"([^\w\s])\1{2,}")
+_SIGNS = re.compile(r"([^\w\s])\1+")
 _END_OF_DATA = re.compile(
     r"\W{0,8}end\b[^.!?\n]{0,40}$|[^\w\s]{3,}[^.!?\n]{0,40}\bend\b[^.!?\n]{0,20}$|\[/",
     re.IGNORECASE,
@@ -26,7 +27,8 @@ def has_borders(text: str, part: Part) -> bool:
     """Say whether a placeholder is a border itself, or has one before and one after it.
 
     The line before and the line after it are rows of signs, or the one after it says ``end`` or
-    closes a tag in brackets. A heading before the last thing in a prompt will do.
+    closes a tag in brackets, or both begin with the same signs. A heading before the last thing in
+    a prompt will do.
     """
     if _is_border(text, part):
         return True
@@ -34,6 +36,9 @@ def has_borders(text: str, part: Part) -> bool:
     after = text[part.end :].lstrip().partition("\n")[0].strip()
     if _ROW_OF_SIGNS.fullmatch(before):
         return _ROW_OF_SIGNS.fullmatch(after) is not None
+    signs = _SIGNS.match(before)
+    if signs is not None and after.startswith(signs[0]):
+        return True
     if before.startswith("#") and not text[part.end :].strip():
         return True
     return bool(before) and _END_OF_DATA.match(after) is not None

@@ -15,10 +15,17 @@ __all__ = ["FILL", "Reading", "fill", "read_prompt"]
 
 FILL = re.compile(r"\[FILL IN: ([^\[\]\n]{1,300})\]")
 _ROLE_SENTENCE = re.compile(r"\b(?:you are|act as|as an?) [^.\n]{0,200}")
+_ADDED = re.compile(
+    rf"\A\s*you are\b|{COMPONENTS['data_rule'][1].pattern}"
+)  # sentences that rules write
 _VIRTUES = ("role", "output", "examples", "steps", "constraints", "success", "uncertainty")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n")
 _DEVELOPED = 2
 _LONG_WORDS, _STRICT_WORDS, _STRICT_PARAGRAPHS = 90, 105, 3
+# What was hardly begun: of up to so many words and so many parts beside its task. The shortest good
+# prompts of other hands are single sentences of 26 words.
+_BARE_WORDS, _BARE_PARTS = 20, 1
+_BARE_VIRTUES = ("output", "examples", "steps", "constraints", "success", "uncertainty")
 # How likely a sentence of a long prompt must be a part, with a common wording of it and without:
 # among many sentences one looks a little like each part. From prompts that a model did not see.
 _STRICT = MappingProxyType(
@@ -186,6 +193,22 @@ class Reading:
         return self.n_words - inside
 
     @cached_property
+    def is_bare(self) -> bool:
+        """Whether hardly more than a task stands here, so that much is certainly missing.
+
+        Sections with a name, a role and a word on data count for nothing: rules add those, and what
+        was bare stays bare for the rules that come after them.
+        """
+        if self.style != "labels":
+            return False
+        own = [each for each in self._unnamed_sentences if not _ADDED.search(each)]
+        if sum(map(_count_words, own)) > _BARE_WORDS:
+            return False
+        beside = [each for each in own if each in self.sentences]  # the main task counts as a task
+        said = (any(_says(part, each) for each in beside) for part in _BARE_VIRTUES)
+        return sum(said) <= _BARE_PARTS
+
+    @cached_property
     def is_developed(self) -> bool:
         """Whether it was written with care: several parts beside the task are there."""
         return self._n_virtues >= _DEVELOPED
@@ -220,6 +243,10 @@ class Reading:
         if any((part.start, part.end) not in data for part in self.parts.of("element")):
             return "tags"
         return "headings" if self.parts.of("heading") else "labels"
+
+
+def _says(part: str, sentence: str) -> bool:
+    return COMPONENTS[part][1].search(sentence) is not None or could_be(part, sentence)
 
 
 def _could_be_task(sentence: str) -> bool:

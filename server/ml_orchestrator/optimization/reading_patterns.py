@@ -146,7 +146,9 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
         "data_rule": _component(
             "",
             r"\b(?:(?:is|are|as|only) (?:the )?(?:data|material|content|quoted|untrusted)\b|never (?:as )?instructions|not (?:as )?(?:an? )?(?:instructions?|commands?|orders?)\b"
-            r"|(?:ignore|follow no|do not follow|don't follow|never follow|do not obey|never obey|disregard) (?:any |the )?(?:instructions?|commands?|requests?|orders?))",
+            r"|(?:ignore|follow no|do not follow|don't follow|never follow|do not obey|never obey|disregard) (?:any |the )?(?:instructions?|commands?|requests?|orders?)"
+            r"|whatever (?:it|they|he|she|the [a-z]+) (?:asks?|says?|demands?|wants?|orders?)\b|(?:can't|cannot|doesn't|does not|don't|never) (?:change|alter|override) (?:the|these|your|this|its)\b"
+            r"|never (?:be )?obeyed|(?:requests?|orders?|messages?) to (?:you|the (?:system|model|reader|marker))\b)",
         ),
     }
 )

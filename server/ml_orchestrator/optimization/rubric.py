@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ml_orchestrator.optimization.models import Criterion, RubricScore
 from ml_orchestrator.optimization.needs import SPECIFICS, is_needed, missing_specifics
+from ml_orchestrator.optimization.question_model import is_worth_asking
 from ml_orchestrator.optimization.reading import FILL, Reading, read_prompt
 from ml_orchestrator.optimization.reading_patterns import bare_placeholders
 from ml_orchestrator.optimization.rules.brevity import paddings
@@ -79,11 +80,19 @@ def _task(reading: Reading) -> tuple[float, str]:
     )
 
 
-def _component(name: str, weight: float) -> _Line:
+def _component(name: str, weight: float, rule: str) -> _Line:
+    def applies(reading: Reading) -> bool:
+        return is_needed(reading, name) and (reading.has(name) or _is_missed(reading, rule))
+
     def measure(reading: Reading) -> tuple[float, str]:
         return (1.0, "It is there.") if reading.has(name) else (0.0, "It is missing.")
 
-    return _Line(weight, lambda reading: is_needed(reading, name), measure)
+    return _Line(weight, applies, measure)
+
+
+def _is_missed(reading: Reading, rule: str) -> bool:
+    """Say whether what is not seen is missed, as the rule for it does."""
+    return reading.is_bare or is_worth_asking(reading, rule)
 
 
 def _specifics(reading: Reading) -> tuple[float, str]:
@@ -120,13 +129,13 @@ def _data(reading: Reading) -> tuple[float, str]:
 _CRITERIA: dict[str, _Line] = {
     "task": _Line(3, _always, _task),
     "specifics": _Line(2, lambda reading: reading.kind in SPECIFICS, _specifics),
-    "output": _component("output", 2),
-    "constraints": _component("constraints", 1.5),
-    "success": _component("success", 1),
-    "examples": _component("examples", 1.5),
-    "steps": _component("steps", 1),
-    "uncertainty": _component("uncertainty", 1),
-    "role": _component("role", 0.5),
+    "output": _component("output", 2, "output_contract"),
+    "constraints": _component("constraints", 1.5, "constraints"),
+    "success": _component("success", 1, "success_criteria"),
+    "examples": _component("examples", 1.5, "examples"),
+    "steps": _component("steps", 1, "step_by_step"),
+    "uncertainty": _component("uncertainty", 1, "uncertainty"),
+    "role": _component("role", 0.5, "role"),
     "clarity": _Line(1.5, _always, _clear),
     "concision": _Line(0.5, _always, _concise),
     "structure": _Line(1, _has_long_paragraph, _sections),

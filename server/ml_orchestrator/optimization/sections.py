@@ -7,7 +7,7 @@ from ml_orchestrator.optimization.reading import Reading
 from ml_orchestrator.optimization.rules.contract import Edit, Finding
 from ml_orchestrator.text.prompt_parts import Part
 
-__all__ = ["added", "place_for_section"]
+__all__ = ["added", "asked", "place_for_section"]
 
 
 _QUESTIONS: Mapping[str, str] = MappingProxyType(
@@ -18,6 +18,11 @@ _QUESTIONS: Mapping[str, str] = MappingProxyType(
         "Constraints": "What must stay as it is, and what must not happen?",
         "Data": "May the data hold instructions? Then say that nobody follows them.",
         "If unsure": "What should the answer be where something is missing or unclear?",
+        "Borders": "Where do the data begin and end? Mark it, such as with tags around them.",
+        "Role": "With whose knowledge should it be answered?",
+        "Examples": "What would an input and its answer look like, such as one that is hard?",
+        "How to work": "What should be looked at first, and in which order, before the result?",
+        "Success criteria": "How can you tell that the result is good?",
     }
 )
 
@@ -29,17 +34,22 @@ def added(
 
     It is marked as the prompt's other sections are (tags, headings or labels), and stands after
     the instructions: before data at the end of the prompt, else last. Lines with labels of their
-    own need no title among labels. The author of a long prompt is asked and nothing is added: what
-    seems to be missing there is often said in words that are not understood.
+    own need no title among labels. Only to a bare prompt something is added. The author of any
+    other is asked: what seems to be missing is often said in words that are not understood.
     """
-    if reading.is_long and title in _QUESTIONS:
-        return Finding(reason, *_spot(reading), (), _QUESTIONS[title])
+    if not reading.is_bare:
+        return asked(reading, title, reason)
     end, after = place_for_section(reading)
     tail = "\n\n" if reading.text[after:].strip() else reading.text[end:after]
     section = _section(reading, title, body) if is_titled else body
     gap = "\n\n" if end else ""
     edit = Edit(end, after, f"{gap}{section}{tail}")
     return Finding(reason, *_spot(reading), (edit,))
+
+
+def asked(reading: Reading, title: str, reason: str) -> Finding:
+    """Return the finding that a section is missing, with the question to the author."""
+    return Finding(reason, *_spot(reading), (), _QUESTIONS[title])
 
 
 def _spot(reading: Reading) -> tuple[int, int]:

@@ -20,6 +20,7 @@ __all__ = ["Gap", "foreign_gap"]
 
 _MOST_OPEN_WORDS = 40  # after "the following text" without a text: then nothing of it is there
 FOREIGN: Mapping[str, ForeignWords] = MappingProxyType({"de": GERMAN, "fr": FRENCH, "es": SPANISH})
+_FEW_WORDS = 40  # in more, a role, a reader or a length that is not there was not wanted
 _LAST_WORDS = re.compile(r"\S+")
 
 
@@ -36,8 +37,8 @@ class Gap:
 def foreign_gap(rule: str, reading: Reading) -> Gap | None:
     """Return what a rule would ask of a prompt in German, French or Spanish; None if nothing.
 
-    Of a long prompt, one with 90 words and more, only its form, vague words and what does not go
-    together are asked about.
+    In one of more than 40 words no role, reader or length is missed. Of a long prompt, one with 90
+    words and more, only its form, vague words and what does not go together are asked about.
     """
     words = FOREIGN.get(reading.language)
     find = _FINDERS.get(rule)
@@ -62,6 +63,8 @@ def _lacks(component: str, reason: str, question: str) -> Callable[..., Gap | No
         if not kind_needs(kind, component) or words.parts[component].search(reading.prose):
             return None
         if reading.is_long and component != "output":
+            return None
+        if component == "role" and reading.n_words > _FEW_WORDS:
             return None
         return Gap(reason, question, 0, len(reading.text))
 
@@ -109,7 +112,8 @@ def _specifics(reading: Reading, words: ForeignWords) -> Gap | None:
             f"Where is {said!r}? Put it in, or a placeholder for it.",
             *match.span(),
         )
-    is_written = _kind(reading, words) in {"write", "explain"} and not reading.is_long
+    is_short = reading.n_words <= _FEW_WORDS
+    is_written = is_short and _kind(reading, words) in {"write", "explain"}
     if is_written and not any(
         words.parts[part].search(reading.prose) for part in ("length", "audience")
     ):

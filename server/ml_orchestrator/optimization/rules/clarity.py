@@ -1,7 +1,6 @@
 """The rule against words that leave open what is meant."""
 
 import re
-from collections.abc import Iterator
 
 from ml_orchestrator.optimization.own_words import is_mentioned, own_prose
 from ml_orchestrator.optimization.reading import Reading, fill
@@ -40,7 +39,6 @@ _KEEPS_HEDGE = re.compile(
     r"(?:\bnot|n't|\bnever|\bno|\bwithout|\bto|\bthey|\bwho|\bwhat|\bwhich|\bthis|\bthat|\bany|\bsome|\bsame|"
     r"\ba|\bthe|\beach|\bevery|\bone)\s+\Z"
 )
-_MOST_MARKS = 40  # in a prompt; who has to fill in more writes a new one
 _IS_ASKED = re.compile(r" *+\[FILL IN:")
 _GOES_ON = re.compile(r"[,;:?!]|\s+[a-z]")
 
@@ -59,28 +57,22 @@ def vague_places(reading: Reading) -> list[re.Match[str]]:
 
 @rule("clarity", kind="word", order=20)
 def clarity(reading: Reading) -> Finding | None:
-    """Take out hedges, and ask the author what loose words stand for."""
-    places = list(_asked_about(reading, vague_places(reading)))
+    """Take out hedges, and ask the author what loose words stand for.
+
+    In a prompt that says more than its task such a word may be meant as it is: it is asked about.
+    """
+    places = vague_places(reading)
     if not places:
         return None
     words = ", ".join(repr(match[0].strip(" ,")) for match in places[:3])
+    is_bare = reading.is_bare
     return Finding(
         f"{words} leaves open what is meant; two readers would do two things.",
         places[0].start(),
         places[-1].end(),
-        tuple(_clearer(reading, match) for match in places),
+        tuple(_clearer(reading, match) for match in places) if is_bare else (),
+        "" if is_bare else f"What exactly is meant by {words}?",
     )
-
-
-def _asked_about(reading: Reading, places: list[re.Match[str]]) -> Iterator[re.Match[str]]:
-    """Yield all hedges, and of the other places as many as an author can be asked about."""
-    room = _MOST_MARKS - len(reading.open_fills)
-    for match in places:
-        if match.lastindex == 1:
-            yield match
-        elif room > 0:
-            room -= 1
-            yield match
 
 
 def _clearer(reading: Reading, match: re.Match[str]) -> Edit:

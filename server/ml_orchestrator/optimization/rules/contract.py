@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.optimization.foreign.gaps import foreign_gap
+from ml_orchestrator.optimization.question_model import is_worth_asking
 from ml_orchestrator.optimization.reading import Reading, read_prompt
 
 __all__ = ["RULES", "Edit", "Find", "Finding", "Rule", "RuleKind", "apply_edits", "rule"]
@@ -64,7 +65,7 @@ class Rule:
     def applies(self, prompt: Reading | str) -> Finding | None:
         """Return what the rule finds, or None if it has nothing to do here.
 
-        In German, French and Spanish it can only ask.
+        In German, French and Spanish it can only ask. Elsewhere it asks what is likely right.
 
         Raises:
             UnavailableError: it is another package's and failed.
@@ -76,7 +77,9 @@ class Rule:
                 return None
             return Finding(gap.reason, gap.start, gap.end, (), gap.question)
         with RULES.calling(self.name):
-            return self.find(reading)
+            finding = self.find(reading)
+        is_question = finding is not None and not finding.edits
+        return None if is_question and not is_worth_asking(reading, self.name) else finding
 
     def apply(self, prompt: str) -> str:
         """Return the prompt as this rule would have it; the same if the rule does not apply.

@@ -6,9 +6,11 @@ from ml_orchestrator.optimization.asked import genre
 from ml_orchestrator.optimization.needs import is_needed
 from ml_orchestrator.optimization.reading import Reading
 from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
+from ml_orchestrator.optimization.sections import asked
 
 __all__ = ["role"]
 
+_REASON = "The answer depends on expertise, and nothing says whose."
 _CERTAIN = 2  # different words of a field, or one in the sentence of the task
 # Fields of knowledge by their words; where none is certain, the first of them that occurs.
 _FIELDS: tuple[tuple[str, str], ...] = (
@@ -82,10 +84,12 @@ def role(reading: Reading) -> Finding | None:
     """Say with whose knowledge to answer, drawn from the subject, where expertise shapes it."""
     if not is_needed(reading, "role") or reading.has("role"):
         return None
+    if not reading.is_bare:
+        return asked(reading, "Role", _REASON)
     new = f"You are {_who(reading)}."
     begin = len(reading.text) - len(reading.text.lstrip())
     return Finding(
-        "The answer depends on expertise, and nothing says whose.",
+        _REASON,
         begin,
         begin,
         (
