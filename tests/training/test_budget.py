@@ -24,8 +24,8 @@ class Clock:
         return self.now_s
 
 
-def trial(seconds: float, score: float) -> FinishedTrial:
-    params: Params = {"trainer": "linear", "linear.penalty": score}
+def trial(seconds: float, score: float, family: str = "linear") -> FinishedTrial:
+    params: Params = {"trainer": family, f"{family}.penalty": score}
     return FinishedTrial(0, "complete", params, (score,) * 3, seconds, "")
 
 
@@ -61,22 +61,25 @@ def test_no_more_than_half_of_the_time_is_set_aside(budget: Budget) -> None:
     assert budget.reserve_s([trial(3_000.0, 0.9)]) == 50.0
 
 
-def test_only_as_many_are_averaged_as_there_is_time_to_fit(
+def test_an_average_is_made_of_what_there_is_time_to_fit(
     budget: Budget, clocks: tuple[Clock, Clock]
 ) -> None:
-    trials = [trial(20.0, score) for score in (0.9, 0.8, 0.7)]  # 10 s, and a fifth more, each
+    trials = [trial(20.0, 0.9), trial(20.0, 0.8), trial(60.0, 0.7)]  # 12, 12 and 36 s
 
-    assert budget.affordable(trials) == 3
+    assert sum(budget.shares(trials)) < 1
     clocks[0].now_s = clocks[1].now_s = 70.0
-    assert budget.affordable(trials) == 2
-    clocks[0].now_s = clocks[1].now_s = 99.0
-    assert budget.affordable(trials) == 1
+    best, other, longer = budget.shares(trials)
+    assert best + other < 1 < best + longer
+    assert longer == pytest.approx(3 * other)
+    clocks[0].now_s = clocks[1].now_s = 99.9
+    assert budget.shares(trials) == [float("inf")] * 3
 
 
 def test_the_end_is_hurried_if_the_trials_left_too_little_or_an_earlier_process_used_it(
     budget: Budget, clocks: tuple[Clock, Clock]
 ) -> None:
-    trials = [trial(20.0, score) for score in (0.9, 0.8, 0.7)]  # 36 s to fit again
+    trials = [trial(20.0, score) for score in (0.9, 0.8, 0.7)]  # the best two take 24 s
+    trials.append(trial(20.0, 0.6, "forest"))  # and with this one 36 s
 
     assert budget.is_ample(trials)
     budget.count_earlier(45.0)

@@ -1,5 +1,6 @@
 """What is done to a search's trials: it follows the answers, and noise is left alone."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ml_orchestrator.training.ensemble import average, cross_selected, select_we
 from ml_orchestrator.training.gains import gain
 from ml_orchestrator.training.metrics import METRICS, Predictions
 from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers, Timing, mean_score
+from ml_orchestrator.training.space import Params
 
 RNG = np.random.default_rng(0)
 N_FOLDS, N_ROWS = 4, 250
@@ -61,7 +63,7 @@ def test_models_that_err_independently_are_averaged_by_how_good_they_are() -> No
     # Best of all are weights in proportion to 1 / variance: 4/9, 4/9, 1/9 and a little.
     assert_allclose(weights, [4 / 9, 4 / 9, 1 / 9, 0], atol=0.1)
     assert mean_score(average(candidates, weights), rmse) == pytest.approx(0.5 / 1.5, rel=0.1)
-    honest = cross_selected(candidates, rmse, max_members=4)
+    honest = cross_selected(candidates, partial(select_weights, metric=rmse, max_members=4))
     assert real_gain(candidates[0], honest, "rmse")
 
 
@@ -69,7 +71,7 @@ def test_copies_of_one_model_are_no_gain_and_members_are_bounded() -> None:
     rmse, own = METRICS["rmse"], draws(1.0)
     copies = [numbers([n + e for n, e in zip(own, draws(1e-3), strict=True)], TRUTH) for _ in "abc"]
 
-    honest = cross_selected(copies, rmse, max_members=3)
+    honest = cross_selected(copies, partial(select_weights, metric=rmse, max_members=3))
 
     assert not real_gain(copies[0], honest, "rmse")
     many = [numbers(draws(1.0), TRUTH) for _ in range(6)]
@@ -162,18 +164,32 @@ def test_a_blend_averages_bends_and_decides() -> None:
     assert_allclose(BlendedRegressor(members, [0.25, 0.75]).predict([1]), [0.5])
 
 
-def test_answers_outlive_the_process_and_only_the_best_stay(tmp_path: Path) -> None:
+def test_answers_outlive_the_process_and_the_best_of_each_family_stay(tmp_path: Path) -> None:
     files = AnswerFiles(tmp_path, higher_is_better=True)
-    for number in range(15):
+    for number in range(30):
+        if number == 16:
+            files = AnswerFiles(tmp_path, higher_is_better=True)
         kept = [Predictions(t, t + number, EMPTY) for t in TRUTH]
-        timing = Timing(1.0, number)
-        files.keep({"trainer": "a", "x": number}, kept, score=number % 14, timing=timing)
+        params: Params = {"trainer": "ab"[number < 15], "x": number}
+        files.keep(params, kept, score=number % 25, timing=Timing(1.0, number))
 
     later = AnswerFiles(tmp_path, higher_is_better=True)
 
-    found = later.load({"x": 13, "trainer": "a"}, TRUTH)
+    found = later.load({"x": 24, "trainer": "a"}, TRUTH)
     assert found is not None
-    assert_allclose(found.folds[2].predicted, TRUTH[2] + 13)
-    assert later.timing({"trainer": "a", "x": 13}) == Timing(1.0, 13)
-    assert later.load({"trainer": "a", "x": 0}, TRUTH) is None
+    assert_allclose(found.folds[2].predicted, TRUTH[2] + 24)
+    assert later.timing({"trainer": "a", "x": 24}) == Timing(1.0, 24)
+    assert later.timing({"trainer": "b", "x": 12}) is None
+    left = [x for x in range(30) if later.load({"trainer": "ab"[x < 15], "x": x}, TRUTH)]
+    assert left == [13, 14, *range(15, 25)]  # the best two of b, and the best of a
     assert len(list(tmp_path.rglob("*.npz"))) == 12
+
+
+def test_of_equal_answers_the_earlier_stay_after_a_resumption_too(tmp_path: Path) -> None:
+    for number in range(15):
+        files = AnswerFiles(tmp_path, higher_is_better=True)
+        kept = [Predictions(t, t, EMPTY) for t in TRUTH]
+        files.keep({"trainer": "a", "x": number}, kept, score=0.5, timing=Timing(1.0, 0.0))
+
+    found = [x for x in range(15) if files.load({"trainer": "a", "x": x}, TRUTH)]
+    assert found == list(range(12))

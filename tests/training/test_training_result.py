@@ -135,12 +135,14 @@ def test_a_rare_class_gets_a_threshold_and_the_estimate_goes_by_it(tmp_path: Pat
     assert (given.predicted != at_half).any()
 
 
-def test_nothing_is_done_to_answers_about_noise(tmp_path: Path) -> None:
+def test_answers_about_noise_are_averaged_at_most(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     frame = pl.DataFrame({"x": rng.normal(size=300), "y": rng.choice(["a", "b"], 300)})
 
     model = trained(tmp_path, frame, target="y", trainers=("linear", "naive_bayes"), n_trials=2)
 
-    assert not any(note.is_used for note in model.summary.refinements)
+    average, *others = model.summary.refinements
+    assert average.low < 0 < average.high
+    assert not any(note.is_used for note in others)
     assert model.summary.threshold is None
     assert not any(part.p_adjusted < 0.05 for part in model.summary.slices)

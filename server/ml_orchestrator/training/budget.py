@@ -6,7 +6,7 @@ predicted, and the metrics on as many rows.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from ml_orchestrator.training.intervals import n_resamples
 from ml_orchestrator.training.metrics import Metric, Predictions, standard_metrics
 from ml_orchestrator.training.out_of_fold import AnswerFiles
 from ml_orchestrator.training.refining import MAX_MEMBERS, n_comparisons, n_looked_at
+from ml_orchestrator.training.shortlist import shortlist
 from ml_orchestrator.training.splits import Rows, Split
 from ml_orchestrator.training.study import FinishedTrial, ranked
 from ml_orchestrator.training.table import TrainingTable
@@ -68,10 +69,11 @@ class Budget:
 
     def is_ample(self, trials: Sequence[FinishedTrial]) -> bool:
         """Return whether the whole end, with nothing left out, is forecast to fit what is left."""
-        ranked = self._ranked(trials)[: MAX_MEMBERS if self._refines else 1]
-        fits_s = SAFETY * sum(self._fit_s(trial) for trial in ranked)
-        shuffles_s = sum(self._shuffles_s(trial) for trial in ranked)
-        return fits_s + shuffles_s + self._looking_s <= self.left_s
+        best, *others = self._candidates(trials)
+        n_more = MAX_MEMBERS - 1 if self._refines else 0
+        fits_s = self._fit_s(best) + _longest(map(self._fit_s, others), n_more)
+        shuffles_s = self._shuffles_s(best) + _longest(map(self._shuffles_s, others), n_more)
+        return SAFETY * fits_s + shuffles_s + self._looking_s <= self.left_s
 
     @property
     def left_s(self) -> float:
@@ -80,19 +82,22 @@ class Budget:
 
     def reserve_s(self, trials: Sequence[FinishedTrial]) -> float:
         """Return the seconds that are needed once the search is over, at most half of all."""
-        ranked = self._ranked(trials)
-        if not ranked:
+        candidates = self._candidates(trials)
+        if not candidates:
             return 0.0
-        best_s, *others_s = [self._fit_s(trial) for trial in ranked[:MAX_MEMBERS]]
+        best_s, *others_s = [self._fit_s(trial) for trial in candidates[:MAX_MEMBERS]]
         others = min(sum(others_s), MEMBERS_SHARE * self._timeout_s) if self._refines else 0.0
-        needed = SAFETY * (best_s + others) + self._importances_s(ranked[0]) + self._looking_s
+        needed = SAFETY * (best_s + others) + self._importances_s(candidates[0]) + self._looking_s
         return min(needed, self._timeout_s / 2)
 
-    def affordable(self, trials: Sequence[FinishedTrial]) -> int:
-        """Return how many of these, in order, can still be fitted, at least 1."""
+    def shares(self, trials: Sequence[FinishedTrial]) -> list[float]:
+        """Return what part of the time left for the last fit each of these would take of it.
+
+        The first is the one that is fitted in any case.
+        """
         left_s = self.left_s - self._looking_s - self._importances_s(trials[0])
-        total_s = SAFETY * np.cumsum([self._fit_s(trial) for trial in trials])
-        return max(1, int((total_s <= left_s).sum()))
+        fits_s = [SAFETY * self._fit_s(trial) for trial in trials]
+        return [fit_s / left_s if left_s > 0 else float("inf") for fit_s in fits_s]
 
     def importances_s(self) -> float:
         """Return the seconds that shuffling columns may take now."""
@@ -109,8 +114,9 @@ class Budget:
         waited_s = self._clock() - self._waited_at
         return min(max(1.0, waited_s / worked_s), MOST_SLOWED) if worked_s > 0.1 else 1.0
 
-    def _ranked(self, trials: Sequence[FinishedTrial]) -> list[FinishedTrial]:
-        return ranked(trials, higher_is_better=self._table.metric.higher_is_better)
+    def _candidates(self, trials: Sequence[FinishedTrial]) -> list[FinishedTrial]:
+        best_first = ranked(trials, higher_is_better=self._table.metric.higher_is_better)
+        return shortlist(best_first, lambda trial: str(trial.params["trainer"]))
 
     def _fit_s(self, trial: FinishedTrial) -> float:
         timing = self._files.timing(local(trial.params))
@@ -139,6 +145,10 @@ class Budget:
         rows = scored[: n_looked_at(len(scored))]
         n_folds = len(self._split.folds)
         return _seconds(self._table.metric, self._table, rows) * n_comparisons(n_folds)
+
+
+def _longest(seconds: Iterable[float], n: int) -> float:
+    return sum(sorted(seconds, reverse=True)[:n])
 
 
 def _seconds(metric: Metric, table: TrainingTable, rows: Rows) -> float:

@@ -132,7 +132,10 @@ def _making(spec: TrainingSpec, summary: TrainingSummary, about: str) -> Iterato
     if summary.front:
         yield from _several(summary)
     if summary.refinements:
-        yield "Tried on out-of-fold answers; used where the whole 90 % interval is above 0:"
+        yield (
+            "Tried on out-of-fold answers. An average is used unless the whole 90 % interval of "
+            "its gain is below 0, the other steps only if it is above 0:"
+        )
         yield _table(["Step", "Used", "Gain", "Interval"], map(_refined, summary.refinements))
 
 

@@ -5,7 +5,7 @@ scores best on rows that none of them was fitted on (R. Caruana et al., Ensemble
 libraries of models, 2004).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +18,32 @@ from ml_orchestrator.training.out_of_fold import (
     predictions_of,
 )
 
-__all__ = ["average", "cross_selected", "select_weights"]
+__all__ = ["average", "best_alone", "cross_selected", "select_weights"]
 
 N_ROUNDS = 15
 PATIENCE = 4  # rounds without a better average before it is given up
 Weights = NDArray[np.float64]
 
 
-def select_weights(candidates: Sequence[Answers], metric: Metric, *, max_members: int) -> Weights:
+def select_weights(
+    candidates: Sequence[Answers],
+    metric: Metric,
+    *,
+    max_members: int,
+    shares: Sequence[float] | None = None,
+) -> Weights:
     """Return a weight for each candidate, adding up to 1; at most ``max_members`` are above 0.
 
-    The first is the best alone, so the average is never worse than it on these rows.
+    The first is the best alone, so the average is never worse than it on these rows. ``shares``
+    are what part of the time for it each takes to fit: together at most 1, but for the first
+    candidate, which is always fitted.
     """
+    takes = np.zeros(len(candidates)) if shares is None else np.asarray(shares)
     counts = np.zeros(len(candidates))
     best, best_counts, n_idle = -np.inf, counts, 0
     total: list[NDArray[np.float64]] | None = None
     for _ in range(N_ROUNDS):
-        is_full = (counts > 0).sum() >= max_members
-        tries = [i for i in range(len(candidates)) if counts[i] or not is_full]
+        tries = [i for i in range(len(candidates)) if _may_join(i, counts, takes, max_members)]
         sums = {i: _added(total, candidates[i]) for i in tries}
         size = counts.sum() + 1
         scores = {i: metric.sign * _score(sums[i], size, candidates[i], metric) for i in tries}
@@ -51,6 +59,13 @@ def select_weights(candidates: Sequence[Answers], metric: Metric, *, max_members
     return weights
 
 
+def best_alone(candidates: Sequence[Answers], metric: Metric) -> Weights:
+    """Return weight 1 for the candidate that scores best, the first of equal ones."""
+    scores = [metric.sign * mean_score(candidate, metric) for candidate in candidates]
+    weights: Weights = np.eye(len(candidates))[int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))]
+    return weights
+
+
 def average(candidates: Sequence[Answers], weights: Weights) -> Answers:
     """Return the weighted mean of the candidates' answers."""
     chosen = [(c, w) for c, w in zip(candidates, weights, strict=True) if w > 0]
@@ -61,18 +76,26 @@ def average(candidates: Sequence[Answers], weights: Weights) -> Answers:
     return Answers(tuple(folds))
 
 
-def cross_selected(candidates: Sequence[Answers], metric: Metric, *, max_members: int) -> Answers:
-    """Return averages whose weights were chosen, for each fold, on the other folds.
+def cross_selected(
+    candidates: Sequence[Answers], select: Callable[[Sequence[Answers]], Weights]
+) -> Answers:
+    """Return averages whose weights ``select`` chose, for each fold, on the other folds.
 
-    A selection judged on the rows that chose it looks better than it is.
+    A selection judged on the rows that chose it looks better than it is, be it of one candidate.
     """
     folds = []
     for number in range(len(candidates[0].folds)):
-        others = [candidate.without(number) for candidate in candidates]
-        weights = select_weights(others, metric, max_members=max_members)
+        weights = select([candidate.without(number) for candidate in candidates])
         only = [Answers((candidate.folds[number],)) for candidate in candidates]
         folds.append(average(only, weights).folds[0])
     return Answers(tuple(folds))
+
+
+def _may_join(i: int, counts: Weights, takes: Weights, max_members: int) -> bool:
+    members = counts > 0
+    if members[i] or not members.any():
+        return bool(members[i] or i == 0 or takes[i] <= 1)
+    return bool(members.sum() < max_members and takes[members].sum() + takes[i] <= 1)
 
 
 def _added(

@@ -14,7 +14,7 @@ from ml_orchestrator.training.out_of_fold import Answers, mean_score
 __all__ = ["N_RESAMPLES", "Gain", "gain"]
 
 N_RESAMPLES = 200
-LEVEL = 0.9  # two-sided: better beyond noise is wrong about one time in twenty
+LEVEL = 0.9  # two-sided: better beyond noise is wrong about one time in twenty, and so is worse
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,11 @@ class Gain:
     def is_real(self) -> bool:
         """Whether the whole interval lies above 0."""
         return self.low > 0
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether the whole interval lies below 0."""
+        return self.high < 0
 
 
 def gain(

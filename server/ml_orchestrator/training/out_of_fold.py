@@ -7,7 +7,7 @@ before the trial counts as finished. So a resumed search knows what the first pr
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.training.metrics import Metric, Predictions
 from ml_orchestrator.training.shelf import StudyShelf
+from ml_orchestrator.training.shortlist import shortlist
 from ml_orchestrator.training.space import Params
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
 
 FOLDER = "out_of_fold"
 MOST_NUMBERS = 2_000_000  # of one trial; 16 MB
-N_KEPT = 12  # files; the worst go first
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,24 @@ def mean_score(answers: Answers, metric: Metric) -> float:
     return float(np.mean([metric.compute(fold) for fold in answers.folds]))
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a file says of its trial; ``number`` counts files in the order they were written.
+
+    The defaults are for files of before it was said.
+    """
+
+    score: float
+    timing: tuple[float, float]
+    n_folds: int
+    family: str = ""
+    number: int = 0
+
+    def rank(self, sign: float) -> tuple[float, int]:
+        """Return what sorts the best first, of equal ones the earlier, as a search ranks them."""
+        return -sign * self.score, self.number
+
+
 class Keeper(Protocol):
     """Takes what a complete trial said about rows it was not fitted on."""
 
@@ -73,7 +91,7 @@ class Keeper(Protocol):
 
 
 class AnswerFiles:
-    """The files of one study; those of the 12 best scores remain, on its shelf if it has one."""
+    """The files of one study; those on the shortlist remain, on its shelf if it has one."""
 
     def __init__(
         self, study_dir: Path, *, higher_is_better: bool, shelf: StudyShelf | None = None
@@ -82,8 +100,7 @@ class AnswerFiles:
         self._shelf = shelf
         self._sign = 1.0 if higher_is_better else -1.0
         about = {path: _about(path) for path in self._folder.glob("*.npz")}
-        self._scores = {path: known["score"] for path, known in about.items()}
-        self._timings = {path: Timing(*known["timing"]) for path, known in about.items()}
+        self._kept = {path: _Kept(**known) for path, known in about.items()}
 
     def keep(
         self, params: Params, folds: Sequence[Predictions], *, score: float, timing: Timing
@@ -96,25 +113,28 @@ class AnswerFiles:
         self._folder.mkdir(parents=True, exist_ok=True)
         given = [numbers_of(fold) for fold in folds]
         arrays = given if sum(part.size for part in given) <= MOST_NUMBERS else []
-        about = {
-            "score": score,
-            "timing": [timing.fit_s, timing.predict_row_s],
-            "n_folds": len(arrays),
-        }
         path, draft = self._path(params), self._folder / "writing.draft"
+        last = max((known.number for known in self._kept.values()), default=0)
+        kept = _Kept(
+            score=score,
+            timing=(timing.fit_s, timing.predict_row_s),
+            n_folds=len(arrays),
+            family=str(params["trainer"]),
+            number=self._kept[path].number if path in self._kept else last + 1,
+        )
         with draft.open("wb") as file:
             parts: dict[str, Any] = {f"fold_{i}": part for i, part in enumerate(arrays)}
-            np.savez(file, about=np.array(json.dumps(about)), **parts)
+            np.savez(file, about=np.array(json.dumps(asdict(kept))), **parts)
         if self._shelf is not None:
             self._shelf.put(f"{FOLDER}/{path.name}", draft.read_bytes())
         draft.replace(path)
-        self._scores[path], self._timings[path] = score, timing
-        self._forget_worst()
+        self._kept[path] = kept
+        self._forget_unlisted()
 
     def load(self, params: Params, truth: Sequence[NDArray[Any]]) -> Answers | None:
         """Return what was kept beside the truth of each fold's rows; None if nothing was."""
         path = self._path(params)
-        if path not in self._scores or _about(path)["n_folds"] != len(truth):
+        if path not in self._kept or self._kept[path].n_folds != len(truth):
             return None
         with np.load(path, allow_pickle=False) as file:
             parts = [file[f"fold_{number}"] for number in range(len(truth))]
@@ -122,15 +142,17 @@ class AnswerFiles:
 
     def timing(self, params: Params) -> Timing | None:
         """Return how long the trial with these parameters took; None if it was not kept."""
-        return self._timings.get(self._path(params))
+        kept = self._kept.get(self._path(params))
+        return None if kept is None else Timing(*kept.timing)
 
-    def _forget_worst(self) -> None:
-        ranked = sorted(self._scores, key=lambda path: (-self._sign * self._scores[path], path))
-        for path in ranked[N_KEPT:]:
+    def _forget_unlisted(self) -> None:
+        ranked = sorted(self._kept.items(), key=lambda pair: pair[1].rank(self._sign))
+        listed = dict(shortlist(ranked, lambda pair: pair[1].family))
+        for path in self._kept.keys() - listed.keys():
             path.unlink(missing_ok=True)
             if self._shelf is not None:
                 self._shelf.drop(f"{FOLDER}/{path.name}")
-            del self._scores[path], self._timings[path]
+            del self._kept[path]
 
     def _path(self, params: Params) -> Path:
         content = json.dumps(params, sort_keys=True)

@@ -1,10 +1,12 @@
 """What becomes of a search's trials: which are averaged, and what is done to their answers.
 
 Each step (average, calibration, threshold) is chosen on out-of-fold answers and judged by
-cross-fitting: on each fold, with what the other folds chose. It is used only if the gain is
-above 0 with its whole 90 % bootstrap interval. A calibration is for the probabilities, so its gain
-is in log loss whatever the metric; it must not cost any of the metric, by the estimate. Held-out
-rows are not looked at.
+cross-fitting: on each fold, with what the other folds chose, for the best alone as for the average.
+An average, preferably of several families, is used unless the whole 90 % bootstrap interval of its
+gain is below 0: which single model is best is uncertain, and an average does not bet on it. A
+calibration and a threshold are used only if their whole interval is above 0. A calibration is for
+the probabilities, so its gain is in log loss whatever the metric; it must not cost any of the
+metric, by the estimate. Held-out rows are not looked at.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,19 +24,24 @@ from ml_orchestrator.training.decisions import (
     cross_decided,
     decided,
 )
-from ml_orchestrator.training.ensemble import average, cross_selected, select_weights
+from ml_orchestrator.training.ensemble import (
+    average,
+    best_alone,
+    cross_selected,
+    select_weights,
+)
 from ml_orchestrator.training.families import local
 from ml_orchestrator.training.gains import Gain, gain
 from ml_orchestrator.training.metrics import METRICS, Metric
 from ml_orchestrator.training.models import Refinement
 from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers
+from ml_orchestrator.training.shortlist import shortlist
 from ml_orchestrator.training.splits import Split
 from ml_orchestrator.training.study import FinishedTrial, StudyResult, ranked
 from ml_orchestrator.training.table import TrainingTable
 
 __all__ = ["MAX_MEMBERS", "Recipe", "n_comparisons", "n_looked_at", "plain", "refine"]
 
-N_CANDIDATES = 8
 MAX_MEMBERS = 5
 MOST_ROWS = 8_000  # out-of-fold rows that decisions are made from
 MIN_ROWS = 100  # fewer say nothing of a threshold or a calibration
@@ -76,7 +83,7 @@ def n_looked_at(n_rows: int) -> int:
 
 def n_comparisons(n_folds: int) -> int:
     """Return about how often ``refine`` computes the metric on all the rows it looks at."""
-    return 80 * (n_folds + 1) + 1_000
+    return 120 * (n_folds + 1) + 1_000
 
 
 def refine(
@@ -85,7 +92,7 @@ def refine(
     table: TrainingTable,
     split: Split,
     *,
-    affordable: Callable[[Sequence[FinishedTrial]], int],
+    shares: Callable[[Sequence[FinishedTrial]], Sequence[float]],
     seed: int,
 ) -> Recipe:
     """Return the recipe that out-of-fold answers speak for.
@@ -95,7 +102,8 @@ def refine(
         files: the answers of its best trials.
         table: the table that was searched on.
         split: its folds.
-        affordable: told the candidates, best first; returns how many there is time to fit.
+        shares: told the candidates, best first; returns what part of the time left each takes
+            to fit. Those of an average take all of it at most.
         seed: of resampling, and of the rows that are looked at where there are many.
     """
     rows = _looked_at(split, seed)
@@ -104,8 +112,7 @@ def refine(
         return plain(result)
     judge = _Judge(table, split, rows, seed)
     trials, answers = [trial for trial, _ in candidates], [given for _, given in candidates]
-    n_members = max(1, min(MAX_MEMBERS, affordable(trials)))
-    weights, refinements = _blended(answers, judge, n_members)
+    weights, refinements = _blended(answers, judge, shares(trials))
     members = tuple((t, float(w)) for t, w in zip(trials, weights, strict=True) if w > 0)
     recipe = Recipe(members, refinements=tuple(refinements))
     if table.task == "regression" or sum(map(len, rows)) < MIN_ROWS:
@@ -153,7 +160,7 @@ def _candidates(
     split: Split,
     rows: list[NDArray[np.int64]],
 ) -> list[tuple[FinishedTrial, Answers]]:
-    """Return the best complete trials with their answers, best first; none without the best."""
+    """Return the shortlist of trials with their answers, best first; none without the best."""
     truth = [table.codes[score] for _, score in split.folds]
     found: list[tuple[FinishedTrial, Answers]] = []
     for trial in ranked(result.trials, higher_is_better=table.metric.higher_is_better):
@@ -164,24 +171,22 @@ def _candidates(
             found.append((trial, answers.take(rows)))
         elif not found:
             return []
-        if len(found) == N_CANDIDATES:
-            break
-    return found
+    return shortlist(found, lambda pair: str(pair[0].params["trainer"]))
 
 
 def _blended(
-    answers: list[Answers], judge: _Judge, n_members: int
+    answers: list[Answers], judge: _Judge, shares: Sequence[float]
 ) -> tuple[NDArray[np.float64], list[Refinement]]:
-    alone = np.eye(len(answers))[0]
-    if len(answers) == 1 or n_members == 1:
-        return alone, []
     metric = judge.table.metric
-    honest = cross_selected(answers, metric, max_members=n_members)
-    found = judge.gain(answers[0], honest)
-    weights = select_weights(answers, metric, max_members=n_members)
-    is_used = found.is_real and (weights > 0).sum() > 1
+    if len(answers) == 1 or shares[0] + min(shares[1:]) > 1:
+        return np.eye(len(answers))[0], []
+    single = partial(best_alone, metric=metric)
+    select = partial(select_weights, metric=metric, max_members=MAX_MEMBERS, shares=shares)
+    found = judge.gain(cross_selected(answers, single), cross_selected(answers, select))
+    weights = select(answers)
+    is_used = not found.is_loss and (weights > 0).sum() > 1
     note = _refinement("average", found, metric, is_used=is_used)
-    return (weights if is_used else alone), [note]
+    return (weights if is_used else np.eye(len(answers))[0]), [note]
 
 
 def _decided(recipe: Recipe, answers: Answers, judge: _Judge) -> Recipe:

@@ -141,7 +141,7 @@ def _finish(search: Search, result: StudyResult) -> tuple[Recipe, Judged]:
             search.files,
             job.table,
             job.split,
-            affordable=len if has_time else budget.affordable,
+            shares=(lambda trials: [0.0] * len(trials)) if has_time else budget.shares,
             seed=job.spec.seed,
         )
     model = make_model(recipe, job.build, job.table, job.split)
