@@ -17,7 +17,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from make_part_model import LONG_PROMPT_FILES, PROMPTS, make_strict_model, read_sentences
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
@@ -31,6 +30,9 @@ from ml_orchestrator.optimization.question_model import (
 )
 from ml_orchestrator.optimization.reading import Reading, read_prompt
 from ml_orchestrator.optimization.rules import RULES
+
+sys.path.append(str(Path(__file__).parents[1]))
+from bin.make_part_model import LONG_PROMPT_FILES, PROMPTS, make_strict_model, read_sentences
 
 sys.path.append(str(PROMPTS.parent))
 from _labelled_prompts import LabelledPrompt, read_labelled
@@ -166,14 +168,14 @@ class Outcome:
 
 def left_out(given: Sequence[Case], penalty: float) -> Outcome:
     """Return how models fare on the questions of each file, learned from the other files."""
-    pairs = []
+    chances, is_right = [], []
     for name in dict.fromkeys(case.file for case in given):
         model = fit([case for case in given if case.file != name], penalty)
         for case in given:
             if case.file == name:
-                chances = model.chances(case.terms)
-                pairs += [(chances[rule], rule in case.wanted) for rule in sorted(case.asked)]
-    chances, is_right = zip(*pairs, strict=True)
+                found = model.chances(case.terms)
+                chances += [found[rule] for rule in sorted(case.asked)]
+                is_right += [rule in case.wanted for rule in sorted(case.asked)]
     return Outcome(np.array(chances), np.array(is_right))
 
 
