@@ -43,17 +43,15 @@ def sites(tmp_path: Path, postgres_server: str) -> Iterator[Sites]:
 
 
 @contextmanager
-def held(url: str) -> Iterator[None]:
-    """Keep searches from adding more than a number of lines, however fast they are."""
+def held(url: str, condition: str, change: str) -> Iterator[None]:
+    """Keep everybody from making a change of rows on a condition, however fast they are."""
     address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     function = (
         "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF NEW.number >= {MOST_LINES} THEN PERFORM pg_advisory_xact_lock({LOCK}); END IF; "
+        f"IF {condition} THEN PERFORM pg_advisory_xact_lock({LOCK}); END IF; "
         "RETURN NEW; END $$"
     )
-    trigger = (
-        "CREATE TRIGGER hold BEFORE INSERT ON study_lines FOR EACH ROW EXECUTE FUNCTION hold()"
-    )
+    trigger = f"CREATE TRIGGER hold BEFORE {change} FOR EACH ROW EXECUTE FUNCTION hold()"
     with psycopg.connect(address, autocommit=True) as connection:
         for statement in (f"SELECT pg_advisory_lock({LOCK})", function, trigger):
             connection.execute(statement.encode())
@@ -69,6 +67,12 @@ def outcomes(database: Database) -> list[dict[str, Any]]:
     return [attributes["outcome"] for attributes in told if "outcome" in attributes]
 
 
+def files_of(database: Database) -> set[str]:
+    """Return the files of the run that the database keeps."""
+    query = select(study_files.c.name).where(study_files.c.run_id == RUN)
+    return set(database.read(lambda connection: connection.execute(query).scalars().all()))
+
+
 def test_a_search_that_is_killed_goes_on_elsewhere_and_repeats_no_finished_trial(
     sites: Sites, tmp_path: Path
 ) -> None:
@@ -77,7 +81,8 @@ def test_a_search_that_is_killed_goes_on_elsewhere_and_repeats_no_finished_trial
     database = open_database(left.settings.state_url, tmp_path)
     workflow = WORKFLOWS["tiny-search"]
     killed = left.start_worker()
-    with held(left.settings.state_url):
+    few_lines = f"NEW.number >= {MOST_LINES}"
+    with held(left.settings.state_url, few_lines, "INSERT ON study_lines"):
         left.client.start(RUN, workflow, validated(workflow, SEARCH), actor="tester")
         until(lambda: len(outcomes(database)) >= 3, what="three trials are finished")
         killed.send_signal(signal.SIGKILL)
@@ -87,7 +92,7 @@ def test_a_search_that_is_killed_goes_on_elsewhere_and_repeats_no_finished_trial
     until(lambda: len(outcomes(database)) >= N_TRIALS, what="the other one has searched")
     status = right.finished(RUN)
     told = outcomes(database)
-    n_files = len(database.read(lambda connection: connection.execute(select(study_files)).all()))
+    n_files = len(files_of(database))
     home = RunHomes(right.settings, database).of(RUN)
     database.close()
 
@@ -108,3 +113,42 @@ def test_a_search_that_is_killed_goes_on_elsewhere_and_repeats_no_finished_trial
     assert status.result is not None
     found = status.result["summary"]
     assert {**found, "seconds": 0} == {**undisturbed, "seconds": 0}
+
+
+def test_a_search_killed_between_its_end_and_its_record_keeps_its_answers_elsewhere(
+    sites: Sites, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"worker_pool": "team", "lease_ttl_s": 10.0}
+    left, right = (sites.site(name, **given) for name in ("left", "right"))
+    database = open_database(left.settings.state_url, tmp_path)
+    workflow = WORKFLOWS["tiny-search"]
+    killed = left.start_worker()
+    ended = left.settings.home / "runs" / RUN / "search.1.answer.json"
+    with held(left.settings.state_url, "NEW.is_movable = 0", "UPDATE ON run_homes"):
+        left.client.start(
+            RUN, workflow, validated(workflow, {**SEARCH, "n_trials": 6}), actor="tester"
+        )
+        until(lambda: len(outcomes(database)) >= 1, what="a trial is finished")
+        until(lambda: len(outcomes(database)) >= 6, what="all trials are finished")
+        until(ended.exists, what="the search has ended, and nobody has it on record")
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        kept = files_of(database)
+        told = outcomes(database)
+    right.start_worker()
+    there = right.settings.home / "runs" / RUN
+    until((there / "study").exists, what="the other one goes on")
+    until((there / "search.1.answer.json").exists, what="the other one has ended it, too")
+    status = right.finished(RUN)
+    answers = {
+        str(path.relative_to(there / "study")) for path in (there / "study/out_of_fold").iterdir()
+    }
+    told_now, left_over = outcomes(database), files_of(database)
+    database.close()
+
+    assert status.state == "succeeded", status.error
+    assert len(told) == 6
+    assert told_now == told  # no trial was run again
+    assert any(name.startswith("out_of_fold/") for name in kept)
+    assert {name for name in kept if name.startswith("out_of_fold/")} <= answers
+    assert left_over == set()

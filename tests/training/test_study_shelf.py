@@ -13,7 +13,7 @@ from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.training._optuna import run_study
 from ml_orchestrator.training.models import TrainingSpec, TrainingSummary
 from ml_orchestrator.training.search import train
-from ml_orchestrator.training.shelf import StudyShelf, forget_studies
+from ml_orchestrator.training.shelf import StudyShelf, forget_files, forget_studies
 from ml_orchestrator.training.space import Params, ParamSpace
 from ml_orchestrator.training.study import Objective, StudyPlan, StudyResult
 
@@ -146,6 +146,6 @@ def test_a_training_goes_on_elsewhere_to_the_same_model(database: Database, tmp_
     assert elsewhere == undisturbed
     names = {path.name for path in (tmp_path / "a" / "out_of_fold").iterdir()}
     assert names <= {path.name for path in (tmp_path / "b" / "out_of_fold").iterdir()}
-    StudyShelf(database, "run-1").let_files_go()
+    forget_files(database, "run-1")
     StudyShelf(database, "run-1").restore(tmp_path / "d")
     assert not (tmp_path / "d").exists()

@@ -29,7 +29,7 @@ from ml_orchestrator.orchestration.retention.pruner import Pruner
 from ml_orchestrator.orchestration.run_news import RunNews
 from ml_orchestrator.orchestration.schedules.sweeping import Sweeper
 from ml_orchestrator.orchestration.sharing.holds import StepHolds
-from ml_orchestrator.orchestration.sharing.homes import at_home
+from ml_orchestrator.orchestration.sharing.homes import at_home, forgetting_files
 from ml_orchestrator.orchestration.sharing.leases import SharedLeases
 from ml_orchestrator.orchestration.sharing.notes import SharedNotes
 from ml_orchestrator.orchestration.sharing.opening import open_leases
@@ -221,6 +221,8 @@ def _serve(
     own = StepExecutor(settings, database, holds)
     is_pooled = settings.worker_pool is not None
     execute = at_home(own.done, settings, database) if is_pooled else own.done
+    if is_shared(settings):
+        execute = forgetting_files(execute, database)
     performer = Performer(settings, database, execute, at_work=hand_over.at_work)
     bus = open_bus(settings, database, role="worker")
     engine.launch(

@@ -18,7 +18,7 @@ from ml_orchestrator.storage.engine import Database
 from ml_orchestrator.storage.schema import study_files, study_lines
 from ml_orchestrator.storage.whole_files import write_whole
 
-__all__ = ["StudyShelf", "forget_studies"]
+__all__ = ["StudyShelf", "forget_files", "forget_studies"]
 
 AT_ONCE = 500  # ids in one statement
 TAKEN_OVER = ""  # a line
@@ -96,15 +96,6 @@ class StudyShelf:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, bytes(content))
 
-    def let_files_go(self) -> None:
-        """Forget all files: the search has ended, and what it found is elsewhere."""
-        self._owed.clear()
-        statement = delete(study_files).where(*self._of(study_files))
-        try:
-            self._database.write(lambda connection: connection.execute(statement))
-        except UnavailableError as error:
-            _log.warning("Files of a search stay until its run is removed: %s", error)
-
     def _write(self, connection: Connection, fresh: Sequence[str]) -> None:
         files = study_files
         if self._owed:
@@ -147,6 +138,19 @@ class StudyShelf:
 
     def _of(self, table: Table) -> list[ColumnElement[bool]]:
         return [table.c[name] == value for name, value in self._key.items()]
+
+
+def forget_files(database: Database, run_id: str, place: str = "") -> None:
+    """Forget the files of a study whose search has ended where it stays from now on.
+
+    While the database is away they stay, until the run is removed.
+    """
+    files = study_files
+    here = delete(files).where(files.c.run_id == run_id, files.c.place == place)
+    try:
+        database.write(lambda connection: connection.execute(here))
+    except UnavailableError as error:
+        _log.warning("Files of a search stay until its run is removed: %s", error)
 
 
 def forget_studies(database: Database, run_ids: Collection[str]) -> None:

@@ -14,8 +14,9 @@ from ml_orchestrator.orchestration.steps._base import STEPS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
 from ml_orchestrator.storage.schema import run_homes as table
+from ml_orchestrator.training.shelf import forget_files
 
-__all__ = ["RunHome", "RunHomes", "at_home", "forget_homes"]
+__all__ = ["RunHome", "RunHomes", "at_home", "forget_homes", "forgetting_files"]
 
 AT_ONCE = 500  # ids in one statement
 
@@ -125,6 +126,22 @@ def at_home(execute: Execute, settings: Settings, database: Database) -> Execute
                 await asyncio.to_thread(homes.settle, job.run_id)
 
     return execute_here
+
+
+def forgetting_files(execute: Execute, database: Database) -> Execute:
+    """Return ``execute``, after which the database forgets the files of a step that ``moves``.
+
+    Not before: until the end of the step is on record, another directory may have to go on with
+    it. With ``at_home`` inside, the run stays where it is by then, and its answer is a file there.
+    """
+
+    async def execute_and_forget(job: Job) -> dict[str, Any]:
+        output = await execute(job)
+        if STEPS[job.catalogued].moves:
+            await asyncio.to_thread(forget_files, database, job.run_id, job.place)
+        return output
+
+    return execute_and_forget
 
 
 def forget_homes(database: Database, run_ids: Collection[str]) -> None:

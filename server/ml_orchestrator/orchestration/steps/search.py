@@ -60,8 +60,6 @@ def search(
         save_extras(
             context.folder, {SPEC_FILE: json.dumps({"spec": spec.model_dump(mode="json")}).encode()}
         )
-        if shelf is not None:
-            shelf.let_files_go()
         _remember(context, database, experience, spec.source, trained.summary)
     return {"summary": trained.summary.model_dump(mode="json")}
 
