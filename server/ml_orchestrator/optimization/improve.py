@@ -100,19 +100,20 @@ def improve(
     longest = None if max_added_words is None else len(prompt.split()) + max_added_words
     limits = _Limits(max_rules, longest, may_ask)
     for _ in range(MOST_PASSES):  # a change may bring to light what an earlier rule is about
-        before = draft.text
+        old = draft.text
         for rule in in_order(rules):
             _try(draft, rule, limits)
-        if draft.text == before:
+        if draft.text == old:
             break
+    before = score_prompt(reading).score
     return Improvement(
         text=draft.text,
         diff=_diff(prompt, draft.text),
         applied=tuple(draft.applied.values()),
         skipped=tuple(draft.skipped.values()),
         questions=(*_questions(draft.text), *draft.asked.values()),
-        score_before=score_prompt(reading).score,
-        score_after=score_prompt(draft.text).score,
+        score_before=before,
+        score_after=before if draft.text == prompt else score_prompt(draft.text).score,
         note=None if reading.is_english else _LANGUAGE + (_ASKED if draft.asked else ""),
     )
 

@@ -74,8 +74,8 @@ class PartModel:
             weights = self.terms.get(term)
             if weights is not None:
                 n_known += 1
-                for at in range(0, len(weights), 2):
-                    sums[weights[at]] += weights[at + 1]
+                for at, weight in zip(weights[::2], weights[1::2], strict=True):
+                    sums[at] += weight
         scale = self.weight_unit / sqrt(n_known + self.damping)
         scores = (b + scale * s for b, s in zip(self.bias, sums, strict=True))
         return {part: 1 / (1 + exp(-score)) for part, score in zip(PARTS, scores, strict=True)}

@@ -148,6 +148,21 @@ class Reading:
         Likely is what a sentence is by the model of parts, whatever its words. In a long prompt the
         parts that every prompt needs must be likely, since some sentence has their common words.
         """
+        if component not in self._had:
+            self._had[component] = self._finds(component)
+        return self._had[component]
+
+    @cached_property
+    def _had(self) -> dict[str, bool]:
+        """What ``has`` found before: several rules ask for the same."""
+        return {}
+
+    @cached_property
+    def _shown(self) -> dict[str, bool]:
+        """What ``shows`` found before."""
+        return {}
+
+    def _finds(self, component: str) -> bool:
         if self._is_read_strictly and component in _STRICT:
             return self._is_named(component) or self._has_likely(component)
         return self.shows(component) or any(could_be(component, each) for each in self.sentences)
@@ -162,8 +177,11 @@ class Reading:
 
     def shows(self, component: str) -> bool:
         """Say whether a component is there by a section's name or a common wording."""
-        prose = self._about_others if component == "audience" else self.prose
-        return self._is_named(component) or COMPONENTS[component][1].search(prose) is not None
+        if component not in self._shown:
+            prose = self._about_others if component == "audience" else self.prose
+            is_said = COMPONENTS[component][1].search(prose) is not None
+            self._shown[component] = is_said or self._is_named(component)
+        return self._shown[component]
 
     def _is_named(self, component: str) -> bool:
         own = self.names - {"output"} if "input" in self.names else self.names
@@ -182,7 +200,7 @@ class Reading:
         """Whether so much stands beside named sections that what is not there was not wanted."""
         return self._n_unnamed_words >= _LONG_WORDS
 
-    @property
+    @cached_property
     def _is_read_strictly(self) -> bool:
         n_paragraphs = 1 + len(_BLANK_LINES.findall(self.text.strip()))
         return n_paragraphs >= _STRICT_PARAGRAPHS and self._n_unnamed_words >= _STRICT_WORDS
