@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from tests.serving.test_invocations import MIXED, NUMBERS, fitted, records, table
@@ -17,6 +17,7 @@ from ml_orchestrator.serving.loader import LoadedModel
 from ml_orchestrator.serving.shortcut import find_shortcut
 from ml_orchestrator.serving.signature import Column
 from ml_orchestrator.serving.table import Table, from_columns
+from ml_orchestrator.training.blend import BlendedClassifier, BlendedRegressor
 
 FRAME = table(NUMBERS)
 LABELS = np.where(FRAME["a"] > 0, "yes", "no")
@@ -62,6 +63,36 @@ def test_it_says_exactly_what_the_pipeline_says(name: str) -> None:
     shortcut = find_shortcut(LoadedModel(estimator, columns_of(frame)), [read(frame.head(2))])
     assert shortcut is not None
     assert shortcut.predict(read(frame)).tolist() == estimator.predict(frame).tolist()
+
+
+def members(*models: Any, learns: Any) -> list[tuple[str, Any]]:
+    made = [make_pipeline(StandardScaler(), model).fit(FRAME, learns) for model in models]
+    return [(f"member_{number}", pipeline) for number, pipeline in enumerate(made)]
+
+
+MEMBERS = members(LogisticRegression(), RandomForestClassifier(5), learns=LABELS)
+LINES = members(Ridge(1), Ridge(9), learns=FRAME["a"])
+AVERAGES: dict[str, Any] = {
+    "bent, with a threshold": BlendedClassifier(MEMBERS, [0.25, 0.75], 1.5, 0.1, 0.6),
+    "of numbers": BlendedRegressor(LINES, [0.5, 0.5]),
+}
+
+
+@pytest.mark.parametrize("name", AVERAGES)
+def test_an_average_takes_the_shorter_way_of_its_members(name: str) -> None:
+    average = AVERAGES[name]
+    shortcut = find_shortcut(LoadedModel(average, columns_of(FRAME)), [read(FRAME.head(2))])
+    assert shortcut is not None
+    told, own = shortcut.predict(read(FRAME)), average.predict(FRAME)
+    if own.dtype.kind == "f":
+        assert told == pytest.approx(own, rel=1e-12)  # sums in another order of the rows
+    else:
+        assert told.tolist() == own.tolist()
+
+
+def test_an_average_with_a_member_that_has_no_shorter_way_has_none() -> None:
+    average = BlendedClassifier([*MEMBERS, ("c", OTHERS["a union"])], [0.5, 0.25, 0.25])
+    assert find_shortcut(LoadedModel(average, columns_of(FRAME)), [read(FRAME.head(2))]) is None
 
 
 def make(*steps: Any) -> Any:

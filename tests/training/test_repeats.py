@@ -13,7 +13,7 @@ TWICE = pl.concat([PLAIN, PLAIN.head(150)]).with_columns(visit=pl.int_range(450)
 
 
 def notices(frame: pl.DataFrame, **given: object) -> list[str]:
-    warnings = prepare(TrainingSpec(source="t.csv", **given), dataset_of(frame)).warnings  # type: ignore[arg-type]
+    warnings = prepare(TrainingSpec(source="t.csv", **given), dataset_of(frame)).warnings
     return [text for text in warnings if "repeat" in text]
 
 

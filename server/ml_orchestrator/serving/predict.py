@@ -46,8 +46,8 @@ def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
     """
     frame = to_frame(rows, model.columns)
     try:
-        said = model.estimator.predict(frame)
         shares = _said_of_classes(model.estimator, frame)
+        said = _decided(model.estimator, frame, shares)
         looks_back = reads_other_rows(model.estimator)
         notices = notices_on(model.estimator, frame) if looks_back else ()
     except OrchestratorError:  # a step of ours refuses a value, such as a date
@@ -67,6 +67,11 @@ def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
 
 def _said_of_classes(estimator: Any, frame: pd.DataFrame) -> Any:
     return estimator.predict_proba(frame) if hasattr(estimator, "predict_proba") else None
+
+
+def _decided(estimator: Any, frame: pd.DataFrame, shares: Any) -> Any:
+    """Return the predictions; of probabilities, where the model can do that, in half the time."""
+    return estimator.decide(shares) if hasattr(estimator, "decide") else estimator.predict(frame)
 
 
 def _probabilities(estimator: Any, said: Any, n_rows: int) -> Probabilities | None:

@@ -4,14 +4,15 @@ For one row nearly all the time goes into carrying names: a frame is built, take
 ``ColumnTransformer``, checked in each branch and put together again. Here each branch gets its
 columns at once, as an array where they are all numbers or all text. Only steps that are known to
 treat such a frame as its array are taken, and the way must agree with the pipeline's own on the
-version's example to the last bit; otherwise there is no shortcut.
+version's example to the last bit; otherwise there is no shortcut. A model that averages pipelines,
+its ``members``, hands what it is given on to them: so it takes the shorter way if each has one.
 """
 
 import copy
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from ml_orchestrator.serving.loader import LoadedModel
 from ml_orchestrator.serving.signature import Column, make_frame
 from ml_orchestrator.serving.table import Table, to_model_frame
 
-__all__ = ["Shortcut", "find_shortcut"]
+__all__ = ["ShortWay", "find_shortcut"]
 
 _NUMBERS = {"float", "double", "integer", "long"}
 # Whose estimators make an array of a frame of numbers before anything else (scikit-learn 1.9).
@@ -47,22 +48,41 @@ class _Branch:
     takes_array: bool
 
 
+class ShortWay(Protocol):
+    """Says what a model would, of the columns of a table."""
+
+    def predict(self, features: Table) -> Any:
+        """Return one prediction a row."""
+
+
 @dataclass(frozen=True, slots=True)
-class Shortcut:
-    """The same predictions as the pipeline's, from the columns of a table."""
+class _Shortcut:
+    """The same answers as the pipeline's, from the columns of a table."""
 
     columns: tuple[Column, ...]
     branches: tuple[_Branch, ...]
     steps: tuple[Any, ...]
     model: Any
 
-    def predict(self, table: Table) -> Any:
+    @property
+    def classes_(self) -> Any:
+        """Labels in the order of the columns of ``predict_proba``."""
+        return self.model.classes_
+
+    def predict(self, features: Table) -> Any:
         """Return what the pipeline would say."""
+        return self.model.predict(self._values(features))
+
+    def predict_proba(self, features: Table) -> Any:
+        """Return the probabilities that the pipeline would give."""
+        return self.model.predict_proba(self._values(features))
+
+    def _values(self, table: Table) -> Any:
         parts = [self._branch(branch, table) for branch in self.branches]
         values = parts[0] if len(parts) == 1 else np.hstack(parts)
         for step in self.steps:
             values = step.transform(values)
-        return self.model.predict(values)
+        return values
 
     def _branch(self, branch: _Branch, table: Table) -> Any:
         values = _taken(branch, table, self.columns)
@@ -73,10 +93,10 @@ class Shortcut:
         return values.toarray() if sparse.issparse(values) else values
 
 
-def find_shortcut(model: LoadedModel, examples: Sequence[Table]) -> Shortcut | None:
+def find_shortcut(model: LoadedModel, examples: Sequence[Table]) -> ShortWay | None:
     """Return a shortcut that agrees with ``model`` on all examples; None if there is none."""
     try:
-        shortcut = _short(model)
+        shortcut = _short(model.estimator, model.columns)
         if shortcut is None or not examples:
             return None
         agrees = all(_agrees(shortcut, model, table) for table in examples)
@@ -86,27 +106,32 @@ def find_shortcut(model: LoadedModel, examples: Sequence[Table]) -> Shortcut | N
     return shortcut if agrees else None
 
 
-def _agrees(shortcut: Shortcut, model: LoadedModel, table: Table) -> bool:
+def _agrees(shortcut: ShortWay, model: LoadedModel, table: Table) -> bool:
     index = pd.Index([column.name for column in model.columns])
     own = np.asarray(model.estimator.predict(to_model_frame(table, model.columns, index)))
     short = np.asarray(shortcut.predict(table))
     return own.dtype == short.dtype and bool(np.array_equal(own, short))
 
 
-def _short(model: LoadedModel) -> Shortcut | None:
-    steps = _flat(model.estimator)
+def _short(estimator: Any, columns: tuple[Column, ...]) -> ShortWay | None:
+    if hasattr(estimator, "members"):
+        members = [(name, _short(member, columns)) for name, member in estimator.members]
+        average: Any = copy.copy(estimator)
+        average.members = members
+        return None if any(member is None for _, member in members) else average
+    steps = _flat(estimator)
     if len(steps) < 2 or any(hasattr(step, "_sklearn_output_config") for step in steps):
         return None
-    everything = tuple(range(len(model.columns)))
+    everything = tuple(range(len(columns)))
     if type(steps[0]) is ColumnTransformer:
-        branches = _branches(steps[0], model.columns)
+        branches = _branches(steps[0], columns)
         rest = steps[1:-1]
-    elif _is_plain(steps[0]) and _are_alike(model.columns, everything):
+    elif _is_plain(steps[0]) and _are_alike(columns, everything):
         branches = (_Branch((_nameless(steps[0]),), everything, takes_array=True),)
         rest = steps[1:-1]
     else:
         return None
-    return Shortcut(model.columns, branches, rest, steps[-1])
+    return _Shortcut(columns, branches, rest, steps[-1])
 
 
 def _branches(split: ColumnTransformer, columns: Sequence[Column]) -> tuple[_Branch, ...]:

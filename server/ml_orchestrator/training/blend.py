@@ -104,7 +104,10 @@ class BlendedClassifier(ClassifierMixin, _Blend):  # type: ignore[misc]
 
     def predict(self, features: Any) -> NDArray[Any]:
         """Return one label a row, shape ``(n_rows,)``."""
-        probabilities = self.predict_proba(features)
+        return self.decide(self.predict_proba(features))
+
+    def decide(self, probabilities: NDArray[np.float64]) -> NDArray[Any]:
+        """Return the labels that probabilities, as ``predict_proba`` gives them, stand for."""
         if self.threshold is None:
             codes = probabilities.argmax(axis=1)
         else:
