@@ -1,5 +1,6 @@
 """The end of a training in a terminal: what next, and what is typed for it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ def status(*leaks: LeakageSuspect) -> dict[str, Any]:
     return {"run_id": "run-1", "state": "succeeded", "result": result}
 
 
-def lines(*leaks: LeakageSuspect) -> list[str]:
-    return training_text(status(*leaks), Path("h"), _asked(_read(TYPED))).splitlines()
+def lines(*leaks: LeakageSuspect, typed: Sequence[str] = TYPED) -> list[str]:
+    return training_text(status(*leaks), Path("h"), _asked(_read(typed))).splitlines()
 
 
 def test_without_a_leak_the_version_may_be_moved_next() -> None:
@@ -59,3 +60,11 @@ def test_after_a_leak_the_same_training_without_the_column_is_next_and_no_move()
         "--ignore 'paid at'",
         "  ml-orchestrator --home h runs show run-1   # all of it; --json prints it as JSON",
     ]
+
+
+def test_a_key_of_the_call_is_not_typed_again_as_it_is_bound_to_the_first_training() -> None:
+    """The same key with another ``--ignore`` is refused as a conflict."""
+    assert lines(LEAK, typed=[*TYPED, "idempotency_key=k-1", "seed=3"])[-2] == (
+        "  ml-orchestrator --home h train d.csv y n_trials=5 seed=3 --model m --ignore id --watch "
+        "--ignore 'paid at'"
+    )

@@ -128,8 +128,9 @@ async def _train(caller: Caller, given: Given) -> int:
 
 
 def _asked(given: Given) -> list[str]:
-    """Return the words after ``train`` that ask for the same training."""
-    words = [given.data, given.target, *given.values]
+    """Return the words after ``train`` that ask for the same training in another call."""
+    values = [value for value in given.values if not value.startswith("idempotency_key=")]
+    words = [given.data, given.target, *values]
     words += [] if given.model is None else ["--model", given.model]
     words += [word for name in given.ignore for word in ("--ignore", name)]
     words += [] if given.agent is None else ["--agent", given.agent]
