@@ -154,6 +154,7 @@ def test_a_driver_that_is_killed_leaves_no_process_and_its_search_goes_on(tmp_pa
     [
         ("RaySystemError", "lost", "RaySystemError: "),
         ("ObjectStoreFullError", "lost", "ObjectStoreFullError: "),
+        ("ModuleNotFoundError", "lost", "ModuleNotFoundError: "),
         ("WorkerCrashedError", "died", "its process on the cluster died (WorkerCrashedError)"),
         ("OutOfMemoryError", "died", "its process on the cluster ran out of memory"),
     ],
@@ -162,7 +163,7 @@ def test_a_fault_of_the_cluster_is_told_apart_from_one_of_the_trial(
     monkeypatch: pytest.MonkeyPatch, raised: str, state: str, said: str
 ) -> None:
     inside = import_module("ml_orchestrator.training._ray")
-    kind = getattr(inside.exceptions, raised)
+    kind = getattr(inside.exceptions, raised, ModuleNotFoundError)  # a result that is not read
     error = kind() if raised == "WorkerCrashedError" else kind("it is down")
 
     def get(_: object) -> object:

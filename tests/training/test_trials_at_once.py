@@ -53,12 +53,12 @@ def never(params: Params) -> Iterator[float]:
 class Pool:
     """Ends the trial that began last, one at a look; a look takes a second of its clock."""
 
-    width = WIDTH
-
-    def __init__(self, trial: Trial = scored) -> None:
+    def __init__(self, trial: Trial = scored, width: int = WIDTH) -> None:
         self._trial = trial
+        self.width = width
         self.out: list[tuple[int, Order]] = []
         self.begun: list[tuple[int, Order]] = []
+        self.begun_at: list[float] = []
         self.most = 0
         self.given_up: list[int] = []
         self.now_s = 0.0
@@ -69,10 +69,13 @@ class Pool:
     def begin(self, index: int, order: Order) -> None:
         self.out.append((index, order))
         self.begun.append((index, order))
+        self.begun_at.append(self.now_s)
         self.most = max(self.most, len(self.out))
 
     def ended(self, within_s: float) -> Sequence[tuple[int, Ended]]:
         self.now_s += 1.0
+        if not self.out:
+            return []
         index, order = self.out.pop()
         return [(index, self._trial(order))]
 
@@ -201,21 +204,74 @@ def test_a_trial_that_the_cluster_lost_is_sent_again_and_no_fault_of_its_own(
     assert [trial.error for trial in result.trials if trial.state == "failed"] == []
 
 
-def test_a_cluster_that_keeps_losing_a_trial_ends_the_search_which_goes_on_later(
+def lost(_: Order) -> Ended:
+    return Ended("lost", error="the store is down")
+
+
+def lost_from(number: int) -> Trial:
+    """Return trials of which the first end and the cluster loses all others."""
+    numbers = iter(range(1000))
+    return lambda order: scored(order) if next(numbers) < number else lost(order)
+
+
+def test_a_cluster_that_loses_everything_ends_the_search_which_goes_on_later(
+    tmp_path: Path,
+) -> None:
+    later = Pool()
+    with pytest.raises(UnavailableError, match=r"lost one trial 5 times in 15 s or more \(the st"):
+        run(tmp_path, Pool(lost_from(2)), n_trials=6)
+    result = run(tmp_path, later, n_trials=6)
+
+    assert len(result.trials) == 6
+    assert len(later.begun) == 4
+    assert [trial for trial in result.trials if trial.state == "failed"] == []
+
+
+def test_a_trial_that_is_lost_while_others_answer_fails_and_the_search_goes_on(
     tmp_path: Path,
 ) -> None:
     def trial(order: Order) -> Ended:
-        is_lost = order.params["family"] == "poor"
-        return Ended("lost", error="the store is down") if is_lost else scored(order)
+        return lost(order) if order.params["family"] == "poor" else scored(order)
 
     pool = Pool(trial)
-    with pytest.raises(UnavailableError, match=r"lost one trial 5 times \(the store is down\), so"):
-        run(tmp_path, pool, n_trials=6)
-    assert pool.given_up
+    result = run(tmp_path, pool, n_trials=6)
 
-    result = run(tmp_path, Pool(), n_trials=6)
+    failed = [trial for trial in result.trials if trial.state == "failed"]
     assert len(result.trials) == 6
-    assert [trial for trial in result.trials if trial.state == "failed"] == []
+    assert failed
+    assert {trial.params["family"] for trial in failed} == {"poor"}
+    assert "lost by the cluster 5 times (the store is down) while other" in str(failed[0].error)
+    assert len(pool.begun) == 6 + 4 * len(failed)
+
+
+def test_before_a_lost_trial_is_sent_again_the_cluster_has_longer_each_time(
+    tmp_path: Path,
+) -> None:
+    pool = Pool(lost, width=1)
+    with pytest.raises(UnavailableError):
+        run(tmp_path, pool)
+
+    assert {index for index, _ in pool.begun} == {0}
+    waits = np.diff(pool.begun_at) - 1.0  # it takes a second to be lost
+    assert list(waits) == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_a_cancel_a_request_and_the_time_are_seen_while_a_lost_trial_waits(tmp_path: Path) -> None:
+    """The first trial answers at 1 s; the next waits from 11 to 19 s for its last try."""
+    stopped, late, cancelled = (Pool(lost_from(1), width=1) for _ in range(3))
+
+    def cancel(_: StudyProgress) -> None:
+        if cancelled.now_s >= 14:
+            raise ConflictError("cancelled")
+
+    asked = run(tmp_path / "a", stopped, is_stopped=lambda: stopped.now_s >= 14)
+    ended = run(tmp_path / "b", late, timeout_s=14.0)
+    with pytest.raises(ConflictError):
+        run(tmp_path / "c", cancelled, on_progress=cancel)
+
+    assert (asked.stopped_by, ended.stopped_by) == ("request", "time")
+    for pool in (stopped, late, cancelled):
+        assert (pool.now_s, pool.out, len(pool.begun)) == (14.0, [], 5)
 
 
 def test_the_time_ends_what_still_runs_and_it_does_not_count(tmp_path: Path) -> None:

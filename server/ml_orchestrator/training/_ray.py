@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import socket
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -71,6 +72,9 @@ class RayPool:
 
     def ended(self, within_s: float) -> Sequence[tuple[int, Ended]]:
         """Return what has ended, at least one if any does ``within_s``."""
+        if not self._running:
+            time.sleep(within_s)  # Ray itself would not wait
+            return ()
         with _connected():
             done, _ = ray.wait(list(self._running), num_returns=1, timeout=within_s)
             if done:
@@ -188,7 +192,14 @@ def _run(trial: Trial, order: Order, plugins: tuple[str, ...]) -> Ended:
 
 
 def _outcome(reference: Any) -> Ended:
-    """Return how a task ended; whatever ended it loses its trial and nothing else."""
+    """Return how a task ended; whatever ended it is a matter of its trial alone.
+
+    A result that cannot be read here is one that was lost: Ray says the same of it, or through
+    its client raises what unpickling did.
+
+    Raises:
+        ConnectionError: the cluster cannot be reached, which no trial is the cause of.
+    """
     try:
         ended: Ended = ray.get(reference)
     except exceptions.OutOfMemoryError:
@@ -200,6 +211,11 @@ def _outcome(reference: Any) -> Ended:
         return Ended("lost", error=f"{type(error).__name__}: {_first_line(error)}")
     except exceptions.RayError as error:
         return Ended("died", error=f"its process on the cluster died ({type(error).__name__})")
+    except ConnectionError:
+        raise
+    except Exception as error:  # noqa: BLE001 whatever unpickling a result raises
+        _log.warning("The result of a trial cannot be read here", exc_info=True)
+        return Ended("lost", error=f"{type(error).__name__}: {_first_line(error)}")
     return ended
 
 

@@ -13,19 +13,27 @@ from ml_orchestrator.training.space import Params
 __all__ = ["RunAtOnce"]
 
 LOOK_S = 0.25  # between looks at the clock and at requests
-MAX_LOSSES = 5  # of one trial
+WAITS_S = (1.0, 2.0, 4.0, 8.0)  # before a trial that was lost is sent again: a node may restart
+MAX_LOSSES = len(WAITS_S) + 1  # of one trial
+ANSWERED = ("complete", "pruned", "failed")  # what comes back from a cluster that works
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Out:
-    """A trial that has begun; ``n_deaths`` of its process, ``n_losses`` by its cluster."""
+    """A trial that has begun; ``n_deaths`` of its process, ``n_losses`` by its cluster.
+
+    ``again_at`` is when it is sent again, None while it runs. ``n_answered`` is how many trials
+    had answered when it was first lost.
+    """
 
     draw: Any
     params: Params
     family: str
     n_deaths: int = 0
     n_losses: int = 0
+    n_answered: int = 0
+    again_at: float | None = None
 
 
 class RunAtOnce(Run):
@@ -41,6 +49,7 @@ class RunAtOnce(Run):
         super().__init__(*args, **kwargs)
         self._pool = pool
         self._out: dict[int, _Out] = {}
+        self._n_answered = 0
         self._is_drained = False
         self._counted_at = self._clock()
 
@@ -50,6 +59,7 @@ class RunAtOnce(Run):
             while self._out and not self._is_cut_short():
                 for index, ended in self._pool.ended(LOOK_S):
                     self._take(index, ended)
+                self._send_waiting()
                 self._tell_progress(0)
                 self._fill()
         finally:
@@ -86,9 +96,13 @@ class RunAtOnce(Run):
 
     def _take(self, index: int, ended: Ended) -> None:
         out = self._out[index]
+        self._n_answered += ended.state in ANSWERED
         if ended.state == "lost":
-            self._send_again(index, out, ended.error)
-            return
+            out.n_losses += 1
+            if out.n_losses < MAX_LOSSES:
+                self._let_wait(index, out, ended.error)
+                return
+            ended = self._lost_for_good(out, ended.error)
         if ended.state == "died":
             out.n_deaths += 1
             if out.n_deaths < MAX_DEATHS and not ended.is_final:
@@ -100,6 +114,9 @@ class RunAtOnce(Run):
             self._journal.drop(out.draw)
             self._is_drained = True
             return
+        self._settle(index, out, ended)
+
+    def _settle(self, index: int, out: _Out, ended: Ended) -> None:
         if ended.state == "complete":
             self._objective.keep(out.params, ended.answered)
         state = "failed" if ended.state == "died" else ended.state
@@ -116,21 +133,41 @@ class RunAtOnce(Run):
         self._course.add(self._journal.settle(out.draw, outcome))
         count_trial(ended.seconds, state=state)
 
-    def _send_again(self, index: int, out: _Out, why: str) -> None:
-        """Send a trial off that the cluster has lost, which is no fault of the trial's.
+    def _let_wait(self, index: int, out: _Out, why: str) -> None:
+        """Let a trial that the cluster has lost wait, longer each time, until it is sent again.
+
+        It keeps its place meanwhile: others in it would be lost, too, while the cluster is down.
+        """
+        if out.n_losses == 1:
+            out.n_answered = self._n_answered
+        wait_s = WAITS_S[out.n_losses - 1]
+        out.again_at = self._clock() + wait_s
+        _log.warning("The cluster lost trial %d; it is sent again in %g s: %s", index, wait_s, why)
+
+    def _send_waiting(self) -> None:
+        now_s = self._clock()
+        for index, out in self._out.items():
+            if out.again_at is not None and out.again_at <= now_s:
+                out.again_at = None
+                self._send(index)
+
+    def _lost_for_good(self, out: _Out, why: str) -> Ended:
+        """Return the failure of a trial that was lost too often, though others have answered.
 
         Raises:
-            UnavailableError: it was lost too often.
+            UnavailableError: none has since its first loss.
         """
-        out.n_losses += 1
-        if out.n_losses >= MAX_LOSSES:
-            raise UnavailableError(
-                f"The cluster has lost one trial {out.n_losses} times ({why}), so the search ends. "
-                "The fault is the cluster's: look at it. Finished trials are kept; resume the run "
-                "once it is well."
+        if self._n_answered > out.n_answered:
+            return Ended(
+                "failed",
+                error=f"lost by the cluster {out.n_losses} times ({why}) while other trials "
+                "answered, so the fault is likely its own, such as a result that cannot be read",
             )
-        _log.warning("The cluster lost trial %d, which is sent again: %s", index, why)
-        self._send(index)
+        raise UnavailableError(
+            f"The cluster has lost one trial {out.n_losses} times in {sum(WAITS_S):g} s or more "
+            f"({why}) and no other has answered meanwhile, so the search ends. The fault is the "
+            "cluster's: look at it. Finished trials are kept; resume the run once it is well."
+        )
 
     def _added_s(self) -> float:
         """Return how long the search has run since a trial was last counted."""

@@ -72,6 +72,8 @@ class Pool(Protocol):
     def ended(self, within_s: float) -> Sequence[tuple[int, Ended]]:
         """Return trials that have ended, in that order; wait for a first one for so long.
 
+        With none sent off it waits just as long and returns nothing.
+
         Raises:
             UnavailableError: the processes cannot be reached any more.
         """
