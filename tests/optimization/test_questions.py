@@ -67,7 +67,28 @@ def test_questions_that_are_likely_wrong_are_not_asked() -> None:
     ]
     kept = [(text, name) for text, name in asked if is_worth_asking(read_prompt(text), name)]
     assert kept == [(text, name) for text, name in asked if name in candidates(text)]
-    assert len(kept) < len(asked)
+    assert 0 < len(kept) < len(asked)
+
+
+def test_what_a_begun_prompt_clearly_lacks_is_still_asked() -> None:
+    lacking = BEGUN.split(" No apologies", maxsplit=1)[0]
+    assert not read_prompt(lacking).is_bare
+    assert candidates(lacking)["output_contract"].question in improve(lacking).questions
+
+
+def test_rules_that_are_named_write_what_they_would_else_ask() -> None:
+    lacking = BEGUN.split(" No apologies", maxsplit=1)[0]
+    named = improve(lacking, ["output_contract"])
+    assert improve(lacking).text == lacking
+    assert named.text.startswith(f"{lacking}\n\nOutput format: ")
+    assert improve(named.text, ["output_contract"]).text == named.text
+    long = " ".join([lacking] * 3)
+    assert improve(long, ["output_contract"]).text == long
+
+
+def test_padding_is_named_without_what_follows_it() -> None:
+    asked = improve(f"Please write to the residents. {BEGUN}").questions
+    assert "Is 'Please' needed? It carries no wish." in asked
 
 
 def test_no_good_prompt_that_nobody_tuned_on_is_changed() -> None:
@@ -76,8 +97,10 @@ def test_no_good_prompt_that_nobody_tuned_on_is_changed() -> None:
 
 def test_loose_words_in_a_begun_prompt_are_asked_about_and_stay() -> None:
     vague = BEGUN.replace("No apologies, no jargon.", "No apologies, no jargon, etc.")
-    result = improve(vague, ["clarity"])
-    assert (result.text, result.questions) == (vague, ("What exactly is meant by 'etc.'?",))
+    result = improve(vague)
+    assert result.text == vague
+    assert "What exactly is meant by 'etc.'?" in result.questions
+    assert "[FILL IN:" in improve(vague, ["clarity"]).text, "who names a rule has it write"
     assert "[FILL IN:" in improve("Write about our boat, etc.", ["clarity"]).text
 
 
@@ -103,4 +126,5 @@ def test_a_few_words_between_tags_say_what_goes_there() -> None:
 
 def test_thanks_before_a_name_at_the_end_are_a_signature() -> None:
     assert "brevity" not in candidates(f"{BEGUN}\n\nThanks, Dave")
+    assert "brevity" in candidates("Hello, summarise this text")
     assert "brevity" in candidates(f"{BEGUN}\n\nThanks in advance!")

@@ -12,6 +12,10 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.learning.policies import POLICIES
 from ml_orchestrator.settings import PromptPolicy, Settings
 
+BEGUN = (
+    "Write to the residents of Quay Street that the water main is replaced from 4 to 8 March, "
+    "between 8:00 and 16:00, and that tap water may be brown for an hour afterwards."
+)
 CLASSIFY = "Please classify this ticket as bug, question or praise: {ticket}"
 ME = "ml-orchestrator"
 CHANCES = {"did": ["a", "b"] * 100, "for_a": [0.9] * 200, "for_b": [0.1] * 200}
@@ -48,6 +52,17 @@ async def test_a_selection_is_judged_once_and_the_log_says_what_came_of_it(tmp_p
     assert report["n"] == 24
     assert report["level"] == "L1"
     assert report["notices"][0] == "24 of the newest 24 decisions were judged."
+
+
+async def test_a_prompt_that_would_only_be_asked_about_is_one_to_learn_from(tmp_path: Path) -> None:
+    """What a rule would write into it is what is tried and judged."""
+    async with Client(server(tmp_path)) as client:
+        improved = await ask(client, "prompt_improve", prompt=BEGUN)
+        found = await ask(client, "prompt_select", agent=ME, prompt=BEGUN)
+
+    assert improved["text"] == BEGUN
+    assert found["decision"]["options"]
+    assert any("output_contract" in option["rules"] for option in found["decision"]["options"])
 
 
 async def test_what_was_learned_outlives_the_server(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ class _Draft:
     """A prompt on its way, with what was done to it, by rule."""
 
     text: str
+    is_wished: bool
     applied: dict[str, AppliedRule] = field(default_factory=dict)
     skipped: dict[str, SkippedRule] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
@@ -81,6 +82,9 @@ def improve(
     A rule is held back when a rule that it conflicts with was applied, a limit is reached, or
     it would lose something of the intent. Without limits, a second time changes nothing.
 
+    A rule that misses a part writes it into a bare prompt (``Reading.is_bare``) and else asks. One
+    that is named by ``rules`` writes it into any of up to 90 words, so that it can be judged.
+
     Args:
         prompt: Up to 20,000 characters.
         rules: Names of rules to use; all by default. They run by their declared order, those with
@@ -96,7 +100,7 @@ def improve(
     """
     reading = _checked(prompt)
     _check_limits(max_rules, max_added_words)
-    draft = _Draft(prompt)
+    draft = _Draft(prompt, is_wished=rules is not None)
     longest = None if max_added_words is None else len(prompt.split()) + max_added_words
     limits = _Limits(max_rules, longest, may_ask)
     for _ in range(MOST_PASSES):  # a change may bring to light what an earlier rule is about
@@ -137,13 +141,14 @@ def _check_limits(max_rules: int | None, max_added_words: int | None) -> None:
 
 def _try(draft: _Draft, rule: Rule, limits: _Limits) -> None:
     try:
-        finding = rule.applies(draft.text)
+        reading = read_prompt(draft.text, is_wished=draft.is_wished)
+        finding = rule.applies(reading)
         if finding is None:
             return
         if not finding.edits:
             _ask(draft, rule, finding, limits)
             return
-        new = rule.apply(draft.text)
+        new = rule.apply(reading)
     except UnavailableError as error:  # another package's; the other rules go on
         draft.skipped[rule.name] = SkippedRule(rule=rule.name, reason=str(error))
         return
@@ -161,7 +166,7 @@ def _ask(draft: _Draft, rule: Rule, finding: Finding, limits: _Limits) -> None:
     if limits.may_ask:
         draft.asked[rule.name] = finding.question
     else:
-        reason = "It needs something that only the author knows."
+        reason = f"It would ask, and may_ask is false: {finding.question}"
         draft.skipped[rule.name] = SkippedRule(rule=rule.name, reason=reason)
 
 

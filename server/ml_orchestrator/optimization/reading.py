@@ -49,10 +49,12 @@ def fill(what: str) -> str:
 class Reading:
     """What a prompt holds; everything is computed when it is first asked for.
 
-    ``prose`` is the instructions without code, data and quotes, as long as the text.
+    ``prose`` is the instructions without code, data and quotes, as long as the text. ``is_wished``
+    says that who asks has named the rules, so they may write where they would else ask.
     """
 
     parts: PromptParts
+    is_wished: bool = False
 
     @property
     def text(self) -> str:
@@ -227,6 +229,11 @@ class Reading:
         return sum(said) <= _BARE_PARTS
 
     @cached_property
+    def takes_additions(self) -> bool:
+        """Whether rules write what they do not see; in any other prompt they ask about it."""
+        return self.is_bare or (self.is_wished and not self.is_long)
+
+    @cached_property
     def is_developed(self) -> bool:
         """Whether it was written with care: several parts beside the task are there."""
         return self._n_virtues >= _DEVELOPED
@@ -279,6 +286,6 @@ def _count_words(text: str) -> int:
 
 
 @lru_cache(maxsize=16)
-def read_prompt(text: str) -> Reading:
+def read_prompt(text: str, *, is_wished: bool = False) -> Reading:
     """Read a prompt: any text, in time proportional to its length; the last ones are kept."""
-    return Reading(split_prompt(text))
+    return Reading(split_prompt(text), is_wished)

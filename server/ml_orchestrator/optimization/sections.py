@@ -34,10 +34,11 @@ def added(
 
     It is marked as the prompt's other sections are (tags, headings or labels), and stands after
     the instructions: before data at the end of the prompt, else last. Lines with labels of their
-    own need no title among labels. Only to a bare prompt something is added. The author of any
-    other is asked: what seems to be missing is often said in words that are not understood.
+    own need no title among labels. Something is added to a bare prompt, and by rules that were
+    named to one of up to 90 words. The author of any other is asked: what seems to be missing is
+    often said in words that are not understood.
     """
-    if not reading.is_bare:
+    if not reading.takes_additions:
         return asked(reading, title, reason)
     end, after = place_for_section(reading)
     tail = "\n\n" if reading.text[after:].strip() else reading.text[end:after]

@@ -6,6 +6,7 @@ from ml_orchestrator.analysis.analyse import analyse
 from ml_orchestrator.learning.learner import Learner
 from ml_orchestrator.learning.models import Feedback, FeedbackKind, PolicyName, Verdict
 from ml_orchestrator.optimization.improve import improve
+from ml_orchestrator.optimization.rules import RULES
 from ml_orchestrator.orchestration.prompt_selection import Selection
 
 __all__ = ["PromptLearner", "rule_sets"]
@@ -31,7 +32,7 @@ class PromptLearner:
         Raises:
             InvalidInputError: the prompt is empty or too long.
         """
-        all_of_them = improve(prompt, may_ask=may_ask)
+        all_of_them = improve(prompt, list(RULES), may_ask=may_ask)
         fitting = [applied.rule for applied in all_of_them.applied]
         if not fitting:
             return Selection(decision=None, improvement=all_of_them)

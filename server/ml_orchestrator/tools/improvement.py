@@ -36,7 +36,7 @@ async def prompt_improve(
         bool, Field(description="Mark [FILL IN: ...] what only the author knows.")
     ] = True,
 ) -> ImprovedPrompt:
-    """Analyse a prompt and rewrite it by rules if English; with diff and questions.
+    """Analyse a prompt; rewrite a bare one, or by named rules; ask about others.
 
     Scores say how far a rubric is met (L0), not that answers are better.
     """

@@ -39,7 +39,7 @@ _THANKS = re.compile(
     r"i (?:really )?appreciate (?:it|your help)|i hope (?:this|that) makes sense|hello|hi(?: there)?)[.!,]*(?=\s|\Z)[ \t]*",
     re.IGNORECASE,
 )
-_SIGNATURE = re.compile(r"\n?[\w&'-]+(?: [\w&'-]+){0,2}\s*\Z")  # of "Thanks, Dave" at the end
+_NAME = re.compile(r"\n?[A-Z][\w&'-]*(?: [A-Z][\w&'-]*){0,2}\s*")
 _AFTER_NEGATION = re.compile(r"(?:\bnot|n't|\bnever|\bno|\bwithout)\s+\Z", re.IGNORECASE)
 
 
@@ -47,13 +47,14 @@ _AFTER_NEGATION = re.compile(r"(?:\bnot|n't|\bnever|\bno|\bwithout)\s+\Z", re.IG
 def brevity(reading: Reading) -> Finding | None:
     """Take out politeness and padding that cost tokens and change no answer.
 
-    One polite word in a prompt that says more than its task costs next to nothing: it is named and left.
+    One polite word in a prompt that says more than its task costs next to nothing: it is named
+    and left.
     """
     edits = paddings(reading)
     if not edits:
         return None
-    words = ", ".join(repr(reading.text[edit.start : edit.end].strip()) for edit in edits[:3])
-    is_slight = len(edits) == 1 and not reading.is_bare
+    words = ", ".join(repr(_said(reading, edit)) for edit in edits[:3])
+    is_slight = len(edits) == 1 and not reading.takes_additions
     return Finding(
         f"{words} carries no wish; shorter wording says the same.",
         min(edit.start for edit in edits),
@@ -63,19 +64,31 @@ def brevity(reading: Reading) -> Finding | None:
     )
 
 
+def _said(reading: Reading, edit: Edit) -> str:
+    """Return the padding without the letter that becomes a capital behind it."""
+    text = reading.text[edit.start : edit.end]
+    return (text[:-1] if len(edit.new) == 1 else text).strip()
+
+
 def paddings(reading: Reading) -> list[Edit]:
     """Return the places of padding, each with what it becomes."""
     prose = own_prose(reading)
     edits = [
         Edit(*match.span(), "")
         for match in _THANKS.finditer(prose)
-        if not (match.end() < len(prose.rstrip()) and _SIGNATURE.match(prose, match.end()))
+        if not _is_signature(reading, match)
     ]
     for match in _ONE.finditer(prose):
         before = prose[max(0, match.start() - 12) : match.start()]
         if not _AFTER_NEGATION.search(before) and not is_mentioned(prose, *match.span()):
             edits.append(_shorter(reading, match))
     return _apart(sorted(edits))
+
+
+def _is_signature(reading: Reading, thanks: re.Match[str]) -> bool:
+    """Say whether a name follows at the end, as in "Thanks, Dave"."""
+    said, after = thanks[0].strip().lower(), reading.text[thanks.end() :]
+    return said.startswith("thank") and _NAME.fullmatch(after) is not None
 
 
 def _shorter(reading: Reading, match: re.Match[str]) -> Edit:

@@ -65,13 +65,13 @@ def clarity(reading: Reading) -> Finding | None:
     if not places:
         return None
     words = ", ".join(repr(match[0].strip(" ,")) for match in places[:3])
-    is_bare = reading.is_bare
+    is_written = reading.takes_additions
     return Finding(
         f"{words} leaves open what is meant; two readers would do two things.",
         places[0].start(),
         places[-1].end(),
-        tuple(_clearer(reading, match) for match in places) if is_bare else (),
-        "" if is_bare else f"What exactly is meant by {words}?",
+        tuple(_clearer(reading, match) for match in places) if is_written else (),
+        "" if is_written else f"What exactly is meant by {words}?",
     )
 
 

@@ -81,7 +81,7 @@ class Rule:
         is_question = finding is not None and not finding.edits
         return None if is_question and not is_worth_asking(reading, self.name) else finding
 
-    def apply(self, prompt: str) -> str:
+    def apply(self, prompt: Reading | str) -> str:
         """Return the prompt as this rule would have it; the same if the rule does not apply.
 
         What an edit brings to light is edited too, until the rule finds nothing more.
@@ -89,13 +89,15 @@ class Rule:
         Raises:
             UnavailableError: it is another package's and failed.
         """
+        reading = read_prompt(prompt) if isinstance(prompt, str) else prompt
         for _ in range(_MOST_ROUNDS):
-            finding = self.applies(prompt)
+            finding = self.applies(reading)
             if finding is None or not finding.edits:
                 break
             with RULES.calling(self.name):
-                prompt = apply_edits(prompt, finding.edits)
-        return prompt
+                text = apply_edits(reading.text, finding.edits)
+            reading = read_prompt(text, is_wished=reading.is_wished)
+        return reading.text
 
 
 RULES: Catalog[Rule] = Catalog(

@@ -35,7 +35,7 @@ def data_safety(reading: Reading) -> Finding | None:
     if pasted is not None and pasted.name and not reading.data:
         return _tagged(reading, pasted)
     if bare := _unmarked(reading):
-        if not reading.is_bare:
+        if not reading.takes_additions:
             return asked(reading, "Borders", _BARE)
         return _marked_off(reading, bare)
     strangers = [name for name in _element_names(reading) if _is_stranger(name)]
@@ -49,7 +49,7 @@ def data_safety(reading: Reading) -> Finding | None:
 def _unmarked(reading: Reading) -> tuple[Part, ...]:
     """Return placeholders of data without borders; those that signs part are fields of a record."""
     bare = bare_placeholders(reading.parts)
-    if reading.is_bare:
+    if reading.takes_additions:
         return bare
     places = reading.parts.of("placeholder")
     fields = {
@@ -84,7 +84,7 @@ def _element_names(reading: Reading) -> list[str]:
 def _holds(reading: Reading, part: Part) -> bool:
     places = reading.parts.of("placeholder")
     is_filled = any(part.start < place.start < part.end for place in places)
-    return is_filled or reading.is_bare or part.end - part.start > _FEW_CHARACTERS
+    return is_filled or reading.takes_additions or part.end - part.start > _FEW_CHARACTERS
 
 
 def _is_stranger(name: str) -> bool:

@@ -84,7 +84,7 @@ def role(reading: Reading) -> Finding | None:
     """Say with whose knowledge to answer, drawn from the subject, where expertise shapes it."""
     if not is_needed(reading, "role") or reading.has("role"):
         return None
-    if not reading.is_bare:
+    if not reading.takes_additions:
         return asked(reading, "Role", _REASON)
     new = f"You are {_who(reading)}."
     begin = len(reading.text) - len(reading.text.lstrip())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ml_orchestrator.optimization.copying import estimated_tokens
 from ml_orchestrator.optimization.improve import MOST_PASSES, conflicts_with
 from ml_orchestrator.optimization.intent import losses
-from ml_orchestrator.optimization.reading import FILL
+from ml_orchestrator.optimization.reading import FILL, read_prompt
 from ml_orchestrator.optimization.rubric import score_prompt
 from ml_orchestrator.optimization.rule_order import in_order
 from ml_orchestrator.optimization.rules import Rule
@@ -132,8 +132,9 @@ class RuleApplier:
 
 
 def _made(rule: Rule, text: str) -> _Step | None:
-    finding = rule.applies(text)
+    reading = read_prompt(text, is_wished=True)  # what a rule writes is what is to be judged
+    finding = rule.applies(reading)
     if finding is None or not finding.edits:
         return None
-    new = rule.apply(text)
+    new = rule.apply(reading)
     return _Step(new, len(new.split()), len(FILL.findall(new)), bool(losses(text, new)))
