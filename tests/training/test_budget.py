@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.training.tables import dataset_of, mixed_table
 
@@ -12,6 +13,8 @@ from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.splits import plan_split
 from ml_orchestrator.training.study import FinishedTrial
 from ml_orchestrator.training.table import prepare_table
+
+SHUFFLES_S = 5 * 5 * 0.006  # of one pipeline: five columns, five times each
 
 
 class Clock:
@@ -37,13 +40,17 @@ def clocks() -> tuple[Clock, Clock]:
 
 @pytest.fixture
 def budget(tmp_path: Path, clocks: tuple[Clock, Clock]) -> Budget:
+    return made(tmp_path, clocks, refines=True)
+
+
+def made(folder: Path, clocks: tuple[Clock, Clock], *, refines: bool) -> Budget:
     spec = TrainingSpec(source="t.csv", n_folds=3, timeout_s=100)
     table = prepare_table(spec, dataset_of(mixed_table()))
     split = plan_split(spec, table)
-    files = AnswerFiles(tmp_path, higher_is_better=True)
+    files = AnswerFiles(folder, higher_is_better=True)
     wall, work = clocks
     return Budget(
-        100.0, table, split, files, refines=True, began_at=0.0, clock=wall, work_clock=work
+        100.0, table, split, files, refines=refines, began_at=0.0, clock=wall, work_clock=work
     )
 
 
@@ -54,7 +61,23 @@ def test_the_last_fit_of_the_best_is_set_aside(budget: Budget) -> None:
     # A fold of 10 s was fitted on two thirds of the rows: all of them take 15 s, and a fifth more.
     assert long - short == pytest.approx(1.2 * (15.0 - 1.5))
     worse = budget.reserve_s([trial(3.0, 0.9), trial(12.0, 0.5)])
-    assert worse - short == pytest.approx(1.2 * 6.0)
+    assert worse - short == pytest.approx(1.2 * 6.0 + SHUFFLES_S)
+
+
+def test_shuffling_is_set_aside_for_as_many_as_may_answer_together(
+    tmp_path: Path, clocks: tuple[Clock, Clock]
+) -> None:
+    trials = [trial(0.0, 0.9 - n / 100, family) for family in "abcd" for n in range(2)]
+    several, single = (made(tmp_path, clocks, refines=refines) for refines in (True, False))
+
+    reserves = [several.reserve_s(trials[:n]) for n in range(1, 8)]
+    alone = [single.reserve_s(trials[:n]) for n in (1, 5)]
+    long = [trial(20.0, 0.9), trial(20.0, 0.8)]  # 12 s each
+    left_s = [12.0 / several.shares(long[:n])[0] for n in (1, 2)]
+
+    assert np.diff(reserves) == pytest.approx([SHUFFLES_S] * 4 + [0.0] * 2)
+    assert alone[0] == alone[1]
+    assert left_s[0] - left_s[1] == pytest.approx(SHUFFLES_S)
 
 
 def test_no_more_than_half_of_the_time_is_set_aside(budget: Budget) -> None:

@@ -87,15 +87,15 @@ class Budget:
             return 0.0
         best_s, *others_s = [self._fit_s(trial) for trial in candidates[:MAX_MEMBERS]]
         others = min(sum(others_s), MEMBERS_SHARE * self._timeout_s) if self._refines else 0.0
-        needed = SAFETY * (best_s + others) + self._importances_s(candidates[0]) + self._looking_s
+        needed = SAFETY * (best_s + others) + self._importances_s(candidates) + self._looking_s
         return min(needed, self._timeout_s / 2)
 
     def shares(self, trials: Sequence[FinishedTrial]) -> list[float]:
         """Return what part of the time left for the last fit each of these would take of it.
 
-        The first is the one that is fitted in any case.
+        The first, the best alone, is fitted where nothing is averaged; an average may leave it out.
         """
-        left_s = self.left_s - self._looking_s - self._importances_s(trials[0])
+        left_s = self.left_s - self._looking_s - self._importances_s(trials)
         fits_s = [SAFETY * self._fit_s(trial) for trial in trials]
         return [fit_s / left_s if left_s > 0 else float("inf") for fit_s in fits_s]
 
@@ -123,8 +123,10 @@ class Budget:
         whole = trial.seconds if timing is None else timing.fit_s
         return whole / len(self._split.folds) * self._growth
 
-    def _importances_s(self, trial: FinishedTrial) -> float:
-        return min(self._shuffles_s(trial), IMPORTANCES_SHARE * self._timeout_s)
+    def _importances_s(self, trials: Sequence[FinishedTrial]) -> float:
+        """Return how long shuffling takes if as many as may be, best first, answer together."""
+        members = trials[: MAX_MEMBERS if self._refines else 1]
+        return min(sum(map(self._shuffles_s, members)), IMPORTANCES_SHARE * self._timeout_s)
 
     def _shuffles_s(self, trial: FinishedTrial) -> float:
         timing = self._files.timing(local(trial.params))
