@@ -1,6 +1,7 @@
 """Which of a search's trials are averaged: of different families, if that is no worse."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from tests.training.tables import dataset_of
 
 from ml_orchestrator.training.families import full
-from ml_orchestrator.training.metrics import Predictions
+from ml_orchestrator.training.metrics import METRICS, Predictions
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.out_of_fold import AnswerFiles, Timing
 from ml_orchestrator.training.refining import Recipe, refine
@@ -109,6 +110,24 @@ def test_an_average_that_cross_fitting_finds_no_better_is_not_used(searched: Sea
 
     assert families(recipe) == ["forest"]
     assert [(note.is_used, note.gain <= 0) for note in recipe.refinements] == [(False, True)]
+
+
+def test_an_average_whose_gain_is_undefined_is_not_used(searched: Searched) -> None:
+    """Every resample repeats rows, on which this metric is undefined."""
+    rmse = METRICS["rmse"]
+
+    def without_repeats(given: Predictions) -> float:
+        return rmse.compute(given) if len(set(given.truth)) == len(given.truth) else np.nan
+
+    searched.add("forest", noise(1, 1.0))
+    searched.add("linear", noise(2, 1.0))
+    assert len(searched.refined().members) == 2
+
+    searched.table = replace(searched.table, metric=replace(rmse, compute=without_repeats))
+    recipe = searched.refined()
+
+    assert recipe.is_plain
+    assert recipe.refinements == ()
 
 
 def test_members_take_no_more_time_together_than_there_is(searched: Searched) -> None:

@@ -34,9 +34,10 @@ def select_weights(
 ) -> Weights:
     """Return a weight for each candidate, adding up to 1; at most ``max_members`` are above 0.
 
-    The first is the best alone, so the average is never worse than it on these rows. ``shares``
-    are what part of the time for it each takes to fit: together at most 1, but for the first
-    candidate, which is always fitted.
+    On these rows the average is never worse than the first, the best alone of a search, which gets
+    no weight where another scores better on them and it adds nothing to that. ``shares`` are what
+    part of the time for it each takes to fit: together at most 1, but the first candidate may be
+    chosen to begin with whatever it takes.
     """
     takes = np.zeros(len(candidates)) if shares is None else np.asarray(shares)
     counts = np.zeros(len(candidates))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,20 @@ LEVEL = 0.9  # two-sided: better beyond noise is wrong about one time in twenty,
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """How much better, in the metric's unit; positive is better in either direction."""
+    """How much better, in the metric's unit; positive is better in either direction.
+
+    The ends are NaN where the metric is undefined on every resample, and so is the estimate where
+    it is on the rows themselves.
+    """
 
     estimate: float
     low: float
     high: float
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the metric is defined, on the rows and on resamples of them."""
+        return isfinite(self.estimate) and isfinite(self.low) and isfinite(self.high)
 
     @property
     def is_real(self) -> bool:
@@ -61,6 +71,6 @@ def gain(
         both = [mean_score(answers.take(rows), metric) for answers in (before, after)]
         draws.append(metric.sign * (both[1] - both[0]))
     estimate = metric.sign * (mean_score(after, metric) - mean_score(before, metric))
-    defined = np.array([draw for draw in draws if np.isfinite(draw)] or [0.0])
+    defined = np.array([draw for draw in draws if np.isfinite(draw)] or [np.nan])
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Gain(estimate, float(low), float(high))

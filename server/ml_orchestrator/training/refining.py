@@ -114,7 +114,7 @@ def refine(
     trials, answers = [trial for trial, _ in candidates], [given for _, given in candidates]
     weights, refinements = _blended(answers, judge, shares(trials))
     members = tuple((t, float(w)) for t, w in zip(trials, weights, strict=True) if w > 0)
-    recipe = Recipe(members, refinements=tuple(refinements))
+    recipe = Recipe(members, refinements=refinements)
     if table.task == "regression" or sum(map(len, rows)) < MIN_ROWS:
         return recipe
     return _decided(recipe, average(answers, weights), judge)
@@ -176,17 +176,17 @@ def _candidates(
 
 def _blended(
     answers: list[Answers], judge: _Judge, shares: Sequence[float]
-) -> tuple[NDArray[np.float64], list[Refinement]]:
+) -> tuple[NDArray[np.float64], tuple[Refinement, ...]]:
     metric = judge.table.metric
     if len(answers) == 1 or shares[0] + min(shares[1:]) > 1:
-        return np.eye(len(answers))[0], []
+        return np.eye(len(answers))[0], ()
     single = partial(best_alone, metric=metric)
     select = partial(select_weights, metric=metric, max_members=MAX_MEMBERS, shares=shares)
     found = judge.gain(cross_selected(answers, single), cross_selected(answers, select))
     weights = select(answers)
-    is_used = not found.is_loss and (weights > 0).sum() > 1
-    note = _refinement("average", found, metric, is_used=is_used)
-    return (weights if is_used else np.eye(len(answers))[0]), [note]
+    is_used = found.is_known and not found.is_loss and bool((weights > 0).sum() > 1)
+    notes = _notes("average", found, metric, is_used=is_used)
+    return (weights if is_used else np.eye(len(answers))[0]), notes
 
 
 def _decided(recipe: Recipe, answers: Answers, judge: _Judge) -> Recipe:
@@ -196,9 +196,9 @@ def _decided(recipe: Recipe, answers: Answers, judge: _Judge) -> Recipe:
         return recipe
     find = partial(best_threshold, metric=metric)
     found = judge.gain(answers, cross_decided(answers, find, decided))
-    note = _refinement("threshold", found, metric, is_used=found.is_real)
+    notes = _notes("threshold", found, metric, is_used=found.is_real)
     threshold = find(answers) if found.is_real else None
-    return _with(recipe, note, threshold=threshold)
+    return _with(recipe, notes, threshold=threshold)
 
 
 def _calibrated(recipe: Recipe, answers: Answers, judge: _Judge) -> tuple[Recipe, Answers]:
@@ -206,19 +206,22 @@ def _calibrated(recipe: Recipe, answers: Answers, judge: _Judge) -> tuple[Recipe
     found = judge.gain(answers, honest, METRICS["log_loss"])
     does_harm = not judge.gain(answers, honest).estimate >= 0
     is_used = found.is_real and not does_harm
-    note = _refinement("calibration", found, METRICS["log_loss"], is_used=is_used)
+    notes = _notes("calibration", found, METRICS["log_loss"], is_used=is_used)
     if not is_used:
-        return _with(recipe, note), answers
+        return _with(recipe, notes), answers
     scale, shift = best_bend(answers)
-    return _with(recipe, note, scale=scale, shift=shift), bent(answers, (scale, shift))
+    return _with(recipe, notes, scale=scale, shift=shift), bent(answers, (scale, shift))
 
 
-def _with(recipe: Recipe, note: Refinement, **changes: Any) -> Recipe:
-    return replace(recipe, refinements=(*recipe.refinements, note), **changes)
+def _with(recipe: Recipe, notes: tuple[Refinement, ...], **changes: Any) -> Recipe:
+    return replace(recipe, refinements=(*recipe.refinements, *notes), **changes)
 
 
-def _refinement(step: Any, found: Gain, metric: Metric, *, is_used: bool) -> Refinement:
-    return Refinement(
+def _notes(step: Any, found: Gain, metric: Metric, *, is_used: bool) -> tuple[Refinement, ...]:
+    """Return what the result says of a step; nothing of a gain that is undefined."""
+    if not found.is_known:
+        return ()
+    note = Refinement(
         step=step,
         is_used=is_used,
         metric=metric.name,
@@ -226,3 +229,4 @@ def _refinement(step: Any, found: Gain, metric: Metric, *, is_used: bool) -> Ref
         low=found.low,
         high=found.high,
     )
+    return (note,)

@@ -1,7 +1,6 @@
 """What a training tells of itself, put together."""
 
 from collections.abc import Mapping
-from math import isfinite
 
 from ml_orchestrator.datasets.leakage import leakage_notice
 from ml_orchestrator.training.baselines import Baseline, baselines, scores_of, strongest
@@ -198,7 +197,7 @@ def _gain_over(
         is_ordered=table.times is not None,
         seed=seed,
     )
-    if not isfinite(found.estimate):
+    if not found.is_known:
         return None
     return Interval(estimate=found.estimate, low=found.low, high=found.high, level=LEVEL, n=n_rows)
 
