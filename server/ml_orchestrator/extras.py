@@ -4,9 +4,17 @@ import shlex
 import sys
 from importlib.util import find_spec
 
-__all__ = ["pip_install"]
+from ml_orchestrator import __version__
+
+__all__ = ["DISTRIBUTION", "pip_install", "this_release"]
 
 DISTRIBUTION = "ml-orchestrator-mcp"
+"""The name that this package is installed by."""
+
+
+def this_release(extra: str) -> str:
+    """Return what is to be installed for an extra: that of the release at work, no newer one."""
+    return f"{DISTRIBUTION}[{extra}]=={__version__}"
 
 
 def pip_install(extra: str) -> str:
@@ -14,7 +22,7 @@ def pip_install(extra: str) -> str:
 
     An environment that uv made has no pip of its own; uv then installs into it.
     """
-    what = f"'{DISTRIBUTION}[{extra}]'"
+    what = f"'{this_release(extra)}'"
     python = shlex.quote(sys.executable)
     if find_spec("pip") is None:
         return f"uv pip install --python {python} {what}"

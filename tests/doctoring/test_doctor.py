@@ -27,6 +27,7 @@ from ml_orchestrator.doctoring import directory, installation, processes, rounds
 from ml_orchestrator.doctoring.asking import read_place, tls
 from ml_orchestrator.doctoring.findings import Finding, Patient
 from ml_orchestrator.doctoring.rounds import examined
+from ml_orchestrator.extras import DISTRIBUTION, this_release
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.leases import Leases
 from ml_orchestrator.orchestration.people import open_keyring
@@ -142,7 +143,7 @@ def test_missing_packages_and_those_of_another_release_are_named(tmp_path: Path)
 def test_the_packages_looked_for_are_those_that_are_needed() -> None:
     modules = metadata.packages_distributions()
     looked_for = {name for module in installation._NEEDED for name in modules[module]}
-    lines = [Requirement(line) for line in metadata.requires(installation.DISTRIBUTION) or []]
+    lines = [Requirement(line) for line in metadata.requires(DISTRIBUTION) or []]
     needed = {line.name.lower() for line in lines if "extra" not in str(line.marker)}
     assert needed <= {name.lower() for name in looked_for}
 
@@ -168,7 +169,7 @@ def test_trials_on_a_ray_that_is_not_there_are_named(
 
     assert found.said == "ML_ORCHESTRATOR_RAY_ADDRESS is set, but ray is not installed."
     assert found.do.startswith(f"{sys.executable} -m pip install ")
-    assert found.do.endswith("'ml-orchestrator-mcp[ray]'")
+    assert found.do.endswith(f"'{this_release('ray')}'")
 
 
 def test_trials_at_once_without_a_place_for_them_are_a_note(tmp_path: Path) -> None:

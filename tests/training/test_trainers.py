@@ -145,7 +145,7 @@ def test_a_family_that_cannot_do_a_task_is_passed_over_or_refused() -> None:
 
 def test_a_family_whose_extra_is_missing_is_named_with_it() -> None:
     said = str(unknown_trainer("lightgbm"))
-    assert "pip install 'ml-orchestrator-mcp[lightgbm]'" in said
+    assert "pip install 'ml-orchestrator-mcp[lightgbm]==" in said
     assert "pip" not in str(unknown_trainer("oracle"))
 
 

@@ -338,7 +338,7 @@ def test_ray_that_is_not_installed_is_told_with_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(clusters, "find_spec", lambda name: None)
-    with pytest.raises(InvalidInputError, match=r"pip install 'ml-orchestrator-mcp\[ray\]'"):
+    with pytest.raises(InvalidInputError, match=r"pip install 'ml-orchestrator-mcp\[ray\]=="):
         clusters.check_cluster("local")
     with (
         pytest.raises(InvalidInputError, match="which is not installed here"),

@@ -10,13 +10,12 @@ from packaging.version import Version
 
 from ml_orchestrator import __version__
 from ml_orchestrator.doctoring.findings import Finding, Patient, fault, fine, note
-from ml_orchestrator.extras import pip_install
+from ml_orchestrator.extras import DISTRIBUTION, pip_install
 from ml_orchestrator.launcher.installing import NEWEST, OLDEST
 from ml_orchestrator.telemetry.switch import read_switch
 
 __all__ = ["check_extras", "check_packages", "check_python", "find_distribution"]
 
-DISTRIBUTION = "ml-orchestrator-mcp"
 # Where the package was copied, as the plug-in does, no metadata says what it needs.
 _NEEDED = (
     "anyio", "croniter", "cryptography", "dbos", "filelock", "gepa", "jsonschema", "matplotlib",
@@ -26,7 +25,7 @@ _NEEDED = (
 )  # fmt: skip
 _RENEW = (
     "Install the packages of one release together: in the plug-in, remove its environment and "
-    "start a session; elsewhere, pip install --force-reinstall ml-orchestrator-mcp, or make setup."
+    f"start a session; elsewhere, pip install --force-reinstall {DISTRIBUTION}, or make setup."
 )
 
 

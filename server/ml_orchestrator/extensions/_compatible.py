@@ -6,10 +6,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from ml_orchestrator import __version__
+from ml_orchestrator.extras import DISTRIBUTION
 
 __all__ = ["misfit"]
-
-DISTRIBUTION = "ml-orchestrator-mcp"
 
 
 def misfit(title: str, requires: Sequence[str]) -> str | None:

@@ -22,12 +22,13 @@ import ray
 from ray import exceptions
 
 from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.extras import DISTRIBUTION, this_release
 from ml_orchestrator.training.pools import Ended, Order, Trial
 
 __all__ = ["RayCluster", "RayPool", "open_ray"]
 
 LOCAL = "local"
-LOOKED_AT = ("ml-orchestrator-mcp", "scikit-learn", "numpy", "pandas")  # must be the same there
+LOOKED_AT = (DISTRIBUTION, "scikit-learn", "numpy", "pandas")  # must be the same there
 FIRST_TASK_S = 120.0
 REACH_S = 10.0
 # What Ray raises where it has failed itself; all else of its own is about the process of a task.
@@ -166,7 +167,7 @@ def _check_there(address: str, plugins: Sequence[str]) -> None:
         raise UnavailableError(
             f"A first task on the Ray cluster at {address} failed ({_first_line(error)}). Its "
             "machines need this package with its extra, in the same release: pip install "
-            f"'ml-orchestrator-mcp[ray]=={version(LOOKED_AT[0])}', and whatever adds trainers."
+            f"'{this_release('ray')}', and whatever adds trainers."
         ) from error
     here = _installed(())
     if unlike := [

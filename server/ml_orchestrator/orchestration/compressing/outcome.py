@@ -4,6 +4,7 @@ import json
 from importlib.metadata import version
 
 from ml_orchestrator.compression.models import CompressionReport, MethodReport
+from ml_orchestrator.extras import DISTRIBUTION
 from ml_orchestrator.orchestration.compressing.case import Case
 from ml_orchestrator.orchestration.compressing.judging import Compressed
 from ml_orchestrator.orchestration.compressing.methods import Made
@@ -19,7 +20,7 @@ __all__ = ["REPORT_FILE", "as_trained", "files_of"]
 
 REPORT_FILE = "compression.json"
 IMPORTANCES_S = 30.0
-GRAPH_NEEDS = ("onnx", "onnxruntime", "numpy", "pandas", "ml-orchestrator-mcp")
+GRAPH_NEEDS = ("onnx", "onnxruntime", "numpy", "pandas", DISTRIBUTION)
 
 
 def as_trained(case: Case, found: Compressed, made: Made) -> TrainedModel:
