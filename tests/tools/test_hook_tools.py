@@ -405,7 +405,7 @@ async def test_the_orchestrator_starts_nobody_but_its_colleagues(
     async with Client(server(tmp_path)) as client:
         tool_input = json.dumps({"prompt": "Do it.", "subagent_type": wanted})
 
-        answer = await hook(client, "hook_delegate", agent_type=MINE, tool_input=tool_input)
+        answer = await hook(client, "hook_delegate", **RUNNING, tool_input=tool_input)
 
         output = answer["hookSpecificOutput"]
         assert output["permissionDecision"] == "deny"
@@ -414,16 +414,27 @@ async def test_the_orchestrator_starts_nobody_but_its_colleagues(
 
 
 @pytest.mark.parametrize(
-    ("agent_type", "wanted"),
-    [(MINE, f"ml-orchestrator:{YOU}"), ("", "general-purpose"), ("Explore", MINE)],
+    ("agent_type", "agent_id", "wanted"),
+    [
+        (MINE, "a1", f"ml-orchestrator:{YOU}"),
+        (MINE, "", "Explore"),  # a main thread that runs as this agent
+        ("", "", "general-purpose"),
+        ("Explore", "a2", MINE),
+    ],
 )
 async def test_other_starts_of_agents_are_left_alone(
-    tmp_path: Path, agent_type: str, wanted: str
+    tmp_path: Path, agent_type: str, agent_id: str, wanted: str
 ) -> None:
     async with Client(server(tmp_path)) as client:
         tool_input = json.dumps({"prompt": "Do it.", "subagent_type": wanted})
 
-        answer = await hook(client, "hook_delegate", agent_type=agent_type, tool_input=tool_input)
+        answer = await hook(
+            client,
+            "hook_delegate",
+            agent_type=agent_type,
+            agent_id=agent_id,
+            tool_input=tool_input,
+        )
 
         assert answer == {}
 

@@ -19,7 +19,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "hook_start": ("agent_type", "agent_id"),
     "hook_batch": ("agent_type", "agent_id"),
     "hook_bind": ("agent_type", "tool_input"),
-    "hook_delegate": ("agent_type", "tool_input"),
+    "hook_delegate": ("agent_type", "agent_id", "tool_input"),
     "hook_saved": ("agent_id",),
     "hook_stop": ("agent_type", "agent_id", "stop_hook_active", "last_assistant_message"),
 }

@@ -99,10 +99,14 @@ async def hook_bind(
 @hidden_tool
 async def hook_delegate(
     agent_type: AgentType,
+    agent_id: AgentId,
     tool_input: Annotated[str, Field(description="What is to be started, as JSON.")],
 ) -> HookAnswer:
-    """PreToolUse of Agent: keep ``ml-orchestrator`` from starting others than its colleagues."""
-    if agent_type != LEAD:
+    """PreToolUse of Agent: keep ``ml-orchestrator`` from starting others than its colleagues.
+
+    A main thread that runs as this agent has no id; there the person says what is started.
+    """
+    if agent_type != LEAD or not agent_id:
         return {}
     wanted = _object(tool_input).get("subagent_type")
     colleagues = sorted(set(OUR_AGENTS) - {LEAD})
