@@ -11,6 +11,10 @@ each other contender are paired by set, with a 95 % bootstrap interval over sets
 sets where ours is worse than the best of the defaults beyond noise (90 % interval, held-out rows
 drawn anew). A contender that fails counts as what predicts the mean or the class shares.
 
+``--no-refine`` asks one contender more, "ours, one model": the same training with
+``refine: false``, which hands over the best trial alone (docs/decisions/0029). Its loss less ours
+is what averages, calibrations and thresholds are worth, for the same time.
+
 All of it takes hours, so it can run in parts: ``--keep FILE`` writes each answer down and asks
 nothing again that the file holds, ``--sets``, ``--contenders``, ``--seed``, ``--seeds`` and
 ``--budget`` choose a part and ``--core`` where it runs; ``--show FILE ...`` asks nobody and prints
@@ -24,6 +28,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from _contenders import CONTENDERS, Contender, Question, constant, contenders, question
@@ -31,6 +36,8 @@ from _known_tables import known_problems
 from _real_tables import Problem, real_problems
 from _training_answers import AnswerBook, Asked, KeptAnswer, kept
 from _training_table import judged, show
+
+from ml_orchestrator.training.metrics import Predictions
 
 REAL = (
     "breast_cancer",
@@ -45,6 +52,7 @@ REAL = (
     "sunspots",
     "co2",
 )
+ONE_MODEL = "ours, one model"
 QUICK = ("diabetes", "modechoice", "sunspots", "interactions")
 
 
@@ -61,7 +69,7 @@ def main() -> None:
         book = AnswerBook(file=options.keep)
         _ask_all(options, book, problems, known)
     for budget_s in book.budgets:
-        show(book, problems, CONTENDERS, budget_s, as_json=options.json)
+        show(book, problems, (*CONTENDERS, ONE_MODEL), budget_s, as_json=options.json)
 
 
 def _options() -> argparse.Namespace:
@@ -73,6 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--budget", type=float, nargs="+", default=[30.0, 60.0], help="in s")
     parser.add_argument("--sets", nargs="+", help="names of sets; all if left out")
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument("--no-refine", action="store_true", help=f"ask {ONE_MODEL!r}, too")
     parser.add_argument("--core", type=int, help="to bind to; the first that is free to use")
     parser.add_argument("--keep", type=Path, help="file of answers: read, and written to")
     parser.add_argument("--show", type=Path, nargs="+", help="files of answers: the table alone")
@@ -93,6 +102,8 @@ def _ask_all(
     if unknown := set(options.sets or ()) - set(problems):
         sys.exit(f"No set {', '.join(sorted(unknown))}; known: {', '.join(problems)}.")
     running = contenders(options.contenders)
+    if options.no_refine:
+        running[ONE_MODEL] = _one_model
     for budget_s in options.budget:
         for seed in range(options.seed, options.seed + options.seeds):
             for name in options.sets or problems:
@@ -118,6 +129,12 @@ def _ask_each(
             f"{name}, seed {seed}, {budget_s:g} s: loss{possible}: {', '.join(said)}",
             file=sys.stderr,
         )
+
+
+def _one_model(asked: Question) -> Predictions:
+    """Return what ours says without refinements: the best trial's model, as it is."""
+    spec = asked.spec.model_copy(update={"refine": False})
+    return contenders(["ours"])["ours"](replace(asked, spec=spec))
 
 
 def _ask(asked: Question, who: str, contender: Contender) -> KeptAnswer:
