@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
+from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from inspect import signature
@@ -14,7 +14,6 @@ from ml_orchestrator.faults import near
 
 __all__ = ["CommandParser"]
 
-ALIKE = 0.6  # from 0 to 1, as for names elsewhere
 _CHOICE = re.compile(r"invalid choice: '([^']*)'")
 _NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 
@@ -114,11 +113,9 @@ def _meant(name: str, options: Sequence[str], arguments: Sequence[str]) -> str:
     >>> _meant("--trials", ["--watch"], ["trainers", "n_trials"])
     ' (did you mean n_trials=...?)'
     """
-    forms = {option: option for option in options} | {each: f"{each}=..." for each in arguments}
-    bare = _bare(name)
-    alike = {form: SequenceMatcher(None, bare, _bare(each)).ratio() for each, form in forms.items()}
-    best = max(alike, key=lambda form: alike[form], default="")
-    return f" (did you mean {best}?)" if alike.get(best, 0.0) >= ALIKE else ""
+    forms = {each: f"{each}=..." for each in arguments} | {_bare(each): each for each in options}
+    found = get_close_matches(_bare(name), forms, n=1)
+    return f" (did you mean {forms[found[0]]}?)" if found else ""
 
 
 def _bare(name: str) -> str:
