@@ -288,4 +288,5 @@ def _count_words(text: str) -> int:
 @lru_cache(maxsize=16)
 def read_prompt(text: str, *, is_wished: bool = False) -> Reading:
     """Read a prompt: any text, in time proportional to its length; the last ones are kept."""
-    return Reading(split_prompt(text), is_wished)
+    parts = read_prompt(text).parts if is_wished else split_prompt(text)
+    return Reading(parts, is_wished)
