@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, select
 from tests.conftest import new_postgres_url
-from tests.orchestration.shared_bench import Sites, open_sites
+from tests.orchestration.shared_bench import Site, Sites, open_sites
 from tests.orchestration.workflow_bench import until
 
 from ml_orchestrator.datasets.sources import load_dataset
@@ -34,6 +35,7 @@ SEARCH: dict[str, Any] = {
     "n_folds": 3,
     "seed": 5,
 }
+TEAM: dict[str, Any] = {"worker_pool": "team", "lease_ttl_s": 10.0}
 
 
 @pytest.fixture
@@ -73,20 +75,27 @@ def files_of(database: Database) -> set[str]:
     return set(database.read(lambda connection: connection.execute(query).scalars().all()))
 
 
+def start_search(site: Site, **changed: Any) -> None:
+    workflow = WORKFLOWS["tiny-search"]
+    site.client.start(RUN, workflow, validated(workflow, SEARCH | changed), actor="tester")
+
+
+def kill(worker: "subprocess.Popen[bytes]") -> None:
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+
+
 def test_a_search_that_is_killed_goes_on_elsewhere_and_repeats_no_finished_trial(
     sites: Sites, tmp_path: Path
 ) -> None:
-    given: dict[str, Any] = {"worker_pool": "team", "lease_ttl_s": 10.0}
-    left, right = (sites.site(name, **given) for name in ("left", "right"))
+    left, right = (sites.site(name, **TEAM) for name in ("left", "right"))
     database = open_database(left.settings.state_url, tmp_path)
-    workflow = WORKFLOWS["tiny-search"]
     killed = left.start_worker()
     few_lines = f"NEW.number >= {MOST_LINES}"
     with held(left.settings.state_url, few_lines, "INSERT ON study_lines"):
-        left.client.start(RUN, workflow, validated(workflow, SEARCH), actor="tester")
+        start_search(left)
         until(lambda: len(outcomes(database)) >= 3, what="three trials are finished")
-        killed.send_signal(signal.SIGKILL)
-        killed.wait()
+        kill(killed)
     assert len(outcomes(database)) < N_TRIALS
     right.start_worker()
     until(lambda: len(outcomes(database)) >= N_TRIALS, what="the other one has searched")
@@ -118,21 +127,16 @@ def test_a_search_that_is_killed_goes_on_elsewhere_and_repeats_no_finished_trial
 def test_a_search_killed_between_its_end_and_its_record_keeps_its_answers_elsewhere(
     sites: Sites, tmp_path: Path
 ) -> None:
-    given: dict[str, Any] = {"worker_pool": "team", "lease_ttl_s": 10.0}
-    left, right = (sites.site(name, **given) for name in ("left", "right"))
+    left, right = (sites.site(name, **TEAM) for name in ("left", "right"))
     database = open_database(left.settings.state_url, tmp_path)
-    workflow = WORKFLOWS["tiny-search"]
     killed = left.start_worker()
     ended = left.settings.home / "runs" / RUN / "search.1.answer.json"
     with held(left.settings.state_url, "NEW.is_movable = 0", "UPDATE ON run_homes"):
-        left.client.start(
-            RUN, workflow, validated(workflow, {**SEARCH, "n_trials": 6}), actor="tester"
-        )
+        start_search(left, n_trials=6)
         until(lambda: len(outcomes(database)) >= 1, what="a trial is finished")
         until(lambda: len(outcomes(database)) >= 6, what="all trials are finished")
         until(ended.exists, what="the search has ended, and nobody has it on record")
-        killed.send_signal(signal.SIGKILL)
-        killed.wait()
+        kill(killed)
         kept = files_of(database)
         told = outcomes(database)
     right.start_worker()
