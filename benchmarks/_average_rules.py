@@ -17,10 +17,10 @@ from ml_orchestrator.training.ensemble import (
     cross_selected,
     select_weights,
 )
-from ml_orchestrator.training.gains import Gain, gain
+from ml_orchestrator.training.gains import Gain
 from ml_orchestrator.training.job import Job
 from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers, mean_score
-from ml_orchestrator.training.refining import MAX_MEMBERS, refine
+from ml_orchestrator.training.refining import MAX_MEMBERS, Judge, refine
 from ml_orchestrator.training.shortlist import shortlist
 from ml_orchestrator.training.study import FinishedTrial, StudyResult
 
@@ -135,16 +135,9 @@ def _select(searched: Searched) -> Callable[[Sequence[Answers]], Weights]:
 
 
 def _gain(searched: Searched, before: Answers, after: Answers) -> Gain:
-    table, folds = searched.job.table, searched.job.split.folds
-    groups = None if table.groups is None else [table.groups[rows] for _, rows in folds]
-    return gain(
-        before,
-        after,
-        metric=table.metric,
-        groups=groups,
-        is_ordered=table.times is not None,
-        seed=searched.job.spec.seed,
-    )
+    job = searched.job
+    every = [np.arange(len(rows)) for _, rows in job.split.folds]
+    return Judge(job.table, job.split, every, job.spec.seed).gain(before, after)
 
 
 def _family(trial: FinishedTrial) -> str:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from _average_rules import ALONE, RULES, Searched, loss, mixes
 from _average_tables import Drawn, drawn
+from _kept import Book
 
 from ml_orchestrator.datasets.kinds import normalise
 from ml_orchestrator.datasets.sources import Dataset
@@ -58,25 +59,24 @@ class Compared:
     done_at: str
 
 
-class ComparedBook:
-    """All searches so far; new ones go to ``file`` at once, if there is one.
+class ComparedBook(Book[Key, Compared]):
+    """All searches so far.
 
     Raises:
         ValueError: a file holds what other rules lost.
     """
 
-    def __init__(self, read: Sequence[Path] = (), *, file: Path | None = None) -> None:
-        self._file = file
-        sources = [*read, *([file] if file is not None and file.exists() else [])]
-        lines = [line for path in sources for line in path.read_text("utf-8").splitlines()]
-        self.found = dict(map(_read, lines))
+    def _read(self, line: str) -> tuple[Key, Compared]:
+        entry = json.loads(line)
+        key = Key(*(entry.pop(name) for name in Key._fields))
+        if list(entry["losses"]) != list(RULES):
+            raise ValueError(
+                f"The search of {key.table!r} was compared by other rules; search anew."
+            )
+        return key, Compared(**entry)
 
-    def add(self, key: Key, found: Compared) -> None:
-        """Keep one more search."""
-        self.found[key] = found
-        if self._file is not None:
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({**key._asdict(), **asdict(found)}) + "\n")
+    def _written(self, key: Key, found: Compared) -> str:
+        return json.dumps({**key._asdict(), **asdict(found)})
 
 
 def compared(key: Key, folder: Path) -> Compared:
@@ -168,11 +168,3 @@ def _fitted(job: Job, trial: FinishedTrial) -> tuple[Answers, float]:
 def _dataset(name: str, made: Drawn) -> Dataset:
     rows = normalise(made.frame)
     return Dataset(name, rows, hashlib.sha256(rows.write_csv().encode()).hexdigest(), name, "y")
-
-
-def _read(line: str) -> tuple[Key, Compared]:
-    entry = json.loads(line)
-    key = Key(*(entry.pop(name) for name in Key._fields))
-    if list(entry["losses"]) != list(RULES):
-        raise ValueError(f"The search of {key.table!r} was compared by other rules; search anew.")
-    return key, Compared(**entry)

@@ -3,11 +3,43 @@
 import json
 import os
 import time
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-__all__ = ["Kept"]
+__all__ = ["Book", "Kept"]
+
+_Key = TypeVar("_Key")
+_Found = TypeVar("_Found")
+
+
+class Book(ABC, Generic[_Key, _Found]):
+    """What was measured so far, by what was asked, each a line of a file in a form of its own.
+
+    Args:
+        read: Files to read.
+        file: Read too, if it is there; what is new goes to it at once.
+    """
+
+    def __init__(self, read: Sequence[Path] = (), *, file: Path | None = None) -> None:
+        self._file = file
+        sources = [*read, *([file] if file is not None and file.exists() else [])]
+        lines = [line for path in sources for line in path.read_text("utf-8").splitlines()]
+        self.found = dict(map(self._read, lines))
+
+    def add(self, key: _Key, found: _Found) -> None:
+        """Keep one more."""
+        self.found[key] = found
+        if self._file is not None:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(self._written(key, found) + "\n")
+
+    @abstractmethod
+    def _read(self, line: str) -> tuple[_Key, _Found]: ...
+
+    @abstractmethod
+    def _written(self, key: _Key, found: _Found) -> str: ...
 
 
 class Kept:

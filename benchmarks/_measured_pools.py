@@ -10,10 +10,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from _kept import Book
 from _played_searches import Measured
 from _real_tables import Problem
 
@@ -44,21 +44,25 @@ class MeasuredPool:
     done_at: str
 
 
-class PoolBook:
-    """All pools so far; new ones go to ``file`` at once, if there is one."""
+class PoolBook(Book[Key, MeasuredPool]):
+    """All pools so far."""
 
-    def __init__(self, read: Sequence[Path] = (), *, file: Path | None = None) -> None:
-        self._file = file
-        sources = [*read, *([file] if file is not None and file.exists() else [])]
-        lines = [line for path in sources for line in path.read_text("utf-8").splitlines()]
-        self.pools = dict(map(_read, lines))
+    def _read(self, line: str) -> tuple[Key, MeasuredPool]:
+        entry = json.loads(line)
+        key = Key(*(entry.pop(name) for name in Key._fields))
+        pool = {
+            name: [Measured(np.array(scores), np.array(seconds)) for scores, seconds in runs]
+            for name, runs in entry.pop("pool").items()
+        }
+        return key, MeasuredPool(pool=pool, **entry)
 
-    def add(self, key: Key, made: MeasuredPool) -> None:
-        """Keep one more pool."""
-        self.pools[key] = made
-        if self._file is not None:
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write(_written(key, made) + "\n")
+    def _written(self, key: Key, found: MeasuredPool) -> str:
+        pool = {
+            name: [[run.scores.tolist(), run.seconds.tolist()] for run in runs]
+            for name, runs in found.pool.items()
+        }
+        about = {"table": found.table, "load": found.load, "done_at": found.done_at}
+        return json.dumps({**key._asdict(), **about, "pool": pool})
 
 
 def measured(problem: Problem, key: Key) -> MeasuredPool:
@@ -113,22 +117,3 @@ def _run(job: Job, params: Params) -> Measured | None:
         seconds.append(time.process_time() - began_at)
         scores.append(sign * job.table.metric.compute(given))
     return Measured(np.array(scores), np.array(seconds)) if np.isfinite(scores).all() else None
-
-
-def _written(key: Key, made: MeasuredPool) -> str:
-    pool = {
-        name: [[run.scores.tolist(), run.seconds.tolist()] for run in runs]
-        for name, runs in made.pool.items()
-    }
-    about = {"table": made.table, "load": made.load, "done_at": made.done_at}
-    return json.dumps({**key._asdict(), **about, "pool": pool})
-
-
-def _read(line: str) -> tuple[Key, MeasuredPool]:
-    entry = json.loads(line)
-    key = Key(*(entry.pop(name) for name in Key._fields))
-    pool = {
-        name: [Measured(np.array(scores), np.array(seconds)) for scores, seconds in runs]
-        for name, runs in entry.pop("pool").items()
-    }
-    return key, MeasuredPool(pool=pool, **entry)

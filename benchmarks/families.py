@@ -51,7 +51,7 @@ def main() -> None:
     else:
         book = PoolBook(file=options.keep)
         _measure_all(options, book)
-    if not book.pools:
+    if not book.found:
         sys.exit("Nothing was measured: the files hold no pool.")
     _play_all(options, book)
 
@@ -83,11 +83,11 @@ def _measure_all(options: argparse.Namespace, book: PoolBook) -> None:
         sys.exit(f"No problem {', '.join(sorted(unknown))}; known: {', '.join(problems)}.")
     for name in options.sets or problems:
         key = Key(name, options.seed, options.drawn, N_FOLDS)
-        if key in book.pools:
+        if key in book.found:
             continue
         with threadpool_limits(1):
             book.add(key, measured(problems[name], key))
-        made = book.pools[key]
+        made = book.found[key]
         runs = [run for runs in made.pool.values() for run in runs]
         took_s = sum(float(run.seconds.sum()) for run in runs)
         print(f"{name}: {len(runs)} configurations in {took_s:.0f} s", file=sys.stderr)
@@ -97,10 +97,10 @@ def _play_all(options: argparse.Namespace, book: PoolBook) -> None:
     ways = [Way(rule, prunes) for rule in ALLOCATIONS for prunes in (False, True)]
     found = [
         charges(made.pool, ways, n_trials=options.trials, n_plays=options.plays)
-        for made in book.pools.values()
+        for made in book.found.values()
     ]
     logs = {way: np.array([each[way][0] for each in found]) for way in ways}
-    tables = [made.table for made in book.pools.values()]
+    tables = [made.table for made in book.found.values()]
     for way in ways:
         about = "H1: " if way == OURS else ""
         name = f"{about}seconds to equal quality, {way} / {USUAL}"
@@ -111,7 +111,7 @@ def _play_all(options: argparse.Namespace, book: PoolBook) -> None:
         name = f"seconds to equal quality, {OURS} / {rival}"
         ratio = logs[OURS] - logs[rival]
         show_ratio(name, ratio, tables, n=len(found), as_json=options.json)
-    loads = [made.load for made in book.pools.values()]
+    loads = [made.load for made in book.found.values()]
     print(f"load while measured: {min(loads):.1f} to {max(loads):.1f}", file=sys.stderr)
 
 

@@ -40,7 +40,7 @@ from ml_orchestrator.training.splits import Split
 from ml_orchestrator.training.study import FinishedTrial, StudyResult, ranked
 from ml_orchestrator.training.table import TrainingTable
 
-__all__ = ["MAX_MEMBERS", "Recipe", "n_comparisons", "n_looked_at", "plain", "refine"]
+__all__ = ["MAX_MEMBERS", "Judge", "Recipe", "n_comparisons", "n_looked_at", "plain", "refine"]
 
 MAX_MEMBERS = 5
 MOST_ROWS = 8_000  # out-of-fold rows that decisions are made from
@@ -110,7 +110,7 @@ def refine(
     candidates = _candidates(result, files, table, split, rows)
     if not candidates:
         return plain(result)
-    judge = _Judge(table, split, rows, seed)
+    judge = Judge(table, split, rows, seed)
     trials, answers = [trial for trial, _ in candidates], [given for _, given in candidates]
     weights, refinements = _blended(answers, judge, shares(trials))
     members = tuple((t, float(w)) for t, w in zip(trials, weights, strict=True) if w > 0)
@@ -121,8 +121,8 @@ def refine(
 
 
 @dataclass(frozen=True, slots=True)
-class _Judge:
-    """Compares answers to the same rows."""
+class Judge:
+    """Compares answers to the same rows; ``rows`` are those looked at of each fold."""
 
     table: TrainingTable
     split: Split
@@ -130,6 +130,7 @@ class _Judge:
     seed: int
 
     def gain(self, before: Answers, after: Answers, metric: Metric | None = None) -> Gain:
+        """Return how much better ``after`` is, in the table's metric unless another is named."""
         groups = self.table.groups
         return gain(
             before,
@@ -175,7 +176,7 @@ def _candidates(
 
 
 def _blended(
-    answers: list[Answers], judge: _Judge, shares: Sequence[float]
+    answers: list[Answers], judge: Judge, shares: Sequence[float]
 ) -> tuple[NDArray[np.float64], tuple[Refinement, ...]]:
     metric = judge.table.metric
     if len(answers) == 1 or shares[0] + min(shares[1:]) > 1:
@@ -189,7 +190,7 @@ def _blended(
     return (weights if is_used else np.eye(len(answers))[0]), notes
 
 
-def _decided(recipe: Recipe, answers: Answers, judge: _Judge) -> Recipe:
+def _decided(recipe: Recipe, answers: Answers, judge: Judge) -> Recipe:
     recipe, answers = _calibrated(recipe, answers, judge)
     metric = judge.table.metric
     if len(judge.table.classes) != 2 or not metric.is_of_decisions:
@@ -201,7 +202,7 @@ def _decided(recipe: Recipe, answers: Answers, judge: _Judge) -> Recipe:
     return _with(recipe, notes, threshold=threshold)
 
 
-def _calibrated(recipe: Recipe, answers: Answers, judge: _Judge) -> tuple[Recipe, Answers]:
+def _calibrated(recipe: Recipe, answers: Answers, judge: Judge) -> tuple[Recipe, Answers]:
     honest = cross_decided(answers, best_bend, bent)
     found = judge.gain(answers, honest, METRICS["log_loss"])
     does_harm = not judge.gain(answers, honest).estimate >= 0
