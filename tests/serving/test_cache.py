@@ -37,6 +37,10 @@ def get(cache: ModelCache, counting: Counting, version: int, digest: str | None 
     return cache.get("model", version, known, counting.checkout(version))
 
 
+def test_a_version_that_is_no_pipeline_has_no_shorter_way(counting: Counting) -> None:
+    assert get(ModelCache(()), counting, 1).model.short is None
+
+
 def test_a_version_is_verified_and_loaded_once(counting: Counting) -> None:
     cache = ModelCache(())
     first = get(cache, counting, 1)

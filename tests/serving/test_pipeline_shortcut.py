@@ -1,5 +1,6 @@
 """The shorter way through a pipeline: taken where it is the same, and nowhere else."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from tests.serving.test_invocations import MIXED, NUMBERS, fitted, records, tabl
 
 from ml_orchestrator.lifecycle.signature import signature_columns
 from ml_orchestrator.serving.loader import LoadedModel
-from ml_orchestrator.serving.shortcut import find_shortcut
+from ml_orchestrator.serving.predict import predict
+from ml_orchestrator.serving.shortcut import MAX_SHORT_ROWS, find_shortcut
 from ml_orchestrator.serving.signature import Column
 from ml_orchestrator.serving.table import Table, from_columns
 from ml_orchestrator.training.blend import BlendedClassifier, BlendedRegressor
@@ -88,6 +90,35 @@ def test_an_average_takes_the_shorter_way_of_its_members(name: str) -> None:
         assert told == pytest.approx(own, rel=1e-12)  # sums in another order of the rows
     else:
         assert told.tolist() == own.tolist()
+
+
+@pytest.mark.parametrize("estimator", [PIPELINES["plain"][0], *AVERAGES.values()])
+def test_predictions_of_rows_take_the_shorter_way_and_say_the_same(estimator: Any) -> None:
+    class Counted:
+        """The shorter way, and how often it is taken."""
+
+        def __init__(self) -> None:
+            self.n_asked = 0
+
+        def __getattr__(self, name: str) -> Any:
+            self.n_asked += 1
+            return getattr(short, name)
+
+    model = LoadedModel(estimator, columns_of(FRAME))
+    short = find_shortcut(model, [read(FRAME.head(2))])
+    counted = Counted()
+    rows = records(FRAME)
+    told, own = predict(replace(model, short=counted), rows), predict(model, rows)
+    assert counted.n_asked > 0
+    for mine, its in zip(told.probabilities or (), own.probabilities or (), strict=True):
+        assert mine == pytest.approx(its, rel=1e-12)  # sums in another order of the rows
+    if own.probabilities is None:
+        assert told.predictions == pytest.approx(own.predictions, rel=1e-12)
+    else:
+        assert told.predictions == own.predictions
+    before = counted.n_asked
+    predict(replace(model, short=counted), rows * (MAX_SHORT_ROWS // len(rows) + 1))
+    assert counted.n_asked == before, "many rows go the long way"
 
 
 def test_an_average_with_a_member_that_has_no_shorter_way_has_none() -> None:

@@ -4,10 +4,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ml_orchestrator.serving.loader import LoadedModel, load_model
 from ml_orchestrator.serving.opening import Copy
+from ml_orchestrator.serving.shortcut import find_shortcut
+from ml_orchestrator.serving.warming import example_tables
 
 __all__ = ["HeldModel", "ModelCache"]
 
@@ -89,6 +91,8 @@ class ModelCache:
                 extra_trusted=self._extra_trusted,
                 serialization=copy.description.serialization,
             )
+            short = find_shortcut(model, example_tables(copy.directory, model.columns))
+            model = replace(model, short=short)
             return HeldModel(model, copy.manifest_digest, path.stat().st_size)
 
     def _hold(self, key: Key, held: HeldModel) -> None:

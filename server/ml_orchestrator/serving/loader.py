@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from ml_orchestrator.errors import IntegrityViolationError
 from ml_orchestrator.modelfiles.archive import DAMAGE
@@ -14,19 +14,41 @@ from ml_orchestrator.modelfiles.skops_file import TRUSTED_TYPES, load_skops
 from ml_orchestrator.modelfiles.trees import check_trees
 from ml_orchestrator.serving.output import Kind, parse_kind
 from ml_orchestrator.serving.signature import Column, parse_columns
+from ml_orchestrator.serving.table import Table
 
-__all__ = ["TRUSTED_TYPES", "LoadedModel", "Serialization", "load_model", "reads_other_rows"]
+__all__ = [
+    "TRUSTED_TYPES",
+    "LoadedModel",
+    "Serialization",
+    "ShortWay",
+    "load_model",
+    "reads_other_rows",
+]
 
 Serialization = Literal["skops", "pickle", "onnx"]
 
 
+class ShortWay(Protocol):
+    """Says what a model would, of the columns of a table; probabilities where the model does."""
+
+    def predict(self, features: Table) -> Any:
+        """Return one prediction a row."""
+
+    def predict_proba(self, features: Table) -> Any:
+        """Return the probabilities of each row, shape ``(n_rows, n_classes)``."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model in memory, the columns it takes, in order, and of what kind its answers must be."""
+    """A model in memory, the columns it takes, in order, and of what kind its answers must be.
+
+    ``short`` says the same of a few rows in less time; None where that is not known.
+    """
 
     estimator: Any
     columns: tuple[Column, ...]
     answers: Kind | None = None
+    short: ShortWay | None = None
 
 
 def load_model(

@@ -17,7 +17,9 @@ from ml_orchestrator.serving.output import (
     check_count,
     single_answers,
 )
+from ml_orchestrator.serving.shortcut import MAX_SHORT_ROWS
 from ml_orchestrator.serving.signature import not_taken, to_frame
+from ml_orchestrator.serving.table import from_columns
 
 __all__ = ["Answers", "predict"]
 
@@ -46,8 +48,10 @@ def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
     """
     frame = to_frame(rows, model.columns)
     try:
-        shares = _said_of_classes(model.estimator, frame)
-        said = _decided(model.estimator, frame, shares)
+        asked, given = _asked(model, rows, frame)
+        shares = asked.predict_proba(given) if hasattr(model.estimator, "predict_proba") else None
+        # An average decides by its probabilities, and need not ask its members again.
+        said = asked.decide(shares) if hasattr(asked, "decide") else asked.predict(given)
         looks_back = reads_other_rows(model.estimator)
         notices = notices_on(model.estimator, frame) if looks_back else ()
     except OrchestratorError:  # a step of ours refuses a value, such as a date
@@ -65,13 +69,14 @@ def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
     return Answers(answers, _probabilities(model.estimator, shares, len(rows)), notices)
 
 
-def _said_of_classes(estimator: Any, frame: pd.DataFrame) -> Any:
-    return estimator.predict_proba(frame) if hasattr(estimator, "predict_proba") else None
-
-
-def _decided(estimator: Any, frame: pd.DataFrame, shares: Any) -> Any:
-    """Return the predictions; of probabilities, where the model can do that, in half the time."""
-    return estimator.decide(shares) if hasattr(estimator, "decide") else estimator.predict(frame)
+def _asked(
+    model: LoadedModel, rows: Sequence[Mapping[str, Any]], frame: pd.DataFrame
+) -> tuple[Any, Any]:
+    """Return who answers and what it is given: the short way and a table, if there is one."""
+    if model.short is None or len(rows) > MAX_SHORT_ROWS:
+        return model.estimator, frame
+    values = {column.name: [row[column.name] for row in rows] for column in model.columns}
+    return model.short, from_columns(values, model.columns)
 
 
 def _probabilities(estimator: Any, said: Any, n_rows: int) -> Probabilities | None:

@@ -12,7 +12,7 @@ import copy
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,12 +21,13 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from ml_orchestrator.serving.loader import LoadedModel
+from ml_orchestrator.serving.loader import LoadedModel, ShortWay
 from ml_orchestrator.serving.signature import Column, make_frame
 from ml_orchestrator.serving.table import Table, to_model_frame
 
-__all__ = ["ShortWay", "find_shortcut"]
+__all__ = ["MAX_SHORT_ROWS", "find_shortcut"]
 
+MAX_SHORT_ROWS = 1_000  # with more, what a frame costs does not matter
 _NUMBERS = {"float", "double", "integer", "long"}
 # Whose estimators make an array of a frame of numbers before anything else (scikit-learn 1.9).
 _PLAIN_MODULES = tuple(
@@ -46,13 +47,6 @@ class _Branch:
     steps: tuple[Any, ...]
     places: tuple[int, ...]
     takes_array: bool
-
-
-class ShortWay(Protocol):
-    """Says what a model would, of the columns of a table."""
-
-    def predict(self, features: Table) -> Any:
-        """Return one prediction a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +102,15 @@ def find_shortcut(model: LoadedModel, examples: Sequence[Table]) -> ShortWay | N
 
 def _agrees(shortcut: ShortWay, model: LoadedModel, table: Table) -> bool:
     index = pd.Index([column.name for column in model.columns])
-    own = np.asarray(model.estimator.predict(to_model_frame(table, model.columns, index)))
-    short = np.asarray(shortcut.predict(table))
-    return own.dtype == short.dtype and bool(np.array_equal(own, short))
+    frame = to_model_frame(table, model.columns, index)
+    said = [(model.estimator.predict(frame), shortcut.predict(table))]
+    if hasattr(model.estimator, "predict_proba"):
+        said.append((model.estimator.predict_proba(frame), shortcut.predict_proba(table)))
+    return all(_are_equal(np.asarray(own), np.asarray(short)) for own, short in said)
+
+
+def _are_equal(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
+    return one.dtype == other.dtype and bool(np.array_equal(one, other))
 
 
 def _short(estimator: Any, columns: tuple[Column, ...]) -> ShortWay | None:

@@ -23,7 +23,7 @@ from ml_orchestrator.serving.noting import notices_on
 from ml_orchestrator.serving.output import Kind, answers_of, check_count, single_answers
 from ml_orchestrator.serving.payload import UnsupportedMediaError, read_table
 from ml_orchestrator.serving.refusals import failure, refusal
-from ml_orchestrator.serving.shortcut import find_shortcut
+from ml_orchestrator.serving.shortcut import MAX_SHORT_ROWS, find_shortcut
 from ml_orchestrator.serving.signature import MAX_ROWS
 from ml_orchestrator.serving.table import Table, concatenated, to_model_frame
 
@@ -32,7 +32,6 @@ __all__ = ["Answering", "ThreadEngine"]
 MAX_BATCH = 64
 CLOSE_S = 10.0
 MAX_CAUSE = 300
-MAX_SHORT_ROWS = 1_000  # with more, what a frame costs does not matter
 _log = logging.getLogger(__name__)
 
 

@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.serving.engine import Request
+from ml_orchestrator.serving.payload import read_table
 from ml_orchestrator.serving.signature import Column
+from ml_orchestrator.serving.table import Table
 
-__all__ = ["warm_up_requests"]
+__all__ = ["example_tables", "warm_up_requests"]
 
 EXAMPLE = "serving_input_example.json"
 MAX_EXAMPLE_BYTES = 1_000_000
@@ -22,6 +26,15 @@ def warm_up_requests(directory: Path, columns: Sequence[Column]) -> list[Request
     example = _example(directory / EXAMPLE)
     bodies = [made_up] if example is None else [example, made_up]
     return [Request("application/json", body) for body in bodies]
+
+
+def example_tables(directory: Path, columns: Sequence[Column]) -> list[Table]:
+    """Return the rows of those requests; what does not fit the columns is left out."""
+    tables = []
+    for request in warm_up_requests(directory, columns):
+        with suppress(InvalidInputError):
+            tables.append(read_table(request, columns))
+    return tables
 
 
 def _made_up(column: Column) -> Any:
