@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from ml_orchestrator import faults
 from ml_orchestrator.calling import schemas, showing, trained, values
-from ml_orchestrator.faults import faults_of
+from ml_orchestrator.faults import faults_of, near, nearest
 
 
 class _Step(BaseModel):
@@ -55,6 +55,27 @@ def test_each_fault_is_told_with_its_place_and_without_pydantics_words(
     assert faults_of(refused.value.errors()[:1]) == told.split("; ", maxsplit=1)[0].removeprefix(
         "plan: "
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("chalenger", "challenger"),  # a letter left out
+        ("CHAMPION", "champion"),  # in capitals
+        ("champoin", "champion"),  # two letters changed places
+        ("chall", "challenger"),  # 2 * 5 of 15 letters agree: at least 0.6 must
+        ("chal", None),
+        ("dev", None),
+        ("", None),
+    ],
+)
+def test_the_most_similar_name_is_found_and_none_where_none_is_similar(
+    name: str, found: str | None
+) -> None:
+    known = ["challenger", "champion", "staging"]
+
+    assert nearest(name, known) == found
+    assert near(name, known) == ("" if found is None else f" (did you mean {found!r}?)")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 
 from pydantic_core import ErrorDetails
 
-__all__ = ["faults_of", "near"]
+__all__ = ["faults_of", "near", "nearest"]
+
+ALIKE = 0.6  # from 0 to 1, by difflib
 
 
 def faults_of(faults: Iterable[ErrorDetails], *, whole: str = "", known: Iterable[str] = ()) -> str:
@@ -33,8 +35,19 @@ def near(name: str, known: Iterable[str]) -> str:
     >>> near("drift_chek", ["drift_check", "memory_load"])
     " (did you mean 'drift_check'?)"
     """
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {found[0]!r}?)" if found else ""
+    found = nearest(name, known)
+    return "" if found is None else f" (did you mean {found!r}?)"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the most similar of the known names, capitals or not; None if none is similar.
+
+    >>> nearest("Champion", ["challenger", "champion"])
+    'champion'
+    """
+    by_form = {each.casefold(): each for each in known}
+    found = difflib.get_close_matches(name.casefold(), by_form, n=1, cutoff=ALIKE)
+    return by_form[found[0]] if found else None
 
 
 def _fault(fault: ErrorDetails, whole: str) -> str:

@@ -99,7 +99,7 @@ def test_an_option_of_another_act_of_workers_is_refused_and_no_worker_is_touched
         ),
         (
             ["train", "builtin:iris", "species", "--ignore", "petal_lenght"],
-            "No column 'petal_lenght' to ignore. Did you mean 'petal_length'? Columns: sepal_",
+            "No column 'petal_lenght' to ignore (did you mean 'petal_length'?). Columns: sepal_",
         ),
         (
             ["train", "builtin:iris", "species", "--ignore", "typo"],

@@ -47,7 +47,7 @@ def test_a_bad_call_fails_and_says_what_would_work(programs: Programs) -> None:
     done = call(programs, "memory_load", agent="ml-orchestrator", limits=3)
     assert done.status == TOOL_FAILED, done.said
     assert "Unknown argument 'limits'" in done.out
-    assert "Did you mean 'limit'?" in done.out
+    assert "did you mean 'limit'?" in done.out
 
 
 def test_resources_and_prompts_are_listed_with_descriptions(programs: Programs) -> None:

@@ -198,7 +198,9 @@ def test_shuffling_the_target_takes_the_suspicion_away() -> None:
 def test_an_absent_target_is_refused_with_the_closest_name() -> None:
     frame = pl.DataFrame({"price": [1.0], "quantity": [2]})
 
-    with pytest.raises(InvalidInputError, match=r"Did you mean 'price'\? Columns: price, quantity"):
+    with pytest.raises(
+        InvalidInputError, match=r"\(did you mean 'price'\?\)\. Columns: price, quantity"
+    ):
         profile_of(frame, "prise")
 
 

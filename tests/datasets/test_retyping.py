@@ -74,7 +74,7 @@ def test_nothing_asked_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("types", "said"),
     [
-        ({"zpi": "numeric"}, "Did you mean 'zip'"),
+        ({"zpi": "numeric"}, "did you mean 'zip'"),
         ({"answer": "numeric"}, "row 1 of 3 holds 'Yes', and 1 other rows"),
         ({"zip": "boolean"}, "row 1 of 3 holds '10115'"),
         ({"price": "temporal"}, "row 1 of 3 holds ' 1.5'"),

@@ -268,7 +268,7 @@ BAD_TRAINING: list[tuple[dict[str, Any], str]] = [
     ({"alias": "champion"}, "alias"),
     ({"alias": "production"}, "alias"),
     ({"n_trials": "4"}, "'n_trials'"),
-    ({"n_trial": 4}, "Did you mean 'n_trials'"),
+    ({"n_trial": 4}, "did you mean 'n_trials'"),
 ]
 
 

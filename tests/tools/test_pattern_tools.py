@@ -78,7 +78,7 @@ async def test_columns_of_the_call_are_searched_and_what_is_wrong_is_refused(
 
     assert report["n_features"] == 1
     assert [p["pattern"] for p in report["patterns"]] == ["has_role"]
-    assert "Did you mean 'accepted'?" in unknown
+    assert "did you mean 'accepted'?" in unknown
     assert "one value a case" in ragged
     assert "/etc/passwd" in outside
 

@@ -66,8 +66,8 @@ async def test_an_unknown_argument_is_named_with_the_nearest_known(tmp_path: Pat
 
     assert is_error
     assert text == (
-        "memory_load was not run. Unknown argument 'limt'; known: agent, task, limit. "
-        "Did you mean 'limit'?"
+        "memory_load was not run. Unknown argument 'limt' (did you mean 'limit'?); known: agent, "
+        "task, limit."
     )
 
 

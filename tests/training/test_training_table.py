@@ -23,7 +23,7 @@ def replaced(**columns: object) -> pl.DataFrame:
     ("frame", "given", "said"),
     [
         (FRAME, {"target": "Y"}, "No column 'Y' to use as target"),
-        (FRAME, {"target": "yy"}, "Did you mean 'y'?"),
+        (FRAME, {"target": "yy"}, "(did you mean 'y'?)"),
         (FRAME, {"column_types": {"y": "ignore"}}, "'y' is the target, so it cannot be ignored."),
         (FRAME, {"time_column": "absent"}, "to use as time column"),
         (FRAME, {"group_column": "absent"}, "to use as group column"),

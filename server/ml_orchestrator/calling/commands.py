@@ -4,13 +4,12 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from inspect import signature
 from typing import Any
 
-from ml_orchestrator.faults import near
+from ml_orchestrator.faults import near, nearest
 
 __all__ = ["CommandParser"]
 
@@ -114,8 +113,8 @@ def _meant(name: str, options: Sequence[str], arguments: Sequence[str]) -> str:
     ' (did you mean n_trials=...?)'
     """
     forms = {each: f"{each}=..." for each in arguments} | {_bare(each): each for each in options}
-    found = get_close_matches(_bare(name), forms, n=1)
-    return f" (did you mean {forms[found[0]]}?)" if found else ""
+    found = nearest(_bare(name), forms)
+    return "" if found is None else f" (did you mean {forms[found]}?)"
 
 
 def _bare(name: str) -> str:

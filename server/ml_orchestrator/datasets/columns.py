@@ -1,7 +1,6 @@
 """What one column holds."""
 
 import math
-from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
@@ -10,6 +9,7 @@ from ml_orchestrator.datasets.kinds import column_kind
 from ml_orchestrator.datasets.models import CategoryCount, ColumnKind, ColumnProfile
 from ml_orchestrator.datasets.row_numbers import numbers_or_names_rows
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import near
 
 __all__ = ["check_column", "check_named", "frequencies", "profile_column"]
 
@@ -27,10 +27,10 @@ def check_named(frame: pl.DataFrame, name: str, purpose: str) -> None:
     """Raise InvalidInputError unless ``frame`` has the column; ``purpose`` is a verb and more."""
     if name in frame.columns:
         return
-    close = get_close_matches(name, frame.columns, n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
     known = ", ".join(frame.columns[:50])
-    raise InvalidInputError(f"No column {name!r} to {purpose}.{hint} Columns: {known}.")
+    raise InvalidInputError(
+        f"No column {name!r} to {purpose}{near(name, frame.columns)}. Columns: {known}."
+    )
 
 
 def profile_column(column: pl.Series) -> ColumnProfile:

@@ -1,6 +1,5 @@
 """The decorator that turns a coroutine function into a tool."""
 
-import difflib
 import functools
 import inspect
 import json
@@ -19,6 +18,7 @@ from pydantic_core import PydanticUndefined, to_json
 
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.faults import near
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.services import Services
 from ml_orchestrator.services.unread_note import UnreadNote
@@ -314,9 +314,7 @@ def _alternatives(name: str, faults: list[Any], properties: dict[str, Any]) -> s
 def _fault(fault: Any, known: list[str]) -> str:
     place = ".".join(str(part) for part in fault["loc"]) or "arguments"
     if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1:
-        near = difflib.get_close_matches(place, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        return f"Unknown argument {place!r}; known: {', '.join(known)}.{hint}"
+        return f"Unknown argument {place!r}{near(place, known)}; known: {', '.join(known)}."
     if fault["type"] == "missing":
         return f"Argument {place!r} is missing (null is a value too, where it is allowed)."
     found = f" (got {str(fault['input'])[:60]!r})" if _is_scalar(fault.get("input")) else ""

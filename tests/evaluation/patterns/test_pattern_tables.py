@@ -145,7 +145,7 @@ WORDS = np.array(["a", "b", "c", "d", "e"] * 100, dtype=object)
 @pytest.mark.parametrize(
     ("table", "options", "told"),
     [
-        (change(), {"outcome": "wno"}, "Did you mean 'won'"),
+        (change(), {"outcome": "wno"}, "(did you mean 'won'?)"),
         (change(won=np.ones(500)), {}, "must vary"),
         (change(won=TOO_RARE), {}, "Only 5 cases"),
         (change(won=WORDS), {}, "5 different words"),

@@ -1,7 +1,6 @@
 """A table of cases, and the columns that a search names."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.evaluation.patterns.request import PatternSpec
+from ml_orchestrator.faults import near
 
 __all__ = ["MOST_CASES", "CaseTable", "check_table", "feature_columns", "times_of"]
 
@@ -75,8 +75,6 @@ def times_of(table: CaseTable, name: str, rows: NDArray[np.int64]) -> NDArray[np
 
 def _check_column(table: CaseTable, name: str) -> None:
     if name not in table:
-        close = get_close_matches(name, table, n=1, cutoff=0.5)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
         raise InvalidInputError(
-            f"No column {name!r}.{hint} Columns: {', '.join(list(table)[:50])}."
+            f"No column {name!r}{near(name, table)}. Columns: {', '.join(list(table)[:50])}."
         )
