@@ -2,14 +2,14 @@
 
 Ours is a whole worker, started by a client as a server does it, on SQLite. Beside it bare DBOS,
 which it is built on, with the same file system, two runs at once and a poll of 0.1 s; and Prefect
-3, offline, for the cost of a step. Whether runs survive it when their worker is killed again and
-again is counted by ``workflow_kills.py``.
+3, offline: in one process for the cost of a step, and for runs that are queued with a server of its
+own, a flow that is served, two runs at once and a poll of a second, the least that it takes. Its
+runs take seconds each, so there are fewer of them. Whether runs survive it when their worker is
+killed again and again is counted by ``workflow_kills.py``.
 """
 
-import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,14 +17,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import _workflow_steps as steps
 import psutil
+from _bare_dbos import bare
 from _figures import Figure, arguments, percentile, show
 from _ledger import read_ledger
-from _peers import peer_python
-from dbos import DBOSClient
+from _prefect import between_tasks, served
 
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.launch import worker_leases
@@ -32,10 +32,8 @@ from ml_orchestrator.orchestration.leases import is_running
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.settings import Settings
 
-PEERS = Path(__file__).parent / "workflow_peers"
 LIMIT_S = 300.0
 LOOK_S = 0.25  # as the service looks at a run that somebody waits for
-DBOS_POLL_S = 0.1
 
 
 class Ours:
@@ -110,51 +108,6 @@ def ours() -> Iterator[Ours]:
             opened.close()
 
 
-class Bare:
-    """A process of bare DBOS that runs workflows of so many steps, and a client of it."""
-
-    def __init__(self, folder: Path, n_steps: int) -> None:
-        url = f"sqlite:///{folder / 'bare.db'}"
-        command = [sys.executable, str(PEERS / "dbos_program.py"), url, str(DBOS_POLL_S)]
-        self._process = subprocess.Popen(
-            [*command, str(n_steps)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self._said: IO[str] = self._process.stdout  # type: ignore[assignment]
-        assert self._said.readline() == "listens\n"
-        self._client = DBOSClient(system_database_url=url, application_name="bare")
-
-    def enqueue(self) -> int:
-        """Queue a workflow and return when that was asked for, in ns."""
-        asked_ns = time.time_ns()
-        options = {"workflow_name": "bare", "queue_name": "bare", "app_version": "1"}
-        self._client.enqueue(options, "x")  # type: ignore[arg-type]
-        return asked_ns
-
-    def ended(self) -> dict[str, int]:
-        """Wait for the end of the next workflow and return when it began and ended, in ns."""
-        said: dict[str, int] = json.loads(self._said.readline())
-        return said
-
-    def close(self) -> None:
-        """End it."""
-        self._client.destroy()
-        self._process.kill()
-        self._process.communicate()
-
-
-@contextmanager
-def bare(n_steps: int) -> Iterator[Bare]:
-    """Open bare DBOS on a fresh file."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        opened = Bare(Path(folder), n_steps)
-        try:
-            opened.enqueue()
-            opened.ended()
-            yield opened
-        finally:
-            opened.close()
-
-
 def per_step(n_runs: int) -> list[Figure]:
     """Return what a step costs beside its own work."""
     mine, theirs = [], []
@@ -169,30 +122,9 @@ def per_step(n_runs: int) -> list[Figure]:
             theirs.append((said["ended"] - said["began"]) / 1e6 / steps.MANY)
     found = [Figure("a step, p50", "ms", percentile(mine, 0.5), percentile(theirs, 0.5),
                     "bare DBOS", 1.2, n_runs)]  # fmt: skip
-    if prefect := _prefect(n_runs):
+    if prefect := between_tasks(steps.MANY, n_runs):
         found.append(Figure("a step, p50", "ms", percentile(mine, 0.5), percentile(prefect, 0.5),
                             "Prefect", None, n_runs))  # fmt: skip
-    return found
-
-
-def _prefect(n_flows: int) -> list[float]:
-    python = peer_python("prefect", "prefect>=3,<4")
-    if python is None:
-        return []
-    with tempfile.TemporaryDirectory() as folder:
-        quiet = {"PREFECT_HOME": folder, "PREFECT_LOGGING_LEVEL": "CRITICAL", "DO_NOT_TRACK": "1",
-                 "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-                 "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-                 "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}  # fmt: skip
-        ran = subprocess.run(
-            [str(python), str(PEERS / "prefect_program.py"), str(steps.MANY), str(n_flows)],
-            env={"PATH": os.environ["PATH"], "HOME": folder, **quiet},
-            capture_output=True, text=True, timeout=LIMIT_S, check=False,
-        )  # fmt: skip
-    if ran.returncode != 0:
-        print(f"Prefect did not run: {ran.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
-        return []
-    found: list[float] = json.loads(ran.stdout.strip().splitlines()[-1])
     return found
 
 
@@ -237,6 +169,40 @@ def many(n_runs: int) -> list[Figure]:
     ]
 
 
+def beside_prefect(n_single: int, n_together: int) -> list[Figure]:
+    """Return how long queued runs take to start, and many at once to end, beside Prefect's."""
+    mine, theirs = [], []
+    with ours() as here, served() as there:
+        if there is None:
+            return []
+        for _ in range(n_single):
+            asked_ns = time.time_ns()
+            run_id = here.start("bench-one")
+            here.wait([run_id])
+            mine.append((here.moments(run_id)[0] - asked_ns) / 1e6)
+            ((asked_ns, began_ns, _),) = there.done()
+            theirs.append((began_ns - asked_ns) / 1e6)
+        mine_s, theirs_s = _all_done(here, n_together), _spanned_s(there.done(n_together))
+    return [
+        Figure("queued to started, p50", "ms", percentile(mine, 0.5), percentile(theirs, 0.5),
+               "Prefect", None, n_single),
+        Figure("short workflows, one worker", "s", mine_s, theirs_s, "Prefect", None, n_together),
+    ]  # fmt: skip
+
+
+def _all_done(here: Ours, n_runs: int) -> float:
+    """Return the seconds from queueing runs at once to the end of the last one's step."""
+    asked_ns = time.time_ns()
+    run_ids = [here.start("bench-one") for _ in range(n_runs)]
+    here.wait(run_ids)
+    return (max(here.moments(run_id, "end")[0] for run_id in run_ids) - asked_ns) / 1e9
+
+
+def _spanned_s(times: list[list[int]]) -> float:
+    """Return the same for Prefect's runs, each asked for, begun and ended at so many ns."""
+    return (max(ended for _, _, ended in times) - min(asked for asked, _, _ in times)) / 1e9
+
+
 def recovery(n_kills: int) -> list[Figure]:
     """Return how long after a kill -9 the step that was cut off begins again, somebody waiting."""
     found = []
@@ -270,6 +236,7 @@ def main() -> None:
         *per_step(3 if quick else 20),
         *start_latency(20 if quick else 200),
         *many(100 if quick else 1_000),
+        *beside_prefect(*((2, 4) if quick else (10, 30))),
         *recovery(3 if quick else 20),
     ]
     show(figures, as_json=given.json)
