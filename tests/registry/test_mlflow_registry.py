@@ -82,8 +82,37 @@ def test_unknown_things_name_what_is_known(desk: RegistryDesk) -> None:
         desk.store.version("iris", 7)
     with pytest.raises(NotFoundError, match=r"'rose' in the data directory .*; known: iris"):
         desk.store.alias_version("rose", "champion")
-    with pytest.raises(NotFoundError, match="No alias 'champion' on model 'iris'; known: none"):
+    with pytest.raises(NotFoundError, match=r"'irsi' \(did you mean 'iris'\?\) in the data"):
+        desk.resolve("irsi", "champion")
+
+
+def test_an_unknown_alias_is_told_with_those_there_are_and_what_does_instead(
+    desk: RegistryDesk,
+) -> None:
+    with pytest.raises(NotFoundError) as without:
         desk.resolve("iris", "@champion")
+    desk.store.set_alias("iris", "champion", 1)
+    desk.store.set_alias("iris", "challenger", 2)
+    said = []
+    for alias in ("@chalenger", "Champion", "v2", "production"):
+        with pytest.raises(NotFoundError) as refused:
+            desk.resolve("iris", alias)
+        said.append(str(refused.value))
+
+    assert str(without.value) == (
+        "No alias 'champion' on model 'iris'; known: none. Give the number of a version (newest: "
+        "2); registry_list with model 'iris' shows all."
+    )
+    assert said == [
+        f"No alias {asked} on model 'iris'{meant}; known: challenger, champion. Give one of these "
+        "or the number of a version (newest: 2); registry_list with model 'iris' shows all."
+        for asked, meant in (
+            ("'chalenger'", " (did you mean 'challenger'?)"),
+            ("'Champion'", " (did you mean 'champion'?)"),
+            ("'v2'", ""),
+            ("'production'", ""),
+        )
+    ]
 
 
 @pytest.mark.parametrize("source", SOURCES)

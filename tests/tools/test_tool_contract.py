@@ -71,6 +71,18 @@ async def test_an_unknown_argument_is_named_with_the_nearest_known(tmp_path: Pat
     )
 
 
+async def test_a_missing_argument_is_told_with_what_it_takes(tmp_path: Path) -> None:
+    asked = {"model": "iris", "alias": "champion", "rows": [{"x": 1}]}
+    async with Client(build_server(settings(tmp_path))) as client:
+        is_error, text = await call(client, "model_predict", asked)
+
+    assert is_error
+    assert text == (
+        "model_predict was not run. Argument 'version' is missing. Number, or alias such as "
+        "champion. Unknown argument 'alias'; known: model, version, rows."
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

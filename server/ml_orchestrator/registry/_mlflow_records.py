@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from ml_orchestrator.errors import NotFoundError, UnavailableError
+from ml_orchestrator.faults import near
 from ml_orchestrator.registry.models import ModelSummary, ModelVersion
 from ml_orchestrator.registry.names import check_model, check_version
 from ml_orchestrator.registry.store import DIGEST_TAG
@@ -41,8 +42,11 @@ def registered(client: MlflowClient, name: str, place: str) -> RegisteredModel:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
         page = client.search_registered_models(max_results=MAX_NAMED)
-    known = ", ".join(found.name for found in page) or "none yet; train one first"
-    raise NotFoundError(f"No registered model named {name!r} in {place}; known: {known}.")
+    names = [found.name for found in page]
+    known = ", ".join(names) or "none yet; train one first"
+    raise NotFoundError(
+        f"No registered model named {name!r}{near(name, names)} in {place}; known: {known}."
+    )
 
 
 def found_version(client: MlflowClient, model: str, version: int, place: str) -> MlflowVersion:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from ml_orchestrator.errors import NotFoundError
+from ml_orchestrator.faults import near
 from ml_orchestrator.registry._mlflow import MlflowRegistry
 from ml_orchestrator.registry.aliases import ALIAS_RULES
 from ml_orchestrator.registry.approvals import Approvals
@@ -51,18 +52,28 @@ class RegistryDesk:
         """Return the version that a number or an alias (with or without @) names.
 
         Raises:
-            NotFoundError: the alias is unset; the message names those that are set.
+            NotFoundError: the alias is unset, or no name of one; the message names those that
+                are set, the nearest, and what does instead.
         """
         if isinstance(reference, int):
             return check_version(reference)
         if reference.isdecimal() and reference.isascii():
             return check_version(int(reference))
         alias = reference.removeprefix("@")
-        version = self.store.alias_version(model, alias)
+        version = self.store.alias_version(model, alias) if is_alias(alias) else None
         if version is None:
-            known = ", ".join(sorted(self.store.model(model).aliases)) or "none"
-            raise NotFoundError(f"No alias {alias!r} on model {model!r}; known: {known}.")
+            raise self._unset(model, alias)
         return version
+
+    def _unset(self, model: str, alias: str) -> NotFoundError:
+        found, asked = self.store.model(model), alias[:80]
+        known = ", ".join(sorted(found.aliases))
+        return NotFoundError(
+            f"No alias {asked!r} on model {model!r}{near(asked, found.aliases)}; known: "
+            f"{known or 'none'}. Give {'one of these or ' if known else ''}the number of a version "
+            f"(newest: {found.latest_version or 'none yet'}); registry_list with model {model!r} "
+            "shows all."
+        )
 
 
 def open_desk(

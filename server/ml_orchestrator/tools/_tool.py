@@ -299,7 +299,7 @@ def _explain(built: Tool, error: ValidationError) -> str:
     said = [
         _alternatives(name, faults, properties)
         if len(faults) > 1 and has_alternatives(properties.get(name, {}))
-        else " ".join(_fault(fault, list(properties)) for fault in faults[:MAX_FAULTS])
+        else " ".join(_fault(fault, properties) for fault in faults[:MAX_FAULTS])
         for name, faults in by_argument.items()
     ]
     return f"{built.name} was not run. " + " ".join(said[:MAX_FAULTS])
@@ -311,12 +311,14 @@ def _alternatives(name: str, faults: list[Any], properties: dict[str, Any]) -> s
     return f"Argument {name!r}: {reasons}. {properties[name].get('description', '')}".rstrip()
 
 
-def _fault(fault: Any, known: list[str]) -> str:
+def _fault(fault: Any, properties: dict[str, Any]) -> str:
     place = ".".join(str(part) for part in fault["loc"]) or "arguments"
     if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1:
-        return f"Unknown argument {place!r}{near(place, known)}; known: {', '.join(known)}."
+        known = ", ".join(properties)
+        return f"Unknown argument {place!r}{near(place, properties)}; known: {known}."
     if fault["type"] == "missing":
-        return f"Argument {place!r} is missing (null is a value too, where it is allowed)."
+        about = properties.get(place, {}).get("description", "")
+        return f"Argument {place!r} is missing. {about}".rstrip()
     found = f" (got {str(fault['input'])[:60]!r})" if _is_scalar(fault.get("input")) else ""
     message = str(fault["msg"]).removeprefix("Value error, ").removesuffix(".")
     return f"Argument {place!r}: {message}{found}."
