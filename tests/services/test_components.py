@@ -86,6 +86,22 @@ async def test_what_was_not_probed_is_unknown_and_never_healthy() -> None:
     assert overall(await manager.check(open_all=True)) == "healthy"
 
 
+async def test_what_failed_when_it_was_wanted_is_degraded_and_not_called_unused() -> None:
+    unused = Component("unused", 1, lambda: "ok", is_open=lambda: False)
+    found = []
+    for _ in range(4):
+        found.append(await states(unused, open_all=False))
+        unused.breaker.failed("The disk is full.")
+
+    last = "the last: The disk is full."
+    assert [each["unused"] for each in found] == [
+        ("discovered", "not used yet; detail=detailed probes it"),
+        ("degraded", f"failed once when it was wanted; {last}"),
+        ("degraded", f"failed 2 times in a row when it was wanted; {last}"),
+        ("degraded", f"left alone after 3 failures in a row, tried again in 1 s; {last}"),
+    ]
+
+
 async def test_a_component_that_recovered_is_started_again() -> None:
     broken = [True]
     manager = ComponentManager([Component("flaky", 5, lambda: failing() if broken[0] else "ok")])

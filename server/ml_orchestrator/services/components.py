@@ -160,7 +160,18 @@ def _unprobed(component: Component, *, open_all: bool) -> ComponentHealth | None
         return None
     if component.is_open():
         return _health(component, "loaded", "in use; detail=detailed probes it")
+    if component.breaker.look().n_failures:
+        return _health(component, "degraded", _not_opened(component.breaker))
     return _health(component, "discovered", "not used yet; detail=detailed probes it")
+
+
+def _not_opened(breaker: Breaker) -> str:
+    """Return why a component that was wanted is not there."""
+    look = breaker.look()
+    if look.state == "open":
+        return _left_alone(breaker)
+    times = "once" if look.n_failures == 1 else f"{look.n_failures} times in a row"
+    return f"failed {times} when it was wanted; the last: {look.last_error}"
 
 
 def _left_alone(breaker: Breaker) -> str:
