@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from tests.orchestration.run_world import LIMIT_S, NAMES, World
 from ml_orchestrator.errors import QuotaExceededError
 from ml_orchestrator.orchestration._dbos import client, engine
 from ml_orchestrator.orchestration.bell import FILE, LISTEN_S, answer
+from ml_orchestrator.orchestration.models import RunStatus
+from ml_orchestrator.orchestration.run_filter import ASKED_FOR, RunFilter
+from ml_orchestrator.orchestration.statuses import GIVEN_UP
 
 LOCKED_S = 1.5  # soak_runs holds it for ten
 
@@ -192,6 +195,33 @@ def test_a_worker_that_dies_at_each_step_loses_none_and_repeats_only_what_it_was
     assert world.client.status("run-1x").result == {step: "run-1x" for step in NAMES}
     assert Counter(deed.step for deed in world.ledger.begun) == dict.fromkeys(NAMES, 2)
     assert Counter(deed.step for deed in world.ledger.ended) == dict.fromkeys(NAMES, 1)
+
+
+def test_a_run_that_ends_its_worker_again_and_again_is_given_up_told_of_and_can_be_resumed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "MAX_RECOVERY_ATTEMPTS", 2)
+    begin(world)
+    for _ in range(3):
+        world.until(lambda: world.ledger.running("run-1x", "first") == 1, "it is tried")
+        world.kill_worker()
+        world.start_worker()
+    world.until(lambda: world.client.status("run-1x").is_over, "it is given up")
+    given_up = world.client.status("run-1x")
+    told = [(run_id, plan["workflow"]) for run_id, plan in engine.given_up()]
+
+    assert (given_up.state, given_up.error) == ("failed", GIVEN_UP)
+    assert told == [("run-1x", "tiny-states")]
+    assert engine.given_up() == []
+    for wanted in (ASKED_FOR, RunFilter(state="failed"), RunFilter(workflow="tiny-states")):
+        assert [run.run_id for run in listed(world, wanted)] == ["run-1x"]
+    assert len(world.ledger.begun) == 3
+    assert world.client.resume("run-1x").run_id == "run-1x"
+    finish(world)
+
+
+def listed(world: World, wanted: RunFilter) -> Sequence[RunStatus]:
+    return world.client.runs(limit=5, cursor=None, wanted=wanted).runs
 
 
 def _lift(connection: sqlite3.Connection, *_: object) -> None:

@@ -1,10 +1,13 @@
 """Workers that die, hang, meet one another or have nothing to do."""
 
+import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,9 @@ from tests.orchestration.workflow_bench import Bench, is_gone, open_bench, until
 
 from ml_orchestrator.child_environment import child_environment
 from ml_orchestrator.orchestration import worker
+from ml_orchestrator.orchestration.events._log import EventLog
 from ml_orchestrator.orchestration.leases import is_running
+from ml_orchestrator.orchestration.statuses import GIVEN_UP
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
 
@@ -67,6 +72,19 @@ def test_a_worker_that_lost_its_lease_ends_itself_and_its_child(
     assert "The lease is lost" in (bench.settings.home / "logs" / "worker.log").read_text()
     assert bench.finished(run_id).state == "succeeded"
     assert len(bench.entries("double")) == 1
+
+
+def test_a_worker_tells_of_a_run_that_was_given_up(bench: Bench) -> None:
+    run_id = bench.start("tiny-stops", number=0)
+    bench.finished(run_id)
+    with closing(sqlite3.connect(bench.settings.home / "workflows.db")) as rows, rows:
+        rows.execute("UPDATE workflow_status SET status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED'")
+    with closing(open_database(bench.settings.state_url, bench.settings.home)) as database:
+        log = EventLog(database)
+        until(lambda: bool(log.last(limit=1, names=["run.failed"])), what="it is told of")
+        (event,) = log.last(limit=5, names=["run.failed"])
+
+    assert (event.key, json.loads(event.payload)["error"]) == (f"run:{run_id}", GIVEN_UP)
 
 
 def test_of_three_workers_started_together_one_stays(bench: Bench) -> None:

@@ -10,6 +10,8 @@ from ml_orchestrator.orchestration.announcing import outbox_of
 from ml_orchestrator.orchestration.events._log import EventLog
 from ml_orchestrator.orchestration.events.definition import Event
 from ml_orchestrator.orchestration.events.kinds import RunFailed, RunFinished, RunStarted
+from ml_orchestrator.orchestration.pipelines.telling import tell_failure
+from ml_orchestrator.orchestration.statuses import GIVEN_UP
 from ml_orchestrator.storage.engine import Database
 
 __all__ = ["RunNews"]
@@ -26,11 +28,12 @@ class RunNews:
     """
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._log, self._outbox = EventLog(database), outbox_of("worker")
 
     async def started(self, run_id: str, plan: Mapping[str, Any]) -> None:
         """Publish that a run began."""
-        await self._publish(run_id, "started", RunStarted(**_who(run_id, plan)))
+        await self._told(run_id, "started", RunStarted(**_who(run_id, plan)))
 
     async def finished(
         self, run_id: str, plan: Mapping[str, Any], result: Mapping[str, Any]
@@ -38,18 +41,34 @@ class RunNews:
         """Publish that a run ended well."""
         reason = result.get("stopped_because")
         event = RunFinished(**_who(run_id, plan), stopped_because=reason and str(reason))
-        await self._publish(run_id, "finished", event)
+        await self._told(run_id, "finished", event)
 
     async def failed(self, run_id: str, plan: Mapping[str, Any], error: Exception) -> None:
         """Publish that a run ended with an error; only messages of ours are passed on."""
         is_ours = isinstance(error, OrchestratorError)
         said = str(error)[:MOST_ERROR] if is_ours else "It failed unexpectedly."
-        await self._publish(run_id, "failed", RunFailed(**_who(run_id, plan), error=said))
+        await self._told(run_id, "failed", RunFailed(**_who(run_id, plan), error=said))
 
-    async def _publish(self, run_id: str, what: str, event: Event) -> None:
+    def given_up(self, run_id: str, plan: Mapping[str, Any]) -> None:
+        """Publish that a run failed since it was taken over too often.
+
+        The agent that started a pipeline is told, as of any other failure.
+        """
+        who = _who(run_id, plan)
+        self._publish(run_id, "given up", RunFailed(**who, error=GIVEN_UP))
+        if "pipeline" in plan:
+            pipeline = plan["pipeline"]["spec"]["name"]
+            tell_failure(
+                self._database, run_id=run_id, pipeline=pipeline, actor=who["actor"], why=GIVEN_UP
+            )
+
+    async def _told(self, run_id: str, what: str, event: Event) -> None:
+        await asyncio.to_thread(self._publish, run_id, what, event)
+
+    def _publish(self, run_id: str, what: str, event: Event) -> None:
         event_id = f"{run_id}:{what}"[-64:]
         try:
-            await asyncio.to_thread(self._log.publish, self._outbox, event, id=event_id)
+            self._log.publish(self._outbox, event, id=event_id)
         except OrchestratorError as error:
             _log.warning("Nobody was told that run %s has %s: %s", run_id, what, error)
 

@@ -17,6 +17,7 @@ from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.versions import foreign_version
 
 __all__ = [
+    "GIVEN_UP",
     "STATES",
     "RunRow",
     "brief_status",
@@ -34,6 +35,10 @@ STATES: dict[str, RunState] = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
     "CANCELLED": "cancelled",
 }
+GIVEN_UP = (
+    "The run was taken over too often: each time its worker died. See logs/worker.log; once that "
+    "is mended, resume it."
+)
 # Looked at where there is one: what reads its plan is not needed for the built-in workflows.
 _PIPELINES = "ml_orchestrator.orchestration.pipelines.looking:steps_of"
 # What SQLite and Postgres say; the rest of their message holds what was to be recorded.
@@ -149,7 +154,7 @@ def _recorded(info: Mapping[str, Any]) -> StepStatus:
 
 def _error(error: Exception | None) -> str:
     if error is None:
-        return "The run was taken over too often: each time its worker died. See logs/worker.log."
+        return GIVEN_UP
     if getattr(error, "name", "") in _SHOWN_ERRORS:
         return str(error)
     if refused := _REFUSED.search(str(error)):

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration._dbos import engine
@@ -29,6 +30,7 @@ class Stay:
         tenure: Its time as a worker, which it ends before it looks for the last time.
         sweeper: Hands out what is due by a schedule.
         look: Is called every so often.
+        given_up: Is told of each run that was taken over too often, with its plan.
     """
 
     def __init__(
@@ -38,12 +40,14 @@ class Stay:
         tenure: Tenure | SharedTenure,
         sweeper: Sweeper,
         look: Callable[[], object],
+        given_up: Callable[[str, Mapping[str, Any]], None],
     ) -> None:
         self._idle_s = idle_s
         self._busy_poll_s = busy_poll_s
         self._tenure = tenure
         self._sweeper = sweeper
         self._look = look
+        self._given_up = given_up
         self._busy_at = time.monotonic()
         self._poll_s = 0.0
         self._mend_at = time.monotonic() + MEND_EVERY_S
@@ -88,6 +92,9 @@ class Stay:
         self._mend_at = time.monotonic() + MEND_EVERY_S
         for run_id in engine.mend_strays():
             _log.warning("Nothing was at run %s any more; it is queued again", run_id)
+        for run_id, plan in engine.given_up():
+            _log.error("Run %s was taken over too often and is given up", run_id)
+            self._given_up(run_id, plan)
 
     def _may_leave(self) -> bool:
         """Resign, then look for work and schedules once more.

@@ -224,13 +224,13 @@ def _serve(
     if is_shared(settings):
         execute = forgetting_files(execute, database)
     performer = Performer(settings, database, execute, at_work=hand_over.at_work)
-    bus = open_bus(settings, database, role="worker")
+    bus, news = open_bus(settings, database, role="worker"), RunNews(database)
     engine.launch(
         tenure.executor_id,
         settings,
         execute,
         performer,
-        RunNews(database),
+        news,
         in_thread=None if is_pooled else own.in_thread,
         hand_over=hand_over,
     )
@@ -243,7 +243,7 @@ def _serve(
     sweeper = Sweeper(settings, database, client=client)
     pruning = _start_pruning(settings, database, ended)
     poll_s = BUSY_POLL_S if is_shared(settings) else IDLE_POLL_S
-    stay = Stay(settings.worker_idle_s, poll_s, tenure, sweeper, look)
+    stay = Stay(settings.worker_idle_s, poll_s, tenure, sweeper, look, news.given_up)
     if not stay.until_idle(lambda: notes.is_asked(tenure.executor_id)):
         _hand_over(hand_over, tenure, look)
     ended.set()

@@ -28,6 +28,8 @@ from ml_orchestrator.orchestration.execution import StepFailedError
 from ml_orchestrator.orchestration.monitors.opening import open_monitors
 from ml_orchestrator.orchestration.reactions import open_bus
 from ml_orchestrator.orchestration.run_news import RunNews
+from ml_orchestrator.orchestration.statuses import GIVEN_UP
+from ml_orchestrator.orchestration.steps.tell import AGENTS
 from ml_orchestrator.settings import Settings
 
 FOUND = SearchFinished(
@@ -92,6 +94,8 @@ async def test_runs_are_told_of_once_however_often_they_are_taken_over(world: Wo
         await news.finished("run-1", PLAN, {"stopped_because": "no drift"})
     await news.failed("run-2", PLAN, StepFailedError("the disk is full"))
     await news.failed("run-3", PLAN, KeyError("a defect"))
+    for _ in range(2):
+        news.given_up("run-4", PLAN)
 
     who = {"workflow": "train", "actor": "ml-orchestrator"}
     assert told(world) == [
@@ -99,7 +103,18 @@ async def test_runs_are_told_of_once_however_often_they_are_taken_over(world: Wo
         ("run.finished", "run:run-1", {"run_id": "run-1", **who, "stopped_because": "no drift"}),
         ("run.failed", "run:run-2", {"run_id": "run-2", **who, "error": "the disk is full"}),
         ("run.failed", "run:run-3", {"run_id": "run-3", **who, "error": "It failed unexpectedly."}),
+        ("run.failed", "run:run-4", {"run_id": "run-4", **who, "error": GIVEN_UP}),
     ]
+
+
+def test_an_agent_hears_that_its_pipeline_was_given_up(world: World) -> None:
+    plan = {**PLAN, "pipeline": {"spec": {"name": "p"}}}
+    for _ in range(2):
+        RunNews(world.database).given_up("run-5", plan)
+
+    (message,) = SqlMailbox(world.database, shipped=AGENTS).inbox("ml-orchestrator").messages
+    assert GIVEN_UP in message.content
+    assert "`ml-orchestrator runs resume run-5`" in message.content
 
 
 def test_what_a_search_found_is_remembered_once_by_who_asked(

@@ -17,6 +17,7 @@ from ml_orchestrator.orchestration._dbos.database import (
     schema_of,
     typed,
 )
+from ml_orchestrator.orchestration._dbos.given_up import GivenUp
 from ml_orchestrator.orchestration._dbos.looking import Lookers
 from ml_orchestrator.orchestration._dbos.pipelines import Performs, run_pipeline
 from ml_orchestrator.orchestration._dbos.strays import Strays
@@ -33,6 +34,7 @@ from ml_orchestrator.telemetry.spans import is_tracing
 __all__ = [
     "Execute",
     "adopt",
+    "given_up",
     "has_work",
     "launch",
     "look_now",
@@ -47,6 +49,7 @@ __all__ = [
 
 _lookers: list[Lookers] = []  # of the one engine that a process has, as DBOS has it
 _strays: list[Strays] = []
+_given_up: list[GivenUp] = []
 _shared: list[str] = []  # the queues that it looks at, if other engines use the database, too
 # Each take-over of a run counts as one; a run that kills its worker ends some time.
 MAX_RECOVERY_ATTEMPTS = 50
@@ -113,6 +116,7 @@ def launch(
     queues = [queue for name in names if (queue := DBOS.retrieve_queue(name)) is not None]
     _lookers.append(Lookers(dbos, queues))
     _strays.append(Strays(dbos, executor_id))
+    _given_up.append(GivenUp())
 
 
 class _Steps:
@@ -203,6 +207,11 @@ def mend_strays() -> list[str]:
     return [run_id for strays in _strays for run_id in strays.mend()]
 
 
+def given_up() -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the runs that were given up since the last call, with their plans."""
+    return [found for given_up in _given_up for found in given_up.new()]
+
+
 @typed
 def owners() -> set[str]:
     """Return the executor ids of those who are at a run that this engine could take over."""
@@ -274,5 +283,6 @@ def shut_down() -> None:
     """Stop running workflows in this process; unfinished ones wait for the next worker."""
     take_no_more()
     _strays.clear()
+    _given_up.clear()
     _shared.clear()
     DBOS.destroy()
