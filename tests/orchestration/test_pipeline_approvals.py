@@ -1,6 +1,7 @@
 """The step that a person does, in this process: asked once, whatever dies in between."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ from typing import Any
 import pytest
 from tests.orchestration.test_pipeline_performing import unit_of
 
+from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.execution import Job
 from ml_orchestrator.orchestration.people import open_approvals
+from ml_orchestrator.orchestration.pipelines import performing
 from ml_orchestrator.orchestration.pipelines.approving import PipelineApprovals
 from ml_orchestrator.orchestration.pipelines.performing import Performer
 from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
@@ -18,6 +21,7 @@ from ml_orchestrator.registry.approvals import MAX_TEXT
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 
+LIMIT_S = 20.0
 UNIT = replace(unit_of("approval", {"question": "Go on?"}), step="ask", version=0)
 
 
@@ -69,6 +73,35 @@ async def test_who_did_not_decide_in_time_is_asked_no_more_and_others_still_are(
         ("expired", "withdrawn: nobody decided")
     ]
     assert persons.pending() == (waiting,)
+
+
+async def test_a_database_that_is_away_for_a_while_fails_no_step_that_waits_for_a_person(
+    database: Database, performer: Performer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = [PipelineApprovals.ask, PipelineApprovals.result]  # each fails once
+
+    def failing(usual: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:
+            if usual in away:
+                away.remove(usual)
+                raise UnavailableError("the server closed the connection")
+            return usual(*given)
+
+        return call
+
+    for usual in tuple(away):
+        monkeypatch.setattr(PipelineApprovals, usual.__name__, failing(usual))
+    for name in ("LOOK_S", "LOOK_LATER_S"):
+        monkeypatch.setattr(performing, name, 0.01)
+    persons = open_approvals(database)
+    doing = asyncio.create_task(performer.perform(UNIT))
+    async with asyncio.timeout(LIMIT_S):
+        while away or not persons.pending():  # noqa: ASYNC110 it is in no hurry
+            await asyncio.sleep(0.01)
+    (asked,) = persons.pending()
+    persons.decide(asked.id, "approved", decided_by="ann", via="terminal")
+
+    assert await doing == {"output": {"approval_id": asked.id, "approved_by": "ann"}}
 
 
 def test_a_run_cancelled_without_a_worker_asks_nobody_any_more(

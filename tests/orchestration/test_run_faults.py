@@ -7,11 +7,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event
-from tests.orchestration.run_world import LIMIT_S, NAMES, World
+from tests.orchestration.run_world import LIMIT_S, NAMES, WORKFLOW, World
 
 from ml_orchestrator.errors import QuotaExceededError
 from ml_orchestrator.orchestration._dbos import client, engine
@@ -195,6 +196,31 @@ def test_a_worker_that_dies_at_each_step_loses_none_and_repeats_only_what_it_was
     assert world.client.status("run-1x").result == {step: "run-1x" for step in NAMES}
     assert Counter(deed.step for deed in world.ledger.begun) == dict.fromkeys(NAMES, 2)
     assert Counter(deed.step for deed in world.ledger.ended) == dict.fromkeys(NAMES, 1)
+
+
+@pytest.mark.parametrize(("version", "goes_on"), [(WORKFLOW.version, True), (7, False)])
+def test_after_an_upgrade_a_run_goes_on_as_planned_or_stops_with_a_clear_word(
+    world: World, monkeypatch: pytest.MonkeyPatch, version: int, goes_on: bool
+) -> None:
+    begin(world)
+    world.order("run-1x", "first", "finish")
+    world.until(lambda: world.ledger.running("run-1x", "second") == 1, "the second step begins")
+    world.kill_worker()
+    monkeypatch.setattr(engine, "WORKFLOWS", {WORKFLOW.name: replace(WORKFLOW, version=version)})
+    world.start_worker()
+    if goes_on:
+        finish(world, steps=NAMES[1:])
+        return
+    world.until(lambda: world.client.status("run-1x").is_over, "the run is over")
+    status = world.client.status("run-1x")
+
+    assert (status.state, status.error) == (
+        "failed",
+        "The run was planned with version 1 of the workflow 'tiny-states'; this release has "
+        "version 7. Nothing more is done of it. Start it anew.",
+    )
+    assert [step.state for step in status.steps] == ["succeeded", "skipped", "skipped"]
+    assert [deed.step for deed in world.ledger.begun] == ["first", "second"]
 
 
 def test_a_run_that_ends_its_worker_again_and_again_is_given_up_told_of_and_can_be_resumed(

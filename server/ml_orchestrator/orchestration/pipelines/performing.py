@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -28,6 +28,7 @@ from ml_orchestrator.storage.engine import Database
 
 __all__ = ["Performer"]
 
+T = TypeVar("T")
 LOOK_S, LOOK_LATER_S, LATER_AFTER_S = 0.25, 2.0, 60.0
 MAX_OUTPUT_BYTES = 256_000
 ATTEMPTS_PER_RUN = 100  # more than a step may have
@@ -133,16 +134,29 @@ class Performer:
         self._cache.put(key, output, run_id=unit.run_id, place=unit.place)
 
     async def _approved(self, unit: Unit) -> dict[str, Any]:
-        approval = await asyncio.to_thread(self._approvals.ask, unit)
+        approval = await _patiently(lambda: self._approvals.ask(unit))
         report = Reporter(self._progress, unit.run_id, unit.name)
         waits = f"waits for a person: ml-orchestrator approve {approval.id}"
         await asyncio.to_thread(report, 0.0, waits)
         waited_s = 0.0
-        while (result := await asyncio.to_thread(self._approvals.result, approval)) is None:
+        while (result := await _patiently(lambda: self._approvals.result(approval))) is None:
             look_s = LOOK_S if waited_s < LATER_AFTER_S else LOOK_LATER_S
             await asyncio.sleep(look_s)
             waited_s += look_s
         return result
+
+
+async def _patiently(ask: Callable[[], T]) -> T:
+    """Return what the database says once it is there: a person is waited for all the same."""
+    is_away = False
+    while True:
+        try:
+            return await asyncio.to_thread(ask)
+        except UnavailableError as error:
+            if not is_away:
+                _log.warning("A step that waits for a person waits for the database: %s", error)
+            is_away = True
+        await asyncio.sleep(LOOK_LATER_S)
 
 
 def _job(unit: Unit, inputs: dict[str, Any], is_isolated: bool) -> Job:
