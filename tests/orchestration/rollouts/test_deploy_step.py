@@ -1,6 +1,7 @@
 """The step of pipelines that brings a version before users, in the small world."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from tests.orchestration.rollouts.acting import QUICK
 from tests.orchestration.rollouts.small_world import ALIAS, MODEL, NEW, Bench, SmallRegistry
 
-from ml_orchestrator.errors import ConflictError
+from ml_orchestrator.errors import ConflictError, UnavailableError
 from ml_orchestrator.orchestration.steps import StepContext
 from ml_orchestrator.orchestration.steps import deploy as step
 from ml_orchestrator.settings import Settings
@@ -88,3 +89,24 @@ def test_killed_while_its_deployment_goes_back_the_step_tells_that_and_begins_no
     now = bench.journal.latest(MODEL)
     assert now is not None
     assert now.id == latest.id
+
+
+def test_a_database_that_is_away_for_a_while_ends_no_step_that_follows_a_roll_out(
+    bench: Bench, worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, away, told = bench.desk.status, [True, True], []
+
+    def status(*given: Any, **more: Any) -> Any:
+        if away:
+            away.pop()
+            raise UnavailableError("the server closed the connection")
+        return usual(*given, **more)
+
+    monkeypatch.setattr(bench.desk, "status", status)
+    monkeypatch.setattr(step, "LOOK_S", 0.001)
+    following = replace(context(tmp_path), report=lambda _, message, *__: told.append(message))
+
+    assert step.deploy(following, WANTED, {})["state"] == "promoted"
+    assert [message.partition(": ")[2] for message in told] == [
+        "the server closed the connection"
+    ] * 2

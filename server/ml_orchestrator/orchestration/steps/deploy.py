@@ -6,12 +6,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from ml_orchestrator.errors import ConflictError
+from ml_orchestrator.errors import ConflictError, UnavailableError
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.desk import open_registry
 from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
 from ml_orchestrator.orchestration.steps._base import StepContext
 from ml_orchestrator.orchestration.workflows import carry_out
+from ml_orchestrator.serving.rollout.models import RolloutStatus
 from ml_orchestrator.storage.engine import Database, open_database
 
 __all__ = ["deploy"]
@@ -35,10 +36,10 @@ def deploy(
         desk = RolloutDesk(database, lambda: open_registry(context.settings, database))
         rollout_id = _begun(context, params, desk, database)
         carry_out(client, rollout_id, actor=context.actor)
-        status = desk.status(rollout_id, n_events=1)
+        status = _status(context, desk, rollout_id)
         while not status.is_over:
             time.sleep(LOOK_S)
-            status = desk.status(rollout_id, n_events=1)
+            status = _status(context, desk, rollout_id)
             waits = f"{status.state}; needs: {status.needs}" if status.needs else status.state
             context.report(status.fraction, f"roll-out {rollout_id} is {waits}")
     finally:
@@ -73,6 +74,16 @@ def _begun(
         actor=context.actor,
     )
     return desk.start(plan, actor=context.actor, reason=params["reason"], key=key)
+
+
+def _status(context: StepContext, desk: RolloutDesk, rollout_id: str) -> RolloutStatus:
+    """Return where the roll-out is, once the database says so: it goes on meanwhile."""
+    while True:
+        try:
+            return desk.status(rollout_id, n_events=1)
+        except UnavailableError as error:
+            context.report(0.0, f"roll-out {rollout_id} cannot be followed now: {error}")
+        time.sleep(LOOK_S)
 
 
 def _told(context: StepContext, rollout_id: str) -> Path:
