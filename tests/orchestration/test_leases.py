@@ -1,15 +1,18 @@
 """Leases, by a clock of the test's own."""
 
+import subprocess
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from ml_orchestrator.orchestration.leases import Leases, is_running
+from ml_orchestrator.orchestration.leases import Leases, is_running, kill, since_boot
 
 
 class Clock:
-    now = 1_000.0
+    now = time.time() + 3_600  # whatever is set back is after the start of the machine
 
     def __call__(self) -> float:
         return self.now
@@ -107,6 +110,28 @@ def test_a_worker_is_known_again_after_the_clock_was_set(
     monkeypatch.setattr(psutil.Process, "create_time", lambda process: create(process) - 3_600)
 
     assert is_running(own)
+
+
+def test_after_the_machine_was_restarted_nobody_is_the_worker_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases = Leases(tmp_path / "leases.db", ttl_s=5.0)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        leases.take("a")
+        (own,) = leases.all()
+        process = psutil.Process(other.pid)
+        namesake = replace(own, pid=other.pid, process_started_at=since_boot(process))
+        assert is_running(namesake)
+        boot, create = psutil.boot_time, psutil.Process.create_time
+        later_s = own.renewed_at - boot() + 60
+        monkeypatch.setattr(psutil, "boot_time", lambda: boot() + later_s)
+        monkeypatch.setattr(psutil.Process, "create_time", lambda each: create(each) + later_s)
+
+        assert since_boot(process) == pytest.approx(namesake.process_started_at, abs=1.5)
+        assert not is_running(namesake)
+        kill(namesake)
+        assert other.poll() is None
+        other.kill()
 
 
 def test_a_lease_written_by_an_earlier_release_still_names_its_process(tmp_path: Path) -> None:

@@ -56,6 +56,14 @@ class Lease:
         """Whether the process is, or was, on this machine."""
         return self.host == socket.gethostname()
 
+    @property
+    def is_since_boot(self) -> bool:
+        """Whether it was renewed since this machine started, by the clock as it is now.
+
+        Afterwards another process may have the same number, and have started as soon.
+        """
+        return self.renewed_at >= psutil.boot_time() - SAME_S
+
 
 class LeaseBook(Protocol):
     """As much of the leases as those need who start workers or look at them."""
@@ -181,6 +189,8 @@ def since_boot(process: psutil.Process) -> float:
 
 def is_running(lease: Lease) -> bool:
     """Whether the very process of a lease still runs on this machine."""
+    if not lease.is_since_boot:
+        return False
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(lease.pid)
         is_old = lease.process_started_at > EPOCH_S

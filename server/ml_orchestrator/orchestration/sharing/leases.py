@@ -51,6 +51,11 @@ class SharedLease(Lease):
         """Whether its number names a process here."""
         return self.machine == this_machine()
 
+    @property
+    def is_since_boot(self) -> bool:
+        """Whether its machine runs since then: the name of a machine here is of one start of it."""
+        return True
+
 
 class SharedLeases:
     """The leases of all workers of a database; every call is one statement. Thread-safe.
