@@ -8,15 +8,12 @@ from anyio.to_thread import run_sync
 from ml_orchestrator.health.monitors.models import MonitorStatus
 from ml_orchestrator.orchestration.models import RunState
 from ml_orchestrator.orchestration.run_filter import RunFilter
-from ml_orchestrator.orchestration.workers import WorkerView, look_at_workers
+from ml_orchestrator.orchestration.workers import NO_WORKER, WorkerView, look_at_workers
 from ml_orchestrator.services import Services
 from ml_orchestrator.settings import Settings
 
-__all__ = ["NO_WORKER", "say_if_no_worker"]
+__all__ = ["say_if_no_worker"]
 
-NO_WORKER = (
-    "No worker is at work; it starts with the next call of a server, or: ml-orchestrator worker"
-)
 _UNFINISHED: tuple[RunState, ...] = ("queued", "running")
 
 

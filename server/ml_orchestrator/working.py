@@ -12,7 +12,12 @@ from ml_orchestrator.errors import ConflictError, PermissionDeniedError, Unavail
 from ml_orchestrator.orchestration.launch import start_worker
 from ml_orchestrator.orchestration.leases import Lease, is_running, kill
 from ml_orchestrator.orchestration.sharing.pools import is_shared
-from ml_orchestrator.orchestration.workers import WorkerView, ask_to_leave, look_at_workers
+from ml_orchestrator.orchestration.workers import (
+    NO_WORKER,
+    WorkerView,
+    ask_to_leave,
+    look_at_workers,
+)
 from ml_orchestrator.settings import Settings
 
 __all__ = ["run_working"]
@@ -34,7 +39,7 @@ def _status(settings: Settings, _: argparse.Namespace) -> int:
     for worker in found:
         print(_described(worker))
     if not found:
-        print("No worker is at work; it starts with the next run, or: ml-orchestrator worker")
+        print(NO_WORKER)
     return 0
 
 

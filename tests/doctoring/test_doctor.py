@@ -31,6 +31,7 @@ from ml_orchestrator.extras import DISTRIBUTION, this_release
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.leases import Leases
 from ml_orchestrator.orchestration.people import open_keyring
+from ml_orchestrator.orchestration.workers import NO_WORKER
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.serving.address import Address, write_address
 from ml_orchestrator.settings import Settings
@@ -272,6 +273,17 @@ def test_a_worker_that_renews_its_lease_is_well(settings: Settings) -> None:
     this = psutil.Process()
     _lease(settings, this.pid, this.create_time(), renewed_at=time.time())
     assert [each.state for each in look("processes:check_worker", patient(settings))] == ["ok"]
+
+
+def test_where_no_worker_is_every_look_at_them_says_so_in_one_text(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--home", str(settings.home), "worker", "status"])
+
+    (found,) = look("processes:check_worker", patient(settings))
+    assert (found.state, found.said) == ("ok", NO_WORKER)
+    assert capsys.readouterr().out == f"{NO_WORKER}\n"
 
 
 def test_runs_left_in_a_file_that_nobody_looks_at_are_a_fault(settings: Settings) -> None:

@@ -17,7 +17,6 @@ from ml_orchestrator.health import counting
 from ml_orchestrator.health.monitors.calibration import chunk_size, limits_of
 from ml_orchestrator.health.monitors.models import read_spec
 from ml_orchestrator.health.options import DriftOptions
-from ml_orchestrator.no_worker import NO_WORKER
 from ml_orchestrator.orchestration.baselines import BaselineKeeper
 from ml_orchestrator.orchestration.drift_checks import DriftChecker
 from ml_orchestrator.orchestration.launch import worker_leases
@@ -26,6 +25,7 @@ from ml_orchestrator.orchestration.monitors.looking import look_once
 from ml_orchestrator.orchestration.monitors.opening import KIND
 from ml_orchestrator.orchestration.monitors.reading import check_watch
 from ml_orchestrator.orchestration.schedules import Cadence, Schedules
+from ml_orchestrator.orchestration.workers import NO_WORKER
 from ml_orchestrator.serving.log_files import log_folder, write_file
 
 

@@ -14,7 +14,6 @@ from tests.conftest import new_postgres_url
 from tests.orchestration.past_runs import PastWorld
 
 from ml_orchestrator.cli import main
-from ml_orchestrator.no_worker import NO_WORKER
 from ml_orchestrator.orchestration._dbos import listing
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration._dbos.database import schema_of
@@ -23,6 +22,7 @@ from ml_orchestrator.orchestration.pipelines.planning import Planned, plan_pipel
 from ml_orchestrator.orchestration.result_text import result_lines
 from ml_orchestrator.orchestration.run_filter import ASKED_FOR, EVERY_RUN, RunFilter
 from ml_orchestrator.orchestration.statuses import plan_of
+from ml_orchestrator.orchestration.workers import NO_WORKER
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.settings import Settings
 

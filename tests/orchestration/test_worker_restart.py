@@ -22,7 +22,7 @@ from ml_orchestrator.orchestration.leases import is_running, kill
 from ml_orchestrator.orchestration.people import open_approvals
 from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
 from ml_orchestrator.orchestration.processes import look_at_processes
-from ml_orchestrator.orchestration.workers import look_at_workers
+from ml_orchestrator.orchestration.workers import NO_WORKER, look_at_workers
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
 from ml_orchestrator.working import run_working
@@ -119,7 +119,7 @@ def test_a_step_that_only_waits_is_cut_and_goes_on_in_the_next_worker(
     old = own.entry("waiting")["pid"]
 
     assert said(worker_command(own.settings, "stop")) == (0, f"Process {old} has left.\n")
-    assert said(worker_command(own.settings, "status"))[1].startswith("No worker is at work")
+    assert said(worker_command(own.settings, "status"))[1] == f"{NO_WORKER}\n"
     own.entry("waiting", number=2)
     gate.touch()
 

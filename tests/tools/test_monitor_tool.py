@@ -14,6 +14,7 @@ from mcp.types import TextContent
 
 from ml_orchestrator.app import build_server
 from ml_orchestrator.cli import main
+from ml_orchestrator.orchestration.workers import NO_WORKER
 from ml_orchestrator.settings import Settings
 
 SPEC: dict[str, Any] = {
@@ -159,7 +160,7 @@ async def test_a_read_only_server_has_no_such_tool(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("happened", "said"),
     [
-        ("UPDATE schedules SET next_due_at = '{long_ago}'", "no worker runs"),
+        ("UPDATE schedules SET next_due_at = '{long_ago}'", NO_WORKER),
         ("UPDATE schedules SET last_error = 'Too many runs wait.'", "Too many runs wait."),
         ("UPDATE schedules SET is_enabled = 0", "act resume"),
         ("DELETE FROM schedules", "act resume"),

@@ -13,7 +13,7 @@ from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration._dbos.left_behind import WHAT_TO_DO, n_left_behind
 from ml_orchestrator.orchestration.launch import book_of_leases
 from ml_orchestrator.orchestration.leases import Lease, LeaseBook, is_running
-from ml_orchestrator.orchestration.workers import RESTART, look_at_workers
+from ml_orchestrator.orchestration.workers import NO_WORKER, RESTART, look_at_workers
 from ml_orchestrator.serving.address import Address
 from ml_orchestrator.serving.asking import ask, ask_status
 from ml_orchestrator.settings import DEFAULT_PORT
@@ -44,7 +44,7 @@ def check_worker(patient: Patient) -> Iterator[Finding]:
     for lease in found:
         yield _about(lease, leases)
     if not found:
-        yield fine("worker", "None runs; the next run starts one.")
+        yield fine("worker", NO_WORKER)
 
 
 def _about(lease: Lease, leases: LeaseBook) -> Finding:

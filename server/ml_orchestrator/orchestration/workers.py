@@ -10,9 +10,13 @@ from ml_orchestrator.orchestration.leases import Lease, is_running
 from ml_orchestrator.orchestration.notes import Note
 from ml_orchestrator.settings import Settings
 
-__all__ = ["RESTART", "WorkerView", "ask_to_leave", "look_at_workers"]
+__all__ = ["NO_WORKER", "RESTART", "WorkerView", "ask_to_leave", "look_at_workers"]
 
 RESTART = "ml-orchestrator worker restart"
+NO_WORKER = (
+    "No worker is at work; `ml-orchestrator worker` starts one, as does a new run, a look at one "
+    "that waits, or a server that has schedules."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from ml_orchestrator.orchestration.monitors.faults import Faults
 from ml_orchestrator.orchestration.monitors.opening import KIND, open_monitors
 from ml_orchestrator.orchestration.schedules import Cadence, Schedule, Schedules
 from ml_orchestrator.orchestration.sharing.pools import home_of
+from ml_orchestrator.orchestration.workers import NO_WORKER
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
 
@@ -238,7 +239,7 @@ def _trouble(monitor: Monitor, schedule: Schedule | None, last: Look | None) -> 
         return f"its last look could not begin: {schedule.last_error}"
     now = datetime.now(UTC)
     if now - schedule.next_due_at > OVERDUE:
-        return "nobody lets it look: no worker runs, which a running server would start"
+        return f"nobody lets it look. {NO_WORKER}"
     at = (*(() if last is None else (last.at,)), monitor.condition.last_data_at)
     since = max(map(datetime.fromisoformat, at))
     is_missing = schedule.last_due_at is not None and schedule.last_due_at > since
