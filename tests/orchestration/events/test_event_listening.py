@@ -1,0 +1,90 @@
+"""On Postgres notifications wake who listens; a look now and then is what is left without them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio.to_thread import run_sync
+from sqlalchemy import text
+from tests.conftest import new_postgres_url
+from tests.orchestration.events.kettles import LIMIT_S, KettleBoiled, World
+from tests.orchestration.events.test_event_bus import until
+
+from ml_orchestrator.orchestration.events import _connect, _glance
+from ml_orchestrator.orchestration.events.bus import EventBus
+from ml_orchestrator.orchestration.events.feed import Pace
+from ml_orchestrator.orchestration.events.taps import Tap
+from ml_orchestrator.storage.engine import open_database
+
+AN_HOUR_S = 3_600.0
+
+
+@pytest.fixture
+def worlds(tmp_path: Path, postgres_server: str) -> Iterator[tuple[World, World]]:
+    """Who listens and who publishes, as two processes would."""
+    url = new_postgres_url(postgres_server)
+    here, there = (World(open_database(url, tmp_path)) for _ in range(2))
+    yield here, there
+    here.close()
+    there.close()
+
+
+@pytest.fixture
+def rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a bus look once an hour after one look in vain, unless it is told to."""
+    monkeypatch.setattr(_connect, "POSTGRES_PAUSE_S", AN_HOUR_S)
+    monkeypatch.setattr(Pace, "GROWTH", 1e9)
+
+
+def listeners(world: World) -> set[int]:
+    query = text("SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+    return set(world.database.read(lambda c: c.execute(query).scalars().all()))
+
+
+def is_asleep(bus: EventBus) -> Callable[[], bool]:
+    """Return whether the next look of a bus is far off."""
+
+    def holds() -> bool:
+        assert bus._feed is not None
+        return bus._feed._pace.wait_s == AN_HOUR_S
+
+    return holds
+
+
+async def heard(tap: Tap) -> int:
+    with anyio.fail_after(LIMIT_S):
+        envelope = await tap.receive()
+    return envelope.event.n  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.usefixtures("rarely")
+async def test_a_notification_wakes_who_would_look_in_an_hour(
+    worlds: tuple[World, World],
+) -> None:
+    here, there = worlds
+    thread = await run_sync(here.start)
+    async with thread.bus.tap(KettleBoiled) as tap:
+        for n in range(3):
+            await until(lambda: listeners(there) and is_asleep(thread.bus)())
+            await run_sync(there.boil, n)
+            assert await heard(tap) == n
+
+
+@pytest.mark.usefixtures("rarely")
+async def test_who_lost_the_connection_that_it_listens_on_opens_another(
+    worlds: tuple[World, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_glance, "RETRY_S", 0.05)
+    here, there = worlds
+    thread = await run_sync(here.start)
+    async with thread.bus.tap(KettleBoiled) as tap:
+        await until(lambda: listeners(there) and is_asleep(thread.bus)())
+        (lost,) = listeners(there)
+        end = text("SELECT pg_terminate_backend(:pid)")
+        there.database.write(lambda c: c.execute(end, {"pid": lost}))
+        await run_sync(there.boil, 1)  # maybe while nobody listens: it is looked for afterwards
+        assert await heard(tap) == 1
+        await until(lambda: listeners(there) - {lost} and is_asleep(thread.bus)())
+        await run_sync(there.boil, 2)
+        assert await heard(tap) == 2
