@@ -26,7 +26,7 @@ from ml_orchestrator.memory.origin_files import to_domain_knowledge
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.transfer import export_memory, import_memory, restore
 from ml_orchestrator.messaging._sql import SqlMailbox
-from ml_orchestrator.messaging.models import PRIORITIES, ThreadMessage
+from ml_orchestrator.messaging.models import PRIORITIES, Message, ThreadMessage
 from ml_orchestrator.orchestration.announcing import MailAnnouncer, announce_memory, outbox_of
 from ml_orchestrator.records import Record
 from ml_orchestrator.services.security import SHIPPED_AGENTS
@@ -95,7 +95,7 @@ class AgentMemoryManager:
             "task_history": _only(memory["task_history"], Task),
             "optimization_insights": _only(memory["optimization_insights"], Insight),
             "domain_knowledge": to_domain_knowledge(memory["domain_knowledge"]),
-            "collaboration_patterns": memory["collaboration_patterns"],
+            "collaboration_patterns": _unflagged(memory["collaboration_patterns"]),
         }
 
     def save_agent_memory(self, agent_name: str, memory: Mapping[str, Any]) -> None:
@@ -154,13 +154,20 @@ class AgentMemoryManager:
         self._memory.save(canonical_agent(agent_name), collaborations=[work], origin=_ORIGIN)
 
     def get_unread_messages(self, agent_name: str) -> list[dict[str, Any]]:
-        """Return every unread message, most urgent first; reading does not acknowledge."""
+        """Return every unread message, most urgent first; reading does not acknowledge.
+
+        In the origin's shape, and besides with what ours have more.
+        """
         agent = canonical_agent(agent_name)
         found: list[dict[str, Any]] = []
         cursor = None
         while True:
             page = self._mailbox.inbox(agent, limit=100, cursor=cursor)
-            found += [message.model_dump() for message in page.messages]
+            done = self._mailbox.acknowledgements([m.message_id for m in page.messages])
+            found += [
+                {**message.model_dump(), **_in_origins_shape(message, done[message.message_id])}
+                for message in page.messages
+            ]
             if (cursor := page.next_cursor) is None:
                 return found
 
@@ -253,8 +260,21 @@ def _new_project(name: str) -> dict[str, Any]:
     }
 
 
+def _unflagged(patterns: Mapping[str, Any]) -> dict[str, Any]:
+    people = patterns["frequent_collaborators"]
+    return {
+        "frequent_collaborators": [
+            {name: part for name, part in person.items() if name != "flags"} for person in people
+        ]
+    }
+
+
 def _shared_message(shown: ThreadMessage) -> dict[str, Any]:
-    message, done = shown.message, sorted(shown.acknowledged_by.items(), key=lambda item: item[1])
+    return _in_origins_shape(shown.message, shown.acknowledged_by)
+
+
+def _in_origins_shape(message: Message, acknowledged_by: Mapping[str, str]) -> dict[str, Any]:
+    done = sorted(acknowledged_by.items(), key=lambda item: item[1])
     names = (
         "message_id", "from_agent", "target_agents", "message_type", "content", "timestamp",
     )  # fmt: skip

@@ -196,6 +196,7 @@ async def test_both_remember_how_they_worked_together(delegation: Delegation) ->
             "common_tasks": [KIND_OF_WORK],
             "success_rate_by_task": {KIND_OF_WORK: 1.0},
             "last_at": delegation.sent(delegation.working)["timestamp"],
+            "flags": [],
         }
         before = [
             t.results("memory_load")[0].json() for t in (delegation.asking, delegation.working)

@@ -226,6 +226,7 @@ async def test_both_remember_how_they_worked_together(nested: Nested) -> None:
             "common_tasks": [KIND_OF_WORK],
             "success_rate_by_task": {KIND_OF_WORK: 1.0},
             "last_at": nested.sent(nested.following)["timestamp"],
+            "flags": [],
         }
         assert [collaborators(memory) for memory in before] == [[], []]
         assert [collaborators(memory) for memory in after] == [

@@ -66,19 +66,33 @@ def test_memories_of_agents_are_apart(store: MemoryStore) -> None:
 
 
 def test_collaborations_are_counted_by_colleague_and_kind_of_work(store: MemoryStore) -> None:
-    work = [("deployment", True), ("deployment", False), ("profiling", True)]
-    for task_type, success in work:
-        pair = Collaboration(
-            collaborator="infrastructure-specialist", success=success, task_type=task_type
+    work = [("profiling", True), ("deployment", True), ("deployment", False)]
+    saved = [
+        store.save(
+            AGENT,
+            collaborations=[
+                Collaboration(
+                    collaborator="infrastructure-specialist", success=success, task_type=task_type
+                )
+            ],
         )
-        store.save(AGENT, collaborations=[pair])
+        for task_type, success in work
+    ]
+    other = Collaboration(collaborator="performance-engineer", success=True, task_type="latency")
+    store.save(AGENT, collaborations=[other])
 
-    (colleague,) = store.load(AGENT).collaboration_patterns.frequent_collaborators
+    colleague, seldom = store.load(AGENT).collaboration_patterns.frequent_collaborators
 
-    assert colleague.collaboration_frequency == 3
-    assert colleague.success_rate == pytest.approx(2 / 3)
-    assert colleague.common_tasks == ["deployment", "profiling"]
-    assert colleague.success_rate_by_task == {"deployment": 0.5, "profiling": 1.0}
+    assert colleague.model_dump() == {
+        "agent_name": "infrastructure-specialist",
+        "collaboration_frequency": 3,
+        "success_rate": pytest.approx(2 / 3),
+        "common_tasks": ["deployment", "profiling"],
+        "success_rate_by_task": {"deployment": 0.5, "profiling": 1.0},
+        "last_at": saved[-1].saved_at,
+        "flags": [],
+    }
+    assert (seldom.agent_name, seldom.collaboration_frequency) == ("performance-engineer", 1)
 
 
 def test_saving_nothing_is_refused(store: MemoryStore) -> None:

@@ -308,3 +308,26 @@ def test_the_shared_context_holds_what_agents_told_and_learnt(tmp_path: Path) ->
     }
     assert (broadcast["target_agents"], broadcast["acknowledged_by"]) == ([], [])
     assert broadcast["metadata"] == {"priority": "medium", "tags": []}
+
+
+def test_unread_messages_and_colleagues_have_the_origins_shape(tmp_path: Path) -> None:
+    readers = ["performance-engineer", "data-pipeline-specialist"]
+    details = {"model_alias": "@champion"}
+    with AgentMemoryManager(tmp_path) as manager:
+        sent = manager.add_inter_agent_message("ml-orchestrator", "insight", "x", readers, details)
+        manager.acknowledge_message(sent, "performance-engineer")
+        manager.update_collaboration_pattern(
+            "ml-orchestrator", "performance-engineer", success=True, task_type="latency"
+        )
+        (unread,) = manager.get_unread_messages("data-pipeline-specialist")
+        memory = manager.load_agent_memory("ml-orchestrator")
+        (shared,) = manager.load_shared_context()["inter_agent_messages"]
+
+    assert shared.items() <= unread.items()
+    assert unread["metadata"] == {"priority": "medium", **details}
+    assert [done["agent"] for done in unread["acknowledged_by"]] == ["performance-engineer"]
+    (colleague,) = memory["collaboration_patterns"]["frequent_collaborators"]
+    assert set(colleague) == {
+        *("agent_name", "collaboration_frequency", "success_rate", "common_tasks"),
+        *("success_rate_by_task", "last_at"),  # which ours have besides
+    }

@@ -100,7 +100,8 @@ async def test_a_message_is_announced_read_and_acknowledged(tmp_path: Path) -> N
         done = await ask(client, "message_ack", agent=YOU, message_ids=[sent["message_id"]])
         after = await ask(client, "message_inbox", agent=YOU)
 
-    assert announced["unread"] == {"n_unread": 1, "n_urgent": 1, "urgent": ["p99 doubled"]}
+    waiting = {"n_unread": 1, "n_urgent": 1, "urgent": ["p99 doubled"], "flags": []}
+    assert announced["unread"] == waiting
     (message,) = inbox["messages"]
     assert (message["content"], message["priority"]) == ("p99 doubled", "urgent")
     assert message["metadata"] == {"model_alias": "@champion"}

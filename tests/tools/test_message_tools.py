@@ -98,14 +98,15 @@ async def test_every_result_that_names_an_agent_says_what_waits_for_it(tmp_path:
         raw = await client.call_tool("memory_load", {"agent": ME})
         listed = {tool.name: tool for tool in (await client.list_tools()).tools}
 
-    waiting = {"n_unread": 2, "n_urgent": 1, "urgent": ["stop the roll-out"]}
+    one = {"n_unread": 1, "n_urgent": 0, "urgent": [], "flags": []}
+    waiting = {"n_unread": 2, "n_urgent": 1, "urgent": ["stop the roll-out"], "flags": []}
     assert answered["unread"] == loaded["unread"] == waiting
-    assert saved["unread"] == {"n_unread": 1, "n_urgent": 0, "urgent": []}
-    assert done["unread"] == {"n_unread": 1, "n_urgent": 0, "urgent": []}
+    assert saved["unread"] == one
+    assert done["unread"] == one
     assert inbox["n_unread"] == 1
     last = raw.content[-1]  # for a client that reads the text alone
     assert isinstance(last, TextContent)
-    assert json.loads(last.text) == {"unread": {"n_unread": 1, "n_urgent": 0, "urgent": []}}
+    assert json.loads(last.text) == {"unread": one}
     for name, listed_tool in listed.items():
         schema = listed_tool.output_schema
         assert schema is not None

@@ -157,7 +157,7 @@ async def test_a_save_tells_what_waits_without_asking_the_database_again(
         theirs = await ask(client, "memory_save", agent=YOU, task=task)
         new = await ask(client, "memory_save", agent="newcomer", task=task)
 
-    assert mine["unread"] == {"n_unread": 0, "n_urgent": 0, "urgent": []}
+    assert mine["unread"] == {"n_unread": 0, "n_urgent": 0, "urgent": [], "flags": []}
     assert theirs["unread"]["n_unread"] == new["unread"]["n_unread"] == 1
 
 

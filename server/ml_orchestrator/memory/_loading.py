@@ -2,12 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from ml_orchestrator.memory._rows import R, newest
-from ml_orchestrator.memory._tally import Tally
+from ml_orchestrator.memory._tally import Pair, Tally
 from ml_orchestrator.memory.models import (
     AgentMemory,
     CollaborationPatterns,
@@ -41,24 +40,23 @@ def load(connection: Connection, agent: str, tally: Tally, *, limit: int, now: s
     )
 
 
-def _collaborators(pairs: Sequence[Row[Any]]) -> list[Collaborator]:
-    by_name: dict[str, list[Row[Any]]] = defaultdict(list)
-    for row in pairs:
-        by_name[row.collaborator].append(row)
-    people = [_collaborator(name, rows) for name, rows in by_name.items()]
+def _collaborators(pairs: Sequence[Pair]) -> list[Collaborator]:
+    by_name: dict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        by_name[pair.collaborator].append(pair)
+    people = [_collaborator(name, work) for name, work in by_name.items()]
     return sorted(people, key=lambda c: (-c.collaboration_frequency, c.agent_name))
 
 
-def _collaborator(name: str, rows: Sequence[Row[Any]]) -> Collaborator:
-    n_by_task = {row.task_type: row.successes + row.failures for row in rows}
+def _collaborator(name: str, work: Sequence[Pair]) -> Collaborator:
+    n_by_task = {pair.task_type: pair.n for pair in work}
     total = sum(n_by_task.values())
     return Collaborator(
         agent_name=name,
         collaboration_frequency=total,
-        success_rate=sum(row.successes for row in rows) / total,
+        success_rate=sum(pair.successes for pair in work) / total,
         common_tasks=sorted(n_by_task, key=lambda task: (-n_by_task[task], task)),
-        success_rate_by_task={
-            row.task_type: row.successes / n_by_task[row.task_type] for row in rows
-        },
-        last_at=max(row.last_at for row in rows),
+        success_rate_by_task={pair.task_type: pair.successes / pair.n for pair in work},
+        last_at=max(pair.last_at for pair in work),
+        flags=list(dict.fromkeys(flag for pair in work for flag in pair.flags)),
     )

@@ -94,8 +94,9 @@ def save(
         for kind, payload, set_here in _payloads(given, now)
     ]
     added: list[Added] = [add(connection, record, now=now) for record in new]
+    flags = [flag for record in added for flag in record.flags]
     for work in given.collaborations:
-        count_work(
+        flags += count_work(
             connection,
             agent,
             work.collaborator,
@@ -116,7 +117,7 @@ def save(
         "record_ids": [record.id for record in added],
         "n_merged": sum(record.was_merged for record in added),
         "unknown_records": list(dict.fromkeys(unknown)),
-        "flags": list(dict.fromkeys(flag for record in added for flag in record.flags)),
+        "flags": list(dict.fromkeys(flags)),
         "saved_at": now,
     }
 

@@ -1,5 +1,6 @@
 """Agent memory in the state database."""
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ from ml_orchestrator.memory.search import search
 from ml_orchestrator.memory.search_models import Digest, FoundMemories
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.idempotency import once
-from ml_orchestrator.storage.memory_rows import cleaned
+from ml_orchestrator.storage.memory_rows import cleaned, flags_within
 from ml_orchestrator.storage.schema import memory_counts as counts
 from ml_orchestrator.storage.schema import shared_context as context_table
 from ml_orchestrator.storage.statements import Statement
@@ -243,6 +244,12 @@ def _shared_context(connection: Connection) -> SharedContext:
     return SharedContext(
         revision=row.revision,
         content=json.loads(row.payload),
+        flags=list(_flags_of(row.payload)),
         updated_at=row.updated_at,
         updated_by=row.updated_by,
     )
+
+
+@functools.lru_cache(maxsize=4)  # every load brings the same one
+def _flags_of(payload: str) -> tuple[str, ...]:
+    return tuple(flags_within(json.loads(payload)))

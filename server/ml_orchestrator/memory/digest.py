@@ -89,16 +89,17 @@ def _advisers(tally: Tally, words: set[str]) -> list[Adviser]:
     """Return colleagues for this kind of work first, then by the low end of their interval."""
     found = [
         (
-            not words.isdisjoint(words_of(row.task_type)),
+            not words.isdisjoint(words_of(pair.task_type)),
             Adviser(
-                agent_name=row.collaborator,
-                task_type=row.task_type,
-                success=_rate(row.successes, row.successes + row.failures),
+                agent_name=pair.collaborator,
+                task_type=pair.task_type,
+                success=_rate(pair.successes, pair.n),
+                flags=list(pair.flags),
             ),
         )
-        for row in tally.pairs
+        for pair in tally.pairs
     ]
-    found.sort(key=lambda pair: (not pair[0], -pair[1].success.low, pair[1].agent_name))
+    found.sort(key=lambda each: (not each[0], -each[1].success.low, each[1].agent_name))
     return [adviser for _, adviser in found[:MAX_ADVISERS]]
 
 

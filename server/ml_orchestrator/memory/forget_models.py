@@ -18,6 +18,7 @@ class PlannedRecord(Record):
     agent: str
     at: str
     text: str
+    flags: list[str]
     n_merged: int
 
 

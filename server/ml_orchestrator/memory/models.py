@@ -113,6 +113,7 @@ class Collaborator(Record):
     common_tasks: Annotated[list[str], Field(description="Kinds of work, most frequent first.")]
     success_rate_by_task: Annotated[dict[str, float], Field(description="Rate per kind of work.")]
     last_at: Annotated[str, Field(description="Last piece of work, ISO 8601 UTC.")]
+    flags: Annotated[list[str], Field(description="What looks odd in the kinds of work.")] = []
 
 
 class CollaborationPatterns(Record):
@@ -190,6 +191,7 @@ class SharedContext(Record):
 
     revision: Annotated[int, Field(ge=0, description="Grows by one with each change.")]
     content: Annotated[dict[str, Any], Field(description="Objectives, health, shared insights.")]
+    flags: Annotated[list[str], Field(description="What looks odd in the content.")] = []
     updated_at: str | None = None
     updated_by: str | None = None
 

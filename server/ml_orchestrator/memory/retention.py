@@ -149,6 +149,7 @@ def _planned(row: Row[Any]) -> PlannedRecord:
         agent=row.agent,
         at=row.created_at,
         text=cut(said, 120),
+        flags=json.loads(row.flags) if row.flags else [],
         n_merged=row.n_merged,
     )
 

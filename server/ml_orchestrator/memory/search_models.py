@@ -97,6 +97,7 @@ class Adviser(Record):
     agent_name: str
     task_type: str
     success: Rate
+    flags: Annotated[list[str], Field(description="What looks odd in task_type.")]
 
 
 class Digest(Record):

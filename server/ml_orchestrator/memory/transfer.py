@@ -22,6 +22,7 @@ from ml_orchestrator.memory.requests import UNKNOWN, Origin
 from ml_orchestrator.memory.times import moment
 from ml_orchestrator.records import Record
 from ml_orchestrator.storage.agents import note_agent
+from ml_orchestrator.storage.collaborations import LONGEST_TASK_TYPE
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.memory_rows import cleaned, findable
 from ml_orchestrator.storage.schema import collaborations as pairs
@@ -310,7 +311,7 @@ def _cell(cell: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "agent": canonical_agent(cell["agent"]),
         "collaborator": canonical_agent(cell["collaborator"]),
-        "task_type": cleaned(str(cell["task_type"]))[0][:128],
+        "task_type": cleaned(str(cell["task_type"]))[0][:LONGEST_TASK_TYPE],
         "successes": _number(cell, "successes"),
         "failures": _number(cell, "failures"),
         "last_at": moment(cell.get("last_at")) or timestamp(),

@@ -10,6 +10,7 @@ from ml_orchestrator.storage.schema import dead_letters as table
 from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
 from ml_orchestrator.storage.statements import Statement
+from ml_orchestrator.text import flags_of_stored
 
 __all__ = ["bury_strangers", "count_dead", "dead_of"]
 
@@ -80,6 +81,7 @@ def _letter(row: Any, to_agent: str, reason: str) -> DeadLetter:
         to_agent=to_agent,
         message_type=row.type,
         content=row.content,
+        flags=list(flags_of_stored(row.content)),
         reason=reason,
         timestamp=row.created_at,
     )

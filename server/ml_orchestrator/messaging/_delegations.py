@@ -7,9 +7,10 @@ from sqlalchemy import Connection, Row, bindparam, insert, literal, or_, select,
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.messaging.models import DELEGATION, RESULT, OpenDelegation
-from ml_orchestrator.storage.collaborations import count_work
+from ml_orchestrator.storage.collaborations import LONGEST_TASK_TYPE, count_work
 from ml_orchestrator.storage.schema import delegations as table
 from ml_orchestrator.storage.statements import Statement
+from ml_orchestrator.text import flags_of_stored
 
 __all__ = ["check_delegation", "note_delegation", "open_delegations"]
 
@@ -72,6 +73,7 @@ def open_delegations(connection: Connection, agent: str, *, now: str) -> list[Op
             from_agent=row.from_agent,
             to_agent=row.to_agent,
             task_type=row.task_type,
+            flags=list(flags_of_stored(row.task_type)),
             opened_at=row.opened_at,
         )
         for row in rows
@@ -87,7 +89,7 @@ def _open(connection: Connection, request: Mapping[str, Any], message: Mapping[s
             thread_id=message["thread_id"],
             from_agent=request["from"],
             to_agent=request["to"][0],
-            task_type=str(task_type)[:128] or USUAL_TASK,
+            task_type=str(task_type)[:LONGEST_TASK_TYPE] or USUAL_TASK,
             opened_at=message["created_at"],
             expires_at=message["expires_at"],
         )

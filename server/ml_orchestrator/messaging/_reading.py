@@ -32,7 +32,7 @@ from ml_orchestrator.storage.agents import is_known_agent
 from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
 from ml_orchestrator.storage.statements import Statement
-from ml_orchestrator.text import cut
+from ml_orchestrator.text import FLAGS, cut
 
 __all__ = [
     "count_unread",
@@ -60,7 +60,7 @@ _N_UNREAD = Statement(
     )
 )
 _URGENT = Statement(
-    select(messages.c.content)
+    select(messages.c.content, messages.c.flags)
     .join(readers, readers.c.message_seq == messages.c.seq)
     .where(
         readers.c.agent == bindparam("agent"),
@@ -260,8 +260,14 @@ def _is_reader(connection: Connection, agent: str) -> bool:
 
 
 def _unread(n_unread: int, rows: Sequence[Row[Any]], *, n_urgent: int) -> Unread:
-    urgent = [cut(row.content, BEGINNING) for row in rows[:MOST_URGENT_TOLD]]
-    return Unread(n_unread=n_unread, n_urgent=n_urgent, urgent=urgent)
+    told = rows[:MOST_URGENT_TOLD]
+    odd = {flag for row in told for flag in json.loads(row.flags or "[]")}
+    return Unread(
+        n_unread=n_unread,
+        n_urgent=n_urgent,
+        urgent=[cut(row.content, BEGINNING) for row in told],
+        flags=[flag for flag in FLAGS if flag in odd],
+    )
 
 
 def _escaped(text: str) -> str:

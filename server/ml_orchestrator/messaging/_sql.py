@@ -26,7 +26,11 @@ from ml_orchestrator.messaging._reading import (
     parse_cursor,
     work_after,
 )
-from ml_orchestrator.messaging._threads import read_newest, read_thread
+from ml_orchestrator.messaging._threads import (
+    read_acknowledgements,
+    read_newest,
+    read_thread,
+)
 from ml_orchestrator.messaging.models import (
     PRIORITIES,
     Acknowledged,
@@ -221,6 +225,10 @@ class SqlMailbox:
     def thread(self, thread_id: str) -> Thread:
         """Return a thread in order, with who has acknowledged what."""
         return self._database.read(lambda connection: read_thread(connection, thread_id))
+
+    def acknowledgements(self, message_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return for each message who has acknowledged it, and when."""
+        return self._database.read(lambda c: read_acknowledgements(c, message_ids))
 
     def newest(self, *, limit: int) -> list[ThreadMessage]:
         """Return the newest live messages of all agents, newest first, with their readers."""

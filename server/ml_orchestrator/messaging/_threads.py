@@ -1,5 +1,6 @@
 """A thread as its writers see it: in order, with who has dealt with what."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, null, or_, select
@@ -10,7 +11,7 @@ from ml_orchestrator.messaging.models import Thread, ThreadMessage
 from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
 
-__all__ = ["read_newest", "read_thread"]
+__all__ = ["read_acknowledgements", "read_newest", "read_thread"]
 
 MOST_SHOWN = 200
 
@@ -35,6 +36,21 @@ def read_thread(connection: Connection, thread_id: str) -> Thread:
     ).all()
     shown = [_with_readers(connection, row) for row in reversed(rows)]
     return Thread(thread_id=thread_id, messages=shown, n_messages=total)
+
+
+def read_acknowledgements(
+    connection: Connection, message_ids: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Return for each message which agents have acknowledged it, and when."""
+    found: dict[str, dict[str, str]] = {id_: {} for id_ in message_ids}
+    rows = connection.execute(
+        select(messages.c.id, readers.c.agent, readers.c.acknowledged_at)
+        .join(readers, readers.c.message_seq == messages.c.seq)
+        .where(messages.c.id.in_(message_ids), readers.c.acknowledged_at.is_not(None))
+    )
+    for id_, agent, at in rows:
+        found[id_][agent] = at
+    return found
 
 
 def read_newest(connection: Connection, *, limit: int, now: str) -> list[ThreadMessage]:

@@ -13,7 +13,7 @@ from ml_orchestrator.messaging.models import Lease, Leases
 from ml_orchestrator.storage.agents import note_agent
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import resource_leases as table
-from ml_orchestrator.text import clean
+from ml_orchestrator.text import clean, flags_of_stored
 
 __all__ = ["LeaseBook", "overlaps"]
 
@@ -123,11 +123,18 @@ def _set(
 def _refuse_if_held(agent: str, resource: str, rows: Sequence[Row[Any]]) -> None:
     for row in rows:
         if row.holder != agent and overlaps(resource, row.resource):
-            about = f" ({row.note})" if row.note else ""
             raise ConflictError(
-                f"{row.resource} is held by {row.holder} until {row.expires_at}{about}. Ask "
-                f"{row.holder} by message, or wait; leases are in lease://all."
+                f"{_told(row, resource)}. Ask {row.holder} by message, or wait; leases are in "
+                "lease://all."
             )
+
+
+def _told(row: Row[Any], resource: str) -> str:
+    """Say who holds what; text that looks odd is not repeated where it could pass for ours."""
+    held = f"held by {row.holder} until {row.expires_at}"
+    if flags := _flags(row):
+        return f"What overlaps {resource} is {held} (its text is flagged: {', '.join(flags)})"
+    return f"{row.resource} is {held}{f' ({row.note})' if row.note else ''}"
 
 
 def _live(connection: Connection, at: str) -> Sequence[Row[Any]]:
@@ -141,6 +148,11 @@ def _lease(row: Row[Any], holder: str | None) -> Lease:
         holder=holder,
         token=row.token,
         note=row.note,
+        flags=_flags(row),
         taken_at=row.taken_at,
         expires_at=row.expires_at,
     )
+
+
+def _flags(row: Row[Any]) -> list[str]:
+    return list(flags_of_stored(f"{row.resource}\n{row.note}"))

@@ -75,6 +75,7 @@ class OpenDelegation(Record):
     from_agent: str
     to_agent: str
     task_type: str
+    flags: Annotated[list[str], Field(description="What looks odd in task_type.")] = []
     opened_at: str
 
 
@@ -100,6 +101,7 @@ class Unread(Record):
     n_unread: int
     n_urgent: int
     urgent: Annotated[list[str], Field(description="How the urgent ones begin.")] = []
+    flags: Annotated[list[str], Field(description="What looks odd in these.")] = []
 
 
 class Acknowledged(Record):
@@ -132,6 +134,7 @@ class DeadLetter(Record):
     to_agent: str
     message_type: str
     content: str
+    flags: Annotated[list[str], Field(description="What looks odd in the content.")]
     reason: str
     timestamp: str
 
@@ -150,6 +153,7 @@ class Lease(Record):
     holder: Annotated[str | None, Field(description="Null once it was given back.")]
     token: Annotated[int, Field(description="Grows with every change of holder.")]
     note: str
+    flags: Annotated[list[str], Field(description="What looks odd in resource and note.")] = []
     taken_at: str
     expires_at: str
 

@@ -156,7 +156,7 @@ def _delegation(work: OpenDelegation) -> _Line:
         "task_type": work.task_type,
         "at": work.opened_at,
     }
-    return _Line(quote(record))
+    return _Line(quote({**record, **_marks(work.flags)}))
 
 
 def _summary(digest: Digest) -> _Line:
@@ -222,7 +222,7 @@ def _colleague(colleague: Collaborator) -> _Line:
         "success_rate": round(colleague.success_rate, 3),
         "tasks": colleague.common_tasks[:3],
     }
-    return _Line(quote(record))
+    return _Line(quote({**record, **_marks(colleague.flags)}))
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -3,8 +3,11 @@
 from sqlalchemy import Connection, insert, update
 
 from ml_orchestrator.storage.schema import collaborations as pairs
+from ml_orchestrator.text import clean
 
-__all__ = ["count_work"]
+__all__ = ["LONGEST_TASK_TYPE", "count_work"]
+
+LONGEST_TASK_TYPE = 128  # characters
 
 
 def count_work(
@@ -15,8 +18,16 @@ def count_work(
     task_type: str,
     success: bool,
     now: str,
-) -> None:
-    """Count one piece of work that ``agent`` did with ``collaborator``."""
+) -> tuple[str, ...]:
+    """Count one piece of work that ``agent`` did with ``collaborator``.
+
+    The kind of work is stored cleaned, and cut if it is longer than a name.
+
+    Returns:
+        What looks odd in the kind of work.
+    """
+    kind = clean(task_type)
+    task_type = kind.text[:LONGEST_TASK_TYPE]
     column = pairs.c.successes if success else pairs.c.failures
     here = (
         (pairs.c.agent == agent)
@@ -37,3 +48,4 @@ def count_work(
                 last_at=now,
             )
         )
+    return kind.flags

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, select, text, update
 
 from ml_orchestrator.storage.schema import memory_records as records
 from ml_orchestrator.storage.statements import Statement
-from ml_orchestrator.text import clean
+from ml_orchestrator.text import FLAGS, clean, flags_of_stored
 from ml_orchestrator.text.words import near_key, words_of
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "count",
     "create_search_index",
     "findable",
+    "flags_within",
     "kind_word",
     "record_id",
     "remove_from_search",
@@ -114,6 +115,18 @@ def cleaned(payload: Any) -> tuple[Any, list[str]]:
         return part
 
     return walk(payload), list(flags)
+
+
+def flags_within(content: Any) -> list[str]:
+    """Return the flags of JSON content whose text was cleaned when it was stored."""
+    if isinstance(content, str):
+        return list(flags_of_stored(content))
+    if isinstance(content, Mapping):
+        parts: Iterable[Any] = (*content, *content.values())
+    else:
+        parts = content if isinstance(content, list) else ()
+    found = {flag for part in parts for flag in flags_within(part)}
+    return [flag for flag in FLAGS if flag in found]
 
 
 def _name(key: Any, flags: dict[str, None]) -> Any:

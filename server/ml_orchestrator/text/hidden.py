@@ -4,7 +4,7 @@ import re
 import sys
 import unicodedata
 
-__all__ = ["is_hidden", "spell_hidden", "unspelled", "without_hidden"]
+__all__ = ["is_hidden", "restored", "spell_hidden", "unspelled", "without_hidden"]
 
 # Characters that Python calls printable and a reader does not see: fillers, joiners, selectors.
 _UNSEEN = re.compile(
@@ -69,15 +69,29 @@ def unspelled(text: str) -> str:
     return _SPELLED.sub(_mark, text)
 
 
+def restored(text: str) -> str:
+    r"""Return ``text`` with the hidden characters that are spelled out in it, as ``unspelled``.
+
+    >>> restored(r"a\u200bb \x41") == "a\u200bb " + r"\x41"
+    True
+    """
+    return _SPELLED.sub(_hidden_of, text)
+
+
 def _is_plain(text: str) -> bool:
     """Whether it is English without accents, line ends and tabs included."""
     return text.isascii() and (text.isprintable() or _PLAIN.fullmatch(text) is not None)
 
 
 def _mark(spelled: re.Match[str]) -> str:
+    return spelled[0] if _hidden_of(spelled) == spelled[0] else "·"
+
+
+def _hidden_of(spelled: re.Match[str]) -> str:
+    """Return the character that the cleaner spells so; the spelling itself if it spells none so."""
     number = int(spelled[0][2:], 16)
     is_ours = number <= sys.maxunicode and _spell(number) == spelled[0]
-    return "·" if is_ours and _must_be_spelled(chr(number)) else spelled[0]
+    return chr(number) if is_ours and _must_be_spelled(chr(number)) else spelled[0]
 
 
 def without_hidden(text: str) -> str:
