@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 import anyio
@@ -24,6 +24,7 @@ from ml_orchestrator.orchestration.events.definition import Envelope, Priority
 from ml_orchestrator.orchestration.events.figures import SubscriberFigures, page
 from ml_orchestrator.orchestration.events.kinds import EventsShed
 from ml_orchestrator.orchestration.events.limits import LimitRange
+from ml_orchestrator.orchestration.events.retrying import Retrying
 from ml_orchestrator.orchestration.events.subscription import Subscription
 from ml_orchestrator.orchestration.events.thread import BusThread
 
@@ -79,7 +80,7 @@ async def test_urgent_events_flow_past_a_handler_that_is_held_up_and_low_ones_ar
         await until(lambda: gate.begun)
         bus.emit(KettleBroke(kettle="blue", n=100))
         await until(lambda: 100 in gate.begun)
-        held = of(bus, "slow")
+        held, shown = of(bus, "slow"), metrics(bus)
         gate.may_end.set()
         await until(lambda: notices and of(bus, "slow").n_waiting == 0)
         await until(lambda: of(bus, "slow").counts["done"] == len(gate.begun))
@@ -89,6 +90,9 @@ async def test_urgent_events_flow_past_a_handler_that_is_held_up_and_low_ones_ar
     assert held.n_shed == {"low": 10 - 4, "normal": 0, "high": 0, "urgent": 0}
     assert notices == [EventsShed(subscriber="slow", n_low=6, n_normal=0, n_high=0, n_urgent=0)]
     assert gate.begun[2:] == [7, 8, 9]  # the oldest went
+    assert has(shown, 'events_shed_total{subscriber="slow",priority="low"} 6')
+    assert has(shown, 'events_waiting{subscriber="slow"} 3')
+    assert has(shown, 'events_limit{subscriber="slow"} 2')
 
 
 async def test_a_limit_that_is_down_to_one_still_lets_everything_through() -> None:
@@ -238,22 +242,56 @@ async def test_a_tap_hears_what_it_wants_from_now_on_and_counts_what_it_missed()
         with pytest.raises(anyio.EndOfStream):
             await tap.receive()
         assert bus.n_taps == 0
+        shown = metrics(bus)
 
     assert [envelope.event.n for envelope in heard] == [3, 4]  # type: ignore[attr-defined]
     assert tap.n_missed == 2
+    assert has(shown, 'events_shed_total{subscriber="taps",priority="normal"} 2')
+
+
+async def test_a_handler_that_becomes_slow_is_given_less_and_metrics_show_it() -> None:
+    is_slow = asyncio.Event()
+
+    async def handle(_: Envelope) -> None:
+        if is_slow.is_set():
+            await asyncio.sleep(3_600)
+
+    wide = Subscription(
+        "wide", (KettleBoiled,), handle, limits=LimitRange(1, 8, 8), timeout_s=0.05,
+        retrying=Retrying(most_attempts=1),
+    )  # fmt: skip
+    async with running(wide) as bus:
+        for n in range(20):
+            bus.emit(KettleBoiled(kettle="blue", n=n))
+        await until(lambda: of(bus, "wide").counts["done"] == 20)
+        before = metrics(bus)
+        is_slow.set()
+        for n in range(80):
+            bus.emit(KettleBoiled(kettle="blue", n=n))
+        await until(lambda: of(bus, "wide").limit < 4)
+        n_late = of(bus, "wide").counts["timeout"]
+        during = metrics(bus)
+
+    assert has(before, 'events_limit{subscriber="wide"} 8')
+    assert not has(during, 'events_limit{subscriber="wide"} 8')
+    assert n_late > 0
+    assert has(during, f'deliveries_total{{subscriber="wide",outcome="timeout"}} {n_late}')
 
 
 async def test_a_tap_of_this_loop_hears_what_another_process_published(
     sqlite_world: World,
 ) -> None:
     thread = await anyio.to_thread.run_sync(sqlite_world.start)
-    tap = thread.bus.tap(KettleBoiled)
-    await anyio.to_thread.run_sync(lambda: sqlite_world.boil(7))
+    tap = thread.bus.tap(KettleBoiled, room=1)
+    await anyio.to_thread.run_sync(lambda: sqlite_world.boil(6, 7))
+    await until(lambda: tap.n_missed)
     with anyio.fail_after(LIMIT_S):
         envelope = await tap.receive()
     await tap.aclose()
 
-    assert (envelope.event, envelope.seq) == (KettleBoiled(kettle="blue", n=7), 1)
+    assert (envelope.event, envelope.seq) == (KettleBoiled(kettle="blue", n=7), 2)
+    assert thread.describe() == "0 listening, 1 left out for them, 0 dead letters"
+    assert has(thread.lines(), 'events_shed_total{subscriber="taps",priority="normal"} 1')
 
 
 def test_what_a_bus_does_is_shown_to_prometheus(sqlite_world: World) -> None:
@@ -262,12 +300,16 @@ def test_what_a_bus_does_is_shown_to_prometheus(sqlite_world: World) -> None:
     sqlite_world.boil(1, 2)
     kitchen.wait_for(2)
     thread.close()
-    lines = page(thread.bus.figures(), n_behind={"kitchen": 3})
+    lines = metrics(thread.bus, n_behind={"kitchen": 3})
 
     assert has(lines, 'deliveries_total{subscriber="kitchen",outcome="done"} 2')
     assert has(lines, 'shed_total{subscriber="kitchen",priority="low"} 0')
     assert has(lines, 'behind{subscriber="kitchen"} 3')
     assert has(lines, 'duration_seconds_count{subscriber="kitchen"} 2')
+
+
+def metrics(bus: EventBus, n_behind: Mapping[str, int] | None = None) -> list[str]:
+    return page(bus.figures(), n_behind=n_behind or {}, taps=bus.counted_of_taps)
 
 
 def has(lines: Iterable[str], end: str) -> bool:

@@ -72,7 +72,7 @@ class EventBus:
         self._may_write = may_write
         self._taps: tuple[Tap, ...] = ()
         self._taps_lock = threading.Lock()
-        self._figures_of_taps = Figures("taps")
+        self.counted_of_taps = Figures("taps")
         self._live: dict[str, Dispatcher] = {}
         self._pumps: dict[str, Pump] = {}
         self._unsaid: dict[str, dict[Priority, int]] = {}
@@ -255,7 +255,7 @@ class EventBus:
                 dispatcher.offer(Delivery(envelope))
         for tap in self._taps:
             if tap.wants(envelope.name) and (gone := tap.put(envelope)) is not None:
-                self._figures_of_taps.count_shed(gone)
+                self.counted_of_taps.count_shed(gone)
                 self._note_shed("taps", envelope.name, gone)
 
     def _settle_live(self, dispatcher: Dispatcher, delivery: Delivery, outcome: Outcome) -> None:

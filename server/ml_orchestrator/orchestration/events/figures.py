@@ -43,7 +43,7 @@ class Figures:
     """Counts of one subscriber; written by the loop of the bus, read by any thread."""
 
     def __init__(self, subscriber: str) -> None:
-        self._subscriber = subscriber
+        self.name = subscriber
         self._lock = threading.Lock()
         self._handled = Histogram(HANDLED_BOUNDS_S)
         self._labels = (("subscriber", subscriber),)
@@ -55,17 +55,17 @@ class Figures:
         self.counts[outcome] += 1
         with self._lock:
             self._handled.observe(took_s, self._labels)
-        count_delivery(took_s, subscriber=self._subscriber, outcome=outcome)
+        count_delivery(took_s, subscriber=self.name, outcome=outcome)
 
     def count_dead(self) -> None:
         """Count a delivery that was given up."""
         self.counts["dead"] += 1
-        count_delivery(None, subscriber=self._subscriber, outcome="dead")
+        count_delivery(None, subscriber=self.name, outcome="dead")
 
     def count_shed(self, priority: Priority) -> None:
         """Count an event that was left out."""
         self.n_shed[priority.name.lower()] += 1
-        count_shed(subscriber=self._subscriber, priority=priority.name.lower())
+        count_shed(subscriber=self.name, priority=priority.name.lower())
 
     def durations(self) -> Iterator[str]:
         """Return the samples of how long handling took, without their head."""
@@ -78,13 +78,17 @@ _HANDLED_TEXT = "How long handlers of events took, by subscriber."
 
 
 def page(
-    found: Sequence[tuple[SubscriberFigures, Figures]], *, n_behind: Mapping[str, int]
+    found: Sequence[tuple[SubscriberFigures, Figures]],
+    *,
+    n_behind: Mapping[str, int],
+    taps: Figures,
 ) -> list[str]:
     """Return the figures in Prometheus' format.
 
     Args:
         found: Of each subscriber in this process.
         n_behind: How many events wait in the database, by durable subscriber.
+        taps: What was left out for those who listen and do not keep up.
     """
     lines = list(head("ml_orchestrator_event_deliveries_total", "counter", "Deliveries, by end."))
     for each, _ in found:
@@ -92,7 +96,7 @@ def page(
             labels = {"subscriber": each.name, "outcome": outcome}
             lines.append(sample("ml_orchestrator_event_deliveries_total", labels, n))
     lines += head("ml_orchestrator_events_shed_total", "counter", "Events left out, by priority.")
-    for each, _ in found:
+    for each in (*(figures for figures, _ in found), taps):
         for priority, n in each.n_shed.items():
             labels = {"subscriber": each.name, "priority": priority}
             lines.append(sample("ml_orchestrator_events_shed_total", labels, n))

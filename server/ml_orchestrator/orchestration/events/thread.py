@@ -59,12 +59,15 @@ class BusThread:
         ]
         if stuck := [each.name for each, _ in self.bus.figures() if each.n_stuck >= MOST_STUCK]:
             raise UnavailableError(f"Handlers do not end: {', '.join(stuck)}. {'; '.join(told)}")
-        told.append(f"{self.bus.n_taps} listening, {self.bus.n_dead()} dead letters")
+        n_missed = sum(self.bus.counted_of_taps.n_shed.values())
+        missed = f", {n_missed} left out for them" if n_missed else ""
+        told.append(f"{self.bus.n_taps} listening{missed}, {self.bus.n_dead()} dead letters")
         return "; ".join(told)
 
     def lines(self) -> list[str]:
         """Return what was counted, in Prometheus' format."""
-        return page(self.bus.figures(), n_behind=self.bus.n_behind())
+        figures, taps = self.bus.figures(), self.bus.counted_of_taps
+        return page(figures, n_behind=self.bus.n_behind(), taps=taps)
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Stop; a handler that does not end in time is left alone."""
