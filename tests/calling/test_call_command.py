@@ -13,12 +13,13 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.registry.flowers import make_desk, register_flowers
+from tests.registry.flowers import log_flowers, make_desk, register_flowers
 
 from ml_orchestrator.calling import acts
 from ml_orchestrator.calling.showing import outline
 from ml_orchestrator.cli import main
 from ml_orchestrator.logs import log_to_stderr
+from ml_orchestrator.registry.leaks import leak_tags
 from ml_orchestrator.tools import TOOLS
 from ml_orchestrator.tools.in_process import Answer, Caller
 
@@ -264,6 +265,31 @@ def test_an_alias_is_moved_by_the_rules_of_the_server(
     assert asked(home, capsys, "registry", "list")["models"][0]["aliases"] == {"champion": 1}
     shown = asked(home, capsys, "registry", "show", "iris")
     assert [version["aliases"] for version in shown["versions"]] == [[], ["champion"]]
+
+
+def test_what_may_leak_the_target_is_told_with_the_version(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk = make_desk(home)
+    register_flowers(home, desk)
+    logged = log_flowers(home, "leaks", c=2.0)
+    tags = leak_tags(["paid at"])
+    desk.vault.register("iris", source_uri=logged.source_uri, run_id=logged.run_id, tags=tags)
+
+    assert run(home, "registry", "show", "iris") == 0
+    lines = capsys.readouterr().out.splitlines()
+    shown = asked(home, capsys, "registry", "show", "iris")
+
+    said = (
+        "'paid at' may leak the target. If it is not known when the model is asked, the scores say "
+        "nothing: train without it, by "
+    )
+    assert [line for line in lines if "may leak" in line] == lines[-1:]
+    assert lines[-1] == f"warning: version 2: {said}train --ignore 'paid at'."
+    assert [version["warnings"] for version in shown["versions"]] == [
+        [f'{said}column_types {{"paid at": "ignore"}}.'],
+        [],
+    ]
 
 
 def test_a_training_is_followed_in_a_terminal(home: Path, tmp_path: Path) -> None:

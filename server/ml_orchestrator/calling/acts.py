@@ -178,7 +178,16 @@ async def _list_models(home: Path, caller: Caller, given: Given) -> int:
 
 async def _show(caller: Caller, given: Given) -> int:
     card = await _card(caller, "registry_list")
-    return _told(await _answer(caller, card, {"model": given.model}, given), given)
+    answer = await _answer(caller, card, {"model": given.model}, given)
+    if answer.is_error or answer.fields is None or given.json_output:
+        return _told(answer, given)
+    versions = answer.fields["versions"]
+    bare = [{**each, "warnings": []} for each in versions]
+    _told(replace(answer, fields={**answer.fields, "versions": bare}), given)
+    for version in versions:
+        for text in version["warnings"]:
+            print(plain([f"warning: version {version['version']}: {in_a_terminal(text)}"]))
+    return 0
 
 
 async def _move(caller: Caller, given: Given) -> int:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from ml_orchestrator.errors import NotFoundError, UnavailableError
 from ml_orchestrator.faults import near
+from ml_orchestrator.registry.leaks import leak_warnings
 from ml_orchestrator.registry.models import ModelSummary, ModelVersion
 from ml_orchestrator.registry.names import check_model, check_version
 from ml_orchestrator.registry.store import DIGEST_TAG
@@ -104,6 +105,7 @@ def version_of(
         metrics=dict(run.data.metrics) if run else {},
         status=found.status,
         manifest_digest=found.tags.get(DIGEST_TAG),
+        warnings=leak_warnings(found.tags),
     )
 
 

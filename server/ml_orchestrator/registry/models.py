@@ -72,6 +72,9 @@ class ModelVersion(Record):
             description="SHA-256 of its integrity manifest; null if it was registered elsewhere."
         ),
     ]
+    warnings: Annotated[
+        tuple[str, ...], Field(description="Columns that may leak the target, by its training.")
+    ] = ()
 
 
 class ModelSummary(Record):

@@ -11,6 +11,7 @@ from ml_orchestrator.orchestration.desk import registry_for_a_step
 from ml_orchestrator.orchestration.steps._base import StepContext
 from ml_orchestrator.orchestration.steps._trained import SavedModel, load_trained
 from ml_orchestrator.orchestration.trust import trusted_types
+from ml_orchestrator.registry.leaks import leak_tags
 from ml_orchestrator.training.models import SUMMARY_FILE, TrainingSummary
 
 __all__ = ["register", "register_from"]
@@ -35,10 +36,12 @@ def register_from(
 ) -> dict[str, Any]:
     """Register what a search left in ``folder``."""
     context.report(0.0, "logging the model to MLflow")
-    logged = _log(context, params, load_trained(folder, trusted_types(context.settings)))
+    saved = load_trained(folder, trusted_types(context.settings))
+    logged = _log(context, params, saved)
     context.report(0.6, "registering the version")
     tags = {
         **tags,
+        **leak_tags(saved.summary.leakage_suspects),
         "ml_orchestrator.run_id": context.run_id,
         "ml_orchestrator.actor": context.actor,
     }
