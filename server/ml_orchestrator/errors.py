@@ -12,8 +12,10 @@
     └── UnavailableError           a store, a worker or a disk cannot serve now
 
 A message says what was asked, what was found and what would work. The ``tool`` decorator
-hands these, and only these, to the client.
+hands these, and only these, to the client. The launcher reads this file: Python 3.9 on.
 """
+
+from __future__ import annotations
 
 __all__ = [
     "ApprovalRequiredError",

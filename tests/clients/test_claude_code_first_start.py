@@ -32,12 +32,12 @@ def call_once() -> Script:
 
 @pytest.fixture
 def marketplace(tmp_path: Path) -> SmallPlugin:
-    """A marketplace with the plug-in: its agents and its launcher, with a small server."""
+    """A marketplace with the plug-in: agents, hooks and launcher, with a small server."""
     plugin = SmallPlugin(tmp_path / "market")
     plugin.folder.mkdir()
     plugin.make()
     plugin.put_wheel()
-    for folder in (".claude-plugin", "agents"):
+    for folder in (".claude-plugin", "agents", "hooks"):
         shutil.copytree(ROOT / folder, plugin.root / folder)
     shutil.copy(ROOT / ".mcp.json", plugin.root)
     return plugin

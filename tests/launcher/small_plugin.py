@@ -27,6 +27,8 @@ for line in sys.stdin:
         if asked["params"]["name"] == "environ":
             print(json.dumps(sorted(os.environ)), file=sys.stderr, flush=True)
         text = f"{asked['params']['name']} in {sys.prefix}"
+        if text.startswith("hook_"):
+            text = "{}"  # things take their course
         result = {"content": [{"type": "text", "text": text}], "isError": False}
         acknowledged = {"agent": "any", "acknowledged": [text], "already": []}
         result.update(structuredContent=acknowledged, resultType="complete")
@@ -70,6 +72,8 @@ class SmallPlugin:
         package = self.root / "server" / "ml_orchestrator"
         shutil.copytree(ROOT / "bin", self.root / "bin")
         shutil.copytree(ROOT / "server" / "ml_orchestrator" / "launcher", package / "launcher")
+        for name in ("agent_names", "errors", "hook_answers"):
+            shutil.copy(ROOT / "server" / "ml_orchestrator" / f"{name}.py", package)
         (package / "__init__.py").write_text('"""A small stand-in."""\n')
         (package / "__main__.py").write_text(SERVER)
         for folder in (self.wheels, self.root / "requirements", self.folder / "programs"):

@@ -204,5 +204,15 @@ def test_progress_goes_to_the_calls_that_asked_for_it(session: Session, client: 
     assert (told["params"]["progressToken"], told["params"]["message"]) == (0, "half way")
 
 
+def test_what_is_told_of_progress_rises_each_time(session: Session, client: Pipe) -> None:
+    session.receive(call(1, _meta={"progressToken": 0}))
+    for _ in range(20):
+        session.report("half way")
+
+    reached = [message["params"]["progress"] for message in client.messages]
+    assert len(reached) == 20
+    assert reached == sorted(set(reached))
+
+
 def test_a_line_that_is_nested_too_deep_is_left_to_the_server() -> None:
     assert parse(b'{"id": 1, "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}") == {}

@@ -139,7 +139,7 @@ class Environments:
 
 def _unwritable(data: Path, error: OSError) -> str:
     return (
-        f"ml-orchestrator keeps its Python packages in {data} and cannot write there: "
-        f"{error.strerror}. Make room or let it be written, and call the tool again; nothing "
-        "has to be restarted."
+        f"ml-orchestrator keeps its Python packages in {data} and could not put them there: "
+        f"{error}. Make room or let it be written, and call the tool again; nothing has to be "
+        "restarted."
     )

@@ -1,20 +1,31 @@
-"""Calls of hooks that are programs: who waits for which answer of the server."""
+"""Calls of hooks: which need no server, and of programs, who waits for which answer of it."""
 
 from __future__ import annotations
 
 import itertools
+import json
 import queue
 import threading
 from typing import TYPE_CHECKING
 
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.hook_answers import without_server
 from ml_orchestrator.launcher.hook_place import FIELDS
 from ml_orchestrator.launcher.manifest import is_modern
-from ml_orchestrator.launcher.wire import Message, id_key, meta_of, params_of, parse
+from ml_orchestrator.launcher.wire import (
+    Message,
+    error,
+    id_key,
+    meta_of,
+    params_of,
+    parse,
+    tool_result,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["HookCalls"]
+__all__ = ["HookCalls", "answer_alone"]
 
 
 class HookCalls:
@@ -89,3 +100,33 @@ class HookCalls:
 def _succeeded(response: Message) -> bool:
     result = response.get("result")
     return isinstance(result, dict) and not result.get("isError", False)
+
+
+def answer_alone(message: Message, extras: Message) -> Message | None:
+    """Return the response to a hook's call that depends on its input alone.
+
+    It is None where the server has to be asked, who also judges calls that are not well formed.
+    """
+    found = _hook_in(message)
+    if found is None:
+        return None
+    try:
+        answer = without_server(*found)
+        text = json.dumps(answer)
+    except InvalidInputError as refused:
+        return error(message, str(refused), extras)
+    except RecursionError:  # nested too deep to be written
+        return None
+    return None if answer is None else tool_result(message, text, extras, is_error=False)
+
+
+def _hook_in(message: Message) -> tuple[str, dict[str, str]] | None:
+    """Return the hook that a message calls and what it gives; None if it is not well formed."""
+    if message.get("method") != "tools/call" or "id" not in message:
+        return None
+    tool, arguments = (params_of(message).get(name) for name in ("name", "arguments"))
+    fields = FIELDS.get(tool) if isinstance(tool, str) else None
+    if fields is None or not isinstance(arguments, dict) or arguments.keys() != set(fields):
+        return None
+    is_text = all(isinstance(value, str) for value in arguments.values())
+    return (str(tool), arguments) if is_text else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import traceback
 from typing import TYPE_CHECKING
 
 from ml_orchestrator.launcher.environment import Environments
@@ -26,6 +27,10 @@ _RESTARTED = _ENDED + (
 _GONE = _ENDED + (
     "It had been started again once already and is not started any more in this session. "
     "Reconnect it (/mcp in Claude Code) or start a new session when the cause is mended."
+)
+_FAILED = (
+    "The launcher of ml-orchestrator failed ({error}), so no server is started in this session. "
+    "Reconnect it (/mcp in Claude Code) or start a new session; its log has the details."
 )
 
 
@@ -60,7 +65,7 @@ class Keeper:
 
     def start(self) -> None:
         """Begin, without waiting for anything."""
-        threading.Thread(target=self._keep, name="keeper", daemon=True).start()
+        threading.Thread(target=self._watch, name="keeper", daemon=True).start()
 
     def close(self) -> None:
         """End the installer or the server, whichever runs."""
@@ -69,6 +74,14 @@ class Keeper:
             self._installer.stop()
         if self._server is not None:
             self._server.close()
+
+    def _watch(self) -> None:
+        """Keep the server; whatever goes wrong, nobody waits for an answer that will not come."""
+        try:
+            self._keep()
+        except Exception as error:  # noqa: BLE001 - the top of a thread
+            traceback.print_exc()
+            self._session.refuse_for_good(_FAILED.format(error=repr(error)))
 
     def _keep(self) -> None:
         python = self._wait_for_python()
@@ -81,13 +94,18 @@ class Keeper:
 
     def _serve(self, python: Path, farewell: str) -> str:
         """Run a server until it ends; return how it ended."""
-        server = self._start_server(python)
+        try:
+            how = self._run(self._start_server(python))
+        except OSError as error:
+            how = f"it could not be started: {error}"
+        self._session.lose_server(farewell.format(how=how))
+        return how
+
+    def _run(self, server: ServerProcess) -> str:
         self._session.greet(server.stdin)
         if not server.has_ended:
             self._session.hand_over(server.stdin)
-        how = server.wait()
-        self._session.lose_server(farewell.format(how=how))
-        return how
+        return server.wait()
 
     def _wait_for_python(self) -> Path:
         """Return the interpreter; each failure is told to those who wait, the next call retries."""

@@ -15,6 +15,7 @@ __all__ = ["LISTS", "MODERN", "Manifest", "acknowledged_id", "is_modern"]
 MODERN = "2026-07-28"
 LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 _META = "io.modelcontextprotocol/"
+_OF_EACH_RESULT = ("resultType", "_meta")  # the rest is about lists
 _FILTERS = ("toolsListChanged", "promptsListChanged", "resourcesListChanged")
 
 
@@ -44,7 +45,7 @@ class Manifest:
         self._discover: Message = content["discover"]
         self._versions: list[str] = content["handshake_versions"]
         self._lists: dict[str, Message] = content["lists"] if lists_hold else {}
-        self.modern_extras: Message = content["modern"]
+        self._modern: Message = content["modern"]
         if reads_only and lists_hold:
             tools = [t for t in self._lists["tools/list"]["tools"] if _reads_only(t)]
             self._lists = {**self._lists, "tools/list": {"tools": tools}}
@@ -69,6 +70,12 @@ class Manifest:
             return _acknowledgement(message)
         return self._list(message)
 
+    def extras(self, message: Message) -> Message:
+        """Return what the result of a call has besides in the era that the call is of."""
+        if not is_modern(message):
+            return {}
+        return {name: self._modern[name] for name in _OF_EACH_RESULT if name in self._modern}
+
     def _handshake(self, message: Message) -> Message | None:
         params = params_of(message)
         asked = params.get("protocolVersion")
@@ -83,9 +90,7 @@ class Manifest:
             return None
         if _META + "protocolVersion" not in meta_of(message):
             return result(message["id"], listed)
-        return (
-            result(message["id"], {**listed, **self.modern_extras}) if is_modern(message) else None
-        )
+        return result(message["id"], {**listed, **self._modern}) if is_modern(message) else None
 
 
 def acknowledged_id(line: bytes) -> bytes | None:

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
-from ml_orchestrator.launcher.hook_calls import HookCalls
+from ml_orchestrator.launcher.hook_calls import HookCalls, answer_alone
 from ml_orchestrator.launcher.manifest import Manifest, acknowledged_id, is_modern
 from ml_orchestrator.launcher.wire import (
     Message,
@@ -45,6 +45,7 @@ class Session:
         self._manifest = manifest
         self._output = output
         self._began_s = time.monotonic()
+        self._told_s = 0.0
         self._lock = threading.Lock()
         self._wanted = threading.Event()
         self._opening: Message | None = None
@@ -66,7 +67,10 @@ class Session:
         message = parse(line)
         with self._lock:
             self._note(line, message)
-            if self._server is not None:
+            own = answer_alone(message, self._manifest.extras(message))
+            if own is not None:
+                self._reply(message, own)
+            elif self._server is not None:
                 self._forward(self._server, line, message)
             else:
                 self._do_without_server(line, message)
@@ -128,7 +132,10 @@ class Session:
             return {}
         with self._lock:
             call, answer = self._hooks.begin(self._opening, tool, arguments)
-            if self._server is not None:
+            own = answer_alone(call, self._manifest.extras(call))
+            if own is not None:
+                self._reply(call, own)
+            elif self._server is not None:
                 self._forward(self._server, to_line(call), call)
             else:
                 self._hold(to_line(call), call)
@@ -215,9 +222,11 @@ class Session:
 
     def report(self, text: str) -> None:
         """Tell those who wait how far things are, and the log once."""
-        elapsed_s = time.monotonic() - self._began_s
         with self._lock:
-            waiting = [progress(message, elapsed_s, text) for _, message in self._held]
+            # What is told must rise each time, however soon that is.
+            elapsed_s = time.monotonic() - self._began_s
+            self._told_s = round(max(elapsed_s, self._told_s + 0.1), 1)
+            waiting = [progress(message, self._told_s, text) for _, message in self._held]
         for notification in filter(None, waiting):
             self._output.send(notification)
         if text != self._reported:
@@ -227,10 +236,12 @@ class Session:
 
     def _refuse(self, message: Message, text: str) -> None:
         if "method" in message and "id" in message:
-            extras = self._manifest.modern_extras if is_modern(message) else {}
-            answer = error(message, text, extras)
-            if not self._hooks.settle(id_key(message["id"]), to_line(answer)):
-                self._output.send(answer)
+            self._reply(message, error(message, text, self._manifest.extras(message)))
+
+    def _reply(self, message: Message, answer: Message) -> None:
+        """Give an answer of ours to who asked: a hook that is a program, or the client."""
+        if not self._hooks.settle(id_key(message["id"]), to_line(answer)):
+            self._output.send(answer)
 
 
 def _greeting(opening: Message) -> Message:

@@ -19,6 +19,7 @@ __all__ = [
     "progress",
     "result",
     "to_line",
+    "tool_result",
 ]
 
 Message = dict[str, Any]
@@ -49,7 +50,7 @@ class Output:
 def to_line(message: Message) -> bytes:
     """Return a message as one line."""
     text = json.dumps({"jsonrpc": "2.0", **message}, ensure_ascii=False, separators=(",", ":"))
-    return text.encode() + b"\n"
+    return _encoded(text) + b"\n"
 
 
 def parse(line: bytes) -> Message:
@@ -63,7 +64,7 @@ def parse(line: bytes) -> Message:
 
 def id_key(identifier: Any) -> bytes:
     """Return an id as it stands in a response."""
-    return json.dumps(identifier, ensure_ascii=False).encode()
+    return _encoded(json.dumps(identifier, ensure_ascii=False))
 
 
 def answered_id(line: bytes) -> bytes | None:
@@ -89,14 +90,19 @@ def result(identifier: Any, content: Message) -> Message:
     return {"id": identifier, "result": content}
 
 
+def tool_result(request: Message, text: str, extras: Message, *, is_error: bool) -> Message:
+    """Return what a tool said."""
+    content = [{"type": "text", "text": text}]
+    return result(request["id"], {**extras, "content": content, "isError": is_error})
+
+
 def error(request: Message, text: str, extras: Message) -> Message:
     """Return what tells a caller that a request failed: a tool's error where a tool was called.
 
     A model sees the text of a tool's error, but not that of a protocol error.
     """
     if request.get("method") == "tools/call":
-        content = [{"type": "text", "text": text}]
-        return result(request["id"], {**extras, "content": content, "isError": True})
+        return tool_result(request, text, extras, is_error=True)
     return {"id": request["id"], "error": {"code": _INTERNAL_ERROR, "message": text}}
 
 
@@ -105,5 +111,10 @@ def progress(request: Message, elapsed_s: float, text: str) -> Message | None:
     token = meta_of(request).get("progressToken")
     if token is None:
         return None
-    params = {"progressToken": token, "progress": round(elapsed_s, 1), "message": text}
+    params = {"progressToken": token, "progress": elapsed_s, "message": text}
     return {"method": "notifications/progress", "params": params}
+
+
+def _encoded(text: str) -> bytes:
+    """Return JSON as bytes; half a pair of surrogates, which UTF-8 has not, stays an escape."""
+    return text.encode(errors="backslashreplace")

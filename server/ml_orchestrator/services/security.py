@@ -4,12 +4,13 @@ Paths and data are checked where they are read (``datasets``), models where they
 (``registry``, ``serving``).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import anyio.to_thread
 
+from ml_orchestrator.agent_names import SHIPPED_AGENTS
 from ml_orchestrator.errors import PermissionDeniedError, UnavailableError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.orchestration.attempts import first_of
@@ -51,7 +52,6 @@ _RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "performance-engineer": _EVERYBODY | {"training_start", "training_cancel"},
     }
 )
-SHIPPED_AGENTS: Sequence[str] = tuple(_RIGHTS)
 
 
 class SecurityIntegrationService:

@@ -4,14 +4,13 @@ Values of a hook's input arrive as text, absent ones as empty text. An empty ans
 things take their course.
 """
 
-import json
 from typing import Annotated, Any, Literal, TypeAlias
 
 from mcp.server.mcpserver import Context, Resolve
 from pydantic import Field
 
-from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
-from ml_orchestrator.identity import canonical_agent
+from ml_orchestrator.errors import PermissionDeniedError
+from ml_orchestrator.hook_answers import OUR_AGENTS, bound, delegated, specific
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.services import SecurityIntegrationService, Services
 from ml_orchestrator.services.handover import (
@@ -21,15 +20,12 @@ from ml_orchestrator.services.handover import (
     save_for,
     tell_news,
 )
-from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.tools._server import OrchestratorServer
 from ml_orchestrator.tools._services import ClientSession, Collaboration
 from ml_orchestrator.tools._tool import hidden_tool
 
 __all__ = ["hook_batch", "hook_bind", "hook_delegate", "hook_saved", "hook_start", "hook_stop"]
 
-OUR_AGENTS = {f"ml-orchestrator:{name}": name for name in SHIPPED_AGENTS}
-LEAD = "ml-orchestrator:ml-orchestrator"  # the only one of them that starts others
 HookAnswer: TypeAlias = dict[str, Any]
 AgentType: TypeAlias = Annotated[
     str, Field(max_length=256, description="Type of the agent; empty on the main thread.")
@@ -83,17 +79,8 @@ async def hook_bind(
     agent_type: AgentType,
     tool_input: Annotated[str, Field(description="The call's arguments, as JSON.")],
 ) -> HookAnswer:
-    """PreToolUse: let a subagent act under its own name only.
-
-    The answer has no decision, so the client's rules for the call apply as before.
-    """
-    arguments = _object(tool_input)
-    if not agent_type or "agent" not in arguments:
-        return {}
-    agent = canonical_agent(agent_type.lower())
-    if arguments["agent"] == agent:
-        return {}
-    return _specific("PreToolUse", updatedInput={**arguments, "agent": agent})
+    """PreToolUse: let a subagent act under its own name only."""
+    return bound(agent_type, tool_input)
 
 
 @hidden_tool
@@ -102,21 +89,8 @@ async def hook_delegate(
     agent_id: AgentId,
     tool_input: Annotated[str, Field(description="What is to be started, as JSON.")],
 ) -> HookAnswer:
-    """PreToolUse of Agent: keep ``ml-orchestrator`` from starting others than its colleagues.
-
-    A main thread that runs as this agent has no id; there the person says what is started.
-    """
-    if agent_type != LEAD or not agent_id:
-        return {}
-    wanted = _object(tool_input).get("subagent_type")
-    colleagues = sorted(set(OUR_AGENTS) - {LEAD})
-    if wanted in colleagues:
-        return {}
-    reason = (
-        f"ml-orchestrator starts only its colleagues, not {str(wanted)[:60]!r}. "
-        f"Give subagent_type as one of {', '.join(colleagues)}, or do it with your own tools."
-    )
-    return _specific("PreToolUse", permissionDecision="deny", permissionDecisionReason=reason)
+    """PreToolUse of Agent: keep ``ml-orchestrator`` from starting others than its colleagues."""
+    return delegated(agent_type, agent_id, tool_input)
 
 
 @hidden_tool
@@ -159,18 +133,4 @@ def _may_save(security: SecurityIntegrationService, agent: str) -> bool:
 
 
 def _context(event: str, text: str) -> HookAnswer:
-    return _specific(event, additionalContext=text) if text else {}
-
-
-def _specific(event: str, **fields: Any) -> HookAnswer:
-    return {"hookSpecificOutput": {"hookEventName": event, **fields}}
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise InvalidInputError(f"tool_input is not a JSON object but {text[:60]!r}.")
-    return found
+    return specific(event, additionalContext=text) if text else {}

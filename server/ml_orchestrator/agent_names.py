@@ -1,0 +1,36 @@
+"""The agents that ship, and how an agent is named: standard library only, Python 3.9 on.
+
+The launcher reads this, too, before any dependency is installed.
+"""
+
+import re
+
+from ml_orchestrator.errors import InvalidInputError
+
+__all__ = ["PATTERN", "PLUGIN", "SHIPPED_AGENTS", "canonical_agent"]
+
+PLUGIN = "ml-orchestrator"
+SHIPPED_AGENTS = (
+    "ml-orchestrator",
+    "data-pipeline-specialist",
+    "infrastructure-specialist",
+    "performance-engineer",
+)
+PATTERN = r"^[a-z][a-z0-9_-]{0,63}(:[a-z][a-z0-9_-]{0,63})?$"
+_AGENT = re.compile(PATTERN[1:-1])
+
+
+def canonical_agent(agent: str) -> str:
+    """Return the plain name of an agent.
+
+    Claude Code calls a plug-in's agent ``PLUGIN:AGENT``; for ours the prefix is dropped.
+
+    Raises:
+        InvalidInputError: it is not a name.
+    """
+    if _AGENT.fullmatch(agent) is None:
+        raise InvalidInputError(
+            f"{agent[:80]!r} is not an agent's name. Use small letters, digits, '-' and '_', "
+            "starting with a letter, such as 'ml-orchestrator'."
+        )
+    return agent.removeprefix(f"{PLUGIN}:")
