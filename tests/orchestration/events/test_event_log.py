@@ -276,6 +276,32 @@ def test_a_process_that_died_leaves_its_deliveries_to_the_next_one_by_one(
     assert [(letter.event.seq, letter.attempts) for letter in world.dead.letters()] == [(1, 3)]
 
 
+def test_a_clock_that_was_set_back_holds_up_neither_a_consumer_nor_a_retry(world: World) -> None:
+    moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    subscription = durable(Kitchen())
+
+    def part(holder: str) -> Turns:
+        return Turns(
+            world.database, subscription, holder=holder, ttl_s=10.0, outbox=world.outbox,
+            now=lambda: moment,
+        )  # fmt: skip
+
+    def taken(turns: Turns, *settled: Settled) -> list[tuple[int, int]]:
+        found = turns.take_turn(settled, Rooms(10, 10)).taken
+        return [(each.event.seq, each.attempt) for each in found]
+
+    world.boil(1, 2)
+    dead, other = part("dead"), part("other")
+    assert taken(dead) == [(1, 1), (2, 1)]
+    moment -= timedelta(hours=1)
+    assert other.peek().due_in_s == 0.0
+    assert taken(other) == [(1, 2), (2, 2)]
+    assert taken(other, Settled(1, 2, "waiting", 5.0), Settled(2, 2, "done")) == []
+    moment -= timedelta(hours=1)
+    assert other.peek().due_in_s == 0.0
+    assert taken(other) == [(1, 3)]
+
+
 def test_looks_become_frequent_only_after_what_somebody_waits_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,9 @@ from ml_orchestrator.storage.statements import Statement
 __all__ = ["Turns"]
 
 MOST_UNSETTLED = 2_000  # rows of one consumer; what is beyond waits in the log
+ASTRAY_S = (
+    60.0  # what lies so much further ahead than it can was noted before the clock was set back
+)
 DIED = "the process that handled it ended before it was done"
 MOST_TOGETHER = 2  # deaths of their process after which deliveries are handed out one by one
 
@@ -113,16 +116,25 @@ class Turns:
         row = sql.HOLDER.first(connection, self._me)
         if row is None:
             return Turn((), is_holder=True, due_in_s=0.0)
-        if not self._is_ours(row) and row.lease_until > timestamp(now):
+        if not self._is_ours(row) and self._is_held(row, now):
             until = datetime.fromisoformat(row.lease_until)
             return Turn((), is_holder=False, due_in_s=max(0.0, (until - now).total_seconds()))
         has_left = not self._is_ours(row) and sql.N_UNSETTLED.scalar(connection, self._me)
-        if has_left or self._has_due(connection, timestamp(now)) or self._has_new(connection):
+        if has_left or self._has_due(connection, now) or self._has_new(connection):
             return Turn((), is_holder=True, due_in_s=0.0)
         return Turn((), is_holder=True, due_in_s=self._due_in_s(connection, now))
 
-    def _has_due(self, connection: Connection, now: str) -> bool:
-        return any(row.not_before <= now for row in sql.WAITING.all(connection, self._me))
+    def _has_due(self, connection: Connection, now: datetime) -> bool:
+        return any(self._is_due(row, now) for row in sql.WAITING.all(connection, self._me))
+
+    def _is_due(self, row: Any, now: datetime) -> bool:
+        """Whether a delivery that waits may be tried."""
+        longest_s = self._subscription.retrying.longest_s + ASTRAY_S
+        return not timestamp(now) < row.not_before <= _later(now, longest_s)
+
+    def _is_held(self, row: Any, now: datetime) -> bool:
+        """Whether the lease of a consumer has not run out."""
+        return timestamp(now) < row.lease_until <= _later(now, self._ttl_s + ASTRAY_S)
 
     def _has_new(self, connection: Connection) -> bool:
         found = self._cursors(connection)
@@ -151,7 +163,7 @@ class Turns:
             self._begin(connection, at)
             row = sql.HOLDER.first(connection, self._me)
         if not self._is_ours(row):
-            if is_last or row.lease_until > at:
+            if is_last or self._is_held(row, now):
                 until = datetime.fromisoformat(row.lease_until)
                 self._token = None
                 return max(0.0, (until - now).total_seconds())
@@ -209,7 +221,7 @@ class Turns:
     def _take(self, connection: Connection, rooms: Rooms, now: datetime) -> list[Taken]:
         room, at = {"high": rooms.high, "rest": rooms.rest}, timestamp(now)
         held_up: dict[str, str] = {}
-        taken = self._take_again(connection, room, held_up, at)
+        taken = self._take_again(connection, room, held_up, now)
         n_more = MOST_UNSETTLED - int(sql.N_UNSETTLED.scalar(connection, self._me) or 0)
         for band, cursor in self._cursors(connection).items():
             wanted = min(_room_of(room, band), n_more)
@@ -229,17 +241,18 @@ class Turns:
         return taken
 
     def _take_again(
-        self, connection: Connection, room: dict[str, int], held_up: dict[str, str], now: str
+        self, connection: Connection, room: dict[str, int], held_up: dict[str, str], now: datetime
     ) -> list[Taken]:
         """Take what waited and is due; in order, one that is not due holds its key up."""
         found: list[Taken] = []
+        at = timestamp(now)
         suspect = {"most": MOST_TOGETHER, "error": DIED}
         is_alone = bool(sql.N_SUSPECT.scalar(connection, {**self._me, **suspect}))
         for row in sql.WAITING.all(connection, self._me):
             band = IN_ORDER if self._subscription.in_order else row.priority
             is_suspect = row.error == DIED and row.attempts >= MOST_TOGETHER
             is_free = _room_of(room, band) > 0 and not (is_suspect and is_alone)
-            if row.not_before > now or row.key in held_up or not is_free:
+            if not self._is_due(row, now) or row.key in held_up or not is_free:
                 if self._subscription.in_order:
                     held_up.setdefault(row.key, row.not_before)
                 continue
@@ -248,7 +261,7 @@ class Turns:
             found.append(Taken(stored_event(row), row.attempts + 1))
         sql.TAKE.change_each(
             connection,
-            [self._row(one.event, "taken", one.attempt, now, now) for one in found],
+            [self._row(one.event, "taken", one.attempt, at, at) for one in found],
         )
         return found if self._subscription.in_order else sorted(found, key=_urgent_first)
 
@@ -279,6 +292,10 @@ class Turns:
         if due is None:
             return None
         return max(0.0, (datetime.fromisoformat(due) - now).total_seconds())
+
+
+def _later(now: datetime, seconds: float) -> str:
+    return timestamp(now + timedelta(seconds=seconds))
 
 
 def _of(band: int) -> dict[str, int]:
