@@ -21,6 +21,7 @@ from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.orchestration.run_filter import ASKED_FOR, RunFilter
 from ml_orchestrator.orchestration.statuses import GIVEN_UP
 
+AN_HOUR_S = 3_600.0
 LOCKED_S = 1.5  # soak_runs holds it for ten
 
 
@@ -44,14 +45,19 @@ def begin(world: World, run_id: str = "run-1x") -> None:
 
 def finish(world: World, run_id: str = "run-1x", steps: tuple[str, ...] = NAMES) -> None:
     """Let steps end well, each as it comes, and see that each was done once."""
-    for step in steps:
-        world.until(lambda step=step: world.ledger.running(run_id, step) == 1, f"{step} begins")  # type: ignore[misc]
-        world.order(run_id, step, "finish")
+    do(world, run_id, steps)
     world.until(lambda: world.client.status(run_id).is_over, "the run is over")
     status = world.client.status(run_id)
     assert (status.state, status.result) == ("succeeded", {step: run_id for step in NAMES})
     ended = Counter((deed.run_id, deed.step) for deed in world.ledger.ended)
     assert ended == {(run_id, step): 1 for step in NAMES}
+
+
+def do(world: World, run_id: str, steps: tuple[str, ...]) -> None:
+    """Let steps end well, each as it comes."""
+    for step in steps:
+        world.until(lambda step=step: world.ledger.running(run_id, step) == 1, f"{step} begins")  # type: ignore[misc]
+        world.order(run_id, step, "finish")
 
 
 def test_a_queue_that_is_full_takes_no_more_and_the_same_run_is_found_again(
@@ -179,6 +185,26 @@ def test_a_full_disk_fails_a_run_clearly_and_it_goes_on_when_there_is_room(world
     assert world.client.status("run-1x.2").state == "succeeded"
     done = Counter(deed.step for deed in world.ledger.ended)
     assert done == {"first": 1, "second": 2, "third": 1}  # what could not be recorded is repeated
+
+
+def test_a_clock_that_is_set_back_in_the_midst_of_a_run_changes_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = time.time
+    begin(world)
+    monkeypatch.setattr(time, "time", lambda: usual() - AN_HOUR_S)
+    do(world, "run-1x", NAMES[:1])
+    world.until(lambda: world.ledger.running("run-1x", "second") == 1, "the second step begins")
+    world.kill_worker()
+    world.start_worker()
+    finish(world, steps=NAMES[1:])
+    status = world.client.status("run-1x")
+    world.start_run("run-2x")
+    world.ledger.ended.clear()
+    finish(world, "run-2x")
+
+    assert [step.seconds == 0 for step in status.steps] == [True, False, False]
+    assert {run.run_id for run in listed(world, ASKED_FOR)} == {"run-1x", "run-2x"}
 
 
 def test_a_worker_that_dies_at_each_step_loses_none_and_repeats_only_what_it_was_at(

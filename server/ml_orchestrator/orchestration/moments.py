@@ -15,9 +15,11 @@ def time_of(epoch_ms: int) -> str:
 def lasted(began: int | None, ended: int | None) -> tuple[str | None, float | None]:
     """Return when something began, as ISO 8601 UTC, and its seconds; None for what is not known.
 
+    Where the clock was set back meanwhile, it took 0 s at least.
+
     Args:
         began: in milliseconds since 1970; None or 0 if it has not.
         ended: likewise.
     """
-    seconds = (ended - began) / 1000 if began and ended else None
+    seconds = max(0.0, (ended - began) / 1000) if began and ended else None
     return time_of(began) if began else None, seconds
