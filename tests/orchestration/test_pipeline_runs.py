@@ -1,9 +1,12 @@
 """Pipelines in a real worker: branches, conditions, fan-out, retries, caches, resuming."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
+import tests.orchestration.tiny_pipelines as tiny
 from tests.orchestration.pipeline_bench import PipelineBench, open_pipelines
 from tests.orchestration.workflow_bench import until
 
@@ -210,6 +213,43 @@ def test_a_step_that_takes_too_long_is_killed_and_said_so(
     status = pipes.finished(run_id)
 
     assert status.error == "Step 'slow' failed: It was not done within timeout_s (0.5 s)."
+    assert [each for each in at_work(pipes) if run_id in each] == []
+
+
+def at_work(pipes: PipelineBench) -> list[str]:
+    """Return the commands of the processes that the worker has started and that go on."""
+    found = []
+    for process in psutil.Process(pipes.worker().pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            found.append(" ".join(process.cmdline()))
+    return found
+
+
+def test_a_step_waits_for_the_memory_that_it_asks_for_and_too_much_is_refused(
+    pipes: PipelineBench, tmp_path: Path
+) -> None:
+    gate, most_mb = tmp_path / "gate", psutil.virtual_memory().total / 1e6
+    large = {"resources": {"memory_mb": 0.6 * most_mb}}
+    run_id = pipes.run(
+        "run-large",
+        {
+            "holds": {**large, "with": {"gate": str(gate)}},
+            "waits": large,
+            "never": {"resources": {"cpu": 1_000}},
+            "nor": {"resources": {"memory_mb": 2 * most_mb}},
+        },
+    )
+    pipes.begun("holds")
+    until(lambda: pipes.steps(run_id)["nor"].state == "failed", what="too much is refused")
+    gate.touch()
+    status = pipes.finished(run_id)
+    steps, deeds = pipes.steps(run_id), tiny.lines_of(pipes.ledger)
+    order = [(x["step"], x["is"]) for x in deeds if x["step"] in ("holds", "waits")]
+
+    assert status.state == "failed"
+    assert str(steps["never"].error).startswith("It asks for 1000 cores and 0 MB; this worker has")
+    assert "It asks for 0 cores and" in str(steps["nor"].error)
+    assert order == [(step, what) for step in ("holds", "waits") for what in ("begun", "done")]
 
 
 def test_what_a_step_gives_must_be_what_it_says(pipes: PipelineBench) -> None:
