@@ -174,6 +174,30 @@ def test_a_consumer_is_handed_everything_again_from_a_cursor(world: World) -> No
     assert {e.id for e in again.seen} < {e.id for e in kitchen.seen}
 
 
+def test_a_consumer_at_work_is_handed_everything_again_at_once(
+    world: World, another: OpenAgain
+) -> None:
+    kitchen = Kitchen()
+    world.start(durable(kitchen))
+    world.boil(1, 2, 3)
+    kitchen.wait_for(3)
+    while n_in_hand(world):
+        threading.Event().wait(0.01)  # until the last is settled
+    assert another().dead.rewind("kitchen", 0) == 3
+    kitchen.wait_for(6)
+    world.boil(4)
+    kitchen.wait_for(7)
+
+    assert sorted(kitchen.numbers) == [1, 1, 2, 2, 3, 3, 4]
+    assert len({envelope.id for envelope in kitchen.seen}) == 4
+
+
+def n_in_hand(world: World) -> int:
+    """Return how many deliveries are in hand."""
+    query = text("SELECT count(*) FROM event_deliveries")
+    return int(world.database.read(lambda c: c.execute(query).scalar()) or 0)
+
+
 def test_events_of_one_key_are_handled_in_order_although_one_is_tried_again(
     world: World,
 ) -> None:
