@@ -13,7 +13,7 @@ from tests.tools.test_memory_and_message_tools import ME, YOU, server
 
 from ml_orchestrator.app import build_server
 from ml_orchestrator.settings import Settings
-from ml_orchestrator.text import clean, is_hidden
+from ml_orchestrator.text import clean, cut, is_hidden
 
 FIELDS = ("task_description", "insight", "statement")
 
@@ -66,7 +66,7 @@ async def test_hostile_memories_are_returned_as_marked_data_and_change_no_decisi
         if hostile.name == "half characters":
             continue
         shown = clean(hostile.text).text
-        found = by_text[shown if len(shown) <= 600 else shown[:599] + "…"]
+        found = by_text[cut(shown, 600)]
         assert {hit["kind"] for hit in found} == {"task", "insight", "knowledge"}, hostile.name
         assert all(hostile.flag in hit["flags"] for hit in found), hostile.name
     assert by_text["trees won"][0]["flags"] == []

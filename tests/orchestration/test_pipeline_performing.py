@@ -16,6 +16,7 @@ from ml_orchestrator.orchestration.pipelines.admission import Admission
 from ml_orchestrator.orchestration.pipelines.executing import carry_out
 from ml_orchestrator.orchestration.pipelines.performing import Performer
 from ml_orchestrator.orchestration.pipelines.units import StoredPlan, Unit
+from ml_orchestrator.orchestration.steps.tell import mailbox_of_pipelines
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 
@@ -114,6 +115,19 @@ async def test_who_waits_for_messages_hears_that_a_run_failed(
     assert is_told
     assert published.name == MessageSent.event_kind.name
     assert json.loads(published.payload)["readers"] == ["performance-engineer"]
+
+
+async def test_however_long_a_fault_is_the_word_says_how_the_run_goes_on(
+    desk: Desk, database: Database
+) -> None:
+    why = "The table has no such column. " * 1_000
+    await desk.performer.tell_failure("run-1", "tested", "performance-engineer", why)
+
+    (message,) = mailbox_of_pipelines(database).inbox("performance-engineer").messages
+    assert message.content.endswith(
+        "has no… Once that is mended, `ml-orchestrator runs resume run-1` goes on where it is not "
+        "done."
+    )
 
 
 async def test_inputs_that_refer_to_one_long_output_often_are_refused(desk: Desk) -> None:

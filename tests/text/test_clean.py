@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.memory.hostile import HONEST, HOSTILE, Hostile
 
-from ml_orchestrator.text import FLAGS, clean, cleaning, hidden, nesting, suspicion
+from ml_orchestrator.text import FLAGS, clean, cleaning, cut, hidden, nesting, suspicion
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 SPELLED = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
@@ -47,6 +47,38 @@ def test_any_text_becomes_one_that_every_store_takes_and_nothing_is_lost(text: s
 def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     once = clean(text).text
     assert clean(once).text == once
+
+
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    [
+        (17, "one two  three"),  # it fits
+        (14, "one two  three"),
+        (13, "one two…"),  # not "one two  thr…"
+        (9, "one two…"),  # the limit is at a space
+        (8, "one two…"),
+        (7, "one…"),
+        (1, "…"),
+    ],
+)
+def test_a_text_is_cut_after_a_word(limit: int, kept: str) -> None:
+    assert cut("one two  three", limit) == kept
+
+
+def test_a_word_that_is_most_of_what_fits_is_cut_itself() -> None:
+    address = "https://example.org/" + "a" * 100
+
+    assert cut(f"see {address}", 50) == f"see {address}"[:49] + "…"
+    assert cut("断" * 100, 50) == "断" * 49 + "…"
+
+
+@settings(max_examples=100, derandomize=True, database=None, deadline=None)
+@given(ANY_TEXT, st.integers(1, 60))
+def test_what_is_cut_keeps_to_its_limit_and_begins_as_the_text(text: str, limit: int) -> None:
+    kept = cut(text, limit)
+
+    assert len(kept) <= limit
+    assert kept == text or text.startswith(kept.removesuffix("…"))
 
 
 @pytest.mark.parametrize("module", [cleaning, hidden, nesting, suspicion])

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ml_orchestrator.text import cut
+
 __all__ = ["result_lines"]
 
 MOST_ROWS, MOST_ITEMS, MOST_COLUMNS = 20, 20, 8
@@ -86,5 +88,4 @@ def _cell(value: Any) -> str:
 
 
 def _short(text: str, most: int) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    return cut(" ".join(text.split()), most)

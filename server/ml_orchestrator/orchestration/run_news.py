@@ -13,6 +13,7 @@ from ml_orchestrator.orchestration.events.kinds import RunFailed, RunFinished, R
 from ml_orchestrator.orchestration.pipelines.telling import tell_failure
 from ml_orchestrator.orchestration.statuses import GIVEN_UP
 from ml_orchestrator.storage.engine import Database
+from ml_orchestrator.text import cut
 
 __all__ = ["RunNews"]
 
@@ -46,7 +47,7 @@ class RunNews:
     async def failed(self, run_id: str, plan: Mapping[str, Any], error: Exception) -> None:
         """Publish that a run ended with an error; only messages of ours are passed on."""
         is_ours = isinstance(error, OrchestratorError)
-        said = str(error)[:MOST_ERROR] if is_ours else "It failed unexpectedly."
+        said = cut(str(error), MOST_ERROR) if is_ours else "It failed unexpectedly."
         await self._told(run_id, "failed", RunFailed(**_who(run_id, plan), error=said))
 
     def given_up(self, run_id: str, plan: Mapping[str, Any]) -> None:

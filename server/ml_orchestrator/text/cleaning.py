@@ -63,5 +63,18 @@ def flags_of_stored(text: str) -> tuple[str, ...]:
 
 
 def cut(text: str, limit: int) -> str:
-    """Return a text of at most ``limit`` characters; a cut one ends with an ellipsis."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    """Return a text of at most ``limit`` characters; a cut one ends after a word, with an ellipsis.
+
+    Where that would leave less than half of it, as in a long address, the word is cut.
+
+    >>> cut("AUC fell by half", 10), cut("AUC fell by half", 7)
+    ('AUC fell…', 'AUC…')
+    """
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    is_within_a_word = not text[limit - 1].isspace() and not kept[-1:].isspace()
+    words = kept.rsplit(maxsplit=1)
+    if is_within_a_word and len(words) == 2 and len(words[0]) >= limit // 2:
+        kept = words[0]
+    return kept.rstrip() + "…"

@@ -31,6 +31,7 @@ from ml_orchestrator.registry.requests import MoveRequest
 from ml_orchestrator.serving.rollout.actions import Rollout
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
+from ml_orchestrator.text import cut
 
 __all__ = ["AlertActions"]
 
@@ -147,7 +148,7 @@ class AlertActions:
             expected_version=_pinned(desk, model, alias, owed),
             actor=owed.owner,
             reason=reason,
-            evidence=owed.alert.summary[:MAX_REASON],
+            evidence=cut(owed.alert.summary, MAX_REASON),
         )
         planned = desk.mover.plan(request).plan
         if not planned.is_rollback:
@@ -169,7 +170,7 @@ class AlertActions:
             running.id,
             "rollback",
             actor=owed.owner,
-            reason=f"{reason} {owed.alert.summary}"[:MAX_REASON],
+            reason=cut(f"{reason} {owed.alert.summary}", MAX_REASON),
             key=f"@{owed.alert.alert_id}-back",
         )
         return f"Roll-out {running.id} of {running.model!r} was told to go back."

@@ -8,6 +8,7 @@ from ml_orchestrator.health.monitors.models import Alert
 from ml_orchestrator.messaging.models import Priority
 from ml_orchestrator.orchestration.monitors.opening import open_mailbox
 from ml_orchestrator.storage.engine import Database
+from ml_orchestrator.text import cut
 
 __all__ = ["CONCERNED", "AlertTeller"]
 
@@ -59,7 +60,7 @@ class AlertTeller:
         self._mailbox.send(
             SENDER,
             message_type="insight" if key == "resolved" else "warning",
-            content=content[:MAX_SAID],
+            content=cut(content, MAX_SAID),
             target_agents=self._readers,
             priority=priority,
             metadata={

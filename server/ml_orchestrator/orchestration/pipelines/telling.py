@@ -5,10 +5,11 @@ import logging
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.orchestration.steps.tell import AGENTS, SENDER, mailbox_of_pipelines
 from ml_orchestrator.storage.engine import Database
+from ml_orchestrator.text import cut
 
 __all__ = ["tell_failure"]
 
-MAX_CONTENT = 4_000
+MAX_WHY = 3_500  # characters
 _log = logging.getLogger(__name__)
 
 
@@ -20,14 +21,15 @@ def tell_failure(database: Database, *, run_id: str, pipeline: str, actor: str, 
     if actor not in AGENTS:
         return False
     text = (
-        f"Run {run_id} of pipeline {pipeline!r} failed and is not tried again by itself. {why} "
+        f"Run {run_id} of pipeline {pipeline!r} failed and is not tried again by itself. "
+        f"{cut(why, MAX_WHY)} "
         f"Once that is mended, `ml-orchestrator runs resume {run_id}` goes on where it is not done."
     )
     try:
         mailbox_of_pipelines(database).send(
             SENDER,
             message_type="warning",
-            content=text[:MAX_CONTENT],
+            content=text,
             target_agents=[actor],
             priority="high",
             metadata={"run_id": run_id, "pipeline": pipeline},

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ml_orchestrator.registry.requests import MoveRequest
 from ml_orchestrator.serving.rollout.actions import Rollout
+from ml_orchestrator.text import cut
 
 if TYPE_CHECKING:  # heavy: opened by the doors
     from ml_orchestrator.registry.desk import RegistryDesk
@@ -57,7 +58,7 @@ def _request_back(rollout: Rollout) -> MoveRequest:
         version=rollout.from_version,
         expected_version=rollout.version,
         actor=rollout.actor,
-        reason=reason[:MAX_REASON],
+        reason=cut(reason, MAX_REASON),
         idempotency_key=f"@{rollout.id}-back",
         is_way_back=True,
     )

@@ -20,6 +20,7 @@ from ml_orchestrator.serving.rollout.journal import RolloutJournal
 from ml_orchestrator.serving.rollout.models import FINAL
 from ml_orchestrator.serving.rollout.plan import plan_next
 from ml_orchestrator.serving.rollout.turns import go_back
+from ml_orchestrator.text import cut
 
 __all__ = ["RolloutRunner"]
 
@@ -107,7 +108,7 @@ class RolloutRunner:
             return self._serving(rollout).state()
         except UnavailableError as error:
             _log.warning("The model server gave no answer: %s", error)
-            self._reached, self._silence = None, str(error)[:MAX_SILENCE]
+            self._reached, self._silence = None, cut(str(error), MAX_SILENCE)
             return None
 
     def _serving(self, rollout: Rollout) -> ServingControl:

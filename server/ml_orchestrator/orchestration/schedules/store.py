@@ -11,6 +11,7 @@ from ml_orchestrator.orchestration.schedules.cadence import Cadence
 from ml_orchestrator.orchestration.schedules.models import Due, Schedule
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import schedules as table
+from ml_orchestrator.text import cut
 
 __all__ = ["HAND_OVER_S", "Schedules"]
 
@@ -140,7 +141,8 @@ class Schedules:
     def settle(self, due: Due, *, error: str | None = None) -> None:
         """Note that the function of a claimed time has returned, or why it failed."""
         is_it = _named(due.kind, due.key) & (table.c.n_due == due.number)
-        values = {"handed_to": None, "handed_at": None, "last_error": error and error[:MAX_ERROR]}
+        said = error and cut(error, MAX_ERROR)
+        values = {"handed_to": None, "handed_at": None, "last_error": said}
         self._database.write(
             lambda connection: connection.execute(update(table).where(is_it).values(values))
         )
