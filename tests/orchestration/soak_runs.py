@@ -1,10 +1,12 @@
 """The life of runs for longer: ``python -m tests.orchestration.soak_runs [--examples N]``.
 
 First the state machine of ``run_states``, so many examples of forty steps each; then a run whose
-database is locked for ten seconds at each of its steps.
+database is locked for ten seconds at each of its steps; then runs of a real worker while the
+database of everything else, and the file of its lease, are.
 """
 
 import argparse
+import os
 import tempfile
 import threading
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
+from tests.orchestration.pipeline_bench import open_pipelines
 from tests.orchestration.run_states import RunStates
 from tests.orchestration.run_world import NAMES, World
 from tests.orchestration.test_run_faults import locked
@@ -24,6 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=100, help="(%(default)s)")
     given = parser.parse_args()
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # for workers: they import our steps
     began_at = time.monotonic()
     run_state_machine_as_test(
         RunStates,
@@ -37,6 +41,9 @@ def main() -> None:
     print(f"{given.examples} lives agree with the model, in {time.monotonic() - began_at:.0f} s")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         _locked_at_each_step(Path(folder))
+    for name in ("state.db", "leases.db"):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            _locked_beside_a_worker(Path(folder), name)
 
 
 def _locked_at_each_step(home: Path) -> None:
@@ -57,6 +64,19 @@ def _locked_at_each_step(home: Path) -> None:
         print(f"locked {len(NAMES)} times for {LOCKED_S:.0f} s: each step was done once")
     finally:
         world.close()
+
+
+def _locked_beside_a_worker(folder: Path, name: str) -> None:
+    with open_pipelines(folder / "home", worker_idle_s=60) as pipes:
+        gate = folder / "gate"
+        steps = {"first": {"with": {"gate": str(gate)}}, "second": {"needs": ["first"]}}
+        run_id = pipes.run("run-1x", steps)
+        pipes.begun("first")
+        with locked(pipes.settings.home / name):
+            gate.touch()
+            time.sleep(LOCKED_S)
+        assert pipes.finished(run_id).state == "succeeded"
+        print(f"{name} locked for {LOCKED_S:.0f} s: the run went on")
 
 
 if __name__ == "__main__":
