@@ -63,16 +63,19 @@ def in_turns(
     rounds: int,
     pause_s: float = 0.0,
     in_a_row: int = 1,
+    settle: Callable[[], object] = lambda: None,
 ) -> dict[str, list[float]]:
     """Measure every subject once per round, so that a noisy machine is fair to all.
 
-    ``pause_s`` before each turn lets the one before end: a server that has answered may still
-    collect its garbage, and the next one measured would pay for it. ``in_a_row`` is how often a
+    ``settle`` and then ``pause_s`` before each turn let the one before end: a server that has
+    answered may still collect its garbage, or have left its writes to the system (``os.sync``
+    waits for these), and the next one measured would pay for it. ``in_a_row`` is how often a
     subject is measured in its turn; the first of them comes after the pause.
     """
     found: dict[str, list[float]] = {name: [] for name in subjects}
     for _ in range(rounds):
         for name, measure in subjects.items():
+            settle()
             time.sleep(pause_s)
             found[name] += [measure() for _ in range(in_a_row)]
     return found

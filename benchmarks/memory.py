@@ -4,11 +4,13 @@ Ours beside the reference server ``server-memory``, filled with as many records;
 processes that save at once on one store, and eight calls in flight on one server: how many
 acknowledged saves are not there afterwards.
 
-Each server has turns of six calls in a row, with a pause before. The first call of a turn finds a
-processor that has slept meanwhile and is given by itself, ``after a pause``.
+Each server has turns of six calls in a row. Before each, what the one before left for the disk is
+written, and there is a pause. The first call of a turn finds a processor that has slept meanwhile
+and is given by itself, ``after a pause``.
 """
 
 import json
+import os
 import random
 import sys
 import tempfile
@@ -173,7 +175,7 @@ def latencies(folder: Path, parts: Sequence[Subject], size: int, n: int) -> list
                 subject.name: partial(measure, server, subject)
                 for server, subject in zip(servers, parts, strict=True)
             }
-            found = in_turns(measures, rounds=n, pause_s=PAUSE_S, in_a_row=IN_A_ROW)
+            found = in_turns(measures, rounds=n, pause_s=PAUSE_S, in_a_row=IN_A_ROW, settle=os.sync)
             first, later = turns_parted(found, IN_A_ROW)
             figures += [_figure(act, label, share, size, later) for label, share in QUANTILES]
             figures.append(_figure(f"{act} after a pause,", "p50", 0.5, size, first))

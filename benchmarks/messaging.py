@@ -5,10 +5,12 @@ The peer, mcp_agent_mail, is the package called so on the index, which is a fork
 release. It is filled by sending, since each message becomes a commit of its git archive; that takes
 minutes, so it is measured at the smaller size alone. A second server on its store is refused.
 
-Each act has turns of six calls in a row, with a pause before. The first call of a turn finds a
-processor that has slept meanwhile and is given by itself, ``after a pause``.
+Each act has turns of six calls in a row. Before each, what the one before left for the disk is
+written, and there is a pause. The first call of a turn finds a processor that has slept meanwhile
+and is given by itself, ``after a pause``.
 """
 
+import os
 import sqlite3
 import sys
 import tempfile
@@ -114,7 +116,7 @@ def latencies(server: Pipelined, peer: Peer | None, size: int, n: int) -> list[F
     }
     if peer is not None:
         acts |= {"peer send": lambda: peer.send_ms(size), "peer inbox": peer.inbox_ms}
-    found = in_turns(acts, rounds=n, pause_s=PAUSE_S, in_a_row=IN_A_ROW)
+    found = in_turns(acts, rounds=n, pause_s=PAUSE_S, in_a_row=IN_A_ROW, settle=os.sync)
     first, later = turns_parted(found, IN_A_ROW)
     return [
         Figure(

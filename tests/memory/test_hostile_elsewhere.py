@@ -83,8 +83,13 @@ def test_honest_text_is_flagged_nowhere(database: Database) -> None:
         context = store.put_shared_context({text: text}, expected_revision=number, actor=ME)
         lease = book.set(ME, "model:churn", ttl_s=60, note=text)
         box.send(ME, message_type="alarm", content=text, priority="urgent")
-        task = {"target_agents": [YOU], "metadata": {"task_type": text}}
-        box.send(ME, message_type="delegation", content=text, **task)
+        box.send(
+            ME,
+            message_type="delegation",
+            content=text,
+            target_agents=[YOU],
+            metadata={"task_type": text},
+        )
         assert saved.flags == context.flags == lease.flags == []
     assert box.unread(YOU).flags == []
     assert [work.flags for work in box.inbox(YOU).open_delegations] == [[]] * 20

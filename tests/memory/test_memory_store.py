@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Collaboration, Insight, Task
 from ml_orchestrator.memory.store import MemoryStore
+from ml_orchestrator.storage import migrations
 from ml_orchestrator.storage.engine import open_database
 
 AGENT = "ml-orchestrator"
@@ -165,6 +166,55 @@ def test_no_statement_of_a_save_or_a_load_walks_through_records(tmp_path: Path) 
     store.database.close()
     assert len(plans) > 10
     assert [step for step in plans if step.startswith("SCAN")] == []
+
+
+def test_what_says_the_same_is_looked_up_in_an_index_without_tasks(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    insight = Insight(area="a", insight="trees won", impact="low", confidence=0.5)
+    store.save(AGENT, task=task("trees won"), insights=[insight])
+
+    def look(connection: Connection) -> tuple[list[str], list[str]]:
+        keyed = "SELECT kind FROM memory_records WHERE near_key IS NOT NULL"
+        asked = "SELECT * FROM memory_records WHERE agent = ? AND kind = ? AND near_key = ?"
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", ("a", "insight", "k"))
+        return [row[0] for row in connection.exec_driver_sql(keyed)], [row[3] for row in plan]
+
+    kinds, steps = store.database.read(look)
+    store.database.close()
+    assert kinds == ["insight"]
+    assert steps == [
+        "SEARCH memory_records USING INDEX ix_memory_near (agent=? AND kind=? AND near_key=?)"
+    ]
+
+
+def test_memory_of_the_release_before_is_merged_with_todays_by_the_new_index(
+    state_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insight = Insight(area="a", insight="trees won", impact="low", confidence=0.5)
+    old_index = "CREATE INDEX ix_memory_near ON memory_records (agent, kind, near_key)"
+    with monkeypatch.context() as release_before:
+        release_before.delitem(migrations.MIGRATIONS, 22)
+        database = open_database(state_url, tmp_path)
+        SqlMemoryStore(database).save(AGENT, task=task("trees won"), insights=[insight])
+        for change in (
+            "UPDATE memory_records SET near_key = 'k' WHERE kind = 'task'",
+            "DROP INDEX ix_memory_near",
+            old_index,
+        ):
+            database.write(lambda c, change=change: c.exec_driver_sql(change))  # type: ignore[misc]
+        database.close()
+
+    database = open_database(state_url, tmp_path)
+    store = SqlMemoryStore(database)
+    saved = store.save(AGENT, task=task("trees won"), insights=[insight])
+
+    memory = store.load(AGENT)
+    indexes = database.read(lambda c: inspect(c).get_indexes("memory_records"))
+    database.close()
+    (options,) = [i["dialect_options"] for i in indexes if i["name"] == "ix_memory_near"]
+    assert (saved.n_merged, memory.n_tasks, memory.n_insights) == (1, 2, 1)
+    (where,) = [str(part) for name, part in options.items() if name.endswith("where")]
+    assert "near_key IS NOT NULL" in where
 
 
 def save_many(home: Path, writer: int, n: int) -> None:

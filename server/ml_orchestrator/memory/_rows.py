@@ -238,7 +238,7 @@ def remove(
         _FORGET_ORIGINS.change(connection, {"id": row.id})
 
 
-def id_of(kind: str, agent: str, payload: Mapping[str, Any], key: str) -> str:
+def id_of(kind: str, agent: str, payload: Mapping[str, Any], key: str | None) -> str:
     """Return the id of a record, derived from its content: the same wherever it is stored."""
     if kind == "task":
         return record_id(kind, agent, payload["task_id"])
@@ -295,8 +295,8 @@ def read(row: Row[Any], model: type[R]) -> R:
     )
 
 
-def _same(connection: Connection, new: NewRecord, key: str) -> Row[Any] | None:
-    if new.kind == "task":  # what was done twice was done twice
+def _same(connection: Connection, new: NewRecord, key: str | None) -> Row[Any] | None:
+    if key is None:
         return None
     asked = {"agent": new.agent, "kind": new.kind, "near_key": key}
     found: Row[Any] | None = _SAME.first(connection, asked)

@@ -65,7 +65,7 @@ class Findable:
     outcome: str
     area: str | None
     words: str
-    near_key: str
+    near_key: str | None  # None for tasks: what was done twice was done twice
 
 
 def findable(kind: str, agent: str, payload: Mapping[str, Any]) -> Findable:
@@ -80,7 +80,8 @@ def findable(kind: str, agent: str, payload: Mapping[str, Any]) -> Findable:
         outcome, area = "", payload["subject"]
         said = [area, payload["statement"]]
     words = " ".join(dict.fromkeys([*words_of(*said), kind_word(kind), agent_word(agent)]))
-    return Findable(outcome, area and area[:160], words, near_key([outcome, *said]))
+    key = None if kind == "task" else near_key([outcome, *said])
+    return Findable(outcome, area and area[:160], words, key)
 
 
 def kind_word(kind: str) -> str:

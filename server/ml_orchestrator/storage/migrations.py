@@ -158,6 +158,13 @@ def _studies(connection: Connection) -> None:
     add_missing_columns(connection, schema.run_homes)
 
 
+def _near_keys_without_tasks(connection: Connection) -> None:
+    """Let the index of what says the same leave tasks out; those of before stay in it."""
+    connection.exec_driver_sql("DROP INDEX IF EXISTS ix_memory_near")
+    for index in schema.memory_records.indexes:
+        index.create(connection, checkfirst=True)
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _first,
     2: _second,
@@ -179,13 +186,14 @@ MIGRATIONS: dict[int, Migration] = {
     19: _notes_of_workers,
     20: _contents_of_schedules,
     21: _studies,
+    22: _near_keys_without_tasks,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
 # What 9 counts is kept by triggers, so by the writes of older releases, too. What 12 refuses no
 # release does.
-ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21})
+ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22})
 
 
 def migrate(engine: Engine) -> int:

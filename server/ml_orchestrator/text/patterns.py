@@ -137,7 +137,10 @@ _SYSTEM = (
         "from|by",
         r"\b(message|notice|note|order|directive|word) (from|by) (the )?(system|anthropic|openai|developers?|administrators?|admin|security team|server itself)\b",
     ),
-    ("override|mode", r"\b(system|maintenance|admin|developer|god) (override|mode)\b"),
+    (
+        "system |maintenance |admin |developer |god ",
+        r"\b(system|maintenance|admin|developer|god) (override|mode)\b",
+    ),
 )
 _TOOL_CALL = (
     (
@@ -149,7 +152,7 @@ _TOOL_CALL = (
         r"[\"'](type|method)[\"']\s*:\s*[\"'](tool_use|tool_call|tool_result|function|function_call|tools/call)[\"']",
     ),
     (
-        "arg|input|param",
+        "\"arg|'arg|\"input|'input|\"param|'param",
         r"[\"'](tool|tool_name|name|function)[\"']\s*:\s*[\"'](mcp__[\w-]+|[a-z]+_[a-z_]+)[\"'][^}]{0,80}[\"'](arguments|input|parameters|params|args)[\"']",
     ),
     ("mcp__", r"\bmcp__[\w-]+__\w+"),

@@ -37,7 +37,7 @@ memory_records = Table(
     Column("outcome", String(16), nullable=False, server_default=""),  # of tasks
     Column("area", String(160)),  # of insights; the subject of knowledge
     Column("words", Text),  # for search: distinct, in small letters, apart by one space
-    Column("near_key", String(32)),  # equal for records that say the same
+    Column("near_key", String(32)),  # equal for records that say the same; null for tasks
     Column("flags", Text),  # JSON list; null when there are none
     Column("session", String(80)),
     Column("tool", String(32)),
@@ -49,7 +49,14 @@ memory_records = Table(
     Column("n_helped", Integer, nullable=False, server_default="0"),
     Column("n_misled", Integer, nullable=False, server_default="0"),
     Index("ix_memory_time", "agent", "kind", "created_at", "seq"),
-    Index("ix_memory_near", "agent", "kind", "near_key"),
+    Index(  # migration 22: without tasks, which nobody looks up by it
+        "ix_memory_near",
+        "agent",
+        "kind",
+        "near_key",
+        sqlite_where=text("near_key IS NOT NULL"),
+        postgresql_where=text("near_key IS NOT NULL"),
+    ),
     Index(
         "ix_memory_expiry",
         "expires_at",
