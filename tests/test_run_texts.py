@@ -1,6 +1,8 @@
 """What a terminal shows of one run."""
 
-from ml_orchestrator import running
+import doctest
+
+from ml_orchestrator import deploying_text, running
 from ml_orchestrator.orchestration.models import NodeStatus, RunProgress, RunStatus, StepStatus
 
 AT = "2026-11-27T10:00:00Z"
@@ -34,3 +36,45 @@ def test_what_a_step_said_before_its_latest_report_is_shown_too() -> None:
 
     assert lines[2].strip() == "item 1 is done"
     assert lines[3].endswith(WAITS)
+
+
+def test_sentences_of_a_result_say_what_is_typed_and_names_stay_as_they_are() -> None:
+    result = {
+        "summary": {
+            "features": ["plan_digest", "expected_version"],
+            "importances": [{"feature": "idempotency_key", "loss": 0.5}],
+            "warnings": [
+                '\'plan_digest\' may leak. Leave it out by column_types {"a b": "ignore"}.'
+            ],
+        },
+        "reason": "It waits; abort it by deployment_decide.",
+        "where": "reports/model_predict.csv",
+        "done": ["Kept runs/plan_digest.json and model_predict.csv for my-plan_digest."],
+    }
+    status = RunStatus(
+        run_id="run-1",
+        workflow="train",
+        state="succeeded",
+        actor="ml-orchestrator",
+        created_at=AT,
+        updated_at=AT,
+        steps=[],
+        result=result,
+    )
+
+    assert running._text(status).splitlines()[2:] == [
+        "    summary",
+        "      features  plan_digest, expected_version",
+        "      importances",
+        "        feature          loss",
+        "        idempotency_key  0.5",
+        "      warnings  'plan_digest' may leak. Leave it out by train --ignore 'a b'.",
+        "    reason  It waits; abort it by ml-orchestrator deploy decide.",
+        "    where   reports/model_predict.csv",
+        "    done    Kept runs/plan_digest.json and model_predict.csv for my-plan_digest.",
+    ]
+
+
+def test_the_examples_hold() -> None:
+    ran = doctest.testmod(deploying_text)
+    assert (ran.failed, ran.attempted > 0) == (0, True)

@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from ml_orchestrator.serving.rollout.gates import Gate
 from ml_orchestrator.serving.rollout.models import RolloutEvent, RolloutPlan, RolloutStatus
@@ -18,6 +19,7 @@ __all__ = [
     "plain",
     "plan_text",
     "status_text",
+    "told_in_a_terminal",
 ]
 
 _COMMANDS: Mapping[str, str] = MappingProxyType(
@@ -32,17 +34,38 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
     }
 )
 _IGNORED = re.compile(r'column_types \{("(?:[^"\\]|\\.)*"): "ignore"\}')
-_NAMES = re.compile(rf"\b({'|'.join(_COMMANDS)})\b")
+# Not what is quoted, or a part of a path or a longer name: that is somebody's own.
+_NAMES = re.compile(rf"""(?<![\w'"./-])({"|".join(_COMMANDS)})(?![\w'"/-]|\.\w)""")
+_SENTENCES = ("done", "notices", "reason", "warnings")  # fields of records
 
 
 def in_a_terminal(text: str) -> str:
-    """Return ``text`` with the names of tools and arguments as the command line calls them.
+    """Return a sentence with the names of tools and arguments as the command line calls them.
 
     >>> in_a_terminal('Leave it out by column_types {"visit id": "ignore"}.')
     "Leave it out by train --ignore 'visit id'."
+    >>> in_a_terminal("'plan_digest' drifted; deployment_decide takes it back.")
+    "'plan_digest' drifted; ml-orchestrator deploy decide takes it back."
     """
     text = _NAMES.sub(lambda found: _COMMANDS[found.group()], text)
     return _IGNORED.sub(lambda found: _ignoring(found[1]), text)
+
+
+def told_in_a_terminal(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record whose sentences say what is typed; names, paths and values stay.
+
+    >>> told_in_a_terminal({"features": ["plan_digest"], "reason": "Pass plan_digest."})
+    {'features': ['plan_digest'], 'reason': 'Pass --plan-digest.'}
+    """
+    return {name: _told(each, name in _SENTENCES) for name, each in record.items()}
+
+
+def _told(value: Any, is_said: bool) -> Any:
+    if isinstance(value, Mapping):
+        return told_in_a_terminal(value)
+    if isinstance(value, list | tuple):
+        return [_told(each, is_said) for each in value]
+    return in_a_terminal(value) if is_said and isinstance(value, str) else value
 
 
 def _ignoring(name: str) -> str:

@@ -10,7 +10,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from ml_orchestrator.app import build_services
-from ml_orchestrator.deploying_text import bar, in_a_terminal, plain
+from ml_orchestrator.deploying_text import bar, plain, told_in_a_terminal
 from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
 from ml_orchestrator.identity import person
 from ml_orchestrator.no_worker import say_if_no_worker
@@ -166,7 +166,7 @@ def _text(status: RunStatus) -> str:
             lines.append(f"      {bar(latest.fraction)} {latest.message}")
     lines += [f"  why: {status.error}"] if status.error else []
     if status.result:
-        lines += ["  result", *map(in_a_terminal, result_lines(status.result, " " * 4))]
+        lines += ["  result", *result_lines(told_in_a_terminal(status.result), " " * 4)]
     return plain(lines)
 
 

@@ -23,7 +23,7 @@ from ml_orchestrator.app import build_server
 from ml_orchestrator.calling.showing import list_text, manual_text, outline
 from ml_orchestrator.calling.trained import command_of, training_text
 from ml_orchestrator.calling.values import AGENT, read_arguments
-from ml_orchestrator.deploying_text import in_a_terminal, plain
+from ml_orchestrator.deploying_text import in_a_terminal, plain, told_in_a_terminal
 from ml_orchestrator.errors import (
     InvalidInputError,
     NotFoundError,
@@ -114,7 +114,8 @@ async def _train(caller: Caller, given: Given) -> int:
     if answer.is_error or answer.fields is None:
         return _told(answer, given)
     if not given.watch:
-        _told(answer if given.json_output else _in_a_terminal(answer), given)
+        shown = answer.fields if given.json_output else told_in_a_terminal(answer.fields)
+        _told(replace(answer, fields=shown), given)
         command = command_of(given.home)
         _say(f"Follow it: {command} runs show {answer.fields['run_id']} --watch")
         return 0
@@ -149,13 +150,6 @@ def _with_ignored(types: dict[str, Any], ignored: Sequence[str]) -> dict[str, An
                 f"Column {name!r} is to be ignored and read as {types[name]!r}; choose one."
             )
     return types | dict.fromkeys(ignored, "ignore")
-
-
-def _in_a_terminal(answer: Answer) -> Answer:
-    """Return an answer whose notices say what is typed here."""
-    fields = answer.fields or {}
-    notices = [in_a_terminal(text) for text in fields.get("notices", ())]
-    return replace(answer, fields={**fields, "notices": notices})
 
 
 async def _end_of(caller: Caller, run_id: str) -> Answer:
