@@ -29,6 +29,7 @@ from tests.plugin.skill_files import Block, read_skills
 __all__ = ["block_faults", "code_faults", "shown_faults", "unchecked"]
 
 ROOT = Path(__file__).resolve().parents[2]
+STARTERS = {"spark-submit", "torchrun"}  # of Python files
 PAGES = ("README.md", "CONTRIBUTING.md", "hooks/README.md", "docs/*.md")
 
 
@@ -58,7 +59,7 @@ def block_faults(block: Block, known: Mapping[str, Tree], files: list[Path]) -> 
     for words in lines:
         if words[0] in known:
             yield from command_faults(words, known[words[0]])
-        elif Path(words[0]).name.startswith("python") or words[0] == "torchrun":
+        elif Path(words[0]).name.startswith("python") or words[0] in STARTERS:
             yield from python_faults(words, files)
 
 
