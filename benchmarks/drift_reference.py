@@ -35,9 +35,13 @@ NUMERIC_TESTS = {
     "psi": "psi",
     "jensen_shannon": "jensenshannon",
 }
+# Its edges follow the number of distinct values, which is ours only where no value is tied.
+UNTIED_TESTS = {**NUMERIC_TESTS, "hellinger": "hellinger"}
 CATEGORICAL_TESTS = {
     "psi": "psi",
     "jensen_shannon": "jensenshannon",
+    "hellinger": "hellinger",
+    "total_variation": "TVD",
     "chi_square_known_reference": "chisquare",
 }
 TWO_CATEGORY_TESTS = {**CATEGORICAL_TESTS, "chi_square": "z"}
@@ -47,6 +51,7 @@ _PEER_PROGRAM = """
 import importlib.metadata, json, sys
 import pandas as pd
 from evidently.legacy.calculations.stattests import get_stattest
+from evidently.legacy.calculations.stattests.tvd_stattest import _total_variation_distance
 from evidently.legacy.core import ColumnType
 values = []
 for case in json.load(open(sys.argv[1])):
@@ -54,6 +59,9 @@ for case in json.load(open(sys.argv[1])):
     ref, cur = pd.Series(case["reference"]), pd.Series(case["current"])
     results = {}
     for name, theirs in case["tests"].items():
+        if theirs == "TVD":  # its test gives the p value of a permutation, not the distance
+            results[name] = float(_total_variation_distance(ref, cur))
+            continue
         test = get_stattest(ref, cur, kind, theirs)
         results[name] = float(test(ref, cur, kind, None).drift_score)
     choice = get_stattest(ref, cur, kind, None).name
@@ -86,7 +94,9 @@ def all_cases() -> Iterator[dict[str, Any]]:
     """Yield every data set with the tests to run on it."""
     for seed, (name, make) in enumerate(NUMERIC_CASES.items()):
         reference, current = make(np.random.default_rng(seed))
-        yield _case(name, seed, "numeric", reference, current, NUMERIC_TESTS)
+        both = np.concatenate([reference, current])
+        tests = UNTIED_TESTS if np.unique(both).size == both.size else NUMERIC_TESTS
+        yield _case(name, seed, "numeric", reference, current, tests)
     for seed, (name, make) in enumerate(CATEGORICAL_CASES.items(), start=100):
         reference, current = make(np.random.default_rng(seed))
         tests = TWO_CATEGORY_TESTS if name.startswith("two") else CATEGORICAL_TESTS

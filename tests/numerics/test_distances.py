@@ -56,6 +56,15 @@ def test_the_energy_distance_equals_scipys_and_is_symmetric(x: list[float], y: l
     assert energy_distance(x, y) == energy_distance(y, x)
 
 
+@pytest.mark.parametrize("sizes", [(1_000, 1_000), (5_000, 301), (40, 7_000)])
+def test_the_energy_distance_equals_scipys_on_large_samples_with_ties(
+    sizes: tuple[int, int],
+) -> None:
+    rng = np.random.default_rng(sizes[1])
+    x, y = rng.normal(size=sizes[0]).round(2), rng.normal(0.3, 2, sizes[1]).round(2)
+    assert energy_distance(x, y) == pytest.approx(scipys_energy_distance(x, y), abs=1e-12)
+
+
 def test_the_energy_distance_follows_from_its_three_expectations() -> None:
     rng = np.random.default_rng(6)
     x, y = rng.normal(size=60), rng.normal(1, 2, 45).round(1)

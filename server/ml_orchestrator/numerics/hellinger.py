@@ -12,8 +12,8 @@ def hellinger(reference_shares: NDArray[np.float64], current_shares: NDArray[np.
     It runs from 0 (equal shares) to 1 (no cell in common), and is a metric. Empty cells, such as
     an unseen category, need no filling. Symmetric. Constants: one cell, distance 0.
 
-    Missing values cannot occur: the input are shares of what was present. Sizes of the samples
-    may differ and do not enter, so small samples show larger values by chance.
+    Missing values and ties do not enter: the input are shares of what was present. Sizes of the
+    samples may differ and do not enter, so small samples show larger values by chance.
 
     Args:
         reference_shares: shape ``(n_cells,)``, sum 1.

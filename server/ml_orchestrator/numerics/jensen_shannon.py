@@ -16,8 +16,9 @@ def jensen_shannon(
     Equal to scipy's ``distance.jensenshannon`` without a base. Empty cells, such as an unseen
     category, need no filling. Symmetric. Constants: one cell, distance 0.
 
-    Missing values cannot occur: the input are shares of what was present. Sizes of the samples
-    may differ and do not enter. Rounding limits the distance of nearly equal shares to about 1e-8.
+    Missing values and ties do not enter: the input are shares of what was present. Sizes of the
+    samples may differ and do not enter. Rounding limits the distance of nearly equal shares to
+    about 1e-8.
 
     Args:
         reference_shares: shape ``(n_cells,)``, sum 1.

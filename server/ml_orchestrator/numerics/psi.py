@@ -17,8 +17,8 @@ def population_stability_index(
     0.25 as a large one. A cell empty on one side, such as an unseen category, takes the small
     share of `without_zeros`, so the value stays finite. Symmetric. Constants: one cell, value 0.
 
-    Missing values cannot occur: the input are shares of what was present. Sizes of the samples
-    may differ and do not enter, so small samples show larger values by chance.
+    Missing values and ties do not enter: the input are shares of what was present. Sizes of the
+    samples may differ and do not enter, so small samples show larger values by chance.
 
     Args:
         reference_shares: shape ``(n_cells,)``, sum 1.

@@ -15,8 +15,8 @@ def total_variation(
     common), and a metric. Empty cells, such as an unseen category, need no filling. Symmetric.
     Constants: one cell, distance 0.
 
-    Missing values cannot occur: the input are shares of what was present. Sizes of the samples
-    may differ and do not enter, so small samples show larger values by chance.
+    Missing values and ties do not enter: the input are shares of what was present. Sizes of the
+    samples may differ and do not enter, so small samples show larger values by chance.
 
     Args:
         reference_shares: shape ``(n_cells,)``, sum 1.

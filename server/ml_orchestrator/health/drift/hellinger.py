@@ -18,6 +18,8 @@ def hellinger(reference: Sample, current: Sample) -> Measurement:
     """Measure the distance of shares over bins or categories, from 0 to 1; rare ones count.
 
     Not symmetric for numeric columns: the reference decides whether bins or single values count.
+    Evidently's distance where no number occurs twice; else its bins are fewer, as it counts the
+    distinct values for their number, and ours those of all other distances here.
     """
     counts = paired_counts(reference, current)
     return Measurement(numerics.hellinger(counts.reference_shares, counts.current_shares))
