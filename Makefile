@@ -78,7 +78,7 @@ docs: setup ## Renew what is generated: documentation and the launcher's manifes
 site: requirements/docs.lock ## Build the documentation site into build/site
 	$(PYTHON) -m venv build/docs
 	build/docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.lock
-	NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --quiet --strict
 
 clean: ## Remove what set-up and tests made
 	rm -rf $(VENV) build .node .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
