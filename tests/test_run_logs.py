@@ -12,6 +12,9 @@ from typing import IO
 import pytest
 
 from ml_orchestrator import run_logs
+from ml_orchestrator.orchestration.retention.logs import cut_log
+from ml_orchestrator.run_logs import show_logs
+from ml_orchestrator.settings import Settings
 
 LIMIT_S = 60
 
@@ -81,3 +84,21 @@ def test_a_line_that_is_being_written_is_shown_once_it_is_whole(
 
     assert (n_before, n_after) == (1, 1)
     assert capsys.readouterr().out == line("run-1", "The first.") + line("run-1", "The second.")
+
+
+def test_a_log_that_is_large_is_emptied_for_its_writers_and_its_lines_are_still_shown(
+    tmp_path: Path, log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings.read({}, home=tmp_path, project_dir=tmp_path)
+    with log.open("a") as writing:
+        size = log.stat().st_size
+        assert [cut_log(log, most_bytes=most) for most in (size, size - 1)] == [False, True]
+        writing.write(line("run-1", "The second."))
+    show_logs(settings, "run-1", follows=False)
+    told = capsys.readouterr().out
+    cut_log(log, most_bytes=1)
+    show_logs(settings, "run-1", follows=False)
+
+    assert told == line("run-1", "The first.") + line("run-1", "The second.")
+    assert capsys.readouterr().out == line("run-1", "The second.")  # what was older is gone
+    assert log.stat().st_size == 0

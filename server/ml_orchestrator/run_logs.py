@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from ml_orchestrator.orchestration.attempts import first_of
+from ml_orchestrator.orchestration.retention.logs import older_log
 from ml_orchestrator.settings import Settings
 
 __all__ = ["show_logs"]
@@ -26,14 +27,23 @@ def show_logs(settings: Settings, run_id: str | None, *, follows: bool) -> int:
         print(f"No worker has logged anything to {log} yet.", file=sys.stderr)
         return 1
     wanted = None if run_id is None else first_of(run_id)
+    n_older = _print_older(older_log(log), wanted)
     with log.open(encoding="utf-8", errors="replace") as file:
-        if not _print_lines(file, wanted) and not follows:
+        if not _print_lines(file, wanted) + n_older and not follows:
             print(f"{log} says nothing of it.", file=sys.stderr)
         while follows:
             time.sleep(LOOK_S)
             _print_lines(file, wanted)
             _start_again_if_shorter(file, log)
     return 0
+
+
+def _print_older(log: Path, wanted: str | None) -> int:
+    try:
+        with log.open(encoding="utf-8", errors="replace") as file:
+            return _print_lines(file, wanted)
+    except FileNotFoundError:
+        return 0
 
 
 def _print_lines(file: IO[str], wanted: str | None) -> int:

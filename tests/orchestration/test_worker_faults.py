@@ -149,6 +149,7 @@ def test_old_runs_are_removed_in_one_thread_beside_the_work_and_a_defect_there_e
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     done: list[tuple[str, str]] = []
+    cut: list[str] = []
 
     class Breaking:
         def __init__(self, *_: object) -> None:
@@ -166,6 +167,7 @@ def test_old_runs_are_removed_in_one_thread_beside_the_work_and_a_defect_there_e
             self._note("closed")
 
     monkeypatch.setattr(worker, "Pruner", Breaking)
+    monkeypatch.setattr(worker, "cut_log", lambda log: cut.append(log.name))
     monkeypatch.setattr(worker, "LOOK_S", 0.001)
     settings = Settings.read({}, home=tmp_path, project_dir=tmp_path)
     database = open_database(settings.state_url, tmp_path)
@@ -174,5 +176,6 @@ def test_old_runs_are_removed_in_one_thread_beside_the_work_and_a_defect_there_e
 
     assert [what for what, _ in done] == ["opened", "swept", "swept", "closed"]
     assert {name for _, name in done} == {"pruner"}
+    assert cut == ["worker.log"]
     assert "removes old runs no more" in caplog.text
     database.close()

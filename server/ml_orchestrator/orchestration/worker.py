@@ -25,6 +25,7 @@ from ml_orchestrator.orchestration.leases import Leases, kill
 from ml_orchestrator.orchestration.notes import Notes
 from ml_orchestrator.orchestration.pipelines.performing import Performer
 from ml_orchestrator.orchestration.reactions import open_bus
+from ml_orchestrator.orchestration.retention.logs import cut_log
 from ml_orchestrator.orchestration.retention.pruner import Pruner
 from ml_orchestrator.orchestration.run_news import RunNews
 from ml_orchestrator.orchestration.schedules.sweeping import Sweeper
@@ -271,6 +272,7 @@ def _prune(settings: Settings, database: Database, ended: threading.Event) -> No
     try:
         while not ended.wait(LOOK_S):
             pruner.sweep()
+            cut_log(settings.home / "logs" / "worker.log")
     except Exception:  # noqa: BLE001 a defect of it must not end the worker
         _log.exception("This worker removes old runs no more")
     finally:
