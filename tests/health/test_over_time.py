@@ -117,6 +117,17 @@ def test_drift_matters_by_the_share_of_importance_that_it_touches() -> None:
     assert "unknown" in unknown.summary
 
 
+def test_drift_of_what_a_model_says_matters_though_it_relies_on_none_of_it() -> None:
+    report = _report(_later(1, load_from=0))
+    impact = weigh(report, {"heat": 1.0}, model="m/1", outcomes={"load"})
+    assert (impact.share, impact.matters, impact.outcomes) == (0.0, True, ("load",))
+    assert impact.columns == ()
+    assert impact.summary == "Nothing that m/1 reads drifted. Its outcome did: 'load'."
+    steps = next_steps(report.model_copy(update={"model": impact}))
+    assert steps[0].startswith("Find the cause of the change in 'load'")
+    assert steps[-1].startswith("Measure the model")
+
+
 def test_what_to_do_follows_from_what_was_found() -> None:
     assert next_steps(_report(_table(9, 1_000))) == ("Nothing to do: go on watching.",)
     report = _report(_later(1, load_from=0))

@@ -102,6 +102,39 @@ async def test_columns_that_a_training_ignored_are_not_compared_for_its_model(
     assert named["notices"] == read["notices"] == []
 
 
+async def test_drift_of_the_target_or_of_predictions_matters_to_the_model(
+    tmp_path: Path, home: Path
+) -> None:
+    settings = Settings.read({"ML_ORCHESTRATOR_HOME": str(home)}, project_dir=tmp_path)
+    files = {
+        "summary.json": json.dumps({"importances": [{"feature": "x", "loss": 0.4}]}).encode(),
+        "training.json": json.dumps({"spec": {"target": "left", "column_types": {}}}).encode(),
+    }
+    logged = log_flowers(settings.home, "iris-0", artifacts=files)
+    make_desk(settings.home).vault.register(
+        "iris", source_uri=logged.source_uri, run_id=logged.run_id, tags={}
+    )
+    rng = np.random.default_rng(0)
+    x, answers = rng.normal(size=200), ["no", "no", "no", "yes"] * 50
+    table = {"x": x, "left": answers, "prediction": answers, "other": answers}
+    pl.DataFrame(table).write_csv(tmp_path / "then.csv")
+
+    async def found(client: Client, changed: str) -> dict[str, Any]:
+        moved = pl.DataFrame({**table, changed: ["yes", "yes", "yes", "no"] * 50})
+        moved.write_csv(tmp_path / "now.csv")
+        asked = {"reference": "then.csv", "current": "now.csv", "model": "iris/1"}
+        return await ask(client, "drift_check", **asked)
+
+    async with Client(build_server(settings)) as client:
+        for changed in ("left", "prediction"):
+            report = await found(client, changed)
+            assert (report["model"]["matters"], report["model"]["outcomes"]) == (True, [changed])
+            assert report["next_steps"][-1].startswith("Measure the model (performance_check)")
+        report = await found(client, "other")
+        assert (report["model"]["matters"], report["model"]["outcomes"]) == (False, [])
+        assert report["next_steps"][-1].startswith("Leave the model as it is")
+
+
 def test_hostile_names_of_columns_have_names_mlflow_takes_and_stay_apart() -> None:
     rng = np.random.default_rng(0)
     names = ["a/b", "a\\b", "a_b", "ü" * 300, "x"]

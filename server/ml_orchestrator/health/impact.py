@@ -1,6 +1,6 @@
 """Whether drift matters to a model, and what to do next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ml_orchestrator.health.models import ColumnImpact, DriftReport, ModelImpact
 
@@ -11,38 +11,53 @@ MOST_NAMED = 3
 SOURCE_FAULT = 0.05  # rise in missing values that looks like a broken feed
 
 
-def weigh(report: DriftReport, importances: Mapping[str, float], *, model: str) -> ModelImpact:
-    """Return how much of what a model relies on has drifted.
+def weigh(
+    report: DriftReport,
+    importances: Mapping[str, float],
+    *,
+    model: str,
+    outcomes: Collection[str] = (),
+) -> ModelImpact:
+    """Return how much of what a model relies on has drifted, and whether its outcomes did.
 
     A column's share is its permutation importance over the sum of all that are above 0. A column
-    without one, of a model that has some, is beyond its most important ones and counts as 0.
+    without one, of a model that has some, is beyond its most important ones and counts as 0. An
+    outcome has none, and its drift matters all the same.
 
     Args:
         report: what drifted.
         importances: column to importance; a model's own, measured on held-out rows.
         model: its name and version, for the words.
+        outcomes: columns of what it is to say, or said: target, predictions, probabilities.
     """
     kept = {name: value for name, value in importances.items() if value > 0}
     total = sum(kept.values()) or 1.0
     columns = [
         ColumnImpact(column=name, importance_share=kept.get(name, 0.0) / total)
         for name in report.drifted_columns
+        if name not in outcomes
     ]
     columns.sort(key=lambda c: -c.importance_share)
     share = min(1.0, sum(c.importance_share for c in columns))
     matters = [c.column for c in columns if c.importance_share >= NOTABLE_SHARE]
-    if not importances:
+    said = tuple(name for name in report.drifted_columns if name in outcomes)
+    if not columns and said:
+        summary = f"Nothing that {model} reads drifted."
+    elif not importances:
         summary = f"{model} has no importances, so whether it relies on these columns is unknown."
     elif not matters:
         summary = f"{model} hardly relies on what drifted ({share:.0%} of its importance)."
     else:
         named = ", ".join(map(repr, matters[:5]))
         summary = f"{share:.0%} of what {model} relies on drifted, by {named}."
+    if said:
+        summary += f" Its outcome did: {', '.join(map(repr, said[:5]))}."
     return ModelImpact(
         model=model,
         share=share if importances else None,
-        matters=bool(matters) if importances else None,
+        matters=True if said else bool(matters) if importances else None,
         columns=tuple(columns),
+        outcomes=said,
         summary=summary,
     )
 
@@ -84,7 +99,8 @@ def next_steps(report: DriftReport) -> tuple[str, ...]:
 def _worth_naming(report: DriftReport) -> Sequence[str]:
     if report.model is None or report.model.share is None:
         return report.drifted_columns
-    return [c.column for c in report.model.columns if c.importance_share > 0]
+    read = [c.column for c in report.model.columns if c.importance_share > 0]
+    return [*read, *report.model.outcomes]
 
 
 def _beginning(report: DriftReport, names: Sequence[str]) -> str:

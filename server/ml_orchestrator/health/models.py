@@ -164,11 +164,19 @@ class ModelImpact(Record):
     ]
     matters: Annotated[
         bool | None,
-        Field(description="Whether a drifted column has 5 % of it or more; null if unknown."),
+        Field(
+            description="Whether a drifted column has 5 % of it or more, or an outcome drifted; "
+            "null if unknown."
+        ),
     ]
     columns: Annotated[
-        tuple[ColumnImpact, ...], Field(description="Drifted columns, most important first.")
+        tuple[ColumnImpact, ...],
+        Field(description="Drifted columns but outcomes, most important first."),
     ]
+    outcomes: Annotated[
+        tuple[str, ...],
+        Field(description="Drifted columns of its target, predictions and probabilities."),
+    ] = ()
     summary: Annotated[str, Field(description="The finding in one sentence.")]
 
 

@@ -73,7 +73,12 @@ class DriftChecker:
             more["over_time"] = _dated(report, before, after, timeline, options)
             more["notices"] += dating_notice(before.columns, _names(report))
         if model is not None:
-            more["model"] = weigh(report, model.importances, model=model.version)
+            more["model"] = weigh(
+                report,
+                model.importances,
+                model=model.version,
+                outcomes=model.outcomes(_names(report)),
+            )
         report = report.model_copy(update=more)
         report = report.model_copy(update={"next_steps": next_steps(report)})
         count_report(report)

@@ -1,13 +1,14 @@
 """What a registered model relies on, from what its training left."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError
 from ml_orchestrator.lifecycle._mlflow import MlflowTracker
 from ml_orchestrator.orchestration.desk import registry_for_a_step
+from ml_orchestrator.serving.log_files import OwnColumns
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.training.models import SPEC_FILE, SUMMARY_FILE
 
@@ -22,11 +23,23 @@ class Reliance:
         version: ``NAME/VERSION``.
         importances: of each column, on held-out rows.
         ignored: columns that its training was told to leave out.
+        target: what it predicts; None if unknown.
     """
 
     version: str
     importances: Mapping[str, float]
     ignored: frozenset[str]
+    target: str | None = None
+
+    def outcomes(self, columns: Collection[str]) -> frozenset[str]:
+        """Return which columns hold its target, or what it said as its serving log calls that.
+
+        >>> sorted(Reliance("m/1", {"age": 1.0}, frozenset(), "left").outcomes(["age", "left"]))
+        ['left']
+        """
+        own = OwnColumns.among(columns)
+        said = {self.target, own.prediction, *own.probabilities(columns).values()}
+        return frozenset(name for name in columns if name in said and name not in self.importances)
 
 
 def reliance_of(settings: Settings, model: str) -> Reliance:
@@ -35,7 +48,10 @@ def reliance_of(settings: Settings, model: str) -> Reliance:
     if run_id is None:
         return Reliance(version, {}, frozenset())
     tracker = MlflowTracker(settings.mlflow_tracking_uri, settings.home)
-    return Reliance(version, _importances(tracker, run_id), _ignored(tracker, run_id))
+    spec = _spec(tracker, run_id)
+    target = spec.get("target")
+    known = target if isinstance(target, str) else None
+    return Reliance(version, _importances(tracker, run_id), _ignored(spec), known)
 
 
 def _importances(tracker: MlflowTracker, run_id: str) -> Mapping[str, float]:
@@ -46,12 +62,18 @@ def _importances(tracker: MlflowTracker, run_id: str) -> Mapping[str, float]:
         return {}  # another program made it; `weigh` says that nothing is known
 
 
-def _ignored(tracker: MlflowTracker, run_id: str) -> frozenset[str]:
+def _spec(tracker: MlflowTracker, run_id: str) -> Mapping[str, Any]:
     try:
-        types = _file(tracker, run_id, SPEC_FILE)["spec"]["column_types"]
-        return frozenset(name for name, kind in types.items() if kind == "ignore")
-    except (NotFoundError, ValueError, TypeError, KeyError, AttributeError):
-        return frozenset()  # likewise
+        spec = _file(tracker, run_id, SPEC_FILE)["spec"]
+        return spec if isinstance(spec, dict) else {}
+    except (NotFoundError, ValueError, TypeError, KeyError):
+        return {}  # likewise
+
+
+def _ignored(spec: Mapping[str, Any]) -> frozenset[str]:
+    types = spec.get("column_types")
+    kinds = types.items() if isinstance(types, dict) else ()
+    return frozenset(name for name, kind in kinds if kind == "ignore")
 
 
 def _file(tracker: MlflowTracker, run_id: str, name: str) -> Any:
