@@ -25,6 +25,7 @@ from ml_orchestrator.memory.models import Collaboration, Insight, StoredInsight,
 from ml_orchestrator.memory.origin_files import to_domain_knowledge
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.transfer import export_memory, import_memory, restore
+from ml_orchestrator.messaging._quotas import quotas_of
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.messaging.models import PRIORITIES, Message, ThreadMessage
 from ml_orchestrator.orchestration.announcing import MailAnnouncer, announce_memory, outbox_of
@@ -71,10 +72,16 @@ class AgentMemoryManager:
         self._database = database
         self._project_name = settings.project_dir.name
         outbox = outbox_of("python")
+        self._changed = announce_memory(outbox)
         self._memory = SqlMemoryStore(
-            database, max_records=settings.memory_max_records, changed=announce_memory(outbox)
+            database, max_records=settings.memory_max_records, changed=self._changed
         )
-        self._mailbox = SqlMailbox(database, shipped=SHIPPED_AGENTS, news=MailAnnouncer(outbox))
+        self._mailbox = SqlMailbox(
+            database,
+            shipped=SHIPPED_AGENTS,
+            quotas=quotas_of(settings),
+            news=MailAnnouncer(outbox),
+        )
 
     def __enter__(self) -> "AgentMemoryManager":
         return self
@@ -117,10 +124,13 @@ class AgentMemoryManager:
             items.append(("insight", {**insight, "discovered_at": found_at}))
 
         def work(connection: Connection) -> None:
+            is_new = False
             for kind, payload in items:
                 at = payload["timestamp" if kind == "task" else "discovered_at"]
                 item = {"kind": kind, "agent": agent, "payload": payload, "at": at}
-                restore(connection, item, _ORIGIN)
+                is_new |= restore(connection, item, _ORIGIN)
+            if is_new:
+                self._changed(connection, agent)
 
         self._database.write(work)
 
@@ -130,7 +140,7 @@ class AgentMemoryManager:
 
     def import_memory(self, path: str | Path) -> dict[str, Any]:
         """Store what an export, or a memory folder or file of the origin, holds and we do not."""
-        return import_memory(self._database, Path(path)).model_dump()
+        return import_memory(self._database, Path(path), changed=self._changed).model_dump()
 
     def add_task_to_history(self, agent_name: str, task_info: Mapping[str, Any]) -> str:
         """Store a finished task and return its id."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ml_orchestrator.agent_memory import AgentMemoryManager
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.errors import InvalidInputError, QuotaExceededError
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Insight
 from ml_orchestrator.memory.transfer import FORMAT, export_memory, import_memory
@@ -183,3 +183,14 @@ def test_pasted_python_sends_no_more_than_the_tool(
             manager.add_inter_agent_message(**{**usual, **message})
 
         assert manager.get_unread_messages("performance-engineer") == []
+
+
+def test_pasted_python_keeps_the_quotas_that_a_person_has_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ML_ORCHESTRATOR_MESSAGES_PER_MINUTE", "2")
+    with AgentMemoryManager(tmp_path) as manager:
+        for _ in range(2):
+            manager.add_inter_agent_message(ME, "insight", "x")
+        with pytest.raises(QuotaExceededError, match="at most 2 are taken"):
+            manager.add_inter_agent_message(ME, "insight", "x")

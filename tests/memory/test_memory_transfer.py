@@ -14,6 +14,7 @@ from ml_orchestrator.cli import main
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.requests import Filters
 from ml_orchestrator.memory.transfer import FORMAT, import_memory
+from ml_orchestrator.orchestration.events._log import EventLog
 from ml_orchestrator.storage.engine import open_database
 
 ME = "ml-orchestrator"
@@ -243,6 +244,29 @@ def test_saving_a_loaded_memory_adds_only_what_is_new(tmp_path: Path) -> None:
     assert [i["insight"] for i in after["optimization_insights"]] == ["new", "old \\x00"]
     assert [record["n_merged"] for record in records] == [1] * 5
     assert {(r["tool"], r["source"]) for r in records} == {("python", "memory_manager")}
+
+
+def test_whoever_watches_a_memory_hears_of_what_is_saved_back_and_imported(tmp_path: Path) -> None:
+    origin = tmp_path / "agent.json"
+    origin.write_text(json.dumps({**AGENT_FILE, "task_history": []}), encoding="utf-8")
+    task = {"task_description": "one", "outcome": "success"}
+    with AgentMemoryManager(tmp_path / "home") as manager:
+        manager.save_agent_memory("performance-engineer", {"task_history": [task]})
+        loaded = manager.load_agent_memory("performance-engineer")
+        manager.save_agent_memory("performance-engineer", loaded)  # nothing new
+        once = heard(manager)
+        manager.import_memory(origin)
+        manager.import_memory(origin)
+        later = heard(manager)[len(once) :]
+
+    assert once == ["performance-engineer"]
+    # The insights, the facts in the same step and the collaborations; these once more.
+    assert later == [ME, ME, ME]
+
+
+def heard(manager: AgentMemoryManager) -> list[str]:
+    events = EventLog(manager._database).last(limit=100, names=["memory.changed"])
+    return [json.loads(event.payload)["agent"] for event in events]
 
 
 def old_record(number: int, kind: str, payload: dict[str, Any]) -> dict[str, Any]:

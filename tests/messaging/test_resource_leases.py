@@ -1,5 +1,6 @@
 """Leases: one holder at a time, by name, until it is given back or over."""
 
+import doctest
 import multiprocessing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.messaging import leases
 from ml_orchestrator.messaging.leases import LeaseBook, overlaps
 from ml_orchestrator.storage.engine import Database, open_database
 
@@ -64,9 +66,20 @@ def test_the_token_grows_with_each_holder_and_after_each_end(book: LeaseBook, no
         ("model:a*", "model:ab", False),
         ("model:a", "alias:a", False),
         ("data:builtin:iris", "data:builtin:*", True),
+        ("data:builtin:iris", "data:builtin:wine", False),
+        ("file:data/a.csv", "data:data/a.csv", True),
+        ("file:./data//a.csv", "file:data/a.csv", True),
+        ("file:data/raw/../a.csv", "file:data/a.csv", True),
+        ("file:data/", "file:data/a.csv", True),
+        ("file:data", "file:data/sub/*.csv", True),
+        ("file:data", "file:database.csv", False),
+        ("file:/srv/data", "file:/srv/data/a.csv", True),
+        ("file:/", "file:/srv/data/a.csv", True),
+        ("file:.", "file:data/a.csv", True),
+        ("file:model:a", "model:a", False),
     ],
 )
-def test_files_overlap_by_their_patterns_and_names_only_by_being_equal(
+def test_places_overlap_by_their_patterns_and_folders_and_names_only_by_being_equal(
     one: str, other: str, do: bool
 ) -> None:
     assert (overlaps(one, other), overlaps(other, one)) == (do, do)
@@ -101,3 +114,7 @@ def test_of_four_processes_one_wins(tmp_path: Path) -> None:
         racer.join(60)
 
     assert sum(bool(agent) for agent in found) == 1
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(leases).failed == 0

@@ -142,15 +142,11 @@ class Stores:
         return open_meaning(self.database(), folder.expanduser())
 
     def _mailbox(self, settings: Settings) -> Mailbox:
-        from ml_orchestrator.messaging._quotas import Quotas
+        from ml_orchestrator.messaging._quotas import quotas_of
         from ml_orchestrator.messaging._sql import SqlMailbox
         from ml_orchestrator.orchestration.announcing import MailAnnouncer, outbox_of
 
-        quotas = Quotas(
-            per_sender=settings.messages_per_minute,
-            per_pair=settings.messages_per_minute_to_one,
-            urgent=settings.urgent_messages_per_minute,
-        )
+        quotas = quotas_of(settings)
         news = MailAnnouncer(outbox_of("server"), acted=_note_unread)
         return SqlMailbox(self.database(), shipped=SHIPPED_AGENTS, quotas=quotas, news=news)
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -64,12 +64,15 @@ def export_memory(database: Database) -> dict[str, Any]:
     return database.read(_export)
 
 
-def import_memory(database: Database, path: Path) -> Imported:
+def import_memory(
+    database: Database, path: Path, *, changed: Callable[[Connection, str], None] = lambda *_: None
+) -> Imported:
     """Store what a file or a folder holds and the store does not know.
 
     A folder is one of the origin's (``agents/*.json`` and ``shared_context.json``), a file is
     one of these or an export of ours. Importing it again changes nothing. Counts of
     collaborations become the larger of both; a shared context is taken only if there is none.
+    ``changed`` is told, in the transaction that did it, whose memory has changed.
 
     Raises:
         NotFoundError: there is no such path, or nothing in it.
@@ -83,7 +86,7 @@ def import_memory(database: Database, path: Path) -> Imported:
     tally = _Tally()
     for file in files:
         try:
-            _import_file(database, file, tally)
+            _import_file(database, file, tally, changed)
         except (OSError, *_MALFORMED) as error:
             tally.skipped.append(f"{file.name}: {type(error).__name__}: {str(error)[:200]}")
     return Imported(
@@ -173,7 +176,9 @@ def _exported(
     }
 
 
-def _import_file(database: Database, file: Path, tally: _Tally) -> None:
+def _import_file(
+    database: Database, file: Path, tally: _Tally, changed: Callable[[Connection, str], None]
+) -> None:
     content = json.loads(file.read_text(encoding="utf-8"))
     origin = Origin(tool="import", source=f"import of {file.name}"[:200])
     if content.get("format") == FORMAT:
@@ -186,11 +191,13 @@ def _import_file(database: Database, file: Path, tally: _Tally) -> None:
     ordered = sorted(items, key=_at)
     for first in range(0, len(ordered), STEP):
         step = ordered[first : first + STEP]
-        done = database.write(partial(_restore_all, items=step, origin=origin, file=file.name))
+        restored = partial(_restore_all, items=step, origin=origin, file=file.name, changed=changed)
+        done = database.write(restored)
         tally.n_added += done.n_added
         tally.n_known += done.n_known
         tally.skipped += done.skipped
-    tally.skipped += database.write(partial(_count_all, cells=counted, file=file.name))
+    counting = partial(_count_all, cells=counted, file=file.name, changed=changed)
+    tally.skipped += database.write(counting)
     if context is not None:
         tally.notes += database.write(lambda connection: _take_context(connection, context))
 
@@ -209,9 +216,13 @@ def _at(item: object) -> str:
 
 
 def _restore_all(
-    connection: Connection, items: Sequence[Mapping[str, Any]], origin: Origin, file: str
+    connection: Connection,
+    items: Sequence[Mapping[str, Any]],
+    origin: Origin,
+    file: str,
+    changed: Callable[[Connection, str], None],
 ) -> _Tally:
-    tally = _Tally()
+    tally, agents = _Tally(), set()
     for item in items:
         try:
             is_new = restore(connection, item, origin)
@@ -220,6 +231,10 @@ def _restore_all(
             continue
         tally.n_added += is_new
         tally.n_known += not is_new
+        if is_new:
+            agents.add(canonical_agent(str(item["agent"])))
+    for agent in sorted(agents):
+        changed(connection, agent)
     return tally
 
 
@@ -290,11 +305,13 @@ def _note_merged(connection: Connection, new: NewRecord, became: str, now: str) 
         )
 
 
-def _count_all(connection: Connection, cells: object, file: str) -> list[str]:
+def _count_all(
+    connection: Connection, cells: object, file: str, changed: Callable[[Connection, str], None]
+) -> list[str]:
     """Count what agents did together; return what was skipped, each with its place."""
     if not isinstance(cells, list):
         return [f"{file}: The collaborations are no list."]
-    skipped = []
+    skipped, agents = [], set()
     for place, cell in enumerate(cells):
         try:
             counted = _cell(cell)
@@ -304,6 +321,9 @@ def _count_all(connection: Connection, cells: object, file: str) -> list[str]:
             continue
         if counted["successes"] + counted["failures"]:
             _count(connection, counted)
+            agents.add(counted["agent"])
+    for agent in sorted(agents):
+        changed(connection, agent)
     return skipped
 
 

@@ -9,12 +9,13 @@ from sqlalchemy import Connection, bindparam, func, literal, select
 
 from ml_orchestrator.errors import InvalidInputError, QuotaExceededError
 from ml_orchestrator.messaging.models import PRIORITIES
+from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
 from ml_orchestrator.storage.statements import Statement
 
-__all__ = ["Quotas", "check_quotas"]
+__all__ = ["Quotas", "check_quotas", "quotas_of"]
 
 WINDOW = timedelta(seconds=60)
 URGENT = PRIORITIES.index("urgent")
@@ -66,6 +67,15 @@ class Quotas:
                 raise InvalidInputError(
                     f"The quota {each.name} is {quota} messages a minute. Give 1 or more."
                 )
+
+
+def quotas_of(settings: Settings) -> Quotas:
+    """Return the quotas that a person has set, for every door that agents send through."""
+    return Quotas(
+        per_sender=settings.messages_per_minute,
+        per_pair=settings.messages_per_minute_to_one,
+        urgent=settings.urgent_messages_per_minute,
+    )
 
 
 def check_quotas(

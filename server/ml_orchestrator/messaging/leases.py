@@ -1,6 +1,7 @@
 """Advisory leases: who says to be at work on a model, an alias or files, and until when."""
 
 import fnmatch
+import posixpath
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from ml_orchestrator.text import clean, flags_of_stored
 __all__ = ["LeaseBook", "overlaps"]
 
 KINDS = ("model", "alias", "file", "data")
+PLACES = {"file", "data"}  # whose names are paths
 _RESOURCE = re.compile(r"(model|alias|file|data):[^\x00-\x1f\x7f]{1,200}")
 _MAGIC = re.compile(r"[*?\[]")
 
@@ -74,24 +76,38 @@ class LeaseBook:
 def overlaps(one: str, other: str) -> bool:
     """Whether two resources may mean the same thing.
 
-    File and data patterns are compared in both directions; two patterns that only meet in a third
-    name are taken to overlap if the parts before their first wildcard agree as far as both go.
+    Files and data are compared with one another, however their paths are spelled; a folder means
+    all that is in it. Patterns are compared in both directions; two patterns that only meet in a
+    third name are taken to overlap if the parts before their first wildcard agree as far as both
+    go.
 
     >>> overlaps("file:data/*.csv", "file:data/a.csv"), overlaps("model:a", "model:b")
+    (True, False)
+    >>> overlaps("file:data", "data:./data/a.csv"), overlaps("file:data", "file:database.csv")
     (True, False)
     """
     if one == other:
         return True
-    kind, _, name = one.partition(":")
-    other_kind, _, other_name = other.partition(":")
-    if kind != other_kind or kind not in {"file", "data"}:
+    (kind, name), (other_kind, other_name) = map(_kind_and_name, (one, other))
+    if not {kind, other_kind} <= PLACES:
         return False
     if fnmatch.fnmatchcase(name, other_name) or fnmatch.fnmatchcase(other_name, name):
+        return True
+    if _is_within(name, other_name) or _is_within(other_name, name):
         return True
     if not (_MAGIC.search(name) and _MAGIC.search(other_name)):
         return False
     start, other_start = _MAGIC.split(name)[0], _MAGIC.split(other_name)[0]
     return start.startswith(other_start) or other_start.startswith(start)
+
+
+def _kind_and_name(resource: str) -> tuple[str, str]:
+    kind, _, name = resource.partition(":")
+    return kind, posixpath.normpath(name) if kind in PLACES else name
+
+
+def _is_within(name: str, folder: str) -> bool:
+    return folder == "." or name.startswith(f"{folder.rstrip('/')}/")
 
 
 def _set(
