@@ -27,7 +27,8 @@ MODELS = {"inherit", "sonnet", "opus", "haiku"}
 CLIENT_TOOLS = {"Agent", "Read", "Grep", "Glob", "Skill"}
 STARTER = "ml-orchestrator"  # the one agent that starts others
 DESCRIPTION_CHARACTERS = range(80, 601)
-BODY_CHARACTERS = range(1_000, 12_001)
+BODY_CHARACTERS = range(1_000, 9_001)
+MOST_LINES = 85  # a person reads it; procedures are skills
 
 _FRONT_MATTER = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
 _KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -150,6 +151,8 @@ def _start_faults(agent: AgentFile) -> Iterator[str]:
 def _body_faults(agent: AgentFile, tools: Mapping[str, Collection[str]]) -> Iterator[str]:
     if len(agent.body) not in BODY_CHARACTERS:
         yield f"prompt has {len(agent.body)} characters; {_span(BODY_CHARACTERS)} fit"
+    if (n_lines := len(agent.body.splitlines())) > MOST_LINES:
+        yield f"prompt has {n_lines} lines; {MOST_LINES} fit"
     for name in sorted(set(_FULL_NAME.findall(agent.body))):
         yield f"prompt names {name!r} in full; use the short name"
     granted = {name.removeprefix(PREFIX) for name in tools_of(agent)}

@@ -52,6 +52,7 @@ def test_a_sound_agent_has_no_faults() -> None:
         ("tools: Read, ", "tools: Agent(a:b), Read, ", "restrict nothing in a subagent"),
         ("`limit`", "`limit` and `Agent`", "the prompt's word on it do not agree"),
         (BODY, "`memory_load`", "prompt has 13 characters"),
+        (BODY, BODY + "\nMore." * 85, "prompt has 86 lines; 85 fit"),
         ("---\nname", "name", "has no front matter"),
         ("name: some-agent", "name: [", "front matter that is not YAML"),
         (GOOD[4 : GOOD.index("\n---\n", 4)], "- a\n- b", "front matter that is not a mapping"),

@@ -77,6 +77,21 @@ def test_every_agent_can_remember_and_talk_and_is_told_that_stored_text_is_data(
 
 
 @pytest.mark.parametrize("agent", AGENTS)
+def test_every_agent_has_a_role_boundaries_a_way_to_decide_and_quality_control(agent: str) -> None:
+    body = read_agent((ROOT / "agents" / f"{agent}.md").read_text()).body
+    assert body.startswith("You are the ")
+    assert [line.removeprefix("## ") for line in body.splitlines() if line.startswith("## ")] == [
+        "What you know",
+        "Every task begins with memory",
+        "How you work",
+        "Yours, and not yours",
+        "How you decide",
+        "How you speak",
+        "Before you finish",
+    ]
+
+
+@pytest.mark.parametrize("agent", AGENTS)
 def test_every_agent_names_its_colleagues(agent: str) -> None:
     text = (ROOT / "agents" / f"{agent}.md").read_text()
     assert [other for other in AGENTS if other not in text] == []
