@@ -51,7 +51,7 @@ async def training_start(
         Field(max_length=50, description="To optimise; else by task."),
     ] = None,
     n_trials: Annotated[int, Field(ge=1, le=1_000, description="Of the search.")] = 30,
-    timeout_s: Annotated[float, Field(ge=1, le=86_400, description="For all of it.")] = 120.0,
+    timeout_s: Annotated[float, Field(ge=1, le=86_400, description="To search and fit.")] = 120.0,
     n_folds: Annotated[int, Field(ge=2, le=20, description="Of cross-validation.")] = 5,
     test_fraction: Annotated[float, Field(ge=0.05, le=0.5, description="Rows held out.")] = 0.2,
     seed: Annotated[

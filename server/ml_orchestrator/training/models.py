@@ -57,8 +57,8 @@ class TrainingSpec(Record):
         Field(
             ge=1,
             le=86_400,
-            description="Time budget of the training, the last fit included, in s; one trial "
-            "always ends.",
+            description="Time budget from the data being read to the model being judged, in s; "
+            "one trial always ends. Start of a worker and registration come on top.",
         ),
     ] = 120.0
     n_folds: Annotated[int, Field(ge=2, le=20, description="Cross-validation folds.")] = 5
