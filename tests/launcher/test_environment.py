@@ -139,6 +139,17 @@ def test_with_uv_the_packages_are_installed_by_uv_whatever_the_project_has_for_i
     assert not [*venv.glob("lib/python3*/site-packages/pip")]
 
 
+def test_a_uv_that_is_no_program_here_leaves_the_installation_to_pip(plugin: SmallPlugin) -> None:
+    plugin.put_wheel()
+    (plugin.folder / "programs" / "uv").write_bytes(b"of another machine")
+    with plugin.start() as client:
+        client.shake_hands()
+        answered = client.call(1, "first")
+
+    assert answered["isError"] is False
+    assert text_of(answered).startswith("first in ")
+
+
 def test_an_installation_killed_half_way_is_done_again_by_the_next_start(
     plugin: SmallPlugin,
 ) -> None:

@@ -107,7 +107,10 @@ class Installer:
         with self._starting:
             if self._stopped:
                 raise SetupError("The session has ended.")
-            process = self._running = _started(command, guard)
+            try:
+                process = self._running = _started(command, guard)
+            except OSError as error:  # no program for this machine; another way may have one
+                return 126, str(error)
         follower = _Follower(process, n_packages)
         follower.start()
         while follower.is_alive():
