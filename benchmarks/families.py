@@ -20,12 +20,12 @@ from what several files hold.
 """
 
 import argparse
-import os
 import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
+from _cores import bind_to_core
 from _figures import show_ratio
 from _measured_pools import Key, PoolBook, measured
 from _played_searches import Way, charges
@@ -76,8 +76,7 @@ def _options() -> argparse.Namespace:
 
 
 def _measure_all(options: argparse.Namespace, book: PoolBook) -> None:
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed) if options.core is None else options.core})
+    bind_to_core(options.core)
     problems = {problem.name: problem for problem in real_problems()}
     if unknown := set(options.sets or ()) - set(problems):
         sys.exit(f"No problem {', '.join(sorted(unknown))}; known: {', '.join(problems)}.")

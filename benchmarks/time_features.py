@@ -10,7 +10,6 @@ rows, beside that of predicting the value before. The processor is bound to one 
 
 import argparse
 import json
-import os
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from _cores import bind_to_core
 from _figures import machine
 from _real_tables import _builtin, _statsmodels
 
@@ -53,7 +53,7 @@ class Series:
 def main() -> None:
     """Measure and print."""
     options = _options()
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    bind_to_core()
     warnings.simplefilter("ignore")
     if not options.json:
         print(machine())

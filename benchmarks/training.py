@@ -22,7 +22,6 @@ the table of what several files hold.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from _contenders import CONTENDERS, Contender, Question, constant, contenders, question
+from _cores import bind_to_core
 from _known_tables import known_problems
 from _real_tables import Problem, real_problems
 from _training_answers import AnswerBook, Asked, KeptAnswer, kept
@@ -97,8 +97,7 @@ def _ask_all(
     problems: Mapping[str, Problem],
     known: Mapping[str, float],
 ) -> None:
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed) if options.core is None else options.core})
+    bind_to_core(options.core)
     if unknown := set(options.sets or ()) - set(problems):
         sys.exit(f"No set {', '.join(sorted(unknown))}; known: {', '.join(problems)}.")
     running = contenders(options.contenders)

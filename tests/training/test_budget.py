@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.training.tables import dataset_of, mixed_table
 
-from ml_orchestrator.training.budget import Budget
+from ml_orchestrator.training.budget import PICTURES_S, Budget
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.out_of_fold import AnswerFiles
 from ml_orchestrator.training.space import Params
@@ -72,12 +72,9 @@ def test_shuffling_is_set_aside_for_as_many_as_may_answer_together(
 
     reserves = [several.reserve_s(trials[:n]) for n in range(1, 8)]
     alone = [single.reserve_s(trials[:n]) for n in (1, 5)]
-    long = [trial(20.0, 0.9), trial(20.0, 0.8)]  # 12 s each
-    left_s = [12.0 / several.shares(long[:n])[0] for n in (1, 2)]
 
     assert np.diff(reserves) == pytest.approx([SHUFFLES_S] * 4 + [0.0] * 2)
     assert alone[0] == alone[1]
-    assert left_s[0] - left_s[1] == pytest.approx(SHUFFLES_S)
 
 
 def test_no_more_than_half_of_the_time_is_set_aside(budget: Budget) -> None:
@@ -110,6 +107,23 @@ def test_the_end_is_hurried_if_the_trials_left_too_little_or_an_earlier_process_
     assert budget.is_ample(trials)
     clocks[0].now_s = clocks[1].now_s = 20.0
     assert not budget.is_ample(trials)
+
+
+def test_an_average_may_take_the_time_of_importances(
+    budget: Budget, clocks: tuple[Clock, Clock]
+) -> None:
+    members = [trial(5.0, 0.9 - n / 100, family) for n, family in enumerate("abcde")]  # 3 s each
+    set_aside_s = budget.reserve_s(members)
+    clocks[0].now_s = clocks[1].now_s = 100.0 - set_aside_s - 1.5
+
+    # Shuffling was set aside for 3.75 s; of 2 s each of them and the average can have its part.
+    shares = budget.shares(members)
+    assert shares[0] == pytest.approx(3.0 / (set_aside_s + 1.5 - 1.0 - 2.0))
+
+
+def test_waiting_for_a_processor_is_no_work(budget: Budget) -> None:
+    # Clocks that stand still: the metrics' own work takes none of their time, however long it was.
+    assert budget.reserve_s([trial(0.0, 0.9)]) == pytest.approx(PICTURES_S + SHUFFLES_S)
 
 
 def test_a_busy_machine_is_given_more_time(budget: Budget, clocks: tuple[Clock, Clock]) -> None:
