@@ -1,5 +1,6 @@
 """Telemetry of real processes, as it arrives at a real receiver in this one."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,10 +13,14 @@ import anyio
 import pytest
 from mcp import Client
 from tests.orchestration.workflow_bench import stop_workers
+from tests.registry.flowers import iris, make_desk, register_flowers
+from tests.serving.http_server import send
 from tests.telemetry.receiver import Receiver, plain, receiving
 from tests.tools.asking import ask
 from tests.tools.test_stdio import server
 
+from ml_orchestrator.serving.launch import start_server, stop_server
+from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry import _export
 
 ROOT = Path(__file__).parents[2]
@@ -163,31 +168,32 @@ async def test_a_trace_of_the_client_goes_on_and_calls_drift_and_errors_are_coun
 
 
 def test_rows_that_a_model_server_answers_are_counted_by_model_and_version(
-    tmp_path: Path, receiver: Receiver
+    home: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = (
-        "import os\n"
-        "from ml_orchestrator.orchestration.model_server import _observe\n"
-        "from ml_orchestrator.serving.engine import Outcome\n"
-        "from ml_orchestrator.serving.metrics import Metrics\n"
-        "from ml_orchestrator.telemetry.process import exporting\n"
-        "with exporting('serving', os.environ):\n"
-        "    for status, n_rows in ((200, 3), (200, 4), (422, 0)):\n"
-        "        outcome = Outcome(status=status, body=b'', n_rows=n_rows)\n"
-        "        _observe('ranker', Metrics(), 7, outcome, 0.01)\n"
-    )
-    _python(code, tmp_path, {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url})
+    desk = make_desk(home)
+    register_flowers(home, desk)
+    settings = Settings.read({"ML_ORCHESTRATOR_HOME": str(home)}, project_dir=home.parent)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    rows = iris()[0].head(7)
+    try:
+        address = start_server(settings, "iris", version=1)
+        for part in (rows[:3], rows[3:]):
+            body = json.dumps({"dataframe_split": part.to_dict(orient="split")})
+            assert send(address, "/invocations", body).status == 200
+        assert send(address, "/invocations", '{"inputs": 1}').status == 400
+    finally:
+        stop_server(settings, "iris")
 
-    ((service, rows),) = receiver.points["ml_orchestrator.predictions"]
-    of_model = {"ml_orchestrator.model.name": "ranker", "ml_orchestrator.model.version": 7}
-    assert (service, rows.as_int, plain(rows.attributes)) == (
+    ((service, counted),) = receiver.points["ml_orchestrator.predictions"][-1:]
+    of_model = {"ml_orchestrator.model.name": "iris", "ml_orchestrator.model.version": 1}
+    assert (service, counted.as_int, plain(counted.attributes)) == (
         "ml-orchestrator-serving",
         7,
         of_model,
     )
     durations = receiver.points["ml_orchestrator.prediction.duration"]
-    counted = {plain(p.attributes)["http.response.status_code"]: p.count for _, p in durations}
-    assert counted == {200: 2, 422: 1}
+    answers = {plain(p.attributes)["http.response.status_code"]: p.count for _, p in durations}
+    assert answers == {200: 2, 400: 1}
 
 
 @pytest.mark.parametrize(
