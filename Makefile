@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-BENCHMARKS := startup tool_latency memory messaging alias_moves serving drift large_drift detection estimates warm_start families averages compression search_overhead rules sequential patterns bandits ope prompt_latency events workflow time_features fronts
+BENCHMARKS := startup tool_latency telemetry_off memory messaging alias_moves serving drift large_drift detection estimates warm_start families averages compression search_overhead rules sequential patterns bandits ope prompt_latency events workflow time_features fronts
 
 .PHONY: help setup demo test test-torch test-ray check lint types contracts lock bench soak docs site clean
 
