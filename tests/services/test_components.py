@@ -70,6 +70,32 @@ async def test_a_service_is_as_well_as_what_it_needs() -> None:
     ]
 
 
+async def test_how_long_a_probe_took_is_told_and_of_a_service_that_of_its_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("ml_orchestrator.services.components.time.perf_counter", lambda: now[0])
+
+    def takes(seconds: float) -> str:
+        now[0] += seconds
+        return "ok"
+
+    manager = ComponentManager(
+        [
+            Component("store", 5, lambda: takes(0.25)),
+            Component("memory", 2, lambda: takes(0.5), requires=("store",)),
+            Component("unused", 1, lambda: takes(9.0), is_open=lambda: False),
+            Component("Service", 2, None, requires=("store", "memory"), kind="service"),
+            Component("Idle", 2, None, requires=("store", "unused"), kind="service"),
+        ]
+    )
+    found = {c.name: c.probe_ms for c in await manager.check(open_all=False)}
+
+    assert found == {
+        "store": 250.0, "memory": 500.0, "unused": None, "Service": 750.0, "Idle": None
+    }  # fmt: skip
+
+
 async def test_a_defect_in_a_probe_stays_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     found = await states(Component("odd", 1, defective))
 

@@ -60,7 +60,10 @@ class ComponentHealth(Record):
     ]
     detail: Annotated[str, Field(description="What the probe saw, or why it failed.")]
     requires: Annotated[list[str], Field(description="Components it needs.")]
-    probe_ms: Annotated[float | None, Field(description="How long the probe took, in ms.")] = None
+    probe_ms: Annotated[
+        float | None,
+        Field(description="How long the probe took, in ms; of a service those of its parts."),
+    ] = None
     breaker: Annotated[
         BreakerHealth | None, Field(description="Only in detail, or after a failure.")
     ] = None

@@ -186,7 +186,8 @@ def _as_its_parts(component: Component, found: dict[str, ComponentHealth]) -> Co
     unused = [name for name in component.requires if found[name].state == "discovered"]
     if unused:
         return _health(component, "discovered", f"not used yet: {', '.join(unused)}")
-    return _health(component, "started", f"works: {', '.join(component.requires)}")
+    took_ms = [found[name].probe_ms or 0.0 for name in component.requires]
+    return _health(component, "started", f"works: {', '.join(component.requires)}", sum(took_ms))
 
 
 async def _probe(component: Component, probe: Callable[[], str]) -> ComponentHealth:
