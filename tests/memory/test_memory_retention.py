@@ -319,7 +319,9 @@ def test_an_export_read_back_gives_the_same_memory_and_twice_changes_nothing(
 ) -> None:
     store.save(agent, task=task("done", "failure"), insights=[insight("a\x00b"), insight("c")])
     store.save(agent, insights=[insight("C.")])
-    store.put_shared_context({"goal": agent}, expected_revision=revision(store), actor=agent)
+    origin = Origin(tool="context_update", session="claude/1")
+    content = {"goal": agent}
+    store.put_shared_context(content, expected_revision=revision(store), actor=agent, origin=origin)
     file = tmp_path / "memory.json"
     file.write_text(json.dumps(export_memory(store.database)), encoding="utf-8")
     other = SqlMemoryStore(open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path))
@@ -332,7 +334,9 @@ def test_an_export_read_back_gives_the_same_memory_and_twice_changes_nothing(
     assert first.skipped == second.skipped == here.skipped == []
     assert (second.n_added, here.n_added) == (0, 0)
     assert other.load(agent) == store.load(agent)
-    assert other.shared_context().content == {"goal": agent}
+    context = other.shared_context()
+    assert (context.content, context.updated_by) == (content, agent)
+    assert (context.session, context.tool) == ("claude/1", "context_update")
     twice = export_memory(other.database)
     assert {**twice, "exported_at": None} == {**once, "exported_at": None}
     other.database.close()

@@ -5,7 +5,7 @@ import doctest
 import pytest
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.memory import ranking, times
+from ml_orchestrator.memory import context_origin, ranking, times
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Collaboration, Insight, Knowledge, Task, UsedRecord
 from ml_orchestrator.memory.requests import Filters
@@ -239,7 +239,7 @@ def test_a_digest_follows_what_is_stored_and_says_when_nothing_is_similar(
     assert (own.about, own.success.n) == ("all of your own", 1)
 
 
-@pytest.mark.parametrize("module", [ranking, times, wilson, words, memory_rows])
+@pytest.mark.parametrize("module", [context_origin, ranking, times, wilson, words, memory_rows])
 def test_the_examples_hold(module: object) -> None:
     flags = doctest.ELLIPSIS
     assert doctest.testmod(module, optionflags=flags).failed == 0  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, inspect
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Collaboration, Insight, Task
+from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.store import MemoryStore
 from ml_orchestrator.storage import migrations
 from ml_orchestrator.storage.engine import open_database
@@ -23,7 +24,7 @@ def open_store(home: Path) -> SqlMemoryStore:
 
 
 @pytest.fixture
-def store(state_url: str, tmp_path: Path) -> Iterator[MemoryStore]:
+def store(state_url: str, tmp_path: Path) -> Iterator[SqlMemoryStore]:
     database = open_database(state_url, tmp_path)
     yield SqlMemoryStore(database)
     database.close()
@@ -139,6 +140,20 @@ def test_the_shared_context_changes_by_compare_and_set(store: MemoryStore) -> No
     assert (context.revision, context.content, context.updated_by) == (2, {"goal": "done"}, AGENT)
 
 
+def test_the_shared_context_says_where_it_came_from_until_an_older_release_writes_it(
+    store: SqlMemoryStore,
+) -> None:
+    origin = Origin(tool="context_update", session="claude/1")
+    content = {"goal": "ship"}
+    said = store.put_shared_context(content, expected_revision=0, actor=AGENT, origin=origin)
+    older = "UPDATE shared_context SET revision = 2, updated_by = 'older'"
+    store.database.write(lambda connection: connection.exec_driver_sql(older))
+    after = store.shared_context()
+
+    assert (said.updated_by, said.session, said.tool) == (AGENT, "claude/1", "context_update")
+    assert (after.updated_by, after.session, after.tool) == ("older", None, None)
+
+
 def test_no_statement_of_a_save_or_a_load_walks_through_records(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     said: list[str] = []
@@ -193,7 +208,8 @@ def test_memory_of_the_release_before_is_merged_with_todays_by_the_new_index(
     insight = Insight(area="a", insight="trees won", impact="low", confidence=0.5)
     old_index = "CREATE INDEX ix_memory_near ON memory_records (agent, kind, near_key)"
     with monkeypatch.context() as release_before:
-        release_before.delitem(migrations.MIGRATIONS, 22)
+        for number in [number for number in migrations.MIGRATIONS if number > 21]:
+            release_before.delitem(migrations.MIGRATIONS, number)
         database = open_database(state_url, tmp_path)
         SqlMemoryStore(database).save(AGENT, task=task("trees won"), insights=[insight])
         for change in (

@@ -163,6 +163,8 @@ async def test_the_shared_context_is_changed_by_who_read_it_last(tmp_path: Path)
     assert first["revision"] == 1
     assert "revision 1, not 0" in late
     assert loaded["shared_context"]["content"] == {"goal": "ship"}
+    assert loaded["shared_context"]["tool"] == "context_update"
+    assert loaded["shared_context"]["session"].startswith("mcp/")
 
 
 async def test_two_agents_may_use_the_same_key(tmp_path: Path) -> None:

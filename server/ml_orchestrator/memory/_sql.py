@@ -13,6 +13,7 @@ from ml_orchestrator.memory._loading import load
 from ml_orchestrator.memory._rows import newest
 from ml_orchestrator.memory._saving import Given, save
 from ml_orchestrator.memory._tally import read_tally
+from ml_orchestrator.memory.context_origin import origin_of_context, read_origin
 from ml_orchestrator.memory.digest import digest
 from ml_orchestrator.memory.forget_models import Forgetting, Forgotten
 from ml_orchestrator.memory.limits import check_context
@@ -205,7 +206,12 @@ class SqlMemoryStore:
         return self.database.read(_shared_context)
 
     def put_shared_context(
-        self, content: dict[str, Any], *, expected_revision: int, actor: str
+        self,
+        content: dict[str, Any],
+        *,
+        expected_revision: int,
+        actor: str,
+        origin: Origin = UNKNOWN,
     ) -> SharedContext:
         """Replace the shared context by compare-and-set on its revision."""
         check_context(content)
@@ -222,6 +228,7 @@ class SqlMemoryStore:
                 "payload": json.dumps(cleaned(content)[0]),
                 "updated_at": self._time(),
                 "updated_by": actor,
+                "origin": origin_of_context(expected_revision + 1, origin),
             }
             is_first = expected_revision == 0
             connection.execute(
@@ -247,6 +254,7 @@ def _shared_context(connection: Connection) -> SharedContext:
         flags=list(_flags_of(row.payload)),
         updated_at=row.updated_at,
         updated_by=row.updated_by,
+        **read_origin(row.origin, row.revision),
     )
 
 

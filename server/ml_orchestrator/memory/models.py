@@ -194,6 +194,8 @@ class SharedContext(Record):
     flags: Annotated[list[str], Field(description="What looks odd in the content.")] = []
     updated_at: str | None = None
     updated_by: str | None = None
+    session: Annotated[str | None, Field(description="Session of a client it came from.")] = None
+    tool: Annotated[str | None, Field(description="What it was written by.")] = None
 
 
 class AgentMemory(Record):

@@ -105,7 +105,12 @@ class MemoryStore(Protocol):
         ...
 
     def put_shared_context(
-        self, content: dict[str, Any], *, expected_revision: int, actor: str
+        self,
+        content: dict[str, Any],
+        *,
+        expected_revision: int,
+        actor: str,
+        origin: Origin = UNKNOWN,
     ) -> SharedContext:
         """Replace the shared context if its revision is still ``expected_revision``.
 

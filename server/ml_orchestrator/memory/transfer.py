@@ -15,6 +15,7 @@ from ml_orchestrator.errors import InvalidInputError, NotFoundError
 from ml_orchestrator.faults import faults_of
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.memory._rows import MODELS, NewRecord, Predecessor, add, id_of, survivor
+from ml_orchestrator.memory.context_origin import origin_of_context, read_origin
 from ml_orchestrator.memory.limits import check_context, refuse_beyond_limits
 from ml_orchestrator.memory.models import Remembered
 from ml_orchestrator.memory.origin_files import OriginFile, read_agent_file, read_context_file
@@ -153,6 +154,7 @@ def _export(connection: Connection) -> dict[str, Any]:
             "content": json.loads(context["payload"]),
             "updated_at": context["updated_at"],
             "updated_by": context["updated_by"],
+            **read_origin(context["origin"], context["revision"]),
         },
     }
 
@@ -360,6 +362,7 @@ def _take_context(connection: Connection, context: Mapping[str, Any]) -> list[st
         return ["The shared context was left out. Its content is no JSON object."]
     try:
         check_context(content)
+        origin = _origin(context, Origin(tool="import"))
     except InvalidInputError as error:
         return [f"The shared context was left out. {error}"]
     author = cleaned({"updated_by": str(context.get("updated_by") or "import")[:64]})[0]
@@ -370,6 +373,7 @@ def _take_context(connection: Connection, context: Mapping[str, Any]) -> list[st
             payload=json.dumps(cleaned(content)[0]),
             updated_at=moment(context.get("updated_at")) or timestamp(),
             updated_by=author["updated_by"][:64],
+            origin=origin_of_context(1, origin),
         )
     )
     return []

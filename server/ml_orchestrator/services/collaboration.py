@@ -115,12 +115,17 @@ class CollaborationService:
         )
 
     async def update_context(
-        self, content: dict[str, Any], *, expected_revision: int, actor: str
+        self,
+        content: dict[str, Any],
+        *,
+        expected_revision: int,
+        actor: str,
+        origin: Origin = UNKNOWN,
     ) -> SharedContext:
         """Replace what all agents share, if nobody has changed it meanwhile."""
         return await self._hands.do(
             lambda: self._memory().put_shared_context(
-                content, expected_revision=expected_revision, actor=actor
+                content, expected_revision=expected_revision, actor=actor, origin=origin
             )
         )
 

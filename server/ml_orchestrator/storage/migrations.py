@@ -165,6 +165,11 @@ def _near_keys_without_tasks(connection: Connection) -> None:
         index.create(connection, checkfirst=True)
 
 
+def _origin_of_the_context(connection: Connection) -> None:
+    """Let the shared context hold in which session and by which tool it was written."""
+    add_missing_columns(connection, schema.shared_context)
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _first,
     2: _second,
@@ -187,13 +192,14 @@ MIGRATIONS: dict[int, Migration] = {
     20: _contents_of_schedules,
     21: _studies,
     22: _near_keys_without_tasks,
+    23: _origin_of_the_context,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
 # What 9 counts is kept by triggers, so by the writes of older releases, too. What 12 refuses no
 # release does.
-ADDITIVE: frozenset[int] = frozenset({7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22})
+ADDITIVE: frozenset[int] = frozenset(range(7, 24))
 
 
 def migrate(engine: Engine) -> int:

@@ -178,10 +178,14 @@ async def context_update(
     ],
     expected_revision: Annotated[int, Field(ge=0, description="The one you read; 0 if none.")],
     collaboration: Collaboration,
+    client: ClientSession,
 ) -> SharedContext:
     """Replace what all agents share: read it with memory_load, change it, send all of it back."""
     return await collaboration.update_context(
-        content, expected_revision=expected_revision, actor=agent
+        content,
+        expected_revision=expected_revision,
+        actor=agent,
+        origin=Origin(tool="context_update", session=client),
     )
 
 

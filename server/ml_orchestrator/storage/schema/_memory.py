@@ -128,4 +128,7 @@ shared_context = Table(
     Column("payload", Text, nullable=False),
     Column("updated_at", String(32), nullable=False),
     Column("updated_by", String(64), nullable=False),
+    # from here on migration 23: JSON of revision, session and tool; of an older revision once a
+    # release that does not know it has written
+    Column("origin", Text),
 )
