@@ -34,6 +34,72 @@ def test_limits_hold_rules_back_with_the_reason() -> None:
     )
 
 
+ROTA = (
+    "Build a rota for our five carers for the first week of June, then compute everybody's "
+    "hours, and then write each of them a text message, and then find where we are below the "
+    "legal rest period, then fix it, and then redo the messages.\nCarers: Ola (32 h), Pim (24 "
+    "h), Rosa (32 h), Sef (16 h, never Sundays), Tess (24 h, nights only). Shifts: early 7-15, "
+    "late 14-22, night 22-7, one carer each.\nA table with days as columns and shifts as rows, "
+    "then the messages."
+)
+MAIL = (
+    "Translate the message into Japanese business mail style (keigo), as from a supplier to a "
+    "customer of ten years.\nSender: 田中, sales, at a maker of valves. Recipient: 部長 佐々木様. "
+    "The mail declines a rush order because the foundry is closed from 10 to 16 August.\nThe "
+    "Japanese mail with subject line; below it, a literal translation back into English, "
+    "sentence by sentence, so that I can see what was softened.\nIf a phrase of mine has no "
+    "equivalent that would not offend, replace it and mark it with ※ in both versions.\n> Dear "
+    "Mr Sasaki, we can't do it by the 20th. The foundry is shut. We could send 40 of the 100 "
+    "valves from stock tomorrow. Is that any use? Sorry about this. Tanaka"
+)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "named", "idle", "why"),
+    [
+        (
+            "Sum up the report.",
+            ["decomposition", "output_contract"],
+            "decomposition",
+            "It found no reason to turn three or more jobs chained in one sentence into a numbered "
+            "list, in their words.",
+        ),
+        (
+            ROTA,
+            ["role", "decomposition"],
+            "role",
+            "It fits the given prompt, and no longer what other rules made of it.",
+        ),
+        (
+            MAIL,
+            ["constraints"],
+            "constraints",
+            "It would only ask, and its question is more likely wrong than right here.",
+        ),
+        (
+            "请总结下面的文章: {text}",
+            ["role"],
+            "role",
+            "The prompt does not read as English, and it found nothing to ask.",
+        ),
+    ],
+)
+def test_a_rule_that_is_named_and_does_nothing_says_why(
+    prompt: str, named: list[str], idle: str, why: str
+) -> None:
+    result = improve(prompt, named)
+
+    assert [(each.rule, each.reason, each.fits) for each in result.skipped] == [(idle, why, False)]
+    assert {each.rule for each in result.applied} == {*named} - {idle}
+
+
+def test_of_rules_that_nobody_named_only_those_held_back_are_told() -> None:
+    assert improve("Sum up the report.").skipped == ()
+    held = improve("Sum up the report.", max_rules=0).skipped
+    assert held
+    assert all(each.fits for each in held)
+
+
 def test_what_only_the_author_knows_is_asked() -> None:
     result = improve("Summarise {text}.", ["output_contract"])
     assert "[FILL IN: how many]" in result.text

@@ -124,6 +124,23 @@ def test_limits_and_wanted_rules_are_kept(tmp_path: Path) -> None:
         optimise(tight, rubric(tight), tmp_path / "tight")
 
 
+def test_rules_that_are_required_or_compared_with_and_change_nothing_are_told(
+    tmp_path: Path,
+) -> None:
+    given = spec(
+        prompts=[f"Translate {{text}} {about}, no. {n}." for n in range(3) for about in ABOUT],
+        required=["role", "output_contract"],
+        baseline=["brevity"],
+        n_trials=8,
+    )
+
+    report = optimise(given, rubric(given), tmp_path).report
+
+    said = "As they stand it changes none of the 12 prompts."
+    assert report.idle == {"brevity": said, "role": said}
+    assert any("output_contract" in map(bare_name, each.plan.rules) for each in report.front)
+
+
 def test_a_budget_that_is_too_small_is_refused_with_what_is_needed(tmp_path: Path) -> None:
     given = spec(budget=85)
     with pytest.raises(InvalidInputError, match="at least 86 are needed, 8 trials on 10"):

@@ -119,6 +119,7 @@ async def test_a_prompt_that_no_rule_fits_comes_back_unchanged_and_undecided(
 
     assert found["decision"] is None
     assert found["improvement"]["text"] == "Übersetze das ins Englische."
+    assert found["improvement"]["skipped"] == []  # nobody named a rule
 
 
 async def test_a_table_is_evaluated_or_refused_with_the_reason(tmp_path: Path) -> None:

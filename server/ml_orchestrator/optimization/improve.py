@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ml_orchestrator.errors import InvalidInputError, UnavailableError
+from ml_orchestrator.optimization.idle_rules import why_idle
 from ml_orchestrator.optimization.intent import losses
 from ml_orchestrator.optimization.models import AppliedRule, Improvement, SkippedRule
 from ml_orchestrator.optimization.reading import FILL, Reading, read_prompt
@@ -83,7 +84,8 @@ def improve(
     it would lose something of the intent. Without limits, a second time changes nothing.
 
     A rule that misses a part writes it into a bare prompt (``Reading.is_bare``) and else asks. One
-    that is named by ``rules`` writes it into any of up to 90 words, so that it can be judged.
+    that is named by ``rules`` writes it into any of up to 90 words, so that it can be judged, and
+    is skipped with the reason if it has nothing to do.
 
     Args:
         prompt: Up to 20,000 characters.
@@ -109,6 +111,8 @@ def improve(
             _try(draft, rule, limits)
         if draft.text == old:
             break
+    if rules is not None:
+        _account_for_idle(draft, prompt, rules)
     before = score_prompt(reading).score
     return Improvement(
         text=draft.text,
@@ -159,6 +163,15 @@ def _try(draft: _Draft, rule: Rule, limits: _Limits) -> None:
     account = AppliedRule(rule=rule.name, reason=finding.reason, where=where)
     draft.applied.setdefault(rule.name, account)
     draft.text = new
+
+
+def _account_for_idle(draft: _Draft, prompt: str, rules: Iterable[str]) -> None:
+    """Note why rules that were named did nothing."""
+    given = read_prompt(prompt, is_wished=True)
+    for rule in in_order(rules):
+        if rule.name not in draft.applied | draft.skipped | draft.asked:
+            reason = why_idle(rule, given)
+            draft.skipped[rule.name] = SkippedRule(rule=rule.name, reason=reason, fits=False)
 
 
 def _ask(draft: _Draft, rule: Rule, finding: Finding, limits: _Limits) -> None:

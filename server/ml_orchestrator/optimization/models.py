@@ -36,10 +36,13 @@ class AppliedRule(Record):
 
 
 class SkippedRule(Record):
-    """A rule that would have changed the prompt and was held back."""
+    """A rule that was held back, or that was named and has nothing to do here."""
 
     rule: Annotated[str, Field(description="Name of the rule.")]
-    reason: Annotated[str, Field(description="Why it was held back.")]
+    reason: Annotated[str, Field(description="Why.")]
+    fits: Annotated[
+        bool, Field(description="Whether it would have changed or asked something.")
+    ] = True
 
 
 class Improvement(Record):
@@ -51,7 +54,9 @@ class Improvement(Record):
     text: Annotated[str, Field(description="The prompt after the rules.")]
     diff: Annotated[str, Field(description="Unified diff from the given prompt; empty if same.")]
     applied: Annotated[tuple[AppliedRule, ...], Field(description="In the order applied.")]
-    skipped: Annotated[tuple[SkippedRule, ...], Field(description="Held back, and why.")]
+    skipped: Annotated[
+        tuple[SkippedRule, ...], Field(description="Held back, or named and idle, and why.")
+    ]
     questions: Annotated[
         tuple[str, ...], Field(description="For the author, of marks [FILL IN: …] or gaps.")
     ]

@@ -35,7 +35,9 @@ class PromptLearner:
         all_of_them = improve(prompt, list(RULES), may_ask=may_ask)
         fitting = [applied.rule for applied in all_of_them.applied]
         if not fitting:
-            return Selection(decision=None, improvement=all_of_them)
+            held_back = tuple(each for each in all_of_them.skipped if each.fits)
+            bare = all_of_them.model_copy(update={"skipped": held_back})
+            return Selection(decision=None, improvement=bare)
         analysis = analyse(prompt)
         decision = self._learner().decide(
             list(analysis.context),

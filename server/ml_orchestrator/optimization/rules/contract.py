@@ -81,6 +81,19 @@ class Rule:
         is_question = finding is not None and not finding.edits
         return None if is_question and not is_worth_asking(reading, self.name) else finding
 
+    def keeps_question(self, reading: Reading) -> bool:
+        """Whether it has a question that is likely wrong, so that ``applies`` finds nothing.
+
+        Raises:
+            UnavailableError: it is another package's and failed.
+        """
+        if not reading.is_english:
+            return False
+        with RULES.calling(self.name):
+            finding = self.find(reading)
+        is_question = finding is not None and not finding.edits
+        return is_question and not is_worth_asking(reading, self.name)
+
     def apply(self, prompt: Reading | str) -> str:
         """Return the prompt as this rule would have it; the same if the rule does not apply.
 

@@ -137,4 +137,7 @@ class OptimisationReport(Record):
     n_evaluations: Annotated[int, Field(description="Prompts under a rule set, all in all.")]
     stopped_by: Literal["trials", "budget", "all tried", "stopped"]
     refused: Annotated[dict[str, str], Field(description="Rule sets not judged, and why.")] = {}
+    idle: Annotated[
+        dict[str, str], Field(description="Rules required or of the baseline that change nothing.")
+    ] = {}
     summary: str

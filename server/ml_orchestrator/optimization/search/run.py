@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.optimization._optuna import Direction, Past, draw
+from ml_orchestrator.optimization.idle_rules import idle_in_all
 from ml_orchestrator.optimization.search.confirming import ALPHA, confirmed
 from ml_orchestrator.optimization.search.evidence import Evidence
 from ml_orchestrator.optimization.search.front import Tried, front_of, thinned, values_of
@@ -193,6 +194,7 @@ def _report(
         n_evaluations=course.n_evaluations + len(members) * evidence.n_held_out,
         stopped_by=stopped_by,
         refused=dict(evidence.refused),
+        idle=idle_in_all([*spec.required, *spec.baseline], spec.prompts),
         summary=_summary(spec, members, best),
     )
 
