@@ -78,9 +78,9 @@ async def test_who_did_not_decide_in_time_is_asked_no_more_and_others_still_are(
 async def test_a_database_that_is_away_for_a_while_fails_no_step_that_waits_for_a_person(
     database: Database, performer: Performer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    away = [PipelineApprovals.ask, PipelineApprovals.result]  # each fails once
+    away: list[Any] = [PipelineApprovals.ask, PipelineApprovals.result]  # each fails once
 
-    def failing(usual: Callable[..., Any]) -> Callable[..., Any]:
+    def failing(usual: Any) -> Callable[..., Any]:
         def call(*given: Any) -> Any:
             if usual in away:
                 away.remove(usual)

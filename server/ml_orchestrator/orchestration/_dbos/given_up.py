@@ -35,6 +35,6 @@ class GivenUp:
         )
         since_ms = (time.time() - LATELY_S) * 1000
         lately = {row.workflow_id: row for row in rows if (row.updated_at or 0) >= since_ms}
-        found = [(name, plan_of(row)) for name, row in lately.items() if name not in self._seen]
+        new = [name for name in lately if name not in self._seen]
         self._seen = set(lately)
-        return found
+        return [(name, plan_of(lately[name])) for name in new]

@@ -130,11 +130,11 @@ class Turns:
     def _is_due(self, row: Any, now: datetime) -> bool:
         """Whether a delivery that waits may be tried."""
         longest_s = self._subscription.retrying.longest_s + ASTRAY_S
-        return not timestamp(now) < row.not_before <= _later(now, longest_s)
+        return not timestamp(now) < str(row.not_before) <= _later(now, longest_s)
 
     def _is_held(self, row: Any, now: datetime) -> bool:
         """Whether the lease of a consumer has not run out."""
-        return timestamp(now) < row.lease_until <= _later(now, self._ttl_s + ASTRAY_S)
+        return timestamp(now) < str(row.lease_until) <= _later(now, self._ttl_s + ASTRAY_S)
 
     def _has_new(self, connection: Connection) -> bool:
         found = self._cursors(connection)

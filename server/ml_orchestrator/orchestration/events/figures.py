@@ -96,9 +96,9 @@ def page(
             labels = {"subscriber": each.name, "outcome": outcome}
             lines.append(sample("ml_orchestrator_event_deliveries_total", labels, n))
     lines += head("ml_orchestrator_events_shed_total", "counter", "Events left out, by priority.")
-    for each in (*(figures for figures, _ in found), taps):
-        for priority, n in each.n_shed.items():
-            labels = {"subscriber": each.name, "priority": priority}
+    for counted in (*(figures for _, figures in found), taps):
+        for priority, n in counted.n_shed.items():
+            labels = {"subscriber": counted.name, "priority": priority}
             lines.append(sample("ml_orchestrator_events_shed_total", labels, n))
     for name, text, values in (
         ("waiting", "Deliveries that wait in this process.", [e.n_waiting for e, _ in found]),
