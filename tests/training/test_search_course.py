@@ -251,6 +251,23 @@ def test_a_search_over_one_family_ends_when_its_draws_take_longer_than_is_left(
     assert 55.0 <= clock.now_s <= 70.0
 
 
+def test_draws_that_cannot_be_used_take_no_more_than_the_time_left(tmp_path: Path) -> None:
+    clock = Clock(good=1.0, fair=1.0, poor=1.0)
+
+    def slowly(space: ParamSpace) -> Params:
+        clock.now_s += 0.5
+        return suggest(space)
+
+    run_study(  # after six trials of 3.5 s there are 2 s left: enough for four draws and no trial
+        plan(tmp_path, timeout_s=23.0, n_trials=100),
+        Objective(slowly, clock.folds),
+        on_progress=quiet,
+        clock=clock,
+    )
+
+    assert clock.now_s == 23.0
+
+
 def test_time_is_left_for_what_comes_after_the_search(tmp_path: Path) -> None:
     clock = Clock(good=1.0, fair=1.0, poor=1.0)
 

@@ -169,9 +169,12 @@ class Run:
         return True
 
     def _ask(self, index: int) -> tuple[Any, Params] | None:
-        """Return a draw that is expected to end in time; None if several of no family are."""
+        """Return a draw that is expected to end in time; None if several of no family are.
+
+        Draws take time, too: None once it is over.
+        """
         attempt, n_late = 0, Counter[str]()
-        while True:
+        while not self._is_over():
             point = self._course.point(index) if attempt == 0 else None
             family = self._course.family(index, point)
             if family is None:
@@ -191,6 +194,7 @@ class Run:
             n_late[family] += 1
             if n_late[family] == MAX_DRAWS:
                 self._course.draw_no_more(family)
+        return None
 
     def _expected_s(self, index: int, family: str, params: Params) -> float | None:
         """Return how long the trial may take; None begins it without knowing."""
