@@ -20,6 +20,7 @@ from ml_orchestrator.settings import Settings
 __all__ = [
     "AGENT",
     "ASKED_TO_SAVE",
+    "IS_IT_THERE",
     "NEVER_CALLED",
     "Session",
     "agent_file",
@@ -49,6 +50,9 @@ _HANDED = re.compile("--- stored records\n(.*?)\n--- end of stored records", re.
 def use(tool: str, **arguments: Any) -> Call:
     """Return a call of one of our tools."""
     return Call(PREFIX + tool, arguments)
+
+
+IS_IT_THERE = use("health_get")  # answered when the server is
 
 
 def start(agent_type: str) -> Call:
@@ -88,10 +92,16 @@ def subagent(agent: str, script: Callable[[], Script]) -> Actor:
     return Actor(agent, agent_file(agent).body.splitlines()[0], script)
 
 
-def main_thread(*agents: str) -> Actor:
-    """Return the main thread, which starts each agent when the one before has ended."""
+def main_thread(*agents: str, first: Call | None = None) -> Actor:
+    """Return the main thread, which starts each agent when the one before has ended.
+
+    A call that it makes ``first`` waits for the server: so a slow machine changes nothing in
+    what comes after.
+    """
 
     def script() -> Script:
+        if first is not None:
+            yield first
         reports = []
         for agent in agents:
             report = yield start(f"{PLUGIN}:{agent}")
@@ -122,9 +132,10 @@ def hold_session(
     limit_s: float,
     allowed: str = EVERY_TOOL,
     plugin: Path = ROOT,
+    first: Call | None = None,
 ) -> Session:
     """Run Claude Code with the plug-in: its one subagent follows the script."""
-    with serve(subagent(AGENT, script), main_thread(AGENT)) as api:
+    with serve(subagent(AGENT, script), main_thread(AGENT, first=first)) as api:
         folder = ("--plugin-dir", str(plugin))
         finished = ask_claude(programs, api, *folder, limit_s=limit_s, allowed=allowed)
         return Session(finished, api.of("main"), api.of(AGENT))

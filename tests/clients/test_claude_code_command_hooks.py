@@ -12,6 +12,7 @@ from tests.clients.programs import ROOT, Programs
 from tests.clients.sessions import (
     AGENT,
     ASKED_TO_SAVE,
+    IS_IT_THERE,
     Session,
     failing_with,
     hold_session,
@@ -55,13 +56,16 @@ def alone(turned_on: Programs, tmp_path_factory: pytest.TempPathFactory) -> list
     folder: Path = tmp_path_factory.mktemp("plugin") / "plugin"
     plugin = changed_plugin(folder, before_server=(), hooks={"hooks": {}})
     scripts = (save_under_a_colleagues_name, stop_without_saving)
-    return [hold_session(turned_on, s, limit_s=120, plugin=plugin) for s in scripts]
+    return [
+        hold_session(turned_on, script, limit_s=120, plugin=plugin, first=IS_IT_THERE)
+        for script in scripts
+    ]
 
 
 @pytest.fixture(scope="module")
 def beside(turned_on: Programs, alone: list[Session]) -> Session:
     """A later session in which the shipped hooks run too."""
-    return hold_session(turned_on, stop_without_saving, limit_s=120)
+    return hold_session(turned_on, stop_without_saving, limit_s=120, first=IS_IT_THERE)
 
 
 async def test_alone_they_bind_a_name_and_hand_memory_over(

@@ -16,6 +16,7 @@ from tests.clients.plugins import make_marketplace
 from tests.clients.programs import Programs
 from tests.clients.sessions import (
     AGENT,
+    IS_IT_THERE,
     Session,
     answer_work,
     ask_claude,
@@ -118,7 +119,7 @@ def delegation(
     programs = Programs.fresh(folder)
     programs.install(make_marketplace(folder / "market"))
     agents = (subagent(AGENT, lead(colleague)), subagent(colleague, follow(colleague)))
-    with serve(*agents, main_thread(AGENT, colleague, AGENT)) as api:
+    with serve(*agents, main_thread(AGENT, colleague, AGENT, first=IS_IT_THERE)) as api:
         finished = ask_claude(programs, api, limit_s=120)
     turns = [
         Session(finished, api.of("main"), conversation)

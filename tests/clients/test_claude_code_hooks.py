@@ -14,6 +14,7 @@ from tests.clients.programs import Programs, python
 from tests.clients.sessions import (
     AGENT,
     ASKED_TO_SAVE,
+    IS_IT_THERE,
     Session,
     failing_with,
     hold_session,
@@ -80,7 +81,7 @@ def first(shared_programs: Programs) -> Session:
 def second(shared_programs: Programs, first: Session) -> Session:
     """A later session whose subagent gets a message and stops without having saved."""
     script = stop_without_saving(shared_programs.project)
-    return hold_session(shared_programs, script, limit_s=120)
+    return hold_session(shared_programs, script, limit_s=120, first=IS_IT_THERE)
 
 
 @functools.cache

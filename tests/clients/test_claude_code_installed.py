@@ -13,6 +13,7 @@ from tests.clients.plugins import make_marketplace
 from tests.clients.programs import ROOT, Finished, Programs
 from tests.clients.sessions import (
     AGENT,
+    IS_IT_THERE,
     NEVER_CALLED,
     Session,
     agent_file,
@@ -78,7 +79,7 @@ def installed_twice(
     agents = [subagent(agent, work(agent)) for agent in SHIPPED_AGENTS]
     with serve(*agents, main_thread(*SHIPPED_AGENTS)) as first:
         worked = ask_claude(shared_programs, first, limit_s=120)
-    with serve(*agents, main_thread(AGENT)) as second:
+    with serve(*agents, main_thread(AGENT, first=IS_IT_THERE)) as second:
         returned = ask_claude(shared_programs, second, limit_s=120)
     return Installed(marketplace, first, second, (worked, returned))
 

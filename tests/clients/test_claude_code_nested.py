@@ -15,6 +15,7 @@ from tests.clients.programs import ROOT, Programs
 from tests.clients.sessions import (
     AGENT,
     ASKED_TO_SAVE,
+    IS_IT_THERE,
     NEVER_CALLED,
     Session,
     agent_file,
@@ -115,7 +116,11 @@ class Nested:
 def nested(shared_programs: Programs) -> Nested:
     """A session after both have saved something."""
     anyio.run(have_saved, shared_programs)
-    agents = (subagent(AGENT, lead), subagent(COLLEAGUE, follow), main_thread(AGENT))
+    agents = (
+        subagent(AGENT, lead),
+        subagent(COLLEAGUE, follow),
+        main_thread(AGENT, first=IS_IT_THERE),
+    )
     with serve(*agents) as api:
         finished = ask_claude(shared_programs, api, "--plugin-dir", str(ROOT), limit_s=120)
     leading, following = (
@@ -141,7 +146,7 @@ def test_the_colleague_works_and_reports_inside_the_turn_of_the_one_who_asked(
     nested: Nested,
 ) -> None:
     with failing_with(*nested.sessions):
-        calls = [call for call, _ in nested.leading.main[-1].exchanges]
+        calls = [call for call, _ in nested.leading.main[-1].exchanges if call.tool == "Agent"]
         assert [call.arguments["subagent_type"] for call in calls] == [f"ml-orchestrator:{AGENT}"]
         assert REPORT in nested.report.text
         assert REPORT in json.loads(nested.leading.finished.out)["result"]
