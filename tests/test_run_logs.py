@@ -1,6 +1,7 @@
 """What workers log is followed in a terminal as it comes."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import IO
 import pytest
 
 from ml_orchestrator import run_logs
-from ml_orchestrator.orchestration.retention.logs import cut_log
+from ml_orchestrator.orchestration.retention.logs import LogKeeper, cut_log
 from ml_orchestrator.run_logs import show_logs
 from ml_orchestrator.settings import Settings
 
@@ -102,3 +103,42 @@ def test_a_log_that_is_large_is_emptied_for_its_writers_and_its_lines_are_still_
     assert told == line("run-1", "The first.") + line("run-1", "The second.")
     assert capsys.readouterr().out == line("run-1", "The second.")  # what was older is gone
     assert log.stat().st_size == 0
+
+
+def test_what_was_taken_out_of_a_log_is_for_the_same_readers(log: Path) -> None:
+    older = log.with_name("worker.log.1")
+    before = os.umask(0o022)
+    try:
+        for mode in (0o600, 0o640):
+            log.chmod(mode)
+            log.write_text("A line.\n")
+            assert cut_log(log, most_bytes=1)
+            assert older.stat().st_mode & 0o777 == mode
+    finally:
+        os.umask(before)
+
+
+def test_a_log_that_cannot_be_cut_is_left_alone_for_a_minute_and_that_is_told_once(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    now, older, draft = 0.0, log.with_name("worker.log.1"), log.with_name("worker.log.draft")
+    in_the_way = older / "file"
+    older.mkdir()
+    in_the_way.touch()
+    keeper = LogKeeper(log, most_bytes=1, clock=lambda: now)
+    for moment in (0.0, 30.0, 60.0, 90.0):
+        now = moment
+        keeper.look()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert log.read_text() == line("run-1", "The first.")
+    assert not draft.exists()
+
+    in_the_way.unlink()
+    older.rmdir()
+    now = 119.0
+    keeper.look()
+    assert not older.exists()  # the try at 60 s was the last one
+    now = 120.0
+    keeper.look()
+    assert older.read_text() == line("run-1", "The first.")
+    assert log.read_text() == ""

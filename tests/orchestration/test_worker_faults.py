@@ -166,8 +166,17 @@ def test_old_runs_are_removed_in_one_thread_beside_the_work_and_a_defect_there_e
         def close(self) -> None:
             self._note("closed")
 
+    class Cutting:
+        def __init__(self, log: Path) -> None:
+            self._name = log.name
+
+        def look(self) -> None:
+            cut.append(self._name)
+            if len(cut) == 5:
+                raise RuntimeError("another defect")
+
     monkeypatch.setattr(worker, "Pruner", Breaking)
-    monkeypatch.setattr(worker, "cut_log", lambda log: cut.append(log.name))
+    monkeypatch.setattr(worker, "LogKeeper", Cutting)
     monkeypatch.setattr(worker, "LOOK_S", 0.001)
     settings = Settings.read({}, home=tmp_path, project_dir=tmp_path)
     database = open_database(settings.state_url, tmp_path)
@@ -176,6 +185,7 @@ def test_old_runs_are_removed_in_one_thread_beside_the_work_and_a_defect_there_e
 
     assert [what for what, _ in done] == ["opened", "swept", "swept", "closed"]
     assert {name for _, name in done} == {"pruner"}
-    assert cut == ["worker.log"]
+    assert cut == ["worker.log"] * 5  # what ends one of them is nothing to the other
     assert "removes old runs no more" in caplog.text
+    assert "cuts its log no more" in caplog.text
     database.close()

@@ -25,7 +25,7 @@ from ml_orchestrator.orchestration.leases import Leases, kill
 from ml_orchestrator.orchestration.notes import Notes
 from ml_orchestrator.orchestration.pipelines.performing import Performer
 from ml_orchestrator.orchestration.reactions import open_bus
-from ml_orchestrator.orchestration.retention.logs import cut_log
+from ml_orchestrator.orchestration.retention.logs import LogKeeper
 from ml_orchestrator.orchestration.retention.pruner import Pruner
 from ml_orchestrator.orchestration.run_news import RunNews
 from ml_orchestrator.orchestration.schedules.sweeping import Sweeper
@@ -268,15 +268,16 @@ def _start_pruning(
 
 def _prune(settings: Settings, database: Database, ended: threading.Event) -> None:
     """Remove what is over, in a thread of its own: a step of it may wait for minutes."""
-    pruner = Pruner(settings, database)
-    try:
-        while not ended.wait(LOOK_S):
-            pruner.sweep()
-            cut_log(settings.home / "logs" / "worker.log")
-    except Exception:  # noqa: BLE001 a defect of it must not end the worker
-        _log.exception("This worker removes old runs no more")
-    finally:
-        pruner.close()
+    pruner, keeper = Pruner(settings, database), LogKeeper(settings.home / "logs" / "worker.log")
+    duties = {"removes old runs": pruner.sweep, "cuts its log": keeper.look}
+    while duties and not ended.wait(LOOK_S):
+        for what, do in list(duties.items()):
+            try:
+                do()
+            except Exception:  # noqa: BLE001 a defect of it must not end the worker
+                _log.exception("This worker %s no more", what)
+                del duties[what]
+    pruner.close()
 
 
 def _bury_predecessors(leases: Leases) -> Sequence[str]:
