@@ -256,8 +256,9 @@ async def test_a_handler_that_becomes_slow_is_given_less_and_metrics_show_it() -
         if is_slow.is_set():
             await asyncio.sleep(3_600)
 
+    only_late = LimitRange(1, 8, 8, tolerance=1e9)  # on a busy machine all of them are slow
     wide = Subscription(
-        "wide", (KettleBoiled,), handle, limits=LimitRange(1, 8, 8), timeout_s=0.05,
+        "wide", (KettleBoiled,), handle, limits=only_late, timeout_s=0.05,
         retrying=Retrying(most_attempts=1),
     )  # fmt: skip
     async with running(wide) as bus:

@@ -1,5 +1,6 @@
 """On Postgres notifications wake who listens; a look now and then is what is left without them."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tests.conftest import new_postgres_url
 from tests.orchestration.events.kettles import LIMIT_S, KettleBoiled, World
 from tests.orchestration.events.test_event_bus import until
 
-from ml_orchestrator.orchestration.events import _connect, _glance
+from ml_orchestrator.orchestration.events import _connect, _glance, _log
 from ml_orchestrator.orchestration.events.bus import EventBus
 from ml_orchestrator.orchestration.events.feed import Pace
 from ml_orchestrator.orchestration.events.taps import Tap
@@ -21,8 +22,13 @@ AN_HOUR_S = 3_600.0
 
 
 @pytest.fixture
-def worlds(tmp_path: Path, postgres_server: str) -> Iterator[tuple[World, World]]:
-    """Who listens and who publishes, as two processes would."""
+def worlds(
+    tmp_path: Path, postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[World, World]]:
+    """Who listens and who publishes, as two processes would, on a channel of their own."""
+    channel = f"c{uuid.uuid4().hex}"
+    for module in (_glance, _log):
+        monkeypatch.setattr(module, "CHANNEL", channel)
     url = new_postgres_url(postgres_server)
     here, there = (World(open_database(url, tmp_path)) for _ in range(2))
     yield here, there
@@ -38,8 +44,9 @@ def rarely(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def listeners(world: World) -> set[int]:
-    query = text("SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
-    return set(world.database.read(lambda c: c.execute(query).scalars().all()))
+    query = text("SELECT pid FROM pg_stat_activity WHERE query = :listen")
+    given = {"listen": f"LISTEN {_log.CHANNEL}"}
+    return set(world.database.read(lambda c: c.execute(query, given).scalars().all()))
 
 
 def is_asleep(bus: EventBus) -> Callable[[], bool]:

@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
+from tests.conftest import new_postgres_url
 from tests.orchestration.events.kettles import (
     AT_ONCE,
     LIMIT_S,
@@ -17,6 +19,7 @@ from tests.orchestration.events.kettles import (
 )
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError, UnavailableError
+from ml_orchestrator.orchestration.events import _turns
 from ml_orchestrator.orchestration.events._log import EventLog
 from ml_orchestrator.orchestration.events._turns import Turns
 from ml_orchestrator.orchestration.events.definition import Envelope, Priority, StoredEvent
@@ -25,6 +28,7 @@ from ml_orchestrator.orchestration.events.kinds import DeliveryFailed
 from ml_orchestrator.orchestration.events.limits import LimitRange
 from ml_orchestrator.orchestration.events.subscription import Subscription
 from ml_orchestrator.orchestration.events.turn import Rooms, Settled
+from ml_orchestrator.storage.engine import open_database
 
 OpenAgain = Callable[[], World]
 ONE = LimitRange(1, 1, 1)
@@ -273,7 +277,7 @@ def test_a_process_that_died_leaves_its_deliveries_to_the_next_one_by_one(
     def part(holder: str) -> Turns:
         return Turns(
             world.database, subscription, holder=holder, ttl_s=10.0, outbox=world.outbox,
-            now=lambda: moment,
+            now=lambda _: moment,
         )  # fmt: skip
 
     world.boil(1, 2, 3)
@@ -307,7 +311,7 @@ def test_a_clock_that_was_set_back_holds_up_neither_a_consumer_nor_a_retry(world
     def part(holder: str) -> Turns:
         return Turns(
             world.database, subscription, holder=holder, ttl_s=10.0, outbox=world.outbox,
-            now=lambda: moment,
+            now=lambda _: moment,
         )  # fmt: skip
 
     def taken(turns: Turns, *settled: Settled) -> list[tuple[int, int]]:
@@ -324,6 +328,35 @@ def test_a_clock_that_was_set_back_holds_up_neither_a_consumer_nor_a_retry(world
     moment -= timedelta(hours=1)
     assert other.peek().due_in_s == 0.0
     assert taken(other) == [(1, 3)]
+
+
+def test_machines_whose_clocks_differ_leave_one_another_what_they_hold(
+    tmp_path: Path, postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(open_database(new_postgres_url(postgres_server), tmp_path))
+    subscription, ahead = durable(Kitchen()), timedelta(0)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + ahead
+
+    def part(holder: str) -> Turns:
+        return Turns(world.database, subscription, holder=holder, ttl_s=60.0, outbox=world.outbox)
+
+    monkeypatch.setattr(_turns, "datetime", Clock)
+    world.boil(1)
+    ours, theirs, rooms = part("ours"), part("theirs"), Rooms(10, 10)
+    assert [each.event.seq for each in ours.take_turn([], rooms).taken] == [1]
+    for hours in (-1, 1):
+        ahead = timedelta(hours=hours)
+        assert not theirs.peek().is_holder
+        assert not theirs.take_turn([], rooms).is_holder
+    ahead = timedelta(hours=1)
+    ours.take_turn([Settled(1, 1, "waiting", 55.0)], rooms)
+    ahead = timedelta(hours=-1)
+    assert ours.take_turn([], rooms).taken == ()
+    world.close()
 
 
 def test_looks_become_frequent_only_after_what_somebody_waits_for(

@@ -57,7 +57,7 @@ class EventMachine(RuleBasedStateMachine):
     def part(self, holder: str) -> Turns:
         return Turns(
             self.database, self.subscription, holder=holder, ttl_s=TTL_S, outbox=self.outbox,
-            now=lambda: self.now,
+            now=lambda _: self.now,
         )  # fmt: skip
 
     @rule(

@@ -20,6 +20,7 @@ __all__ = [
     "MOVE",
     "NEWEST",
     "NOT_DONE",
+    "NOW",
     "N_SUSPECT",
     "N_UNSETTLED",
     "TAKE",
@@ -91,6 +92,7 @@ N_SUSPECT = Statement(
 AFTER = Statement(
     select(log).where(log.c.seq > bindparam("seq")).order_by(log.c.seq).limit(bindparam("n"))
 )
+NOW = Statement(select(func.clock_timestamp()))  # on Postgres
 NEWEST = Statement(select(func.max(log.c.seq)))
 ABANDONED = Statement(
     text(

@@ -26,9 +26,9 @@ from ml_orchestrator.storage.statements import Statement
 __all__ = ["Turns"]
 
 MOST_UNSETTLED = 2_000  # rows of one consumer; what is beyond waits in the log
-ASTRAY_S = (
-    60.0  # what lies so much further ahead than it can was noted before the clock was set back
-)
+# What lies so much further ahead than it can was noted before the clock was set back: all times
+# here are by one clock.
+ASTRAY_S = 60.0
 DIED = "the process that handled it ended before it was done"
 MOST_TOGETHER = 2  # deaths of their process after which deliveries are handed out one by one
 
@@ -40,6 +40,7 @@ class Turns:
         holder: Names this process, as no other is named.
         ttl_s: How long the lease lasts without a turn.
         outbox: Publishes what a settled delivery gives notice of.
+        now: Tells the time, which is one for all who share the database.
     """
 
     def __init__(
@@ -50,14 +51,14 @@ class Turns:
         holder: str,
         ttl_s: float,
         outbox: Outbox,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[Connection], datetime] | None = None,
     ) -> None:
         self._database = database
         self._subscription = subscription
         self._holder = holder
         self._ttl_s = ttl_s
         self._outbox = outbox
-        self._now = now
+        self._now = now or _time_of
         self._token: int | None = None
         self._me = {"consumer": subscription.name}
         self._bands = (IN_ORDER,) if subscription.in_order else tuple(sorted(Priority)[::-1])
@@ -112,7 +113,7 @@ class Turns:
         return Statement(query.limit(bindparam("n")))
 
     def _peek(self, connection: Connection) -> Turn:
-        now = self._now()
+        now = self._now(connection)
         row = sql.HOLDER.first(connection, self._me)
         if row is None:
             return Turn((), is_holder=True, due_in_s=0.0)
@@ -146,7 +147,7 @@ class Turns:
     def _turn(
         self, connection: Connection, settled: Sequence[Settled], rooms: Rooms, *, is_last: bool
     ) -> Turn:
-        now = self._now()
+        now = self._now(connection)
         if (wait_s := self._hold(connection, now, is_last=is_last)) is not None:
             return Turn((), is_holder=False, due_in_s=wait_s)
         self._settle(connection, settled, now)
@@ -292,6 +293,14 @@ class Turns:
         if due is None:
             return None
         return max(0.0, (datetime.fromisoformat(due) - now).total_seconds())
+
+
+def _time_of(connection: Connection) -> datetime:
+    """Return the time by the clock of a database, which machines share; theirs may differ."""
+    if connection.dialect.name == "sqlite":
+        return datetime.now(UTC)
+    found: datetime = sql.NOW.scalar(connection)
+    return found
 
 
 def _later(now: datetime, seconds: float) -> str:
