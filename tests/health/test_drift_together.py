@@ -71,6 +71,21 @@ def test_the_classifier_names_the_column_that_changed() -> None:
     assert 0.6 < (found.statistic or 0) < 0.8  # the best that can be told: 0.7
 
 
+def test_columns_that_say_nothing_are_not_named_beside_one_that_does() -> None:
+    n_seeds, n_wrong = 8, 0
+    for seed in range(n_seeds):
+        rng = np.random.default_rng(seed)
+        before, after = ({f"x{i}": rng.normal(size=400) for i in range(6)} for _ in range(2))
+        after["x0"] = after["x0"] + 0.8
+        found = check_together(
+            before, after, test="domain_classifier", alpha=0.05, columns=[*before], seed=seed
+        )
+        assert next(iter(found.important_columns)) == "x0"
+        n_wrong += set(found.important_columns) != {"x0"}
+    # Binomial with mean 0.4 at most; the bound holds all but 0.1 % of its mass.
+    assert n_wrong <= binom.ppf(0.999, n_seeds, 0.05)
+
+
 def test_an_undrifted_check_names_no_column() -> None:
     found = _check("domain_classifier", _table(1, 400), _table(2, 300))
     assert (found.is_drifted, found.important_columns) == (False, {})

@@ -36,7 +36,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a test found; ``importances`` is by column, empty where the test has none."""
+    """What a test found; ``importances`` is of columns beyond chance, empty where it has none."""
 
     statistic: float
     p_value: float
