@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
-from ml_orchestrator.messaging import leases
-from ml_orchestrator.messaging.leases import LeaseBook, overlaps
+from ml_orchestrator.messaging import places
+from ml_orchestrator.messaging.leases import LeaseBook
+from ml_orchestrator.messaging.places import overlaps
 from ml_orchestrator.storage.engine import Database, open_database
 
 ME, YOU = "ml-orchestrator", "performance-engineer"
@@ -56,6 +57,28 @@ def test_the_token_grows_with_each_holder_and_after_each_end(book: LeaseBook, no
 
 
 @pytest.mark.parametrize(
+    ("taken", "again"),
+    [
+        ("file:data", "file:./data"),
+        ("file:/srv/data", "file://srv/data/"),
+        ("data:data/raw/../a.csv", "data:data/a.csv"),
+    ],
+)
+def test_a_place_in_another_spelling_is_the_same_lease(
+    book: LeaseBook, now: Now, taken: str, again: str
+) -> None:
+    first = book.set(ME, taken, ttl_s=60)
+    now.at = START + timedelta(seconds=30)
+    renewed = book.set(ME, again, ttl_s=60)
+    assert [lease.expires_at for lease in book.live().leases] == [renewed.expires_at]
+    given_back = book.set(ME, again, ttl_s=0)
+
+    assert (renewed.resource, renewed.token) == (first.resource, first.token)
+    assert given_back.holder is None
+    assert book.live().leases == []
+
+
+@pytest.mark.parametrize(
     ("one", "other", "do"),
     [
         ("file:data/*.csv", "file:data/a.csv", True),
@@ -76,6 +99,24 @@ def test_the_token_grows_with_each_holder_and_after_each_end(book: LeaseBook, no
         ("file:/srv/data", "file:/srv/data/a.csv", True),
         ("file:/", "file:/srv/data/a.csv", True),
         ("file:.", "file:data/a.csv", True),
+        ("file://srv/data", "file:/srv/data", True),
+        ("file:///srv/data/a.csv", "data:/srv/data", True),
+        ("file:d?ta", "file:data/a.csv", True),
+        ("file:d?ta", "file:delta/a.csv", False),
+        ("file:d?ta/a.csv", "file:data", True),
+        ("file:/s?v", "file:/srv/data/a.csv", True),
+        ("file:.", "file:*.csv", True),
+        ("file:.", "file:..b/a.csv", True),
+        ("file:.", "data:builtin:iris", False),
+        ("file:*", "data:builtin:iris", False),
+        ("file:.", "file:/etc/x", False),
+        ("file:.", "file:../x", False),
+        ("file:*", "file:/etc/x", False),
+        ("file:*", "file:../x", False),
+        ("file:..", "file:data/a.csv", True),
+        ("file:../data", "file:data", False),
+        ("file:../data", "file:../data/a.csv", True),
+        ("file:data/a.csv", "file:/srv/data/a.csv", False),
         ("file:model:a", "model:a", False),
     ],
 )
@@ -117,4 +158,4 @@ def test_of_four_processes_one_wins(tmp_path: Path) -> None:
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(leases).failed == 0
+    assert doctest.testmod(places).failed == 0

@@ -1,7 +1,5 @@
 """Advisory leases: who says to be at work on a model, an alias or files, and until when."""
 
-import fnmatch
-import posixpath
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,17 +9,16 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.messaging.models import Lease, Leases
+from ml_orchestrator.messaging.places import canonical, overlaps
 from ml_orchestrator.storage.agents import note_agent
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import resource_leases as table
 from ml_orchestrator.text import clean, flags_of_stored
 
-__all__ = ["LeaseBook", "overlaps"]
+__all__ = ["LeaseBook"]
 
 KINDS = ("model", "alias", "file", "data")
-PLACES = {"file", "data"}  # whose names are paths
 _RESOURCE = re.compile(r"(model|alias|file|data):[^\x00-\x1f\x7f]{1,200}")
-_MAGIC = re.compile(r"[*?\[]")
 
 
 class LeaseBook:
@@ -44,7 +41,8 @@ class LeaseBook:
     def set(self, agent: str, resource: str, *, ttl_s: float, note: str = "") -> Lease:
         """Take or renew a lease for ``ttl_s`` seconds, or give it back with 0.
 
-        The token grows with every change of holder, so a holder of old can be told from today's.
+        However a place is spelled, it is one lease. The token grows with every change of holder,
+        so a holder of old can be told from today's.
 
         Raises:
             InvalidInputError: ``resource`` has no known kind.
@@ -56,11 +54,11 @@ class LeaseBook:
                 f"Resource {resource[:80]!r} is not KIND:NAME with a kind of {', '.join(KINDS)}, "
                 "such as model:churn, alias:churn@champion or file:data/*.csv."
             )
-        now = self._now()
+        place, now = canonical(resource), self._now()
         shown = clean(note).text
 
         def work(connection: Connection) -> Lease:
-            lease = _set(connection, agent, resource, ttl_s=ttl_s, note=shown, now=now)
+            lease = _set(connection, agent, place, ttl_s=ttl_s, note=shown, now=now)
             self._changed(connection, lease)
             return lease
 
@@ -71,43 +69,6 @@ class LeaseBook:
         at = timestamp(self._now())
         rows = self._database.read(lambda connection: _live(connection, at))
         return Leases(leases=[_lease(row, row.holder) for row in rows])
-
-
-def overlaps(one: str, other: str) -> bool:
-    """Whether two resources may mean the same thing.
-
-    Files and data are compared with one another, however their paths are spelled; a folder means
-    all that is in it. Patterns are compared in both directions; two patterns that only meet in a
-    third name are taken to overlap if the parts before their first wildcard agree as far as both
-    go.
-
-    >>> overlaps("file:data/*.csv", "file:data/a.csv"), overlaps("model:a", "model:b")
-    (True, False)
-    >>> overlaps("file:data", "data:./data/a.csv"), overlaps("file:data", "file:database.csv")
-    (True, False)
-    """
-    if one == other:
-        return True
-    (kind, name), (other_kind, other_name) = map(_kind_and_name, (one, other))
-    if not {kind, other_kind} <= PLACES:
-        return False
-    if fnmatch.fnmatchcase(name, other_name) or fnmatch.fnmatchcase(other_name, name):
-        return True
-    if _is_within(name, other_name) or _is_within(other_name, name):
-        return True
-    if not (_MAGIC.search(name) and _MAGIC.search(other_name)):
-        return False
-    start, other_start = _MAGIC.split(name)[0], _MAGIC.split(other_name)[0]
-    return start.startswith(other_start) or other_start.startswith(start)
-
-
-def _kind_and_name(resource: str) -> tuple[str, str]:
-    kind, _, name = resource.partition(":")
-    return kind, posixpath.normpath(name) if kind in PLACES else name
-
-
-def _is_within(name: str, folder: str) -> bool:
-    return folder == "." or name.startswith(f"{folder.rstrip('/')}/")
 
 
 def _set(

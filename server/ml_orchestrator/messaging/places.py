@@ -1,0 +1,97 @@
+"""What leases are on: how a resource is written down, and which may mean the same thing."""
+
+import fnmatch
+import posixpath
+import re
+
+from ml_orchestrator.datasets.source_names import BUILTIN_PREFIX
+
+__all__ = ["canonical", "overlaps"]
+
+KINDS_OF_PLACES = {"file", "data"}
+_MAGIC = re.compile(r"[*?\[]")
+_UP = re.compile(r"(?:\.\./)*")  # of a path with a slash at its end
+_ABSOLUTE = -1
+
+
+def canonical(resource: str) -> str:
+    """Return the one spelling of a resource that is stored and looked up.
+
+    >>> canonical("file:./data//raw/../a.csv"), canonical("file://srv/data/")
+    ('file:data/a.csv', 'file:/srv/data')
+    >>> canonical("model:./a"), canonical("data:builtin:iris")
+    ('model:./a', 'data:builtin:iris')
+    """
+    kind, _, name = resource.partition(":")
+    if not _is_path(kind, name):
+        return resource
+    path = posixpath.normpath(name)
+    return f"{kind}:{path[1:] if path.startswith('//') else path}"
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether two resources may mean the same thing.
+
+    Files and data are compared with one another, however their paths are spelled; a folder, also
+    one that a pattern names, means all that is in it. Patterns are compared in both directions;
+    two patterns that only meet in a third name are taken to overlap if the parts before their
+    first wildcard agree as far as both go. Nothing is known of the working folder: an absolute
+    path and a relative one are different, and so are ``data`` and ``../project/data``.
+
+    >>> overlaps("file:data/*.csv", "file:data/a.csv"), overlaps("model:a", "model:b")
+    (True, False)
+    >>> overlaps("file:data", "data:./data/a.csv"), overlaps("file:data", "file:database.csv")
+    (True, False)
+    """
+    one, other = canonical(one), canonical(other)
+    if one == other:
+        return True
+    (kind, _, name), (other_kind, _, other_name) = one.partition(":"), other.partition(":")
+    if not {kind, other_kind} <= KINDS_OF_PLACES:
+        return False
+    is_path, is_other_path = _is_path(kind, name), _is_path(other_kind, other_name)
+    if is_path and is_other_path:
+        return _meet(name, other_name)
+    return not is_path and not is_other_path and _match(name, other_name)
+
+
+def _is_path(kind: str, name: str) -> bool:
+    """Whether it is the name of a place; data that come with a library are in none."""
+    return kind in KINDS_OF_PLACES and not name.startswith(BUILTIN_PREFIX)
+
+
+def _meet(path: str, other: str) -> bool:
+    (start, names), (other_start, other_names) = _parts(path), _parts(other)
+    if start != other_start:  # a folder above holds what is below, and nothing else is known
+        above = names if start > other_start else other_names
+        return _ABSOLUTE not in {start, other_start} and not above
+    if not names or not other_names:
+        return True
+    if any(_match(names, folder) for folder in _lineage(other_names)):
+        return True
+    if any(_match(other_names, folder) for folder in _lineage(names)):
+        return True
+    if not (_MAGIC.search(names) and _MAGIC.search(other_names)):
+        return False
+    fixed, other_fixed = _MAGIC.split(names)[0], _MAGIC.split(other_names)[0]
+    return fixed.startswith(other_fixed) or other_fixed.startswith(fixed)
+
+
+def _parts(path: str) -> tuple[int, str]:
+    """Return how many folders up a path starts, or that it is absolute, and the names after."""
+    if path.startswith("/"):
+        return _ABSOLUTE, path[1:]
+    up = _UP.match(f"{path}/")
+    n_up = up.end() // 3 if up else 0
+    names = path[3 * n_up :]
+    return n_up, "" if names == "." else names
+
+
+def _lineage(names: str) -> list[str]:
+    """Return a relative path and the folders that it is in."""
+    parts = names.split("/")
+    return ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
+
+
+def _match(one: str, other: str) -> bool:
+    return fnmatch.fnmatchcase(one, other) or fnmatch.fnmatchcase(other, one)
