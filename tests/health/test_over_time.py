@@ -122,7 +122,7 @@ def test_drift_of_what_a_model_says_matters_though_it_relies_on_none_of_it() -> 
     impact = weigh(report, {"heat": 1.0}, model="m/1", outcomes={"load"})
     assert (impact.share, impact.matters, impact.outcomes) == (0.0, True, ("load",))
     assert impact.columns == ()
-    assert impact.summary == "Nothing that m/1 reads drifted. Its outcome did: 'load'."
+    assert impact.summary == "Nothing that m/1 reads drifted. Its outcome drifted: 'load'."
     steps = next_steps(report.model_copy(update={"model": impact}))
     assert steps[0].startswith("Find the cause of the change in 'load'")
     assert steps[-1].startswith("Measure the model")

@@ -260,8 +260,8 @@ def test_whoever_watches_a_memory_hears_of_what_is_saved_back_and_imported(tmp_p
         later = heard(manager)[len(once) :]
 
     assert once == ["performance-engineer"]
-    # The insights, the facts in the same step and the collaborations; these once more.
-    assert later == [ME, ME, ME]
+    # The insights with the facts in the same step, and the collaborations; nothing the second time.
+    assert later == [ME, ME]
 
 
 def heard(manager: AgentMemoryManager) -> list[str]:

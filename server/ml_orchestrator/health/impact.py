@@ -51,7 +51,7 @@ def weigh(
         named = ", ".join(map(repr, matters[:5]))
         summary = f"{share:.0%} of what {model} relies on drifted, by {named}."
     if said:
-        summary += f" Its outcome did: {', '.join(map(repr, said[:5]))}."
+        summary += f" Its outcome drifted: {', '.join(map(repr, said[:5]))}."
     return ModelImpact(
         model=model,
         share=share if importances else None,

@@ -321,8 +321,7 @@ def _count_all(
             said = str(error) if isinstance(error, InvalidInputError) else repr(error)
             skipped.append(f"{file}: collaborations[{place}]: {said[:200]}")
             continue
-        if counted["successes"] + counted["failures"]:
-            _count(connection, counted)
+        if counted["successes"] + counted["failures"] and _count(connection, counted):
             agents.add(counted["agent"])
     for agent in sorted(agents):
         changed(connection, agent)
@@ -340,18 +339,22 @@ def _cell(cell: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _count(connection: Connection, cell: Mapping[str, Any]) -> None:
+def _count(connection: Connection, cell: Mapping[str, Any]) -> bool:
+    """Make the counts of a pair the larger of both; False if they were."""
     here = [pairs.c[name] == cell[name] for name in ("agent", "collaborator", "task_type")]
     known = connection.execute(select(pairs).where(*here)).first()
     if known is None:
         connection.execute(insert(pairs).values(cell))
-        return
+        return True
     larger = {
         "successes": max(cell["successes"], known.successes),
         "failures": max(cell["failures"], known.failures),
         "last_at": max(cell["last_at"], known.last_at),
     }
+    if all(getattr(known, name) == value for name, value in larger.items()):
+        return False
     connection.execute(update(pairs).where(*here).values(larger))
+    return True
 
 
 def _take_context(connection: Connection, context: Mapping[str, Any]) -> list[str]:
