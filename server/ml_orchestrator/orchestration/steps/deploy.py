@@ -36,10 +36,10 @@ def deploy(
         desk = RolloutDesk(database, lambda: open_registry(context.settings, database))
         rollout_id = _begun(context, params, desk, database)
         carry_out(client, rollout_id, actor=context.actor)
-        status = _status(context, desk, rollout_id)
+        status = _status(context, desk, rollout_id, 0.0)
         while not status.is_over:
             time.sleep(LOOK_S)
-            status = _status(context, desk, rollout_id)
+            status = _status(context, desk, rollout_id, status.fraction)
             waits = f"{status.state}; needs: {status.needs}" if status.needs else status.state
             context.report(status.fraction, f"roll-out {rollout_id} is {waits}")
     finally:
@@ -76,13 +76,15 @@ def _begun(
     return desk.start(plan, actor=context.actor, reason=params["reason"], key=key)
 
 
-def _status(context: StepContext, desk: RolloutDesk, rollout_id: str) -> RolloutStatus:
-    """Return where the roll-out is, once the database says so: it goes on meanwhile."""
+def _status(
+    context: StepContext, desk: RolloutDesk, rollout_id: str, fraction: float
+) -> RolloutStatus:
+    """Return where the roll-out is, once the database says so: it goes on from ``fraction``."""
     while True:
         try:
             return desk.status(rollout_id, n_events=1)
         except UnavailableError as error:
-            context.report(0.0, f"roll-out {rollout_id} cannot be followed now: {error}")
+            context.report(fraction, f"roll-out {rollout_id} cannot be followed now: {error}")
         time.sleep(LOOK_S)
 
 
