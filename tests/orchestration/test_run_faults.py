@@ -5,17 +5,19 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
 from tests.orchestration.run_world import LIMIT_S, NAMES, WORKFLOW, World
 
-from ml_orchestrator.errors import QuotaExceededError
-from ml_orchestrator.orchestration._dbos import client, engine
+from ml_orchestrator.errors import QuotaExceededError, UnavailableError
+from ml_orchestrator.orchestration._dbos import client, engine, given_up
 from ml_orchestrator.orchestration.bell import FILE, LISTEN_S, answer
 from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.orchestration.run_filter import ASKED_FOR, RunFilter
@@ -259,17 +261,59 @@ def test_a_run_that_ends_its_worker_again_and_again_is_given_up_told_of_and_can_
         world.kill_worker()
         world.start_worker()
     world.until(lambda: world.client.status("run-1x").is_over, "it is given up")
-    given_up = world.client.status("run-1x")
-    told = [(run_id, plan["workflow"]) for run_id, plan in engine.given_up()]
+    over = world.client.status("run-1x")
+    told: list[tuple[str, str, int]] = []
 
-    assert (given_up.state, given_up.error) == ("failed", GIVEN_UP)
-    assert told == [("run-1x", "tiny-states")]
-    assert engine.given_up() == []
+    def refuse(*_: object, **__: object) -> None:
+        raise UnavailableError("the database is away")
+
+    def note(run_id: str, plan: Mapping[str, Any], *, at_ms: int) -> None:
+        told.append((run_id, plan["workflow"], at_ms))
+
+    with pytest.raises(UnavailableError):
+        engine.tell_given_up(refuse)
+    engine.tell_given_up(note)  # it is not lost
+    engine.tell_given_up(refuse)  # there is nothing more to tell
+
+    assert (over.state, over.error) == ("failed", GIVEN_UP)
+    ((*told_of, at_ms),) = told
+    assert told_of == ["run-1x", "tiny-states"]
+    assert abs(at_ms / 1000 - time.time()) < 3_600
     for wanted in (ASKED_FOR, RunFilter(state="failed"), RunFilter(workflow="tiny-states")):
         assert [run.run_id for run in listed(world, wanted)] == ["run-1x"]
     assert len(world.ledger.begun) == 3
     assert world.client.resume("run-1x").run_id == "run-1x"
     finish(world)
+
+
+def test_a_run_that_was_given_up_and_cannot_be_read_keeps_no_other_from_being_told_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    inputs: dict[str, Any] = {
+        "run-a": None,
+        "run-b": {"args": []},
+        "run-c": {"args": [{"workflow": "w"}]},
+    }
+    looked: list[Mapping[str, Any]] = []
+
+    def rows(*, workflow_ids: Sequence[str] = tuple(inputs), **given: Any) -> Sequence[Any]:
+        looked.append(given)
+        return [
+            SimpleNamespace(workflow_id=name, completed_at=7, input=inputs[name])
+            for name in workflow_ids
+        ]
+
+    told: list[str] = []
+    monkeypatch.setattr("dbos.DBOS.list_workflows", rows)
+    found = given_up.GivenUp(clock=lambda: given_up.LATELY_S)
+    for _ in range(2):
+        found.tell(lambda run_id, plan, *, at_ms: told.append(f"{run_id} {plan} {at_ms}"))
+
+    assert told == ["run-c {'workflow': 'w'} 7"]
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * 2
+    lists = [given for given in looked if "completed_after" in given]
+    assert len(looked) == 2 + len(inputs)  # a plan is read once
+    assert {str(given["completed_after"]) for given in lists} == {"1970-01-01T00:00:00+00:00"}
 
 
 def listed(world: World, wanted: RunFilter) -> Sequence[RunStatus]:

@@ -5,12 +5,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.errors import OrchestratorError, UnavailableError
 from ml_orchestrator.orchestration.announcing import outbox_of
 from ml_orchestrator.orchestration.events._log import EventLog
 from ml_orchestrator.orchestration.events.definition import Event
 from ml_orchestrator.orchestration.events.kinds import RunFailed, RunFinished, RunStarted
-from ml_orchestrator.orchestration.pipelines.telling import tell_failure
+from ml_orchestrator.orchestration.pipelines.telling import send_failure
 from ml_orchestrator.orchestration.statuses import GIVEN_UP
 from ml_orchestrator.storage.engine import Database
 from ml_orchestrator.text import cut
@@ -50,18 +50,32 @@ class RunNews:
         said = cut(str(error), MOST_ERROR) if is_ours else "It failed unexpectedly."
         await self._told(run_id, "failed", RunFailed(**_who(run_id, plan), error=said))
 
-    def given_up(self, run_id: str, plan: Mapping[str, Any]) -> None:
-        """Publish that a run failed since it was taken over too often.
+    def given_up(self, run_id: str, plan: Mapping[str, Any], *, at_ms: int) -> None:
+        """Publish that a run failed since it was taken over too often, and log it.
 
-        The agent that started a pipeline is told, as of any other failure.
+        The agent that started a pipeline is told, as of any other failure. Once is enough for each
+        time that a run is given up; resumed, it goes on under the same id.
+
+        Raises:
+            UnavailableError: the database cannot be used, so it is to be told later.
+            LookupError, TypeError: the plan cannot be read.
         """
+        event_id = f"{run_id}:given up {at_ms}"[-64:]
+        if self._log.has(event_id):
+            return
         who = _who(run_id, plan)
-        self._publish(run_id, "given up", RunFailed(**who, error=GIVEN_UP))
-        if "pipeline" in plan:
-            pipeline = plan["pipeline"]["spec"]["name"]
-            tell_failure(
-                self._database, run_id=run_id, pipeline=pipeline, actor=who["actor"], why=GIVEN_UP
-            )
+        pipeline = plan["pipeline"]["spec"]["name"] if "pipeline" in plan else None
+        _log.error("Run %s was taken over too often and is given up", run_id)
+        try:
+            if pipeline is not None:
+                key = f"@{run_id}-given-up-{at_ms}"
+                told = {"run_id": run_id, "pipeline": pipeline, "actor": who["actor"]}
+                send_failure(self._database, **told, why=GIVEN_UP, key=key)
+            self._log.publish(self._outbox, RunFailed(**who, error=GIVEN_UP), id=event_id)
+        except UnavailableError:
+            raise
+        except OrchestratorError as error:
+            _log.warning("Nobody was told that run %s is given up: %s", run_id, error)
 
     async def _told(self, run_id: str, what: str, event: Event) -> None:
         await asyncio.to_thread(self._publish, run_id, what, event)

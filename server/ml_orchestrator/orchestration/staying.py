@@ -2,11 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration._dbos import engine
+from ml_orchestrator.orchestration._dbos.given_up import Tell
 from ml_orchestrator.orchestration.schedules.sweeping import Sweeper
 from ml_orchestrator.orchestration.sharing.tenure import SharedTenure
 from ml_orchestrator.orchestration.tenure import Tenure
@@ -40,7 +40,7 @@ class Stay:
         tenure: Tenure | SharedTenure,
         sweeper: Sweeper,
         look: Callable[[], object],
-        given_up: Callable[[str, Mapping[str, Any]], None],
+        given_up: Tell,
     ) -> None:
         self._idle_s = idle_s
         self._busy_poll_s = busy_poll_s
@@ -92,9 +92,7 @@ class Stay:
         self._mend_at = time.monotonic() + MEND_EVERY_S
         for run_id in engine.mend_strays():
             _log.warning("Nothing was at run %s any more; it is queued again", run_id)
-        for run_id, plan in engine.given_up():
-            _log.error("Run %s was taken over too often and is given up", run_id)
-            self._given_up(run_id, plan)
+        engine.tell_given_up(self._given_up)
 
     def _may_leave(self) -> bool:
         """Resign, then look for work and schedules once more.

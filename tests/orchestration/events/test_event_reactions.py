@@ -9,7 +9,7 @@ import pytest
 from tests.orchestration.events.kettles import LIMIT_S, World
 
 from ml_orchestrator.app import build_services
-from ml_orchestrator.errors import NotFoundError
+from ml_orchestrator.errors import NotFoundError, UnavailableError
 from ml_orchestrator.health.monitors.models import Look, Verdict, read_spec
 from ml_orchestrator.health.options import DriftOptions
 from ml_orchestrator.memory._sql import SqlMemoryStore
@@ -22,10 +22,12 @@ from ml_orchestrator.orchestration.announcing import (
     announce_lease,
     announce_memory,
 )
+from ml_orchestrator.orchestration.events._log import EventLog
 from ml_orchestrator.orchestration.events.kinds import SearchFinished
 from ml_orchestrator.orchestration.events.thread import BusThread
 from ml_orchestrator.orchestration.execution import StepFailedError
 from ml_orchestrator.orchestration.monitors.opening import open_monitors
+from ml_orchestrator.orchestration.pipelines.telling import tell_failure
 from ml_orchestrator.orchestration.reactions import open_bus
 from ml_orchestrator.orchestration.run_news import RunNews
 from ml_orchestrator.orchestration.statuses import GIVEN_UP
@@ -95,7 +97,7 @@ async def test_runs_are_told_of_once_however_often_they_are_taken_over(world: Wo
     await news.failed("run-2", PLAN, StepFailedError("the disk is full"))
     await news.failed("run-3", PLAN, KeyError("a defect"))
     for _ in range(2):
-        news.given_up("run-4", PLAN)
+        news.given_up("run-4", PLAN, at_ms=1)
 
     who = {"workflow": "train", "actor": "ml-orchestrator"}
     assert told(world) == [
@@ -109,12 +111,43 @@ async def test_runs_are_told_of_once_however_often_they_are_taken_over(world: Wo
 
 def test_an_agent_hears_that_its_pipeline_was_given_up(world: World) -> None:
     plan = {**PLAN, "pipeline": {"spec": {"name": "p"}}}
-    for _ in range(2):
-        RunNews(world.database).given_up("run-5", plan)
+    for at_ms in (1, 1, 2):  # the first is found by two workers; then it was resumed
+        RunNews(world.database).given_up("run-5", plan, at_ms=at_ms)
+    who = {"run_id": "run-5", "pipeline": "p", "actor": "ml-orchestrator"}
+    assert tell_failure(world.database, **who, why="Resumed again, it failed.")
 
-    (message,) = SqlMailbox(world.database, shipped=AGENTS).inbox("ml-orchestrator").messages
-    assert GIVEN_UP in message.content
-    assert "`ml-orchestrator runs resume run-5`" in message.content
+    first, second, ordinary = (
+        message.content
+        for message in SqlMailbox(world.database, shipped=AGENTS).inbox("ml-orchestrator").messages
+    )
+    assert first == second
+    assert GIVEN_UP in first
+    assert "`ml-orchestrator runs resume run-5`" in first
+    assert "Resumed again, it failed." in ordinary
+    assert [name for name, *_ in told(world) if name.startswith("run.")] == ["run.failed"] * 2
+
+
+def test_that_a_run_was_given_up_is_logged_once_and_not_told_while_that_cannot_be_done(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = {**PLAN, "pipeline": {"spec": {"name": "p"}}}
+
+    def refuse(*_: object, **__: object) -> None:
+        raise UnavailableError("the database is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(EventLog, "publish", refuse)
+        with pytest.raises(UnavailableError):
+            RunNews(world.database).given_up("run-6", PLAN, at_ms=1)
+    for broken in ({}, {**PLAN, "pipeline": {}}):
+        with pytest.raises(KeyError):
+            RunNews(world.database).given_up("run-6", broken, at_ms=1)
+    caplog.clear()
+    for _ in range(2):  # as two workers that are started one after the other
+        RunNews(world.database).given_up("run-6", plan, at_ms=1)
+
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert [name for name, *_ in told(world) if name.startswith("run.")] == ["run.failed"]
 
 
 def test_what_a_search_found_is_remembered_once_by_who_asked(

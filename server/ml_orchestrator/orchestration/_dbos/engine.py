@@ -17,7 +17,7 @@ from ml_orchestrator.orchestration._dbos.database import (
     schema_of,
     typed,
 )
-from ml_orchestrator.orchestration._dbos.given_up import GivenUp
+from ml_orchestrator.orchestration._dbos.given_up import GivenUp, Tell
 from ml_orchestrator.orchestration._dbos.looking import Lookers
 from ml_orchestrator.orchestration._dbos.pipelines import Performs, run_pipeline
 from ml_orchestrator.orchestration._dbos.strays import Strays
@@ -34,7 +34,6 @@ from ml_orchestrator.telemetry.spans import is_tracing
 __all__ = [
     "Execute",
     "adopt",
-    "given_up",
     "has_work",
     "launch",
     "look_now",
@@ -45,6 +44,7 @@ __all__ = [
     "shut_down",
     "stop_foreign",
     "take_no_more",
+    "tell_given_up",
 ]
 
 _lookers: list[Lookers] = []  # of the one engine that a process has, as DBOS has it
@@ -207,9 +207,14 @@ def mend_strays() -> list[str]:
     return [run_id for strays in _strays for run_id in strays.mend()]
 
 
-def given_up() -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the runs that were given up since the last call, with their plans."""
-    return [found for given_up in _given_up for found in given_up.new()]
+def tell_given_up(tell: Tell) -> None:
+    """Tell of the runs that were given up since the last call, with their plans.
+
+    Raises:
+        UnavailableError: a database cannot be used; the rest is told by the next call.
+    """
+    for given_up in _given_up:
+        given_up.tell(tell)
 
 
 @typed

@@ -100,6 +100,11 @@ class EventLog:
         """Return the number of the newest event; 0 for an empty log."""
         return int(self.database.read(NEWEST.scalar) or 0)
 
+    def has(self, event_id: str) -> bool:
+        """Whether an event of this id is in the log."""
+        query = select(log.c.seq).where(log.c.id == event_id)
+        return self.database.read(lambda c: c.execute(query).first()) is not None
+
     def after(
         self, seq: int, *, limit: int = 500, names: Sequence[str] = ()
     ) -> tuple[StoredEvent, ...]:
