@@ -61,6 +61,8 @@ class Lease:
         """Whether it was renewed since this machine started, by the clock as it is now.
 
         Afterwards another process may have the same number, and have started as soon.
+        A clock that is set forward by more than the machine's uptime makes a living worker look
+        gone until it renews, a moment later.
         """
         return self.renewed_at >= psutil.boot_time() - SAME_S
 
