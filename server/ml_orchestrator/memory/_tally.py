@@ -53,7 +53,7 @@ def read_tally(connection: Connection, agent: str) -> Tally:
 
 
 def _pairs(rows: Sequence[Row[Any]]) -> list[Pair]:
-    """Return rows with their kinds cleaned: releases before 2026-11-28 stored them as they came."""
+    """Return rows with their kinds cleaned: earlier releases stored them as they came."""
     found: dict[tuple[str, str], Pair] = {}
     for row in rows:
         task_type, flags = _shown(row.task_type)
