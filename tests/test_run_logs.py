@@ -50,7 +50,9 @@ def following(tmp_path: Path, log: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 def next_of(output: IO[str]) -> str:
-    return str(json.loads(output.readline())["message"])
+    got = output.readline()
+    assert got.endswith("\n"), f"the command ended, or its {LIMIT_S} s were over: {got!r}"
+    return str(json.loads(got)["message"])
 
 
 def test_lines_of_a_run_are_shown_as_they_come_until_control_c(

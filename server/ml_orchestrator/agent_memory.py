@@ -17,6 +17,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
+from ml_orchestrator.agent_names import SHIPPED_AGENTS
 from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.faults import faults_of
 from ml_orchestrator.identity import canonical_agent
@@ -30,7 +31,6 @@ from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.messaging.models import PRIORITIES, Message, ThreadMessage
 from ml_orchestrator.orchestration.announcing import MailAnnouncer, announce_memory, outbox_of
 from ml_orchestrator.records import Record
-from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database, timestamp
 

@@ -1,5 +1,9 @@
-"""Every drift kernel says what it does with what data are like."""
+"""Every drift kernel says what it does with what data are like.
 
+This is a lint of docstrings: what they say is held by the tests of each kernel.
+"""
+
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -36,17 +40,17 @@ OF_CATEGORIES: list[Kernel] = [
     population_stability_index,
     total_variation,
 ]
-EVERY = ("missing values", "ties", "sizes", "symmetric", "references:")
+EVERY = ("missing values", r"\bties\b", "sizes", "symmetric", "references:")
 
 
 @pytest.mark.parametrize("kernel", OF_SAMPLES, ids=lambda kernel: kernel.__name__)
 def test_a_kernel_of_samples_states_its_edges(kernel: Kernel) -> None:
     said = str(kernel.__doc__).lower()
-    assert [word for word in (*EVERY, "constant") if word not in said] == []
+    assert [word for word in (*EVERY, "constant") if not re.search(word, said)] == []
 
 
 @pytest.mark.parametrize("kernel", OF_CATEGORIES, ids=lambda kernel: kernel.__name__)
 def test_a_kernel_of_categories_states_its_edges(kernel: Kernel) -> None:
     said = str(kernel.__doc__).lower()
-    assert [word for word in (*EVERY, "unseen") if word not in said] == []
+    assert [word for word in (*EVERY, "unseen") if not re.search(word, said)] == []
     assert "constant" in said or "one category in all" in said

@@ -11,7 +11,7 @@ from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.orchestration.people import open_approvals
 from ml_orchestrator.services import SecurityIntegrationService
-from ml_orchestrator.services.security import SHIPPED_AGENTS
+from ml_orchestrator.services.security import _RIGHTS, SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
 from ml_orchestrator.tools import TOOLS
@@ -49,6 +49,10 @@ def test_the_documented_rights_are_those_that_are_checked(tmp_path: Path) -> Non
         "anyone else": set(),
         **{agent: rights(tmp_path, agent) - everybody for agent in SHIPPED_AGENTS},
     }
+
+
+def test_rights_are_given_to_the_agents_that_ship_and_to_no_others() -> None:
+    assert sorted(_RIGHTS) == sorted(SHIPPED_AGENTS)
 
 
 @pytest.mark.parametrize("tool", CHANGING)

@@ -4,13 +4,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ml_orchestrator.agent_names import SHIPPED_AGENTS
 from ml_orchestrator.app_doors.probing import close, describe, is_there, live_leases, waiting
 from ml_orchestrator.app_doors.slots import Slots
 from ml_orchestrator.doors import Door
 from ml_orchestrator.memory.store import MemoryStore
 from ml_orchestrator.messaging.mailbox import Mailbox
 from ml_orchestrator.orchestration.connectors import Connector, Slot
-from ml_orchestrator.services.security import SHIPPED_AGENTS
 from ml_orchestrator.services.unread_note import UnreadNote
 from ml_orchestrator.settings import Settings
 

@@ -11,9 +11,9 @@ from mcp.types import (
     ResourceTemplateReference,
 )
 
+from ml_orchestrator.agent_names import SHIPPED_AGENTS
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.services import Services
-from ml_orchestrator.services.security import SHIPPED_AGENTS
 
 __all__ = ["add_completions"]
 
