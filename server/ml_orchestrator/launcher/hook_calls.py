@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.hook_answers import without_server
+from ml_orchestrator.hook_answers import LONGEST, without_server
 from ml_orchestrator.launcher.hook_place import FIELDS
 from ml_orchestrator.launcher.manifest import is_modern
 from ml_orchestrator.launcher.wire import (
@@ -129,4 +129,6 @@ def _hook_in(message: Message) -> tuple[str, dict[str, str]] | None:
     if fields is None or not isinstance(arguments, dict) or arguments.keys() != set(fields):
         return None
     is_text = all(isinstance(value, str) for value in arguments.values())
-    return (str(tool), arguments) if is_text else None
+    if not is_text or any(len(arguments.get(name, "")) > most for name, most in LONGEST.items()):
+        return None
+    return str(tool), arguments

@@ -10,7 +10,7 @@ from mcp.server.mcpserver import Context, Resolve
 from pydantic import Field
 
 from ml_orchestrator.errors import PermissionDeniedError
-from ml_orchestrator.hook_answers import OUR_AGENTS, bound, delegated, specific
+from ml_orchestrator.hook_answers import LONGEST, OUR_AGENTS, bound, delegated, specific
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.services import SecurityIntegrationService, Services
 from ml_orchestrator.services.handover import (
@@ -28,10 +28,14 @@ __all__ = ["hook_batch", "hook_bind", "hook_delegate", "hook_saved", "hook_start
 
 HookAnswer: TypeAlias = dict[str, Any]
 AgentType: TypeAlias = Annotated[
-    str, Field(max_length=256, description="Type of the agent; empty on the main thread.")
+    str,
+    Field(
+        max_length=LONGEST["agent_type"],
+        description="Type of the agent; empty on the main thread.",
+    ),
 ]
 AgentId: TypeAlias = Annotated[
-    str, Field(max_length=256, description="Id of the running subagent.")
+    str, Field(max_length=LONGEST["agent_id"], description="Id of the running subagent.")
 ]
 
 
