@@ -156,6 +156,8 @@ async def test_a_trace_of_the_client_goes_on_and_calls_drift_and_errors_are_coun
         )
     call = receiver.one("tools/call health_get")
     assert (call.trace_id, call.parent_id) == (trace, parent)
+    named = {"mcp.method.name": "tools/call", "gen_ai.operation.name": "execute_tool"}
+    assert call.attributes.items() >= {**named, "gen_ai.tool.name": "health_get"}.items()
     assert receiver.one("MonitoringCoordinator.health").parent_id == call.span_id
     failed = receiver.one("WorkflowOrchestrator.status")
     assert (failed.is_error, failed.attributes["error.type"]) == (True, "NotFoundError")
