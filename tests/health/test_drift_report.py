@@ -1,6 +1,7 @@
 """What a drift check of a table decides, says and refuses."""
 
 import json
+import threading
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError
-from ml_orchestrator.health import models
+from ml_orchestrator.health import models, report
 from ml_orchestrator.health.models import CategoryChange, ColumnDrift, NumericChange
 from ml_orchestrator.health.report import check_drift
 from ml_orchestrator.numerics.multiple_testing import benjamini_hochberg
@@ -166,6 +167,29 @@ def test_a_new_category_is_certain_drift_from_a_known_reference_and_valid_json()
     report = check_drift(*tables, tests="chi_square_known_reference")
     assert (report.columns[0].statistic, report.columns[0].p_value) == (None, 0.0)
     assert json.loads(report.model_dump_json())["columns"][0]["statistic"] is None
+
+
+def test_columns_of_large_tables_are_compared_at_once_with_the_same_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(3)
+    before = {name: rng.normal(size=60_000) for name in "abcd"}
+    after = {name: rng.normal(i / 50, 1, 40_000) for i, name in enumerate("abcd")}
+    after["d"] = _objects("x")
+    inner, meeting = report.measure, threading.Barrier(2)
+
+    def met(*given: Any) -> Any:
+        meeting.wait(timeout=60)  # breaks where columns come one after another
+        return inner(*given)
+
+    monkeypatch.setattr(report.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(report, "measure", met)
+    at_once = check_drift(before, after, columns=["a", "b"])
+    with pytest.raises(InvalidInputError, match="'d' is numeric in the reference and categorical"):
+        check_drift(before, after, columns=["a", "b", "d"])
+    monkeypatch.setattr(report, "measure", inner)
+    monkeypatch.setattr(report, "LARGE", 10**9)
+    assert at_once == check_drift(before, after, columns=["a", "b"])
 
 
 def test_constants_drift_only_when_they_differ() -> None:
