@@ -32,7 +32,9 @@ def run_round(
     A writer is killed once it has reported its limit, and all of them after ``seconds``.
     """
     reading, told = os.pipe()
-    pids = [_fork(partial(work, writer, start, told)) for writer, start in enumerate(starts)]
+    pids = [
+        _fork(partial(work, writer, start, told), reading) for writer, start in enumerate(starts)
+    ]
     os.close(told)
     reports: list[Any] = []
     left = list(limits)
@@ -53,9 +55,11 @@ def run_round(
     return reports
 
 
-def _fork(work: Callable[[], None]) -> int:
+def _fork(work: Callable[[], None], reading: int) -> int:
+    """Work in a process of its own, which ends with the one that reads its reports."""
     if pid := os.fork():
         return pid
+    os.close(reading)  # once nobody holds it, a report fails
     try:
         work()
     except BaseException as error:  # noqa: BLE001 a child never returns to the caller's loop
