@@ -12,7 +12,7 @@ from ml_orchestrator.health.baseline import prepare_baseline
 from ml_orchestrator.health.chunks import Timeline
 from ml_orchestrator.health.drift.choice import LEAST_P, measure
 from ml_orchestrator.health.impact import next_steps, weigh
-from ml_orchestrator.health.models import DriftOverTime, DriftReport
+from ml_orchestrator.health.models import DriftOverTime, DriftReport, TogetherDrift
 from ml_orchestrator.health.over_time import dating_notice, drift_over_time
 from ml_orchestrator.health.plots import onset_plot
 from ml_orchestrator.health.report import check_drift
@@ -126,6 +126,39 @@ def test_drift_of_what_a_model_says_matters_though_it_relies_on_none_of_it() -> 
     steps = next_steps(report.model_copy(update={"model": impact}))
     assert steps[0].startswith("Find the cause of the change in 'load'")
     assert steps[-1].startswith("Measure the model")
+
+
+@pytest.mark.parametrize(
+    ("named", "importances", "matters", "first", "last"),
+    [
+        ({"load": 0.2, "heat": 0.1}, {"heat": 0.3, "load": 0.1}, True, "'heat', 'load'", "Measure"),
+        ({"kind": 0.2}, {"load": 0.3}, False, "the columns", "Leave the model"),
+        ({}, {"load": 0.3}, None, "the columns", "Measure"),
+        ({"load": 0.2}, {}, None, "'load'", "Measure"),
+    ],
+)
+def test_columns_that_changed_only_together_are_weighed_where_they_are_named(
+    named: dict[str, float],
+    importances: dict[str, float],
+    matters: bool | None,
+    first: str,
+    last: str,
+) -> None:
+    together = TogetherDrift(
+        test="x",
+        statistic=0.7,
+        p_value=0.001,
+        is_drifted=True,
+        important_columns=named,
+        summary="Together the columns drifted.",
+    )
+    report = _report(_table(9, 1_000)).model_copy(update={"together": together})
+    assert not report.is_any_column_drifted
+    impact = weigh(report, importances, model="m/1")
+    assert impact.matters is matters
+    steps = next_steps(report.model_copy(update={"model": impact}))
+    assert steps[0] == f"No column changed by itself: look at how {first} hang together."
+    assert steps[-1].startswith(last)
 
 
 def test_what_to_do_follows_from_what_was_found() -> None:

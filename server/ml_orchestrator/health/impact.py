@@ -22,7 +22,8 @@ def weigh(
 
     A column's share is its permutation importance over the sum of all that are above 0. A column
     without one, of a model that has some, is beyond its most important ones and counts as 0. An
-    outcome has none, and its drift matters all the same.
+    outcome has none, and its drift matters all the same. Columns that drifted together are weighed
+    where the test names them; where it names none, whether they matter stays unknown.
 
     Args:
         report: what drifted.
@@ -34,14 +35,17 @@ def weigh(
     total = sum(kept.values()) or 1.0
     columns = [
         ColumnImpact(column=name, importance_share=kept.get(name, 0.0) / total)
-        for name in report.drifted_columns
+        for name in dict.fromkeys([*report.drifted_columns, *_named_together(report)])
         if name not in outcomes
     ]
     columns.sort(key=lambda c: -c.importance_share)
     share = min(1.0, sum(c.importance_share for c in columns))
     matters = [c.column for c in columns if c.importance_share >= NOTABLE_SHARE]
     said = tuple(name for name in report.drifted_columns if name in outcomes)
-    if not columns and said:
+    is_known = bool(importances) and not (_is_joint(report) and not _named_together(report))
+    if importances and not matters and not is_known:
+        summary = f"Whether {model} relies on how columns hang together, which changed, is unknown."
+    elif not columns and said:
         summary = f"Nothing that {model} reads drifted."
     elif not importances:
         summary = f"{model} has no importances, so whether it relies on these columns is unknown."
@@ -55,7 +59,7 @@ def weigh(
     return ModelImpact(
         model=model,
         share=share if importances else None,
-        matters=True if said else bool(matters) if importances else None,
+        matters=bool(matters or said) or (False if is_known else None),
         columns=tuple(columns),
         outcomes=said,
         summary=summary,
@@ -74,17 +78,18 @@ def next_steps(report: DriftReport) -> tuple[str, ...]:
         for c in report.columns
         if c.missing_share_current - c.missing_share_reference >= SOURCE_FAULT
     ][:3]
-    joint = report.together is not None and report.together.is_drifted
-    if not report.is_any_column_drifted and not joint:
+    if not report.is_any_column_drifted and not _is_joint(report):
         return tuple(steps) or ("Nothing to do: go on watching.",)
     named = _worth_naming(report)[:MOST_NAMED]
-    if named:
+    listed = ", ".join(map(repr, named))
+    if not report.is_any_column_drifted:
+        which = listed or "the columns"
+        steps.append(f"No column changed by itself: look at how {which} hang together.")
+    elif named:
         steps.append(
-            f"Find the cause of the change in {', '.join(map(repr, named))}"
-            f"{_beginning(report, named)}: unit, source, filter, season."
+            f"Find the cause of the change in {listed}{_beginning(report, named)}: unit, source, "
+            "filter, season."
         )
-    elif not report.is_any_column_drifted:
-        steps.append("No column changed by itself: look at how the columns hang together.")
     if report.model is None:
         steps.append("Name the model, to see whether it relies on these columns.")
     elif report.model.matters is False:
@@ -96,9 +101,18 @@ def next_steps(report: DriftReport) -> tuple[str, ...]:
     return tuple(steps)
 
 
+def _is_joint(report: DriftReport) -> bool:
+    return report.together is not None and report.together.is_drifted
+
+
+def _named_together(report: DriftReport) -> Sequence[str]:
+    """Return the columns that a test of all together names, clearest first."""
+    return () if report.together is None else tuple(report.together.important_columns)
+
+
 def _worth_naming(report: DriftReport) -> Sequence[str]:
     if report.model is None or report.model.share is None:
-        return report.drifted_columns
+        return report.drifted_columns or _named_together(report)
     read = [c.column for c in report.model.columns if c.importance_share > 0]
     return [*read, *report.model.outcomes]
 

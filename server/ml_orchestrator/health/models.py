@@ -171,7 +171,7 @@ class ModelImpact(Record):
     ]
     columns: Annotated[
         tuple[ColumnImpact, ...],
-        Field(description="Drifted columns but outcomes, most important first."),
+        Field(description="Columns that drifted, also together, most important first."),
     ]
     outcomes: Annotated[
         tuple[str, ...],
