@@ -7,8 +7,8 @@ both keep 5 %). Beside it stand Evidently's decisions by its defaults (half of t
 any did) and NannyML's (any column alerts in any chunk of 100 rows; the multivariate one does), on
 the same tables. Neither of them says at which rate it raises false alarms.
 
-It can run in parts: ``--only`` chooses who decides, ``--keep FILE`` writes down the decisions by
-seed and makes none again that the file holds.
+It can run in parts: ``--only`` chooses who decides, ``--changes`` on which tables (ours alone),
+``--keep FILE`` writes down the decisions by seed and makes none again that the file holds.
 
     .venv/bin/python benchmarks/detection.py [--quick] [--json] [--keep FILE]
 """
@@ -18,7 +18,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ NEEDS = {
     "evidently": ("evidently==0.7.23", "pandas<3"),
     "nannyml": ("nannyml==0.13.1", "statsmodels<0.15"),
 }
+NAMES = tuple(shift.name for shift in SHIFTS)
 AT_ONCE = 5  # seeds of one call of a program
 Decisions = dict[str, list[list[bool]]]  # of each change, by seed, both of them
 
@@ -60,7 +62,7 @@ def by_both(reference: Table, current: Table) -> bool:
     return joint.is_drifted or by_columns(reference, current, alpha=ALPHA / 2)
 
 
-def ours(first: int, last: int) -> Decisions:
+def ours(first: int, last: int, *, changes: Collection[str] = NAMES) -> Decisions:
     """Return our decisions for seeds from ``first`` to the one before ``last``."""
     with threadpool_limits(1):  # the tables are small
         return {
@@ -69,6 +71,7 @@ def ours(first: int, last: int) -> Decisions:
                 for seed in range(first, last)
             ]
             for shift in SHIFTS
+            if shift.name in changes
         }
 
 
@@ -93,9 +96,10 @@ def main() -> None:
     figures = []
     for name in options.only:
         if name == "ours":
-            figures += _figures(name, ours, options.own_seeds, kept)
+            decide = partial(ours, changes=options.changes)
+            figures += _figures(name, decide, options.own_seeds, kept, options.changes)
         elif python := peer_python(name, *NEEDS[name]):
-            figures += _figures(name, of_peer(name, python), options.seeds, kept)
+            figures += _figures(name, of_peer(name, python), options.seeds, kept, NAMES)
     show(figures, as_json=options.json)
     print(kept.loads(), file=sys.stderr)
 
@@ -105,6 +109,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="five seeds")
     parser.add_argument("--json", action="store_true", help="one JSON object a figure")
     parser.add_argument("--only", nargs="+", choices=[*DECISIONS], default=[*DECISIONS])
+    parser.add_argument("--changes", nargs="+", choices=NAMES, default=NAMES, help="ours alone")
     parser.add_argument("--seeds", type=int, default=20, help="of the peers")
     parser.add_argument("--own-seeds", type=int, default=400)
     parser.add_argument("--keep", type=Path, help="file of decisions: read, and written to")
@@ -115,13 +120,19 @@ def _options() -> argparse.Namespace:
 
 
 def _figures(
-    name: str, decide: Callable[[int, int], Decisions], n_seeds: int, kept: Kept
+    name: str,
+    decide: Callable[[int, int], Decisions],
+    n_seeds: int,
+    kept: Kept,
+    changes: Collection[str],
 ) -> list[Figure]:
     """Return the rates of one subject's decisions, those that are kept taken from there."""
-    found: Decisions = {shift.name: [] for shift in SHIFTS}
+    found: Decisions = {change: [] for change in changes}
     for first in range(0, n_seeds, AT_ONCE):
         last = min(first + AT_ONCE, n_seeds)
         asked = {"name": name, "first": first, "last": last}
+        if set(changes) != set(NAMES):
+            asked["changes"] = sorted(changes)
         known = kept.get(asked)
         if known is None:
             known = decide(first, last)
