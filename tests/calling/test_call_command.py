@@ -323,7 +323,7 @@ def test_a_training_is_followed_in_a_terminal(home: Path, tmp_path: Path) -> Non
     assert rest[-1].startswith(show)
     assert len(rest) < 12
     assert "Started worker" not in ran.stderr
-    assert "; it goes on without this terminal." in ran.stderr
+    assert "; it goes on without this terminal. To see it again: " in ran.stderr
     assert re.search(r"^ *\d+ %  \w+: ", ran.stderr, re.MULTILINE)
     assert "Traceback" not in ran.stderr
 

@@ -69,9 +69,10 @@ def test_what_only_the_rest_of_a_large_file_can_show_is_left_to_the_run(
     [
         ({"target": "z"}, "No column 'z'"),
         ({"target": "y", "trainers": ("oracle",)}, "No trainer 'oracle'"),
+        ({"target": "y", "trainers": ("lgbm",)}, "(did you mean 'lightgbm'?)"),
         ({"target": "y", "metric": "luck"}, "No metric 'luck'"),
         ({"target": "y", "metric": "rmse"}, "No metric 'rmse' for classification"),
-        ({"target": "name", "task": "regression"}, "use task classification"),
+        ({"target": "name", "task": "regression"}, "Use task classification"),
         ({"target": "y", "group_column": "who"}, "No column 'who'"),
     ],
 )

@@ -30,7 +30,7 @@ def replaced(**columns: object) -> pl.DataFrame:
         (FRAME, {"trainers": ("forrest",)}, "known: elastic_net, extra_trees, forest"),
         (FRAME, {"metric": "f2"}, "No metric 'f2' for classification with 2 classes; known"),
         (FRAME, {"metric": "rmse"}, "known: accuracy"),
-        (FRAME, {"task": "regression"}, "use task classification"),
+        (FRAME, {"task": "regression"}, "Use task classification"),
         (FRAME, {"target": "c", "time_column": "c"}, "cannot be the target and order"),
         (FRAME, {"time_column": "t", "group_column": "t"}, "name their series"),
         (FRAME, {"time_column": "c"}, "numbers, dates or ISO 8601"),

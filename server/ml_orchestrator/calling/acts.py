@@ -116,16 +116,24 @@ async def _train(caller: Caller, given: Given) -> int:
     if not given.watch:
         shown = answer.fields if given.json_output else told_in_a_terminal(answer.fields)
         _told(replace(answer, fields=shown), given)
-        command = command_of(given.home)
-        _say(f"Follow it: {command} runs show {answer.fields['run_id']} --watch")
+        _say(f"Follow it: {_watching(answer, given)}")
         return 0
-    _say(f"The run is {answer.fields['run_id']}; it goes on without this terminal.")
+    _say(
+        f"The run is {answer.fields['run_id']}; it goes on without this terminal. To see it again: "
+        f"{_watching(answer, given)}"
+    )
     ended = await _end_of(caller, answer.fields["run_id"])
     fields = ended.fields or {}
     if given.json_output or ended.is_error or not fields.get("result"):
         return _told(ended, given) or int(fields.get("state") != "succeeded")
     print(training_text(fields, given.home, _asked(given)))
     return 0
+
+
+def _watching(answer: Answer, given: Given) -> str:
+    """Return the command that follows a run which was started."""
+    run_id = (answer.fields or {})["run_id"]
+    return f"{command_of(given.home)} runs show {run_id} --watch"
 
 
 def _asked(given: Given) -> list[str]:

@@ -9,6 +9,7 @@ from ml_orchestrator.datasets.kinds import id_like_notice, suggest_metric, sugge
 from ml_orchestrator.datasets.known_rows import has_value, left_out
 from ml_orchestrator.datasets.leakage import find_leakage, leakage_notice
 from ml_orchestrator.datasets.models import ColumnProfile, DatasetProfile, Task
+from ml_orchestrator.datasets.number_texts import number_text_notice
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.datasets.split_hints import suggest_split
 
@@ -75,7 +76,8 @@ def profile_dataset(
     )
     cut = _cut_warnings(profile) if columns is None else []
     lost = [] if target is None else left_out(frame.height - _n_known(frame[target]), [target])
-    warnings = (*dataset.notices, *cut, *lost, *_warnings(profile, found))
+    as_text = filter(None, map(number_text_notice, frame.get_columns()))
+    warnings = (*dataset.notices, *cut, *lost, *as_text, *_warnings(profile, found))
     return profile.model_copy(update={"warnings": warnings})
 
 
@@ -132,7 +134,7 @@ def duplicate_rows(frame: pl.DataFrame) -> int:
 def _warnings(profile: DatasetProfile, columns: Sequence[ColumnProfile]) -> list[str]:
     return [
         *_table_warnings(profile),
-        *(text for column in columns for text in _column_warnings(column)),
+        *(text for column in columns for text in _column_warnings(column, profile.target)),
         *_target_warnings(profile.suggested_task, profile.target_balance),
         *map(leakage_notice, profile.leakage_suspects),
     ]
@@ -150,7 +152,7 @@ def _table_warnings(profile: DatasetProfile) -> list[str]:
     return found
 
 
-def _column_warnings(column: ColumnProfile) -> list[str]:
+def _column_warnings(column: ColumnProfile, target: str | None) -> list[str]:
     name, found = column.name, []
     if column.kind == "empty":
         return [f"{name!r} has no values; training drops it."]
@@ -159,12 +161,19 @@ def _column_warnings(column: ColumnProfile) -> list[str]:
     if column.is_constant:
         found.append(f"{name!r} has one value only; it explains nothing.")
     if column.is_id_like:
-        found.append(id_like_notice(name))
+        found.append(_names_rows(name) if name == target else id_like_notice(name))
     if column.missing_share >= MANY_MISSING:
         found.append(f"{name!r} is missing in {column.missing_share:.0%} of the rows.")
     if column.outlier_share is not None and column.outlier_share >= MANY_OUTLIERS:
         found.append(f"{column.outlier_share:.0%} of {name!r} are outliers by Tukey's fences.")
     return found
+
+
+def _names_rows(target: str) -> str:
+    return (
+        f"The target {target!r}, as it is read, only numbers or names the rows; nothing can be "
+        "learnt of it so."
+    )
 
 
 def _target_warnings(task: Task | None, balance: dict[str, float]) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from ml_orchestrator.errors import InvalidInputError, UnavailableError
 from ml_orchestrator.extras import pip_install
+from ml_orchestrator.faults import near
 from ml_orchestrator.training.space import Params, ParamSpace
 from ml_orchestrator.training.trainer import Problem
 from ml_orchestrator.training.trainers import TRAINERS
@@ -23,7 +24,8 @@ def unknown_trainer(name: str) -> InvalidInputError:
     )
     why = TRAINERS.why_absent(name)
     return InvalidInputError(
-        f"No trainer {name!r}; known: {', '.join(TRAINERS)}.{how}{f' {why}' if why else ''}"
+        f"No trainer {name!r}{near(name, TRAINERS)}; known: {', '.join(TRAINERS)}.{how}"
+        f"{f' {why}' if why else ''}"
     )
 
 

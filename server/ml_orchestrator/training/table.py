@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.kinds import column_kind, suggest_metric, suggest_task
+from ml_orchestrator.datasets.number_texts import number_text_notice
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.costs import Cost, costs_asked
@@ -89,6 +90,7 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
     task = _task(spec, frame[target])
     kinds, dropped = feature_kinds(spec, frame, target, task)
     numbering = id_like_notices(spec, dataset.frame, kinds)
+    as_text = filter(None, (number_text_notice(dataset.frame[name]) for name in kinds.names))
     labels, codes, classes = _labels(frame[target], task)
     times = times_of(spec, frame)
     past, unused = past_columns(spec, frame, target, task, classes, times)
@@ -111,7 +113,7 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
         groups=groups_of(spec, frame),
         weights=weights_of(spec, frame, rows),
         quantile=spec.quantile,
-        warnings=(*dataset.notices, *warnings, *dropped, *numbering, *unused),
+        warnings=(*dataset.notices, *warnings, *dropped, *as_text, *numbering, *unused),
         costs=_costs(spec),
     )
 
@@ -148,9 +150,7 @@ def check_head(spec: TrainingSpec, dataset: Dataset) -> None:
         raise InvalidInputError(f"No usable feature for target {target!r}; all are lists or bytes.")
     is_text = column_kind(column) in ("categorical", "text")
     if is_text and spec.task == "regression":
-        raise InvalidInputError(
-            f"The target {target!r} is {column.dtype}, not a number; use task classification."
-        )
+        raise _no_number(column)
     if spec.quantile is None:
         _check_metric(spec.metric, "classification" if is_text else spec.task)
 
@@ -182,9 +182,7 @@ def _task(spec: TrainingSpec, target: pl.Series) -> Task:
     if task == "auto":
         task = "regression"  # only a number has quantiles
     if task == "regression" and not target.dtype.is_numeric():
-        raise InvalidInputError(
-            f"The target {target.name!r} is {target.dtype}, not a number; use task classification."
-        )
+        raise _no_number(target)
     if task == "classification" and spec.quantile is not None:
         raise InvalidInputError(
             f"The target {target.name!r} is classes, which have no quantile. Leave quantile out, "
@@ -199,9 +197,20 @@ def _task(spec: TrainingSpec, target: pl.Series) -> Task:
     if task == "classification" and n_unique > MAX_CLASSES:
         raise InvalidInputError(
             f"The target {target.name!r} has {n_unique:,} classes, more than {MAX_CLASSES}. "
-            "Use task regression, or put rare classes together."
+            f"{number_text_notice(target) or _fewer_classes(target)}"
         )
     return task
+
+
+def _no_number(target: pl.Series) -> InvalidInputError:
+    mend = number_text_notice(target) or "Use task classification."
+    return InvalidInputError(f"The target {target.name!r} is {target.dtype}, not a number. {mend}")
+
+
+def _fewer_classes(target: pl.Series) -> str:
+    if target.dtype.is_numeric():
+        return "Use task regression, or put rare classes together."
+    return "Put rare classes together, or choose another target."
 
 
 def _labels(target: pl.Series, task: Task) -> tuple[NDArray[Any], NDArray[Any], tuple[str, ...]]:

@@ -1,0 +1,58 @@
+"""Text that was meant as numbers, and what to say of it."""
+
+import polars as pl
+
+__all__ = ["number_text_notice"]
+
+MIN_VALUES = 10
+MOSTLY = 0.5  # of the values, from which numbers among text are what the column was meant to be
+NEARLY_ALL = 0.9  # of the values, where each is written with more than digits
+# A sign of a currency or the like, digits with separators, and a unit, but none of 1st to 4th.
+DECORATED = (
+    r"^[^\w\s.,'+-]?\s?[+-]?(\d{1,3}([ ,.'\u00a0\u202f]\d{3})+([.,]\d+)?|\d+([.,]\d+)?)"
+    r"\s?([^\w\s]|[\p{L}µ°²³]{1,3})?$"
+)
+ORDINAL = r"\d(st|nd|rd|th)$"
+MOST_SHOWN = 30  # characters
+
+
+def number_text_notice(column: pl.Series) -> str:
+    """Return what to say of text that looks like numbers; nothing of other columns.
+
+    Either at least half of the values are numbers and the others are words, or nearly all are
+    numbers with a currency, a unit or separators of thousands.
+
+    >>> number_text_notice(pl.Series("age", ["31", "44", "28", "unknown"] * 5))
+    "'age' is text, but 15 of its 20 values are numbers; others are such as 'unknown'. Where \
+those mean that it is missing, leave them empty in the file, and it is read as numbers."
+    >>> number_text_notice(pl.Series("price", ["€ 1,250", "€ 980"] * 10))
+    "'price' is text such as '€ 1,250', which looks like numbers; with digits, a sign and a \
+decimal point alone in the file it is read as numbers."
+    >>> number_text_notice(pl.Series("code", ["a1", "b2"] * 10))
+    ''
+    """
+    if column.dtype != pl.String:
+        return ""
+    values = column.drop_nulls()
+    if len(values) < MIN_VALUES:
+        return ""
+    is_number = values.str.strip_chars().cast(pl.Float64, strict=False).is_not_null()
+    n_numbers = int(is_number.sum())
+    is_decorated = values.str.contains(DECORATED) & ~values.str.contains(ORDINAL) & ~is_number
+    if is_decorated.any() and is_decorated.sum() + n_numbers >= NEARLY_ALL * len(values):
+        return (
+            f"{column.name!r} is text such as {_shown(values.filter(is_decorated))}, which looks "
+            "like numbers; with digits, a sign and a decimal point alone in the file it is read "
+            "as numbers."
+        )
+    if not MOSTLY * len(values) <= n_numbers < len(values):
+        return ""
+    return (
+        f"{column.name!r} is text, but {n_numbers:,} of its {len(values):,} values are numbers; "
+        f"others are such as {_shown(values.filter(~is_number))}. Where those mean that it is "
+        "missing, leave them empty in the file, and it is read as numbers."
+    )
+
+
+def _shown(values: pl.Series) -> str:
+    return repr(str(values[0])[:MOST_SHOWN])
