@@ -1,6 +1,7 @@
 """What a drift check of a table decides, says and refuses."""
 
 import json
+import os
 import threading
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError
 from ml_orchestrator.health import models, report
+from ml_orchestrator.health.drift import choice
 from ml_orchestrator.health.models import CategoryChange, ColumnDrift, NumericChange
 from ml_orchestrator.health.report import check_drift
 from ml_orchestrator.numerics.multiple_testing import benjamini_hochberg
@@ -176,13 +178,13 @@ def test_columns_of_large_tables_are_compared_at_once_with_the_same_result(
     before = {name: rng.normal(size=60_000) for name in "abcd"}
     after = {name: rng.normal(i / 50, 1, 40_000) for i, name in enumerate("abcd")}
     after["d"] = _objects("x")
-    inner, meeting = report.measure, threading.Barrier(2)
+    inner, meeting = choice.measure, threading.Barrier(2)
 
     def met(*given: Any) -> Any:
         meeting.wait(timeout=60)  # breaks where columns come one after another
         return inner(*given)
 
-    monkeypatch.setattr(report.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(report, "measure", met)
     at_once = check_drift(before, after, columns=["a", "b"])
     with pytest.raises(InvalidInputError, match="'d' is numeric in the reference and categorical"):
