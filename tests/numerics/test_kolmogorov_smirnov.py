@@ -1,6 +1,7 @@
 """The Kolmogorov-Smirnov test against scipy and against enumeration."""
 
 import itertools
+import math
 import warnings
 
 import numpy as np
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.numerics import kolmogorov_smirnov as ks
 from ml_orchestrator.numerics.kolmogorov_smirnov import LARGEST_EXACT_SAMPLE, kolmogorov_smirnov
 
 SIZES = [(1, 1), (1, 9), (8, 8), (30, 45), (120, 121), (500, 500), (900, 40), (12_000, 300)]
+SIZES += [(60, 3_000), (9_000, 61), (8_000, 2_500)]  # of the last, far tails are beyond rows
 SAMPLES = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=40)
 
 
@@ -66,6 +69,24 @@ def test_the_exact_p_value_is_the_share_of_all_merge_orders(n_x: int, n_y: int) 
     for result in statistics:
         at_least = sum(other.statistic >= result.statistic for other in statistics)
         assert result.p_value == pytest.approx(at_least / len(statistics), abs=1e-12)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 120), st.floats(0, 1))
+def test_rows_and_diagonals_give_the_same_p_value(n_small: int, n_large: int, share: float) -> None:
+    gap = max(1, round(share * math.lcm(n_small, n_large)))
+    expected = ks._by_diagonals(n_large, n_small, gap)
+    assert ks._by_rows(n_large, n_small, gap) == pytest.approx(expected, rel=1e-12, abs=1e-300)
+
+
+@pytest.mark.parametrize(("n_large", "n_small"), [(300, 100), (900, 250)])
+def test_samples_that_do_not_overlap_are_two_of_all_merge_orders(
+    n_large: int, n_small: int
+) -> None:
+    x, y = np.arange(n_large), -1.0 - np.arange(n_small)
+    expected = 2 / math.comb(n_large + n_small, n_small)  # rows cannot hold the second
+    assert kolmogorov_smirnov(x, y).p_value == pytest.approx(expected, rel=1e-12, abs=0)
+    assert (ks._by_rows(n_large, n_small, math.lcm(n_large, n_small)) is None) == (n_large == 900)
 
 
 def test_equal_constants_do_not_differ_and_unequal_ones_differ_wholly() -> None:

@@ -17,6 +17,8 @@ __all__ = ["KolmogorovSmirnov", "kolmogorov_smirnov"]
 LARGEST_EXACT_SAMPLE = 10_000
 NO_CHANCE = 1e-13
 MANY = 1_000
+ROWS_PAY = 3  # times as large as the other, from which a sample is taken in rows
+TOO_SMALL = 1e-250
 SMALL_SINCE = 2.2  # of n times the squared statistic: a p value of 0.025
 
 
@@ -118,15 +120,22 @@ def _asymptotic_p_value(statistic: float, n: int) -> float:
 def _exact_p_value(n_x: int, n_y: int, gap: int) -> float:
     """Return the chance that a random merge order reaches a gap of ``gap`` lcm-ths.
 
-    A merge order is a lattice path from (0, 0) to (n_x, n_y). ``reached[i]`` is the share of paths
-    to (i, s - i) that touched the gap on the way; it advances one anti-diagonal s at a time, and
-    all its terms are positive, so nothing cancels. Only the band inside the gap is computed.
+    A merge order is a lattice path from (0, 0) to (n_x, n_y). Wanted is the share of the paths to
+    each point that touched the gap on the way; only points inside the gap are computed, one
+    anti-diagonal at a time or, where one sample is far smaller, one of its values at a time. All
+    terms are positive, so nothing cancels.
     """
     if gap == 0:
         return 1.0
+    large, small = max(n_x, n_y), min(n_x, n_y)
+    p_value = _by_rows(large, small, gap) if large > ROWS_PAY * small else None
+    return _by_diagonals(n_x, n_y, gap) if p_value is None else p_value
+
+
+def _by_diagonals(n_x: int, n_y: int, gap: int) -> float:
     divisor = math.gcd(n_x, n_y)
     step_x, step_y = n_y // divisor, n_x // divisor
-    reached = np.ones(n_x + 2)  # reached[i + 1] belongs to i: there is a place left of 0
+    reached = np.ones(n_x + 2)  # reached[i + 1] belongs to (i, s - i): a place left of 0 is there
     reached[1] = 0.0
     index = np.arange(n_x + 1, dtype=np.float64)
     start = 0
@@ -139,3 +148,32 @@ def _exact_p_value(n_x: int, n_y: int, gap: int) -> float:
         reached[start + 1 : low + 1] = 1.0
         start = low
     return float(reached[n_x + 1])
+
+
+def _by_rows(n: int, m: int, gap: int) -> float | None:
+    """Return the same, a row (i, j) of all i at once; None where its numbers get too small.
+
+    With ``ways`` the paths to (i, j) over those to the last point of the row inside the gap, the
+    paths that touched are those that did so in the row before or to the left: sums along the row.
+    """
+    divisor = math.gcd(n, m)
+    step_n, step_m = m // divisor, n // divisor
+    index = np.arange(n + 1, dtype=np.float64)
+    reached = np.ones(n + 1)
+    reached[: min(n, (gap - 1) // step_n) + 1] = 0.0
+    for j in range(1, m + 1):
+        low = max(0, (j * step_m - gap) // step_n + 1)
+        high = min(n, -((-j * step_m - gap) // step_n) - 1)
+        if high < low:
+            return 1.0
+        i = index[low : high + 1]
+        from_left = i / (i + j)  # of the paths to a point, those that come along the row
+        from_below = j / (i + j)
+        ways = np.ones(i.size)
+        ways[:-1] = np.cumprod(from_left[:0:-1])[::-1]
+        if ways[0] < TOO_SMALL:
+            return None
+        touched = reached[low : high + 1] * ways * from_below
+        touched[0] += ways[0] * from_left[0]  # all that come from outside
+        reached[low : high + 1] = np.cumsum(touched) / ways
+    return float(reached[n])
