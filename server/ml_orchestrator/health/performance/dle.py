@@ -124,7 +124,8 @@ class _LossModel:
     def estimate(self, features: Matrix, rng: np.random.Generator) -> tuple[float, float, float]:
         if self._is_zero:
             return 0.0, 0.0, 0.0
-        expected = self._model.predict(features) * self._scale
+        with threadpool_limits(1):  # as above
+            expected = self._model.predict(features) * self._scale
         value = float(expected.mean())
         n_draws = int(np.clip(MOST_DRAWN // len(expected), 20, N_DRAWS))
         means = [
