@@ -5,6 +5,7 @@ import pytest
 from ml_orchestrator.errors import InvalidInputError, NotFoundError
 from ml_orchestrator.optimization.improve import candidates, improve
 from ml_orchestrator.optimization.reading_patterns import COMPONENTS
+from ml_orchestrator.optimization.rules import RULES
 
 CLASSIFY = "Please classify this review as positive, negative or neutral: {review}"
 
@@ -91,6 +92,20 @@ def test_a_rule_that_is_named_and_does_nothing_says_why(
 
     assert [(each.rule, each.reason, each.fits) for each in result.skipped] == [(idle, why, False)]
     assert {each.rule for each in result.applied} == {*named} - {idle}
+
+
+def test_a_rule_of_another_kind_that_is_named_and_does_nothing_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Idle:  # what another package may file: as much of a rule as the catalogue asks for
+        name, kind, order, conflicts = "idle", "word", 5, frozenset[str]()
+        about = "Do nothing."
+        applies = staticmethod(lambda _: None)
+        apply = staticmethod(lambda prompt: prompt)
+
+    monkeypatch.setitem(RULES._entries, "idle", Idle())
+    (idle,) = improve("Sum up the report.", ["idle"]).skipped
+    assert (idle.rule, idle.reason) == ("idle", "It found no reason to do nothing.")
 
 
 def test_of_rules_that_nobody_named_only_those_held_back_are_told() -> None:

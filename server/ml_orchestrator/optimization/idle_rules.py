@@ -2,19 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 
-from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.optimization.reading import Reading, read_prompt
 from ml_orchestrator.optimization.rule_order import in_order
-from ml_orchestrator.optimization.rules import Finding, Rule
+from ml_orchestrator.optimization.rules import Rule, finding_of
 
 __all__ = ["idle_in_all", "why_idle"]
 
 
 def why_idle(rule: Rule, given: Reading) -> str:
     """Return in a sentence why a rule did nothing; ``given`` is the prompt before all rules."""
-    if _found(rule, given) is not None:
+    if finding_of(rule, given) is not None:
         return "It fits the given prompt, and no longer what other rules made of it."
-    if rule.keeps_question(given):
+    if isinstance(rule, Rule) and rule.keeps_question(given):  # other packages may have their own
         return "It would only ask, and its question is more likely wrong than right here."
     if not given.is_english:
         return "The prompt does not read as English, and it found nothing to ask."
@@ -31,18 +30,10 @@ def idle_in_all(rules: Iterable[str], prompts: Sequence[str]) -> dict[str, str]:
         return {}
     idle = {}
     for rule in in_order(rules):
-        findings = [_found(rule, read_prompt(text, is_wished=True)) for text in prompts]
+        findings = [finding_of(rule, read_prompt(text, is_wished=True)) for text in prompts]
         if any(each.edits for each in findings if each is not None):
             continue
         n_asked = len(findings) - findings.count(None)
         asks = f"; about {n_asked} it would ask" if n_asked else ""
         idle[rule.name] = f"As they stand it changes none of the {len(prompts)} prompts{asks}."
     return idle
-
-
-def _found(rule: Rule, reading: Reading) -> Finding | None:
-    """Return what a rule finds; one of another package that fails finds nothing."""
-    try:
-        return rule.applies(reading)
-    except UnavailableError:
-        return None

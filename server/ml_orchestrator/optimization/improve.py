@@ -11,7 +11,7 @@ from ml_orchestrator.optimization.models import AppliedRule, Improvement, Skippe
 from ml_orchestrator.optimization.reading import FILL, Reading, read_prompt
 from ml_orchestrator.optimization.rubric import score_prompt
 from ml_orchestrator.optimization.rule_order import in_order
-from ml_orchestrator.optimization.rules import RULES, Finding, Rule
+from ml_orchestrator.optimization.rules import RULES, Finding, Rule, finding_of
 from ml_orchestrator.text import cut
 
 __all__ = ["MAX_CHARACTERS", "MOST_PASSES", "candidates", "conflicts_with", "improve"]
@@ -51,16 +51,8 @@ def candidates(prompt: str, rules: Iterable[str] | None = None) -> dict[str, Fin
         InvalidInputError: the prompt is empty or too long.
     """
     reading = _checked(prompt)
-    found = ((rule.name, _finding(rule, reading)) for rule in in_order(rules))
+    found = ((rule.name, finding_of(rule, reading)) for rule in in_order(rules))
     return {name: finding for name, finding in found if finding is not None}
-
-
-def _finding(rule: Rule, reading: Reading) -> Finding | None:
-    """Return what a rule finds; one of another package that fails finds nothing."""
-    try:
-        return rule.applies(reading)
-    except UnavailableError:
-        return None
 
 
 def conflicts_with(rule: Rule, applied: Iterable[str]) -> list[str]:
@@ -77,6 +69,7 @@ def improve(
     max_rules: int | None = None,
     max_added_words: int | None = None,
     may_ask: bool = True,
+    explains_idle: bool = True,
 ) -> Improvement:
     """Apply the rules that fit, in their order, and account for each.
 
@@ -84,8 +77,7 @@ def improve(
     it would lose something of the intent. Without limits, a second time changes nothing.
 
     A rule that misses a part writes it into a bare prompt (``Reading.is_bare``) and else asks. One
-    that is named by ``rules`` writes it into any of up to 90 words, so that it can be judged, and
-    is skipped with the reason if it has nothing to do.
+    that is named by ``rules`` writes it into any of up to 90 words, so that it can be judged.
 
     Args:
         prompt: Up to 20,000 characters.
@@ -95,6 +87,7 @@ def improve(
         max_added_words: Let the prompt grow by at most so many words.
         may_ask: Allow questions, and changes with marks ``[FILL IN: …]``, which only the author can
             fill.
+        explains_idle: List those of ``rules`` that have nothing to do as skipped, with the reason.
 
     Raises:
         NotFoundError: a name is no rule.
@@ -111,7 +104,7 @@ def improve(
             _try(draft, rule, limits)
         if draft.text == old:
             break
-    if rules is not None:
+    if rules is not None and explains_idle:
         _account_for_idle(draft, prompt, rules)
     before = score_prompt(reading).score
     return Improvement(

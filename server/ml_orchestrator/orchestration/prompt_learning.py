@@ -32,12 +32,10 @@ class PromptLearner:
         Raises:
             InvalidInputError: the prompt is empty or too long.
         """
-        all_of_them = improve(prompt, list(RULES), may_ask=may_ask)
+        all_of_them = improve(prompt, list(RULES), may_ask=may_ask, explains_idle=False)
         fitting = [applied.rule for applied in all_of_them.applied]
         if not fitting:
-            held_back = tuple(each for each in all_of_them.skipped if each.fits)
-            bare = all_of_them.model_copy(update={"skipped": held_back})
-            return Selection(decision=None, improvement=bare)
+            return Selection(decision=None, improvement=all_of_them)
         analysis = analyse(prompt)
         decision = self._learner().decide(
             list(analysis.context),

@@ -4,7 +4,14 @@ from ml_orchestrator.optimization.rules.brevity import brevity
 from ml_orchestrator.optimization.rules.clarity import clarity
 from ml_orchestrator.optimization.rules.constraints import constraints
 from ml_orchestrator.optimization.rules.context_placement import context_placement
-from ml_orchestrator.optimization.rules.contract import RULES, Edit, Finding, Rule, apply_edits
+from ml_orchestrator.optimization.rules.contract import (
+    RULES,
+    Edit,
+    Finding,
+    Rule,
+    apply_edits,
+    finding_of,
+)
 from ml_orchestrator.optimization.rules.data_safety import data_safety
 from ml_orchestrator.optimization.rules.decomposition import decomposition
 from ml_orchestrator.optimization.rules.examples import examples
@@ -30,6 +37,7 @@ __all__ = [
     "data_safety",
     "decomposition",
     "examples",
+    "finding_of",
     "output_contract",
     "role",
     "specificity",

@@ -5,11 +5,22 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ml_orchestrator.catalog import Catalog
+from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.optimization.foreign.gaps import foreign_gap
 from ml_orchestrator.optimization.question_model import is_worth_asking
 from ml_orchestrator.optimization.reading import Reading, read_prompt
 
-__all__ = ["RULES", "Edit", "Find", "Finding", "Rule", "RuleKind", "apply_edits", "rule"]
+__all__ = [
+    "RULES",
+    "Edit",
+    "Find",
+    "Finding",
+    "Rule",
+    "RuleKind",
+    "apply_edits",
+    "finding_of",
+    "rule",
+]
 
 RuleKind = Literal["word", "add", "order", "mark"]
 
@@ -76,10 +87,8 @@ class Rule:
             if gap is None:
                 return None
             return Finding(gap.reason, gap.start, gap.end, (), gap.question)
-        with RULES.calling(self.name):
-            finding = self.find(reading)
-        is_question = finding is not None and not finding.edits
-        return None if is_question and not is_worth_asking(reading, self.name) else finding
+        finding = self._found(reading)
+        return None if self._is_doubtful(finding, reading) else finding
 
     def keeps_question(self, reading: Reading) -> bool:
         """Whether it has a question that is likely wrong, so that ``applies`` finds nothing.
@@ -87,12 +96,7 @@ class Rule:
         Raises:
             UnavailableError: it is another package's and failed.
         """
-        if not reading.is_english:
-            return False
-        with RULES.calling(self.name):
-            finding = self.find(reading)
-        is_question = finding is not None and not finding.edits
-        return is_question and not is_worth_asking(reading, self.name)
+        return reading.is_english and self._is_doubtful(self._found(reading), reading)
 
     def apply(self, prompt: Reading | str) -> str:
         """Return the prompt as this rule would have it; the same if the rule does not apply.
@@ -111,6 +115,14 @@ class Rule:
                 text = apply_edits(reading.text, finding.edits)
             reading = read_prompt(text, is_wished=reading.is_wished)
         return reading.text
+
+    def _found(self, reading: Reading) -> Finding | None:
+        with RULES.calling(self.name):
+            return self.find(reading)
+
+    def _is_doubtful(self, finding: Finding | None, reading: Reading) -> bool:
+        is_question = finding is not None and not finding.edits
+        return is_question and not is_worth_asking(reading, self.name)
 
 
 RULES: Catalog[Rule] = Catalog(
@@ -133,6 +145,14 @@ def rule(
         return RULES.register(name)(Rule(name, kind, order, frozenset(conflicts), about, find))
 
     return build
+
+
+def finding_of(rule: Rule, reading: Reading) -> Finding | None:
+    """Return what a rule finds; one of another package that fails finds nothing."""
+    try:
+        return rule.applies(reading)
+    except UnavailableError:
+        return None
 
 
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:
