@@ -21,7 +21,7 @@ __all__ = ["LONGEST", "OUR_AGENTS", "bound", "delegated", "specific", "without_s
 
 OUR_AGENTS = {f"{PLUGIN}:{name}": name for name in SHIPPED_AGENTS}
 LONGEST = {"agent_type": 256, "agent_id": 256}  # characters; longer is not well formed
-_LEAD = "ml-orchestrator:ml-orchestrator"  # the only one of them that starts others
+_LEAD = f"{PLUGIN}:ml-orchestrator"  # the only one of them that starts others
 _OF_OURS = ("hook_start", "hook_batch", "hook_stop")  # they do nothing for other agents
 
 

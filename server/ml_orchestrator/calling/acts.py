@@ -113,27 +113,20 @@ async def _train(caller: Caller, given: Given) -> int:
     answer = await _answer(caller, card, {"model": name} | arguments | named, given)
     if answer.is_error or answer.fields is None:
         return _told(answer, given)
+    run_id = answer.fields["run_id"]
+    watching = f"{command_of(given.home)} runs show {run_id} --watch"
     if not given.watch:
         shown = answer.fields if given.json_output else told_in_a_terminal(answer.fields)
         _told(replace(answer, fields=shown), given)
-        _say(f"Follow it: {_watching(answer, given)}")
+        _say(f"Follow it: {watching}")
         return 0
-    _say(
-        f"The run is {answer.fields['run_id']}; it goes on without this terminal. To see it again: "
-        f"{_watching(answer, given)}"
-    )
-    ended = await _end_of(caller, answer.fields["run_id"])
+    _say(f"The run is {run_id}; it goes on without this terminal. To see it again: {watching}")
+    ended = await _end_of(caller, run_id)
     fields = ended.fields or {}
     if given.json_output or ended.is_error or not fields.get("result"):
         return _told(ended, given) or int(fields.get("state") != "succeeded")
     print(training_text(fields, given.home, _asked(given)))
     return 0
-
-
-def _watching(answer: Answer, given: Given) -> str:
-    """Return the command that follows a run which was started."""
-    run_id = (answer.fields or {})["run_id"]
-    return f"{command_of(given.home)} runs show {run_id} --watch"
 
 
 def _asked(given: Given) -> list[str]:

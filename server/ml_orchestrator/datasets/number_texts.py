@@ -2,7 +2,7 @@
 
 import polars as pl
 
-__all__ = ["number_text_notice"]
+__all__ = ["number_text_notice", "read_as_numbers"]
 
 MIN_VALUES = 10
 MOSTLY = 0.5  # of the values, from which numbers among text are what the column was meant to be
@@ -36,7 +36,7 @@ decimal point alone in the file it is read as numbers."
     values = column.drop_nulls()
     if len(values) < MIN_VALUES:
         return ""
-    is_number = values.str.strip_chars().cast(pl.Float64, strict=False).is_not_null()
+    is_number = read_as_numbers(values).is_not_null()
     n_numbers = int(is_number.sum())
     is_decorated = values.str.contains(DECORATED) & ~values.str.contains(ORDINAL) & ~is_number
     if is_decorated.any() and is_decorated.sum() + n_numbers >= NEARLY_ALL * len(values):
@@ -52,6 +52,11 @@ decimal point alone in the file it is read as numbers."
         f"others are such as {_shown(values.filter(~is_number))}. Where those mean that it is "
         "missing, leave them empty in the file, and it is read as numbers."
     )
+
+
+def read_as_numbers(texts: pl.Series) -> pl.Series:
+    """Return text as numbers; null where it is none, or says that it is not one."""
+    return texts.str.strip_chars().cast(pl.Float64, strict=False).fill_nan(None)
 
 
 def _shown(values: pl.Series) -> str:

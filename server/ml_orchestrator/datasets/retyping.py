@@ -6,6 +6,7 @@ import polars as pl
 
 from ml_orchestrator.datasets.columns import check_named
 from ml_orchestrator.datasets.models import ColumnType
+from ml_orchestrator.datasets.number_texts import read_as_numbers
 from ml_orchestrator.errors import InvalidInputError
 
 __all__ = ["retyped"]
@@ -49,8 +50,7 @@ def _numeric(column: pl.Series) -> pl.Series:
         return column
     if column.dtype == pl.Boolean:
         return column.cast(pl.Float64)
-    texts = _texts(column, "numeric").str.strip_chars()
-    return _all_read(column, texts.cast(pl.Float64, strict=False).fill_nan(None), "numeric")
+    return _all_read(column, read_as_numbers(_texts(column, "numeric")), "numeric")
 
 
 def _categorical(column: pl.Series) -> pl.Series:

@@ -60,7 +60,7 @@ class RunNews:
             UnavailableError: the database cannot be used, so it is to be told later.
             LookupError, TypeError: the plan cannot be read.
         """
-        event_id = f"{run_id}:given up {at_ms}"[-64:]
+        event_id = _event_id(run_id, f"given up {at_ms}")
         if self._log.has(event_id):
             return
         who = _who(run_id, plan)
@@ -81,11 +81,14 @@ class RunNews:
         await asyncio.to_thread(self._publish, run_id, what, event)
 
     def _publish(self, run_id: str, what: str, event: Event) -> None:
-        event_id = f"{run_id}:{what}"[-64:]
         try:
-            self._log.publish(self._outbox, event, id=event_id)
+            self._log.publish(self._outbox, event, id=_event_id(run_id, what))
         except OrchestratorError as error:
             _log.warning("Nobody was told that run %s has %s: %s", run_id, what, error)
+
+
+def _event_id(run_id: str, what: str) -> str:
+    return f"{run_id}:{what}"[-64:]
 
 
 def _who(run_id: str, plan: Mapping[str, Any]) -> dict[str, str]:
