@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from tests.launcher.raw_client import MODERN, RawClient
 from tests.launcher.test_session import (
-    MANIFEST,
     Pipe,
     call,
     notification,
@@ -27,9 +26,8 @@ from tests.launcher.test_session import (
 
 from ml_orchestrator.launcher.hook_listener import HookListener
 from ml_orchestrator.launcher.hook_place import FIELDS, check_private, socket_of
-from ml_orchestrator.launcher.manifest import Manifest
 from ml_orchestrator.launcher.session import Session
-from ml_orchestrator.launcher.wire import Output, parse
+from ml_orchestrator.launcher.wire import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOKS = ROOT / "hooks"
@@ -114,16 +112,6 @@ def test_each_hook_gives_what_hooks_json_gives() -> None:
 
 
 # Where the server is asked.
-
-
-@pytest.fixture
-def client() -> Pipe:
-    return Pipe()
-
-
-@pytest.fixture
-def session(client: Pipe) -> Session:
-    return Session(Manifest.read(MANIFEST), Output(client))
 
 
 def ask(session: Session, pool: ThreadPoolExecutor) -> Any:

@@ -12,9 +12,7 @@ from tests.launcher.test_manifest import Server, requests_of_a_handshake_session
 from tests.launcher.test_session import MANIFEST, Pipe, request, start
 
 from ml_orchestrator.launcher.hook_place import FIELDS
-from ml_orchestrator.launcher.manifest import Manifest
 from ml_orchestrator.launcher.session import Session
-from ml_orchestrator.launcher.wire import Output
 
 LEAD, COLLEAGUE = "ml-orchestrator:ml-orchestrator", "ml-orchestrator:performance-engineer"
 FORGED = {"agent": "forged", "text": "é", "n": [1.5, None]}
@@ -58,16 +56,6 @@ FOR_THE_SERVER = {
     "no hook": {"name": "memory_load", "arguments": {}},
     "no name": {"name": ["hook_bind"], "arguments": {}},
 }
-
-
-@pytest.fixture
-def client() -> Pipe:
-    return Pipe()
-
-
-@pytest.fixture
-def session(client: Pipe) -> Session:
-    return Session(Manifest.read(MANIFEST), Output(client))
 
 
 def read(answer: dict[str, Any]) -> tuple[Any, bool]:

@@ -5,12 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.launcher.raw_client import HANDSHAKE, MODERN
 
-from ml_orchestrator.launcher.manifest import Manifest
 from ml_orchestrator.launcher.session import Session
-from ml_orchestrator.launcher.wire import Output, parse
+from ml_orchestrator.launcher.wire import parse
 
 MANIFEST = Path(__file__).resolve().parents[2] / "bin" / "manifest.json"
 
@@ -37,16 +35,6 @@ class ObligingServer(Pipe):
     def flush(self) -> None:
         if len(self.messages) == 1:
             self._session.pass_on(response(self.messages[0]["id"]))
-
-
-@pytest.fixture
-def client() -> Pipe:
-    return Pipe()
-
-
-@pytest.fixture
-def session(client: Pipe) -> Session:
-    return Session(Manifest.read(MANIFEST), Output(client))
 
 
 def request(identifier: Any, method: str, **params: Any) -> bytes:

@@ -267,6 +267,19 @@ def test_old_events_go_but_none_that_somebody_waits_for(world: World) -> None:
     assert world.log.newest() > 3  # numbers are not used twice
 
 
+def turns_of(
+    world: World,
+    subscription: Subscription,
+    holder: str,
+    *,
+    ttl_s: float = 10.0,
+    now: Callable[[Connection], datetime] | None = None,
+) -> Turns:
+    return Turns(
+        world.database, subscription, holder=holder, ttl_s=ttl_s, outbox=world.outbox, now=now
+    )
+
+
 def test_a_process_that_died_leaves_its_deliveries_to_the_next_one_by_one(
     world: World,
 ) -> None:
@@ -275,10 +288,7 @@ def test_a_process_that_died_leaves_its_deliveries_to_the_next_one_by_one(
     subscription = durable(Kitchen())
 
     def part(holder: str) -> Turns:
-        return Turns(
-            world.database, subscription, holder=holder, ttl_s=10.0, outbox=world.outbox,
-            now=lambda _: moment,
-        )  # fmt: skip
+        return turns_of(world, subscription, holder, now=lambda _: moment)
 
     world.boil(1, 2, 3)
     rooms = Rooms(10, 10)
@@ -309,10 +319,7 @@ def test_a_clock_that_was_set_back_holds_up_neither_a_consumer_nor_a_retry(world
     subscription = durable(Kitchen())
 
     def part(holder: str) -> Turns:
-        return Turns(
-            world.database, subscription, holder=holder, ttl_s=10.0, outbox=world.outbox,
-            now=lambda _: moment,
-        )  # fmt: skip
+        return turns_of(world, subscription, holder, now=lambda _: moment)
 
     def taken(turns: Turns, *settled: Settled) -> list[tuple[int, int]]:
         found = turns.take_turn(settled, Rooms(10, 10)).taken
@@ -342,7 +349,7 @@ def test_machines_whose_clocks_differ_leave_one_another_what_they_hold(
             return datetime.now(tz) + ahead
 
     def part(holder: str) -> Turns:
-        return Turns(world.database, subscription, holder=holder, ttl_s=60.0, outbox=world.outbox)
+        return turns_of(world, subscription, holder, ttl_s=60.0)
 
     monkeypatch.setattr(_turns, "datetime", Clock)
     world.boil(1)
