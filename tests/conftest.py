@@ -1,5 +1,6 @@
 """Fixtures every test may use."""
 
+import logging
 import shutil
 import tempfile
 import uuid
@@ -10,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from ml_orchestrator.storage.engine import Database, open_database
 
@@ -20,9 +22,23 @@ _MLFLOW_WARNINGS = (
 )
 
 
+# How fast examples are drawn says only how busy the machine is.
+settings.register_profile("any-machine", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for line in _MLFLOW_WARNINGS:
         config.addinivalue_line("filterwarnings", line)
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """Take away the log that a command sets for its whole process, to a stream that is closed."""
+    handlers, level = list(logging.root.handlers), logging.root.level
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +26,10 @@ REASON = ["--reason", "better on held-out rows"]
 
 
 @pytest.fixture(autouse=True)
-def _of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ML_ORCHESTRATOR_LOG_LEVEL", "ERROR")
     monkeypatch.delenv("CLAUDECODE", raising=False)  # who tests may be an agent
-    level = logging.root.level
-    yield
-    logging.root.setLevel(level)  # which a command sets for its whole process
 
 
 def run(home: Path, *arguments: str) -> int:

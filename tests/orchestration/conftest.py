@@ -1,6 +1,5 @@
 """Data directories with real workers."""
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,15 +14,6 @@ def _tiny_plugin() -> Iterator[None]:
         patch.setenv("SOME_API_KEY", "secret")
         patch.setenv("CLIENT_TOKEN", "secret")
         yield
-
-
-@pytest.fixture(autouse=True)
-def _log_as_it_was() -> Iterator[None]:
-    """Take away the log that a command sets for its whole process, to a stream that is closed."""
-    handlers, level = list(logging.root.handlers), logging.root.level
-    yield
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ _TABLES = (
     "agent VARCHAR(64) NOT NULL, kind VARCHAR(16) NOT NULL, created_at VARCHAR(32) NOT NULL, "
     "payload TEXT NOT NULL)",
     "CREATE INDEX ix_memory_agent_kind ON memory_records (agent, kind, seq)",
+    "CREATE TABLE shared_context (id INTEGER PRIMARY KEY, revision INTEGER NOT NULL, "
+    "payload TEXT NOT NULL, updated_at VARCHAR(32) NOT NULL, updated_by VARCHAR(64) NOT NULL)",
     "CREATE TABLE messages (seq INTEGER PRIMARY KEY, id VARCHAR(64) NOT NULL UNIQUE, "
     "thread_id VARCHAR(64) NOT NULL, reply_to VARCHAR(64), from_agent VARCHAR(64) NOT NULL, "
     "type VARCHAR(64) NOT NULL, priority INTEGER NOT NULL, is_broadcast INTEGER NOT NULL, "
