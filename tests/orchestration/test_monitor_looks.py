@@ -175,6 +175,16 @@ def test_a_column_that_is_gone_or_empty_is_a_finding(bench: Bench) -> None:
     assert set(found.findings) >= {"Column 'plan' is gone.", "Column 'age' has no value any more."}
 
 
+def test_a_column_of_another_type_is_a_finding_and_the_others_are_compared(bench: Bench) -> None:
+    bench.put()
+    bench.write("now.csv", bench.rows(shift=1.5).with_columns(plan=pl.lit(7)))
+    found = bench.look()
+    assert found.verdict == "bad"
+    told = " ".join(found.findings)
+    assert "Column 'plan' held categories or text and now holds numbers" in told
+    assert "Column 'age' drifted" in told
+
+
 def test_fixed_limits_decide_as_drift_check_does(bench: Bench) -> None:
     bench.put(drift={"limits": "fixed", "test": "ks", "columns": ["age"], "share_threshold": 1.0})
     bench.write("now.csv", bench.rows())

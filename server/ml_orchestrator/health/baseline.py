@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.drift.contract import Sample
+from ml_orchestrator.health.schema_changes import is_empty
 
 __all__ = ["MOST_ROWS_KEPT", "Baseline", "prepare_baseline"]
 
@@ -62,7 +63,7 @@ def prepare_baseline(
     samples = {
         name: Sample.read(name, "reference", array).in_order()
         for name, array in table.items()
-        if not _is_empty(array)
+        if not is_empty(array)
     }
     if not samples:
         raise InvalidInputError(f"{source!r} has no column with a value; a baseline needs one.")
@@ -71,9 +72,3 @@ def prepare_baseline(
         kept = np.sort(np.random.default_rng(seed).choice(n_rows, MOST_ROWS_KEPT, replace=False))
     rows = {name: table[name][kept] for name in samples}
     return Baseline(source, n_rows, samples, rows, dict(facts or {}))
-
-
-def _is_empty(array: NDArray[Any]) -> bool:
-    if array.dtype.kind == "f":
-        return not np.isfinite(array).any()
-    return array.dtype == object and all(value is None for value in array.tolist())

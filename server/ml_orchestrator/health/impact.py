@@ -72,7 +72,9 @@ def next_steps(report: DriftReport) -> tuple[str, ...]:
     With a model whose importances are known, the columns to look into are those it relies on,
     most important first; else those that drifted most clearly.
     """
-    steps = [
+    lost = [c.column for c in report.schema_changes]
+    steps = [f"Mend the feed, or its schema: {', '.join(map(repr, lost[:5]))}."] if lost else []
+    steps += [
         f"Look for a broken feed: missing values of {c.column!r} rose from "
         f"{c.missing_share_reference:.0%} to {c.missing_share_current:.0%}."
         for c in report.columns
@@ -80,7 +82,7 @@ def next_steps(report: DriftReport) -> tuple[str, ...]:
     ][:3]
     if not report.is_any_column_drifted and not _is_joint(report):
         return tuple(steps) or ("Nothing to do: go on watching.",)
-    named = _worth_naming(report)[:MOST_NAMED]
+    named = [name for name in _worth_naming(report) if name not in lost][:MOST_NAMED]
     listed = ", ".join(map(repr, named))
     if not report.is_any_column_drifted:
         which = listed or "the columns"

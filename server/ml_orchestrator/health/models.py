@@ -19,6 +19,7 @@ __all__ = [
     "Measure",
     "ModelImpact",
     "NumericChange",
+    "SchemaChange",
     "TogetherDrift",
 ]
 
@@ -94,6 +95,16 @@ class ColumnDrift(Record):
     note: Annotated[
         str | None, Field(description="Why the result deserves caution; null if it does not.")
     ] = None
+    summary: Annotated[str, Field(description="The finding in one sentence.")]
+
+
+class SchemaChange(Record):
+    """A column that cannot be compared with what it was."""
+
+    column: Annotated[str, Field(description="Name of the column.")]
+    change: Annotated[
+        Literal["gone", "emptied", "filled", "retyped"], Field(description="What became of it.")
+    ]
     summary: Annotated[str, Field(description="The finding in one sentence.")]
 
 
@@ -190,9 +201,10 @@ class DriftReport(Record):
         bool, Field(description="Whether at least one column drifted.")
     ]
     drifted_columns: Annotated[
-        tuple[str, ...], Field(description="Names of the drifted columns, clearest first.")
+        tuple[str, ...],
+        Field(description="Names: schema_changes, then drifted columns, clearest first."),
     ]
-    n_columns: Annotated[int, Field(ge=1, description="Columns compared.")]
+    n_columns: Annotated[int, Field(ge=1, description="Columns compared, and schema_changes.")]
     n_drifted: Annotated[int, Field(ge=0, description="Columns that drifted.")]
     share_drifted: Annotated[Share, Field(description="n_drifted over n_columns.")]
     share_threshold: Annotated[
@@ -204,8 +216,12 @@ class DriftReport(Record):
     ]
     columns: Annotated[
         tuple[ColumnDrift, ...],
-        Field(description="One entry per column: drifted first, clearest first."),
+        Field(description="One entry per column compared: drifted first, clearest first."),
     ]
+    schema_changes: Annotated[
+        tuple[SchemaChange, ...],
+        Field(description="Columns that cannot be compared any more; each counts as drifted."),
+    ] = ()
     unchecked_columns: Annotated[
         tuple[str, ...], Field(description="Columns that were given and not compared.")
     ] = ()

@@ -43,6 +43,7 @@ def drift_page(report: DriftReport, pictures: Sequence[bytes], *, title: str) ->
             *_model(report),
             *_over_time(report),
             *(f'<p><img alt="" src="data:image/png;base64,{_encoded(p)}"></p>' for p in pictures),
+            *_listed("No longer comparable", (c.summary for c in report.schema_changes)),
             *_columns(report.columns),
             *(line for drift in report.columns for line in _text_of(drift)),
             *_listed("To know", report.notices),

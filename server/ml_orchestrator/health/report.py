@@ -2,15 +2,22 @@
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.health.asked import (
+    AUTO,
+    MOST_TOLD,
+    check_options,
+    checked_columns,
+    listed,
+    wanted_tests,
+)
 from ml_orchestrator.health.drift import DRIFT_TESTS, Measurement
 from ml_orchestrator.health.drift.choice import Pair, choose_test, measure
 from ml_orchestrator.health.drift.contract import Columns
@@ -22,12 +29,17 @@ from ml_orchestrator.health.drift.description import (
     numeric_change,
 )
 from ml_orchestrator.health.drift.texts import Embed, compare_texts
-from ml_orchestrator.health.models import ColumnDrift, Correction, DriftReport, NumericChange
+from ml_orchestrator.health.models import (
+    ColumnDrift,
+    Correction,
+    DriftReport,
+    NumericChange,
+    SchemaChange,
+)
 from ml_orchestrator.numerics.multiple_testing import benjamini_hochberg, holm
 
 __all__ = ["AUTO", "adjust", "check_drift"]
 
-AUTO = "auto"
 LARGE = 200_000  # values from which threads pay
 T = TypeVar("T")
 K = TypeVar("K")
@@ -48,6 +60,7 @@ def check_drift(
     correction: Correction = "benjamini_hochberg",
     share_threshold: float = 0.5,
     columns: Sequence[str] | None = None,
+    schema_changes: Sequence[SchemaChange] = (),
     embed: Embed | None = None,
 ) -> DriftReport:
     """Compare two tables column by column and decide whether the data drifted.
@@ -70,6 +83,8 @@ def check_drift(
         correction: how p values are adjusted.
         share_threshold: above 0, at most 1.
         columns: what to compare; all columns of the reference when None.
+        schema_changes: what became of further columns, as `split_by_schema` returns them; each
+            counts as drifted.
         embed: texts to vectors, shape ``(n_texts, n_dimensions)``; columns of text are then
             compared by meaning too.
 
@@ -78,9 +93,9 @@ def check_drift(
             kind or has no value, or a test does not take its column.
         NotFoundError: a test has an unknown name.
     """
-    _check_options(alpha, correction, share_threshold)
-    names = _checked_columns(reference, current, columns)
-    wanted = _wanted_tests(names, tests)
+    check_options(alpha, correction, share_threshold)
+    names = checked_columns(reference, current, columns, schema_changes)
+    wanted = wanted_tests(names, tests)
     side_by_side = _in_threads if _is_large(reference, current, names) else map
     compared = side_by_side(
         lambda name: _compared(Pair.read(name, reference, current), wanted[name], embed), names
@@ -90,12 +105,14 @@ def check_drift(
     adjusted = adjust(p_values, correction)
     drifts = [_column_drift(found[name], adjusted.get(name), alpha) for name in names]
     given = dict.fromkeys([*reference, *current])
+    dealt_with = {*found, *(change.column for change in schema_changes)}
     return _report(
         sorted(drifts, key=_clearest_first),
         alpha=alpha,
         correction=correction,
         share_threshold=share_threshold,
-        unchecked=tuple(name for name in given if name not in found),
+        changes=tuple(schema_changes),
+        unchecked=tuple(name for name in given if name not in dealt_with),
     )
 
 
@@ -132,42 +149,6 @@ def _in_threads(work: Callable[[str], T], names: Sequence[str]) -> Iterator[T]:
     """Map in parallel: counting and sorting, which take the time, leave the interpreter free."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(work, names)
-
-
-def _check_options(alpha: float, correction: str, share_threshold: float) -> None:
-    if not 0 < alpha < 1:
-        raise InvalidInputError(f"alpha must lie between 0 and 1; found {alpha}.")
-    if not 0 < share_threshold <= 1:
-        raise InvalidInputError(
-            f"share_threshold must be above 0 and at most 1; found {share_threshold}."
-        )
-    if correction not in _CORRECTIONS:
-        known = ", ".join(get_args(Correction))
-        raise InvalidInputError(f"No correction named {correction!r}; known: {known}.")
-
-
-def _checked_columns(
-    reference: Columns, current: Columns, columns: Sequence[str] | None
-) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(reference if columns is None else columns))
-    if not names:
-        raise InvalidInputError(f"No columns to compare; the reference has {_listed(reference)}.")
-    for side, table in (("reference", reference), ("current", current)):
-        if absent := [name for name in names if name not in table]:
-            raise InvalidInputError(
-                f"The {side} sample has no column {_listed(absent)}; it has {_listed(table)}."
-            )
-    return names
-
-
-def _wanted_tests(names: Sequence[str], tests: Mapping[str, str] | str) -> dict[str, str]:
-    wanted = dict.fromkeys(names, tests) if isinstance(tests, str) else tests
-    if unknown := [name for name in wanted if name not in names]:
-        raise InvalidInputError(
-            f"A test was named for {_listed(unknown)}, which is not compared; compared: "
-            f"{_listed(names)}."
-        )
-    return {name: wanted.get(name, AUTO) for name in names}
 
 
 def adjust(p_values: Mapping[K, float], correction: Correction) -> dict[K, float]:
@@ -225,29 +206,35 @@ def _report(
     alpha: float,
     correction: Correction,
     share_threshold: float,
+    changes: tuple[SchemaChange, ...],
     unchecked: tuple[str, ...],
 ) -> DriftReport:
-    drifted = tuple(drift.column for drift in drifts if drift.is_drifted)
-    share = len(drifted) / len(drifts)
+    lost = tuple(change.column for change in changes)
+    drifted = (*lost, *(drift.column for drift in drifts if drift.is_drifted))
+    n_columns = len(lost) + len(drifts)
+    share = len(drifted) / n_columns
     is_drifted = share >= share_threshold
     verdict = "The data drifted" if is_drifted else "The data as a whole did not drift"
-    named = f": {_listed(drifted[:10])}{', ...' if len(drifted) > 10 else ''}" if drifted else ""
+    named = f": {listed(drifted[:10])}{', ...' if len(drifted) > 10 else ''}" if drifted else ""
     return DriftReport(
         is_drifted=is_drifted,
         is_any_column_drifted=bool(drifted),
         drifted_columns=drifted,
-        n_columns=len(drifts),
+        n_columns=n_columns,
         n_drifted=len(drifted),
         share_drifted=share,
         share_threshold=share_threshold,
         alpha=alpha,
         correction=correction,
         columns=tuple(drifts),
+        schema_changes=changes,
         unchecked_columns=unchecked,
-        summary=f"{verdict}: {len(drifted)} of {len(drifts)} columns drifted "
-        f"({share:.0%}, threshold {share_threshold:.0%}){named}.",
+        summary=f"{verdict}: {len(drifted)} of {n_columns} columns drifted "
+        f"({share:.0%}, threshold {share_threshold:.0%}){named}.{_told(changes)}",
     )
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names) or "none"
+def _told(changes: Sequence[SchemaChange]) -> str:
+    shown = "".join(f" {change.summary}" for change in changes[:MOST_TOLD])
+    n_more = len(changes) - MOST_TOLD
+    return f"{shown} {n_more} more cannot be compared." if n_more > 0 else shown

@@ -15,7 +15,7 @@ from ml_orchestrator.health.chunks import Timeline
 from ml_orchestrator.health.counting import count_report
 from ml_orchestrator.health.drift.texts import Embed
 from ml_orchestrator.health.impact import next_steps, weigh
-from ml_orchestrator.health.models import DriftOverTime, DriftPage, DriftReport
+from ml_orchestrator.health.models import DriftOverTime, DriftPage, DriftReport, SchemaChange
 from ml_orchestrator.health.options import DriftOptions, InlineTable, PerformanceOptions
 from ml_orchestrator.health.over_time import dating_notice, drift_over_time
 from ml_orchestrator.health.page import drift_page
@@ -26,6 +26,7 @@ from ml_orchestrator.health.performance.plot import performance_plot
 from ml_orchestrator.health.performance.predictions import Predicted, read_predictions
 from ml_orchestrator.health.plots import drift_plot, onset_plot
 from ml_orchestrator.health.report import check_drift
+from ml_orchestrator.health.schema_changes import split_by_schema
 from ml_orchestrator.health.together import check_together
 from ml_orchestrator.health.vector_groups import groups_of
 from ml_orchestrator.memory._vectors import Embedder, open_model
@@ -63,9 +64,12 @@ class DriftChecker:
         model = None if options.model is None else reliance_of(self._settings, options.model)
         ignored = _ignored(before, model, options)
         names = _to_compare(before, after, ignored, options)
-        report = _compared(before, after, names, options, self._embed)
         left_out = before.id_like.difference(names, ignored, {options.time_column})
         said = not_compared(() if options.columns else left_out)
+        names, changes = split_by_schema(before.columns, after.columns, names)
+        if model is not None:
+            changes = tuple(c for c in changes if c.change != "gone" or c.column != model.target)
+        report = _compared(before, after, names, changes, options, self._embed)
         if model is not None:
             said += not_learnt_from(ignored, model.version)
         more: dict[str, Any] = {"notices": (*before.notices, *after.notices, *said)}
@@ -178,6 +182,7 @@ def _compared(
     before: Side,
     after: Side,
     names: Sequence[str],
+    changes: Sequence[SchemaChange],
     options: DriftOptions,
     embed: Embed | None,
 ) -> DriftReport:
@@ -190,6 +195,7 @@ def _compared(
         correction=options.correction,
         share_threshold=options.share_threshold,
         columns=names,
+        schema_changes=changes,
         embed=embed,
     )
     if options.together is None:

@@ -25,7 +25,8 @@ from ml_orchestrator.health.monitors.models import (
 from ml_orchestrator.health.monitors.watches import is_log, is_one_table
 from ml_orchestrator.health.performance.check import LEAST_LABELLED
 from ml_orchestrator.health.performance.predictions import read_predictions
-from ml_orchestrator.orchestration.monitors.drift import compared_columns, ids_left_out, is_empty
+from ml_orchestrator.health.schema_changes import is_empty
+from ml_orchestrator.orchestration.monitors.drift import compared_columns, ids_left_out
 from ml_orchestrator.orchestration.monitors.faults import Faults
 from ml_orchestrator.orchestration.monitors.judging import expectations
 from ml_orchestrator.orchestration.monitors.predicted import PredictedColumns, predicted_columns

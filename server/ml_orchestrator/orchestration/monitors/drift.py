@@ -25,12 +25,13 @@ from ml_orchestrator.health.monitors.models import DriftWatch, MonitorSpec
 from ml_orchestrator.health.monitors.stretches import LEAST_STRETCHES, stretch_of
 from ml_orchestrator.health.monitors.watches import is_log
 from ml_orchestrator.health.report import check_drift
+from ml_orchestrator.health.schema_changes import is_empty, split_by_schema
 from ml_orchestrator.orchestration.monitors.findings import Judgement
 from ml_orchestrator.orchestration.monitors.references import References
 from ml_orchestrator.orchestration.samples import Side
 from ml_orchestrator.serving.log_files import OwnColumns
 
-__all__ = ["compared_columns", "ids_left_out", "is_empty", "judge_drift"]
+__all__ = ["compared_columns", "ids_left_out", "judge_drift"]
 
 MOST_NAMED = 5
 MOST_KEPT = 32  # kinds of looks, by size and time of day, whose limits are kept
@@ -53,14 +54,10 @@ def judge_drift(
     before = references.side(str(spec.reference))
     current = columns_as_arrays(frame)
     names = compared_columns(spec, watch, before, current)
-    gone = [name for name in names if name not in current]
-    empty = [name for name in names if name in current and is_empty(current[name])]
-    for name in gone:
-        found.find(f"gone {name}", f"Column {name!r} is gone.")
-    for name in empty:
-        found.find(f"empty {name}", f"Column {name!r} has no value any more.")
+    left, changes = split_by_schema(before.columns, current, names)
+    for change in changes:
+        found.find(f"{change.change} {change.column}", change.summary)
     found.n_checks += 1
-    left = [name for name in names if name not in {*gone, *empty}]
     if not left:
         return
     if watch.limits == "fixed":
@@ -166,15 +163,6 @@ def compared_columns(
 def ids_left_out(watch: DriftWatch, before: Side, names: Sequence[str]) -> Collection[str]:
     """Return the columns of the reference left out because they only number or name rows."""
     return () if watch.columns is not None else before.id_like.difference(names)
-
-
-def is_empty(column: Any) -> bool:
-    """Whether a column has no value at all."""
-    if not isinstance(column, np.ndarray):
-        return False  # a prepared sample has values
-    if column.dtype.kind == "f":
-        return not np.isfinite(column).any()
-    return column.dtype == object and all(value is None for value in column.tolist())
 
 
 def _when(

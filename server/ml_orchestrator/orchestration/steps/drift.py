@@ -7,6 +7,7 @@ from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.sources import load_dataset
 from ml_orchestrator.health.counting import count_report
 from ml_orchestrator.health.report import check_drift
+from ml_orchestrator.health.schema_changes import split_by_schema
 from ml_orchestrator.orchestration.samples import Side, side_of
 from ml_orchestrator.orchestration.steps._base import StepContext
 
@@ -22,10 +23,13 @@ def compare(
     before = _side(context, params["reference"], column_types)
     after = _side(context, params["source"], column_types)
     left_out = before.left_out(before.columns, after.columns)
+    names = [name for name in before.columns if name not in left_out]
+    comparable, changes = split_by_schema(before.columns, after.columns, names)
     report = check_drift(
         before.columns,
         after.columns,
-        columns=[name for name in before.columns if name not in left_out],
+        columns=comparable,
+        schema_changes=changes,
         alpha=params["alpha"],
         share_threshold=params["share_threshold"],
     )
