@@ -104,9 +104,13 @@ def test_blank_lines_between_objects_are_no_rows(tmp_path: Path) -> None:
     [
         ("t.csv", b"a,b\n", "0 rows"),
         ("t.csv", b"a,a\n1,2\n", "repeats the column 'a'"),
-        ("t.csv", b"a,b\n1,2\n" * 9 + b"1,2,3,4\n" * 90, "cannot be read as csv"),
+        (
+            "t.csv",
+            b"a,b\n1,2\n" * 9 + b"1,2,3,4\n" * 90,
+            "line 19 has 4 values and the header 2 names",
+        ),
         ("t.csv", b"a\x00\n1\n", "NUL bytes"),
-        ("t.jsonl", b"nothing of the kind\n" * 9, "cannot be read as jsonl"),
+        ("t.jsonl", b"nothing of the kind\n" * 9, "cannot be read as jsonl: line 1 is not JSON"),
         ("t.jsonl", b"\n" * 9, "cannot be read as jsonl"),
         ("t.parquet", b"PAR1 and no more", "cannot be read as parquet"),
         ("t.arrow", b"ARROW1 and no more", "cannot be read as arrow"),

@@ -42,6 +42,7 @@ def test_a_worker_that_is_stopped_is_told_from_one_that_works_and_one_that_died(
 ) -> None:
     bench.finished(bench.start("tiny-stops", number=1))
     assert told(bench.settings) == [("worker", True, True)]
+    assert look_at_processes(bench.settings)[0].probe_ms is not None
 
     pid = bench.worker().pid
     os.kill(pid, signal.SIGSTOP)

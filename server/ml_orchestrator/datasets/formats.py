@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import polars as pl
 
+from ml_orchestrator.datasets.line_faults import csv_fault, json_lines_fault
 from ml_orchestrator.errors import InvalidInputError
 
 __all__ = ["TEXT_LINES", "code_columns", "parse", "parse_head", "reading", "separator_of"]
@@ -113,10 +114,22 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
         reason = str(error).strip().splitlines()
+        said = _line_fault(path) or (reason[0] if reason else repr(error))
         raise InvalidInputError(
-            f"{path.name} cannot be read as {path.suffix[1:]}: {reason[0] if reason else error!r}. "
+            f"{path.name} cannot be read as {path.suffix[1:]}: {said}. "
             f"Check that it is not cut off{_format(path).advice}."
         ) from error
+
+
+def _line_fault(path: Path) -> str | None:
+    """Return what is wrong with the first faulty line of a text; None where none is found."""
+    entry = _format(path)
+    try:
+        if entry.read is _read_csv:
+            return csv_fault(path, _hint(path, entry, _start(path, entry)))
+        return json_lines_fault(path) if entry.is_text else None
+    except OSError:
+        return None  # what the reader said stands
 
 
 def _hint(path: Path, entry: _Format, content: bytes) -> str:

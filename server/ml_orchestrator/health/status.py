@@ -111,9 +111,13 @@ class ProcessHealth(Record):
         bool | None, Field(description="Work may be sent to it; null: not everything was probed.")
     ]
     reason: Annotated[str, Field(description="What was seen, or why it is not ready.")]
-    probe_ms: Annotated[float | None, Field(description="How long it took to answer, in ms.")] = (
-        None
-    )
+    probe_ms: Annotated[
+        float | None,
+        Field(
+            description="How long it took to answer, in ms; workers are not asked: how long it "
+            "took to read all their leases."
+        ),
+    ] = None
 
 
 class HealthReport(Record):

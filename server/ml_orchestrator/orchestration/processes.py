@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.health.status import ProcessHealth
@@ -13,6 +14,7 @@ from ml_orchestrator.settings import Settings
 __all__ = ["look_at_processes"]
 
 ANSWER_S = 1.0
+T = TypeVar("T")
 MAX_SERVERS = 20  # all together are asked within 40 s, at worst
 
 
@@ -27,14 +29,14 @@ def look_at_processes(settings: Settings) -> list[ProcessHealth]:
 
 def _workers(settings: Settings) -> Iterator[ProcessHealth]:
     try:
-        found = look_at_workers(settings)
+        found, probe_ms = _timed(lambda: look_at_workers(settings))
     except UnavailableError as error:
         yield ProcessHealth(name="worker", pid=0, is_live=False, is_ready=False, reason=str(error))
         return
-    yield from map(_worker, found)
+    yield from (_worker(worker, probe_ms) for worker in found)
 
 
-def _worker(worker: WorkerView) -> ProcessHealth:
+def _worker(worker: WorkerView, probe_ms: float) -> ProcessHealth:
     reason = f"its lease was renewed {worker.silent_s:.1f} s ago"
     if worker.is_asked:
         reason += "; it was asked to leave and finishes the steps under way"
@@ -48,7 +50,12 @@ def _worker(worker: WorkerView) -> ProcessHealth:
         )
     is_live = not worker.has_died and not worker.is_silent
     return ProcessHealth(
-        name="worker", pid=worker.lease.pid, is_live=is_live, is_ready=is_live, reason=reason
+        name="worker",
+        pid=worker.lease.pid,
+        is_live=is_live,
+        is_ready=is_live,
+        reason=reason,
+        probe_ms=probe_ms,
     )
 
 
@@ -77,7 +84,7 @@ def _model_server(address: Address) -> ProcessHealth:
     )
 
 
-def _timed(ask: Callable[[], int | None]) -> tuple[int | None, float]:
+def _timed(ask: Callable[[], T]) -> tuple[T, float]:
     began_at = time.perf_counter()
-    status = ask()
-    return status, round((time.perf_counter() - began_at) * 1e3, 2)
+    answer = ask()
+    return answer, round((time.perf_counter() - began_at) * 1e3, 2)
