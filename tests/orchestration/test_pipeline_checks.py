@@ -1,5 +1,6 @@
 """What is said of a pipeline before it starts: every fault at once, hostile text refused."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError, PathNotAllowedError
 from ml_orchestrator.orchestration.pipelines.conditions import parse_condition
-from ml_orchestrator.orchestration.pipelines.graph import cycle_in, ordered
+from ml_orchestrator.orchestration.pipelines.graph import cycles_in, ordered
 from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
 from ml_orchestrator.orchestration.pipelines.reading import MAX_BYTES, read_spec
 from ml_orchestrator.orchestration.pipelines.references import Scope, resolved
@@ -86,6 +87,102 @@ def test_a_circle_is_named_by_its_path(tmp_path: Path) -> None:
     said = faults({"name": "round", "steps": steps}, here(tmp_path))
 
     assert "the steps need each other in a circle: a -> c -> b -> a" in said
+
+
+def test_each_of_several_circles_is_named_once(tmp_path: Path) -> None:
+    needs = {"a": "b", "b": "a", "c": "d", "d": "c", "e": "d", "f": "f"}
+    steps = {
+        name: {"uses": "require", "with": {"value": 1}, "needs": [needed]}
+        for name, needed in needs.items()
+    }
+    said = faults({"name": "rounds", "steps": steps}, here(tmp_path))
+
+    for circle in ("a -> b -> a", "c -> d -> c", "f -> f"):
+        assert f"the steps need each other in a circle: {circle}" in said
+    assert said.count("in a circle") == 3
+
+
+FAULTS_OF_FORM = (
+    ("timeout_s: 0, ", "steps.b.timeout_s: Input should be greater than 0"),
+    ("for_each: 3, ", "steps.b.for_each."),
+    ("retries: -1, ", "steps.b.retries.max: Input should be greater than or equal to 0"),
+    ("colour: red, ", "steps.b.colour is unknown"),
+    ("needs: [1, nowhere], ", "steps.b.needs.0: Input should be a valid string"),
+)
+
+
+@pytest.mark.parametrize(("field", "said"), FAULTS_OF_FORM)
+def test_a_fault_of_form_hides_no_fault_of_meaning(field: str, said: str, tmp_path: Path) -> None:
+    spec = FAULTY.replace("b: {", f"b: {{{field}")
+    if "needs" in field:
+        spec = spec.replace(", needs: [nowhere]", "")
+    of_meaning = set(re.split(r"[:;] \(\d+\) ", faults(FAULTY, here(tmp_path)).rstrip("."))[1:])
+    named = re.split(r"[:;] \(\d+\) ", faults(spec, here(tmp_path)).rstrip("."))[1:]
+
+    assert any(each.startswith(said) for each in named)
+    more = {each for each in named if not each.startswith(said)}
+    if "for_each" not in field:  # with it, other steps rightly see a list
+        assert more == of_meaning
+
+
+def test_what_cannot_be_read_is_told_once_and_the_rest_is_checked(tmp_path: Path) -> None:
+    spec = {
+        "name": "a b",
+        "schedule": "61 * * * *",
+        "params": {
+            "n": {"type": "integer", "default": "three"},
+            "kind": {"type": "nunber"},
+            "plain": 3,
+            "level": {"type": "number"},
+        },
+        "outputs": ["x"],
+        "steps": {
+            "my step": {"uses": "require", "with": {"value": "${params.kind}"}},
+            "odd": ["uses"],
+            "two": {
+                "uses": "require",
+                "needs": ["my step", "odd", "gone"],
+                "with": {"value": "${params.n}", "at_least": "${params.plain}"},
+            },
+            "three": {"uses": 4, "with": {"a": "${steps.odd.output.x}"}, "needs": ["four"]},
+            "four": {"with": {"b": "${steps.three.output.y}"}},
+            "five": {"uses": "profile", "with": "builtin:iris"},
+            "six": {"uses": "require", "with": {"value": "${params.level}", "valu": 1}},
+        },
+    }
+    said = re.split(
+        r"[:;] \(\d+\) ", faults(spec, here(tmp_path), {"n": "3", "kind": 1, "level": "x"})
+    )
+
+    assert [each.split(":")[0] for each in said[1:]] == [
+        "name",
+        "params.n",  # its default
+        "params.kind.type",
+        "params.plain",
+        "steps.my step",
+        "steps.odd",
+        "steps.three.uses",
+        "steps.four.uses",
+        "steps.five.with",
+        "outputs",
+        "schedule",
+        "params.n",  # what is given
+        "params.level",
+        "steps.two.needs",
+        "steps.six.with.valu",
+        "the steps need each other in a circle",
+    ]
+    assert "three -> four -> three" in said[-1]
+    assert "there is no step 'gone'" in said[-3]
+
+
+def test_a_specification_beyond_all_bounds_is_not_looked_into(tmp_path: Path) -> None:
+    steps = {f"s{number}": {"uses": "requires"} for number in range(101)}
+
+    said = faults({"name": "many", "steps": steps}, here(tmp_path))
+
+    assert "steps: Dictionary should have at most 100 items" in said
+    assert "requires" not in said
 
 
 def test_faults_of_form_and_of_parameters_are_named_together(tmp_path: Path) -> None:
@@ -345,18 +442,25 @@ def reaches(needs: dict[str, list[str]], start: str) -> set[str]:
 
 
 @given(graphs())
-def test_an_order_respects_every_need_or_a_real_circle_is_named(
+def test_an_order_respects_every_need_or_a_real_circle_of_each_knot_is_named(
     needs: dict[str, list[str]],
 ) -> None:
-    order, cycle = ordered(needs), cycle_in(needs)
-    has_cycle = any(name in reaches(needs, name) for name in needs)
+    order, cycles = ordered(needs), cycles_in(needs)
+    reached = {name: reaches(needs, name) for name in needs}
+    knots = {
+        frozenset(each for each in reached[name] if name in reached[each])
+        for name in needs
+        if name in reached[name]
+    }
 
-    assert (cycle is not None) == has_cycle
+    assert sorted(min(knot) for knot in knots) == sorted(
+        min(next(knot for knot in knots if cycle[0] in knot)) for cycle in cycles
+    )
     for name in order:
         assert all(order.index(needed) < order.index(name) for needed in needs[name])
-    if cycle is None:
+    if not cycles:
         assert sorted(order) == sorted(needs)
-    else:
+    for cycle in cycles:
         assert cycle[0] == cycle[-1]
         assert all(after in needs[before] for before, after in pairwise(cycle))
 

@@ -8,7 +8,7 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.faults import near
 from ml_orchestrator.orchestration.pipelines.contents import ContentCheck
 from ml_orchestrator.orchestration.pipelines.findings import Findings
-from ml_orchestrator.orchestration.pipelines.graph import cycle_in, needs_of, references_of
+from ml_orchestrator.orchestration.pipelines.graph import cycles_in, needs_of, references_of
 from ml_orchestrator.orchestration.pipelines.inferring import Inferred
 from ml_orchestrator.orchestration.pipelines.inputs import InputCheck
 from ml_orchestrator.orchestration.pipelines.kinds import of_param
@@ -63,7 +63,7 @@ class _Check:
             if name in self._known:
                 self._inputs.look(name, step)
                 self._contents.look(name, step)
-        if cycle := cycle_in(needs_of(self._spec)):
+        for cycle in cycles_in(needs_of(self._spec)):
             self._found.fault(f"the steps need each other in a circle: {' -> '.join(cycle)}")
         self._check_outputs()
         self._check_unused()

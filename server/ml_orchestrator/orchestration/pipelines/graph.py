@@ -1,13 +1,13 @@
-"""The graph of a pipeline: who needs whom, an order, a cycle by its path, levels to draw."""
+"""The graph of a pipeline: who needs whom, an order, cycles by their paths, levels to draw."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.orchestration.pipelines.conditions import parse_condition
 from ml_orchestrator.orchestration.pipelines.models import PipelineSpec, StepSpec
 from ml_orchestrator.orchestration.pipelines.references import Reference, references_in
 
-__all__ = ["cycle_in", "levels_of", "needs_of", "ordered", "references_of"]
+__all__ = ["cycles_in", "levels_of", "needs_of", "ordered", "references_of"]
 
 Needs = Mapping[str, Sequence[str]]
 
@@ -53,20 +53,42 @@ def ordered(needs: Needs) -> list[str]:
     return done
 
 
-def cycle_in(needs: Needs) -> list[str] | None:
-    """Return the path of a cycle, its first step again at the end; None if there is none.
+def cycles_in(needs: Needs) -> list[list[str]]:
+    """Return the path of one cycle, its first step again at the end, for each knot of steps.
 
-    >>> cycle_in({"a": ["c"], "b": ["a"], "c": ["b"]})
-    ['a', 'c', 'b', 'a']
+    Steps that all reach each other are one knot, however many cycles lead through them.
+
+    >>> cycles_in({"a": ["c"], "b": ["a"], "c": ["b"], "d": ["d", "a"]})
+    [['a', 'c', 'b', 'a'], ['d', 'd']]
     """
     stuck = set(needs) - set(ordered(needs))
-    if not stuck:
-        return None
+    known = {name: [n for n in needs[name] if n in stuck] for name in needs if name in stuck}
+    reached = {name: _reached(known, name) for name in known}
+    found, seen = [], set[str]()
+    for name in known:
+        if name in reached[name] and name not in seen:
+            knot = {each for each in reached[name] if name in reached[each]}
+            seen |= knot
+            found.append(_cycle_from(name, known, knot))
+    return found
+
+
+def _reached(needs: Needs, start: str) -> set[str]:
+    """Return the steps that one needs, and those that these need; itself only on a cycle."""
+    seen, left = set[str](), [start]
+    while left:
+        new = [name for name in needs[left.pop()] if name not in seen]
+        seen.update(new)
+        left += new
+    return seen
+
+
+def _cycle_from(start: str, needs: Needs, knot: Container[str]) -> list[str]:
     path: list[str] = []
-    at = next(name for name in needs if name in stuck)
-    while at not in path:  # every stuck step needs a stuck one
+    at = start
+    while at not in path:  # every step of a knot needs one of it
         path.append(at)
-        at = next(name for name in needs[at] if name in stuck)
+        at = next(name for name in needs[at] if name in knot)
     return [*path[path.index(at) :], at]
 
 

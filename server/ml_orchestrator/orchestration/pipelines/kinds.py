@@ -92,9 +92,9 @@ def list_of(entry: Kind) -> Kind:
     return Kind(frozenset({"list"}), entries=entry)
 
 
-def of_param(kind: str) -> Kind:
-    """Return the kind of a parameter's type."""
-    return Kind(frozenset({kind}))
+def of_param(kind: str | None) -> Kind:
+    """Return the kind of a parameter's type; of one that cannot be read, anything."""
+    return ANYTHING if kind is None else Kind(frozenset({kind}))
 
 
 def kind_of_plain(value: Any) -> Kind:

@@ -14,8 +14,9 @@ from ml_orchestrator.orchestration.pipelines.models import (
     refuse,
     typed_spec,
 )
+from ml_orchestrator.orchestration.pipelines.readable import Readable, readable_part
 from ml_orchestrator.orchestration.pipelines.reading import read_spec
-from ml_orchestrator.orchestration.pipelines.usable import signature_of, usable_steps
+from ml_orchestrator.orchestration.pipelines.usable import signature_of
 from ml_orchestrator.settings import Settings
 
 __all__ = ["FORM", "Planned", "plan_pipeline"]
@@ -82,14 +83,14 @@ def plan_pipeline(
     """
     plain = read_spec(given, settings)
     spec, faults = typed_spec(plain)
-    if spec is None:
-        faults += _unknown_uses(plain)
-        raise refuse(faults, str(plain.get("name", "?"))[:80])
-    values, faults = _values(spec, params)
-    known = values if params is not None and not faults else None
-    findings = check_pipeline(spec, known, roots=settings.roots)
-    if faults or findings.faults:
-        raise refuse([*faults, *findings.faults], spec.name)
+    seen = readable_part(plain) if spec is None else Readable(spec)
+    values, of_meaning = _values(seen.spec, params)
+    known = None if params is None else _reliable(values, seen)
+    findings = check_pipeline(seen.spec, known, roots=settings.roots)
+    of_meaning += findings.faults
+    faults += [each for each in of_meaning if not seen.is_gap(each)]
+    if spec is None or faults:
+        raise refuse(faults, seen.spec.name)
     used = sorted({s.uses for s in spec.steps.values() if s.uses != APPROVAL})
     return Planned(
         spec=spec,
@@ -118,21 +119,17 @@ def _values(
     return values | dict(given), faults
 
 
+def _reliable(values: Mapping[str, Any], seen: Readable) -> dict[str, Any]:
+    """Return the parameters of which nothing is wrong, so that what they lead to is checked."""
+    declared = seen.spec.params
+    return {
+        name: value
+        for name, value in values.items()
+        if name in declared and seen.has_value(name) and not declared[name].fault(value)
+    }
+
+
 def _of_schedule(spec: PipelineSpec) -> list[str]:
     if spec.schedule is None:
         return []
     return [f"schedule {spec.schedule!r} counts once `ml-orchestrator workflow schedule` took it"]
-
-
-def _unknown_uses(plain: Mapping[str, Any]) -> list[str]:
-    """Name unknown steps of a specification whose form is wrong, so that both are told."""
-    steps = plain.get("steps")
-    if not isinstance(steps, Mapping):
-        return []
-    known = [*usable_steps(), APPROVAL]
-    uses = {name: s.get("uses") for name, s in steps.items() if isinstance(s, Mapping)}
-    return [
-        f"steps.{name}.uses: no step {use!r}; known: {', '.join(sorted(known))}"
-        for name, use in uses.items()
-        if isinstance(use, str) and use not in known
-    ]
