@@ -30,15 +30,17 @@ _log = logging.getLogger(__name__)
 
 
 class _Hold:
-    """A delivery in the hands of a task."""
+    """A delivery in the hands of a task since ``began_at``, one of ``n_at_once`` then."""
 
     __slots__ = ("began_at", "delivery", "is_given_up", "is_late", "n_at_once", "task", "timer")
 
-    def __init__(self, delivery: Delivery, task: "asyncio.Task[None]", n_at_once: int) -> None:
+    def __init__(
+        self, delivery: Delivery, task: "asyncio.Task[None]", *, n_at_once: int, began_at: float
+    ) -> None:
         self.delivery = delivery
         self.task = task
         self.n_at_once = n_at_once
-        self.began_at = time.monotonic()
+        self.began_at = began_at
         self.timer: asyncio.TimerHandle | None = None
         self.is_late = self.is_given_up = False
 
@@ -46,12 +48,16 @@ class _Hold:
 class Dispatcher:
     """Lets deliveries of one subscriber wait by priority, and handles them.
 
+    High and urgent ones are not held up by what the others have taught its limit: they begin as
+    long as fewer than ``limits.most`` are being handled. Where order is kept, all wait alike.
+
     Every method is called on one event loop, except ``figures``.
 
     Args of the constructor:
         subscription: Who it works for.
         settle: Told how each delivery ended; it must not block.
         shed: Told of each delivery that had to go because others came; it must not block.
+        clock: Gives the time in seconds, from any beginning.
     """
 
     def __init__(
@@ -60,11 +66,13 @@ class Dispatcher:
         *,
         settle: Callable[[Delivery, Outcome], None],
         shed: Callable[[Delivery], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.subscription = subscription
         self.counted = Figures(subscription.name)
         self._settle = settle
         self._shed = shed
+        self._clock = clock
         self._limit = AdaptiveLimit(subscription.limits)
         # Of a durable one urgent deliveries and the rest have room each, and none is let go.
         room = subscription.room * (2 if subscription.is_durable else 1)
@@ -78,7 +86,7 @@ class Dispatcher:
 
     def offer(self, delivery: Delivery) -> None:
         """Let a delivery wait; where there is no room, the least of all goes."""
-        delivery.arrived_at = time.monotonic()
+        delivery.arrived_at = self._clock()
         gone = self._waiting.offer(delivery, self._rank(delivery), delivery.envelope.key)
         if gone is not None:
             self.counted.count_shed(gone.item.priority)
@@ -141,24 +149,19 @@ class Dispatcher:
 
     def _staff(self) -> None:
         """Begin with what waits, if more may be handled at once."""
-        n_free = self._limit.value - len(self._workers)
-        if n_free <= 0 or not len(self._waiting) or self._is_closing:
-            return
-        if n_free <= self._reserve() and not self._waiting.n_from(Priority.HIGH):
+        has_high = self._waiting.n_from(Priority.HIGH) > 0
+        n_places = self._limit.most if has_high else self._limit.for_the_rest
+        if len(self._workers) >= n_places or not len(self._waiting) or self._is_closing:
             return
         worker = asyncio.get_running_loop().create_task(self._work())
         self._workers.add(worker)
         worker.add_done_callback(self._workers.discard)
 
-    def _reserve(self) -> int:
-        """Return how many places are kept for what is urgent: a quarter, where there are two."""
-        return 0 if self._limit.value == 1 else max(1, self._limit.value // 4)
-
     def _next(self) -> Delivery | None:
-        n_free = self._limit.value - len(self._holds)
-        if n_free <= 0 or self._is_closing or self._n_stuck >= MOST_STUCK:
+        n_active = len(self._holds)
+        if n_active >= self._limit.most or self._is_closing or self._n_stuck >= MOST_STUCK:
             return None
-        least = Priority.HIGH if n_free <= self._reserve() else Priority.LOW
+        least = Priority.LOW if n_active < self._limit.for_the_rest else Priority.HIGH
         waiting = self._waiting.take(least, self._busy)
         return None if waiting is None else waiting.item
 
@@ -166,7 +169,8 @@ class Dispatcher:
         task = asyncio.current_task()
         assert task is not None
         while (delivery := self._next()) is not None:
-            hold = _Hold(delivery, task, len(self._holds) + 1)
+            n_at_once = len(self._holds) + 1
+            hold = _Hold(delivery, task, n_at_once=n_at_once, began_at=self._clock())
             self._holds[task] = hold
             if self.subscription.in_order:
                 self._busy.add(delivery.envelope.key)
@@ -265,7 +269,7 @@ class Dispatcher:
 
     def _end(self, hold: _Hold, outcome: Outcome) -> None:
         del self._holds[hold.task]
-        took_s = time.monotonic() - hold.began_at
+        took_s = self._clock() - hold.began_at
         self._limit.observe(took_s, n_at_once=hold.n_at_once, has_failed=hold.is_late)
         kind = "done" if outcome.error is None else "timeout" if hold.is_late else "failed"
         self.counted.count(kind, took_s)

@@ -23,7 +23,7 @@ class SubscriberFigures:
         is_durable: Whether what it cannot keep up with waits in the database.
         n_waiting: Deliveries that wait in this process.
         n_active: Deliveries that are being handled.
-        limit: How many may be at once.
+        limit: How many may be at once, as learnt; those of high priority pass it.
         n_stuck: Handlers that did not stop when they were told to.
         counts: How many deliveries ended in which way since the process began.
         n_shed: How many events were left out, by priority.
@@ -102,7 +102,7 @@ def page(
             lines.append(sample("ml_orchestrator_events_shed_total", labels, n))
     for name, text, values in (
         ("waiting", "Deliveries that wait in this process.", [e.n_waiting for e, _ in found]),
-        ("limit", "Deliveries that may be handled at once.", [e.limit for e, _ in found]),
+        ("limit", "Deliveries at once, as learnt; high ones pass it.", [e.limit for e, _ in found]),
         ("stuck", "Handlers that did not stop when told to.", [e.n_stuck for e, _ in found]),
     ):
         lines += head(f"ml_orchestrator_events_{name}", "gauge", text)

@@ -5,6 +5,10 @@ round of deliveries. The sign of congestion is that of TCP Vegas (Brakmo, O'Mall
 1994): deliveries take longer than they used to. What they used to take is a slow average, as in
 the limiter "Gradient2" of Netflix's concurrency-limits: a handler that is slow for good is not
 throttled for good, since fewer at once would not make it faster.
+
+What is learnt holds for deliveries of low and normal priority, of which there may be too many.
+Those of high priority and above may be ``most`` at once whatever was learnt: a handler that has
+become slow is a reason to begin fewer of the others, not to let an alert wait behind them.
 """
 
 from dataclasses import dataclass
@@ -44,7 +48,7 @@ class LimitRange:
 
 
 class AdaptiveLimit:
-    """The number of deliveries that may be handled at once, from ``range.least`` to ``most``.
+    """The number of deliveries to handle at once, learnt, from ``range.least`` to ``range.most``.
 
     Not thread-safe; it belongs to one event loop.
     """
@@ -58,8 +62,22 @@ class AdaptiveLimit:
 
     @property
     def value(self) -> int:
-        """How many may be handled at once now."""
+        """How many the handler can take at once, as learnt."""
         return int(self._exact)
+
+    @property
+    def most(self) -> int:
+        """How many may be at once in all, of which high priorities may be any number."""
+        return self._range.most
+
+    @property
+    def for_the_rest(self) -> int:
+        """How many may be at once in all for one of low or normal priority to begin.
+
+        A quarter of what was learnt is kept for high priorities, at least one where there are two.
+        """
+        kept = 0 if self.value == 1 else max(1, self.value // 4)
+        return self.value - kept
 
     @property
     def usual_s(self) -> float | None:

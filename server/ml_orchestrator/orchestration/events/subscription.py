@@ -32,7 +32,8 @@ class Subscription:
             runs, and what cannot be kept up with is shed.
         in_order: Events of one key are handled one after the other, as they were published.
         room: How many may wait in this process.
-        limits: How many are handled at once.
+        limits: How many are handled at once; those of high priority and above may be ``most``
+            whatever was learnt.
         retrying: What is done after a failure.
         timeout_s: After this a delivery has failed; its handler is cancelled, or its thread left
             alone.

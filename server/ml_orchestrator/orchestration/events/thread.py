@@ -52,7 +52,7 @@ class BusThread:
         behind = self.bus.n_behind()
         told = [
             f"{each.name}: {each.n_waiting + behind.get(each.name, 0)} waiting, "
-            f"{each.n_active} of {each.limit} at work, {each.counts['done']} done, "
+            f"{each.n_active} at work (limit {each.limit}), {each.counts['done']} done, "
             f"{each.counts['failed'] + each.counts['timeout']} failed, "
             f"{sum(each.n_shed.values())} shed"
             for each, _ in self.bus.figures()
