@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 from anyio.to_thread import run_sync
@@ -17,11 +18,12 @@ from ml_orchestrator.no_worker import say_if_no_worker
 from ml_orchestrator.orchestration.models import (
     MARKS,
     MOST_COUNTED,
+    NodeStatus,
     RunList,
     RunStatus,
     StepStatus,
 )
-from ml_orchestrator.orchestration.result_text import result_lines
+from ml_orchestrator.orchestration.result_text import one_line, result_lines
 from ml_orchestrator.orchestration.retention.pruner import prune
 from ml_orchestrator.orchestration.retention.rules import KeepRules, Pruned, read_age
 from ml_orchestrator.orchestration.run_filter import RunFilter
@@ -179,14 +181,21 @@ def _links(status: RunStatus) -> list[str]:
 def _of_node(step: StepStatus, latest: str | None) -> list[str]:
     """Return what a pipeline's step has to say besides its ``latest`` report.
 
-    That is why it was skipped, its failed tries, and what it last said of itself.
+    That is what it was given, why it was skipped, its failed tries, and what it last said.
     """
     if step.node is None:
         return []
-    lines = [f"      {failure.unit}: {failure.error}" for failure in step.node.failures]
+    lines = [f"      with {one_line(given)}" for given in _given(step.node)]
+    lines += [f"      {failure.unit}: {failure.error}" for failure in step.node.failures]
     lines += [f"      {step.node.because}"] if step.node.because else []
     doing = None if step.node.doing == latest else step.node.doing
     return lines + ([f"      {doing}"] if doing else [])
+
+
+def _given(node: NodeStatus) -> list[dict[str, Any]]:
+    """Return the inputs of a step, or of each item that is shown; none where it took nothing."""
+    inputs = node.inputs or {}
+    return inputs["items"] if node.n_items is not None and inputs else [inputs] if inputs else []
 
 
 async def _picture(services: Services, status: RunStatus, path: str) -> str:

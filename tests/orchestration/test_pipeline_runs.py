@@ -55,6 +55,9 @@ def test_branches_run_side_by_side_and_meet_with_their_outputs(
     node = after.steps[3].node
     assert node is not None
     assert (node.uses, node.needs) == ("note", ["right", "left"])
+    assert during.steps[3].node is not None
+    assert during.steps[3].node.inputs is None
+    assert node.inputs == {"ledger": str(pipes.ledger), "label": "join", "value": 3}
     assert pipes.client.runs(limit=1, cursor=None).runs[0].workflow == "pipeline:tested"
 
 

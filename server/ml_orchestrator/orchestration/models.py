@@ -57,6 +57,13 @@ class NodeStatus(Record):
 
     uses: Annotated[str, Field(description="The catalogued step.")]
     needs: Annotated[list[str], Field(description="Steps that come before.")]
+    inputs: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="What it was given, once it has begun: references replaced, what is long "
+            "cut; of for_each the first 10 under items."
+        ),
+    ] = None
     n_items: Annotated[int | None, Field(description="Entries of for_each.")] = None
     n_done: Annotated[int | None, Field(description="Of these, over.")] = None
     failures: Annotated[list[AttemptStatus], Field(description="The last 20.")] = []

@@ -5,7 +5,7 @@ from typing import Any
 
 from ml_orchestrator.text import cut
 
-__all__ = ["result_lines"]
+__all__ = ["one_line", "result_lines"]
 
 MOST_ROWS, MOST_ITEMS, MOST_COLUMNS = 20, 20, 8
 CELL, LINE = 32, 300
@@ -34,6 +34,15 @@ def result_lines(value: Mapping[str, Any], indent: str = "") -> list[str]:
         else:
             lines += [f"{indent}{name}", *_inside(each, f"{indent}  ")]
     return lines
+
+
+def one_line(value: Mapping[str, Any]) -> str:
+    """Return a record's fields in one line, which is cut if it is long.
+
+    >>> one_line({"source": "builtin:iris", "columns": ["a", "b"], "is_new": True})
+    'source builtin:iris, columns a, b, is_new yes'
+    """
+    return _short(_cell(dict(value)), LINE)
 
 
 def _is_flat(value: Any) -> bool:

@@ -17,6 +17,7 @@ from ml_orchestrator.orchestration.models import (
     StepStatus,
 )
 from ml_orchestrator.orchestration.moments import lasted
+from ml_orchestrator.orchestration.pipelines.given import inputs_shown
 from ml_orchestrator.orchestration.pipelines.settling import (
     Settled,
     items_of,
@@ -78,13 +79,17 @@ class _Look:
         numbers: list[int | None] = [None] if items is None else [*range(len(items))]
         found = [self._item(name, number) for number in numbers]
         n_done = sum(each is not None for each in found)
-        counts = {} if items is None else {"n_items": len(items), "n_done": n_done}
+        more: dict[str, Any] = {}
+        if items is not None:
+            more = {"n_items": len(items), "n_done": n_done}
         over = [each for each in found if each is not None]
+        if len(over) == len(found) or self._state in ("running", "cancelled"):
+            more["inputs"] = inputs_shown(self._plan.spec.steps[name], scope, items)
         if len(over) < len(found):
-            return self._status(name, self._unsettled("running"), None, counts)
+            return self._status(name, self._unsettled("running"), None, more)
         settled = over[0] if items is None else together(over)
         self._settled[name] = settled
-        return self._status(name, settled.state, settled, counts)
+        return self._status(name, settled.state, settled, more)
 
     def _unsettled(self, going_on: StepState) -> StepState:
         """Return the state of what is not over, by that of the run."""
@@ -120,7 +125,7 @@ class _Look:
         name: str,
         state: StepState,
         settled: Settled | None = None,
-        counts: Mapping[str, int] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> StepStatus:
         times = [*self._rows.get(name, []), *self._carried.get(name, [])]
         began = min(
@@ -139,21 +144,20 @@ class _Look:
             seconds=seconds,
             output={"items": output} if isinstance(output, list) else output,
             error=settled.error if settled and settled.state == "failed" else None,
-            node=self._node(name, settled, counts or {}),
+            node=self._node(name, settled, more or {}),
         )
 
-    def _node(self, name: str, settled: Settled | None, counts: Mapping[str, int]) -> NodeStatus:
+    def _node(self, name: str, settled: Settled | None, more: Mapping[str, Any]) -> NodeStatus:
         rows = self._rows.get(name, [])
         cached = [(r["output"] or {}).get("cached_from") for r in rows]
         failures = [failure for row in rows if (failure := _failure(row)) is not None]
         return NodeStatus(
             uses=self._plan.spec.steps[name].uses,
             needs=self._plan.needs[name],
-            n_items=counts.get("n_items"),
-            n_done=counts.get("n_done"),
             failures=failures[-MOST_FAILURES:],
             because=settled.because if settled else None,
             cached_from=next((run for run in cached if run), None),
+            **more,
         )
 
 
