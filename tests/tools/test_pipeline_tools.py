@@ -67,13 +67,13 @@ async def test_a_pipeline_is_started_followed_and_drawn(home: Path) -> None:
         "gate": "succeeded",
         "low": "skipped",
     }
-    assert done["pipeline"]["picture"] is None
+    assert done["picture"] is None
     assert (why["state"], why["steps"][2]["error"]) == (
         "failed",
         "0.9 is below 0.95, which is required.",
     )
     assert drawn.structured_content is not None
-    picture = drawn.structured_content["pipeline"]["picture"].splitlines()
+    picture = drawn.structured_content["picture"].splitlines()
     assert [line.split()[:2] for line in picture if "condition" not in line] == [
         ["+", "best"],
         ["-", "low"],
@@ -81,6 +81,28 @@ async def test_a_pipeline_is_started_followed_and_drawn(home: Path) -> None:
     ]
     (image,) = [part for part in drawn.content if isinstance(part, ImageContent)]
     assert base64.b64decode(image.data).startswith(PNG)
+
+
+async def test_a_built_in_workflow_is_drawn_as_text_and_as_a_picture_too(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_orchestrator.orchestration._dbos.client.RunClient.wake", lambda _: None)
+    params = {"source": "builtin:iris", "reference": "builtin:iris", "model": "iris"}
+    settings = Settings.read({}, project_dir=home.parent, home=home)
+    async with Client(build_server(settings)) as client:
+        asked = {"agent": ME, "name": "drift-retrain", "params": params}
+        started = await ask(client, "workflow_run", **asked)
+        drawn = await client.call_tool(
+            "workflow_status", {"run_id": started["run_id"], "with_picture": True}
+        )
+
+    assert drawn.structured_content is not None
+    picture = drawn.structured_content["picture"].splitlines()
+    assert [line.split()[1:3] for line in picture] == [
+        [step["name"], "pending"] for step in started["steps"]
+    ]
+    assert len(picture) > 2
+    assert [part.type for part in drawn.content] == ["text", "image"]
 
 
 async def test_faults_and_missing_rights_are_told_and_nothing_is_queued(home: Path) -> None:

@@ -77,7 +77,6 @@ class PipelineStatus(Record):
 
     digest: Annotated[str, Field(description="SHA-256 of the specification it began with.")]
     warnings: Annotated[list[str], Field(description="Doubts about the specification.")] = []
-    picture: Annotated[str | None, Field(description="The graph in text, if asked for.")] = None
 
 
 class StepStatus(Record):
@@ -143,6 +142,7 @@ class RunStatus(Record):
         str | None, Field(description="The attempt that went on where this one failed.")
     ] = None
     pipeline: Annotated[PipelineStatus | None, Field(description="Of a pipeline's run.")] = None
+    picture: Annotated[str | None, Field(description="The graph in text, if asked for.")] = None
     notices: Annotated[
         tuple[str, ...],
         Field(

@@ -1,7 +1,7 @@
 """Workflow tools."""
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
@@ -26,8 +26,11 @@ async def workflow_run(
     workflow: Workflow,
     security: Security,
     name: Annotated[
-        Literal["train", "drift-retrain", "compress"] | None,
-        Field(description="drift-retrain: train only if source drifted from reference."),
+        str | None,
+        Field(
+            description="train, drift-retrain (train only if source drifted from reference), "
+            "compress, optimize-rules, train-and-roll-out, or of a package."
+        ),
     ] = None,
     params: Annotated[
         dict[str, Any],
@@ -49,12 +52,14 @@ async def workflow_run(
     """Start a durable workflow, which survives this session; follow it with workflow_status."""
     if (name is None) == (spec is None):
         raise InvalidInputError("Give name, of a built-in workflow, or spec, of a pipeline.")
+    may = partial(security.authorise, agent)
     if spec is not None:
-        may = partial(security.authorise, agent)
         return await workflow.start_pipeline(
             spec, params, actor=agent, may=may, idempotency_key=idempotency_key
         )
-    return await workflow.start(str(name), params, actor=agent, idempotency_key=idempotency_key)
+    return await workflow.start_named(
+        str(name), params, actor=agent, may=may, idempotency_key=idempotency_key
+    )
 
 
 @tool(title="Follow a workflow", reads_only=True)
@@ -74,7 +79,4 @@ async def workflow_status(
     if not with_picture:
         return with_pictures(status)
     text, png = await workflow.draw(status)
-    if status.pipeline is not None:
-        drawn = status.pipeline.model_copy(update={"picture": text})
-        status = status.model_copy(update={"pipeline": drawn})
-    return with_pictures(status, png)
+    return with_pictures(status.model_copy(update={"picture": text}), png)
