@@ -18,7 +18,7 @@ from ml_orchestrator.orchestration.pipelines.executing import Record, carry_out
 from ml_orchestrator.orchestration.pipelines.graph import needs_of, ordered
 from ml_orchestrator.orchestration.pipelines.looking import steps_of
 from ml_orchestrator.orchestration.pipelines.models import PipelineSpec, Retries, digest_of
-from ml_orchestrator.orchestration.pipelines.picture import graph_png, placed
+from ml_orchestrator.orchestration.pipelines.picture import graph_png
 from ml_orchestrator.orchestration.pipelines.planning import Planned
 from ml_orchestrator.orchestration.pipelines.units import (
     StoredPlan,
@@ -274,11 +274,3 @@ def test_a_graph_is_drawn_as_text_and_as_a_picture(diamond: RunStatus) -> None:
         "        left did not succeed",
     ]
     assert graph_png(diamond).startswith(b"\x89PNG\r\n\x1a\n")
-
-
-def test_no_two_steps_of_a_picture_share_a_place() -> None:
-    needs = {"a": [], "b": [], "c": ["a"], "d": ["a", "b"], "e": ["a", "d"]}
-    places = placed(ordered(needs), needs)
-
-    assert len(set(places.values())) == len(needs)
-    assert all(places[n][0] > places[each][0] for n, wanted in needs.items() for each in wanted)
