@@ -115,7 +115,7 @@ def build_server(settings: Settings, *, warm_up: bool = False) -> MCPServer[Serv
     Args:
         settings: Where things are and what is allowed.
         warm_up: Once the first request was answered, open heavy things in the background, then
-            see to it that schedules have a worker.
+            see to it that runs and schedules have a worker.
     """
     load_plugins(settings)
     doors = Doors(settings)

@@ -103,6 +103,7 @@ def _end(settings: Settings, *, is_now: bool) -> list[Lease]:
     found = _here(settings)
     for worker in found:
         if is_now:
+            ask_to_leave(settings, worker)  # else servers take it for one that died
             _kill(worker.lease)
         elif not _ask(settings, worker):
             raise ConflictError(

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from tests.conftest import new_postgres_url
 from tests.orchestration.workflow_bench import open_bench, until
 
 from ml_orchestrator.errors import InvalidInputError, NotFoundError, UnavailableError
+from ml_orchestrator.orchestration._dbos.client import RunClient
+from ml_orchestrator.orchestration.keeping import keep_worker
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.leases import is_running
 from ml_orchestrator.orchestration.monitors.desk import MonitorDesk
@@ -20,7 +23,6 @@ from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
 from ml_orchestrator.orchestration.pipelines.scheduling import KIND as PIPELINE
 from ml_orchestrator.orchestration.pipelines.scheduling import PipelineSchedules
 from ml_orchestrator.orchestration.schedules import SCHEDULED, Cadence, Due, Schedules
-from ml_orchestrator.orchestration.schedules.keeping import keep_worker
 from ml_orchestrator.orchestration.schedules.sweeping import ScheduleContext, Sweeper
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
@@ -316,7 +318,8 @@ def look_once(settings: Settings, database: Database) -> None:
     """See to a worker as a server does, once."""
     ended = threading.Event()
     ended.set()
-    keep_worker(settings, lambda: database, ended)
+    with closing(RunClient(settings)) as runs:
+        keep_worker(settings, lambda: database, lambda: runs, ended)
 
 
 def test_a_worker_comes_and_stays_for_a_schedule_and_leaves_when_it_is_gone(

@@ -70,11 +70,11 @@ class Doors:
                     _log.warning("Could not prepare %s ahead of its first use", door, exc_info=True)
 
     def keep_worker(self, ended: threading.Event) -> None:
-        """See to it, until ``ended``, that a worker runs while a schedule is enabled."""
-        from ml_orchestrator.orchestration.schedules.keeping import keep_worker
+        """See to it, until ``ended``, that a worker runs while there are runs or schedules."""
+        from ml_orchestrator.orchestration.keeping import keep_worker
 
         if self._settings.mode != "read-only":
-            keep_worker(self._settings, self.stores.database, ended)
+            keep_worker(self._settings, self.stores.database, self.stores.runs, ended)
 
     def publish(self, event: Event, id: str | None = None) -> str:
         """Publish an event that is the whole transaction, and return its id."""

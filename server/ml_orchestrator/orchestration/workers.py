@@ -15,7 +15,7 @@ __all__ = ["NO_WORKER", "RESTART", "WorkerView", "ask_to_leave", "look_at_worker
 RESTART = "ml-orchestrator worker restart"
 NO_WORKER = (
     "No worker is at work; `ml-orchestrator worker` starts one, as does a new run, a look at one "
-    "that waits, or a server that has schedules."
+    "that waits, or a server while there are runs or schedules."
 )
 
 

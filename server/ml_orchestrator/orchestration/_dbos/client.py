@@ -89,12 +89,18 @@ class RunClient:
         """Return how many runs there are by queue and state (queued, running)."""
         return depths_of(self._unfinished())
 
-    def _unfinished(self) -> list[WorkflowStatus]:
+    @typed
+    def has_unfinished(self) -> bool:
+        """Whether any run is queued or goes on."""
+        return bool(self._unfinished(limit=1))
+
+    def _unfinished(self, limit: int | None = None) -> list[WorkflowStatus]:
         """Return the runs that are not over, of this data directory's pools if others share."""
         return self._client.list_workflows(
             name=WORKFLOW,
             status=list(UNFINISHED),
             queue_name=list(of_pools(QUEUES, self._settings)) if self._pools else None,
+            limit=limit,
             load_input=False,
             load_output=False,
         )

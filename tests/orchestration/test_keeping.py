@@ -1,0 +1,152 @@
+"""A running server sees to it that runs have a worker, though nobody calls anything."""
+
+import argparse
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from tests.conftest import new_postgres_url
+from tests.orchestration.shared_bench import open_sites
+from tests.orchestration.workflow_bench import LIMIT_S, Bench, until
+
+from ml_orchestrator.app_doors import Doors
+from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.orchestration.keeping import IDLE_LOOK_S, LOOK_S, PAUSE_S, Keeper
+from ml_orchestrator.orchestration.leases import is_running, kill
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import Database, open_database
+from ml_orchestrator.working import run_working
+
+
+@contextmanager
+def idle_server(settings: Settings) -> Iterator[None]:
+    """Keep a worker as a server does that nobody calls."""
+    doors, ended = Doors(settings), threading.Event()
+    keeper = threading.Thread(target=doors.keep_worker, args=(ended,))
+    keeper.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeper.join(LIMIT_S)
+        doors.close()
+
+
+def test_a_run_goes_on_after_its_worker_was_killed_though_nobody_calls_anything(
+    bench: Bench, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    run_id = bench.start("tiny", gate=str(gate), number=4)
+    bench.entry("gate")
+    dead = bench.worker()
+    with idle_server(bench.settings):
+        os.kill(dead.pid, signal.SIGKILL)
+        until(lambda: len(bench.entries("gate")) == 2, what="the step is at work again")
+        gate.touch()
+        until(lambda: bench.client.status(run_id).is_over, what="the run is over")
+
+    assert bench.client.status(run_id).result == {"doubled": 8, "passed": 9, "answer": 9}
+    assert bench.worker().pid != dead.pid
+
+
+def test_on_postgres_the_only_worker_is_followed_too(tmp_path: Path, postgres_server: str) -> None:
+    gate = tmp_path / "gate"
+    with open_sites(tmp_path, new_postgres_url(postgres_server)) as sites:
+        site = sites.site("left")
+        worker = site.start_worker()
+        site.start("run-1x", gate=str(gate))
+        until(lambda: len(sites.entries(what="begun")) == 1, what="the step is at work")
+        with idle_server(site.settings):
+            worker.kill()
+            until(lambda: len(sites.entries(what="begun")) == 2, what="it is at work again")
+            gate.touch()
+            assert site.finished("run-1x").state == "succeeded"
+
+
+class _Spied:
+    """Runs whose looks and calls for a worker are counted; none is started."""
+
+    def __init__(self, has_unfinished: Callable[[], bool], *, fails: bool = False) -> None:
+        self._has_unfinished = has_unfinished
+        self._fails = fails
+        self.n_looks, self.n_calls = 0, 0
+
+    def has_unfinished(self) -> bool:
+        self.n_looks += 1
+        return self._has_unfinished()
+
+    def wake(self) -> None:
+        self.n_calls += 1
+        if self._fails:
+            raise UnavailableError("The worker cannot start.")
+
+
+@pytest.fixture
+def database(bench: Bench) -> Iterator[Database]:
+    with closing(open_database(bench.settings.state_url, bench.settings.home)) as opened:
+        yield opened
+
+
+def test_an_idle_server_asks_the_database_only_once_its_file_was_written(
+    bench: Bench, database: Database
+) -> None:
+    runs = _Spied(bench.client.has_unfinished)
+    keeper = Keeper(bench.settings, lambda: database, lambda: runs)
+    keeper.look()
+    keeper.look()  # to look had made files
+    runs.n_looks = 0
+    assert [keeper.look() for _ in range(3)] == [IDLE_LOOK_S] * 3
+    assert (runs.n_looks, runs.n_calls) == (0, 0)
+
+    run_id = bench.start("tiny")
+    assert [keeper.look(), keeper.look()] == [LOOK_S] * 2
+    assert (runs.n_looks, runs.n_calls) == (2, 2)
+    bench.finished(run_id)
+    assert keeper.look() == IDLE_LOOK_S
+
+
+@pytest.mark.parametrize("is_now", [False, True])
+def test_a_worker_that_a_person_stopped_is_not_followed_until_something_is_called(
+    bench: Bench, database: Database, tmp_path: Path, *, is_now: bool
+) -> None:
+    gate = tmp_path / "gate"
+    run_id = bench.start("tiny-waits", gate=str(gate))
+    bench.entry("waiting")
+    stopped = bench.worker()
+    runs = _Spied(bench.client.has_unfinished)
+    keeper = Keeper(bench.settings, lambda: database, lambda: runs)
+    keeper.look()
+    assert runs.n_calls == 1
+
+    run_working(argparse.Namespace(act="stop", now=is_now), bench.settings)
+    assert not is_running(stopped)
+    assert [keeper.look(), keeper.look()] == [LOOK_S] * 2
+    assert runs.n_calls == 1  # a server that was there heeds it
+
+    bench.client.wake()  # as a call does
+    until(lambda: len(bench.entries("waiting")) == 2, what="the step is at work again")
+    keeper.look()
+    kill(bench.worker(), wait_s=LIMIT_S)
+    keeper.look()
+    assert runs.n_calls == 3  # that one died
+    gate.touch()
+    assert bench.finished(run_id).state == "succeeded"
+
+
+def test_workers_that_cannot_start_are_not_started_again_at_once(
+    bench: Bench, database: Database
+) -> None:
+    runs = _Spied(lambda: True, fails=True)
+    assert Keeper(bench.settings, lambda: database, lambda: runs).look() == PAUSE_S
+
+
+def test_a_server_that_only_reads_keeps_no_worker(bench: Bench, tmp_path: Path) -> None:
+    bench.client.cancel(bench.start("tiny", gate=str(tmp_path / "gate")))
+    settings = bench.settings.model_copy(update={"mode": "read-only"})
+    doors = Doors(settings)
+    doors.keep_worker(threading.Event())  # it returns, though nothing ends it
+    doors.close()
