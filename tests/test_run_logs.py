@@ -7,17 +7,23 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO
 
 import pytest
 
 from ml_orchestrator import run_logs
+from ml_orchestrator.cli import main
+from ml_orchestrator.orchestration._dbos.client import RunClient
+from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
 from ml_orchestrator.orchestration.retention.logs import LogKeeper, cut_log
-from ml_orchestrator.run_logs import show_logs
+from ml_orchestrator.run_logs import LOOKS_PER_STATE, show_logs
 from ml_orchestrator.settings import Settings
 
 LIMIT_S = 60
+SPEC = {"name": "one", "steps": {"a": {"uses": "require", "with": {"value": 1}}}}
 
 
 @pytest.fixture
@@ -71,6 +77,34 @@ def test_lines_of_a_run_are_shown_as_they_come_until_control_c(
 
     assert seen == ["The first.", "The second.", "New."]
     assert (following.returncode, errors) == (130, "")
+
+
+def test_following_ends_with_the_run_after_its_last_lines(
+    tmp_path: Path, log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.read({}, home=tmp_path, project_dir=tmp_path)
+    planned = plan_pipeline(SPEC, {}, settings)
+    with closing(RunClient(settings)) as client:
+        client.start_pipeline("run-1", planned, actor="tester")
+        looks = 0
+
+        def pause(_: float) -> None:
+            nonlocal looks
+            looks += 1
+            assert looks < 5 * LOOKS_PER_STATE, "it goes on although the run is over"
+            if looks == 2:
+                client.cancel("run-1")
+            if looks == LOOKS_PER_STATE + 1:  # the run was seen to be over
+                with log.open("a") as writing:
+                    writing.write(line("run-1", "The last."))
+
+        monkeypatch.setattr(run_logs, "time", SimpleNamespace(sleep=pause))
+        words = ["--home", str(tmp_path), "runs", "logs", "run-1", "--follow"]
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+
+    assert (ended.value.code, looks) == (0, LOOKS_PER_STATE + 1)
+    assert capsys.readouterr().out == line("run-1", "The first.") + line("run-1", "The last.")
 
 
 def test_a_line_that_is_being_written_is_shown_once_it_is_whole(

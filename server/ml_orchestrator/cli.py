@@ -251,7 +251,9 @@ def _add_runs(commands: Commands) -> None:
     prune.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     logs = acts.add_parser("logs", help="what the workers have logged")
     logs.add_argument("run_id", nargs="?", metavar="RUN", help="only of this run")
-    logs.add_argument("--follow", action="store_true", help="and what comes, until Ctrl-C")
+    logs.add_argument(
+        "--follow", action="store_true", help="and what comes, until RUN ends or Ctrl-C"
+    )
     for act in (show, cancel, resume):
         act.add_argument("run_id", metavar="RUN", help="its run_id")
     _add_json(listed, show, cancel, resume, prune)

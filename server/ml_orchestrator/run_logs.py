@@ -1,9 +1,10 @@
 """What workers have logged, in a terminal: ``ml-orchestrator runs logs [RUN]``."""
 
+import itertools
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -14,10 +15,23 @@ from ml_orchestrator.settings import Settings
 __all__ = ["show_logs"]
 
 LOOK_S = 0.5
+LOOKS_PER_STATE = 4  # at the log for one at the run
 
 
-def show_logs(settings: Settings, run_id: str | None, *, follows: bool) -> int:
+def show_logs(
+    settings: Settings,
+    run_id: str | None,
+    *,
+    follows: bool,
+    is_over: Callable[[], bool] = lambda: False,
+) -> int:
     """Print what workers have logged, of one run or of all, and follow it where asked to.
+
+    Args:
+        settings: Where the log is.
+        run_id: Any attempt of the run; None for all runs.
+        follows: Whether to wait for more, to the end of the run.
+        is_over: Whether the run has ended; its last lines are waited for.
 
     Returns:
         1 where no worker has logged anything yet, else 0.
@@ -31,10 +45,13 @@ def show_logs(settings: Settings, run_id: str | None, *, follows: bool) -> int:
     with log.open(encoding="utf-8", errors="replace") as file:
         if not _print_lines(file, wanted) + n_older and not follows:
             print(f"{log} says nothing of it.", file=sys.stderr)
-        while follows:
+        for n_looks in itertools.count() if follows else ():
+            is_last = n_looks % LOOKS_PER_STATE == 0 and is_over()
             time.sleep(LOOK_S)
             _print_lines(file, wanted)
             _start_again_if_shorter(file, log)
+            if is_last:
+                break
     return 0
 
 

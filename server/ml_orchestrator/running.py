@@ -12,7 +12,12 @@ from anyio.to_thread import run_sync
 
 from ml_orchestrator.app import build_services
 from ml_orchestrator.deploying_text import bar, plain, told_in_a_terminal
-from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
+from ml_orchestrator.errors import (
+    InvalidInputError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnavailableError,
+)
 from ml_orchestrator.identity import person
 from ml_orchestrator.no_worker import say_if_no_worker
 from ml_orchestrator.orchestration.models import (
@@ -40,8 +45,28 @@ MOST_LISTED = 100
 def run_runs(arguments: argparse.Namespace, settings: Settings) -> int:
     """Do one act; 1 if the run that is shown has failed or was cancelled."""
     if arguments.act == "logs":
-        return show_logs(settings, arguments.run_id, follows=arguments.follow)
+        return _logs(arguments, settings)
     return anyio.run(_ACTS[arguments.act], build_services(settings), settings, arguments)
+
+
+def _logs(given: argparse.Namespace, settings: Settings) -> int:
+    if given.run_id is None or not given.follow:
+        return show_logs(settings, given.run_id, follows=given.follow)
+    services = build_services(settings)
+    return show_logs(
+        settings, given.run_id, follows=True, is_over=lambda: _is_over(services, given.run_id)
+    )
+
+
+def _is_over(services: Services, run_id: str) -> bool:
+    """Whether a run and what went on from it has ended; not while nobody knows."""
+    try:
+        status = anyio.run(services.workflow.look, run_id)
+        while status.resumed_as:
+            status = anyio.run(services.workflow.look, status.resumed_as)
+    except (NotFoundError, UnavailableError):
+        return False
+    return status.is_over
 
 
 async def _list(services: Services, settings: Settings, given: argparse.Namespace) -> int:
