@@ -48,7 +48,7 @@ def _in_slot(slot: Slot[Any]) -> Component:
     return Component(
         name=connector.name,
         tier=connector.tier,
-        probe=lambda: connector.probe(slot()),
+        probe=lambda: connector.probe(slot.for_a_probe()),
         is_open=lambda: slot.is_open,
         requires=connector.requires,
         kind=connector.kind,

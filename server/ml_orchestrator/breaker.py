@@ -70,6 +70,16 @@ class Breaker:
         self._retry_at: float | None = None
         self._is_trying = False
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether all calls go through."""
+        return self._retry_at is None
+
+    @property
+    def n_failures(self) -> int:
+        """Failures in a row."""
+        return self._n_failures
+
     def admits(self) -> bool:
         """Whether a call may go through now; who is told so says how it ended."""
         with self._lock:

@@ -70,6 +70,27 @@ async def test_a_component_that_crashes_in_a_loop_degrades_its_tier_and_no_other
     assert [tier for tier, state in tiers.items() if state == "degraded"] == [2]
 
 
+async def test_one_that_crashes_in_use_is_left_alone_and_the_others_work_on(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(self: object, *_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("ml_orchestrator.orchestration.evaluations.Evaluator.patterns", crash)
+    asked = {"source": {"x": [1.0, 2.0] * 50, "y": [0.0, 1.0] * 50}, "outcome": "y"}
+    async with Client(build_server(settings)) as client:
+        said = [await client.call_tool("patterns_discover", asked) for _ in range(4)]
+        report = await ask(client, "health_get")
+        builtin = await client.call_tool("dataset_profile", {"source": "builtin:iris"})
+
+    assert all(result.is_error for result in said)
+    assert "'pattern-discovery' has failed 3 times in a row and is tried again" in str(said[3])
+    states = {part["name"]: part["state"] for part in report["components"]}
+    assert states["pattern-discovery"] == "degraded"
+    assert [t["tier"] for t in report["tiers"] if t["state"] == "degraded"] == [3]
+    assert not builtin.is_error
+
+
 async def test_a_change_by_a_person_reaches_a_server_that_runs(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ml_orchestrator.app_doors.probing import built_in, call, describe, improves, is_there
+from ml_orchestrator.app_doors.probing import built_in, call, describe, engine_probe, improves
 from ml_orchestrator.app_doors.slots import Slots
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.doors import Door, import_alone
@@ -49,7 +49,7 @@ class Engines:
 
     def _add_models_and_prompts(self, slots: Slots) -> None:
         self.models: Slot[ModelCache] = slots.add(
-            Connector("prediction", 1, self._models, is_there, distribution="skops")
+            Connector("prediction", 1, self._models, describe, distribution="skops")
         )
         slots.add(
             Connector(
@@ -64,7 +64,7 @@ class Engines:
             )
         )  # fmt: skip
         self.reflection: Slot[Reflection] = slots.add(
-            Connector("prompt-search", 2, self._reflection, is_there, distribution="gepa")
+            Connector("prompt-search", 2, self._reflection, describe, distribution="gepa")
         )
 
     def _add_learning(self, slots: Slots) -> None:
@@ -73,8 +73,8 @@ class Engines:
         )
         self.prompt_learner: Slot[PromptLearner] = slots.add(
             Connector(
-                "prompt-selection", 2, self._prompt_learner, is_there, ("learning",),
-                takes=("prompt_policy",),
+                "prompt-selection", 2, self._prompt_learner, engine_probe("chooses_rules"),
+                ("learning",), takes=("prompt_policy",),
             )
         )  # fmt: skip
 
@@ -93,13 +93,25 @@ class Engines:
             )
         )  # fmt: skip
         self.evaluator: Slot[Evaluator] = slots.add(
-            Connector("pattern-discovery", 3, self._evaluator, is_there)
+            Connector("pattern-discovery", 3, self._evaluator, engine_probe("finds_patterns"))
         )
         self.experimenter: Slot[Experimenter] = slots.add(
-            Connector("experiments", 3, self._experimenter, is_there, distribution="scipy")
+            Connector(
+                "experiments",
+                3,
+                self._experimenter,
+                engine_probe("tells_arms_apart"),
+                distribution="scipy",
+            )
         )
         self.policy_checker: Slot[PolicyChecker] = slots.add(
-            Connector("policy-checks", 3, self._policy_checker, is_there, ("learning",))
+            Connector(
+                "policy-checks",
+                3,
+                self._policy_checker,
+                engine_probe("values_policies"),
+                ("learning",),
+            )
         )
 
     def _models(self, settings: Settings) -> "ModelCache":

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from ml_orchestrator.doors import import_alone
+
 if TYPE_CHECKING:
     from ml_orchestrator.messaging.leases import LeaseBook
     from ml_orchestrator.orchestration.inspection import DataInspector
@@ -14,8 +16,8 @@ __all__ = [
     "call",
     "close",
     "describe",
+    "engine_probe",
     "improves",
-    "is_there",
     "live_leases",
     "waiting",
 ]
@@ -46,9 +48,15 @@ def call(probe: Callable[[], str]) -> str:
     return probe()
 
 
-def is_there(_: object) -> str:
-    """Say of a part that has no cheap use of its own that it could be built."""
-    return "it is loaded; its calls say how they end"
+def engine_probe(name: str) -> Callable[[object], str]:
+    """Return a probe of `ml_orchestrator.orchestration.engine_probes`, imported when it is used."""
+
+    def probe(part: object) -> str:
+        probes = import_alone("ml_orchestrator.orchestration.engine_probes")
+        said: str = getattr(probes, name)(part)
+        return said
+
+    return probe
 
 
 def live_leases(book: "LeaseBook") -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_orchestrator.agent_names import SHIPPED_AGENTS
-from ml_orchestrator.app_doors.probing import close, describe, is_there, live_leases, waiting
+from ml_orchestrator.app_doors.probing import close, describe, live_leases, waiting
 from ml_orchestrator.app_doors.slots import Slots
 from ml_orchestrator.doors import Door
 from ml_orchestrator.memory.store import MemoryStore
@@ -89,7 +89,7 @@ class Stores:
             Connector("approvals", 6, self._approvals, waiting, (STATE,))
         )
         self.rollouts: Slot[RolloutDesk] = slots.add(
-            Connector("roll-outs", 1, self._rollouts, is_there, (STATE, REGISTRY))
+            Connector("roll-outs", 1, self._rollouts, describe, (STATE, REGISTRY))
         )
 
     def _add_runs(self, slots: Slots) -> None:
@@ -107,10 +107,10 @@ class Stores:
             )
         )  # fmt: skip
         self.progress: Slot[ProgressStore] = slots.add(
-            Connector("progress", 5, self._progress, is_there, (STATE,), is_light=True)
+            Connector("progress", 5, self._progress, describe, (STATE,), is_light=True)
         )
         self.monitors: Slot[MonitorDesk] = slots.add(
-            Connector("monitors", 4, self._monitors, is_there, (STATE,))
+            Connector("monitors", 4, self._monitors, describe, (STATE,))
         )
 
     def _database(self, settings: Settings) -> "Database":

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, distinct, func, insert, select, update
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration.models import RunProgress
@@ -66,6 +66,12 @@ class ProgressStore:
             )
             for row in rows
         ]
+
+    def describe(self) -> str:
+        """Return how many runs have reported, in a line for people."""
+        n_runs = select(func.count(distinct(table.c.run_id)))
+        found = self._database.read(lambda connection: connection.execute(n_runs).scalar_one())
+        return f"{found} runs have reported"
 
     def forget(self, run_ids: Sequence[str]) -> None:
         """Remove all reports of runs."""

@@ -24,6 +24,11 @@ class PromptLearner:
         self._learner = learner
         self._policy: PolicyName = policy
 
+    @property
+    def policy(self) -> PolicyName:
+        """By which candidates are chosen."""
+        return self._policy
+
     def select(self, prompt: str, *, agent: str, may_ask: bool) -> Selection:
         """Return a prompt with the rules chosen for it, and the decision in the log.
 

@@ -33,6 +33,10 @@ class Reflection:
         self._key = key
         self._desk = ReflectiveDesk(settings.home)
 
+    def describe(self) -> str:
+        """Return how many sessions are kept, in a line for people."""
+        return f"{self._desk.n_sessions()} sessions kept"
+
     def begin(self, new: NewSession, *, agent: str) -> Brief:
         """Begin a session and return its first brief.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.to_thread import run_sync
 
-from ml_orchestrator.errors import ConflictError, PermissionDeniedError
+from ml_orchestrator.errors import ConflictError, NotFoundError, PermissionDeniedError
 from ml_orchestrator.orchestration.attempts import first_of
 from ml_orchestrator.orchestration.events.kinds import RunCancelled
 from ml_orchestrator.orchestration.events.publishing import Publish, nobody
@@ -19,6 +19,7 @@ from ml_orchestrator.orchestration.run_filter import ASKED_FOR, RunFilter
 from ml_orchestrator.orchestration.steps._base import STOP_FILE, run_folder
 from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
+from ml_orchestrator.orchestration.workflows.shipped import shipped, shipped_names
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry.spans import traced
 
@@ -81,9 +82,32 @@ class WorkflowOrchestrator:
             if found.check and not (idempotency_key and client.has(run_id)):
                 notices = resolve(found.check)(self._settings, checked) or ()
             begun = _with_worker(client, lambda: client.start(run_id, found, checked, actor=actor))
-            return begun.model_copy(update={"notices": tuple(notices)})
+            return begun.model_copy(update={"notices": (*notices, *begun.notices)})
 
         return await run_sync(enqueue)
+
+    async def start_named(
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        *,
+        actor: str,
+        may: Callable[[str], None],
+        idempotency_key: str | None = None,
+    ) -> RunStatus:
+        """Queue a workflow or a pipeline that ships, or a workflow of another package.
+
+        Arguments and errors are those of `start` and `start_pipeline`.
+
+        Raises:
+            PermissionDeniedError: the actor has no right to what it stands for.
+        """
+        if (spec := await run_sync(shipped, name)) is not None:
+            return await self.start_pipeline(
+                spec, params, actor=actor, may=may, idempotency_key=idempotency_key
+            )
+        await run_sync(_check_may_start, name, may)
+        return await self.start(name, params, actor=actor, idempotency_key=idempotency_key)
 
     async def start_pipeline(
         self,
@@ -279,6 +303,16 @@ class WorkflowOrchestrator:
         ]
         shown = reports[0] if reports else None
         return status.model_copy(update={"progress": shown, "steps": _told(status, reports)})
+
+
+def _check_may_start(name: str, may: Callable[[str], None]) -> None:
+    """Let pass what a caller may start by name."""
+    if name not in WORKFLOWS or WORKFLOWS[name].is_internal:
+        known = [known for known in WORKFLOWS if not WORKFLOWS[known].is_internal]
+        listed = ", ".join(sorted([*known, *shipped_names()]))
+        raise NotFoundError(f"No workflow {name!r} to start by name; there are {listed}.")
+    if (right := WORKFLOWS[name].right) is not None:
+        may(right)
 
 
 def _with_worker(client: "RunClient", start: Callable[[], RunStatus]) -> RunStatus:

@@ -81,6 +81,12 @@ class ModelCache:
             self._hold((model, version, held.manifest_digest), held)
             return held
 
+    def describe(self) -> str:
+        """Return how many models are held, in a line for people."""
+        with self._lock:
+            size_mb = self._size_bytes() / 1e6
+            return f"{len(self._held)} of at most {self._max_models} models held, {size_mb:.1f} MB"
+
     def _load(self, checkout: Callable[[], AbstractContextManager[Copy]]) -> HeldModel:
         with checkout() as copy:
             path = copy.directory / copy.description.model_file

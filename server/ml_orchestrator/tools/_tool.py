@@ -32,6 +32,7 @@ from ml_orchestrator.tools._schema import (
     untitled,
     with_unread,
 )
+from ml_orchestrator.uses import counted_use
 
 __all__ = ["HIDDEN_TOOLS", "TOOLS", "StrictTool", "ToolEntry", "hidden_tool", "tool"]
 
@@ -124,7 +125,8 @@ def _guarded(handler: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
     @functools.wraps(handler)
     async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return await handler(*args, **kwargs)
+            with counted_use():
+                return await handler(*args, **kwargs)
         except OrchestratorError as error:
             shown, _ = spell_hidden(str(error))  # it may repeat what the caller wrote
             raise ToolError(shown) from error

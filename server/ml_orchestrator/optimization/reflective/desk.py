@@ -62,6 +62,10 @@ class ReflectiveDesk:
         self._store.add(session)
         return brief_of(session)
 
+    def n_sessions(self) -> int:
+        """Return how many sessions are kept."""
+        return self._store.n_kept()
+
     def brief(self, id_: str) -> Brief:
         """Return where a session stands."""
         return brief_of(self._store.read(id_))

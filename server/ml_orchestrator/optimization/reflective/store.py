@@ -65,6 +65,10 @@ class SessionStore:
                 "or written by a later release."
             ) from error
 
+    def n_kept(self) -> int:
+        """Return how many sessions there are."""
+        return len(self._newest())
+
     @contextmanager
     def changing(self, id_: str) -> Iterator[Session]:
         """Give a session to change; it is written at the end unless an error is raised."""

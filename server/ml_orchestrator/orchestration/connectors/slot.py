@@ -15,6 +15,7 @@ from ml_orchestrator.memory_use import grown_mb, resident_mb
 from ml_orchestrator.orchestration.connectors.contract import Connector, Cost
 from ml_orchestrator.orchestration.connectors.plan import Plan
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.uses import note_use
 
 __all__ = ["Slot"]
 
@@ -28,7 +29,8 @@ class Slot(Generic[T]):
 
     Calls that run keep the part that they were given; it is closed when the last of them has
     let go of it. A new part that cannot be built leaves the old one in place. Building that
-    fails again and again is refused at once for a while, and then tried again. Thread-safe.
+    fails again and again is refused at once for a while, and then tried again; so is use, where
+    calls are counted (see `counted_use`). Thread-safe.
 
     Args of the constructor:
         needs: the slots that ``build`` reads from; when one of them is renewed, so is this.
@@ -59,13 +61,28 @@ class Slot(Generic[T]):
         """Return the part, building it first if nobody has.
 
         Raises:
-            UnavailableError: building it has failed again and again; the message says when it
-                is tried next.
+            UnavailableError: building or using it has failed again and again; the message says
+                when it is tried next.
         """
         if self._wanted() != self._generations:
             self._renew()
         door = self._door
-        return door() if door.is_open else self._open(door)
+        if not door.is_open:
+            part = self._open(door)
+        elif self.breaker.is_closed or self.breaker.admits():
+            part = door()
+        else:
+            raise self.refusal()
+        note_use(part, self.breaker)
+        return part
+
+    def for_a_probe(self) -> T:
+        """Return the part for who counts by itself how that ends; it is built if nobody has.
+
+        Raises:
+            UnavailableError: building it has failed again and again.
+        """
+        return self._door() if self.is_open and self._wanted() == self._generations else self()
 
     @property
     def is_open(self) -> bool:

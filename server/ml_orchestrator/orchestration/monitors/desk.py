@@ -136,6 +136,11 @@ class MonitorDesk:
         )
         return Monitors(monitors=statuses, open_alerts=tuple(open_alerts))
 
+    def describe(self) -> str:
+        """Return how many there are, in a line for people."""
+        found = self.all()
+        return f"{len(found.monitors)} monitors, {len(found.open_alerts)} open alerts"
+
     def history(self, name: str, *, limit: int) -> tuple[MonitorSpec, list[Look], list[Alert]]:
         """Return a monitor's specification, its last looks and its last alerts, newest first."""
         monitor = self._store.get(name)

@@ -46,6 +46,10 @@ class RolloutDesk:
         self._outcomes = open_outcomes(database)
         self._registry = registry
 
+    def describe(self) -> str:
+        """Return how many are under way, in a line for people."""
+        return f"{self._journal.n_under_way()} roll-outs under way"
+
     def plan(
         self,
         model: str,

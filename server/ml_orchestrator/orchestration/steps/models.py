@@ -112,6 +112,9 @@ class TrainOutput(Record):
     cv_score: float
     holdout: dict[str, float]
     baseline: dict[str, float]
+    baseline_score: Annotated[
+        float | None, Field(description="Of the baseline, in the same metric; null if it has none.")
+    ] = None
     dataset_digest: str
     seconds: float
 

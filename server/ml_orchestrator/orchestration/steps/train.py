@@ -27,6 +27,7 @@ def train(
         "cv_score": found.cv_score,
         "holdout": holdout,
         "baseline": found.baseline,
+        "baseline_score": found.baseline.get(found.metric),
         "dataset_digest": found.dataset_digest,
         "seconds": found.seconds,
     }

@@ -51,7 +51,8 @@ class Workflow:
     returns are notices of the answer to who started it. ``queue`` is where
     its runs wait; ``stopped_by`` names the tool that stops one, where cancelling would leave
     something half done. ``version`` goes up when steps or inputs change so that a run planned
-    before could not go on: such runs then stop and say so.
+    before could not go on: such runs then stop and say so. One that ``is_internal`` is started by
+    the system alone; ``right`` is the tool whose right it takes to start it by name.
     """
 
     name: str
@@ -62,6 +63,8 @@ class Workflow:
     queue: Literal["runs", "rollouts", "monitors"] = "runs"
     stopped_by: str | None = None
     version: int = 1
+    is_internal: bool = False
+    right: str | None = None
 
     def node(self, step: str) -> Node:
         """Return the place of ``step``."""

@@ -57,6 +57,7 @@ WORKFLOWS.register(LOOK)(
         params=LookParams,
         nodes=(Node("look"),),
         queue=LOOKS_QUEUE,
+        is_internal=True,
     )
 )
 WORKFLOWS.register("train-on-alert")(
@@ -66,6 +67,7 @@ WORKFLOWS.register("train-on-alert")(
         params=TrainOnAlertParams,
         nodes=(*TRAINING, _HAND_OVER),
         check=CHECK,
+        is_internal=True,
     )
 )
 WORKFLOWS.register("drift-retrain-on-alert")(
@@ -75,5 +77,6 @@ WORKFLOWS.register("drift-retrain-on-alert")(
         params=DriftRetrainOnAlertParams,
         nodes=(Node("drift", stops=no_drift), *TRAINING, _HAND_OVER),
         check=CHECK,
+        is_internal=True,
     )
 )

@@ -34,5 +34,6 @@ WORKFLOWS.register("optimize-rules")(
         params=OptimizeRulesParams,
         nodes=(Node("optimize_rules"), Node("register_rules", _report)),
         check="ml_orchestrator.orchestration.rule_searches:check_rule_search",
+        right="rules_optimize",
     )
 )

@@ -26,6 +26,7 @@ ROLL_OUT = WORKFLOWS.register("roll-out")(
         nodes=(Node("roll_out"),),
         queue="rollouts",
         stopped_by="deployment_decide",
+        is_internal=True,
     )
 )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
 
 from ml_orchestrator.errors import ConflictError, NotFoundError
 from ml_orchestrator.serving.rollout.actions import Decision, Note, Rollout, Turn
@@ -100,6 +100,11 @@ class RolloutJournal:
         query = select(deployments).where(deployments.c.model == model).order_by(newest).limit(1)
         row = self._database.read(lambda c: c.execute(query).mappings().first())
         return None if row is None else _rollout(row)
+
+    def n_under_way(self) -> int:
+        """Return how many roll-outs are not over."""
+        query = select(func.count()).where(deployments.c.state.not_in(FINAL))
+        return int(self._database.read(lambda c: c.execute(query).scalar_one()))
 
     def take(self, rollout_id: str) -> Rollout:
         """Return a roll-out for the caller alone: whoever took it before can write no more."""
