@@ -185,7 +185,7 @@ def _head(status: RunStatus) -> str:
 
 
 def _text(status: RunStatus) -> str:
-    lines = [_head(status), *_links(status)]
+    lines = [_head(status), *_links(status), *(f"  {notice}" for notice in status.notices)]
     for step in status.steps:
         latest = status.progress if status.progress and status.progress.step == step.name else None
         lines += [_step(step), *_of_node(step, latest.message if latest else None)]

@@ -15,6 +15,8 @@ from pydantic import SecretStr
 
 from ml_orchestrator import __version__
 from ml_orchestrator.child_environment import child_environment
+from ml_orchestrator.orchestration.notes import PLANS
+from ml_orchestrator.orchestration.versions import PLAN_VERSION
 from ml_orchestrator.settings import Settings
 
 __all__ = ["beginning", "differences"]
@@ -39,6 +41,7 @@ def beginning(
 
     The names are those of settings and variables, and ``release``, ``python`` (where the
     interpreter and its packages are) and ``packages`` (which are installed, in which version).
+    In plain there is ``plans``: the version of the plans that it carries out.
 
     Args:
         settings: Of the process that asks.
@@ -58,7 +61,8 @@ def beginning(
         "packages": _packages(),
     }
     values |= {name: value for name, value in given.items() if _matters(name)}
-    return {name: _digest(salt, name, value) for name, value in values.items()}
+    digests = {name: _digest(salt, name, value) for name, value in values.items()}
+    return {**digests, PLANS: PLAN_VERSION}
 
 
 def differences(
@@ -74,7 +78,7 @@ def differences(
     known |= {name for name in now if _matters(name)}
     return sorted(
         name
-        for name in known
+        for name in known - {PLANS}  # the release says it
         if begun.get(name) != now.get(name) and (is_here or not _is_of_machine(name))
     )
 

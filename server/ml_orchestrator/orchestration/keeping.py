@@ -122,11 +122,11 @@ class _LastWorkers:
         self._seen: frozenset[str] = frozenset()
 
     def were_stopped(self) -> bool:
-        """Whether all that were there when last seen were asked to leave."""
+        """Whether all that were there when last seen were stopped by a person."""
         living = [x for x in self._leases.ours() if x.is_live] if self._leases.exists() else []
         if living:
             self._seen = frozenset(lease.executor_id for lease in living)
         noted = self._notes.all() if self._seen else {}
         return bool(self._seen) and all(
-            name in noted and noted[name].is_asked for name in self._seen
+            name in noted and noted[name].is_stopped for name in self._seen
         )

@@ -146,7 +146,8 @@ class RunStatus(Record):
     notices: Annotated[
         tuple[str, ...],
         Field(
-            description="Said when it is started: rows and columns that are left out, and the like."
+            description="Said when it is started: rows and columns that are left out, and the "
+            "like; and while it waits for a worker of another release to leave."
         ),
     ] = ()
 

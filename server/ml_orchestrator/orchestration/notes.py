@@ -10,8 +10,11 @@ from typing import Protocol
 
 from ml_orchestrator.errors import UnavailableError
 
-__all__ = ["FileNotes", "Note", "Notes"]
+__all__ = ["MAKE_ROOM", "PLANS", "STOP", "FileNotes", "Note", "Notes"]
 
+# Why a worker was asked to leave.
+STOP, MAKE_ROOM = 1, 2
+PLANS = "plans"  # by this name a worker notes which plans it carries out, in plain
 WAIT_S = 2.0
 _TABLE = """
     CREATE TABLE IF NOT EXISTS worker_notes (
@@ -26,12 +29,23 @@ class Note:
     Attributes:
         executor_id: The worker.
         began_with: By name what it began with, as ``beginnings`` has it.
-        is_asked: Whether it was asked to leave.
+        asked: Why it was asked to leave: 0 if it was not, ``STOP`` by a person, who says what
+            follows, ``MAKE_ROOM`` for a worker of a newer release.
     """
 
     executor_id: str
     began_with: Mapping[str, str]
-    is_asked: bool
+    asked: int
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it was asked to leave."""
+        return self.asked != 0
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether none follows by itself."""
+        return self.asked == STOP
 
 
 class Notes(Protocol):
@@ -45,7 +59,7 @@ class Notes(Protocol):
         """Note what this worker began with, and forget workers that are no more."""
         ...
 
-    def ask(self, executor_id: str) -> bool:
+    def ask(self, executor_id: str, why: int = STOP) -> bool:
         """Ask a worker to leave; False if it noted nothing, and so would not see it."""
         ...
 
@@ -71,11 +85,11 @@ class FileNotes:
             row = (executor_id, json.dumps(began_with))
             connection.execute("INSERT INTO worker_notes VALUES (?, ?, 0)", row)
 
-    def ask(self, executor_id: str) -> bool:
+    def ask(self, executor_id: str, why: int = STOP) -> bool:
         """Ask a worker to leave; False if it noted nothing."""
-        asked = "UPDATE worker_notes SET is_asked = 1 WHERE executor_id = ?"
+        asked = "UPDATE worker_notes SET is_asked = ? WHERE executor_id = ?"
         with self._connected() as connection, connection:
-            return connection.execute(asked, (executor_id,)).rowcount == 1
+            return connection.execute(asked, (why, executor_id)).rowcount == 1
 
     def is_asked(self, executor_id: str) -> bool:
         """Whether a worker was asked to leave."""
@@ -91,7 +105,7 @@ class FileNotes:
         query = "SELECT executor_id, began_with, is_asked FROM worker_notes"
         with self._connected() as connection:
             rows = connection.execute(query).fetchall()
-        return {name: Note(name, json.loads(text), bool(asked)) for name, text, asked in rows}
+        return {name: Note(name, json.loads(text), asked) for name, text, asked in rows}
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

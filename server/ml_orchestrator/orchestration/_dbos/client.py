@@ -26,8 +26,13 @@ from ml_orchestrator.orchestration._dbos.database import (
 from ml_orchestrator.orchestration._dbos.listing import find_runs
 from ml_orchestrator.orchestration.attempts import before_of, first_of, next_of
 from ml_orchestrator.orchestration.bell import ring
-from ml_orchestrator.orchestration.launch import WorkerLauncher
+from ml_orchestrator.orchestration.launch import (
+    WorkerLauncher,
+    book_of_leases,
+    book_of_notes,
+)
 from ml_orchestrator.orchestration.models import RunList, RunStatus
+from ml_orchestrator.orchestration.other_releases import OtherReleases, waits_for
 from ml_orchestrator.orchestration.pipelines.approving import PipelineApprovals
 from ml_orchestrator.orchestration.pipelines.models import APPROVAL
 from ml_orchestrator.orchestration.retention.folders import held, refuse_given_up
@@ -70,6 +75,7 @@ class RunClient:
         prepare(settings)
         self._client = connect(settings)
         self._launcher = WorkerLauncher(settings)
+        self._others = OtherReleases(book_of_leases(settings), book_of_notes(settings))
         self._pools = pools_of(settings)
         self._settings = settings
 
@@ -107,8 +113,27 @@ class RunClient:
 
     @typed
     def wake(self) -> None:
-        """See to it that a worker runs."""
+        """See to it that a worker runs.
+
+        One of an earlier release is asked to leave if a run waits that it does not take.
+        """
         self._launcher.ensure()
+        others = self._others.in_the_way()
+        if others and self._is_waited_for():
+            self._others.ask(others)
+
+    def _is_waited_for(self) -> bool:
+        """Whether a run waits that only a worker of this release takes."""
+        rows = self._client.list_workflows(
+            name=WORKFLOW,
+            status="ENQUEUED",
+            app_version=PLAN_VERSION,
+            queue_name=list(of_pools(QUEUES, self._settings)) if self._pools else None,
+            limit=1,
+            load_input=False,
+            load_output=False,
+        )
+        return bool(rows)
 
     @typed
     def start(
@@ -342,7 +367,10 @@ class RunClient:
 
     def _status(self, row: WorkflowStatus) -> RunStatus:
         steps = self._client.list_workflow_steps(row.workflow_id)
-        return self._linked(run_status(row, steps))
+        status = self._linked(run_status(row, steps))
+        if status.state != "queued" or foreign_version(row.app_version):
+            return status
+        return status.model_copy(update={"notices": waits_for(self._others.in_the_way())})
 
     def _brief(self, row: WorkflowStatus) -> RunStatus:
         steps = self._client.list_workflow_steps(row.workflow_id, load_output=False)

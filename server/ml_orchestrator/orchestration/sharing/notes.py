@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import delete, insert, inspect, select, update
 
-from ml_orchestrator.orchestration.notes import Note
+from ml_orchestrator.orchestration.notes import STOP, Note
 from ml_orchestrator.orchestration.sharing.rows import Rows
 from ml_orchestrator.storage.schema import worker_leases
 from ml_orchestrator.storage.schema import worker_notes as table
@@ -27,11 +27,11 @@ class SharedNotes:
             connection.execute(delete(table).where(table.c.executor_id.not_in(leases)))
             connection.execute(insert(table).values(row))
 
-    def ask(self, executor_id: str) -> bool:
+    def ask(self, executor_id: str, why: int = STOP) -> bool:
         """Ask a worker to leave; False if it noted nothing."""
         is_it = table.c.executor_id == executor_id
         with self._rows() as connection:
-            return connection.execute(update(table).where(is_it).values(is_asked=1)).rowcount == 1
+            return connection.execute(update(table).where(is_it).values(is_asked=why)).rowcount == 1
 
     def is_asked(self, executor_id: str) -> bool:
         """Whether a worker was asked to leave."""
@@ -46,6 +46,6 @@ class SharedNotes:
                 return {}
             rows = connection.execute(select(table)).all()
         return {
-            row.executor_id: Note(row.executor_id, json.loads(row.began_with), bool(row.is_asked))
+            row.executor_id: Note(row.executor_id, json.loads(row.began_with), row.is_asked)
             for row in rows
         }
