@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from inspect import getmembers, iscoroutinefunction
 from typing import Any
 
+from ml_orchestrator import __version__, services
 from ml_orchestrator.doors import import_alone
 from ml_orchestrator.extensions import KINDS, Extension, found
 from ml_orchestrator.orchestration.connectors import Slot
+from ml_orchestrator.orchestration.connectors.contract import operations
 from ml_orchestrator.orchestration.connectors.describing import described, described_extension
 from ml_orchestrator.services import SecurityIntegrationService
 from ml_orchestrator.services.components import Component
@@ -33,14 +36,35 @@ def components_of(
 ) -> list[Component]:
     """List the components that ship, each with a probe that really uses it."""
     return [
-        Component("data-directory", 5, lambda: describe_directory(settings.home), kind="store"),
-        Component("rights", 6, security.describe),
-        *map(_in_slot, slots.values()),
-        *(
-            Component(name, tier, None, requires=requires, kind="service")
-            for name, (tier, requires) in SERVICES.items()
+        Component(
+            "data-directory",
+            5,
+            lambda: describe_directory(settings.home),
+            kind="store",
+            detail=lambda: {"version": __version__},
         ),
+        Component(
+            "rights",
+            6,
+            security.describe,
+            detail=lambda: {"version": __version__, "capabilities": operations(security)},
+        ),
+        *map(_in_slot, slots.values()),
+        *(_service(name, tier, requires) for name, (tier, requires) in SERVICES.items()),
     ]
+
+
+def _service(name: str, tier: int, requires: tuple[str, ...]) -> Component:
+    kind = getattr(services, name)
+    offered = [each for each, _ in getmembers(kind, iscoroutinefunction) if each[0] != "_"]
+    return Component(
+        name,
+        tier,
+        None,
+        requires=requires,
+        kind="service",
+        detail=lambda: {"version": __version__, "capabilities": offered},
+    )
 
 
 def _in_slot(slot: Slot[Any]) -> Component:

@@ -45,6 +45,17 @@ async def test_health_shows_six_tiers_and_what_is_in_use(settings: Settings) -> 
     assert sum(tier["n_components"] for tier in report["tiers"]) == len(states)
 
 
+async def test_each_part_tells_its_release_and_what_it_can_do(settings: Settings) -> None:
+    report = await build_services(settings).monitoring.health("detailed")
+
+    parts = {part.name: part for part in report.components}
+    assert [name for name, part in parts.items() if part.version is None] == []
+    silent = [name for name, part in parts.items() if not part.capabilities]
+    assert silent == ["data-directory"]  # a folder
+    assert "search" in (parts["memory"].capabilities or ())
+    assert "start" in (parts["WorkflowOrchestrator"].capabilities or ())
+
+
 async def test_a_component_that_crashes_in_a_loop_degrades_its_tier_and_no_other(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

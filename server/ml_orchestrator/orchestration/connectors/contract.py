@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from ml_orchestrator.health.status import Kind
 from ml_orchestrator.settings import Settings
 
-__all__ = ["TIERS", "Connector", "Cost"]
+__all__ = ["TIERS", "Connector", "Cost", "operations"]
 
 T = TypeVar("T")
+_FOR_US = ("close", "describe")  # methods that components have in common
 TIERS = {
     1: "core ML",
     2: "optimisation and learning",
@@ -35,6 +36,17 @@ class Cost:
     memory_mb: float | None
 
 
+def operations(part: object) -> list[str]:
+    """Return the names of what can be asked of a part: its public methods.
+
+    >>> operations("")[:3]
+    ['capitalize', 'casefold', 'center']
+    """
+    kind = type(part)
+    names = (name for name in dir(kind) if not name.startswith("_") and name not in _FOR_US)
+    return sorted(name for name in names if callable(getattr(kind, name)))
+
+
 @dataclass(frozen=True)
 class Connector(Generic[T]):
     """One part: it is built on first use, and again when its configuration changes.
@@ -47,7 +59,7 @@ class Connector(Generic[T]):
         requires: names of what ``build`` needs; they are built anew before it.
         takes: settings that it may be configured by.
         distribution: the package whose release is its version; ours if None.
-        capabilities: what it can do, as names; asked once it is built.
+        capabilities: what it can do, as names; asked once it is built. Its methods, if not given.
         close: gives back what the part holds, once nobody uses it any more.
         is_light: ``build`` imports nothing large.
     """
@@ -60,7 +72,7 @@ class Connector(Generic[T]):
     kind: Kind = "component"
     takes: tuple[str, ...] = ()
     distribution: str | None = None
-    capabilities: Callable[[T], Sequence[str]] = lambda _: ()
+    capabilities: Callable[[T], Sequence[str]] = operations
     close: Callable[[T], None] = lambda _: None
     is_light: bool = False
 
