@@ -19,12 +19,14 @@ from tests.telemetry.receiver import Receiver, plain, receiving
 from tests.tools.asking import ask
 from tests.tools.test_stdio import server
 
+from ml_orchestrator.orchestration.reactions import FEW
 from ml_orchestrator.serving.launch import start_server, stop_server
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry import _export
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 120.0
+KEEPS = "search-memories"  # the subscriber that every server has
 
 
 @pytest.fixture
@@ -167,6 +169,22 @@ async def test_a_trace_of_the_client_goes_on_and_calls_drift_and_errors_are_coun
     assert {"ml_orchestrator.drift.is_drifted": True} in receiver.attributes(
         "ml_orchestrator.drift.checks"
     )
+
+
+async def test_what_waits_for_subscribers_of_events_and_their_limits_are_told_over_stdio(
+    home: Path, receiver: Receiver
+) -> None:
+    names = [f"ml_orchestrator.events.{name}" for name in ("waiting", "limit", "stuck", "behind")]
+    service, mine = "ml-orchestrator-server", {"ml_orchestrator.event.subscriber": KEEPS}
+    async with session(receiver, home) as client:
+        await ask(client, "message_inbox", agent="ml-orchestrator", wait_s=0.1)  # opens the bus
+        await until(
+            lambda: all(service in receiver.services(name) for name in names), what="the gauges"
+        )
+
+    told = {name: [p for s, p in receiver.points[name] if s == service][-1] for name in names}
+    assert [plain(point.attributes) for point in told.values()] == [mine] * 4
+    assert [point.as_int for point in told.values()] == [0, FEW.first, 0, 0]
 
 
 def test_rows_that_a_model_server_answers_are_counted_by_model_and_version(

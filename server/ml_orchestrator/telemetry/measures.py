@@ -6,6 +6,8 @@ attributes come from small sets, so that their number stays bounded.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import TypeAlias
 
 from opentelemetry.metrics import CallbackOptions, Observation, get_meter
 
@@ -13,18 +15,31 @@ from ml_orchestrator import __version__
 
 __all__ = [
     "CALL_BOUNDS_S",
+    "EVENT_LEVELS",
+    "EventLevels",
     "count_calls",
     "count_delivery",
     "count_drift",
     "count_predictions",
     "count_shed",
     "count_trial",
+    "watch_events",
     "watch_queue",
 ]
 
 CALL_BOUNDS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _SCORES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, 5.0)
 
+# How subscribers of events are at one moment: name, unit and text, here and for Prometheus.
+EVENT_LEVELS = {
+    "waiting": ("{delivery}", "Deliveries that wait in this process."),
+    "limit": ("{delivery}", "Deliveries at once, as learnt; high ones pass it."),
+    "stuck": ("{handler}", "Handlers that did not stop when told to."),
+    "behind": ("{event}", "Events that wait in the database."),
+}
+EventLevels: TypeAlias = Callable[[str], Mapping[str, int]]
+
+_watched: list[EventLevels] = []  # instruments stay as long as the process; buses come and go
 _meter = get_meter("ml-orchestrator", __version__)
 _calls = _meter.create_histogram(
     "mcp.server.operation.duration",
@@ -155,4 +170,37 @@ def watch_queue(depths: Callable[[], Mapping[tuple[str, str], int]]) -> None:
         callbacks=[observe],
         unit="{run}",
         description="Runs that wait or go on, by queue.",
+    )
+
+
+def watch_events(levels: EventLevels) -> Callable[[], None]:
+    """Report how a bus is whenever metrics are collected, until what is returned is called.
+
+    Args:
+        levels: Given a name of ``EVENT_LEVELS``, returns its values by subscriber; it may block.
+    """
+    _watched.append(levels)
+
+    def end() -> None:
+        with suppress(ValueError):  # ended before
+            _watched.remove(levels)
+
+    return end
+
+
+def _observer(name: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    def observe(_: CallbackOptions) -> Iterable[Observation]:
+        for levels in tuple(_watched):
+            for subscriber, n in levels(name).items():
+                yield Observation(n, {"ml_orchestrator.event.subscriber": subscriber})
+
+    return observe
+
+
+for _name, (_unit, _text) in EVENT_LEVELS.items():
+    _meter.create_observable_gauge(
+        f"ml_orchestrator.events.{_name}",
+        callbacks=[_observer(_name)],
+        unit=_unit,
+        description=_text,
     )

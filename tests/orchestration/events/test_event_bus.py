@@ -27,6 +27,7 @@ from ml_orchestrator.orchestration.events.limits import LimitRange
 from ml_orchestrator.orchestration.events.retrying import Retrying
 from ml_orchestrator.orchestration.events.subscription import Subscription
 from ml_orchestrator.orchestration.events.thread import BusThread
+from ml_orchestrator.telemetry.measures import EVENT_LEVELS
 
 TWO = LimitRange(2, 2, 2)
 
@@ -307,6 +308,34 @@ def test_what_a_bus_does_is_shown_to_prometheus(sqlite_world: World) -> None:
     assert has(lines, 'shed_total{subscriber="kitchen",priority="low"} 0')
     assert has(lines, 'behind{subscriber="kitchen"} 3')
     assert has(lines, 'duration_seconds_count{subscriber="kitchen"} 2')
+
+
+def test_what_waits_in_the_database_is_counted_while_another_thread_loads_the_orm(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half_loaded(*_: object) -> None:
+        raise AttributeError("partially initialized module 'sqlalchemy.orm.exc'")
+
+    thread = sqlite_world.start(durable(Kitchen()))
+    monkeypatch.setattr("sqlalchemy.inspection.inspect", half_loaded)
+
+    assert thread.levels("behind") == {"kitchen": 0}
+
+
+def test_levels_are_told_while_the_bus_runs(sqlite_world: World) -> None:
+    may_end = threading.Event()
+    kitchen = Kitchen(lambda _: may_end.wait(LIMIT_S))
+    thread = sqlite_world.start(durable(kitchen, limits=TWO))
+    sqlite_world.boil(1, 2, 3)
+    kitchen.wait_for(1)
+    held = {name: thread.levels(name) for name in EVENT_LEVELS}
+    may_end.set()
+    kitchen.wait_for(3)
+    thread.close()
+
+    assert held == {"waiting": {"kitchen": 2}, "limit": {"kitchen": 2}, "stuck": {"kitchen": 0},
+                    "behind": {"kitchen": 3}}  # fmt: skip
+    assert [thread.levels(name) for name in EVENT_LEVELS] == [{}] * 4
 
 
 def metrics(bus: EventBus, n_behind: Mapping[str, int] | None = None) -> list[str]:

@@ -98,7 +98,9 @@ class Turns:
         n = int(sql.N_UNSETTLED.scalar(connection, self._me) or 0)
         for band, cursor in self._cursors(connection).items():
             query = select(func.count()).select_from(log).where(log.c.seq > cursor)
-            query = query if band == IN_ORDER else query.where(log.c.priority == band)
+            if band != IN_ORDER:
+                # A plain number: of an enum SQLAlchemy 2.0 asks its ORM, half loaded by a thread.
+                query = query.where(log.c.priority == int(band))
             if (condition := named(self._subscription.event_names)) is not None:
                 query = query.where(condition)
             n += int(connection.execute(query).scalar() or 0)

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ml_orchestrator.orchestration.events.definition import Priority
-from ml_orchestrator.telemetry.measures import count_delivery, count_shed
+from ml_orchestrator.telemetry.measures import EVENT_LEVELS, count_delivery, count_shed
 from ml_orchestrator.telemetry.prometheus import Histogram, head, sample
 
-__all__ = ["HANDLED_BOUNDS_S", "Figures", "SubscriberFigures", "page"]
+__all__ = ["HANDLED_BOUNDS_S", "LEVELS", "Figures", "SubscriberFigures", "page"]
 
 HANDLED_BOUNDS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
 OUTCOMES = ("done", "failed", "timeout", "dead")
+LEVELS = ("waiting", "limit", "stuck")  # of EVENT_LEVELS, those that a process knows by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ class SubscriberFigures:
     n_stuck: int
     counts: Mapping[str, int]
     n_shed: Mapping[str, int]
+
+    def level(self, name: str) -> int:
+        """Return one of ``LEVELS``."""
+        return {"waiting": self.n_waiting, "limit": self.limit, "stuck": self.n_stuck}[name]
 
 
 class Figures:
@@ -100,21 +105,11 @@ def page(
         for priority, n in counted.n_shed.items():
             labels = {"subscriber": counted.name, "priority": priority}
             lines.append(sample("ml_orchestrator_events_shed_total", labels, n))
-    for name, text, values in (
-        ("waiting", "Deliveries that wait in this process.", [e.n_waiting for e, _ in found]),
-        ("limit", "Deliveries at once, as learnt; high ones pass it.", [e.limit for e, _ in found]),
-        ("stuck", "Handlers that did not stop when told to.", [e.n_stuck for e, _ in found]),
-    ):
-        lines += head(f"ml_orchestrator_events_{name}", "gauge", text)
-        lines += [
-            sample(f"ml_orchestrator_events_{name}", {"subscriber": each.name}, value)
-            for (each, _), value in zip(found, values, strict=True)
-        ]
-    lines += head("ml_orchestrator_events_behind", "gauge", "Events that wait in the database.")
-    lines += [
-        sample("ml_orchestrator_events_behind", {"subscriber": name}, n)
-        for name, n in n_behind.items()
-    ]
+    levels = {name: {each.name: each.level(name) for each, _ in found} for name in LEVELS}
+    for level, by_subscriber in {**levels, "behind": n_behind}.items():
+        name = f"ml_orchestrator_events_{level}"
+        lines += head(name, "gauge", EVENT_LEVELS[level][1])
+        lines += [sample(name, {"subscriber": who}, n) for who, n in by_subscriber.items()]
     lines += head(_HANDLED, "histogram", _HANDLED_TEXT)
     for _, figures in found:
         lines += figures.durations()

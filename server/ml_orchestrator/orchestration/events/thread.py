@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import threading
+from collections.abc import Callable, Mapping
 
 from ml_orchestrator.errors import OrchestratorError, UnavailableError
 from ml_orchestrator.orchestration.events.bus import EventBus
 from ml_orchestrator.orchestration.events.dispatcher import MOST_STUCK
-from ml_orchestrator.orchestration.events.figures import page
+from ml_orchestrator.orchestration.events.figures import LEVELS, page
+from ml_orchestrator.telemetry.measures import watch_events
 
 __all__ = ["BusThread"]
 
@@ -22,6 +24,7 @@ class BusThread:
         self.bus = bus
         self._is_ready = threading.Event()
         self._error: BaseException | None = None
+        self._end_watch: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="event-bus", daemon=True)
 
     def start(self) -> "BusThread":
@@ -34,6 +37,7 @@ class BusThread:
         self._is_ready.wait()
         if self._error is not None:
             raise self._error
+        self._end_watch = watch_events(self.levels)
         return self
 
     @property
@@ -69,8 +73,21 @@ class BusThread:
         figures, taps = self.bus.figures(), self.bus.counted_of_taps
         return page(figures, n_behind=self.bus.n_behind(), taps=taps)
 
+    def levels(self, name: str) -> Mapping[str, int]:
+        """Return a level of ``EVENT_LEVELS`` by subscriber; empty where it is not known now."""
+        if not self.is_running:
+            return {}
+        if name in LEVELS:
+            return {each.name: each.level(name) for each, _ in self.bus.figures()}
+        try:
+            return self.bus.n_behind()
+        except UnavailableError as error:
+            _log.warning("How many events wait is not known: %s", error)
+            return {}
+
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Stop; a handler that does not end in time is left alone."""
+        self._end_watch()
         self.bus.stop()
         self._thread.join(timeout_s)
         if self._thread.is_alive():
