@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCHMARKS := startup tool_latency telemetry_off memory messaging alias_moves serving drift large_drift detection estimates warm_start families averages compression search_overhead rules sequential patterns bandits ope prompt_latency events workflow time_features fronts
 
-.PHONY: help setup demo test test-torch test-ray check lint types contracts lock bench soak docs site clean
+.PHONY: help setup demo test test-torch test-ray test-exports check lint types contracts lock bench soak docs site clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,11 @@ test-ray: ## Run the tests that need Ray, in an environment of their own (build/
 	build/ray/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	build/ray/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[ray]'
 	NEED_RAY=1 build/ray/bin/python -m pytest tests/training/test_ray_trials.py
+
+test-exports: setup ## Let Airflow and Kubeflow read exported pipelines, in an environment of their own (build/exports)
+	$(PYTHON) -m venv build/exports
+	build/exports/bin/python -m pip install --quiet --disable-pip-version-check 'apache-airflow>=3,<4' 'kfp>=2,<3' kfp-kubernetes
+	PLATFORMS_PYTHON=$(CURDIR)/build/exports/bin/python $(BIN)/python -m pytest tests/tools/test_exports_on_platforms.py
 
 check: lint types contracts test ## Everything CI runs
 

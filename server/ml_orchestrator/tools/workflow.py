@@ -28,14 +28,14 @@ async def workflow_run(
     name: Annotated[
         str | None,
         Field(
-            description="train, drift-retrain (train only if source drifted from reference), "
-            "compress, optimize-rules, train-and-roll-out, or of a package."
+            description="train, drift-retrain (only if source drifted from reference), "
+            "compress, optimize-rules, train-and-roll-out, or a package's."
         ),
     ] = None,
     params: Annotated[
         dict[str, Any],
         Field(
-            description="As of training_start; drift-retrain: reference, a data set, too; "
+            description="As of training_start; drift-retrain: reference, data, too; "
             "compress: model, version, methods (distil, prune, onnx, quantise), tolerance."
         ),
     ] = {},  # noqa: B006 never changed; pydantic copies it
