@@ -3,15 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from ml_orchestrator.errors import OrchestratorError, UnavailableError
 from ml_orchestrator.orchestration.announcing import outbox_of
 from ml_orchestrator.orchestration.events._log import EventLog
 from ml_orchestrator.orchestration.events.definition import Event
 from ml_orchestrator.orchestration.events.kinds import RunFailed, RunFinished, RunStarted
-from ml_orchestrator.orchestration.pipelines.telling import send_failure
+from ml_orchestrator.orchestration.pipelines.telling import send_failure, tell_failure
 from ml_orchestrator.orchestration.statuses import GIVEN_UP
+from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.storage.engine import Database
 from ml_orchestrator.text import cut
 
@@ -19,6 +20,11 @@ __all__ = ["RunNews"]
 
 MOST_ERROR = 2_000  # characters
 _log = logging.getLogger(__name__)
+
+
+class _Told(TypedDict):
+    kind: Literal["pipeline", "workflow"]
+    name: str
 
 
 class RunNews:
@@ -45,15 +51,23 @@ class RunNews:
         await self._told(run_id, "finished", event)
 
     async def failed(self, run_id: str, plan: Mapping[str, Any], error: Exception) -> None:
-        """Publish that a run ended with an error; only messages of ours are passed on."""
+        """Publish that a run ended with an error; only messages of ours are passed on.
+
+        The agent that started a built-in one gets a message; a pipeline sends its own.
+        """
         is_ours = isinstance(error, OrchestratorError)
         said = cut(str(error), MOST_ERROR) if is_ours else "It failed unexpectedly."
         await self._told(run_id, "failed", RunFailed(**_who(run_id, plan), error=said))
+        if "pipeline" not in plan and (told := _told_of(plan)):
+            actor = str(plan["actor"])
+            await asyncio.to_thread(
+                tell_failure, self._database, run_id=run_id, actor=actor, why=said, **told
+            )
 
     def given_up(self, run_id: str, plan: Mapping[str, Any], *, at_ms: int) -> None:
         """Publish that a run failed since it was taken over too often, and log it.
 
-        The agent that started a pipeline is told, as of any other failure. Once is enough for each
+        The agent that started it is told, as of any other failure. Once is enough for each
         time that a run is given up; resumed, it goes on under the same id.
 
         Raises:
@@ -64,13 +78,13 @@ class RunNews:
         if self._log.has(event_id):
             return
         who = _who(run_id, plan)
-        pipeline = plan["pipeline"]["spec"]["name"] if "pipeline" in plan else None
+        told = _told_of(plan)
         _log.error("Run %s was taken over too often and is given up", run_id)
         try:
-            if pipeline is not None:
+            if told is not None:
                 key = f"@{run_id}-given-up-{at_ms}"
-                told = {"run_id": run_id, "pipeline": pipeline, "actor": who["actor"]}
-                send_failure(self._database, **told, why=GIVEN_UP, key=key)
+                about = {"run_id": run_id, "actor": who["actor"], "why": GIVEN_UP}
+                send_failure(self._database, **about, **told, key=key)
             self._log.publish(self._outbox, RunFailed(**who, error=GIVEN_UP), id=event_id)
         except UnavailableError:
             raise
@@ -89,6 +103,16 @@ class RunNews:
 
 def _event_id(run_id: str, what: str) -> str:
     return f"{run_id}:{what}"[-64:]
+
+
+def _told_of(plan: Mapping[str, Any]) -> _Told | None:
+    """Return as what an agent knows its run; None of looks and roll-outs, which tell themselves."""
+    if "pipeline" in plan:
+        return {"kind": "pipeline", "name": plan["pipeline"]["spec"]["name"]}
+    name = str(plan["workflow"])
+    if name not in WORKFLOWS or WORKFLOWS[name].queue != "runs":
+        return None
+    return {"kind": "workflow", "name": name}
 
 
 def _who(run_id: str, plan: Mapping[str, Any]) -> dict[str, str]:

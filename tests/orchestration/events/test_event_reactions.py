@@ -100,7 +100,7 @@ async def test_runs_are_told_of_once_however_often_they_are_taken_over(world: Wo
         news.given_up("run-4", PLAN, at_ms=1)
 
     who = {"workflow": "train", "actor": "ml-orchestrator"}
-    assert told(world) == [
+    assert [each for each in told(world) if each[0].startswith("run.")] == [
         ("run.started", "run:run-1", {"run_id": "run-1", **who}),
         ("run.finished", "run:run-1", {"run_id": "run-1", **who, "stopped_because": "no drift"}),
         ("run.failed", "run:run-2", {"run_id": "run-2", **who, "error": "the disk is full"}),
@@ -113,8 +113,8 @@ def test_an_agent_hears_that_its_pipeline_was_given_up(world: World) -> None:
     plan = {**PLAN, "pipeline": {"spec": {"name": "p"}}}
     for at_ms in (1, 1, 2):  # the first is found by two workers; then it was resumed
         RunNews(world.database).given_up("run-5", plan, at_ms=at_ms)
-    who = {"run_id": "run-5", "pipeline": "p", "actor": "ml-orchestrator"}
-    assert tell_failure(world.database, **who, why="Resumed again, it failed.")
+    who = {"run_id": "run-5", "name": "p", "actor": "ml-orchestrator"}
+    assert tell_failure(world.database, **who, kind="pipeline", why="Resumed again, it failed.")
 
     first, second, ordinary = (
         message.content
@@ -125,6 +125,29 @@ def test_an_agent_hears_that_its_pipeline_was_given_up(world: World) -> None:
     assert "`ml-orchestrator runs resume run-5`" in first
     assert "Resumed again, it failed." in ordinary
     assert [name for name, *_ in told(world) if name.startswith("run.")] == ["run.failed"] * 2
+
+
+async def test_an_agent_hears_once_that_its_training_failed_and_of_each_next_attempt(
+    world: World,
+) -> None:
+    news, error = RunNews(world.database), StepFailedError("The file is gone.")
+    for _ in range(2):  # as after a crash before the end was recorded
+        await news.failed("run-7", PLAN, error)
+    await news.failed("run-7.2", PLAN, error)
+    news.given_up("run-8", PLAN, at_ms=1)
+    for other in ({"actor": "ann"}, {"workflow": "monitor-look"}, {"workflow": "roll-out"}):
+        await news.failed("run-9", {**PLAN, **other}, error)
+    messages = SqlMailbox(world.database, shipped=AGENTS).inbox("ml-orchestrator").messages
+
+    assert [(m.from_agent, m.priority, m.metadata) for m in messages] == [
+        ("workflow", "high", {"run_id": run_id, "workflow": "train"})
+        for run_id in ("run-7", "run-7.2", "run-8")
+    ]
+    assert messages[0].content == (
+        "Run run-7 of workflow 'train' failed and is not tried again by itself. The file is gone. "
+        "Once that is mended, `ml-orchestrator runs resume run-7` goes on where it is not done."
+    )
+    assert GIVEN_UP in messages[2].content
 
 
 def test_that_a_run_was_given_up_is_logged_once_and_not_told_while_that_cannot_be_done(

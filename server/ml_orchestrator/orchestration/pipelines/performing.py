@@ -96,7 +96,7 @@ class Performer:
     async def tell_failure(self, run_id: str, pipeline: str, actor: str, why: str) -> bool:
         """Tell the agent that started a run what failed; True if there is one."""
         return await asyncio.to_thread(
-            tell_failure, self._database, run_id=run_id, pipeline=pipeline, actor=actor, why=why
+            tell_failure, self._database, run_id=run_id, name=pipeline, actor=actor, why=why
         )
 
     async def _result(self, unit: Unit) -> dict[str, Any]:
