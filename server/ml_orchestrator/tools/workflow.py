@@ -29,14 +29,14 @@ async def workflow_run(
         str | None,
         Field(
             description="train, drift-retrain (only if source drifted from reference), "
-            "compress, optimize-rules, train-and-roll-out, or a package's."
+            "compress, optimize-rules, train-and-roll-out, a package's."
         ),
     ] = None,
     params: Annotated[
         dict[str, Any],
         Field(
-            description="As of training_start; drift-retrain: reference, data, too; "
-            "compress: model, version, methods (distil, prune, onnx, quantise), tolerance."
+            description="As of training_start; drift-retrain: and reference (data); "
+            "compress: model, version, methods (distil, prune, onnx, quantise)."
         ),
     ] = {},  # noqa: B006 never changed; pydantic copies it
     spec: Annotated[
