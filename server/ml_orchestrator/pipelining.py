@@ -8,10 +8,12 @@ from contextlib import closing
 from typing import Any
 
 import anyio
+from pydantic import ValidationError
 
 from ml_orchestrator.app import build_services
 from ml_orchestrator.deploying_text import plain
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import faults_of
 from ml_orchestrator.identity import person
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.pipelines.drawing import graph_text
@@ -123,8 +125,8 @@ async def _schedule(services: Services, settings: Settings, given: argparse.Name
         )
     try:
         cadence = Cadence(cron=cron, zone=given.zone)
-    except ValueError as error:
-        raise InvalidInputError(f"It cannot be scheduled: {error}") from error
+    except ValidationError as error:
+        raise InvalidInputError(f"It cannot be scheduled: {faults_of(error.errors())}.") from error
     with closing(open_database(settings.state_url, settings.home)) as database:
         kept = PipelineSchedules(settings, database).put(
             planned, planned.params, cadence, owner=person()

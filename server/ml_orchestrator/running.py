@@ -206,11 +206,14 @@ def _links(status: RunStatus) -> list[str]:
 def _of_node(step: StepStatus, latest: str | None) -> list[str]:
     """Return what a pipeline's step has to say besides its ``latest`` report.
 
-    That is what it was given, why it was skipped, its failed tries, and what it last said.
+    That is whose output it took, what it was given, why it was skipped, its failed tries, and
+    what it last said.
     """
     if step.node is None:
         return []
-    lines = [f"      with {one_line(given)}" for given in _given(step.node)]
+    cached = step.node.cached_from
+    lines = [f"      answered from the cache, with what {cached} gave"] if cached else []
+    lines += [f"      with {one_line(given)}" for given in _given(step.node)]
     lines += [f"      {failure.unit}: {failure.error}" for failure in step.node.failures]
     lines += [f"      {step.node.because}"] if step.node.because else []
     doing = None if step.node.doing == latest else step.node.doing

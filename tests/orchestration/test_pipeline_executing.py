@@ -267,7 +267,7 @@ def test_a_graph_is_drawn_as_text_and_as_a_picture(diamond: RunStatus) -> None:
 
     assert text.splitlines() == [
         "+ top  succeeded, 1.0 s",
-        "  ! left  failed, 1 failed tries, 1.0 s  <- top",
+        "  ! left  failed, 1 failed try, 1.0 s  <- top",
         "      It is ?[31mred.",
         "  + right  succeeded, 1.0 s  <- top",
         "    - join  skipped  <- left, right",

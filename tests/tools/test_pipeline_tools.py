@@ -187,6 +187,9 @@ def test_a_pipeline_is_put_on_a_schedule_and_taken_off_it(
     lacking = capsys.readouterr().err
     assert terminal(home, "workflow", "schedule", "p.yaml", "--cron", "61 * * * *") == 1
     wrong = capsys.readouterr().err
+    nowhere = ("--cron", "0 3 * * *", "--zone", "Nowhere/Land")
+    assert terminal(home, "workflow", "schedule", "p.yaml", *nowhere) == 1
+    lost = capsys.readouterr().err
     assert terminal(home, "workflow", "schedule", "p.yaml", "--cron", "0 3 * * *") == 0
     assert terminal(home, "workflow", "schedules") == 0
     listed = capsys.readouterr().out
@@ -194,7 +197,12 @@ def test_a_pipeline_is_put_on_a_schedule_and_taken_off_it(
     assert terminal(home, "workflow", "unschedule", "judged") == 1
 
     assert "has no schedule. Give --cron" in lacking
-    assert "61 * * * *" in wrong
+    assert "It cannot be scheduled: cron '61 * * * *' cannot be used (" in wrong
+    assert "pydantic" not in wrong
+    assert lost.splitlines()[0].endswith(
+        "It cannot be scheduled: zone 'Nowhere/Land' is unknown; write an IANA name such as UTC "
+        "or Europe/Berlin."
+    )
     assert "judged" in listed
     assert "0 3 * * * (UTC)" in listed
     assert started == ["worker"]

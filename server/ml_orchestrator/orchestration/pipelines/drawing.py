@@ -32,7 +32,8 @@ def label_of(step: StepStatus) -> str:
     if node is not None and node.n_items is not None:
         parts.append(f"{node.n_done} of {node.n_items}")
     if node is not None and node.failures:
-        parts.append(f"{len(node.failures)} failed tries")
+        n_failed = len(node.failures)
+        parts.append(f"{n_failed} failed {'try' if n_failed == 1 else 'tries'}")
     if node is not None and node.cached_from:
         parts.append("cached")
     if step.seconds is not None:

@@ -73,10 +73,16 @@ def check_versions(plan: StoredPlan) -> None:
 def failed(settled: Mapping[str, Settled]) -> str:
     """Return in words which steps failed, and why."""
     return " ".join(
-        f"Step {name!r} failed: {found.error}"
+        _failure(name, str(found.error))
         for name, found in settled.items()
         if found.state == "failed"
     )
+
+
+def _failure(name: str, error: str) -> str:
+    """Return why a step failed; what names it already is not named twice."""
+    begun = f"Step {name!r} failed"
+    return error if error.startswith(begun) else f"{begun}: {error}"
 
 
 def _version(name: str) -> int | str:
