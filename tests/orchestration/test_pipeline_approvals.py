@@ -49,6 +49,14 @@ def test_a_person_is_not_asked_again_when_the_worker_dies_before_it_is_recorded(
     assert next_worker.ask(replace(UNIT, run_attempt=2)).id != asked.id
 
 
+@pytest.mark.parametrize(("timeout_s", "lasts_s"), [(300, 301), (None, 86_400), (1e6, 86_400)])
+def test_a_person_is_told_until_when_the_step_waits(
+    database: Database, timeout_s: float | None, lasts_s: float
+) -> None:
+    asked = PipelineApprovals(database).ask(replace(UNIT, timeout_s=timeout_s))
+    assert (asked.expires_at - asked.requested_at).total_seconds() == lasts_s
+
+
 @pytest.fixture
 def performer(database: Database, tmp_path: Path) -> Performer:
     async def execute(job: Job) -> dict[str, Any]:

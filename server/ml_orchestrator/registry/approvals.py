@@ -47,7 +47,15 @@ class Approvals:
         self._new_id = new_id
         self._now = now
 
-    def request(self, *, subject: str, digest: str, summary: str, requested_by: str) -> Approval:
+    def request(
+        self,
+        *,
+        subject: str,
+        digest: str,
+        summary: str,
+        requested_by: str,
+        wait_s: float | None = None,
+    ) -> Approval:
         """Return the live approval of this plan; asked for now, unless it was before.
 
         A rejection is an answer: it is returned until it expires, and not asked again.
@@ -57,10 +65,13 @@ class Approvals:
             digest: Digest of the plan; whatever matters to the person must be part of it.
             summary: What the person reads; the words of agents in it are data.
             requested_by: The agent that asks.
+            wait_s: It expires after so many seconds, if that is sooner than a day.
         """
         for name, text in (("subject", subject), ("digest", digest), ("summary", summary)):
             _check_text(name, text)
         now = self._now()
+        day_s = APPROVAL_LIFETIME.total_seconds()
+        lifetime_s = day_s if wait_s is None else min(wait_s, day_s)
         values = {
             "id": self._new_id()[:ID_LENGTH],
             "subject": subject,
@@ -68,7 +79,7 @@ class Approvals:
             "summary": summary,
             "requested_by": requested_by,
             "requested_at": timestamp(now),
-            "expires_at": timestamp(now + APPROVAL_LIFETIME),
+            "expires_at": timestamp(now + timedelta(seconds=lifetime_s)),
             "state": "pending",
         }
         return self._database.write(lambda connection: _request(connection, values))

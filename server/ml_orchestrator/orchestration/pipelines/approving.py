@@ -13,6 +13,7 @@ from ml_orchestrator.text import clean
 __all__ = ["PipelineApprovals"]
 
 MAX_QUESTION, MAX_EVIDENCE = 1_500, 2_000  # characters of each that are shown
+SLACK_S = 1.0  # the step ends first, and says that nobody decided
 _SUBJECT = "run:{run_id}:{step}"
 
 
@@ -46,6 +47,7 @@ class PipelineApprovals:
             summary=f"Run {unit.run_id} of pipeline {unit.pipeline!r}, step {unit.name!r}: "
             f"{question}{shown}",
             requested_by=unit.actor,
+            wait_s=None if unit.timeout_s is None else unit.timeout_s + SLACK_S,
         )
 
     def result(self, approval: Approval) -> dict[str, Any] | None:
