@@ -83,6 +83,7 @@ async def test_a_call_its_run_in_the_worker_and_the_step_are_one_trace(
     assert receiver.ancestors(step) == [
         "run drift-retrain",
         "WorkflowOrchestrator.start",
+        "WorkflowOrchestrator.start_named",
         "tools/call workflow_run",
     ]
     assert [call.service, run.service, step.service] == [
