@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from tests.orchestration.test_pipeline_performing import unit_of
 
 from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.orchestration import people
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.execution import Job
 from ml_orchestrator.orchestration.people import open_approvals
@@ -49,12 +51,41 @@ def test_a_person_is_not_asked_again_when_the_worker_dies_before_it_is_recorded(
     assert next_worker.ask(replace(UNIT, run_attempt=2)).id != asked.id
 
 
-@pytest.mark.parametrize(("timeout_s", "lasts_s"), [(300, 301), (None, 86_400), (1e6, 86_400)])
+@pytest.mark.parametrize(("timeout_s", "lasts_s"), [(300, 301), (None, 86_400), (604_800, 604_801)])
 def test_a_person_is_told_until_when_the_step_waits(
     database: Database, timeout_s: float | None, lasts_s: float
 ) -> None:
     asked = PipelineApprovals(database).ask(replace(UNIT, timeout_s=timeout_s))
     assert (asked.expires_at - asked.requested_at).total_seconds() == lasts_s
+
+
+def test_the_next_worker_waits_anew_and_what_was_given_is_there_after_the_wait(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, later_s = datetime.now(UTC), [0.0]
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return began + timedelta(seconds=later_s[0])
+
+    monkeypatch.setattr(people, "datetime", Clock)
+    unit = replace(UNIT, timeout_s=60.0)
+    asked = PipelineApprovals(database).ask(unit)
+    later_s[0] = 50.0  # the worker was killed, and the timer of the next begins now
+    again = PipelineApprovals(database).ask(unit)
+    later_s[0] = 109.0
+    still = open_approvals(database).pending()
+    open_approvals(database).decide(asked.id, "approved", decided_by="ann", via="terminal")
+    later_s[0] = 3_600.0  # that one was killed, too
+    last = PipelineApprovals(database)
+
+    assert again.id == asked.id
+    assert still == (again,)
+    assert again.expires_at == began + timedelta(seconds=111)
+    assert last.result(last.ask(unit)) == {
+        "output": {"approval_id": asked.id, "approved_by": "ann"}
+    }
 
 
 @pytest.fixture

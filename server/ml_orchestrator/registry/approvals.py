@@ -65,13 +65,13 @@ class Approvals:
             digest: Digest of the plan; whatever matters to the person must be part of it.
             summary: What the person reads; the words of agents in it are data.
             requested_by: The agent that asks.
-            wait_s: It expires after so many seconds, if that is sooner than a day.
+            wait_s: How long whoever asks waits, instead of a day. Asked again while it is pending,
+                it waits so long from now on.
         """
         for name, text in (("subject", subject), ("digest", digest), ("summary", summary)):
             _check_text(name, text)
         now = self._now()
-        day_s = APPROVAL_LIFETIME.total_seconds()
-        lifetime_s = day_s if wait_s is None else min(wait_s, day_s)
+        lifetime = APPROVAL_LIFETIME if wait_s is None else timedelta(seconds=wait_s)
         values = {
             "id": self._new_id()[:ID_LENGTH],
             "subject": subject,
@@ -79,10 +79,13 @@ class Approvals:
             "summary": summary,
             "requested_by": requested_by,
             "requested_at": timestamp(now),
-            "expires_at": timestamp(now + timedelta(seconds=lifetime_s)),
+            "expires_at": timestamp(now + lifetime),
             "state": "pending",
         }
-        return self._database.write(lambda connection: _request(connection, values))
+        is_extended = wait_s is not None
+        return self._database.write(
+            lambda connection: _request(connection, values, is_extended=is_extended)
+        )
 
     def decide(
         self,
@@ -95,12 +98,16 @@ class Approvals:
     ) -> Approval:
         """Write down what a person decided.
 
+        What was to be decided within the wait of whoever asked can be used for a day from now, so
+        that it is not lost with a process that died while it waited.
+
         Raises:
             NotFoundError: no approval has this id.
             ConflictError: it is decided, used or expired already.
         """
         _check_text("reason", reason or "-")
-        at = timestamp(self._now())
+        now = self._now()
+        at = timestamp(now)
         values = {
             "state": verdict,
             "decided_by": decided_by,
@@ -119,7 +126,7 @@ class Approvals:
             row = connection.execute(
                 update(approvals)
                 .where(_TABLE.id == approval_id)
-                .values(**values)
+                .values(**values, expires_at=timestamp(_usable_until(found, now)))
                 .returning(approvals)
             )
             return _approval(row.mappings().one(), at)
@@ -237,12 +244,25 @@ def _must_not_wait_or_be_rejected(found: Approval | None, subject: str) -> Appro
     return found
 
 
-def _request(connection: Connection, values: dict[str, Any]) -> Approval:
+def _usable_until(found: Approval, now: datetime) -> datetime:
+    if found.expires_at - found.requested_at == APPROVAL_LIFETIME:
+        return found.expires_at
+    return max(found.expires_at, now + APPROVAL_LIFETIME)
+
+
+def _request(connection: Connection, values: dict[str, Any], *, is_extended: bool) -> Approval:
     at = values["requested_at"]
     if live := _live(connection, values["subject"], values["digest"], at):
-        return live
+        if not is_extended or live.state != "pending":
+            return live
+        return _extended(connection, live, max(timestamp(live.expires_at), values["expires_at"]))
     row = connection.execute(insert(approvals).values(**values).returning(approvals))
     return _approval(row.mappings().one(), at)
+
+
+def _extended(connection: Connection, live: Approval, until: str) -> Approval:
+    connection.execute(update(approvals).where(_TABLE.id == live.id).values(expires_at=until))
+    return live.model_copy(update={"expires_at": datetime.fromisoformat(until)})
 
 
 def _live(connection: Connection, subject: str, digest: str, at: str) -> Approval | None:
