@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from tests.conftest import new_postgres_url
@@ -14,7 +15,9 @@ from tests.orchestration.shared_bench import open_sites
 from tests.orchestration.workflow_bench import LIMIT_S, Bench, until
 
 from ml_orchestrator.app_doors import Doors
+from ml_orchestrator.breaker import Breaker
 from ml_orchestrator.errors import UnavailableError
+from ml_orchestrator.orchestration import keeping
 from ml_orchestrator.orchestration.keeping import IDLE_LOOK_S, LOOK_S, PAUSE_S, Keeper
 from ml_orchestrator.orchestration.leases import is_running, kill
 from ml_orchestrator.settings import Settings
@@ -144,9 +147,60 @@ def test_workers_that_cannot_start_are_not_started_again_at_once(
     assert Keeper(bench.settings, lambda: database, lambda: runs).look() == PAUSE_S
 
 
+def test_a_defect_of_a_look_is_logged_and_the_next_look_follows(
+    bench: Bench, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    crashes = iter([True, False])
+
+    def has_unfinished() -> bool:
+        if next(crashes):
+            raise TypeError("a defect")
+        return False
+
+    runs = _Spied(has_unfinished)
+    keeper = Keeper(bench.settings, lambda: database, lambda: runs)
+    assert [keeper.look(), keeper.look()] == [PAUSE_S, IDLE_LOOK_S]
+    assert "TypeError: a defect" in caplog.text
+
+
+def test_a_keeper_whose_leases_cannot_be_opened_looks_again_later(
+    bench: Bench, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = _Spied(lambda: True)
+    with monkeypatch.context() as broken:
+        broken.setattr(keeping, "book_of_leases", _refuse)
+        keeper = Keeper(bench.settings, lambda: database, lambda: runs)
+        assert (keeper.look(), runs.n_calls) == (PAUSE_S, 0)
+    assert (keeper.look(), runs.n_calls) == (LOOK_S, 1)
+
+
+def _refuse(_: Settings) -> NoReturn:
+    raise PermissionError("home.id")
+
+
 def test_a_server_that_only_reads_keeps_no_worker(bench: Bench, tmp_path: Path) -> None:
     bench.client.cancel(bench.start("tiny", gate=str(tmp_path / "gate")))
     settings = bench.settings.model_copy(update={"mode": "read-only"})
-    doors = Doors(settings)
-    doors.keep_worker(threading.Event())  # it returns, though nothing ends it
+    doors, ended = Doors(settings), threading.Event()
+    keeper = threading.Thread(target=doors.keep_worker, args=(ended,), daemon=True)
+    keeper.start()
+    keeper.join(LIMIT_S)
+    has_returned = not keeper.is_alive()  # though nothing ended it
+    ended.set()
     doors.close()
+    assert has_returned
+
+
+def test_a_look_spends_no_trial_of_a_component_that_crashed(bench: Bench) -> None:
+    doors, ended, now = Doors(bench.settings), threading.Event(), [0.0]
+    ended.set()
+    runs = doors.stores.runs
+    runs.breaker = Breaker(clock=lambda: now[0])
+    runs()
+    for _ in range(3):
+        runs.breaker.failed("It crashed.")
+    now[0] = 1.0
+    doors.keep_worker(ended)  # looks once
+    is_spent = not runs.breaker.admits()
+    doors.close()
+    assert not is_spent

@@ -73,8 +73,11 @@ class Doors:
         """See to it, until ``ended``, that a worker runs while there are runs or schedules."""
         from ml_orchestrator.orchestration.keeping import keep_worker
 
-        if self._settings.mode != "read-only":
-            keep_worker(self._settings, self.stores.database, self.stores.runs, ended)
+        if self._settings.mode == "read-only":
+            return
+        # A look says nothing of calls that crash: it spends no trial, nor ends their row.
+        runs = self.stores.runs.for_a_probe
+        keep_worker(self._settings, self.stores.database, runs, ended)
 
     def publish(self, event: Event, id: str | None = None) -> str:
         """Publish an event that is the whole transaction, and return its id."""

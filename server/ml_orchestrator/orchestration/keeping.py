@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from ml_orchestrator.doors import Door
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.orchestration.launch import book_of_leases, book_of_notes
 from ml_orchestrator.orchestration.schedules.store import Schedules
@@ -63,7 +64,7 @@ class Keeper:
         self._database = database
         self._runs = runs
         self._changes = None if is_shared(settings) else _Changes(settings.home)
-        self._last = _LastWorkers(settings)
+        self._last = Door(lambda: _LastWorkers(settings), is_light=True)
         self._are_under_way = True
         self._schedules_at = float("-inf")
 
@@ -71,14 +72,17 @@ class Keeper:
         """See to a worker if one is wanted; return in how many seconds to look again."""
         try:
             self._are_under_way = self._look_for_runs()
-            is_wanted = self._are_under_way and not self._last.were_stopped()
+            is_wanted = self._are_under_way and not self._last().were_stopped()
             if is_wanted or self._is_scheduled():
                 self._runs().wake()
         except (OrchestratorError, sqlite3.Error) as error:
-            self._are_under_way = True  # for all we know
             _log.warning("Could not see to a worker: %s", error)
-            return PAUSE_S
-        return LOOK_S if self._are_under_way else IDLE_LOOK_S
+        except Exception:  # noqa: BLE001 a defect of a look must not end those that follow
+            _log.exception("Could not see to a worker")
+        else:
+            return LOOK_S if self._are_under_way else IDLE_LOOK_S
+        self._are_under_way = True  # for all we know
+        return PAUSE_S
 
     def _look_for_runs(self) -> bool:
         """Whether runs are under way; where nothing was, the file has to change first."""
