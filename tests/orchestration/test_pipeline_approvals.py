@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -64,12 +65,10 @@ def test_the_next_worker_waits_anew_and_what_was_given_is_there_after_the_wait(
 ) -> None:
     began, later_s = datetime.now(UTC), [0.0]
 
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:
-            return began + timedelta(seconds=later_s[0])
+    def now(_: tzinfo) -> datetime:
+        return began + timedelta(seconds=later_s[0])
 
-    monkeypatch.setattr(people, "datetime", Clock)
+    monkeypatch.setattr(people, "datetime", SimpleNamespace(now=now))
     unit = replace(UNIT, timeout_s=60.0)
     asked = PipelineApprovals(database).ask(unit)
     later_s[0] = 50.0  # the worker was killed, and the timer of the next begins now

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import pytest
 from tests.orchestration.test_pipeline_executing import Log, plan_of
 
 from ml_orchestrator import running
@@ -87,6 +88,34 @@ def test_long_inputs_are_cut_and_secrets_are_stars() -> None:
         "source": "see https://***@host/data",
         "options": {"db_password": "***", "tokenizer": "words"},
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"password": 1234}, {"password": "***"}),
+        ({"options": {"password": 1234}}, {"options": {"password": "***"}}),
+        ({"login": [{"token": ["abc"]}]}, {"login": [{"token": "***"}]}),
+        ({"accessToken": "abc", "DBPassword": "x"}, {"accessToken": "***", "DBPassword": "***"}),
+        ({"headers": {"Authorization": "Bearer x"}}, {"headers": {"Authorization": "***"}}),
+        ({"headers": {"X-API-Key": "x"}}, {"headers": {"X-API-Key": "***"}}),
+        ({"private_key": {"pem": "x"}}, {"private_key": "***"}),
+        ({"to": "postgres://me:p/w@h/db"}, {"to": "postgres://***@h/db"}),
+        ({"to": ["postgres://me:p@:w@h/db"]}, {"to": ["postgres://***@h/db"]}),
+        (
+            {"to": "s3://data/a@b", "at": "http://h:1/a"},
+            {"to": "s3://data/a@b", "at": "http://h:1/a"},
+        ),
+        ({"tokenizer": "words", "token": None}, {"tokenizer": "words", "token": None}),
+        ({"author": "ann", "key": "id"}, {"author": "ann", "key": "id"}),
+    ],
+)
+def test_whatever_stands_under_the_name_of_a_secret_is_stars(
+    given: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    plan = plan_of({"one": {"uses": "note", "with": given}})
+
+    assert nodes(plan, "running", Log({}, seed=0))["one"].inputs == shown
 
 
 def test_a_terminal_shows_them_and_a_run_without_them_stays_readable() -> None:

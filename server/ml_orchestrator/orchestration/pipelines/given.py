@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from ml_orchestrator.errors import InvalidInputError
@@ -15,10 +16,13 @@ __all__ = ["MOST_ITEMS", "inputs_shown"]
 MOST_ITEMS = 10
 MOST_TEXT = 300  # characters of one input, as JSON
 STARS = "***"
-_NAMES = r"(?:[\w-]*[_-])?(?:password|passwd|secret|token|api_?key|credentials?)"
-_SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
-_SECRET = re.compile(rf'("{_NAMES}":\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE)
-_IN_URL = re.compile(r'://[^/\s:@"]*:[^/\s@"]*@')
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # accessToken, DBPassword
+_SECRET_NAME = re.compile(
+    r"(?:.*_)?(?:passwords?|passwd|pwd|passphrase|secrets?|token|credentials?|authorization"
+    r"|(?:api|private|secret|access)_?key)"
+)
+_BEFORE_HOST = re.compile(r"""://([^\s"'<>]*)@""")
+_LONGEST_ADDRESS = 2_000
 
 
 def inputs_shown(step: StepSpec, scope: Scope, items: list[Any] | None) -> dict[str, Any] | None:
@@ -50,16 +54,33 @@ def _shown(inputs: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
 
 def _short(name: str, value: Any) -> Any:
     """Return a value without what looks like a secret; a long one as the beginning of its JSON."""
+    shown = _starred(name, value)
+    if isinstance(shown, str):
+        return cut(shown, MOST_TEXT)
+    text = json.dumps(shown, ensure_ascii=False)
+    return shown if len(text) <= MOST_TEXT else text[:MOST_TEXT] + "…"
+
+
+def _starred(name: str, value: Any) -> Any:
+    """Return a value with stars in place of what stands under the name of a secret, at any depth.
+
+    What follows once the longest text that is shown is full is left away unread.
+    """
+    if value is not None and _is_secret(name):
+        return STARS
     if isinstance(value, str):
-        return STARS if _SECRET_NAME.fullmatch(name) else cut(_unnamed(value), MOST_TEXT)
-    text = ""
-    for part in json.JSONEncoder(ensure_ascii=False).iterencode(value):
-        text += part
-        if len(text) > MOST_TEXT:
-            return _SECRET.sub(rf'\1"{STARS}"', _unnamed(text))[:MOST_TEXT] + "…"
-    return json.loads(_SECRET.sub(rf'\1"{STARS}"', _unnamed(text)))
+        return _BEFORE_HOST.sub(_unnamed, value[: MOST_TEXT + _LONGEST_ADDRESS])
+    if isinstance(value, Mapping):
+        return {key: _starred(str(key), each) for key, each in islice(value.items(), MOST_TEXT)}
+    if isinstance(value, list | tuple):
+        return [_starred("", each) for each in islice(value, MOST_TEXT)]
+    return value
 
 
-def _unnamed(text: str) -> str:
-    """Return a text without the names and passwords in its addresses."""
-    return _IN_URL.sub(f"://{STARS}@", text)
+def _unnamed(before_host: re.Match[str]) -> str:
+    return f"://{STARS}@" if ":" in before_host[1] else before_host[0]
+
+
+def _is_secret(name: str) -> bool:
+    words = re.sub(r"[\W_]+", "_", _HUMP.sub("_", name)).strip("_").lower()
+    return _SECRET_NAME.fullmatch(words) is not None
