@@ -10,7 +10,10 @@ import pytest
 from tests.orchestration.workflow_bench import LIMIT_S, Bench, until
 
 from ml_orchestrator.child_environment import child_environment
+from ml_orchestrator.orchestration import other_releases, worker
 from ml_orchestrator.orchestration._dbos import client
+from ml_orchestrator.orchestration.leases import Leases
+from ml_orchestrator.orchestration.notes import STOP, FileNotes
 from ml_orchestrator.orchestration.workers import look_at_workers
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 
@@ -87,3 +90,47 @@ def test_a_newer_worker_is_not_asked_and_the_run_says_what_it_waits_for(bench: B
     assert "the worker of a newer release" in waiting.notices[0]
     assert "takes plans of version 2, not 1." in waiting.notices[0]
     assert bench.finished(waiting.run_id).state == "succeeded"
+
+
+class _TakenError(Exception):
+    """A lease was about to be taken."""
+
+
+class _Watched(Leases):
+    """Leases of which none is taken; it is noted whether the worker had a note by then."""
+
+    had_note = False
+
+    def take(self, executor_id: str) -> None:
+        self.had_note = executor_id in FileNotes(self._path).all()
+        raise _TakenError
+
+
+def test_a_worker_has_its_note_before_anybody_can_see_its_lease(bench: Bench) -> None:
+    leases = _Watched(bench.settings.home / "leases.db", ttl_s=1.0)
+    with pytest.raises(_TakenError):
+        worker._work(bench.settings, leases)
+    assert leases.had_note
+
+
+def test_a_worker_that_has_noted_nothing_is_not_asked(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(other_releases, "PLAN_VERSION", "2")
+    bench.leases.take("without-note")
+    notes = _Asked(bench.settings.home / "leases.db")
+    others = other_releases.OtherReleases(bench.leases, notes)
+    found = others.in_the_way()
+    assert [(each.is_older, each.can_be_asked) for each in found] == [(True, False)]
+    others.ask(found)
+    assert notes.n_asked == 0
+
+
+class _Asked(FileNotes):
+    """Notes that count who is asked."""
+
+    n_asked = 0
+
+    def ask(self, executor_id: str, why: int = STOP) -> bool:
+        self.n_asked += 1
+        return super().ask(executor_id, why)

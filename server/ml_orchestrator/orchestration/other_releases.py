@@ -49,7 +49,7 @@ class OtherReleases:
     def ask(self, workers: Sequence[OtherWorker]) -> None:
         """Ask those of earlier releases to leave; what they are at is recorded first."""
         for worker in workers:
-            if worker.is_older and not worker.is_asked:
+            if worker.is_older and worker.can_be_asked and not worker.is_asked:
                 self._notes.ask(worker.lease.executor_id, MAKE_ROOM)
 
     def _living(self) -> list[Lease]:
@@ -82,7 +82,8 @@ def _said(worker: OtherWorker) -> str:
 
 
 def _other(lease: Lease, note: Note | None) -> OtherWorker:
-    # On Postgres the lease has it, too, of every release that shared a database.
+    # On Postgres the lease has it, too, of every release that shared a database. Elsewhere a worker
+    # of a release that notes anything has done so before it has a lease.
     plans = getattr(lease, "plan_version", None)
     if plans is None:
         plans = note.began_with.get(PLANS, FIRST) if note else FIRST

@@ -119,9 +119,10 @@ def _kill_silent(leases: Leases, ttl_s: float) -> None:
 def _work(settings: Settings, leases: Leases) -> None:
     dead = _bury_predecessors(leases)
     tenure = Tenure(leases, uuid.uuid4().hex, ttl_s=settings.lease_ttl_s)
-    tenure.begin()
     notes = worker_notes(settings)
+    # Before its lease: one with a lease and without a note is taken for one of an older release.
     notes.begin(tenure.executor_id, beginning(settings, tenure.executor_id))
+    tenure.begin()
     load_plugins(settings)
     prepare(settings)
 
