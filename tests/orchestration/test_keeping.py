@@ -20,6 +20,7 @@ from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration import keeping
 from ml_orchestrator.orchestration.keeping import IDLE_LOOK_S, LOOK_S, PAUSE_S, Keeper
 from ml_orchestrator.orchestration.leases import is_running, kill
+from ml_orchestrator.orchestration.sharing.opening import open_notes
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.working import run_working
@@ -128,7 +129,8 @@ def test_a_worker_that_a_person_stopped_is_not_followed_until_something_is_calle
     run_working(argparse.Namespace(act="stop", now=is_now), bench.settings)
     assert not is_running(stopped)
     assert [keeper.look(), keeper.look()] == [LOOK_S] * 2
-    assert runs.n_calls == 1  # a server that was there heeds it
+    Keeper(bench.settings, lambda: database, lambda: runs).look()
+    assert runs.n_calls == 1  # a server that was there heeds it, as does one that opens later
 
     bench.client.wake()  # as a call does
     until(lambda: len(bench.entries("waiting")) == 2, what="the step is at work again")
@@ -138,6 +140,36 @@ def test_a_worker_that_a_person_stopped_is_not_followed_until_something_is_calle
     assert runs.n_calls == 3  # that one died
     gate.touch()
     assert bench.finished(run_id).state == "succeeded"
+
+
+def test_on_postgres_a_stop_is_not_forgotten_as_a_worker_of_another_directory_begins(
+    tmp_path: Path, postgres_server: str
+) -> None:
+    with open_sites(tmp_path, new_postgres_url(postgres_server)) as sites:
+        left, right = sites.site("left"), sites.site("right")
+        left.start("run-1x", gate=str(tmp_path / "gate"))
+        stopped = left.start_worker()
+        until(lambda: len(sites.entries(what="begun")) == 1, what="the step is at work")
+        run_working(argparse.Namespace(act="stop", now=True), left.settings)
+        assert stopped.wait(LIMIT_S) != 0
+        (lease,) = left.leases.ours()
+        assert left.leases.bury(lease)
+        assert len(open_notes(left.settings).all()) == 1
+        right.start_worker()
+        until(lambda: len(open_notes(right.settings).all()) == 1, what="it has begun")
+
+        runs = _Spied(lambda: True)
+        keeper = Keeper(left.settings, _no_database, lambda: runs)
+        keeper._schedules_at = float("inf")
+        keeper.look()
+        assert (runs.n_looks, runs.n_calls) == (1, 0)
+        left.start_worker()  # whoever begins there ends it
+        until(lambda: not keeper._last().were_stopped(), what="it has begun")
+        assert len(open_notes(left.settings).all()) == 1
+
+
+def _no_database() -> NoReturn:
+    raise AssertionError("Nobody looks for schedules.")
 
 
 def test_workers_that_cannot_start_are_not_started_again_at_once(

@@ -45,8 +45,8 @@ def keep_worker(
 ) -> None:
     """Start a worker, now and whenever one is wanted and there is none, until ``ended``.
 
-    It is wanted while a run is not over, unless the worker that was at it was stopped by a
-    person, and while a schedule is enabled.
+    It is wanted while a run is not over, unless the last worker was stopped by a person, and while
+    a schedule is enabled, whoever stopped it.
     """
     keeper = Keeper(settings, database, runs)
     wait_s = keeper.look()
@@ -118,19 +118,20 @@ def _stamp(file: Path) -> tuple[int, int] | None:
 
 
 class _LastWorkers:
-    """Remembers who was at work, to know whether they died or a person stopped them."""
+    """Reads from the record whether the last workers died or a person stopped them."""
 
     def __init__(self, settings: Settings) -> None:
         self._leases = book_of_leases(settings)
         self._notes = book_of_notes(settings)
-        self._seen: frozenset[str] = frozenset()
 
     def were_stopped(self) -> bool:
-        """Whether all that were there when last seen were stopped by a person."""
+        """Whether a person stopped them and none has begun since.
+
+        A worker that was killed has its lease still, so it is asked first; whoever begins removes
+        the notes of those that left.
+        """
         living = [x for x in self._leases.ours() if x.is_live] if self._leases.exists() else []
-        if living:
-            self._seen = frozenset(lease.executor_id for lease in living)
-        noted = self._notes.all() if self._seen else {}
-        return bool(self._seen) and all(
-            name in noted and noted[name].is_stopped for name in self._seen
-        )
+        stopped = {name for name, note in self._notes.all().items() if note.is_stopped}
+        here = {lease.executor_id for lease in living if lease.is_here}
+        left = stopped - {lease.executor_id for lease in living}
+        return here <= stopped if here else bool(left)

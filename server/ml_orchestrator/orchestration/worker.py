@@ -32,8 +32,7 @@ from ml_orchestrator.orchestration.schedules.sweeping import Sweeper
 from ml_orchestrator.orchestration.sharing.holds import StepHolds
 from ml_orchestrator.orchestration.sharing.homes import at_home, forgetting_files
 from ml_orchestrator.orchestration.sharing.leases import SharedLeases
-from ml_orchestrator.orchestration.sharing.notes import SharedNotes
-from ml_orchestrator.orchestration.sharing.opening import open_leases
+from ml_orchestrator.orchestration.sharing.opening import open_leases, open_notes
 from ml_orchestrator.orchestration.sharing.pools import is_shared
 from ml_orchestrator.orchestration.sharing.recovery import Recovery
 from ml_orchestrator.orchestration.sharing.rows import Rows
@@ -149,7 +148,7 @@ def _work_among_others(settings: Settings, *, is_beside: bool) -> None:
         _log.info("Another worker is at work here")
         rows.close()
         return
-    notes = SharedNotes(rows)
+    notes = open_notes(settings, rows)
     notes.begin(me, beginning(settings, me))
     load_plugins(settings)
 

@@ -23,6 +23,8 @@ def open_leases(settings: Settings, rows: Rows | None = None) -> SharedLeases:
     )
 
 
-def open_notes(settings: Settings) -> SharedNotes:
-    """Return the notes of workers, on connections of their own."""
-    return SharedNotes(Rows(settings.state_url))
+def open_notes(settings: Settings, rows: Rows | None = None) -> SharedNotes:
+    """Return the notes of workers, on connections of their own unless ``rows`` is given."""
+    if rows is None:
+        rows = Rows(settings.state_url)
+    return SharedNotes(rows, home_id(settings.home))
