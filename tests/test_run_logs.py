@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
-from ml_orchestrator import run_logs
+from ml_orchestrator import run_logs, running
 from ml_orchestrator.cli import main
+from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
 from ml_orchestrator.orchestration.retention.logs import LogKeeper, cut_log
@@ -40,6 +41,9 @@ def line(run_id: str, message: str) -> str:
 
 @pytest.fixture
 def following(tmp_path: Path, log: Path) -> Iterator["subprocess.Popen[str]"]:
+    settings = Settings.read({}, home=tmp_path, project_dir=tmp_path)
+    with closing(RunClient(settings)) as client:
+        client.start_pipeline("run-1.2", plan_pipeline(SPEC, {}, settings), actor="tester")
     words = ["--home", str(tmp_path), "runs", "logs", "run-1.2", "--follow"]
     command = subprocess.Popen(
         [sys.executable, "-m", "ml_orchestrator", *words],
@@ -105,6 +109,25 @@ def test_following_ends_with_the_run_after_its_last_lines(
 
     assert (ended.value.code, looks) == (0, LOOKS_PER_STATE + 1)
     assert capsys.readouterr().out == line("run-1", "The first.") + line("run-1", "The last.")
+
+
+def test_a_run_that_is_not_there_is_not_followed(
+    tmp_path: Path, log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_logs, "time", SimpleNamespace(sleep=lambda _: pytest.fail("followed")))
+    with pytest.raises(SystemExit) as ended:
+        main(["--home", str(tmp_path), "runs", "logs", "run-12", "--follow"])
+
+    assert ended.value.code not in (0, None)
+    assert "run-12" in capsys.readouterr().err
+
+
+def test_following_ends_when_the_run_is_removed() -> None:
+    async def look(_: str) -> None:
+        raise NotFoundError("It was removed.")
+
+    services: Any = SimpleNamespace(workflow=SimpleNamespace(look=look))
+    assert running._is_over(services, "run-1")
 
 
 def test_a_line_that_is_being_written_is_shown_once_it_is_whole(

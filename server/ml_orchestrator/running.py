@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +54,22 @@ def _logs(given: argparse.Namespace, settings: Settings) -> int:
     if given.run_id is None or not given.follow:
         return show_logs(settings, given.run_id, follows=given.follow)
     services = build_services(settings)
+    with suppress(UnavailableError):
+        anyio.run(services.workflow.look, given.run_id)  # one that is not there is told at once
     return show_logs(
         settings, given.run_id, follows=True, is_over=lambda: _is_over(services, given.run_id)
     )
 
 
 def _is_over(services: Services, run_id: str) -> bool:
-    """Whether a run and what went on from it has ended; not while nobody knows."""
+    """Whether a run and what went on from it has ended, or was removed; not while nobody knows."""
     try:
         status = anyio.run(services.workflow.look, run_id)
         while status.resumed_as:
             status = anyio.run(services.workflow.look, status.resumed_as)
-    except (NotFoundError, UnavailableError):
+    except NotFoundError:
+        return True
+    except UnavailableError:
         return False
     return status.is_over
 
