@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
+import psycopg
 import pytest
 from tests.conftest import new_postgres_url
 from tests.orchestration.shared_bench import open_sites
@@ -18,12 +19,21 @@ from ml_orchestrator.app_doors import Doors
 from ml_orchestrator.breaker import Breaker
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration import keeping
-from ml_orchestrator.orchestration.keeping import IDLE_LOOK_S, LOOK_S, PAUSE_S, Keeper
+from ml_orchestrator.orchestration._dbos.client import RunClient
+from ml_orchestrator.orchestration.keeping import (
+    IDLE_LOOK_S,
+    LOOK_S,
+    PAUSE_S,
+    SHARED_LOOK_S,
+    Keeper,
+)
 from ml_orchestrator.orchestration.leases import is_running, kill
 from ml_orchestrator.orchestration.sharing.opening import open_notes
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.working import run_working
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -161,11 +171,48 @@ def test_on_postgres_a_stop_is_not_forgotten_as_a_worker_of_another_directory_be
         runs = _Spied(lambda: True)
         keeper = Keeper(left.settings, _no_database, lambda: runs)
         keeper._schedules_at = float("inf")
-        keeper.look()
-        assert (runs.n_looks, runs.n_calls) == (1, 0)
-        left.start_worker()  # whoever begins there ends it
-        until(lambda: not keeper._last().were_stopped(), what="it has begun")
+        with closing(keeper):
+            assert keeper.look() == SHARED_LOOK_S
+            assert (runs.n_looks, runs.n_calls) == (1, 0)
+            left.start_worker()  # whoever begins there ends it
+            until(lambda: not keeper._last().were_stopped(), what="it has begun")
         assert len(open_notes(left.settings).all()) == 1
+
+
+def test_looks_on_postgres_open_no_further_connections(
+    tmp_path: Path, postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_sites(tmp_path, new_postgres_url(postgres_server)) as sites:
+        site = sites.site("left")
+        site.start_worker()
+        keeper = Keeper(site.settings, _no_database, lambda: _Waking(site.client))
+        keeper._schedules_at = float("inf")
+        opened: list[object] = []
+        with closing(keeper):
+            keeper.look()
+            monkeypatch.setattr(psycopg, "connect", _counted(psycopg.connect, opened))
+            monkeypatch.setattr(psycopg.Connection, "connect", _counted(psycopg.connect, opened))
+            assert [keeper.look() for _ in range(3)] == [SHARED_LOOK_S] * 3
+    assert not opened
+
+
+def _counted(connect: Callable[..., T], opened: list[object]) -> Callable[..., T]:
+    def counted(*args: Any, **given: Any) -> T:
+        opened.append(given)
+        return connect(*args, **given)
+
+    return counted
+
+
+class _Waking(_Spied):
+    """Runs that are never over, and a client that is asked for a worker."""
+
+    def __init__(self, client: RunClient) -> None:
+        super().__init__(lambda: True)
+        self._client = client
+
+    def wake(self) -> None:
+        self._client.wake()
 
 
 def _no_database() -> NoReturn:
@@ -200,7 +247,7 @@ def test_a_keeper_whose_leases_cannot_be_opened_looks_again_later(
 ) -> None:
     runs = _Spied(lambda: True)
     with monkeypatch.context() as broken:
-        broken.setattr(keeping, "book_of_leases", _refuse)
+        broken.setattr(keeping, "open_books", _refuse)
         keeper = Keeper(bench.settings, lambda: database, lambda: runs)
         assert (keeper.look(), runs.n_calls) == (PAUSE_S, 0)
     assert (keeper.look(), runs.n_calls) == (LOOK_S, 1)

@@ -5,12 +5,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
 from ml_orchestrator.doors import Door
 from ml_orchestrator.errors import OrchestratorError
-from ml_orchestrator.orchestration.launch import book_of_leases, book_of_notes
+from ml_orchestrator.orchestration.launch import open_books
 from ml_orchestrator.orchestration.schedules.store import Schedules
 from ml_orchestrator.orchestration.sharing.pools import home_of, is_shared
 from ml_orchestrator.settings import Settings
@@ -19,6 +20,7 @@ from ml_orchestrator.storage.engine import Database
 __all__ = ["Keeper", "keep_worker"]
 
 LOOK_S = 0.5  # while runs are under way
+SHARED_LOOK_S = 2.0  # each asks the database that all share
 IDLE_LOOK_S = 1.0
 SCHEDULES_LOOK_S = 30.0
 PAUSE_S = 30.0  # after what went wrong, such as workers that cannot start
@@ -48,10 +50,10 @@ def keep_worker(
     It is wanted while a run is not over, unless the last worker was stopped by a person, and while
     a schedule is enabled, whoever stopped it.
     """
-    keeper = Keeper(settings, database, runs)
-    wait_s = keeper.look()
-    while not ended.wait(wait_s):
+    with closing(Keeper(settings, database, runs)) as keeper:
         wait_s = keeper.look()
+        while not ended.wait(wait_s):
+            wait_s = keeper.look()
 
 
 class Keeper:
@@ -65,6 +67,7 @@ class Keeper:
         self._runs = runs
         self._changes = None if is_shared(settings) else _Changes(settings.home)
         self._last = Door(lambda: _LastWorkers(settings), is_light=True)
+        self._busy_look_s = SHARED_LOOK_S if is_shared(settings) else LOOK_S
         self._are_under_way = True
         self._schedules_at = float("-inf")
 
@@ -80,9 +83,14 @@ class Keeper:
         except Exception:  # noqa: BLE001 a defect of a look must not end those that follow
             _log.exception("Could not see to a worker")
         else:
-            return LOOK_S if self._are_under_way else IDLE_LOOK_S
+            return self._busy_look_s if self._are_under_way else IDLE_LOOK_S
         self._are_under_way = True  # for all we know
         return PAUSE_S
+
+    def close(self) -> None:
+        """Give connections back."""
+        if self._last.is_open:
+            self._last().close()
 
     def _look_for_runs(self) -> bool:
         """Whether runs are under way; where nothing was, the file has to change first."""
@@ -121,8 +129,8 @@ class _LastWorkers:
     """Reads from the record whether the last workers died or a person stopped them."""
 
     def __init__(self, settings: Settings) -> None:
-        self._leases = book_of_leases(settings)
-        self._notes = book_of_notes(settings)
+        books = open_books(settings)
+        self._leases, self._notes, self.close = books.leases, books.notes, books.close
 
     def were_stopped(self) -> bool:
         """Whether a person stopped them and none has begun since.

@@ -5,7 +5,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ml_orchestrator.child_environment import child_environment
@@ -17,9 +18,11 @@ from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.settings import Settings
 
 __all__ = [
+    "Books",
     "WorkerLauncher",
     "book_of_leases",
     "book_of_notes",
+    "open_books",
     "start_worker",
     "worker_leases",
     "worker_notes",
@@ -31,6 +34,7 @@ MIN_INTERVAL_S = 1.0
 # Opened where there is a shared database.
 _SHARED = "ml_orchestrator.orchestration.sharing.opening:open_leases"
 _SHARED_NOTES = "ml_orchestrator.orchestration.sharing.opening:open_notes"
+_SHARED_BOOKS = "ml_orchestrator.orchestration.sharing.opening:open_books"
 _log = logging.getLogger(__name__)
 
 
@@ -60,15 +64,32 @@ def book_of_leases(settings: Settings) -> LeaseBook:
     return book
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Leases and notes for who looks at them again and again; ``close`` gives connections back."""
+
+    leases: LeaseBook
+    notes: Notes
+    close: Callable[[], None]
+
+
+def open_books(settings: Settings) -> Books:
+    """Return the leases and notes that concern a data directory; their caller closes them."""
+    if not is_shared(settings):
+        return Books(worker_leases(settings), worker_notes(settings), lambda: None)
+    books: Books = resolve(_SHARED_BOOKS)(settings)
+    return books
+
+
 class WorkerLauncher:
     """Sees to it that a data directory has a worker. Thread-safe.
 
     Several servers may start one at the same moment: all but one of them leave at once.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, leases: LeaseBook | None = None) -> None:
         self._settings = settings
-        self._leases = book_of_leases(settings)
+        self._leases = leases or book_of_leases(settings)
         self._lock = threading.Lock()
         self._started_at = float("-inf")
         self._started: subprocess.Popen[bytes] | None = None

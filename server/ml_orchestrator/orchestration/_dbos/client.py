@@ -26,11 +26,7 @@ from ml_orchestrator.orchestration._dbos.database import (
 from ml_orchestrator.orchestration._dbos.listing import find_runs
 from ml_orchestrator.orchestration.attempts import before_of, first_of, next_of
 from ml_orchestrator.orchestration.bell import ring
-from ml_orchestrator.orchestration.launch import (
-    WorkerLauncher,
-    book_of_leases,
-    book_of_notes,
-)
+from ml_orchestrator.orchestration.launch import WorkerLauncher, open_books
 from ml_orchestrator.orchestration.models import RunList, RunStatus
 from ml_orchestrator.orchestration.other_releases import OtherReleases, waits_for
 from ml_orchestrator.orchestration.pipelines.approving import PipelineApprovals
@@ -74,14 +70,16 @@ class RunClient:
     def __init__(self, settings: Settings) -> None:
         prepare(settings)
         self._client = connect(settings)
-        self._launcher = WorkerLauncher(settings)
-        self._others = OtherReleases(book_of_leases(settings), book_of_notes(settings))
+        self._books = open_books(settings)
+        self._launcher = WorkerLauncher(settings, self._books.leases)
+        self._others = OtherReleases(self._books.leases, self._books.notes)
         self._pools = pools_of(settings)
         self._settings = settings
 
     def close(self) -> None:
         """Give connections back."""
         self._client.destroy()
+        self._books.close()
 
     @typed
     def describe(self) -> str:
