@@ -239,7 +239,10 @@ def test_doubts_are_warnings_and_do_not_stop_it(tmp_path: Path) -> None:
                     "needs": ["look"],
                     "with": {"to": ["x"], "content": "${steps.look.output.target}"},
                 },
-                "use": {"uses": "require", "with": {"value": "${steps.maybe.output.index}"}},
+                "use": {
+                    "uses": "verify",
+                    "with": {"model": "m", "version": "${steps.maybe.output.index}"},
+                },
             },
         },
         {},
@@ -249,7 +252,7 @@ def test_doubts_are_warnings_and_do_not_stop_it(tmp_path: Path) -> None:
     assert planned.order == ["look", "maybe", "tell", "use"]
     assert any("steps.look.with.source: No file 'later.csv'" in w for w in planned.warnings)
     assert "steps.tell.with.content may be null, and text is wanted" in " ".join(planned.warnings)
-    assert "steps.use.with.value is null where maybe is skipped by its condition" in (
+    assert "steps.use.with.version is null where maybe is skipped by its condition" in (
         planned.warnings
     )
     assert "parameters that nothing uses: idle" in planned.warnings

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -9,8 +10,13 @@ from mcp.client import Client
 from tests.tools.asking import ask, refusal
 
 from ml_orchestrator.app import build_server
+from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.orchestration.execution import StepFailedError
+from ml_orchestrator.orchestration.pipelines.executing import Record, carry_out
 from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
-from ml_orchestrator.orchestration.workflows import WORKFLOWS, Workflow
+from ml_orchestrator.orchestration.pipelines.units import StoredPlan, Unit
+from ml_orchestrator.orchestration.steps import StepContext
+from ml_orchestrator.orchestration.steps.judge import require
 from ml_orchestrator.orchestration.workflows.shipped import shipped, shipped_names
 from ml_orchestrator.serving.launch import stop_server
 from ml_orchestrator.settings import Settings
@@ -73,7 +79,8 @@ async def test_only_what_is_for_callers_can_be_started_and_with_its_right(
         )
 
     for said in (unknown, internal):
-        assert "there are compress, drift-retrain, optimize-rules, train, train-and-roll" in said
+        assert "there are compress, drift-retrain, optimize-rules, " in said
+        assert ", train, train-and-roll-out" in said
     assert "may not use rules_optimize" in rules
     assert "may not use training_start" in shipped_one
     assert "may not use deployment_start" in shipped_one
@@ -94,16 +101,75 @@ async def test_rules_are_optimised_by_name(settings: Settings) -> None:
     assert done["state"] == "succeeded"
 
 
-async def test_a_workflow_that_was_added_is_startable(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+async def test_a_workflow_that_was_added_is_started_by_its_name(
+    home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = WORKFLOWS["train"]
-    added = Workflow("added", "As train.", train.params, train.nodes, check=train.check)
-    monkeypatch.setitem(WORKFLOWS._entries, "added", added)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # the worker imports it, too
+    settings = Settings.read(
+        {},
+        project_dir=home.parent,
+        home=home,
+        worker_idle_s=2.0,
+        plugins=("tests.orchestration.tiny_workflows",),
+    )
+    params = {"ledger": str(home.parent / "ledger"), "number": 20}
     async with Client(build_server(settings)) as client:
-        said = await refusal(client, "workflow_run", agent=ME, name="added", params={})
+        run = await ask(client, "workflow_run", agent=ME, name="tiny", params=params)
+        done = await ask(client, "workflow_status", run_id=run["run_id"], wait_s=50)
+        said = await refusal(client, "workflow_run", agent=ME, name="tiny", params={})
 
-    assert "Workflow 'added' cannot start" in said  # and says what its parameters are
+    assert (done["state"], done["result"]["answer"]) == ("succeeded", 41)
+    assert "Workflow 'tiny' cannot start" in said
+    assert "ledger" in said  # what its parameters are
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        ({"holdout_score": 0.9, "baseline_score": 0.9}, None),
+        ({"holdout_score": 0.9, "baseline_score": 0.91}, "0.9 is below 0.91"),
+        ({"holdout_score": 0.9, "baseline_score": None}, "The baseline has no score"),
+        ({"holdout_score": None, "baseline_score": 0.5}, "no score on held-out rows"),
+        ({"holdout_score": 3, "baseline_score": 2, "higher_is_better": False}, "3 is above 2"),
+        ({"holdout_score": 2, "baseline_score": 2, "higher_is_better": False}, None),
+    ],
+)
+async def test_a_model_is_registered_only_if_held_out_it_is_at_least_the_baseline(
+    settings: Settings, found: dict[str, Any], why: str | None
+) -> None:
+    planned = plan_pipeline(
+        str(shipped("train-and-roll-out")), {"source": "x.csv", "model": "m"}, settings
+    )
+    fit = {"trained": "x", "score": 1.0, "higher_is_better": True, **found}
+    here = StepContext("run-1", ME, settings, lambda *_: None)
+    done: list[str] = []
+
+    def reserve(name: str) -> Record:
+        async def record(unit: Unit) -> dict[str, Any]:
+            done.append(unit.step)
+            try:
+                output = (
+                    require(here, {"at_least": None, "at_most": None, **unit.inputs}, {})
+                    if unit.uses == "require"
+                    else fit
+                    if unit.step == "fit"
+                    else {"version": 1, "state": "promoted"}
+                )
+            except InvalidInputError as error:
+                return {"error": str(error), "is_final": True}
+            return {"output": output}
+
+        return record
+
+    plan = {"params": planned.params, "actor": ME, "steps": planned.order}
+    stored = StoredPlan.of(plan | {"pipeline": planned.stored()})
+    if why is None:
+        result = await carry_out(stored, run_id="run-1", run_attempt=1, reserve=reserve)
+        assert result["score"] == found["holdout_score"]
+    else:
+        with pytest.raises(StepFailedError, match=why):
+            await carry_out(stored, run_id="run-1", run_attempt=1, reserve=reserve)
+    assert ("version" in done) == (why is None)
 
 
 @pytest.mark.parametrize("name", shipped_names())

@@ -37,10 +37,12 @@ def require(
     """Return the number if it lies where it must.
 
     Raises:
-        InvalidInputError: it does not, so that nothing after it is done.
+        InvalidInputError: it does not, or is null, so that nothing after it is done.
     """
     value, low, high = params["value"], params["at_least"], params["at_most"]
     why = f" {params['why']}" if params["why"] else ""
+    if value is None:
+        raise InvalidInputError(f"There is no number (null) where one is required.{why}")
     if low is not None and not value >= low:
         raise InvalidInputError(f"{value:g} is below {low:g}, which is required.{why}")
     if high is not None and not value <= high:

@@ -111,6 +111,9 @@ class TrainOutput(Record):
     score: Annotated[float, Field(description="Held out if the metric is, else cross-validated.")]
     cv_score: float
     holdout: dict[str, float]
+    holdout_score: Annotated[
+        float | None, Field(description="On held-out rows; null if the metric has none there.")
+    ] = None
     baseline: dict[str, float]
     baseline_score: Annotated[
         float | None, Field(description="Of the baseline, in the same metric; null if it has none.")
@@ -137,7 +140,7 @@ class BestOutput(Record):
 class RequireInputs(Record):
     """A number, and where it must lie."""
 
-    value: float
+    value: Annotated[float | None, Field(description="The step fails if it is null.")]
     at_least: float | None = None
     at_most: float | None = None
     why: Annotated[str, Field(max_length=500)] = ""

@@ -26,6 +26,7 @@ def train(
         "score": holdout.get(found.metric, found.cv_score),
         "cv_score": found.cv_score,
         "holdout": holdout,
+        "holdout_score": holdout.get(found.metric),
         "baseline": found.baseline,
         "baseline_score": found.baseline.get(found.metric),
         "dataset_digest": found.dataset_digest,
