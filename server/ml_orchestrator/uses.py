@@ -9,7 +9,7 @@ from types import TracebackType
 from ml_orchestrator.breaker import Breaker
 from ml_orchestrator.errors import OrchestratorError, UnavailableError
 
-__all__ = ["counted_use", "note_use"]
+__all__ = ["counted_use", "is_in_use", "note_use"]
 
 
 @dataclass(slots=True)
@@ -26,6 +26,12 @@ def note_use(part: object, breaker: Breaker) -> None:
     """Note that the call under way, if there is one, was given a part."""
     if (uses := _uses.get()) is not None:
         uses.parts.append((part, breaker, breaker.n_failures))
+
+
+def is_in_use(part: object) -> bool:
+    """Whether the call under way was given this part before."""
+    uses = _uses.get()
+    return uses is not None and any(each is part for each, _, _ in uses.parts)
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from ml_orchestrator.datasets.line_faults import csv_fault, json_lines_fault
         (b"a,b\n1\n", None),  # what is not there is missing
         (b"", None),
         (b'a,b\n"1\n1",2\n3,4,5\n', "line 4 has 3 values and the header 2 names: 3,4,5"),
-        (b'\xef\xbb\xbfa,b\n1,"2\n', "line 2: unexpected end of data (a quote may begin there"),
+        (b'\xef\xbb\xbfa,b\n1,"2\n', "line 2: a quote begins there that does not end"),
         (b"a,b\n1,2\n\xff\n", "line 3 is not UTF-8: b'\\xff\\n'"),
+        (b'a,b\n"' + b"x" * 140_000 + b'",2\n', None),  # more than a field may have here
         (b"a,b\n1,2," + b"\x1b[31m" * 40 + b"\n", "1,2,?[31m?[31m"),
     ],
 )
@@ -35,6 +36,8 @@ def test_of_a_csv(tmp_path: Path, content: bytes, said: str | None) -> None:
         (b'{"a": 1}\n\n[2]\n', "line 3 is no JSON object: [2]"),
         (b'{"a": 1}\n{"a"\n', "line 2 is not JSON (Expecting ':' delimiter): {\"a\""),
         (b"\xff\n", "line 1 is not JSON"),
+        (b'{"a": ' + b"9" * 5_000 + b"}\n", "line 1 cannot be read"),
+        (b"[" * 200_000 + b"\n", "line 1 cannot be read"),
     ],
 )
 def test_of_json_lines(tmp_path: Path, content: bytes, said: str | None) -> None:

@@ -11,6 +11,7 @@ from ml_orchestrator.orchestration.connectors import Connector, Plan, Slot
 from ml_orchestrator.orchestration.connectors.configuring import ask_for_reload, configure
 from ml_orchestrator.orchestration.connectors.describing import described
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.uses import counted_use
 
 
 class Part:
@@ -146,6 +147,19 @@ def test_building_that_fails_in_a_loop_is_refused_for_a_while_then_tried_once(
     workshop.now += 2.0
     workshop.fault = None
     assert slot().limit > 0
+    assert slot.breaker.look().state == "closed"
+
+
+def test_a_call_may_ask_twice_for_the_part_that_it_tries(workshop: Workshop) -> None:
+    slot = workshop.slot()
+    slot()
+    for _ in range(3):
+        slot.breaker.failed("It crashed.")
+    with pytest.raises(UnavailableError, match="is tried again in 1 s"):
+        slot()
+    workshop.now += 1.0
+    with counted_use():
+        assert slot() is slot()
     assert slot.breaker.look().state == "closed"
 
 

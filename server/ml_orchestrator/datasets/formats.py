@@ -128,7 +128,7 @@ def _line_fault(path: Path) -> str | None:
         if entry.read is _read_csv:
             return csv_fault(path, _hint(path, entry, _start(path, entry)))
         return json_lines_fault(path) if entry.is_text else None
-    except OSError:
+    except (OSError, csv.Error):
         return None  # what the reader said stands
 
 
@@ -140,13 +140,22 @@ def _hint(path: Path, entry: _Format, content: bytes) -> str:
         return ""
     header = content.split(b"\n", 1)[0].decode("utf-8", errors="replace").rstrip("\r")
     separator = max(SEPARATORS, key=header.count)
-    names = next(csv.reader([header.removeprefix("\ufeff")], delimiter=separator), [])
+    names = _names_in(path, header.removeprefix("\ufeff"), separator)
     repeated = sorted({n for n in names if names.count(n) > 1})
     if repeated:
         raise InvalidInputError(
             f"{path.name} repeats the column {repeated[0]!r}; names must differ."
         )
     return separator
+
+
+def _names_in(path: Path, header: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([header], delimiter=separator), [])
+    except csv.Error as error:
+        raise InvalidInputError(
+            f"{path.name} has a header that cannot be read ({error}). End lines with LF or CRLF."
+        ) from error
 
 
 def _read_csv(

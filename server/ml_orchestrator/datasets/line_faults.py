@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 __all__ = ["csv_fault", "json_lines_fault"]
 
@@ -33,9 +34,12 @@ def csv_fault(path: Path, separator: str) -> str | None:
                     )
                 at = reader.line_num + 1
         except UnicodeDecodeError as error:
-            return f"line {reader.line_num + 1} is not UTF-8: {_shown(repr(error.object))}"
+            found = repr(error.object[:MOST_SHOWN])
+            return f"line {reader.line_num + 1} is not UTF-8: {_shown(found)}"
         except csv.Error as error:
-            return f"line {at}: {error} (a quote may begin there that does not end)"
+            if "unexpected end of data" not in str(error):
+                return None  # stricter than what reads the table
+            return f"line {at}: a quote begins there that does not end"
     return None
 
 
@@ -52,15 +56,17 @@ def json_lines_fault(path: Path) -> str | None:
                 found = json.loads(_text(line))
             except json.JSONDecodeError as error:
                 return f"line {number} is not JSON ({error.msg}): {_shown(_text(line))}"
+            except (ValueError, RecursionError):  # a number or a nesting beyond all measure
+                return f"line {number} cannot be read: {_shown(_text(line))}"
             if not isinstance(found, dict):
                 return f"line {number} is no JSON object: {_shown(_text(line))}"
     return None
 
 
-def _first(lines: Iterable[bytes]) -> Iterator[bytes]:
+def _first(file: IO[bytes]) -> Iterator[bytes]:
     """Yield the lines of the part that is looked through: minutes are too long for an error."""
     n_left = MOST_BYTES
-    for line in lines:
+    while line := file.readline(n_left + 1):
         n_left -= len(line)
         if n_left < 0:
             return

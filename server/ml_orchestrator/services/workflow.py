@@ -310,7 +310,7 @@ def _check_may_start(name: str, may: Callable[[str], None]) -> None:
     if name not in WORKFLOWS or WORKFLOWS[name].is_internal:
         known = [known for known in WORKFLOWS if not WORKFLOWS[known].is_internal]
         listed = ", ".join(sorted([*known, *shipped_names()]))
-        raise NotFoundError(f"No workflow {name!r} to start by name; there are {listed}.")
+        raise NotFoundError(f"No workflow {name[:80]!r} to start by name; there are {listed}.")
     if (right := WORKFLOWS[name].right) is not None:
         may(right)
 

@@ -21,7 +21,7 @@ def described(slot: Slot[Any]) -> Mapping[str, Any]:
         "generation": slot.generation,
     }
     if slot.is_open:
-        found["capabilities"] = list(connector.capabilities(slot()))
+        found["capabilities"] = list(connector.capabilities(slot.for_a_probe()))
     if slot.cost is not None:
         found["load_ms"] = round(slot.cost.load_ms, 1)
         grew_mb = slot.cost.memory_mb

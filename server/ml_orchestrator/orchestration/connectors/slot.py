@@ -15,7 +15,7 @@ from ml_orchestrator.memory_use import grown_mb, resident_mb
 from ml_orchestrator.orchestration.connectors.contract import Connector, Cost
 from ml_orchestrator.orchestration.connectors.plan import Plan
 from ml_orchestrator.settings import Settings
-from ml_orchestrator.uses import note_use
+from ml_orchestrator.uses import is_in_use, note_use
 
 __all__ = ["Slot"]
 
@@ -69,10 +69,10 @@ class Slot(Generic[T]):
         door = self._door
         if not door.is_open:
             part = self._open(door)
-        elif self.breaker.is_closed or self.breaker.admits():
-            part = door()
         else:
-            raise self.refusal()
+            part = door()
+            if not (self.breaker.is_closed or is_in_use(part) or self.breaker.admits()):
+                raise self.refusal()
         note_use(part, self.breaker)
         return part
 
