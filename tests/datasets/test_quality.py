@@ -92,3 +92,29 @@ def test_rows_older_than_allowed_are_an_error() -> None:
     assert _check(LATER, max_age_hours=24).findings == ()
     with pytest.raises(InvalidInputError, match="above 0; found 0"):
         _check(LATER, max_age_hours=0)
+
+
+def test_a_date_that_stays_says_nothing_of_how_new_the_rows_are() -> None:
+    born = pl.datetime_range(datetime(1990, 1, 1), datetime(1990, 4, 9), "1d", eager=True)
+    at = pl.datetime_range(datetime(2026, 1, 1), datetime(2026, 4, 10), "1d", eager=True)
+    due = at + timedelta(days=400)
+    before = pl.DataFrame({"born": born, "at": at[: len(born)], "due": due[: len(born)]})
+    now = before.with_columns(pl.col("at", "due") + timedelta(days=30))
+    expected, moment = expect(before), datetime(2026, 5, 9, 6)
+
+    fresh = check_quality(now, expected, now=moment, max_age_hours=12)
+    assert [f.column for f in fresh.findings if f.check == "freshness"] == []
+    late = check_quality(now, expected, now=moment + timedelta(days=2), max_age_hours=12)
+    assert [f.column for f in late.findings if f.check == "freshness"] == ["at"]
+
+
+def test_the_volume_is_that_of_all_rows_where_a_part_is_looked_at() -> None:
+    before = pl.DataFrame({"x": [float(i) for i in range(100)]})
+    now = datetime(2026, 5, 1)
+
+    def volumes(n_before: int | None, n_now: int | None) -> list[str]:
+        report = check_quality(before, expect(before, n_rows=n_before), now=now, n_rows=n_now)
+        return [finding.summary for finding in report.findings if finding.check == "volume"]
+
+    assert volumes(60_000, 60_000) == volumes(None, None) == []
+    assert volumes(3_000, 60_000) == ["60,000 rows; 3,000 were expected."]

@@ -90,16 +90,16 @@ def test_a_numeric_column_tells_its_direction_and_a_categorical_one_its_largest_
     assert "'d' 0.0% to 50.0%" in drifts["c"].summary
 
 
-def test_p_values_are_corrected_together_and_distances_are_left_alone(
+def test_p_values_are_corrected_together_and_near_distances_count_as_chance(
     reference: Table, current: Table
 ) -> None:
     chosen = {"age": "ks", "height": "ks", "n_children": "chi_square", "city": "psi"}
     drifts = _by_name(check_drift(reference, current, tests=chosen).columns)
-    tested = [drifts[name] for name in ("age", "height", "n_children")]
+    tested = [drifts[name] for name in chosen]
     raw = [drift.p_value for drift in tested if drift.p_value is not None]
-    expected = benjamini_hochberg(raw).tolist()
-    assert [drift.p_value_adjusted for drift in tested] == expected
-    assert (drifts["city"].p_value, drifts["city"].threshold) == (None, 0.1)
+    assert [drift.p_value_adjusted for drift in tested] == benjamini_hochberg(raw).tolist()
+    near = check_drift(reference, reference, tests=chosen)
+    assert (_by_name(near.columns)["city"].p_value, drifts["city"].threshold) == (None, 0.1)
     assert drifts["age"].threshold == 0.05
 
 

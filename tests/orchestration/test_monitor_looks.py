@@ -208,6 +208,12 @@ def test_quality_is_held_against_a_baseline(bench: Bench) -> None:
     assert "volume" in bench.look().summary
 
 
+def test_the_volume_of_a_file_is_that_of_all_its_rows(bench: Bench) -> None:
+    bench.put(drift=None, quality={"counts": "warning"}, rows=100)
+    bench.write("now.csv", bench.rows(1_200))
+    assert "volume" not in (look := bench.look()).summary, look
+
+
 def test_performance_is_measured_where_there_are_labels_and_waits_where_there_are_none(
     bench: Bench,
 ) -> None:
@@ -245,6 +251,19 @@ def test_performance_is_estimated_without_labels(bench: Bench) -> None:
     bench.write("now.csv", near.with_columns(p=pl.Series(chance)).drop("label"))
     assert (worse := bench.look()).verdict == "bad"
     assert "estimated" in worse.summary
+
+
+def test_a_check_without_labels_leaves_a_look_open_unless_another_finds_something(
+    bench: Bench,
+) -> None:
+    watch = {"target": "label", "prediction": "said", "basis": "measured"}
+    bench.put(performance=watch)
+    bench.write("now.csv", bench.rows().with_columns(label=pl.lit(None, pl.Int64)))
+    calm = bench.look()
+    assert calm.verdict == "no_data"
+    assert "Only 0 of the new rows have a label" in calm.summary
+    bench.write("now.csv", bench.rows(shift=1.5).with_columns(label=pl.lit(None, pl.Int64)))
+    assert bench.look().verdict == "bad"
 
 
 def test_what_cannot_be_read_counts_as_no_data_and_says_why(bench: Bench) -> None:

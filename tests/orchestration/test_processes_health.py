@@ -63,6 +63,9 @@ def test_a_model_server_is_asked(
         serve(settings, url)
         (found,) = look_at_processes(settings)
     assert (found.name, found.is_live, found.is_ready) == ("serving ranker", is_live, is_ready)
+    assert found.reason.startswith(
+        f"it answers at {url}" if is_ready else f"/ping answers {status}"
+    )
     assert found.probe_ms is not None
 
 

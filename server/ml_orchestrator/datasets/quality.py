@@ -50,20 +50,25 @@ class Expectations(Record):
     duplicate_share: float
     columns: tuple[ColumnExpectation, ...]
     is_part: bool = False
+    n_rows_of_all: int | None = None  # where the table was a sample of them
 
 
-def expect(frame: pl.DataFrame, *, is_part: bool = False) -> Expectations:
+def expect(
+    frame: pl.DataFrame, *, is_part: bool = False, n_rows: int | None = None
+) -> Expectations:
     """Return what later tables are held against.
 
     Args:
         frame: a normalised table that is in order.
         is_part: whether its columns were chosen from more; others are not looked at then.
+        n_rows: of all, if the table is a part of them; for the volume.
     """
     return Expectations(
         n_rows=frame.height,
         duplicate_share=duplicate_rows(frame) / frame.height,
         columns=tuple(_expected_column(column) for column in frame.get_columns()),
         is_part=is_part,
+        n_rows_of_all=n_rows,
     )
 
 
@@ -73,12 +78,14 @@ def check_quality(
     *,
     now: datetime,
     max_age_hours: float | None = None,
+    n_rows: int | None = None,
 ) -> QualityReport:
     """Hold a normalised frame against what was expected of it.
 
     Schema (columns gone, new or of another kind), missing values, ranges, categories, duplicate
-    rows, volume (half or double), and freshness: each column of times must reach beyond its
-    newest value in the baseline, and, with ``max_age_hours``, not lie further back than that.
+    rows, volume (half or double), and freshness: the column of times that reaches nearest to the
+    present must reach beyond its newest value in the baseline, and, with ``max_age_hours``, not lie
+    further back than that.
     Where columns were chosen for the baseline, the others are no part of the check.
 
     Args:
@@ -86,6 +93,7 @@ def check_quality(
         expected: what `expect` returned.
         now: the present, UTC and naive.
         max_age_hours: oldest that the newest row may be.
+        n_rows: of all, if the frame is a part of them; for the volume.
 
     Raises:
         InvalidInputError: ``max_age_hours`` is not positive.
@@ -93,15 +101,20 @@ def check_quality(
     if max_age_hours is not None and not max_age_hours > 0:
         raise InvalidInputError(f"max_age_hours must be above 0; found {max_age_hours}.")
     known = {column.name: column for column in expected.columns}
-    n_rows = frame.height
+    n_seen = frame.height
     if expected.is_part:
         frame = frame.select(name for name in frame.columns if name in known)
-    found = [*_schema(frame, known), *_whole(frame, n_rows, expected)]
+    found = [
+        *_schema(frame, known),
+        *_duplicates(frame, n_seen, expected),
+        *_volume(n_seen if n_rows is None else n_rows, expected),
+    ]
     for name in known.keys() & set(frame.columns):
         column, before = frame[name], known[name]
         if column_kind(column) in (before.kind, "empty"):
             found += _in_column(column, before, expected.n_rows)
-            found += _freshness(column, before, now, max_age_hours)
+    if (freshest := _freshest(frame, known, now)) is not None:
+        found += _freshness(*freshest, known[freshest[0]], now, max_age_hours)
     found.sort(key=lambda f: (f.severity, f.check, f.column or ""))
     n_errors = sum(f.severity == "error" for f in found)
     return QualityReport(
@@ -149,7 +162,9 @@ def _schema(
             yield _finding("schema", name, "warning", "The column is new.")
 
 
-def _whole(frame: pl.DataFrame, n_rows: int, expected: Expectations) -> Iterator[QualityFinding]:
+def _duplicates(
+    frame: pl.DataFrame, n_rows: int, expected: Expectations
+) -> Iterator[QualityFinding]:
     duplicates = duplicate_rows(frame)
     if _rose(duplicates, n_rows, expected.duplicate_share, expected.n_rows):
         share = duplicates / n_rows
@@ -159,11 +174,12 @@ def _whole(frame: pl.DataFrame, n_rows: int, expected: Expectations) -> Iterator
             "error",
             f"Rows that repeat an earlier one: {expected.duplicate_share:.1%} to {share:.1%}.",
         )
-    ratio = n_rows / expected.n_rows
-    if not 1 / VOLUME_FACTOR <= ratio <= VOLUME_FACTOR:
-        yield _finding(
-            "volume", None, "warning", f"{n_rows:,} rows; {expected.n_rows:,} were expected."
-        )
+
+
+def _volume(n_rows: int, expected: Expectations) -> Iterator[QualityFinding]:
+    n_before = expected.n_rows if expected.n_rows_of_all is None else expected.n_rows_of_all
+    if not 1 / VOLUME_FACTOR <= n_rows / n_before <= VOLUME_FACTOR:
+        yield _finding("volume", None, "warning", f"{n_rows:,} rows; {n_before:,} were expected.")
 
 
 def _in_column(
@@ -200,18 +216,41 @@ def _in_column(
             )
 
 
+def _freshest(
+    frame: pl.DataFrame, known: Mapping[str, ColumnExpectation], now: datetime
+) -> tuple[str, datetime] | None:
+    """Return the column of times that tells how new the rows are, and its newest value.
+
+    It is the one that reaches nearest to the present: a date of birth stays what it is. Times to
+    come are passed over, unless there are no others.
+    """
+    newest: dict[str, datetime] = {}
+    for name, before in known.items():
+        if before.newest is None or name not in frame.columns:
+            continue
+        if column_kind(frame[name]) != "temporal":
+            continue
+        times = frame[name].cast(pl.Datetime("us")).drop_nulls()
+        past = times.filter(times <= now)
+        if isinstance(found := (past if len(past) else times).max(), datetime):
+            newest[name] = found
+    if not newest:
+        return None
+    name = max(newest, key=lambda name: (newest[name] <= now, newest[name]))
+    return name, newest[name]
+
+
 def _freshness(
-    column: pl.Series, before: ColumnExpectation, now: datetime, max_age_hours: float | None
+    name: str,
+    newest: datetime,
+    before: ColumnExpectation,
+    now: datetime,
+    max_age_hours: float | None,
 ) -> Iterator[QualityFinding]:
-    if before.newest is None or column.null_count() == len(column):
-        return
-    newest = column.cast(pl.Datetime("us")).max()
-    if not isinstance(newest, datetime):
-        return
-    if newest <= datetime.fromisoformat(before.newest):
+    if newest <= datetime.fromisoformat(str(before.newest)):
         yield _finding(
             "freshness",
-            column.name,
+            name,
             "warning",
             f"Nothing is newer than the baseline: {newest} against {before.newest}.",
         )
@@ -219,7 +258,7 @@ def _freshness(
         age = (now - newest).total_seconds() / 3600
         yield _finding(
             "freshness",
-            column.name,
+            name,
             "error",
             f"The newest row is {age:,.1f} h old ({newest}); {max_age_hours:g} h are allowed.",
         )

@@ -38,7 +38,8 @@ class Dataset:
     """A table, where it came from and the SHA-256 of its content (hexadecimal).
 
     The digest is over the bytes of the file, or the canonical content of a built-in; ``notices``
-    say what a reader must know of how the table was made, one sentence each.
+    say what a reader must know of how the table was made, one sentence each. ``n_drawn_from`` is
+    how many rows there are where the table is a sample of them.
     """
 
     source: str
@@ -47,6 +48,12 @@ class Dataset:
     description: str
     default_target: str | None
     notices: tuple[str, ...] = ()
+    n_drawn_from: int | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the whole, of which the table may hold a part."""
+        return self.frame.height if self.n_drawn_from is None else self.n_drawn_from
 
 
 def load_dataset(
@@ -197,7 +204,8 @@ def _load_sample(source: str, path: Path, max_bytes: int, as_text: Collection[st
         f"{path.name} is larger than {max_bytes:,} bytes (ML_ORCHESTRATOR_MAX_DATA_BYTES): "
         f"{frame.height:,} of its {sample.n_rows:,} rows, drawn at random, are used."
     )
-    return Dataset(source, frame, sample.digest, f"File {path.name}.", None, (notice,))
+    about = f"File {path.name}."
+    return Dataset(source, frame, sample.digest, about, None, (notice,), sample.n_rows)
 
 
 def _load_builtin(source: str) -> Dataset:

@@ -67,11 +67,10 @@ class ColumnDrift(Record):
         ),
     ]
     p_value: Annotated[
-        Share | None, Field(description="P value before correction; null for a distance.")
+        Share | None,
+        Field(description="Before correction; of a distance only where it reaches its threshold."),
     ] = None
-    p_value_adjusted: Annotated[
-        Share | None, Field(description="P value after correction; null for a distance.")
-    ] = None
+    p_value_adjusted: Annotated[Share | None, Field(description="P value after correction.")] = None
     threshold: Annotated[float, Field(description="Limit of the adjusted p value or distance.")]
     is_drifted: Annotated[bool, Field(description="Whether the limit was crossed.")]
     n_reference: Annotated[int, Field(ge=1, description="Values compared, reference.")]

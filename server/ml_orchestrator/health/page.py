@@ -44,6 +44,7 @@ def drift_page(report: DriftReport, pictures: Sequence[bytes], *, title: str) ->
             *_over_time(report),
             *(f'<p><img alt="" src="data:image/png;base64,{_encoded(p)}"></p>' for p in pictures),
             *_listed("No longer comparable", (c.summary for c in report.schema_changes)),
+            *_together(report),
             *_columns(report.columns),
             *(line for drift in report.columns for line in _text_of(drift)),
             *_listed("To know", report.notices),
@@ -71,6 +72,12 @@ def _model(report: DriftReport) -> list[str]:
     if report.model is None:
         return []
     return [f"<h2>The model</h2><p>{escape(report.model.summary)}</p>"]
+
+
+def _together(report: DriftReport) -> list[str]:
+    if report.together is None:
+        return []
+    return [f"<h2>All columns together</h2><p>{escape(report.together.summary)}</p>"]
 
 
 def _over_time(report: DriftReport) -> list[str]:

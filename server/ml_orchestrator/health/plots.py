@@ -242,7 +242,7 @@ def _few_ticks() -> MaxNLocator:
 
 
 def _evidence(drift: ColumnDrift) -> str:
-    if drift.p_value_adjusted is not None:
+    if drift.measure == "p_value" and drift.p_value_adjusted is not None:
         return f"{drift.test}, p = {drift.p_value_adjusted:.2g}"
     return f"{drift.test} = {drift.statistic:.3g}"
 

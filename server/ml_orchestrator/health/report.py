@@ -18,6 +18,7 @@ from ml_orchestrator.health.asked import (
     listed,
     wanted_tests,
 )
+from ml_orchestrator.health.chance import chance_of
 from ml_orchestrator.health.drift import DRIFT_TESTS, Measurement
 from ml_orchestrator.health.drift.choice import Pair, choose_test, measure
 from ml_orchestrator.health.drift.contract import Columns
@@ -65,10 +66,11 @@ def check_drift(
 ) -> DriftReport:
     """Compare two tables column by column and decide whether the data drifted.
 
-    Each column gets one test. P values are adjusted together for the number of columns that
-    have one; such a column drifts when its adjusted p value is at most ``alpha``. A column
-    measured by a distance drifts when the distance reaches the test's own threshold. The table
-    drifts when the share of drifted columns reaches ``share_threshold``.
+    Each column gets one test. P values are adjusted together for the number of columns; a column
+    drifts when its adjusted p value is at most ``alpha``. One that is measured by a distance has
+    to be as far as the test's own threshold, too, and its p value says how often chance alone
+    goes so far (see `chance_of`); nearer ones count as 1. The table drifts when the share of
+    drifted columns reaches ``share_threshold``.
 
     Args:
         reference: column name to array of shape ``(n_reference,)``. Integers and floats are
@@ -97,13 +99,15 @@ def check_drift(
     names = checked_columns(reference, current, columns, schema_changes)
     wanted = wanted_tests(names, tests)
     side_by_side = _in_threads if _is_large(reference, current, names) else map
+    needed = alpha / len(names)
     compared = side_by_side(
-        lambda name: _compared(Pair.read(name, reference, current), wanted[name], embed), names
+        lambda name: _compared(Pair.read(name, reference, current), wanted[name], needed, embed),
+        names,
     )
     found = dict(zip(names, compared, strict=True))
-    p_values = {n: c.result.p_value for n, c in found.items() if c.result.p_value is not None}
-    adjusted = adjust(p_values, correction)
-    drifts = [_column_drift(found[name], adjusted.get(name), alpha) for name in names]
+    p_values = {n: c.result.p_value for n, c in found.items()}
+    adjusted = adjust({n: 1.0 if p is None else p for n, p in p_values.items()}, correction)
+    drifts = [_column_drift(found[name], adjusted[name], alpha) for name in names]
     given = dict.fromkeys([*reference, *current])
     dealt_with = {*found, *(change.column for change in schema_changes)}
     return _report(
@@ -126,12 +130,14 @@ class _Compared:
     change: Change
 
 
-def _compared(pair: Pair, wanted: str, embed: Embed | None) -> _Compared:
+def _compared(pair: Pair, wanted: str, needed: float, embed: Embed | None) -> _Compared:
     test = choose_test(pair) if wanted == AUTO else wanted
     if test == "text" and embed is not None and pair.reference.kind == "categorical":
         result = compare_texts(pair.reference, pair.current, embed=embed)
     else:
         result = measure(pair, test)
+    if result.p_value is None and result.statistic >= DRIFT_TESTS[test].threshold:
+        result = replace(result, p_value=chance_of(pair, test, needed=needed))
     sides = Sides.of(pair)
     if result.text is not None:
         return _Compared(replace(sides, kind="text"), test, result, result.text)
@@ -157,16 +163,18 @@ def adjust(p_values: Mapping[K, float], correction: Correction) -> dict[K, float
     return dict(zip(p_values, adjusted.tolist(), strict=True))
 
 
-def _column_drift(found: _Compared, adjusted: float | None, alpha: float) -> ColumnDrift:
+def _column_drift(found: _Compared, adjusted: float, alpha: float) -> ColumnDrift:
     test, sides, result, change = DRIFT_TESTS[found.test], found.sides, found.result, found.change
-    if adjusted is None:
+    is_drifted = result.p_value is not None and adjusted <= alpha
+    chance = f"adjusted p {adjusted:.3g}, alpha {alpha:g}"
+    if test.measure == "distance":
         threshold = test.threshold
-        is_drifted = result.statistic >= threshold
         evidence = f"distance {result.statistic:.4g}, threshold {threshold:g}"
+        if result.p_value is not None:
+            evidence += f", {'' if is_drifted else 'which chance explains: '}{chance}"
     else:
         threshold = alpha
-        is_drifted = adjusted <= threshold
-        evidence = f"statistic {result.statistic:.4g}, adjusted p {adjusted:.3g}, alpha {alpha:g}"
+        evidence = f"statistic {result.statistic:.4g}, {chance}"
     return ColumnDrift(
         column=sides.column,
         kind=sides.kind,
@@ -174,7 +182,7 @@ def _column_drift(found: _Compared, adjusted: float | None, alpha: float) -> Col
         measure=test.measure,
         statistic=result.statistic if math.isfinite(result.statistic) else None,
         p_value=result.p_value,
-        p_value_adjusted=adjusted,
+        p_value_adjusted=None if result.p_value is None else adjusted,
         threshold=threshold,
         is_drifted=is_drifted,
         n_reference=sides.n_reference,
@@ -193,7 +201,7 @@ def _column_drift(found: _Compared, adjusted: float | None, alpha: float) -> Col
 
 def _clearest_first(drift: ColumnDrift) -> tuple[bool, float, float, str]:
     size = math.inf if drift.statistic is None else drift.statistic
-    if drift.p_value_adjusted is not None:
+    if drift.measure == "p_value" and drift.p_value_adjusted is not None:
         closeness = drift.p_value_adjusted / drift.threshold
     else:
         closeness = drift.threshold / size if size > 0 else math.inf

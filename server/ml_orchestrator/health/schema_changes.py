@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ml_orchestrator.health.drift.contract import Columns, Sample, is_missing
 from ml_orchestrator.health.models import ColumnKind, SchemaChange
 
-__all__ = ["is_empty", "split_by_schema"]
+__all__ = ["awaits_labels", "is_empty", "split_by_schema"]
 
 _KINDS: dict[ColumnKind, str] = {
     "numeric": "numbers",
@@ -41,6 +41,11 @@ def split_by_schema(
         elif name not in reference or not is_empty(reference[name]):
             comparable.append(name)
     return comparable, tuple(changes)
+
+
+def awaits_labels(change: SchemaChange, target: str | None) -> bool:
+    """Whether it is that new rows have no labels yet."""
+    return change.column == target and change.change in ("gone", "emptied")
 
 
 def is_empty(column: NDArray[Any] | Sample) -> bool:

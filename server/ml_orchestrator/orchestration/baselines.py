@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-import polars as pl
-
 from ml_orchestrator.datasets.columns import check_column
 from ml_orchestrator.datasets.models import ColumnType, QualityReport
 from ml_orchestrator.datasets.quality import Expectations, check_quality, expect
 from ml_orchestrator.datasets.row_names import id_like_columns, not_compared
-from ml_orchestrator.datasets.sources import columns_as_arrays
+from ml_orchestrator.datasets.sources import Dataset, columns_as_arrays
 from ml_orchestrator.health.baseline import prepare_baseline
 from ml_orchestrator.health.baseline_store import BaselineStore
 from ml_orchestrator.health.options import BASELINE_PREFIX, BaselineSaved
@@ -46,7 +44,7 @@ class BaselineKeeper:
             check_column(frame, column, "a column of the baseline")
         if columns is not None:
             frame = frame.select(list(dict.fromkeys(columns)))
-        expected = expect(frame, is_part=columns is not None)
+        expected = expect(frame, is_part=columns is not None, n_rows=dataset.n_drawn_from)
         facts = {"expectations": expected.model_dump(mode="json"), "digest": dataset.digest}
         baseline = prepare_baseline(columns_as_arrays(frame), source=source, facts=facts)
         size_bytes = self._store.save(name, baseline)
@@ -60,17 +58,18 @@ class BaselineKeeper:
         )
 
     def quality(
-        self, frame: pl.DataFrame, baseline: str, *, max_age_hours: float | None
+        self, dataset: Dataset, baseline: str, *, max_age_hours: float | None
     ) -> QualityReport:
-        """Hold a normalised frame against what a baseline lets expect.
+        """Hold a data set against what a baseline lets expect.
 
         Raises:
             NotFoundError: no such baseline.
             IntegrityViolationError: it is damaged.
         """
         return check_quality(
-            frame,
+            dataset.frame,
             Expectations.model_validate(self._samples.baseline(baseline).facts["expectations"]),
             now=datetime.now(UTC).replace(tzinfo=None),
             max_age_hours=max_age_hours,
+            n_rows=dataset.n_rows,
         )

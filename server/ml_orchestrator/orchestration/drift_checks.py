@@ -26,7 +26,7 @@ from ml_orchestrator.health.performance.plot import performance_plot
 from ml_orchestrator.health.performance.predictions import Predicted, read_predictions
 from ml_orchestrator.health.plots import drift_plot, onset_plot
 from ml_orchestrator.health.report import check_drift
-from ml_orchestrator.health.schema_changes import split_by_schema
+from ml_orchestrator.health.schema_changes import awaits_labels, split_by_schema
 from ml_orchestrator.health.together import check_together
 from ml_orchestrator.health.vector_groups import groups_of
 from ml_orchestrator.memory._vectors import Embedder, open_model
@@ -68,7 +68,7 @@ class DriftChecker:
         said = not_compared(() if options.columns else left_out)
         names, changes = split_by_schema(before.columns, after.columns, names)
         if model is not None:
-            changes = tuple(c for c in changes if c.change != "gone" or c.column != model.target)
+            changes = tuple(c for c in changes if not awaits_labels(c, model.target))
         report = _compared(before, after, names, changes, options, self._embed)
         if model is not None:
             said += not_learnt_from(ignored, model.version)
@@ -81,7 +81,7 @@ class DriftChecker:
                 report,
                 model.importances,
                 model=model.version,
-                outcomes=model.outcomes(_names(report)),
+                outcomes=model.outcomes([*_names(report), *(c.column for c in changes)]),
             )
         report = report.model_copy(update=more)
         report = report.model_copy(update={"next_steps": next_steps(report)})
@@ -186,12 +186,16 @@ def _compared(
     options: DriftOptions,
     embed: Embed | None,
 ) -> DriftReport:
-    """Compare the columns one by one and, if wanted, all together."""
+    """Compare the columns one by one and, if wanted, all together.
+
+    Either may find drift by chance, so that each then has half of ``alpha``.
+    """
+    alpha = options.alpha if options.together is None else options.alpha / 2
     report = check_drift(
         before.columns,
         after.columns,
         tests=options.test,
-        alpha=options.alpha,
+        alpha=alpha,
         correction=options.correction,
         share_threshold=options.share_threshold,
         columns=names,
@@ -204,7 +208,7 @@ def _compared(
         before.rows,
         after.rows,
         test=options.together,
-        alpha=options.alpha,
+        alpha=alpha,
         columns=sorted(_names(report)),
     )
     return report.model_copy(update={"together": together})

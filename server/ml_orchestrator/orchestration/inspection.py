@@ -61,8 +61,6 @@ class DataInspector:
         profile = profile_dataset(dataset, target or dataset.default_target, columns=columns)
         more: dict[str, object] = {"meta_features": meta_features_of(dataset, profile.target)}
         if baseline is not None:
-            more["quality"] = self.baselines.quality(
-                dataset.frame, baseline, max_age_hours=max_age_hours
-            )
+            more["quality"] = self.baselines.quality(dataset, baseline, max_age_hours=max_age_hours)
         profile = profile.model_copy(update=more)
         return profile, [profile_plot(dataset, profile)] if with_plot else []

@@ -8,12 +8,14 @@ from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.health.status import ProcessHealth
 from ml_orchestrator.orchestration.workers import WorkerView, look_at_workers
 from ml_orchestrator.serving.address import Address, read_addresses
-from ml_orchestrator.serving.asking import ask_status
+from ml_orchestrator.serving.asking import ask, ask_status
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.text import clean, cut
 
 __all__ = ["look_at_processes"]
 
 ANSWER_S = 1.0
+MOST_SAID = 300  # characters of a server's fault
 T = TypeVar("T")
 MAX_SERVERS = 20  # all together are asked within 40 s, at worst
 
@@ -70,10 +72,9 @@ def _model_server(address: Address) -> ProcessHealth:
         reason = "it ended without tidying up; serve starts it again"
     else:
         is_live = ask_status(address.url, "/live", timeout_s=ANSWER_S) == 200
-        status, probe_ms = _timed(lambda: ask_status(address.url, "/ping", timeout_s=ANSWER_S))
-        is_ready = is_live and status == 200
-        said = "nothing" if status is None else str(status)
-        reason = f"it answers at {address.url}" if is_ready else f"/ping answers {said}"
+        answer, probe_ms = _timed(lambda: ask(address.url, "/ping", timeout_s=ANSWER_S))
+        is_ready = is_live and answer is not None and answer[0] == 200
+        reason = f"it answers at {address.url}" if is_ready else _said(answer)
     return ProcessHealth(
         name=f"serving {address.model}",
         pid=address.pid,
@@ -81,6 +82,16 @@ def _model_server(address: Address) -> ProcessHealth:
         is_ready=is_ready,
         reason=reason,
         probe_ms=probe_ms,
+    )
+
+
+def _said(answer: tuple[int, str] | None) -> str:
+    """Return why a model server is not ready, in its own words where it has any."""
+    if answer is None:
+        return "/ping answers nothing"
+    status, text = answer
+    return (
+        f"/ping answers {status}{f': {cut(clean(text).text, MOST_SAID)}' if text.strip() else ''}"
     )
 
 

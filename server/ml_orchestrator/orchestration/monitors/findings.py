@@ -12,6 +12,7 @@ class Judgement:
 
     Attributes:
         n_checks: checks that could judge.
+        n_open: checks that were asked for and could not judge; a remark says why.
         findings: what is bad, one sentence each.
         remarks: what else to know, one sentence each.
         limits: what was calibrated, to be kept for the next look.
@@ -19,6 +20,7 @@ class Judgement:
     """
 
     n_checks: int = 0
+    n_open: int = 0
     findings: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     limits: dict[str, Any] | None = None

@@ -48,7 +48,7 @@ def judge(
     if spec.performance is not None:
         _judge_performance(found, references, spec, spec.performance, data.frame)
     if spec.quality is not None:
-        _judge_quality(found, references, spec, spec.quality, data.frame, now)
+        _judge_quality(found, references, spec, spec.quality, data, now)
     return found
 
 
@@ -82,6 +82,7 @@ def _judge_performance(
             found.remarks.append(
                 f"Only {n_rows:,} new rows {of_it}can be judged; a look takes {spec.least_rows:,}."
             )
+    found.n_open += not judged
     alpha = spec.rate / max(1, len(judged))
     for version, rows in judged.items():
         said = named_version(before, after, version, is_alone=len(parts) == 1)
@@ -110,6 +111,7 @@ def _judge_predictions(
             f"Only {n_labelled} of the new rows have a label; {LEAST_LABELLED} are needed to "
             "measure."
         )
+        found.n_open += 1
         return
     report = check_performance(known, given, chunk=f"{len(given.predicted)}rows", alpha=alpha)
     found.n_checks += 1
@@ -127,20 +129,21 @@ def _judge_quality(
     references: References,
     spec: MonitorSpec,
     watch: QualityWatch,
-    frame: pl.DataFrame,
+    data: Data,
     now: datetime,
 ) -> None:
     expected = expectations(references, str(spec.reference))
     left_out = set(watch.leave_out)
     if is_log(spec.watch):
         left_out |= {"volume"}  # as many as were asked
-        columns = tuple(c for c in expected.columns if c.name in frame.columns)
+        columns = tuple(c for c in expected.columns if c.name in data.frame.columns)
         expected = expected.model_copy(update={"columns": columns, "is_part": True})
     report = check_quality(
-        frame,
+        data.frame,
         expected,
         now=now.astimezone(UTC).replace(tzinfo=None),
         max_age_hours=watch.max_age_hours,
+        n_rows=data.n_rows,
     )
     found.n_checks += 1
     for finding in report.findings:
@@ -160,4 +163,5 @@ def expectations(references: References, reference: str) -> Expectations:
     if reference.startswith(BASELINE_PREFIX):
         facts = references.baseline(reference).facts
         return Expectations.model_validate(facts["expectations"])
-    return expect(references.dataset(reference).frame)
+    dataset = references.dataset(reference)
+    return expect(dataset.frame, n_rows=dataset.n_drawn_from)

@@ -63,7 +63,7 @@ def _looked(settings: Settings, monitor: Monitor, now: datetime) -> tuple[Look, 
         _log.exception("Monitor %s failed to look", monitor.name)
         said = "The look failed unexpectedly; the traceback is in logs/worker.log."
         return Look(at=at, verdict="no_data", summary=said), {}
-    if not found.n_checks:
+    if not found.n_checks or (found.n_open and not found.is_bad):
         reason = " ".join(found.remarks)
         return Look(at=at, verdict="no_data", summary=reason), {"limits": found.limits}
     look = Look(

@@ -35,10 +35,14 @@ _File: TypeAlias = tuple[int, str, int, Path]  # when it was written (ns), name,
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """New rows, newest last, and what to remember of them so that they are read once."""
+    """New rows, newest last, and what to remember of them so that they are read once.
+
+    ``n_rows`` is how many there are, of which ``frame`` may hold a part.
+    """
 
     frame: pl.DataFrame
     seen: Mapping[str, Any]
+    n_rows: int
     notices: tuple[str, ...] = ()
 
 
@@ -142,7 +146,7 @@ def read_new(settings: Settings, spec: MonitorSpec, seen: Mapping[str, Any]) -> 
     if spec.time_column is not None:
         check_times(frame, spec.time_column, spec.watch)
         frame = frame.sort(spec.time_column, nulls_last=False)
-    return Data(frame.tail(spec.rows), found.seen, found.notices)
+    return Data(frame.tail(spec.rows), found.seen, found.n_rows, found.notices)
 
 
 def _of_file(settings: Settings, spec: MonitorSpec, seen: Mapping[str, Any]) -> Data | Nothing:
@@ -160,7 +164,8 @@ def _of_file(settings: Settings, spec: MonitorSpec, seen: Mapping[str, Any]) -> 
         return Nothing("unchanged", f"{spec.watch} has not changed.")
     if dataset.frame.height < spec.least_rows:
         return Nothing("no_data", _too_few(dataset.frame.height, spec, spec.watch))
-    return Data(dataset.frame, {"stamp": stamp, "digest": dataset.digest}, dataset.notices)
+    seen_now = {"stamp": stamp, "digest": dataset.digest}
+    return Data(dataset.frame, seen_now, dataset.n_rows, dataset.notices)
 
 
 def _of_pattern(settings: Settings, spec: MonitorSpec, seen: Mapping[str, Any]) -> Data | Nothing:
@@ -178,7 +183,8 @@ def _of_pattern(settings: Settings, spec: MonitorSpec, seen: Mapping[str, Any]) 
     notices = tuple(dict.fromkeys(notice for data in datasets for notice in data.notices))
     if len(taken) < len(new):
         notices += (f"Of {len(new)} new files the newest {len(taken)} are looked at.",)
-    return Data(frame, {"files": [_mark(file) for file in files]}, notices)
+    n_rows = sum(dataset.n_rows for dataset in datasets)
+    return Data(frame, {"files": [_mark(file) for file in files]}, n_rows, notices)
 
 
 def _of_log(settings: Settings, spec: MonitorSpec, seen: Mapping[str, Any]) -> Data | Nothing:
@@ -200,7 +206,7 @@ def _of_log(settings: Settings, spec: MonitorSpec, seen: Mapping[str, Any]) -> D
     frame = _together(frames, spec.watch)
     if frame.height < spec.least_rows:
         return Nothing("unchanged", _too_few(frame.height, spec, "new requests"))
-    return Data(normalise(frame), {"served_us": new[-1].last_us})
+    return Data(normalise(frame), {"served_us": new[-1].last_us}, frame.height)
 
 
 def _peeked(settings: Settings, spec: MonitorSpec, source: str) -> pl.DataFrame:
