@@ -106,7 +106,7 @@ async def test_columns_are_read_as_a_person_says_in_baselines_and_comparisons(
         }
     assert against["columns"] == files["columns"]
     assert written["summary"] == against["summary"]
-    assert "'zip' is categorical in the reference and numeric in the current" in untyped
+    assert "Column 'zip' held categories or text and now holds numbers" in untyped
     assert "column_types" in untyped
     assert profile["quality"]["findings"] == []
 
