@@ -304,7 +304,7 @@ WHAT_IS_MISSING: list[tuple[str, dict[str, Any], str]] = [
     ("registry_move_alias", {**asked_move(1, None), "model": "ghost"}, "ghost"),
     ("registry_move_alias", {**asked_move(1, None), "alias": "champion\n"}, "alias"),
     ("workflow_run", {"agent": ME, "name": "train", "params": {}}, "source"),
-    ("workflow_run", {"agent": ME, "name": "nothing", "params": {}}, "'name'"),
+    ("workflow_run", {"agent": ME, "name": "nothing", "params": {}}, "No workflow 'nothing'"),
     ("training_cancel", {"agent": ME, "run_id": "ghost"}, "ghost"),
 ]
 
