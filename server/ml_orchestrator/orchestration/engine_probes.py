@@ -5,11 +5,11 @@ import numpy as np
 from ml_orchestrator.evaluation.experiments.options import ExperimentOptions
 from ml_orchestrator.evaluation.patterns.request import PatternSpec
 from ml_orchestrator.learning.policy_models import PolicyColumns
-from ml_orchestrator.optimization.rules import RULES
 from ml_orchestrator.orchestration.evaluations import Evaluator
 from ml_orchestrator.orchestration.experiments import Experimenter
 from ml_orchestrator.orchestration.policy_checks import PolicyChecker
-from ml_orchestrator.orchestration.prompt_learning import PromptLearner, rule_sets
+from ml_orchestrator.orchestration.probes import PROMPT
+from ml_orchestrator.orchestration.prompt_learning import PromptLearner
 
 __all__ = ["chooses_rules", "finds_patterns", "tells_arms_apart", "values_policies"]
 
@@ -55,5 +55,8 @@ def values_policies(checker: PolicyChecker) -> str:
 
 
 def chooses_rules(learner: PromptLearner) -> str:
-    """List what there is to choose from; who decides is a component of its own."""
-    return f"{len(rule_sets(list(RULES)))} sets of rules to choose from, by {learner.policy}"
+    """Have rules found to choose from; who decides among them is a component of its own."""
+    n_choices = len(learner.choices(PROMPT))
+    if not n_choices:
+        raise ArithmeticError("there is nothing to choose from for a prompt that is wrong")
+    return f"{n_choices} sets of rules to choose from for a prompt that needs them"

@@ -6,6 +6,7 @@ from ml_orchestrator.analysis.analyse import analyse
 from ml_orchestrator.learning.learner import Learner
 from ml_orchestrator.learning.models import Feedback, FeedbackKind, PolicyName, Verdict
 from ml_orchestrator.optimization.improve import improve
+from ml_orchestrator.optimization.models import Improvement
 from ml_orchestrator.optimization.rules import RULES
 from ml_orchestrator.orchestration.prompt_selection import Selection
 
@@ -24,10 +25,13 @@ class PromptLearner:
         self._learner = learner
         self._policy: PolicyName = policy
 
-    @property
-    def policy(self) -> PolicyName:
-        """By which candidates are chosen."""
-        return self._policy
+    def choices(self, prompt: str) -> list[list[str]]:
+        """Return the sets of rules to choose from; none if no rule would change the prompt.
+
+        Raises:
+            InvalidInputError: the prompt is empty or too long.
+        """
+        return _choices_of(_with_all_rules(prompt, may_ask=False))
 
     def select(self, prompt: str, *, agent: str, may_ask: bool) -> Selection:
         """Return a prompt with the rules chosen for it, and the decision in the log.
@@ -37,14 +41,14 @@ class PromptLearner:
         Raises:
             InvalidInputError: the prompt is empty or too long.
         """
-        all_of_them = improve(prompt, list(RULES), may_ask=may_ask, explains_idle=False)
-        fitting = [applied.rule for applied in all_of_them.applied]
-        if not fitting:
+        all_of_them = _with_all_rules(prompt, may_ask=may_ask)
+        choices = _choices_of(all_of_them)
+        if not choices:
             return Selection(decision=None, improvement=all_of_them)
         analysis = analyse(prompt)
         decision = self._learner().decide(
             list(analysis.context),
-            rule_sets(fitting),
+            choices,
             agent=agent,
             policy=self._policy,
             group=analysis.domain.name,
@@ -65,6 +69,15 @@ class PromptLearner:
         return self._learner().feedback(
             decision_id, agent=agent, kind=kind, verdict=verdict, reward=reward
         )
+
+
+def _with_all_rules(prompt: str, *, may_ask: bool) -> Improvement:
+    return improve(prompt, list(RULES), may_ask=may_ask, explains_idle=False)
+
+
+def _choices_of(all_of_them: Improvement) -> list[list[str]]:
+    fitting = [applied.rule for applied in all_of_them.applied]
+    return rule_sets(fitting) if fitting else []
 
 
 def rule_sets(fitting: Sequence[str]) -> list[list[str]]:

@@ -14,16 +14,14 @@ from ml_orchestrator.errors import (
 from ml_orchestrator.orchestration._dbos.database import (
     PIPELINES,
     PLAN_VERSION,
-    QUEUES,
-    UNFINISHED,
     WORKFLOW,
     connect,
     depths_of,
-    of_pools,
     prepare,
     typed,
 )
 from ml_orchestrator.orchestration._dbos.listing import find_runs
+from ml_orchestrator.orchestration._dbos.unfinished import UnfinishedRuns
 from ml_orchestrator.orchestration.attempts import before_of, first_of, next_of
 from ml_orchestrator.orchestration.bell import ring
 from ml_orchestrator.orchestration.launch import WorkerLauncher, open_books
@@ -74,6 +72,7 @@ class RunClient:
         self._launcher = WorkerLauncher(settings, self._books.leases)
         self._others = OtherReleases(self._books.leases, self._books.notes)
         self._pools = pools_of(settings)
+        self._unfinished = UnfinishedRuns(self._client, settings)
         self._settings = settings
 
     def close(self) -> None:
@@ -84,30 +83,19 @@ class RunClient:
     @typed
     def describe(self) -> str:
         """Return how many runs wait or go on, and whether a worker is there."""
-        unfinished = self._unfinished()
+        unfinished = self._unfinished.all()
         worker = "a worker is there" if self._launcher.has_worker() else "no worker; one starts"
         return f"{len(unfinished)} unfinished runs, {worker}"
 
     @typed
     def depths(self) -> dict[tuple[str, str], int]:
         """Return how many runs there are by queue and state (queued, running)."""
-        return depths_of(self._unfinished())
+        return depths_of(self._unfinished.all())
 
     @typed
     def has_unfinished(self) -> bool:
         """Whether any run is queued or goes on."""
-        return bool(self._unfinished(limit=1))
-
-    def _unfinished(self, limit: int | None = None) -> list[WorkflowStatus]:
-        """Return the runs that are not over, of this data directory's pools if others share."""
-        return self._client.list_workflows(
-            name=WORKFLOW,
-            status=list(UNFINISHED),
-            queue_name=list(of_pools(QUEUES, self._settings)) if self._pools else None,
-            limit=limit,
-            load_input=False,
-            load_output=False,
-        )
+        return self._unfinished.are_there()
 
     @typed
     def wake(self) -> None:
@@ -117,21 +105,8 @@ class RunClient:
         """
         self._launcher.ensure()
         others = self._others.in_the_way()
-        if others and self._is_waited_for():
+        if others and self._unfinished.wait_for_this_release():
             self._others.ask(others)
-
-    def _is_waited_for(self) -> bool:
-        """Whether a run waits that only a worker of this release takes."""
-        rows = self._client.list_workflows(
-            name=WORKFLOW,
-            status="ENQUEUED",
-            app_version=PLAN_VERSION,
-            queue_name=list(of_pools(QUEUES, self._settings)) if self._pools else None,
-            limit=1,
-            load_input=False,
-            load_output=False,
-        )
-        return bool(rows)
 
     @typed
     def start(
