@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.health.chance import chance_of
 from ml_orchestrator.health.drift.choice import Pair
+from ml_orchestrator.health.drift.contract import DRIFT_TESTS, Measurement, Sample, drift_test
 from ml_orchestrator.health.report import check_drift
 
 N_SEEDS = 40
@@ -53,6 +54,21 @@ def test_its_p_value_keeps_its_level(test: str) -> None:
         p_values.append(chance_of(Pair.read("x", *columns), test, needed=0.05))
     assert sum(p <= 0.05 for p in p_values) <= 6
     assert sum(p <= 0.5 for p in p_values) > 2  # and it is no constant 1
+
+
+def test_a_distance_of_vectors_is_judged_by_permutation_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def apart(reference: Sample, current: Sample) -> Measurement:
+        return Measurement(float(np.abs(reference.values.mean(0) - current.values.mean(0)).max()))
+
+    entry = drift_test(kinds=["vectors"], measure="distance", threshold=0.1, is_symmetric=True)
+    monkeypatch.setitem(DRIFT_TESTS._entries, "apart", entry(apart))
+    rng = np.random.default_rng(0)
+    before, same = rng.normal(size=(400, 3)), rng.normal(size=(40, 3))
+    for now, is_drifted in ((same, False), (same + 1.0, True)):
+        (found,) = check_drift({"x": before}, {"x": now}, tests="apart").columns
+        assert ((found.statistic or 0) >= 0.1, found.is_drifted) == (True, is_drifted)
 
 
 def test_a_shift_is_no_chance() -> None:

@@ -10,7 +10,7 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.baseline import prepare_baseline
 from ml_orchestrator.health.impact import next_steps
 from ml_orchestrator.health.report import check_drift
-from ml_orchestrator.health.schema_changes import split_by_schema
+from ml_orchestrator.health.schema_changes import awaits_labels, split_by_schema
 
 NUMBERS, NOTHING = np.arange(50.0), np.full(50, np.nan)
 TEXT = np.array(["7", None, "n/k", "a"] * 10, dtype=object)
@@ -97,3 +97,15 @@ def test_a_column_that_the_reference_never_had_is_refused() -> None:
     names, _ = split_by_schema(table(x=NUMBERS), table(x=NUMBERS), ["x", "typo"])
     with pytest.raises(InvalidInputError, match="reference sample has no column 'typo'"):
         check_drift(table(x=NUMBERS), table(x=NUMBERS), columns=names)
+
+
+def test_a_target_that_is_gone_or_empty_awaits_its_labels() -> None:
+    reference = table(a=NUMBERS, b=NUMBERS, c=NUMBERS, d=NUMBERS)
+    _, changes = split_by_schema(reference, table(b=NOTHING, c=TEXT, d=NUMBERS), reference)
+
+    waiting = {c.column: [awaits_labels(c, target) for target in ("a", "b", "c")] for c in changes}
+    assert waiting == {
+        "a": [True, False, False],
+        "b": [False, True, False],
+        "c": [False, False, False],  # it holds something else
+    }

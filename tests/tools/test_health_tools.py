@@ -83,6 +83,16 @@ async def test_a_broken_relation_is_seen_when_columns_are_tested_together(
     assert (report["together"]["test"], report["together"]["is_drifted"]) == (test, True)
 
 
+async def test_columns_and_all_together_have_half_of_alpha_each(tmp_path: Path) -> None:
+    samples = {"reference": related(1, 0.9), "current": related(2, 0.9), "alpha": 0.04}
+    async with Client(server(tmp_path)) as client:
+        apart = await drift(client, **samples)
+        report = await drift(client, **samples, together="pca")
+
+    assert (apart["alpha"], report["alpha"]) == (0.04, 0.02)
+    assert "alpha 0.02" in report["together"]["summary"]
+
+
 async def test_files_and_built_in_data_are_compared_and_shown(tmp_path: Path) -> None:
     (tmp_path / "now.csv").write_text(
         "alcohol\n" + "\n".join(str(v) for v in np.linspace(20, 30, 200)), encoding="utf-8"

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ml_orchestrator.health.drift.choice import Pair, measure
+from ml_orchestrator.health.drift.choice import Pair, chance_test, measure
 from ml_orchestrator.health.drift.contract import Sample
 
 __all__ = ["chance_of"]
@@ -23,7 +23,7 @@ def chance_of(pair: Pair, test: str, *, needed: float, seed: int = 0) -> float:
     values; it is drawn only where the first does not decide.
 
     Args:
-        pair: numbers or categories.
+        pair: both sides, of any kind that ``test`` takes.
         test: a test that gives a distance.
         needed: the p value below which nothing more is to be known.
         seed: of the values and permutations drawn.
@@ -38,7 +38,9 @@ def chance_of(pair: Pair, test: str, *, needed: float, seed: int = 0) -> float:
 
 
 def _of_all_values(pair: Pair) -> float:
-    found = measure(pair, "chi_square" if pair.is_discrete else "ks")
+    if pair.reference.kind == "vectors":
+        return 1.0  # no such test takes them
+    found = measure(pair, chance_test(pair))
     is_rough = found.note is not None
     return 1.0 if found.p_value is None or is_rough else found.p_value
 

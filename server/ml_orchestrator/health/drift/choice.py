@@ -14,7 +14,7 @@ from ml_orchestrator.numerics.binning import distinct_of_sorted, has_more_distin
 from ml_orchestrator.numerics.divisions import MANY_DRAWS
 from ml_orchestrator.numerics.mmd import LEAST_P as LEAST_P_OF_VECTORS
 
-__all__ = ["LEAST_P", "Pair", "choose_test", "measure"]
+__all__ = ["LEAST_P", "Pair", "chance_test", "choose_test", "measure"]
 
 LARGEST_SMALL_REFERENCE = 1_000
 MOST_DISCRETE_VALUES = 5
@@ -77,6 +77,11 @@ class Pair:
         return Pair(self.reference.as_categories(), self.current.as_categories())
 
 
+def chance_test(pair: Pair) -> str:
+    """Return the test of all values that gives numbers or categories a p value."""
+    return "chi_square" if pair.is_discrete else "ks"
+
+
 def choose_test(pair: Pair) -> str:
     """Return the name of the test that suits a column, by Evidently's rule.
 
@@ -92,7 +97,7 @@ def choose_test(pair: Pair) -> str:
     if pair.reference.kind == "categorical" and reads_as_text(pair.reference.values.tolist()):
         return "text"
     if pair.reference.n_values <= LARGEST_SMALL_REFERENCE:
-        return "chi_square" if pair.is_discrete else "ks"
+        return chance_test(pair)
     return "jensen_shannon" if pair.is_discrete else "wasserstein"
 
 
