@@ -2,6 +2,8 @@
 
 import doctest
 
+from tests.run_statuses import run_status
+
 from ml_orchestrator import deploying_text, running
 from ml_orchestrator.orchestration.models import NodeStatus, RunProgress, RunStatus, StepStatus
 
@@ -12,13 +14,7 @@ WAITS = "waits for a person: ml-orchestrator approve appr-1"
 def waiting(said: str | None, latest: str) -> RunStatus:
     """Return a pipeline that waits in its one step, which said this and reported that."""
     node = NodeStatus(uses="approval", needs=[], doing=said)
-    return RunStatus(
-        run_id="run-1",
-        workflow="pipeline",
-        state="running",
-        actor="ml-orchestrator",
-        created_at=AT,
-        updated_at=AT,
+    return run_status(
         steps=[StepStatus(name="ask", state="running", node=node)],
         progress=RunProgress(step="ask", fraction=0.0, message=latest, updated_at=AT),
     )
@@ -51,16 +47,7 @@ def test_sentences_of_a_result_say_what_is_typed_and_names_stay_as_they_are() ->
         "where": "reports/model_predict.csv",
         "done": ["Kept runs/plan_digest.json and model_predict.csv for my-plan_digest."],
     }
-    status = RunStatus(
-        run_id="run-1",
-        workflow="train",
-        state="succeeded",
-        actor="ml-orchestrator",
-        created_at=AT,
-        updated_at=AT,
-        steps=[],
-        result=result,
-    )
+    status = run_status(workflow="train", state="succeeded", result=result)
 
     assert running._text(status).splitlines()[2:] == [
         "    summary",
@@ -78,3 +65,14 @@ def test_sentences_of_a_result_say_what_is_typed_and_names_stay_as_they_are() ->
 def test_the_examples_hold() -> None:
     ran = doctest.testmod(deploying_text)
     assert (ran.failed, ran.attempted > 0) == (0, True)
+
+
+def test_a_step_that_was_answered_from_the_cache_and_what_a_run_waits_for_are_said() -> None:
+    node = NodeStatus(uses="profile", needs=[], cached_from="run-1")
+    waits = "The run waits for the worker of an earlier release to leave."
+    step = StepStatus(name="look", state="succeeded", node=node)
+    status = run_status(run_id="run-2", state="queued", steps=[step], notices=(waits,))
+    lines = [line.strip() for line in running._text(status).splitlines()]
+
+    assert waits in lines
+    assert "answered from the cache, with what run-1 gave" in lines

@@ -12,7 +12,7 @@ carries that out as any other specification.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -20,13 +20,15 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.settings import Settings
 
+if TYPE_CHECKING:
+    from ml_orchestrator.orchestration.pipelines.models import ParamType
+
 __all__ = ["ITEM", "RUN_ID", "Pipeline", "Reference", "Step"]
 
 # Loaded where a pipeline is checked; writing one needs none of it.
 _PLAN = "ml_orchestrator.orchestration.pipelines.planning:plan_pipeline"
 _PLUGINS = "ml_orchestrator.orchestration.steps:load_plugins"
 _ABSENT: Any = object()
-ParamType = Literal["text", "integer", "number", "boolean", "list", "mapping"]
 
 
 class Reference:
@@ -89,7 +91,7 @@ class Pipeline:
     def param(
         self,
         name: str,
-        type: ParamType = "text",
+        type: "ParamType" = "text",
         *,
         default: Any = _ABSENT,
         description: str | None = None,

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from types import TracebackType
+from typing import TypeAlias
 
 from ml_orchestrator.breaker import Breaker
 from ml_orchestrator.errors import OrchestratorError, UnavailableError
@@ -12,26 +12,22 @@ from ml_orchestrator.errors import OrchestratorError, UnavailableError
 __all__ = ["counted_use", "is_in_use", "note_use"]
 
 
-@dataclass(slots=True)
-class _Uses:
-    """The parts that one call was given, with how often in a row each had failed by then."""
+Uses: TypeAlias = list[tuple[object, Breaker, int]]
+"""The parts that one call was given, with how often in a row each had failed by then."""
 
-    parts: list[tuple[object, Breaker, int]] = field(default_factory=list)
-
-
-_uses: ContextVar[_Uses | None] = ContextVar("uses", default=None)
+_uses: ContextVar[Uses | None] = ContextVar("uses", default=None)
 
 
 def note_use(part: object, breaker: Breaker) -> None:
     """Note that the call under way, if there is one, was given a part."""
     if (uses := _uses.get()) is not None:
-        uses.parts.append((part, breaker, breaker.n_failures))
+        uses.append((part, breaker, breaker.n_failures))
 
 
 def is_in_use(part: object) -> bool:
     """Whether the call under way was given this part before."""
     uses = _uses.get()
-    return uses is not None and any(each is part for each, _, _ in uses.parts)
+    return any(each is part for each, _, _ in uses or ())
 
 
 @contextmanager
@@ -43,7 +39,7 @@ def counted_use() -> Iterator[None]:
     refusal of what was asked), the parts have not failed in a row any more; `UnavailableError`
     says neither. What somebody else has counted meanwhile stands.
     """
-    uses = _Uses()
+    uses: Uses = []
     token = _uses.set(uses)
     try:
         yield
@@ -61,15 +57,15 @@ def counted_use() -> Iterator[None]:
         _uses.reset(token)
 
 
-def _went_well(uses: _Uses) -> None:
-    for _, breaker, n_failures in uses.parts:
+def _went_well(uses: Uses) -> None:
+    for _, breaker, n_failures in uses:
         if n_failures and breaker.n_failures == n_failures:
             breaker.succeeded()
 
 
-def _count(uses: _Uses, error: Exception) -> None:
+def _count(uses: Uses, error: Exception) -> None:
     for owner in reversed(list(_owners(error.__traceback__))):
-        for part, breaker, _ in uses.parts:
+        for part, breaker, _ in uses:
             if part is owner:
                 breaker.failed(f"{type(error).__name__}; the log has the traceback")
                 return

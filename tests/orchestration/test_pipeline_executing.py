@@ -8,18 +8,20 @@ import pytest
 import tests.orchestration.tiny_pipelines as tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.run_statuses import run_status
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.orchestration.execution import StepFailedError
 from ml_orchestrator.orchestration.models import RunState, RunStatus
 from ml_orchestrator.orchestration.pipelines.admission import Admission
 from ml_orchestrator.orchestration.pipelines.drawing import graph_text
-from ml_orchestrator.orchestration.pipelines.executing import Record, carry_out
+from ml_orchestrator.orchestration.pipelines.executing import Record, carry_out, failed
 from ml_orchestrator.orchestration.pipelines.graph import needs_of, ordered
 from ml_orchestrator.orchestration.pipelines.looking import steps_of
 from ml_orchestrator.orchestration.pipelines.models import PipelineSpec, Retries, digest_of
 from ml_orchestrator.orchestration.pipelines.picture import graph_png
 from ml_orchestrator.orchestration.pipelines.planning import Planned
+from ml_orchestrator.orchestration.pipelines.settling import Settled
 from ml_orchestrator.orchestration.pipelines.units import (
     StoredPlan,
     Unit,
@@ -251,15 +253,7 @@ def diamond() -> RunStatus:
     plan = plan_of({**steps, "join": {"uses": "note", "with": {}, "needs": ["left", "right"]}})
     rows = Log({"left": {"error": "It is \x1b[31mred."}}, 0)
     carried_out(plan, rows)
-    return RunStatus(
-        run_id="run-1",
-        workflow="pipeline:random",
-        state="failed",
-        actor="tester",
-        created_at="2026-01-01",
-        updated_at="2026-01-01",
-        steps=steps_of(plan, "run-1", "failed", rows.as_rows),
-    )
+    return run_status(state="failed", steps=steps_of(plan, "run-1", "failed", rows.as_rows))
 
 
 def test_a_graph_is_drawn_as_text_and_as_a_picture(diamond: RunStatus) -> None:
@@ -274,3 +268,9 @@ def test_a_graph_is_drawn_as_text_and_as_a_picture(diamond: RunStatus) -> None:
         "        left did not succeed",
     ]
     assert graph_png(diamond).startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_a_step_is_named_once_in_why_it_failed() -> None:
+    said = "Step 'flaky' failed unexpectedly. The traceback is in logs/worker.log."
+    assert failed({"flaky": Settled("failed", error=said)}) == said
+    assert failed({"flaky": Settled("failed", error="Why.")}) == "Step 'flaky' failed: Why."

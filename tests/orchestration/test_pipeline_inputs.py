@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from tests.orchestration.test_pipeline_executing import Log, plan_of
+from tests.run_statuses import run_status
 
 from ml_orchestrator import running
-from ml_orchestrator.orchestration.models import NodeStatus, RunState, RunStatus, StepStatus
+from ml_orchestrator.orchestration.models import NodeStatus, RunState, StepStatus
 from ml_orchestrator.orchestration.pipelines.executing import Record, carry_out
 from ml_orchestrator.orchestration.pipelines.given import MOST_ITEMS, MOST_TEXT
 from ml_orchestrator.orchestration.pipelines.looking import steps_of
@@ -123,18 +124,7 @@ def test_a_terminal_shows_them_and_a_run_without_them_stays_readable() -> None:
     old = StepStatus.model_validate(
         {"name": "old", "state": "running", "node": {"uses": "note", "needs": []}}
     )
-    at = "2026-11-27T10:00:00Z"
-    status = RunStatus(
-        run_id="run-1",
-        workflow="pipeline:random",
-        state="running",
-        actor="tester",
-        created_at=at,
-        updated_at=at,
-        steps=[steps[0], old],
-    )
-
-    assert running._text(status).splitlines()[1:] == [
+    assert running._text(run_status(steps=[steps[0], old])).splitlines()[1:] == [
         "  > top                  running",
         "      with ledger x, label of run-1, value 1",
         "  > old                  running",

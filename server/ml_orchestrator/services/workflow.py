@@ -307,12 +307,13 @@ class WorkflowOrchestrator:
 
 def _check_may_start(name: str, may: Callable[[str], None]) -> None:
     """Let pass what a caller may start by name."""
-    if name not in WORKFLOWS or WORKFLOWS[name].is_internal:
-        known = [known for known in WORKFLOWS if not WORKFLOWS[known].is_internal]
+    found = WORKFLOWS[name] if name in WORKFLOWS else None  # noqa: SIM401 no other is loaded
+    if found is None or found.is_internal:
+        known = [each for each in WORKFLOWS if not WORKFLOWS[each].is_internal]
         listed = ", ".join(sorted([*known, *shipped_names()]))
         raise NotFoundError(f"No workflow {name[:80]!r} to start by name; there are {listed}.")
-    if (right := WORKFLOWS[name].right) is not None:
-        may(right)
+    if found.right is not None:
+        may(found.right)
 
 
 def _with_worker(client: "RunClient", start: Callable[[], RunStatus]) -> RunStatus:
