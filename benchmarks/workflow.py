@@ -12,10 +12,11 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,12 @@ from _ledger import read_ledger
 from _prefect import between_tasks, served
 
 from ml_orchestrator.orchestration._dbos.client import RunClient
+from ml_orchestrator.orchestration.keeping import keep_worker
 from ml_orchestrator.orchestration.launch import worker_leases
 from ml_orchestrator.orchestration.leases import is_running
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import open_database
 
 LIMIT_S = 300.0
 LOOK_S = 0.25  # as the service looks at a run that somebody waits for
@@ -203,10 +206,13 @@ def _spanned_s(times: list[list[int]]) -> float:
     return (max(ended for _, _, ended in times) - min(asked for asked, _, _ in times)) / 1e9
 
 
-def recovery(n_kills: int) -> list[Figure]:
-    """Return how long after a kill -9 the step that was cut off begins again, somebody waiting."""
+def recovery(n_kills: int, *, is_waited_for: bool) -> list[Figure]:
+    """Return how long after a kill -9 the step that was cut off begins again.
+
+    Somebody waits for the run, or nobody does and a server is there, which keeps a worker.
+    """
     found = []
-    with ours() as here:
+    with ours() as here, nullcontext() if is_waited_for else _kept(here):
         for _ in range(n_kills):
             run_id = here.start("bench-one", sleep_s=1.0)
             until(lambda run_id=run_id: len(here.moments(run_id)) == 1)  # type: ignore[misc]
@@ -214,16 +220,38 @@ def recovery(n_kills: int) -> list[Figure]:
             killed_ns = time.time_ns()
 
             def begins_again(run_id: str = run_id) -> bool:
-                here.client.wake()
+                if is_waited_for:
+                    here.client.wake()
                 return len(here.moments(run_id)) == 2
 
             until(begins_again, every_s=LOOK_S)
             found.append((here.moments(run_id)[1] - killed_ns) / 1e6)
             here.wait([run_id])
+    who = "somebody waiting" if is_waited_for else "nobody waiting"
     return [
-        Figure(f"kill -9 to running again, {name}", "ms", value, None, None, None, n_kills)
+        Figure(f"kill -9 to running again, {who}, {name}", "ms", value, None, None, None, n_kills)
         for name, value in (("p50", percentile(found, 0.5)), ("worst", max(found)))
     ]
+
+
+@contextmanager
+def _kept(here: Ours) -> Iterator[None]:
+    """Look after the worker as a server does."""
+    ended = threading.Event()
+
+    def keep() -> None:
+        settings = here.settings
+        database, client = open_database(settings.state_url, settings.home), RunClient(settings)
+        with closing(database), closing(client):
+            keep_worker(settings, lambda: database, lambda: client, ended)
+
+    keeping = threading.Thread(target=keep, daemon=True)
+    keeping.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeping.join(LIMIT_S)
 
 
 def main() -> None:
@@ -237,7 +265,8 @@ def main() -> None:
         *start_latency(20 if quick else 200),
         *many(100 if quick else 1_000),
         *beside_prefect(*((2, 4) if quick else (10, 30))),
-        *recovery(3 if quick else 20),
+        *recovery(3 if quick else 20, is_waited_for=True),
+        *recovery(3 if quick else 20, is_waited_for=False),
     ]
     show(figures, as_json=given.json)
 

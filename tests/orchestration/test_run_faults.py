@@ -19,9 +19,11 @@ from tests.orchestration.run_world import LIMIT_S, NAMES, WORKFLOW, World
 from ml_orchestrator.errors import QuotaExceededError, UnavailableError
 from ml_orchestrator.orchestration._dbos import client, engine, given_up
 from ml_orchestrator.orchestration.bell import FILE, LISTEN_S, answer
+from ml_orchestrator.orchestration.execution import StepFailedError
 from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.orchestration.run_filter import ASKED_FOR, RunFilter
 from ml_orchestrator.orchestration.statuses import GIVEN_UP
+from ml_orchestrator.orchestration.versions import check_workflow_version
 
 AN_HOUR_S = 3_600.0
 LOCKED_S = 1.5  # soak_runs holds it for ten
@@ -249,6 +251,12 @@ def test_after_an_upgrade_a_run_goes_on_as_planned_or_stops_with_a_clear_word(
     )
     assert [step.state for step in status.steps] == ["succeeded", "skipped", "skipped"]
     assert [deed.step for deed in world.ledger.begun] == ["first", "second"]
+
+
+def test_a_run_of_a_later_release_says_that_its_worker_is_the_older_one() -> None:
+    planned = {"version": WORKFLOW.version + 1}
+    with pytest.raises(StepFailedError, match=r"earlier release.*worker restart; then start it"):
+        check_workflow_version(planned, WORKFLOW)
 
 
 def test_a_run_that_ends_its_worker_again_and_again_is_given_up_told_of_and_can_be_resumed(

@@ -19,12 +19,19 @@ def check_workflow_version(plan: Mapping[str, Any], workflow: Workflow) -> None:
         StepFailedError: the workflow has another version now; the message says what to do.
     """
     planned = plan.get("version", 1)  # releases without versions had the first
-    if planned != workflow.version:
-        raise StepFailedError(
-            f"The run was planned with version {planned} of the workflow {workflow.name!r}; this "
-            f"release has version {workflow.version}. Nothing more is done of it. Start it anew.",
-            is_final=True,
+    if planned == workflow.version:
+        return
+    way = "Start it anew."
+    if planned > workflow.version:  # a server was upgraded, and its worker was there before
+        way = (
+            "The worker is of an earlier release than who planned it: ml-orchestrator worker "
+            "restart; then start it anew."
         )
+    raise StepFailedError(
+        f"The run was planned with version {planned} of the workflow {workflow.name!r}; this "
+        f"release has version {workflow.version}. Nothing more is done of it. {way}",
+        is_final=True,
+    )
 
 
 def foreign_version(version: str | None) -> str | None:
