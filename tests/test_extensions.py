@@ -22,7 +22,9 @@ _numbers = itertools.count()
 @pytest.fixture
 def greetings() -> Catalog[str]:
     """A catalogue with one entry of ours, which packages may add to as to prompt rules."""
-    catalogue: Catalog[str] = Catalog("greeting", extended_by="rules", must_have=("upper",))
+    catalogue: Catalog[str] = Catalog(
+        "greeting", extended_by="rules", must_have=("upper",), taken=lambda: ["adieu"]
+    )
     catalogue.register("hello")("Hello")
     return catalogue
 
@@ -131,6 +133,15 @@ def test_a_name_that_ships_is_not_replaced(install: Install, greetings: Catalog[
     assert "thief 1.0 adds a greeting named 'hello', which is the name of one that ships" in (
         greetings.why_absent("hello")
     )
+
+
+def test_a_name_that_something_else_has_is_not_given_twice(
+    install: Install, greetings: Catalog[str]
+) -> None:
+    install("thief", register("adieu"), "adieu")
+
+    assert list(greetings) == ["hello"]
+    assert "which is the name of one that ships" in greetings.why_absent("adieu")
 
 
 def test_of_two_packages_that_claim_one_name_neither_is_loaded(

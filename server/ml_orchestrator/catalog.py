@@ -1,7 +1,7 @@
 """Named collections filled by decorators at import time, and by packages that add to them."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -27,6 +27,7 @@ class Catalog(Mapping[str, T], Generic[T]):
         kind: what an entry is called in messages.
         extended_by: the kind of extension that adds to it (``ml_orchestrator.extensions``).
         must_have: attributes without which another package's entry is refused.
+        taken: names that no entry may have, since something else that ships has them.
 
     >>> GREETINGS: Catalog[str] = Catalog("greeting")
     >>> GREETINGS.register("en")("hello")
@@ -36,12 +37,18 @@ class Catalog(Mapping[str, T], Generic[T]):
     """
 
     def __init__(
-        self, kind: str, *, extended_by: str | None = None, must_have: Sequence[str] = ()
+        self,
+        kind: str,
+        *,
+        extended_by: str | None = None,
+        must_have: Sequence[str] = (),
+        taken: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._kind = kind
         self._entries: dict[str, T] = {}
         self._extended_by = extended_by
         self._must_have = must_have
+        self._taken = taken
         self._packages: dict[str, str] = {}  # of entries that are not ours
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -164,7 +171,8 @@ class Catalog(Mapping[str, T], Generic[T]):
         if extension.is_loaded or extension.refused is not None:
             return
         with alone():
-            if name in self._entries and name not in self._packages:
+            ships = name in self._entries and name not in self._packages
+            if ships or name in self._taken():
                 extension.refused = (
                     f"{extension.title} adds a {self._kind} named {name!r}, which is the name of "
                     "one that ships. Have it renamed."

@@ -17,7 +17,9 @@ from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
 from ml_orchestrator.orchestration.pipelines.units import StoredPlan, Unit
 from ml_orchestrator.orchestration.steps import StepContext
 from ml_orchestrator.orchestration.steps.judge import require
+from ml_orchestrator.orchestration.workflows import Node, TrainParams, Workflow
 from ml_orchestrator.orchestration.workflows.shipped import shipped, shipped_names
+from ml_orchestrator.services import workflow
 from ml_orchestrator.serving.launch import stop_server
 from ml_orchestrator.settings import Settings
 
@@ -84,6 +86,19 @@ async def test_only_what_is_for_callers_can_be_started_and_with_its_right(
     assert "may not use rules_optimize" in rules
     assert "may not use training_start" in shipped_one
     assert "may not use deployment_start" in shipped_one
+
+
+async def test_a_workflow_needs_the_rights_of_its_steps(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs = {"deploy": "deployment_start", "train": "training_start"}
+    added = Workflow("added", "Of a package.", TrainParams, tuple(Node(step) for step in needs))
+    monkeypatch.setattr(workflow, "WORKFLOWS", {"added": added})
+    async with Client(build_server(settings)) as client:
+        said = await refusal(client, "workflow_run", agent="data-pipeline-specialist", name="added")
+
+    assert "Workflow 'added' was not started" in said
+    assert all(f"may not use {tool}" in said for tool in needs.values())
 
 
 async def test_rules_are_optimised_by_name(settings: Settings) -> None:

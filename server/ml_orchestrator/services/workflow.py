@@ -16,9 +16,10 @@ from ml_orchestrator.orchestration.events.kinds import RunCancelled
 from ml_orchestrator.orchestration.events.publishing import Publish, nobody
 from ml_orchestrator.orchestration.models import RunList, RunProgress, RunStatus, StepStatus
 from ml_orchestrator.orchestration.run_filter import ASKED_FOR, RunFilter
+from ml_orchestrator.orchestration.steps import STEPS
 from ml_orchestrator.orchestration.steps._base import STOP_FILE, run_folder
 from ml_orchestrator.orchestration.targets import resolve
-from ml_orchestrator.orchestration.workflows import WORKFLOWS, validated
+from ml_orchestrator.orchestration.workflows import WORKFLOWS, Workflow, validated
 from ml_orchestrator.orchestration.workflows.shipped import shipped, shipped_names
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry.spans import traced
@@ -135,7 +136,7 @@ class WorkflowOrchestrator:
 
         def enqueue() -> RunStatus:
             planned = self._planned(spec, params)
-            _require_rights(planned, may)
+            _require_rights(f"Pipeline {planned.spec.name!r}", planned.rights, may)
             client = self._client()
             run_id = _run_id(planned.workflow, actor, idempotency_key)
             return _with_worker(client, lambda: client.start_pipeline(run_id, planned, actor=actor))
@@ -312,8 +313,14 @@ def _check_may_start(name: str, may: Callable[[str], None]) -> None:
         known = [each for each in WORKFLOWS if not WORKFLOWS[each].is_internal]
         listed = ", ".join(sorted([*known, *shipped_names()]))
         raise NotFoundError(f"No workflow {name[:80]!r} to start by name; there are {listed}.")
-    if found.right is not None:
-        may(found.right)
+    _require_rights(f"Workflow {name!r}", _rights_of(found), may)
+
+
+def _rights_of(workflow: Workflow) -> list[str]:
+    """Return the tools whose right it takes to start a workflow by name, each once."""
+    signatures = [STEPS[node.step].signature for node in workflow.nodes]
+    rights = {workflow.right, *(each.right for each in signatures if each is not None)}
+    return sorted(right for right in rights if right is not None)
 
 
 def _with_worker(client: "RunClient", start: Callable[[], RunStatus]) -> RunStatus:
@@ -344,18 +351,16 @@ def _told(status: RunStatus, reports: list[RunProgress]) -> list[StepStatus]:
     ]
 
 
-def _require_rights(planned: "Planned", may: Callable[[str], None]) -> None:
+def _require_rights(what: str, rights: Sequence[str], may: Callable[[str], None]) -> None:
     """Refuse once, with every right that is missing."""
     refusals = []
-    for right in planned.rights:
+    for right in rights:
         try:
             may(right)
         except PermissionDeniedError as error:
             refusals.append(str(error))
     if refusals:
-        raise PermissionDeniedError(
-            f"Pipeline {planned.spec.name!r} was not started: {' '.join(refusals)}"
-        )
+        raise PermissionDeniedError(f"{what} was not started: {' '.join(refusals)}")
 
 
 def _run_id(workflow: str, actor: str, key: str | None) -> str:

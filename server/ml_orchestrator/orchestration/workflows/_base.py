@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.faults import faults_of
+from ml_orchestrator.orchestration.workflows.shipped import shipped_names
 
 __all__ = ["WORKFLOWS", "Node", "Outputs", "Workflow", "validated"]
 
@@ -72,7 +73,10 @@ class Workflow:
 
 
 WORKFLOWS: Catalog[Workflow] = Catalog(
-    "workflow", extended_by="workflows", must_have=("name", "params", "nodes", "queue")
+    "workflow",
+    extended_by="workflows",
+    must_have=("name", "params", "nodes", "queue"),
+    taken=shipped_names,
 )
 
 
