@@ -5,13 +5,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 import psutil
 
 from ml_orchestrator.errors import ConflictError, PermissionDeniedError, UnavailableError
 from ml_orchestrator.orchestration.launch import start_worker
 from ml_orchestrator.orchestration.leases import Lease, is_running, kill
-from ml_orchestrator.orchestration.sharing.pools import is_shared
+from ml_orchestrator.orchestration.schedules.store import Schedules
+from ml_orchestrator.orchestration.sharing.pools import home_of, is_shared
 from ml_orchestrator.orchestration.workers import (
     NO_WORKER,
     WorkerView,
@@ -19,6 +21,7 @@ from ml_orchestrator.orchestration.workers import (
     look_at_workers,
 )
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import open_database
 
 __all__ = ["run_working"]
 
@@ -62,7 +65,14 @@ def _stop(settings: Settings, given: argparse.Namespace) -> int:
         print(f"Process {lease.pid} has left.")
     if not ended:
         print("No worker is at work here.")
+    elif _is_scheduled(settings):
+        print("A schedule or a monitor is enabled: a server that runs starts a worker for it.")
     return 0
+
+
+def _is_scheduled(settings: Settings) -> bool:
+    with closing(open_database(settings.state_url, settings.home)) as database:
+        return Schedules(database, home_id=home_of(settings)).has_enabled()
 
 
 def _restart(settings: Settings, given: argparse.Namespace) -> int:

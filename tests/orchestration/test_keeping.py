@@ -21,7 +21,6 @@ from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration import keeping
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.keeping import (
-    IDLE_LOOK_S,
     LOOK_S,
     PAUSE_S,
     SHARED_LOOK_S,
@@ -113,14 +112,14 @@ def test_an_idle_server_asks_the_database_only_once_its_file_was_written(
     keeper.look()
     keeper.look()  # to look had made files
     runs.n_looks = 0
-    assert [keeper.look() for _ in range(3)] == [IDLE_LOOK_S] * 3
+    assert [keeper.look() for _ in range(3)] == [LOOK_S] * 3
     assert (runs.n_looks, runs.n_calls) == (0, 0)
 
     run_id = bench.start("tiny")
     assert [keeper.look(), keeper.look()] == [LOOK_S] * 2
     assert (runs.n_looks, runs.n_calls) == (2, 2)
     bench.finished(run_id)
-    assert keeper.look() == IDLE_LOOK_S
+    assert keeper.look() == LOOK_S
 
 
 @pytest.mark.parametrize("is_now", [False, True])
@@ -238,7 +237,7 @@ def test_a_defect_of_a_look_is_logged_and_the_next_look_follows(
 
     runs = _Spied(has_unfinished)
     keeper = Keeper(bench.settings, lambda: database, lambda: runs)
-    assert [keeper.look(), keeper.look()] == [PAUSE_S, IDLE_LOOK_S]
+    assert [keeper.look(), keeper.look()] == [PAUSE_S, LOOK_S]
     assert "TypeError: a defect" in caplog.text
 
 

@@ -22,6 +22,7 @@ from ml_orchestrator.orchestration.leases import is_running, kill
 from ml_orchestrator.orchestration.people import open_approvals
 from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
 from ml_orchestrator.orchestration.processes import look_at_processes
+from ml_orchestrator.orchestration.schedules import Cadence, Schedules
 from ml_orchestrator.orchestration.workers import NO_WORKER, look_at_workers
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
@@ -125,6 +126,24 @@ def test_a_step_that_only_waits_is_cut_and_goes_on_in_the_next_worker(
 
     assert own.finished(run_id).state == "succeeded"
     assert [len(own.entries(step)) for step in ("double", "waiting", "finish")] == [1, 2, 1]
+
+
+def test_who_stops_a_worker_that_a_schedule_wants_is_told_that_one_will_follow(
+    own: Bench, tmp_path: Path
+) -> None:
+    daily = Cadence(cron="0 3 * * *")
+    with closing(open_database(own.settings.state_url, own.settings.home)) as database:
+        Schedules(database).put("test-note", "job", daily, owner="ann")
+    gate = tmp_path / "gate"
+    run_id = own.start("tiny-waits", gate=str(gate))
+    own.entry("waiting")
+
+    code, told = said(worker_command(own.settings, "stop"))
+    assert code == 0
+    assert "a server that runs starts a worker for it" in told
+    gate.touch()
+    own.client.wake()
+    assert own.finished(run_id).state == "succeeded"
 
 
 def test_a_pipeline_that_waits_for_a_person_goes_on_in_the_next_worker(own: Bench) -> None:

@@ -19,9 +19,8 @@ from ml_orchestrator.storage.engine import Database
 
 __all__ = ["Keeper", "keep_worker"]
 
-LOOK_S = 0.25  # while runs are under way: it takes less than a millisecond
+LOOK_S = 0.25  # less than a millisecond each; while nothing is written only a file's times are read
 SHARED_LOOK_S = 2.0  # each asks the database that all share
-IDLE_LOOK_S = 1.0
 SCHEDULES_LOOK_S = 30.0
 PAUSE_S = 30.0  # after what went wrong, such as workers that cannot start
 _log = logging.getLogger(__name__)
@@ -67,7 +66,7 @@ class Keeper:
         self._runs = runs
         self._changes = None if is_shared(settings) else _Changes(settings.home)
         self._last = Door(lambda: _LastWorkers(settings), is_light=True)
-        self._busy_look_s = SHARED_LOOK_S if is_shared(settings) else LOOK_S
+        self._look_s = SHARED_LOOK_S if is_shared(settings) else LOOK_S
         self._are_under_way = True
         self._schedules_at = float("-inf")
 
@@ -83,7 +82,7 @@ class Keeper:
         except Exception:  # noqa: BLE001 a defect of a look must not end those that follow
             _log.exception("Could not see to a worker")
         else:
-            return self._busy_look_s if self._are_under_way else IDLE_LOOK_S
+            return self._look_s
         self._are_under_way = True  # for all we know
         return PAUSE_S
 
