@@ -26,6 +26,8 @@ BUSY_TIMEOUT_S = 10.0
 ATTEMPTS = 5
 FIRST_PAUSE_S = 0.02
 _BEGIN = {"read": "BEGIN", "write": "BEGIN IMMEDIATE"}  # of SQLite
+# Of Postgres: said with its BEGIN, so it takes no statement of its own.
+_SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 WRITE_LOCK = 0x6D6C_6F72  # any number of ours will do; every writer takes the same one
 
 
@@ -76,7 +78,7 @@ class Database:
     def _run(self, work: Callable[[Connection], T], purpose: str) -> T:
         if self._kept is not None:
             return self._kept.run(work, _BEGIN[purpose])
-        options = {"ml_purpose": purpose}
+        options = {"ml_purpose": purpose, **(_SNAPSHOT if purpose == "read" else {})}
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
             return work(connection)
 
@@ -148,15 +150,16 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 
 def _prepare_postgres(engine: Engine) -> None:
-    """Let one writer in at a time, and give readers one snapshot."""
+    """Let one writer in at a time; readers have asked for one snapshot as they connected."""
+    alone = (
+        f"SELECT set_config('lock_timeout', '{BUSY_TIMEOUT_S:.0f}s', true), "
+        f"pg_advisory_xact_lock({WRITE_LOCK})"
+    )
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
         if connection.get_execution_options().get("ml_purpose", "write") == "write":
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S:.0f}s'")
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
-        else:
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.exec_driver_sql(alone)
 
 
 def _is_passing(error: DatabaseError | sqlite3.DatabaseError) -> bool:

@@ -20,6 +20,7 @@ from ml_orchestrator.orchestration._dbos.database import (
 from ml_orchestrator.orchestration._dbos.given_up import GivenUp, Tell
 from ml_orchestrator.orchestration._dbos.looking import Lookers
 from ml_orchestrator.orchestration._dbos.pipelines import Performs, run_pipeline
+from ml_orchestrator.orchestration._dbos.standing import Standing
 from ml_orchestrator.orchestration._dbos.strays import Strays
 from ml_orchestrator.orchestration.attempts import attempt_of, first_of
 from ml_orchestrator.orchestration.execution import Job
@@ -48,6 +49,7 @@ __all__ = [
 ]
 
 _lookers: list[Lookers] = []  # of the one engine that a process has, as DBOS has it
+_standing: list[Standing] = []
 _strays: list[Strays] = []
 _given_up: list[GivenUp] = []
 _shared: list[str] = []  # the queues that it looks at, if other engines use the database, too
@@ -114,7 +116,8 @@ def launch(
     if is_shared(settings):
         _shared.extend(names)
     queues = [queue for name in names if (queue := DBOS.retrieve_queue(name)) is not None]
-    _lookers.append(Lookers(dbos, queues))
+    _standing.append(Standing(dbos, _shared))
+    _lookers.append(Lookers(dbos, queues, _standing[-1]))
     _strays.append(Strays(dbos, executor_id))
     _given_up.append(GivenUp())
 
@@ -220,15 +223,7 @@ def tell_given_up(tell: Tell) -> None:
 @typed
 def owners() -> set[str]:
     """Return the executor ids of those who are at a run that this engine could take over."""
-    rows = DBOS.list_workflows(
-        name=WORKFLOW,
-        status="PENDING",
-        app_version=PLAN_VERSION,
-        queue_name=_shared or None,
-        load_input=False,
-        load_output=False,
-    )
-    return {str(row.executor_id) for row in rows if row.executor_id}
+    return {owner for standing in _standing for owner in standing.owners()}
 
 
 @typed
@@ -253,16 +248,7 @@ def stop_foreign() -> list[str]:
 @typed
 def has_work() -> bool:
     """Whether any run is queued or running."""
-    unfinished = DBOS.list_workflows(
-        status=list(UNFINISHED),
-        name=WORKFLOW,
-        app_version=PLAN_VERSION,
-        queue_name=_shared or None,
-        limit=1,
-        load_input=False,
-        load_output=False,
-    )
-    return bool(unfinished)
+    return any(standing.has_any() for standing in _standing)
 
 
 @typed
@@ -287,6 +273,7 @@ def poll_every(seconds: float) -> None:
 def shut_down() -> None:
     """Stop running workflows in this process; unfinished ones wait for the next worker."""
     take_no_more()
+    _standing.clear()
     _strays.clear()
     _given_up.clear()
     _shared.clear()

@@ -1,20 +1,29 @@
 """Looking for queued runs: every so often, and at once when there is one or place for one.
 
-DBOS 3.4 has a thread for each queue that sleeps between two looks and cannot be woken. Ours run the
-same function with an event that can, and its record of what is at work tells them when a run ended.
-Contract tests say that it still works so.
+DBOS 3.4 has a thread for each queue that sleeps between two looks and cannot be woken, and a look
+takes seven statements whether anything waits or not. Ours run the same function with an event that
+can be woken: by a glance, one statement for all queues, and by its record of what is at work, when
+a run ended. Contract tests say that it still works so.
 """
 
+import logging
+import sqlite3
 import threading
 from collections.abc import Callable
 
 from dbos import DBOS, Queue
 from dbos._core import ActiveWorkflowById
 from dbos._queue import queue_worker_thread
+from sqlalchemy.exc import SQLAlchemyError
+
+from ml_orchestrator.orchestration._dbos.standing import Standing
 
 __all__ = ["Lookers"]
 
 JOIN_S = 10.0
+FIRST_GLANCE_S = 1.0  # unless somebody says how often
+UNASKED_S = 5.0  # a queue is looked at this often, whatever glances see
+_log = logging.getLogger(__name__)
 
 
 class _Bell(threading.Event):
@@ -62,41 +71,61 @@ class _Active(ActiveWorkflowById):
 class Lookers:
     """The threads that take queued runs for the engine of this process, one for each queue.
 
-    When a run has ended, its queue is looked at for the next one. To be made before any is taken.
+    A queue is looked at when a glance saw that a run waits there and there is room for it, and when
+    one of its runs has ended. To be made before any is taken.
     """
 
-    def __init__(self, engine: DBOS, queues: list[Queue]) -> None:
-        self._bells = {queue.name: _Bell() for queue in queues}
-        engine._active_workflows_set = _Active(self._look_at)
-        self._threads = [
-            threading.Thread(
-                target=queue_worker_thread,
-                args=(self._bells[queue.name], engine, queue),
-                name=f"looks for {queue.name}",
-                daemon=True,
+    def __init__(self, engine: DBOS, queues: list[Queue], standing: Standing) -> None:
+        self._standing = standing
+        self._queues = {queue.name: queue for queue in queues}
+        self._bells = {name: _Bell() for name in self._queues}
+        self._glancing = _Bell()
+        engine._active_workflows_set = self._active = _Active(self._look_at)
+        self._threads = [threading.Thread(target=self._glance, name="glances", daemon=True)]
+        for name, queue in self._queues.items():
+            queue.database_backed_queue = False  # else it is read anew before each look
+            self._bells[name].longest_s = UNASKED_S
+            self._threads.append(
+                threading.Thread(
+                    target=queue_worker_thread,
+                    args=(self._bells[name], engine, queue),
+                    name=f"looks for {name}",
+                    daemon=True,
+                )
             )
-            for queue in queues
-        ]
         for thread in self._threads:
             thread.start()
 
     def look_now(self) -> None:
-        """Have every queue looked at without waiting for its turn."""
-        for bell in self._bells.values():
-            bell.ring()
+        """Have every queue glanced at without waiting for its turn."""
+        self._glancing.ring()
 
     def look_every(self, seconds: float) -> None:
-        """Look this often, whatever the database says of the queues."""
-        for bell in self._bells.values():
-            bell.longest_s = seconds
+        """Glance this often."""
+        self._glancing.longest_s = seconds
         self.look_now()
 
     def end(self) -> None:
         """Take no more runs."""
-        for bell in self._bells.values():
+        for bell in (self._glancing, *self._bells.values()):
             bell.set()
         for thread in self._threads:
             thread.join(JOIN_S)
+
+    def _glance(self) -> None:
+        while not self._glancing.wait(FIRST_GLANCE_S):
+            try:
+                waiting = self._standing.waiting_at()
+            except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+                _log.debug("Could not glance at the queues: %s", error)
+                continue
+            for name in self._queues.keys() & waiting:
+                if self._has_room(name):
+                    self._bells[name].ring()
+
+    def _has_room(self, name: str) -> bool:
+        most = self._queues[name]._worker_concurrency
+        return most is None or self._active.count_for_queue(name) < most
 
     def _look_at(self, queue: str) -> None:
         if bell := self._bells.get(queue):
