@@ -8,7 +8,8 @@ any did) and NannyML's (any column alerts in any chunk of 100 rows; the multivar
 the same tables. Neither of them says at which rate it raises false alarms.
 
 It can run in parts: ``--only`` chooses who decides (``columns`` is ours by columns alone, quick
-enough to know a rate of false alarms closely), ``--changes`` on which tables (not of the peers),
+enough to know a rate of false alarms closely; ``large`` is ours as it comes, by distances beyond
+chance, where the reference has 5,000 rows), ``--changes`` on which tables (not of the peers),
 ``--keep FILE`` writes down the decisions by seed and makes none again that the file holds.
 
     .venv/bin/python benchmarks/detection.py [--quick] [--json] [--keep FILE]
@@ -27,7 +28,7 @@ import numpy as np
 from _figures import Figure, show
 from _kept import Kept
 from _peers import peer_python
-from detection_tables import SHIFTS, Table, pair
+from detection_tables import N_REFERENCE, SHIFTS, Table, pair
 from threadpoolctl import threadpool_limits
 
 from ml_orchestrator.health.report import check_drift
@@ -39,6 +40,7 @@ PROGRAMS = Path(__file__).parent / "detection_peers"
 DECISIONS = {
     "ours": ("columns", "columns and together"),
     "columns": ("ours",),
+    "large": ("any column",),
     "evidently": ("half of the columns", "any column"),
     "nannyml": ("any column", "together"),
 }
@@ -46,7 +48,8 @@ NEEDS = {
     "evidently": ("evidently==0.7.23", "pandas<3"),
     "nannyml": ("nannyml==0.13.1", "statsmodels<0.15"),
 }
-USUAL = [name for name in DECISIONS if name != "columns"]
+USUAL = [name for name in DECISIONS if name not in ("columns", "large")]
+LARGE_REFERENCE = 5_000  # above 1,000 rows columns are compared by distances
 NAMES = tuple(shift.name for shift in SHIFTS)
 AT_ONCE = 5  # seeds of one call of a program
 Decisions = dict[str, list[list[bool]]]  # of each change, by seed, each of them
@@ -62,6 +65,11 @@ def by_columns(reference: Table, current: Table, *, alpha: float = ALPHA) -> boo
     return check_drift(reference, current, tests=tests, alpha=alpha).is_any_column_drifted
 
 
+def as_it_comes(reference: Table, current: Table) -> bool:
+    """Whether any column drifted, by the tests that are chosen for who names none."""
+    return check_drift(reference, current, alpha=ALPHA).is_any_column_drifted
+
+
 def by_both(reference: Table, current: Table) -> bool:
     """Whether any column drifted, or all together."""
     joint = check_together(
@@ -71,13 +79,18 @@ def by_both(reference: Table, current: Table) -> bool:
 
 
 def ours(
-    first: int, last: int, *, decisions: Sequence[Decide], changes: Collection[str]
+    first: int,
+    last: int,
+    *,
+    decisions: Sequence[Decide],
+    changes: Collection[str],
+    n_reference: int = N_REFERENCE,
 ) -> Decisions:
     """Return our decisions for seeds from ``first`` to the one before ``last``."""
     with threadpool_limits(1):  # the tables are small
         return {
             shift.name: [
-                [bool(decide(*pair(seed, shift))) for decide in decisions]
+                [bool(decide(*pair(seed, shift, n_reference))) for decide in decisions]
                 for seed in range(first, last)
             ]
             for shift in SHIFTS
@@ -110,6 +123,14 @@ def main() -> None:
             figures += _figures(name, decide, options.own_seeds, kept, options.changes)
         elif name == "columns":
             decide = partial(ours, decisions=(by_columns,), changes=options.changes)
+            figures += _figures(name, decide, options.own_seeds, kept, options.changes)
+        elif name == "large":
+            decide = partial(
+                ours,
+                decisions=(as_it_comes,),
+                changes=options.changes,
+                n_reference=LARGE_REFERENCE,
+            )
             figures += _figures(name, decide, options.own_seeds, kept, options.changes)
         elif python := peer_python(name, *NEEDS[name]):
             figures += _figures(name, of_peer(name, python), options.seeds, kept, NAMES)

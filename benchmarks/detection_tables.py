@@ -51,6 +51,6 @@ def table(seed: int, n: int, shift: Shift) -> Table:
     return found
 
 
-def pair(seed: int, shift: Shift) -> tuple[Table, Table]:
+def pair(seed: int, shift: Shift, n_reference: int = N_REFERENCE) -> tuple[Table, Table]:
     """Return a reference without a change, and a current table with it."""
-    return table(2 * seed, N_REFERENCE, SHIFTS[0]), table(2 * seed + 1, N_CURRENT, shift)
+    return table(2 * seed, n_reference, SHIFTS[0]), table(2 * seed + 1, N_CURRENT, shift)

@@ -1,17 +1,20 @@
 """What we rely on in DBOS without its public promise."""
 
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.orchestration import tiny_workflows as tiny
-from tests.orchestration.run_world import World
+from tests.orchestration.run_world import LIMIT_S, World
+from tests.orchestration.workflow_bench import until
 
-from ml_orchestrator.orchestration._dbos import engine
+from ml_orchestrator.orchestration._dbos import engine, looking
 from ml_orchestrator.orchestration._dbos.client import RunClient
-from ml_orchestrator.orchestration._dbos.database import prepare
+from ml_orchestrator.orchestration._dbos.database import QUEUES, prepare
 from ml_orchestrator.orchestration.execution import Job
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.settings import Settings
@@ -81,3 +84,50 @@ def test_a_run_that_ended_makes_place_for_the_next_one_without_a_look_at_its_tim
         assert (active.count_for_queue("runs"), heard) == (0, ["runs"])
     finally:
         world.close()
+
+
+def test_a_glance_has_only_queues_looked_at_where_a_run_waits_that_there_is_room_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "UNASKED_S", 300.0)
+    engine.launch("glancer", settings, _never)
+    (lookers,), (strays,) = engine._lookers, engine._strays
+    active = strays._engine._active_workflows_set
+    at_work = [active.add(f"run-{n}x", "runs") for n in range(QUEUES["runs"])]
+    heard: list[str] = []
+    for name in QUEUES:
+        monkeypatch.setattr(lookers._bells[name], "ring", lambda name=name: heard.append(name))
+
+    client = RunClient(settings)
+    params = tiny.TinyParams(ledger="none").model_dump()
+    client.start("run-waits", WORKFLOWS["tiny"], params, actor="tester")
+    client.close()
+    engine.poll_every(0.02)
+    time.sleep(0.5)  # some glances
+    assert heard == []
+
+    at_work[0].release()
+    until(lambda: heard.count("runs") > 1, what="glances see it")
+    assert set(heard) == {"runs"}
+
+
+def test_a_glance_that_fails_is_followed_by_the_next(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.launch("glancer", settings, _never)
+    (lookers,) = engine._lookers
+    found, n_failed = lookers._standing.waiting_at, 0
+
+    def fails_first() -> list[str]:
+        nonlocal n_failed
+        n_failed += 1
+        if n_failed == 1:
+            raise sqlite3.OperationalError("database is locked")
+        return [*found(), "monitors"]
+
+    rung = threading.Event()
+    monkeypatch.setattr(lookers._standing, "waiting_at", fails_first)
+    monkeypatch.setattr(lookers._bells["monitors"], "ring", rung.set)
+    engine.poll_every(0.02)
+    assert rung.wait(LIMIT_S)
+    assert n_failed > 1

@@ -79,8 +79,10 @@ class Database:
         if self._kept is not None:
             return self._kept.run(work, _BEGIN[purpose])
         options = {"ml_purpose": purpose, **(_SNAPSHOT if purpose == "read" else {})}
-        with self.engine.connect().execution_options(**options) as connection, connection.begin():
-            return work(connection)
+        with self.engine.connect() as connection:
+            connection.execution_options(**options)
+            with connection.begin():
+                return work(connection)
 
     def _attempt(self, act: Callable[[], T]) -> T:
         pause = FIRST_PAUSE_S

@@ -1,5 +1,7 @@
 """On Postgres notifications wake who listens; a look now and then is what is left without them."""
 
+import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from sqlalchemy import text
 from tests.conftest import new_postgres_url
 from tests.orchestration.events.kettles import LIMIT_S, KettleBoiled, World
 from tests.orchestration.events.test_event_bus import until
+from tests.orchestration.workflow_bench import until as wait_for
 
 from ml_orchestrator.orchestration.events import _connect, _glance, _log
 from ml_orchestrator.orchestration.events.bus import EventBus
@@ -95,3 +98,28 @@ async def test_who_lost_the_connection_that_it_listens_on_opens_another(
         await until(lambda: listeners(there) - {lost} and is_asleep(thread.bus)())
         await run_sync(there.boil, 2)
         assert await heard(tap) == 2
+
+
+def test_a_stream_of_notifications_wakes_at_once_and_then_not_for_each(
+    worlds: tuple[World, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_glance, "SPACING_S", AN_HOUR_S)
+    here, there = worlds
+    heard: list[str] = []
+    glance = _glance.glance_at(here.database)
+    glance.listen(lambda: heard.append("news"))
+    try:
+        wait_for(lambda: len(heard) == 1, what="it listens")
+        notify(there)
+        wait_for(lambda: len(heard) == 2, what="the first is heard")
+        for _ in range(20):
+            notify(there)
+        time.sleep(0.3)
+        assert len(heard) == 2
+    finally:
+        glance.close()
+    assert "events-listen" not in {thread.name for thread in threading.enumerate()}
+
+
+def notify(world: World) -> None:
+    world.database.write(lambda connection: connection.execute(text(f"NOTIFY {_glance.CHANNEL}")))

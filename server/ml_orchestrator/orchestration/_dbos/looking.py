@@ -22,7 +22,7 @@ __all__ = ["Lookers"]
 
 JOIN_S = 10.0
 FIRST_GLANCE_S = 1.0  # unless somebody says how often
-UNASKED_S = 5.0  # a queue is looked at this often, whatever glances see
+UNASKED_S = 30.0  # a queue is looked at this often, whatever glances see
 _log = logging.getLogger(__name__)
 
 

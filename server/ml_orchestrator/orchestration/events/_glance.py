@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # an extra
 __all__ = ["glance_at"]
 
 LISTEN_S = 1.0  # how long one wait for a notification lasts
+SPACING_S = 0.2  # in a stream of notifications: each process that hears one reads the log
 RETRY_S = 1.0
 _log = logging.getLogger(__name__)
 
@@ -98,8 +99,10 @@ class _Listener:
             connection.execute(f"LISTEN {CHANNEL}".encode())
             heard()  # what came before we listened
             while not self._over.is_set():
-                for _ in connection.notifies(timeout=LISTEN_S, stop_after=1):
-                    with suppress(RuntimeError):  # the loop has ended
-                        heard()
+                if not list(connection.notifies(timeout=LISTEN_S, stop_after=1)):
+                    continue
+                with suppress(RuntimeError):  # the loop has ended
+                    heard()
+                self._over.wait(SPACING_S)
         finally:
             connection.close()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from anyio.to_thread import run_sync
 
@@ -14,6 +14,8 @@ __all__ = ["Feed", "Glance", "LogPort", "Pace"]
 
 BATCH = 500
 RETRY_S = 1.0
+END_S = 2.0  # for a read that is under way when it is not wanted any more
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -132,7 +134,7 @@ class Feed:
     async def _read(self) -> bool:
         """Hand on everything that is new, and say whether somebody waits for any of it."""
         found = False
-        while events := await run_sync(lambda: self._log.after(self._cursor, limit=BATCH)):
+        while events := await _to_its_end(lambda: self._log.after(self._cursor, limit=BATCH)):
             self._cursor = events[-1].seq
             found |= self._heard(events)
             if len(events) < BATCH:
@@ -150,3 +152,18 @@ class Feed:
     def _hurry(self) -> None:
         self._pace.hurry()
         self._poked.set()
+
+
+async def _to_its_end(read: Callable[[], T]) -> T:
+    """Read in a thread; who is cancelled meanwhile waits a moment for its end.
+
+    Else the connection would come back to a database that has been closed, and stay open.
+    """
+    reading = asyncio.ensure_future(run_sync(read))
+    try:
+        return await asyncio.shield(reading)
+    except asyncio.CancelledError:
+        done, _ = await asyncio.wait([reading], timeout=END_S)
+        for each in done:
+            each.exception()  # nobody asks for it any more
+        raise
