@@ -122,4 +122,4 @@ def test_a_stream_of_notifications_wakes_at_once_and_then_not_for_each(
 
 
 def notify(world: World) -> None:
-    world.database.write(lambda connection: connection.execute(text(f"NOTIFY {_glance.CHANNEL}")))
+    world.database.write(lambda connection: connection.execute(text(f"NOTIFY {_log.CHANNEL}")))
