@@ -1,6 +1,7 @@
 """Workers in a terminal: ``ml-orchestrator worker status|stop|restart``."""
 
 import argparse
+import logging
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ SAID_AFTER_S = 2.0  # what leaves within that needs no word
 BEGIN_S = 5.0  # between its lease and its note
 KILL_S = 30.0
 MOST_TURNS = 3  # servers start workers, too, and may be faster
+_log = logging.getLogger(__name__)
 
 
 def run_working(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -71,8 +73,13 @@ def _stop(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def _is_scheduled(settings: Settings) -> bool:
-    with closing(open_database(settings.state_url, settings.home)) as database:
-        return Schedules(database, home_id=home_of(settings)).has_enabled()
+    """Whether a schedule is enabled, as far as is known: the worker has left in any case."""
+    try:
+        with closing(open_database(settings.state_url, settings.home)) as database:
+            return Schedules(database, home_id=home_of(settings)).has_enabled()
+    except UnavailableError as error:
+        _log.debug("Schedules could not be looked at: %s", error)
+        return False
 
 
 def _restart(settings: Settings, given: argparse.Namespace) -> int:

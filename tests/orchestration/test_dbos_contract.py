@@ -1,13 +1,15 @@
 """What we rely on in DBOS without its public promise."""
 
+import re
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 from tests.orchestration import tiny_workflows as tiny
 from tests.orchestration.run_world import LIMIT_S, World
 from tests.orchestration.workflow_bench import until
@@ -97,13 +99,20 @@ def test_a_glance_has_only_queues_looked_at_where_a_run_waits_that_there_is_room
     heard: list[str] = []
     for name in QUEUES:
         monkeypatch.setattr(lookers._bells[name], "ring", lambda name=name: heard.append(name))
+    found, glances = lookers._standing.waiting_at, []
+
+    def glanced() -> list[str]:
+        glances.append(found())
+        return glances[-1]
+
+    monkeypatch.setattr(lookers._standing, "waiting_at", glanced)
 
     client = RunClient(settings)
     params = tiny.TinyParams(ledger="none").model_dump()
     client.start("run-waits", WORKFLOWS["tiny"], params, actor="tester")
     client.close()
     engine.poll_every(0.02)
-    time.sleep(0.5)  # some glances
+    until(lambda: glances[-3:] == [["runs"]] * 3, what="it is seen to wait")
     assert heard == []
 
     at_work[0].release()
@@ -116,12 +125,12 @@ def test_a_glance_that_fails_is_followed_by_the_next(
 ) -> None:
     engine.launch("glancer", settings, _never)
     (lookers,) = engine._lookers
-    found, n_failed = lookers._standing.waiting_at, 0
+    found, n_asked = lookers._standing.waiting_at, 0
 
     def fails_first() -> list[str]:
-        nonlocal n_failed
-        n_failed += 1
-        if n_failed == 1:
+        nonlocal n_asked
+        n_asked += 1
+        if n_asked == 1:
             raise sqlite3.OperationalError("database is locked")
         return [*found(), "monitors"]
 
@@ -130,4 +139,34 @@ def test_a_glance_that_fails_is_followed_by_the_next(
     monkeypatch.setattr(lookers._bells["monitors"], "ring", rung.set)
     engine.poll_every(0.02)
     assert rung.wait(LIMIT_S)
-    assert n_failed > 1
+    assert n_asked > 1
+
+
+@pytest.mark.parametrize("question", ["waiting_at", "owners", "has_any"])
+def test_what_is_asked_many_times_a_second_reads_an_index_and_not_the_history(
+    settings: Settings, question: str
+) -> None:
+    engine.launch("asker", settings, _never)
+    (standing,) = engine._standing
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: object, __: object, statement: str, given: Any, *___: object) -> None:
+        asked.append((statement, given))
+
+    listening = (standing._engine, "before_cursor_execute", note)
+    event.listen(*listening)
+    try:
+        getattr(standing, question)()
+    finally:
+        event.remove(*listening)
+    with closing(sqlite3.connect(settings.home / "workflows.db")) as connection:
+        plans = [
+            str(row[3])
+            for statement, given in asked
+            if "workflow_status" in statement
+            for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", given)
+        ]
+
+    read = [plan for plan in plans if "workflow_status" in plan]
+    assert read
+    assert all(re.search("INDEX idx_workflow_status_(in_flight|pending)", x) for x in read), plans

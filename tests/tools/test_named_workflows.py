@@ -17,7 +17,7 @@ from ml_orchestrator.orchestration.pipelines.planning import plan_pipeline
 from ml_orchestrator.orchestration.pipelines.units import StoredPlan, Unit
 from ml_orchestrator.orchestration.steps import StepContext
 from ml_orchestrator.orchestration.steps.judge import require
-from ml_orchestrator.orchestration.workflows import Node, TrainParams, Workflow
+from ml_orchestrator.orchestration.workflows import WORKFLOWS, Node, TrainParams, Workflow
 from ml_orchestrator.orchestration.workflows.shipped import shipped, shipped_names
 from ml_orchestrator.services import workflow
 from ml_orchestrator.serving.launch import stop_server
@@ -88,7 +88,7 @@ async def test_only_what_is_for_callers_can_be_started_and_with_its_right(
     assert "may not use deployment_start" in shipped_one
 
 
-async def test_a_workflow_needs_the_rights_of_its_steps(
+async def test_a_workflow_needs_the_rights_that_its_steps_declare(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs = {"deploy": "deployment_start", "train": "training_start"}
@@ -192,6 +192,10 @@ def test_what_ships_is_sound_and_named_as_its_file(name: str, settings: Settings
     text = str(shipped(name))
     assert yaml.safe_load(text)["name"] == name
     assert plan_pipeline(text, None, settings).warnings == []
+
+
+def test_no_package_may_take_the_name_of_a_pipeline_that_ships() -> None:
+    assert set(WORKFLOWS._taken()) == set(shipped_names()) != set()
 
 
 def test_no_path_leads_out_of_the_folder_of_what_ships() -> None:

@@ -1,6 +1,10 @@
 """The parts of the bus that only reckon: kinds, queue, limit, retries, pace."""
 
+import asyncio
+import threading
+
 import pytest
+from anyio.to_thread import run_sync
 from tests.orchestration.events.kettles import KettleBoiled
 
 from ml_orchestrator.errors import (
@@ -18,7 +22,7 @@ from ml_orchestrator.orchestration.events.definition import (
     event,
     unseal,
 )
-from ml_orchestrator.orchestration.events.feed import Pace
+from ml_orchestrator.orchestration.events.feed import Pace, to_its_end
 from ml_orchestrator.orchestration.events.limits import AdaptiveLimit, LimitRange
 from ml_orchestrator.orchestration.events.retrying import Retrying, is_final
 from ml_orchestrator.orchestration.events.subscription import Subscription
@@ -195,3 +199,23 @@ def test_a_subscriber_has_a_plain_name_and_room(name: str) -> None:
         Subscription(name, (), print)
     with pytest.raises(InvalidInputError, match="needs room"):
         Subscription("fine", (), print, room=0)
+
+
+async def test_who_is_cancelled_while_a_database_is_read_waits_for_the_end_of_that() -> None:
+    begun, gate, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def read() -> None:
+        begun.set()
+        gate.wait()
+        ended.set()
+
+    reader = asyncio.create_task(to_its_end(read))
+    await run_sync(begun.wait)
+    reader.cancel()
+    for _ in range(10):  # turns of the loop
+        await asyncio.sleep(0)
+    assert not reader.done()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    assert ended.is_set()

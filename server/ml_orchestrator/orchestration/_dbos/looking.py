@@ -83,7 +83,8 @@ class Lookers:
         engine._active_workflows_set = self._active = _Active(self._look_at)
         self._threads = [threading.Thread(target=self._glance, name="glances", daemon=True)]
         for name, queue in self._queues.items():
-            queue.database_backed_queue = False  # else it is read anew before each look
+            # Else it is read anew before each look; what changes there counts from the next start.
+            queue.database_backed_queue = False
             self._bells[name].longest_s = UNASKED_S
             self._threads.append(
                 threading.Thread(
@@ -116,12 +117,13 @@ class Lookers:
         while not self._glancing.wait(FIRST_GLANCE_S):
             try:
                 waiting = self._standing.waiting_at()
+                for name in self._queues.keys() & waiting:
+                    if self._has_room(name):
+                        self._bells[name].ring()
             except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-                _log.debug("Could not glance at the queues: %s", error)
-                continue
-            for name in self._queues.keys() & waiting:
-                if self._has_room(name):
-                    self._bells[name].ring()
+                _log.debug("Could not glance at the queues: %s", error)  # the worker warns of it
+            except Exception:  # noqa: BLE001 a defect of a glance must not end those that follow
+                _log.exception("Could not glance at the queues")
 
     def _has_room(self, name: str) -> bool:
         most = self._queues[name]._worker_concurrency

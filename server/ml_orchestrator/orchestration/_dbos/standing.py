@@ -1,4 +1,4 @@
-"""What a worker asks of the database several times a second, each question one short statement.
+"""What a worker asks of the database several times a second, each question one statement.
 
 The calls of DBOS for it build whole rows in transactions of several statements, which with eight
 workers on two cores left little of these for the runs.
@@ -7,7 +7,7 @@ workers on two cores left little of these for the runs.
 from collections.abc import Sequence
 
 from dbos import DBOS
-from sqlalchemy import Engine, Select, and_, or_, select
+from sqlalchemy import Engine, Select, and_, select
 
 from ml_orchestrator.orchestration._dbos.database import UNFINISHED, WORKFLOW
 from ml_orchestrator.orchestration.versions import PLAN_VERSION
@@ -25,10 +25,11 @@ class Standing:
 
     def __init__(self, engine: DBOS, queues: Sequence[str]) -> None:
         runs = engine._sys_db.tables.workflow_status
-        version = runs.c.application_version
         is_ours = and_(
+            # In so many words, without which SQLite reads the whole history and not the index.
+            engine._sys_db._in_flight_status_prover(),
             runs.c.name == WORKFLOW,
-            or_(version == PLAN_VERSION, version.is_(None)),
+            runs.c.application_version == PLAN_VERSION,
             *([runs.c.queue_name.in_(queues)] if queues else []),
         )
         self._engine = _without_transactions(engine._sys_db.engine)

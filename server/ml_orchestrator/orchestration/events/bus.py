@@ -19,7 +19,7 @@ from ml_orchestrator.orchestration.events.definition import (
     unseal,
 )
 from ml_orchestrator.orchestration.events.dispatcher import GRACE_S, Dispatcher
-from ml_orchestrator.orchestration.events.feed import Feed, Pace
+from ml_orchestrator.orchestration.events.feed import Feed, Pace, to_its_end
 from ml_orchestrator.orchestration.events.figures import Figures, SubscriberFigures
 from ml_orchestrator.orchestration.events.kinds import EventsReplayed, EventsShed
 from ml_orchestrator.orchestration.events.ports import Connected
@@ -226,7 +226,7 @@ class EventBus:
             for pump in self._pumps.values():
                 pump.turn_soon()
             try:
-                await run_sync(connected.sweep, self._keep_days)
+                await to_its_end(lambda: connected.sweep(self._keep_days))
             except UnavailableError as error:
                 _log.warning("Old events were not deleted: %s", error)
             await asyncio.sleep(SWEEP_S)

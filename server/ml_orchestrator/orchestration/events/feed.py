@@ -10,7 +10,7 @@ from anyio.to_thread import run_sync
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration.events.definition import StoredEvent
 
-__all__ = ["Feed", "Glance", "LogPort", "Pace"]
+__all__ = ["Feed", "Glance", "LogPort", "Pace", "to_its_end"]
 
 BATCH = 500
 RETRY_S = 1.0
@@ -116,7 +116,7 @@ class Feed:
     async def begin(self) -> None:
         """Note where the log ends; what is published from then on is heard."""
         self._glance.has_changed()
-        self._cursor = await run_sync(self._log.newest)
+        self._cursor = await to_its_end(self._log.newest)
         self._glance.listen(self.poke)
 
     async def run(self) -> None:
@@ -134,7 +134,7 @@ class Feed:
     async def _read(self) -> bool:
         """Hand on everything that is new, and say whether somebody waits for any of it."""
         found = False
-        while events := await _to_its_end(lambda: self._log.after(self._cursor, limit=BATCH)):
+        while events := await to_its_end(lambda: self._log.after(self._cursor, limit=BATCH)):
             self._cursor = events[-1].seq
             found |= self._heard(events)
             if len(events) < BATCH:
@@ -154,8 +154,8 @@ class Feed:
         self._poked.set()
 
 
-async def _to_its_end(read: Callable[[], T]) -> T:
-    """Read in a thread; who is cancelled meanwhile waits a moment for its end.
+async def to_its_end(read: Callable[[], T]) -> T:
+    """Use a database in a thread; who is cancelled meanwhile waits up to ``END_S`` for its end.
 
     Else the connection would come back to a database that has been closed, and stay open.
     """
