@@ -72,6 +72,32 @@ def test_the_server_imports_nothing_heavy_before_it_answers(tmp_path: Path) -> N
     assert ran.stdout.split() == []
 
 
+def test_who_only_looks_at_monitors_imports_no_registry_and_no_statistics() -> None:
+    heavy = ("mlflow", "sklearn", "skops", "scipy", "polars", "pandas", "optuna")
+    code = (
+        "import sys\n"
+        "import ml_orchestrator.orchestration.monitors.desk\n"
+        f"print(*[name for name in {heavy!r} if name in sys.modules])\n"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert ran.stdout.split() == []
+
+
+def test_without_a_command_those_that_there_are_are_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert all(name in said for name in ("workflow", "runs", "worker", "doctor"))
+
+
 def test_every_command_has_an_act_of_its_name_and_every_act_a_command() -> None:
     added = [a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction)]
     assert sorted(added[0].choices) == sorted({*command_acts.__all__} - {"Act"})

@@ -21,6 +21,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"
 
 RUN_STATES = ("queued", "running", "succeeded", "failed", "cancelled")
 LOGGING = ("mcp", "serve", "step", "worker")  # their standard error is a log
+WRONG_USE = 2  # as argparse has it
 ENDED_BY_READER = 141  # as a shell says it: 128 and the number of SIGPIPE
 
 
@@ -43,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _read(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return what was asked; values may stand after options, where argparse takes none."""
     parser = _parser()
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.print_help(sys.stderr)
+        sys.exit(WRONG_USE)
     arguments: argparse.Namespace
     arguments, rest = parser.parse_known_args(argv)
     takes_values = hasattr(arguments, "values") and not any(word.startswith("-") for word in rest)

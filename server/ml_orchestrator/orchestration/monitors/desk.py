@@ -20,19 +20,22 @@ from ml_orchestrator.health.monitors.models import (
 )
 from ml_orchestrator.health.monitors.store import Monitor
 from ml_orchestrator.orchestration.launch import WorkerLauncher
-from ml_orchestrator.orchestration.monitors.acting_checks import check_actions
-from ml_orchestrator.orchestration.monitors.checking import check_cadence, check_data
 from ml_orchestrator.orchestration.monitors.describing import plan_of
 from ml_orchestrator.orchestration.monitors.faults import Faults
 from ml_orchestrator.orchestration.monitors.opening import KIND, open_monitors
 from ml_orchestrator.orchestration.schedules import Cadence, Schedule, Schedules
 from ml_orchestrator.orchestration.sharing.pools import home_of
+from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.workers import NO_WORKER
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
 
 __all__ = ["MonitorDesk"]
 
+# What checks a monitor imports the registry and the tests of drift; who only looks needs neither.
+_CHECK_CADENCE = f"{__package__}.checking:check_cadence"
+_CHECK_DATA = f"{__package__}.checking:check_data"
+_CHECK_ACTIONS = f"{__package__}.acting_checks:check_actions"
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 USUAL_EVERY_S = 3_600.0
 OVERDUE = timedelta(minutes=10)
@@ -170,9 +173,9 @@ class MonitorDesk:
             _check_name(name)
         with faults.collected():
             cadence = _cadence(spec)
-            check_cadence(faults, spec, cadence, datetime.now(UTC))
-        waits_for = check_data(faults, self._settings, spec)
-        check_actions(faults, self._settings, self._database, spec)
+            resolve(_CHECK_CADENCE)(faults, spec, cadence, datetime.now(UTC))
+        waits_for: str | None = resolve(_CHECK_DATA)(faults, self._settings, spec)
+        resolve(_CHECK_ACTIONS)(faults, self._settings, self._database, spec)
         faults.refuse(f"Monitor {name[:80]!r} cannot be set")
         if cadence is None:
             raise AssertionError("a cadence that cannot be is a fault")
