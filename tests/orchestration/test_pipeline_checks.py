@@ -294,6 +294,7 @@ LAUGHS = "a: &a [x, x]\n" + "".join(
         ("# a remark", "The specification is empty"),
         ("3", "The specification holds one value only"),
         ("a: b: c", "no YAML"),
+        ("name: x\nwith: {source: ${params.source}}", 'in quotes: {source: "${...}"}'),
         ("x" * (MAX_BYTES + 1), "more than 256,000 bytes"),
         ("a: \x00", "no YAML"),
     ],

@@ -133,7 +133,9 @@ def _parsed(text: str) -> Any:
         _check_events(text)
         return yaml.load(text, Loader=_PlainLoader)  # noqa: S506 a SafeLoader, with less
     except yaml.YAMLError as error:
-        raise InvalidInputError(f"The specification is no YAML: {_said(error)}.") from error
+        raise InvalidInputError(
+            f"The specification is no YAML: {_said(error)}.{_hint(error, text)}"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"The specification cannot be read: {error}.") from error
 
@@ -204,6 +206,14 @@ def _said(error: yaml.YAMLError) -> str:
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     where = "" if mark is None else f" (line {mark.line + 1}, column {mark.column + 1})"
     return f"{problem}{where}"
+
+
+def _hint(error: yaml.YAMLError, text: str) -> str:
+    mark, lines = getattr(error, "problem_mark", None), text.splitlines()
+    is_reference = mark is not None and mark.line < len(lines) and "${" in lines[mark.line]
+    return (
+        ' Between braces a reference stands in quotes: {source: "${...}"}.' if is_reference else ""
+    )
 
 
 def _check_values(value: Any) -> None:
