@@ -258,6 +258,13 @@ def test_doubts_are_warnings_and_do_not_stop_it(tmp_path: Path) -> None:
     assert "parameters that nothing uses: idle" in planned.warnings
 
 
+def test_beside_faults_doubts_are_told_too(tmp_path: Path) -> None:
+    look = {"uses": "profile", "with": {"source": "later.csv"}}
+    wrong = {"uses": "profil", "with": {"source": "builtin:iris"}}
+    with pytest.raises(InvalidInputError, match=r"'profil'.*Doubtful: steps\.look\.with\.source"):
+        plan_pipeline({"name": "p", "steps": {"look": look, "wrong": wrong}}, {}, here(tmp_path))
+
+
 def test_one_specification_has_one_digest_however_it_is_written(tmp_path: Path) -> None:
     text = "name: same\nsteps:\n  a: {uses: require, with: {value: 1}}\n"
     as_object = {"steps": {"a": {"with": {"value": 1}, "uses": "require"}}, "name": "same"}

@@ -191,7 +191,10 @@ def _faults(error: ValidationError) -> Iterator[str]:
             yield f"{place}: {message}"
 
 
-def refuse(faults: list[str], name: str) -> InvalidInputError:
-    """Return the one error that lists every fault."""
+def refuse(faults: list[str], doubts: list[str], name: str) -> InvalidInputError:
+    """Return the one error that lists every fault, and after them the doubts."""
     listed = "; ".join(f"({n}) {fault}" for n, fault in enumerate(faults, 1))
-    return InvalidInputError(f"Pipeline {name!r} cannot start, nothing was queued: {listed}.")
+    doubted = f" Doubtful: {'; '.join(doubts)}." if doubts else ""
+    return InvalidInputError(
+        f"Pipeline {name!r} cannot start, nothing was queued: {listed}.{doubted}"
+    )

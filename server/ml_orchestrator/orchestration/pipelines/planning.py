@@ -90,7 +90,8 @@ def plan_pipeline(
     of_meaning += findings.faults
     faults += [each for each in of_meaning if not seen.is_gap(each)]
     if spec is None or faults:
-        raise refuse(faults, seen.spec.name)
+        doubts = [each for each in findings.warnings if not seen.is_gap(each)]
+        raise refuse(faults, doubts, seen.spec.name)
     used = sorted({s.uses for s in spec.steps.values() if s.uses != APPROVAL})
     return Planned(
         spec=spec,
