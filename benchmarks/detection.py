@@ -23,6 +23,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from _figures import Figure, show
@@ -98,6 +99,13 @@ def ours(
         }
 
 
+OWN: dict[str, dict[str, Any]] = {
+    "ours": {"decisions": (by_columns, by_both)},
+    "columns": {"decisions": (by_columns,)},
+    "large": {"decisions": (as_it_comes,), "n_reference": LARGE_REFERENCE},
+}
+
+
 def of_peer(name: str, python: Path) -> Callable[[int, int], Decisions]:
     """Return what asks a peer's program for the same."""
 
@@ -118,19 +126,8 @@ def main() -> None:
     kept = Kept(options.keep)
     figures = []
     for name in options.only:
-        if name == "ours":
-            decide = partial(ours, decisions=(by_columns, by_both), changes=options.changes)
-            figures += _figures(name, decide, options.own_seeds, kept, options.changes)
-        elif name == "columns":
-            decide = partial(ours, decisions=(by_columns,), changes=options.changes)
-            figures += _figures(name, decide, options.own_seeds, kept, options.changes)
-        elif name == "large":
-            decide = partial(
-                ours,
-                decisions=(as_it_comes,),
-                changes=options.changes,
-                n_reference=LARGE_REFERENCE,
-            )
+        if name in OWN:
+            decide = partial(ours, changes=options.changes, **OWN[name])
             figures += _figures(name, decide, options.own_seeds, kept, options.changes)
         elif python := peer_python(name, *NEEDS[name]):
             figures += _figures(name, of_peer(name, python), options.seeds, kept, NAMES)

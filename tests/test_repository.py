@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.loaded import HEAVY, loaded_after
 
 from ml_orchestrator import cli, command_acts
 from ml_orchestrator.health.drift import DRIFT_TESTS
@@ -22,8 +23,6 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 COUNTS = {"A": 3, "M": 4, "S": 5, "P": 5, "C": 7, "F": 5, "H": 4, "I": 4, "X": 3}
 IDS = [f"{letter}{n}" for letter, count in COUNTS.items() for n in range(1, count + 1)]
-HEAVY = ("mlflow", "optuna", "sqlalchemy", "numpy", "scipy", "pandas", "polars", "pyarrow",
-         "sklearn", "skops", "dbos", "matplotlib", "psutil", "filelock")  # fmt: skip
 
 
 def read(name: str) -> str:
@@ -57,34 +56,17 @@ def test_every_registered_name_is_documented(name: str) -> None:
 
 def test_the_server_imports_nothing_heavy_before_it_answers(tmp_path: Path) -> None:
     code = (
-        "import sys\n"
         "from pathlib import Path\n"
         "from ml_orchestrator.app import build_server\n"
         "from ml_orchestrator.settings import Settings\n"
         f"build_server(Settings.read({{}}, project_dir=Path({str(tmp_path)!r})))\n"
-        f"print(*[name for name in {HEAVY!r} if name in sys.modules])\n"
     )
-
-    ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
-
-    assert ran.stdout.split() == []
+    assert loaded_after(code, HEAVY) == []
 
 
 def test_who_only_looks_at_monitors_imports_no_registry_and_no_statistics() -> None:
     heavy = ("mlflow", "sklearn", "skops", "scipy", "polars", "pandas", "optuna")
-    code = (
-        "import sys\n"
-        "import ml_orchestrator.orchestration.monitors.desk\n"
-        f"print(*[name for name in {heavy!r} if name in sys.modules])\n"
-    )
-
-    ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
-
-    assert ran.stdout.split() == []
+    assert loaded_after("import ml_orchestrator.orchestration.monitors.desk", heavy) == []
 
 
 def test_without_a_command_those_that_there_are_are_shown(

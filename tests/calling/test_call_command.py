@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from tests.loaded import loaded_after
 from tests.registry.flowers import log_flowers, make_desk, register_flowers
 
 from ml_orchestrator.calling import acts
@@ -412,13 +413,5 @@ def test_fractions_are_short_where_nothing_is_lost_by_it() -> None:
 
 
 def test_the_command_line_begins_without_the_server_and_its_client() -> None:
-    code = (
-        "import sys, ml_orchestrator.cli\n"
-        "heavy = ('mcp', 'yaml', 'anyio', 'ml_orchestrator.app', 'ml_orchestrator.calling.acts')\n"
-        "print(*[name for name in heavy if name in sys.modules])\n"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
-
-    assert ran.stdout.split() == []
+    heavy = ("mcp", "yaml", "anyio", "ml_orchestrator.app", "ml_orchestrator.calling.acts")
+    assert loaded_after("import ml_orchestrator.cli", heavy) == []

@@ -120,8 +120,16 @@ def test_a_glance_has_only_queues_looked_at_where_a_run_waits_that_there_is_room
     assert set(heard) == {"runs"}
 
 
+@pytest.mark.parametrize(
+    ("error", "is_told"),
+    [(sqlite3.OperationalError("database is locked"), False), (TypeError("a defect"), True)],
+)
 def test_a_glance_that_fails_is_followed_by_the_next(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    is_told: bool,
 ) -> None:
     engine.launch("glancer", settings, _never)
     (lookers,) = engine._lookers
@@ -131,7 +139,7 @@ def test_a_glance_that_fails_is_followed_by_the_next(
         nonlocal n_asked
         n_asked += 1
         if n_asked == 1:
-            raise sqlite3.OperationalError("database is locked")
+            raise error
         return [*found(), "monitors"]
 
     rung = threading.Event()
@@ -140,6 +148,7 @@ def test_a_glance_that_fails_is_followed_by_the_next(
     engine.poll_every(0.02)
     assert rung.wait(LIMIT_S)
     assert n_asked > 1
+    assert ("TypeError: a defect" in caplog.text) == is_told
 
 
 @pytest.mark.parametrize("question", ["waiting_at", "owners", "has_any"])

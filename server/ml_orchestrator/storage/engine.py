@@ -26,8 +26,12 @@ BUSY_TIMEOUT_S = 10.0
 ATTEMPTS = 5
 FIRST_PAUSE_S = 0.02
 _BEGIN = {"read": "BEGIN", "write": "BEGIN IMMEDIATE"}  # of SQLite
-# Of Postgres: said with its BEGIN, so it takes no statement of its own.
-_SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+_OPTIONS: dict[str, dict[str, Any]] = {  # of Postgres; a snapshot is asked for with its BEGIN
+    "read": {
+        "ml_purpose": "read", "isolation_level": "REPEATABLE READ", "postgresql_readonly": True,
+    },
+    "write": {"ml_purpose": "write"},
+}  # fmt: skip
 WRITE_LOCK = 0x6D6C_6F72  # any number of ours will do; every writer takes the same one
 
 
@@ -78,9 +82,8 @@ class Database:
     def _run(self, work: Callable[[Connection], T], purpose: str) -> T:
         if self._kept is not None:
             return self._kept.run(work, _BEGIN[purpose])
-        options = {"ml_purpose": purpose, **(_SNAPSHOT if purpose == "read" else {})}
         with self.engine.connect() as connection:
-            connection.execution_options(**options)
+            connection.execution_options(**_OPTIONS[purpose])
             with connection.begin():
                 return work(connection)
 

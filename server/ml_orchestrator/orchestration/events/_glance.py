@@ -3,7 +3,6 @@
 import logging
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
@@ -87,7 +86,7 @@ class _Listener:
             except (psycopg.Error, SQLAlchemyError, OSError) as error:
                 if not self._over.is_set():
                     _log.warning("Not listening to Postgres for a moment: %s", error)
-                    time.sleep(RETRY_S)
+                    self._over.wait(RETRY_S)
 
     def _listen_once(self, heard: Callable[[], None]) -> None:
         """Listen on a connection that the pool does not get back."""

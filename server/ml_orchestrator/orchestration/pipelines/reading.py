@@ -210,10 +210,9 @@ def _said(error: yaml.YAMLError) -> str:
 
 def _hint(error: yaml.YAMLError, text: str) -> str:
     mark, lines = getattr(error, "problem_mark", None), text.splitlines()
-    is_reference = mark is not None and mark.line < len(lines) and "${" in lines[mark.line]
-    return (
-        ' Between braces a reference stands in quotes: {source: "${...}"}.' if is_reference else ""
-    )
+    if mark is None or mark.line >= len(lines) or "${" not in lines[mark.line]:
+        return ""
+    return ' Between braces a reference stands in quotes: {source: "${...}"}.'
 
 
 def _check_values(value: Any) -> None:
