@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import _workflow_steps as steps
+import psutil
 import psycopg
 from _bare_dbos import bare_team
 from _figures import Figure, show
@@ -43,6 +44,7 @@ from ml_orchestrator.storage.schema import worker_leases
 WORKFLOW, N_STEPS = "bench-three", 3
 STEP_S = 0.05
 LONG_STEP_S = 2.0  # of the runs whose worker is killed
+IDLE_S = 5.0  # of watching them without a run; they look as often as with one for ten
 LOOK_S = 0.5  # how often workers look after one another
 HERE_S = 3.0  # the goal on one machine
 
@@ -78,6 +80,11 @@ class Team:
         params = validated(found, {"sleep_s": sleep_s})
         self.client.start(run_id, found, params, actor="benchmark")
         return run_id
+
+    def cpu_s(self) -> float:
+        """Return the seconds of a processor that its processes have taken so far."""
+        times = [psutil.Process(process.pid).cpu_times() for process in self._processes]
+        return sum(each.user + each.system for each in times)
 
     def wait(self) -> None:
         """Wait until no run waits or goes on."""
@@ -142,6 +149,7 @@ def shared(team: Team, n_runs: int, step_s: float, theirs_s: float) -> Iterator[
     for _ in range(team.n_workers):
         team.start(0.0)
     team.wait()
+    yield idle(team)
     began = time.monotonic()
     run_ids = [team.start(step_s) for _ in range(n_runs)]
     team.wait()
@@ -160,6 +168,14 @@ def shared(team: Team, n_runs: int, step_s: float, theirs_s: float) -> Iterator[
     yield Figure("workers that took part", "workers", len(shares), None, None, None, n_runs)
     yield Figure("steps of one worker, fewest", "steps", few, None, None, None, len(begun))
     yield Figure("steps of one worker, most", "steps", many, None, None, None, len(begun))
+
+
+def idle(team: Team) -> Figure:
+    """Return how much of one processor a worker takes that looks for runs and finds none."""
+    before = team.cpu_s()
+    time.sleep(IDLE_S)
+    share = (team.cpu_s() - before) / IDLE_S / team.n_workers
+    return Figure("a worker without a run, of one core", "%", 100 * share, None, None, None, 1)
 
 
 def followed(team: Team, n_kills: int, *, is_elsewhere: bool) -> Iterator[Figure]:
