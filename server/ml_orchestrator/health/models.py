@@ -125,6 +125,7 @@ class TogetherDrift(Record):
         Field(description="Columns that tell the samples apart, most important first."),
     ] = {}
     summary: Annotated[str, Field(description="The finding in one sentence.")]
+    note: Annotated[str | None, Field(description="What to know of the result.")] = None
 
 
 class DriftChunk(Record):

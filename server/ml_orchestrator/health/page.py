@@ -77,7 +77,8 @@ def _model(report: DriftReport) -> list[str]:
 def _together(report: DriftReport) -> list[str]:
     if report.together is None:
         return []
-    return [f"<h2>All columns together</h2><p>{escape(report.together.summary)}</p>"]
+    said = f"{report.together.summary} {report.together.note or ''}".strip()
+    return [f"<h2>All columns together</h2><p>{escape(said)}</p>"]
 
 
 def _over_time(report: DriftReport) -> list[str]:

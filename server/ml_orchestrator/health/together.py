@@ -49,6 +49,7 @@ def check_together(
     is_drifted = found.p_value <= alpha
     ranked = sorted(found.importances.items(), key=lambda item: (-item[1], item[0]))
     important = {name: gain for name, gain in ranked[:MOST_NAMED] if is_drifted and gain > 0}
+    n_rows = max(len(table[columns[0]]) for table in (reference, current))
     verdict = "drifted" if is_drifted else "did not drift"
     led_by = f", most of all by {', '.join(map(repr, list(important)[:3]))}" if important else ""
     return TogetherDrift(
@@ -59,4 +60,12 @@ def check_together(
         important_columns=important,
         summary=f"Together the columns {verdict} ({test}: {found.statistic:.4g}, "
         f"p {found.p_value:.3g}, alpha {alpha:g}){led_by}.",
+        note=_drawn(n_rows, found.most_rows),
     )
+
+
+def _drawn(n_rows: int, most_rows: int) -> str | None:
+    """Return that rows were drawn, if they were."""
+    if n_rows <= most_rows:
+        return None
+    return f"Together {most_rows:,} rows of a side at most were compared, drawn at random."

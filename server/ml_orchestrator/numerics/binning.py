@@ -16,6 +16,7 @@ from ml_orchestrator.numerics.samples import SampleLike, finite_sample, sorted_s
 __all__ = [
     "PairedCounts",
     "category_counts",
+    "distinct_histogram_counts",
     "distinct_of_sorted",
     "has_more_distinct",
     "histogram_counts",
@@ -98,15 +99,40 @@ def histogram_counts(reference: SampleLike, current: SampleLike) -> PairedCounts
     """
     before, after = finite_sample(reference, "reference"), finite_sample(current, "current")
     if has_more_distinct(before, MOST_SINGLE_VALUES) and (pair := cells_of(reference, current)):
-        edges = _sturges_edges(before, after)
+        edges = _sturges_edges(before, after, before.size + after.size)
         return PairedCounts(_counts_in(edges, pair.x), _counts_in(edges, pair.y))
     before, after = sorted_sample(reference, "reference"), sorted_sample(current, "current")
     distinct = distinct_of_sorted(before)
     if distinct.size > MOST_SINGLE_VALUES:
-        edges = _sturges_edges(before, after)
+        edges = _sturges_edges(before, after, before.size + after.size)
         return PairedCounts(_counts_between(edges, before), _counts_between(edges, after))
     values = np.union1d(distinct, distinct_of_sorted(after))
     return PairedCounts(_counts_of(values, before), _counts_of(values, after))
+
+
+def distinct_histogram_counts(reference: SampleLike, current: SampleLike) -> PairedCounts:
+    """Count two numeric samples in bins of equal width, as Evidently does for Hellinger's distance.
+
+    The number of bins is that of Sturges' rule for the distinct values of both together, so ties
+    make them fewer. Equal constants: one bin. Every value falls in a bin. Symmetric; sizes may
+    differ.
+
+    Missing values: refused; remove them first.
+
+    Args:
+        reference: shape ``(n_reference,)``.
+        current: shape ``(n_current,)``.
+
+    Raises:
+        InvalidInputError: as by `histogram_counts`.
+
+    >>> distinct_histogram_counts([0, 0, 0, 3], [3]).reference.tolist()
+    [3, 1]
+    """
+    before, after = sorted_sample(reference, "reference"), sorted_sample(current, "current")
+    n_distinct = np.union1d(distinct_of_sorted(before), distinct_of_sorted(after)).size
+    edges = _sturges_edges(before, after, n_distinct)
+    return PairedCounts(_counts_between(edges, before), _counts_between(edges, after))
 
 
 def distinct_of_sorted(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -148,10 +174,12 @@ def _counts_of(distinct: NDArray[np.float64], values: NDArray[np.float64]) -> ND
     return np.diff(np.searchsorted(values, distinct, side="right"), prepend=0)
 
 
-def _sturges_edges(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return numpy's edges of ``sturges`` for both together, which follow from range and size."""
+def _sturges_edges(
+    before: NDArray[np.float64], after: NDArray[np.float64], n_values: int
+) -> NDArray[np.float64]:
+    """Return numpy's edges of ``sturges`` for ``n_values`` over the range of both."""
     low, high = min(before.min(), after.min()), max(before.max(), after.max())
-    width = (high - low) / (np.log2(before.size + after.size) + 1.0)
+    width = (high - low) / (np.log2(n_values) + 1.0)
     n_bins = int(np.ceil((high - low) / width)) if width else 1
     try:
         return np.histogram_bin_edges(np.array([low, high]), bins=n_bins)

@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["LEAST_P", "MaximumMeanDiscrepancy", "discrepancy_in_steps", "maximum_mean_discrepancy"]
+__all__ = [
+    "LARGEST_SAMPLE",
+    "LEAST_P",
+    "MaximumMeanDiscrepancy",
+    "discrepancy_in_steps",
+    "maximum_mean_discrepancy",
+]
 
 LARGEST_SAMPLE = 1_000
 FEW_PERMUTATIONS, MANY_PERMUTATIONS = 499, 4_999

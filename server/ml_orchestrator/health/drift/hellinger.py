@@ -8,18 +8,20 @@ from ml_orchestrator.health.drift.contract import (
     paired_counts,
 )
 from ml_orchestrator.numerics import hellinger as numerics
+from ml_orchestrator.numerics.binning import distinct_histogram_counts
 
 __all__ = ["hellinger"]
 
 
 @DRIFT_TESTS.register("hellinger")
-@drift_test(kinds=["numeric", "categorical"], measure="distance", threshold=0.1, is_symmetric=False)
+@drift_test(kinds=["numeric", "categorical"], measure="distance", threshold=0.1, is_symmetric=True)
 def hellinger(reference: Sample, current: Sample) -> Measurement:
     """Measure the distance of shares over bins or categories, from 0 to 1; rare ones count.
 
-    Not symmetric for numeric columns: the reference decides whether bins or single values count.
-    Evidently's distance where no number occurs twice; else its bins are fewer, as it counts the
-    distinct values for their number, and ours those of all other distances here.
+    Evidently's distance: bins of equal width, their number by how many distinct values there are.
     """
-    counts = paired_counts(reference, current)
+    if reference.kind == "numeric":
+        counts = distinct_histogram_counts(reference.numbers, current.numbers)
+    else:
+        counts = paired_counts(reference, current)
     return Measurement(numerics.hellinger(counts.reference_shares, counts.current_shares))

@@ -50,7 +50,8 @@ class DriftWatch(Record):
     """Inputs compared with the reference.
 
     calibrated: a column drifts beyond what chunks drawn from the reference itself show, all
-    columns together at the monitor's rate. fixed: as `drift_check` decides.
+    columns together at the monitor's rate. fixed: as `drift_check` decides. ``together`` adds a
+    test of all columns at once, at the monitor's rate for rows that do not depend on each other.
     """
 
     limits: Literal["calibrated", "fixed"] = "calibrated"
@@ -59,6 +60,7 @@ class DriftWatch(Record):
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     correction: Correction = "benjamini_hochberg"
     share_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
+    together: Name | None = None
 
 
 class PerformanceWatch(Record):
@@ -168,9 +170,11 @@ class MonitorSpec(Record):
 
     @property
     def rate(self) -> float:
-        """The share of looks that each of the calibrated checks may find bad by chance."""
+        """The share of looks that each check with a rate of its own may find bad by chance."""
         has_limits = self.drift is not None and self.drift.limits == "calibrated"
-        return self.false_alarm_rate / max(1, has_limits + (self.performance is not None))
+        looks_at_all = self.drift is not None and self.drift.together is not None
+        n_checks = has_limits + looks_at_all + (self.performance is not None)
+        return self.false_alarm_rate / max(1, n_checks)
 
 
 class Look(Record):

@@ -36,11 +36,19 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a test found; ``importances`` is of columns beyond chance, empty where it has none."""
+    """What a test found.
+
+    Attributes:
+        statistic: what it measures.
+        p_value: from 0 to 1.
+        importances: of columns beyond chance; empty where it has none.
+        most_rows: rows of a side that it looks at, at most.
+    """
 
     statistic: float
     p_value: float
     importances: Mapping[str, float]
+    most_rows: int = MOST_ROWS
 
 
 class TogetherTest(Protocol):

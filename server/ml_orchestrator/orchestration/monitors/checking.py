@@ -32,6 +32,7 @@ from ml_orchestrator.orchestration.monitors.judging import expectations
 from ml_orchestrator.orchestration.monitors.predicted import PredictedColumns, predicted_columns
 from ml_orchestrator.orchestration.monitors.reading import check_times, check_watch, peek
 from ml_orchestrator.orchestration.monitors.references import References
+from ml_orchestrator.orchestration.monitors.together import check_together_can_judge
 from ml_orchestrator.orchestration.samples import Side
 from ml_orchestrator.orchestration.schedules import Cadence
 from ml_orchestrator.settings import Settings
@@ -108,6 +109,10 @@ def _check_drift(
     if not names:
         return
     rows = {name: before.rows[name] for name in names}
+    if watch.together is not None:
+        check_together_can_judge(
+            faults, watch.together, before.rows, names, least_rows=spec.least_rows
+        )
     n_rows = chunk_size(spec.least_rows, min(len(column) for column in rows.values()))
     if watch.limits == "calibrated":
         faults.found += limit_faults(rows, names, n_rows=n_rows, rate=spec.rate, test=watch.test)

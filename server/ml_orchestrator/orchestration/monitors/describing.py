@@ -38,6 +38,11 @@ def _checks(spec: MonitorSpec) -> list[str]:
             f"Drift from {spec.reference}: as drift_check decides, from a share of "
             f"{spec.drift.share_threshold:g} drifted columns; no rate of false alarms is promised."
         )
+    if spec.drift is not None and spec.drift.together is not None:
+        lines.append(
+            f"All columns at once by {spec.drift.together}; bad {rate} whose rows do not depend on "
+            "each other: what recurs by the day or the week is found, too."
+        )
     if spec.performance is not None:
         basis = {"measured": "by labels", "estimated": "without labels"}
         how = basis.get(spec.performance.basis, "by labels, or without them")

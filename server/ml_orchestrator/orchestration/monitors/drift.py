@@ -28,6 +28,7 @@ from ml_orchestrator.health.report import check_drift
 from ml_orchestrator.health.schema_changes import awaits_labels, is_empty, split_by_schema
 from ml_orchestrator.orchestration.monitors.findings import Judgement
 from ml_orchestrator.orchestration.monitors.references import References
+from ml_orchestrator.orchestration.monitors.together import judge_together
 from ml_orchestrator.orchestration.samples import Side
 from ml_orchestrator.serving.log_files import OwnColumns
 
@@ -72,6 +73,8 @@ def judge_drift(
         calibrated = Limits.model_validate(found.limits["limits"])
         found.remarks += _of_cycles(calibrated, when)
         is_drifted = _by_calibrated_limits(found, calibrated, before, current)
+    if watch.together is not None:
+        judge_together(found, watch.together, before, current, left, alpha=spec.rate)
     if not is_drifted:
         found.remarks += not_compared(ids_left_out(watch, before, names))
 
