@@ -32,6 +32,7 @@ AGENT = "ml-orchestrator"
 OURS, PEER = "ours", "server-memory"
 SIZES = (100, 1_000, 10_000, 50_000)
 LIMIT_MS = 2.0  # what a save and a load may take
+PEER_WAS_MS = {100: 1.3, 1_000: 2.8, 10_000: 21.0, 50_000: 109.0}  # its saves where that was set
 IN_FLIGHT = 8
 WARM_UP_CALLS = 50
 PAUSE_S = 0.1
@@ -209,6 +210,22 @@ def growth(figures: Sequence[Figure], sizes: Sequence[int]) -> list[Figure]:
     return found
 
 
+def elsewhere(figures: Sequence[Figure]) -> list[Figure]:
+    """Return what saves would take on the machine for which their limit was set.
+
+    The peer's saves were measured there, and say how much slower this one is: roughly, as the
+    peer's work is not ours.
+    """
+    by_name = {figure.figure: figure for figure in figures}
+    found = []
+    for size, was in PEER_WAS_MS.items():
+        here = by_name.get(f"save p50 at {size:,}")
+        if here is not None and here.peer:
+            name, ours = f"save p50 at {size:,}, there", here.ours * was / here.peer
+            found.append(Figure(name, "ms", ours, LIMIT_MS, "limit", 1.0, here.n))
+    return found
+
+
 def lost(parts: Sequence[Subject], *, servers: int, in_flight: int, n: int) -> Figure:
     """Return the share of acknowledged saves that are not there, of ``n`` by each server."""
     shares = {}
@@ -260,7 +277,7 @@ def main() -> None:
             fill(folder, filled, size)
             filled = size
             figures += latencies(folder, parts, size, n)
-    figures += growth(figures, sizes)
+    figures += [*growth(figures, sizes), *elsewhere(figures)]
     figures.append(lost(parts, servers=2, in_flight=1, n=n_saves))
     figures.append(lost(parts, servers=1, in_flight=IN_FLIGHT, n=n_saves))
     show(figures, as_json=options.json)
