@@ -8,8 +8,15 @@ from typing import Any
 
 from tests.clients import go_between
 from tests.clients.programs import ROOT
+from tests.launcher.small_plugin import SmallPlugin
 
-__all__ = ["changed_plugin", "go_between_command", "make_marketplace", "shipped_hooks"]
+__all__ = [
+    "changed_plugin",
+    "go_between_command",
+    "make_marketplace",
+    "make_small_marketplace",
+    "shipped_hooks",
+]
 
 
 def make_marketplace(folder: Path) -> Path:
@@ -20,6 +27,18 @@ def make_marketplace(folder: Path) -> Path:
     shutil.copy(ROOT / ".mcp.json", folder)
     (folder / ".venv").symlink_to(ROOT / ".venv")
     return folder
+
+
+def make_small_marketplace(folder: Path) -> SmallPlugin:
+    """Make a marketplace of our agents, hooks and launcher, with a small server to install."""
+    plugin = SmallPlugin(folder)
+    plugin.folder.mkdir()
+    plugin.make()
+    plugin.put_wheel()
+    for name in (".claude-plugin", "agents", "hooks"):
+        shutil.copytree(ROOT / name, plugin.root / name)
+    shutil.copy(ROOT / ".mcp.json", plugin.root)
+    return plugin
 
 
 def changed_plugin(

@@ -1,13 +1,13 @@
 """The very first start: two commands in an empty home, nothing installed, and the work begins."""
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 from tests.clients.messages_api import Script, serve
-from tests.clients.programs import ROOT, Programs
+from tests.clients.plugins import make_small_marketplace
+from tests.clients.programs import Programs
 from tests.clients.sessions import (
     AGENT,
     NEVER_CALLED,
@@ -33,14 +33,7 @@ def call_once() -> Script:
 @pytest.fixture
 def marketplace(tmp_path: Path) -> SmallPlugin:
     """A marketplace with the plug-in: agents, hooks and launcher, with a small server."""
-    plugin = SmallPlugin(tmp_path / "market")
-    plugin.folder.mkdir()
-    plugin.make()
-    plugin.put_wheel()
-    for folder in (".claude-plugin", "agents", "hooks"):
-        shutil.copytree(ROOT / folder, plugin.root / folder)
-    shutil.copy(ROOT / ".mcp.json", plugin.root)
-    return plugin
+    return make_small_marketplace(tmp_path / "market")
 
 
 def test_the_first_request_of_the_first_subagent_has_every_tool_and_its_first_call_is_answered(
