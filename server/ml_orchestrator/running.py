@@ -156,6 +156,7 @@ def _removed(pruned: Pruned) -> list[str]:
         f"  {pruned.n_reduced:,} runs that registered a version: their files; the record stays",
         f"  {pruned.n_named:,} old runs stay: something unfinished names them",
         f"  {pruned.n_looks:,} rows of what monitors saw",
+        f"  {pruned.n_keys:,} idempotency keys too old to be repeated",
         f"  {pruned.n_folders:,} folders of runs that are not on record",
         f"  {pruned.n_cached:,} outputs in the cache whose files are gone",
     ]

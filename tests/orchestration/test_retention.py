@@ -19,9 +19,10 @@ from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundErr
 from ml_orchestrator.orchestration.pipelines.cache import Cached, StepCache
 from ml_orchestrator.orchestration.retention.folders import all_given_up
 from ml_orchestrator.orchestration.retention.pruner import Pruner
+from ml_orchestrator.orchestration.retention.rows import AT_ONCE
 from ml_orchestrator.orchestration.retention.rules import DAY_S, read_age
 from ml_orchestrator.storage.engine import timestamp
-from ml_orchestrator.storage.schema import monitor_looks, monitors
+from ml_orchestrator.storage.schema import idempotency, monitor_looks, monitors
 
 
 @pytest.fixture
@@ -150,6 +151,19 @@ def test_old_looks_go_but_for_the_newest_of_each_monitor(world: PastWorld) -> No
     assert world.pruned(replace(RULES, least=1)).n_looks == 4
     left = world.database.read(lambda c: c.execute(select(monitor_looks.c.run_id)).scalars().all())
     assert set(left) == {"busy-20", "busy-1", "idle-80"}
+
+
+def test_old_idempotency_keys_go_and_young_ones_still_answer(world: PastWorld) -> None:
+    row = {"scope": "s", "request_digest": "", "result": "{}"}
+    ages = {"young": 89, "old": 91} | {f"older-{i}": 400 for i in range(AT_ONCE)}
+    kept = [{**row, "key": k, "created_at": _days_ago(days)} for k, days in ages.items()]
+    world.database.write(lambda c: c.execute(insert(idempotency), kept))
+
+    assert world.pruned(is_trial=True).n_keys == AT_ONCE + 1
+    assert world.pruned(replace(RULES, runs_s=DAY_S), is_trial=True).n_keys == AT_ONCE + 2
+    assert world.pruned().n_keys == AT_ONCE + 1
+    left = world.database.read(lambda c: c.execute(select(idempotency.c.key)).scalars().all())
+    assert left == ["young"]
 
 
 def _days_ago(days: float) -> str:

@@ -5,13 +5,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, tuple_
 
 from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.schema import idempotency
 
-__all__ = ["once"]
+__all__ = ["forget_old_keys", "n_old_keys", "once"]
 
 
 def once(
@@ -58,3 +58,23 @@ def once(
         )
     earlier: dict[str, Any] = json.loads(known.result)
     return earlier
+
+
+def n_old_keys(connection: Connection, limit: str) -> int:
+    """Return how many keys were first used before ``limit``, ISO 8601 UTC."""
+    query = select(func.count()).where(idempotency.c.created_at < limit)
+    return int(connection.execute(query).scalar_one())
+
+
+def forget_old_keys(connection: Connection, limit: str, *, at_most: int) -> int:
+    """Forget the oldest keys that were first used before ``limit``; return how many.
+
+    A request that repeats one of them is a new one.
+    """
+    table = idempotency
+    keys = (table.c.scope, table.c.key)
+    query = select(*keys).where(table.c.created_at < limit).order_by(table.c.created_at)
+    old = [tuple(row) for row in connection.execute(query.limit(at_most)).all()]
+    if old:
+        connection.execute(delete(table).where(tuple_(*keys).in_(old)))
+    return len(old)

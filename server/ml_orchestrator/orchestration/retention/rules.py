@@ -82,6 +82,7 @@ class Pruned(Record):
         int, Field(description="Old runs that stay since something that stays names them.")
     ]
     n_looks: Annotated[int, Field(description="What monitors saw.")]
+    n_keys: Annotated[int, Field(description="Idempotency keys too old to be repeated.")]
     n_folders: Annotated[int, Field(description="Folders whose run is not on record any more.")]
     n_cached: Annotated[int, Field(description="Entries of the cache of outputs without files.")]
     size_bytes: Annotated[int, Field(description="Of files.")]

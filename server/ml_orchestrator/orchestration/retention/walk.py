@@ -3,9 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 
-from ml_orchestrator.health.monitors.looks import forget_these_looks, old_looks
 from ml_orchestrator.orchestration._dbos.history import History, PastRun
 from ml_orchestrator.orchestration.attempts import first_of
 from ml_orchestrator.orchestration.pipelines.cache import StepCache
@@ -15,17 +13,17 @@ from ml_orchestrator.orchestration.retention.evidence import may_have_registered
 from ml_orchestrator.orchestration.retention.folders import GivenUp
 from ml_orchestrator.orchestration.retention.naming import Naming
 from ml_orchestrator.orchestration.retention.owning import Owned, may_have_runs_elsewhere
+from ml_orchestrator.orchestration.retention.rows import OldRows
 from ml_orchestrator.orchestration.retention.rules import KeepRules, Pruned
 from ml_orchestrator.orchestration.sharing.homes import forget_homes
 from ml_orchestrator.orchestration.sharing.pools import is_shared
 from ml_orchestrator.settings import Settings
-from ml_orchestrator.storage.engine import Database, timestamp
+from ml_orchestrator.storage.engine import Database
 from ml_orchestrator.training.shelf import forget_studies
 
 __all__ = ["Pass"]
 
 PAGE = 100  # runs read at once
-LOOKS_AT_ONCE = 500
 
 
 class Pass:
@@ -83,7 +81,9 @@ class Pass:
         if not self._is_trial:
             for given_up in folders.all_given_up(self._home):
                 yield self._finish_removal(given_up)
-        while self._remove_looks():
+        rows = OldRows(self._database, self._rules, now_s=self._now_s, is_trial=self._is_trial)
+        for name, n_removed in rows.steps():
+            self._counted[name] += n_removed
             yield True
         self._takers = self._history.takers()
         yield True
@@ -120,16 +120,6 @@ class Pass:
                 return True
         is_the_same = any(run.created_ms <= given_up.at_ms for run in attempts)
         return not (is_the_same and folders.take_back(self._home, given_up))
-
-    def _remove_looks(self) -> bool:
-        """Remove some looks of monitors; whether there may be more."""
-        limit = timestamp(datetime.fromtimestamp(self._now_s - self._rules.by_itself_s, UTC))
-        keep, at_most = self._rules.least, None if self._is_trial else LOOKS_AT_ONCE
-        found = self._database.read(lambda c: old_looks(c, limit, keep=keep, at_most=at_most))
-        self._counted["n_looks"] += len(found)
-        if found and not self._is_trial:
-            self._database.write(lambda c: forget_these_looks(c, found))
-        return len(found) == at_most
 
     def _remove_old(self, first: str, *, is_last_look: bool = False) -> bool:
         """Remove a run, if it is due with all its attempts and nothing holds it."""
