@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -28,6 +29,7 @@ from ml_orchestrator.orchestration.pipelines.usable import (
     taken_by,
     usable_steps,
 )
+from ml_orchestrator.orchestration.result_text import way_on
 from ml_orchestrator.orchestration.schedules import Cadence
 from ml_orchestrator.orchestration.steps import load_plugins
 from ml_orchestrator.services import Services
@@ -58,7 +60,8 @@ async def _steps(_: Services, __: Settings, ___: argparse.Namespace) -> int:
 
 async def _validate(services: Services, _: Settings, given: argparse.Namespace) -> int:
     planned = await _planned(services, given)
-    print(plain([f"{planned.spec.name}: {len(planned.order)} steps, digest {planned.digest[:12]}"]))
+    steps = f"{len(planned.order)} step{'' if len(planned.order) == 1 else 's'}"
+    print(plain([f"{planned.spec.name}: {steps}, digest {planned.digest[:12]}"]))
     for name in planned.order:
         step = planned.spec.steps[name]
         more = [f"when {step.when}"] if step.when else []
@@ -111,7 +114,7 @@ async def _run(services: Services, _: Settings, given: argparse.Namespace) -> in
     )
     while given.watch and not status.is_over:
         status = await services.workflow.status(status.run_id, wait_s=LOOK_S)
-    shown = f"{status.run_id}  {status.state}\n{graph_text(status)}"
+    shown = f"{status.run_id}  {status.state}\n{graph_text(status)}\n{way_on(status)}".rstrip()
     print(status.model_dump_json() if given.json else shown)
     return 1 if status.state in ("failed", "cancelled") else 0
 
@@ -133,7 +136,8 @@ async def _schedule(services: Services, settings: Settings, given: argparse.Name
         )
     WorkerLauncher(settings).ensure()
     print(
-        f"{kept.key} starts {kept.cadence.describe()}; next at {kept.next_due_at:%Y-%m-%d %H:%M}Z"
+        f"{kept.key} starts {kept.cadence.describe()}; next at {kept.next_due_at:%Y-%m-%d %H:%M}Z\n"
+        f"No more by: ml-orchestrator workflow unschedule {shlex.quote(kept.key)}"
     )
     return 0
 

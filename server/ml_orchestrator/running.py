@@ -29,7 +29,7 @@ from ml_orchestrator.orchestration.models import (
     RunStatus,
     StepStatus,
 )
-from ml_orchestrator.orchestration.result_text import one_line, result_lines
+from ml_orchestrator.orchestration.result_text import one_line, result_lines, way_on
 from ml_orchestrator.orchestration.retention.pruner import prune
 from ml_orchestrator.orchestration.retention.rules import KeepRules, Pruned, read_age
 from ml_orchestrator.orchestration.run_filter import RunFilter
@@ -85,7 +85,8 @@ async def _list(services: Services, settings: Settings, given: argparse.Namespac
 
 
 def _page(page: RunList, wanted: RunFilter, settings: Settings) -> str:
-    lines = [_listed(run) for run in page.runs]
+    width = max((len(run.workflow) for run in page.runs), default=0)
+    lines = [_listed(run, width) for run in page.runs]
     if not page.runs:
         such = " such" if wanted.workflow or wanted.state else ""
         lines.append(f"No{such} runs yet in {settings.home}.")
@@ -100,10 +101,11 @@ def _page(page: RunList, wanted: RunFilter, settings: Settings) -> str:
     return plain(lines)
 
 
-def _listed(run: RunStatus) -> str:
+def _listed(run: RunStatus, width: int) -> str:
+    """Return a line for a run; names of workflows take ``width`` letters."""
     link = f"  resumed as {run.resumed_as}" if run.resumed_as else ""
     link += f"  resumes {run.resumes}" if run.resumes else ""
-    head = f"{run.run_id:<22} {run.state:<10} {run.workflow:<14}"
+    head = f"{run.run_id:<22} {run.state:<10} {run.workflow:<{width}}"
     return f"{head} {run.created_at}  {run.actor}{link}"
 
 
@@ -198,6 +200,7 @@ def _text(status: RunStatus) -> str:
         if latest:
             lines.append(f"      {bar(latest.fraction)} {latest.message}")
     lines += [f"  why: {status.error}"] if status.error else []
+    lines += [f"  {way_on(status)}"] if way_on(status) else []
     if status.result:
         lines += ["  result", *result_lines(told_in_a_terminal(status.result), " " * 4)]
     return plain(lines)

@@ -1,20 +1,18 @@
 """Workers in a terminal: ``ml-orchestrator worker status|stop|restart``."""
 
 import argparse
-import logging
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 
 import psutil
 
 from ml_orchestrator.errors import ConflictError, PermissionDeniedError, UnavailableError
 from ml_orchestrator.orchestration.launch import start_worker
 from ml_orchestrator.orchestration.leases import Lease, is_running, kill
-from ml_orchestrator.orchestration.schedules.store import Schedules
-from ml_orchestrator.orchestration.sharing.pools import home_of, is_shared
+from ml_orchestrator.orchestration.schedules.waiting import has_schedules
+from ml_orchestrator.orchestration.sharing.pools import is_shared
 from ml_orchestrator.orchestration.workers import (
     NO_WORKER,
     WorkerView,
@@ -22,7 +20,6 @@ from ml_orchestrator.orchestration.workers import (
     look_at_workers,
 )
 from ml_orchestrator.settings import Settings
-from ml_orchestrator.storage.engine import open_database
 
 __all__ = ["run_working"]
 
@@ -31,7 +28,6 @@ SAID_AFTER_S = 2.0  # what leaves within that needs no word
 BEGIN_S = 5.0  # between its lease and its note
 KILL_S = 30.0
 MOST_TURNS = 3  # servers start workers, too, and may be faster
-_log = logging.getLogger(__name__)
 
 
 def run_working(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -55,7 +51,7 @@ def _described(worker: WorkerView) -> str:
     if worker.is_silent:
         return f"{at} is silent for {worker.silent_s:.0f} s; the next worker replaces it"
     if worker.is_asked:
-        return f"{at} finishes the steps under way and leaves"
+        return f"{at} was asked to leave and does so after the step it is at"
     more = f"\n  {worker.difference}" if worker.differs else ""
     return f"{at} is at work{more}"
 
@@ -67,19 +63,9 @@ def _stop(settings: Settings, given: argparse.Namespace) -> int:
         print(f"Process {lease.pid} has left.")
     if not ended:
         print("No worker is at work here.")
-    elif _is_scheduled(settings):
+    elif has_schedules(settings):
         print("A schedule or a monitor is enabled: a server that runs starts a worker for it.")
     return 0
-
-
-def _is_scheduled(settings: Settings) -> bool:
-    """Whether a schedule is enabled, as far as is known: the worker has left in any case."""
-    try:
-        with closing(open_database(settings.state_url, settings.home)) as database:
-            return Schedules(database, home_id=home_of(settings)).has_enabled()
-    except UnavailableError as error:
-        _log.debug("Schedules could not be looked at: %s", error)
-        return False
 
 
 def _restart(settings: Settings, given: argparse.Namespace) -> int:
@@ -158,8 +144,8 @@ def _await_end(settings: Settings, leases: Sequence[Lease]) -> None:
         if time.monotonic() >= said_at:
             pids = ", ".join(str(lease.pid) for lease in left)
             print(
-                f"Process {pids} finishes the steps under way. Ctrl-C leaves it to that; --now "
-                "would cut them off, to be done again.",
+                f"Process {pids} leaves after the step it is at (`ml-orchestrator runs list` shows "
+                "whose). Ctrl-C leaves it to that; --now would cut it off, to be done again.",
                 file=sys.stderr,
                 flush=True,
             )

@@ -31,6 +31,7 @@ from ml_orchestrator.extras import DISTRIBUTION, this_release
 from ml_orchestrator.orchestration._dbos.client import RunClient
 from ml_orchestrator.orchestration.leases import Leases
 from ml_orchestrator.orchestration.people import open_keyring
+from ml_orchestrator.orchestration.schedules import Cadence, Schedules
 from ml_orchestrator.orchestration.workers import NO_WORKER
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.serving.address import Address, write_address
@@ -273,6 +274,19 @@ def test_a_worker_that_renews_its_lease_is_well(settings: Settings) -> None:
     this = psutil.Process()
     _lease(settings, this.pid, this.create_time(), renewed_at=time.time())
     assert [each.state for each in look("processes:check_worker", patient(settings))] == ["ok"]
+
+
+def test_a_schedule_that_no_worker_starts_is_noted_with_what_does(settings: Settings) -> None:
+    with closing(open_database(settings.state_url, settings.home)) as database:
+        Schedules(database, home_id=None).put("pipeline", "p", Cadence(every_s=60), owner="ann")
+
+    (found,) = look("processes:check_worker", patient(settings))
+
+    assert (found.state, found.said) == (
+        "note",
+        "A schedule or a monitor is enabled, and no worker is at work.",
+    )
+    assert "Run `ml-orchestrator worker`" in found.do
 
 
 def test_where_no_worker_is_every_look_at_them_says_so_in_one_text(

@@ -86,7 +86,11 @@ def test_a_terminal_lists_shows_cancels_and_resumes_runs(
         ["!", "tiny-mending", "failed"],
         ["-", "tiny-finish", "skipped"],
     ]
-    assert failed.splitlines()[4:] == ["  why: Not mended yet."]
+    resume = f"ml-orchestrator runs resume {run_id}"
+    assert failed.splitlines()[4:] == [
+        "  why: Not mended yet.",
+        f"  From the failed step on, once its cause is gone: {resume}",
+    ]
     assert resumed["run_id"] == f"{run_id}.2"
     assert "succeeded  (by tester)" in watched
     assert watched.splitlines()[1] == f"  goes on from {run_id}, which failed"

@@ -191,6 +191,7 @@ def test_a_pipeline_is_put_on_a_schedule_and_taken_off_it(
     assert terminal(home, "workflow", "schedule", "p.yaml", *nowhere) == 1
     lost = capsys.readouterr().err
     assert terminal(home, "workflow", "schedule", "p.yaml", "--cron", "0 3 * * *") == 0
+    told = capsys.readouterr().out
     assert terminal(home, "workflow", "schedules") == 0
     listed = capsys.readouterr().out
     assert terminal(home, "workflow", "unschedule", "judged") == 0
@@ -203,6 +204,7 @@ def test_a_pipeline_is_put_on_a_schedule_and_taken_off_it(
         "It cannot be scheduled: zone 'Nowhere/Land' is unknown; write an IANA name such as UTC "
         "or Europe/Berlin."
     )
+    assert told.splitlines()[-1] == "No more by: ml-orchestrator workflow unschedule judged"
     assert "judged" in listed
     assert "0 3 * * * (UTC)" in listed
     assert started == ["worker"]

@@ -39,6 +39,7 @@ __all__ = ["run_call", "run_registry", "run_train"]
 
 WATCH_S = 20.0
 FURTHER = 5.0  # percent
+_UNDER_WAY = ("queued", "running")
 _NUMBER = re.compile(r"\d[\d.,]*")
 Given: TypeAlias = argparse.Namespace
 Act: TypeAlias = Callable[[Caller, Given], Awaitable[int]]
@@ -91,7 +92,11 @@ async def _manual(caller: Caller, given: Given) -> int:
 async def _call(caller: Caller, given: Given) -> int:
     card = await _card(caller, given.tool)
     arguments = read_arguments(card.schema, given.values, given.json)
-    return _told(await _answer(caller, card, arguments, given), given)
+    answer = await _answer(caller, card, arguments, given)
+    code, fields = _told(answer, given), answer.fields or {}
+    if not card.reads_only and "run_id" in fields and fields.get("state") in _UNDER_WAY:
+        _say(f"Follow it: {command_of(given.home)} runs show {fields['run_id']} --watch")
+    return code
 
 
 async def _train(caller: Caller, given: Given) -> int:
@@ -159,7 +164,7 @@ async def _end_of(caller: Caller, run_id: str) -> Answer:
     while True:
         answer = await caller.call("training_status", asked, report)
         state = (answer.fields or {}).get("state")
-        if answer.is_error or state not in ("queued", "running"):
+        if answer.is_error or state not in _UNDER_WAY:
             return answer
 
 

@@ -13,6 +13,7 @@ from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration._dbos.left_behind import WHAT_TO_DO, n_left_behind
 from ml_orchestrator.orchestration.launch import book_of_leases
 from ml_orchestrator.orchestration.leases import Lease, LeaseBook, is_running
+from ml_orchestrator.orchestration.schedules.waiting import has_schedules
 from ml_orchestrator.orchestration.workers import NO_WORKER, RESTART, look_at_workers
 from ml_orchestrator.serving.address import Address
 from ml_orchestrator.serving.asking import ask, ask_status
@@ -43,7 +44,11 @@ def check_worker(patient: Patient) -> Iterator[Finding]:
     found = [lease for lease in known if lease.is_live]
     for lease in found:
         yield _about(lease, leases)
-    if not found:
+    if not found and has_schedules(patient.settings):
+        said = "A schedule or a monitor is enabled, and no worker is at work."
+        do = "Run `ml-orchestrator worker`, or keep a server open: it starts one."
+        yield note("worker", said, do)
+    elif not found:
         yield fine("worker", NO_WORKER)
 
 

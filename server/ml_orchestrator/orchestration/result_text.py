@@ -1,11 +1,12 @@
-"""The result of a run in lines that a person reads."""
+"""The result of a run in lines that a person reads, and how a failed one goes on."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ml_orchestrator.orchestration.models import RunStatus
 from ml_orchestrator.text import cut
 
-__all__ = ["one_line", "result_lines"]
+__all__ = ["one_line", "result_lines", "way_on"]
 
 MOST_ROWS, MOST_ITEMS, MOST_COLUMNS = 20, 20, 8
 CELL, LINE = 32, 300
@@ -98,3 +99,11 @@ def _cell(value: Any) -> str:
 
 def _short(text: str, most: int) -> str:
     return cut(" ".join(text.split()), most)
+
+
+def way_on(status: RunStatus) -> str:
+    """Return how a failed run goes on, unless it already has; empty for others."""
+    if status.state != "failed" or status.resumed_as:
+        return ""
+    resume = f"ml-orchestrator runs resume {status.run_id}"
+    return f"From the failed step on, once its cause is gone: {resume}"
