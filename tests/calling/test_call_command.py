@@ -289,6 +289,31 @@ def test_what_may_leak_the_target_is_told_with_the_version(
     ]
 
 
+@pytest.mark.parametrize(
+    ("tool", "state", "is_told"),
+    [
+        ("training_start", "queued", True),
+        ("training_start", "failed", False),
+        ("training_status", "running", False),
+    ],
+)
+def test_whoever_starts_a_run_hears_how_to_follow_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    tool: str, state: str, is_told: bool,
+) -> None:  # fmt: skip
+    async def answer(_: Caller, __: str, ___: dict[str, Any], ____: object) -> Answer:
+        return Answer("", {"run_id": "run-1", "state": state}, (), is_error=False)
+
+    monkeypatch.setattr(Caller, "call", answer)
+    home = tmp_path / "home"
+
+    asked = ["run_id=run-1"] if tool == "training_status" else ["source=x", "model=m"]
+    assert run(home, "call", tool, *asked) == 0
+
+    said = f"Follow it: ml-orchestrator --home {home} runs show run-1 --watch\n"
+    assert (said in capsys.readouterr().err) == is_told
+
+
 def test_a_training_is_followed_in_a_terminal(home: Path, tmp_path: Path) -> None:
     small = ["n_trials=1", 'trainers=["linear"]', "n_folds=2", "refine=false"]
     line = ["train", "builtin:iris", "species", small[0], "--watch", *small[1:]]
