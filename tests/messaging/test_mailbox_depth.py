@@ -235,11 +235,21 @@ def test_a_thread_is_in_order_and_says_who_has_dealt_with_what(box: SqlMailbox) 
 
 @pytest.mark.parametrize(
     ("query", "found"),
-    [("AUC", ["auc 0.7 %", "AUC_x"]), ("%", ["auc 0.7 %"]), ("c_", ["AUC_x"]), ("zz", [])],
+    [
+        ("AUC", ["auc 0.7 %", "AUC_x"]),
+        ("%", ["auc 0.7 %"]),
+        ("c_", ["AUC_x"]),
+        ("zz", []),
+        ("Ärger", ["Ärger im Überblick"]),
+        ("über", ["Ärger im Überblick"]),
+        ("ПРИВЕТ", ["Привет, мир"]),
+    ],
 )
 def test_a_query_is_text_and_no_pattern(box: SqlMailbox, query: str, found: list[str]) -> None:
     for content in ("auc 0.7 %", "AUC_x", "other"):
         send(box, YOU, content=content)
+    for content in ("Ärger im Überblick", "Привет, мир"):
+        send(box, YOU, sender=THIRD, content=content)
     assert contents(box, YOU, query=query) == found
 
 

@@ -110,9 +110,8 @@ def _pages(
     found = found.order_by(rank, seq).limit(bindparam("limit"))
     after = tuple_(rank, seq) > tuple_(bindparam("after_rank"), bindparam("after_seq"))
     unread = found.selected_columns["acknowledged_at"].is_(None)
-    holds = func.lower(messages.c.content).contains(
-        bindparam("query"), autoescape=False, escape="/"
-    )
+    query = func.lower(bindparam("query"))  # by the database, so that both are lowered alike
+    holds = func.lower(messages.c.content).contains(query, autoescape=False, escape="/")
     return {
         (with_acknowledged, is_next, has_query): Statement(
             found.where(
@@ -166,7 +165,7 @@ def page(
         asked |= {"after_rank": after[0], "after_seq": after[1]}
     is_reader = shipped or _is_reader(connection, agent)
     if query:
-        asked["query"] = _escaped(query.lower())
+        asked["query"] = _escaped(query)
     pages = _PAGES if is_reader else _PAGES_OF_STRANGERS
     return pages[with_acknowledged, after is not None, bool(query)].all(connection, asked)
 

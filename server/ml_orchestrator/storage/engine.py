@@ -146,12 +146,19 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.isolation_level = None  # sqlite3 then leaves BEGIN to us
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
+        # SQLite's own knows ASCII alone. No index and no trigger may use it: other programs that
+        # open the file have not got this one.
+        connection.create_function("lower", 1, _lower, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
         purpose = connection.get_execution_options().get("ml_purpose", "write")
         if purpose != KEPT:
             connection.exec_driver_sql(_BEGIN[purpose])
+
+
+def _lower(value: object) -> str | None:
+    return None if value is None else str(value).lower()
 
 
 def _prepare_postgres(engine: Engine) -> None:
