@@ -10,7 +10,7 @@ from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundErr
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.messaging.mailbox import Mailbox
 from ml_orchestrator.messaging.models import Priority
-from ml_orchestrator.storage.engine import Database, open_database
+from ml_orchestrator.storage.engine import Database, open_database, timestamp
 
 ME, YOU, THIRD = "ml-orchestrator", "performance-engineer", "infrastructure-specialist"
 
@@ -137,7 +137,8 @@ def test_messages_of_the_first_release_are_still_there_to_read(
     state_url: str, tmp_path: Path
 ) -> None:
     engine = create_engine(state_url)
-    row = "(1, 'b', 'b', 'ml-orchestrator', 'insight', 3, 1, 'to all', '{}', '2026', NULL)"
+    today = timestamp()
+    row = f"(1, 'b', 'b', '{ME}', 'insight', 3, 1, 'to all', '{{}}', '{today}', NULL)"
     direct = "(2, 'd', 'd', 'ml-orchestrator', 'insight', 1, 0, 'to you', '{}', '2026', NULL)"
     with engine.begin() as connection:
         create_first_release(connection)

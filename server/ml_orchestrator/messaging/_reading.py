@@ -29,6 +29,7 @@ from ml_orchestrator.messaging.models import (
     Unread,
 )
 from ml_orchestrator.storage.agents import is_known_agent
+from ml_orchestrator.storage.message_rows import newcomers_see_from
 from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
 from ml_orchestrator.storage.statements import Statement
@@ -142,6 +143,7 @@ _PAGES_OF_STRANGERS = _pages(  # nobody knew them, so only what was sent to all
         messages.c.is_broadcast == literal(1),
         messages.c.from_agent != bindparam("agent"),
         or_(messages.c.expires_at.is_(None), messages.c.expires_at > bindparam("now")),
+        messages.c.created_at > bindparam("since"),
     ),
     _RANK,
     messages.c.seq,
@@ -163,10 +165,11 @@ def page(
     asked: dict[str, Any] = {"agent": agent, "now": now, "limit": limit}
     if after is not None:
         asked |= {"after_rank": after[0], "after_seq": after[1]}
-    is_reader = shipped or _is_reader(connection, agent)
     if query:
         asked["query"] = _escaped(query)
-    pages = _PAGES if is_reader else _PAGES_OF_STRANGERS
+    pages = _PAGES
+    if not (shipped or _is_reader(connection, agent)):
+        pages, asked["since"] = _PAGES_OF_STRANGERS, newcomers_see_from(now)
     return pages[with_acknowledged, after is not None, bool(query)].all(connection, asked)
 
 

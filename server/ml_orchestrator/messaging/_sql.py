@@ -26,6 +26,7 @@ from ml_orchestrator.messaging._reading import (
     parse_cursor,
     work_after,
 )
+from ml_orchestrator.messaging._retention import first_look, tidy
 from ml_orchestrator.messaging._threads import (
     read_acknowledgements,
     read_newest,
@@ -265,6 +266,7 @@ class SqlMailbox:
         _ADD_READER.change_each(connection, [_reader(message, seq, agent) for agent in targets])
         note_delegation(connection, request, {**message, "seq": seq})
         self._news.sent(connection, message, targets)
+        tidy(connection, now=now)
         return {
             "message_id": message["id"],
             "thread_id": message["thread_id"],
@@ -291,6 +293,7 @@ def _row(
         "expires_at": lasts_s and timestamp(now + timedelta(seconds=lasts_s)),
         "ack_wanted": int(request["ack_wanted"]),
         "flags": json.dumps(flags),
+        "tidy_at": first_look(now),
     }
 
 

@@ -22,8 +22,10 @@ class Mailbox(Protocol):
 
     A message is delivered to each of its readers until that reader acknowledges it or it
     expires; acknowledging twice is harmless, so a reader that acknowledges gets each once. A
-    broadcast reaches every agent but its sender, those included that show up later. Messages of a
-    thread are numbered in the order in which they were stored. A call that returned is durable.
+    broadcast reaches every agent but its sender, those included that show up within 7 days.
+    Messages of a thread are numbered in the order in which they were stored. A call that returned
+    is durable. Messages go 90 days or somewhat longer after they expired, or after all of their
+    readers acknowledged them, unless work is open in their thread.
     """
 
     def send(
@@ -46,8 +48,8 @@ class Mailbox(Protocol):
         reply closes it and counts it, once, for both.
 
         Raises:
-            NotFoundError: a recipient or the message replied to is unknown; the letter is kept
-                as a dead one.
+            NotFoundError: a recipient is unknown, and the letter is kept as a dead one; or the
+                message replied to is, and nothing is kept.
             ConflictError: the key was used before for something else, or nothing open is closed.
             InvalidInputError: it is larger than a message may be, or of an odd type; a delegation
                 has no single target, a result no outcome.

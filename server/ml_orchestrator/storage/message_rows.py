@@ -1,8 +1,12 @@
 """Rows of readers: who has a message to read, known and counted before anybody looks."""
 
+from datetime import datetime, timedelta
+
 from sqlalchemy import Connection, text
 
-__all__ = ["add_live_broadcasts", "complete_readers", "keep_unread_counts"]
+__all__ = ["add_live_broadcasts", "complete_readers", "keep_unread_counts", "newcomers_see_from"]
+
+NEWCOMERS_SEE = timedelta(days=7)  # of broadcasts sent before an agent showed up
 
 _RANKS = text(
     "UPDATE message_recipients SET "
@@ -20,8 +24,8 @@ _LIVE = text(
     "INSERT INTO message_recipients (message_seq, agent, rank, expires_at) "
     "SELECT m.seq, CAST(:agent AS VARCHAR(64)), 3 - m.priority, m.expires_at FROM messages m "
     "WHERE m.is_broadcast = 1 AND m.from_agent <> CAST(:agent AS VARCHAR(64)) "
-    "AND (m.expires_at IS NULL OR m.expires_at > :now) AND NOT EXISTS ("
-    "SELECT 1 FROM message_recipients r "
+    "AND (m.expires_at IS NULL OR m.expires_at > :now) AND m.created_at > :since "
+    "AND NOT EXISTS (SELECT 1 FROM message_recipients r "
     "WHERE r.message_seq = m.seq AND r.agent = CAST(:agent AS VARCHAR(64)))"
 )
 
@@ -86,5 +90,12 @@ def keep_unread_counts(connection: Connection) -> None:
 
 
 def add_live_broadcasts(connection: Connection, agent: str, *, now: str) -> None:
-    """Give an agent that shows up the broadcasts that are still live."""
-    connection.execute(_LIVE, {"agent": agent, "now": now})
+    """Give an agent that shows up the live broadcasts of the last 7 days."""
+    asked = {"agent": agent, "now": now, "since": newcomers_see_from(now)}
+    connection.execute(_LIVE, asked)
+
+
+def newcomers_see_from(now: str) -> str:
+    """Return from when on an agent that shows up ``now`` sees broadcasts; ISO 8601 UTC, both."""
+    since = datetime.fromisoformat(now) - NEWCOMERS_SEE
+    return since.isoformat(timespec="microseconds")

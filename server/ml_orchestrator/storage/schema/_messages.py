@@ -30,8 +30,11 @@ messages = Table(
     Column("expires_at", String(32)),
     Column("ack_wanted", Integer, server_default="0"),
     Column("flags", Text, server_default="[]"),  # JSON; what was noticed about the content
+    # Migration 24: when to look whether it can go; at once, where an older release wrote it.
+    Column("tidy_at", String(32), server_default=""),
     Index("ix_messages_sender", "from_agent", "created_at"),
     Index("ix_messages_waiting", "from_agent", "ack_wanted", "expires_at"),
+    Index("ix_messages_tidy", "tidy_at"),
 )
 
 # One row for each reader that is known when a message is sent; who shows up later gets rows for
