@@ -7,7 +7,13 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from ml_orchestrator.memory._tally import Tally
-from ml_orchestrator.memory.candidates import Ranked, candidates, last_of_all, whole
+from ml_orchestrator.memory.candidates import (
+    Ranked,
+    candidates,
+    last_of_all,
+    newest_candidates,
+    whole,
+)
 from ml_orchestrator.memory.requests import Filters
 from ml_orchestrator.memory.search import text_of
 from ml_orchestrator.memory.search_models import Adviser, Digest, Lesson, Rate
@@ -26,7 +32,8 @@ def digest(connection: Connection, tally: Tally, task: str | None, *, now: str) 
     """Return what an agent should know before ``task``, or before any when none is named.
 
     With a task: the success rate of the similar tasks of all agents, the most similar that
-    worked and that did not, and the best insights and facts about it. Without: the success
+    worked and that did not, and the best insights and facts about it. Where more tasks match
+    than are looked at, these are the newest, and ``about`` says so. Without: the success
     rate of all tasks the agent ever stored, also of those that are gone.
     """
     words = [] if task is None else query_words(task)
@@ -40,12 +47,15 @@ def digest(connection: Connection, tally: Tally, task: str | None, *, now: str) 
             known=[],
             ask=advisers,
         )
-    similar = _similar(connection, words, now)
-    tasks = [found for found in similar if found.row.kind == "task"]
+    up_to = last_of_all(connection)
+    tasks_only = Filters(kind="task")
+    newest = newest_candidates(connection, words, tasks_only, up_to=up_to, now=now)
+    tasks = _similar(newest.ranked)
     worked = [found for found in tasks if found.row.outcome == "success"]
-    known = [found for found in similar if found.row.kind != "task"]
+    others = Filters(not_kind="task")  # apart, so that neither crowds the other out
+    known = _similar(candidates(connection, words, others, up_to=up_to, now=now))
     return Digest(
-        about="similar tasks of all agents",
+        about="similar tasks of all agents" + ("" if newest.is_all else ", the newest alone"),
         success=_rate(len(worked), len(tasks)),
         worked=_lessons(connection, worked),
         failed=_lessons(connection, [found for found in tasks if found.row.outcome != "success"]),
@@ -54,10 +64,8 @@ def digest(connection: Connection, tally: Tally, task: str | None, *, now: str) 
     )
 
 
-def _similar(connection: Connection, words: Sequence[str], now: str) -> list[Ranked]:
+def _similar(found: Sequence[Ranked]) -> list[Ranked]:
     """Return what is about the same, the most similar first."""
-    up_to = last_of_all(connection)
-    found = candidates(connection, words, Filters(), up_to=up_to, now=now)
     similar = [ranked for ranked in found if ranked.relevance >= SIMILAR]
     return sorted(similar, key=lambda ranked: (-ranked.relevance, -ranked.row.seq))
 

@@ -28,6 +28,7 @@ class Filters:
     area: str | None = None
     since: str | None = None
     until: str | None = None
+    not_kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

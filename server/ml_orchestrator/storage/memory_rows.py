@@ -27,9 +27,11 @@ __all__ = [
     "kind_word",
     "record_id",
     "remove_from_search",
+    "stored_area",
 ]
 
 MAX_NAME_CHARACTERS = 64
+LONGEST_AREA = 160
 
 # The words of a record are made by us, so both databases find the same. SQLite's index refers
 # to the table: its words are not stored twice.
@@ -81,7 +83,12 @@ def findable(kind: str, agent: str, payload: Mapping[str, Any]) -> Findable:
         said = [area, payload["statement"]]
     words = " ".join(dict.fromkeys([*words_of(*said), kind_word(kind), agent_word(agent)]))
     key = None if kind == "task" else near_key([outcome, *said])
-    return Findable(outcome, area and area[:160], words, key)
+    return Findable(outcome, area and stored_area(area), words, key)
+
+
+def stored_area(area: str) -> str:
+    """Return a cleaned area or subject as its column holds it: no longer than that."""
+    return area[:LONGEST_AREA]
 
 
 def kind_word(kind: str) -> str:
