@@ -11,7 +11,7 @@ from typing import Any
 from mcp.client import Client
 from tests.clients.messages_api import Actor, Call, Request, Result, Script, ScriptedApi, serve
 from tests.clients.programs import ROOT, Finished, Programs
-from tests.plugin.lint_agents import PREFIX, AgentFile, read_agent
+from tests.plugin.lint_agents import OPTIONAL_TOOLS, PREFIX, AgentFile, read_agent, tools_of
 from tests.tools.asking import ask
 
 from ml_orchestrator.app import build_server
@@ -20,6 +20,7 @@ from ml_orchestrator.settings import Settings
 __all__ = [
     "AGENT",
     "ASKED_TO_SAVE",
+    "EVERY_TOOL",
     "IS_IT_THERE",
     "NEVER_CALLED",
     "Session",
@@ -32,6 +33,7 @@ __all__ = [
     "hold_session",
     "left_behind",
     "main_thread",
+    "own_tools",
     "start",
     "stored",
     "subagent",
@@ -85,6 +87,11 @@ def answer_work(signed: str, found: str) -> Generator[Call, Result, dict[str, An
 def agent_file(agent: str) -> AgentFile:
     """Return a shipped agent's file."""
     return read_agent((ROOT / "agents" / f"{agent}.md").read_text())
+
+
+def own_tools(agent: str) -> set[str]:
+    """Return the tools of a shipped agent's file, those of a server of others left out."""
+    return set(tools_of(agent_file(agent))) - OPTIONAL_TOOLS
 
 
 def subagent(agent: str, script: Callable[[], Script]) -> Actor:

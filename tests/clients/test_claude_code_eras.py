@@ -17,12 +17,11 @@ from tests.clients.sessions import (
     AGENT,
     NEVER_CALLED,
     Session,
-    agent_file,
     failing_with,
     hold_session,
+    own_tools,
     use,
 )
-from tests.plugin.lint_agents import tools_of
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
 
@@ -82,7 +81,7 @@ def test_claude_code_speaks_the_era_that_the_server_knows(spoken: Spoken) -> Non
 def test_tools_and_hooks_work_in_each_era(spoken: Spoken) -> None:
     with failing_with(spoken.session):
         sent = set(spoken.session.requests[0].tools) - {NEVER_CALLED}
-        assert sent == set(tools_of(agent_file(AGENT)))
+        assert sent == own_tools(AGENT)
         (saved,) = spoken.session.results("memory_save")
         (loaded,) = spoken.session.results("memory_load")
         assert saved.json()["agent_name"] == AGENT

@@ -11,14 +11,14 @@ from tests.clients.programs import Programs
 from tests.clients.sessions import (
     AGENT,
     NEVER_CALLED,
-    agent_file,
     ask_claude,
     main_thread,
+    own_tools,
     subagent,
     use,
 )
 from tests.launcher.small_plugin import SmallPlugin
-from tests.plugin.lint_agents import PREFIX, tools_of
+from tests.plugin.lint_agents import PREFIX
 
 from ml_orchestrator.tools import TOOLS
 
@@ -51,7 +51,7 @@ def test_the_first_request_of_the_first_subagent_has_every_tool_and_its_first_ca
         )
 
     first, *_ = api.of(AGENT)
-    assert set(first.tools) - {NEVER_CALLED} == set(tools_of(agent_file(AGENT)))
+    assert set(first.tools) - {NEVER_CALLED} == own_tools(AGENT)
     assert "message_ack in " in done.out, done.said
     (environment,) = (programs.home / ".claude" / "plugins" / "data").glob("*/env-*")
     assert str(environment) in done.out

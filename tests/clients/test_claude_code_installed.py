@@ -20,10 +20,10 @@ from tests.clients.sessions import (
     ask_claude,
     failing_with,
     main_thread,
+    own_tools,
     subagent,
     use,
 )
-from tests.plugin.lint_agents import tools_of
 from tests.plugin.skill_files import read_skills
 
 from ml_orchestrator.services.security import SHIPPED_AGENTS
@@ -98,7 +98,7 @@ def test_the_first_request_of_each_agent_has_exactly_the_tools_of_its_file(
 ) -> None:
     session = installed_twice.session(agent)
     with failing_with(session):
-        assert tools_sent(session.requests[0]) == set(tools_of(agent_file(agent)))
+        assert tools_sent(session.requests[0]) == own_tools(agent)
 
 
 @pytest.mark.parametrize("agent", SHIPPED_AGENTS)
@@ -127,7 +127,7 @@ def test_the_next_session_begins_with_every_tool_and_with_what_was_saved(
     session = installed_twice.return_of_the_agent
     with failing_with(session):
         request = session.requests[0]
-        assert tools_sent(request) == set(tools_of(agent_file(AGENT)))
+        assert tools_sent(request) == own_tools(AGENT)
         assert [work_of(a) for a in SHIPPED_AGENTS if work_of(a) in request.said] == [
             work_of(AGENT)
         ]

@@ -18,7 +18,6 @@ from tests.clients.sessions import (
     IS_IT_THERE,
     NEVER_CALLED,
     Session,
-    agent_file,
     answer_work,
     ask_claude,
     collaborators,
@@ -26,11 +25,11 @@ from tests.clients.sessions import (
     handed,
     left_behind,
     main_thread,
+    own_tools,
     start,
     subagent,
     use,
 )
-from tests.plugin.lint_agents import tools_of
 from tests.tools.asking import ask, read
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("claude_code")]
@@ -169,7 +168,7 @@ def test_each_has_its_tools_with_its_first_request_and_the_colleague_starts_nobo
 ) -> None:
     with failing_with(*nested.sessions):
         for agent, session in zip((AGENT, COLLEAGUE), nested.sessions, strict=True):
-            assert tools_sent(session.requests[0]) == set(tools_of(agent_file(agent)))
+            assert tools_sent(session.requests[0]) == own_tools(agent)
         assert "Agent" in tools_sent(nested.leading.requests[0])
         assert "Agent" not in tools_sent(nested.following.requests[0])
 

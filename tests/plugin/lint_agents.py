@@ -16,7 +16,16 @@ import yaml
 
 from ml_orchestrator.tools import TOOLS
 
-__all__ = ["PREFIX", "AgentFile", "lint", "lint_folder", "offered", "read_agent", "tools_of"]
+__all__ = [
+    "OPTIONAL_TOOLS",
+    "PREFIX",
+    "AgentFile",
+    "lint",
+    "lint_folder",
+    "offered",
+    "read_agent",
+    "tools_of",
+]
 
 AGENTS = Path(__file__).resolve().parents[2] / "agents"
 PREFIX = "mcp__plugin_ml-orchestrator_ml__"
@@ -25,6 +34,12 @@ KEYS = {"name", "description", "tools", "model", "color", "effort", "maxTurns", 
 COLORS = {"red", "blue", "green", "yellow", "purple", "orange", "pink", "cyan"}
 MODELS = {"inherit", "sonnet", "opus", "haiku"}
 CLIENT_TOOLS = {"Agent", "Read", "Grep", "Glob", "Skill"}
+# Tools of a server that a person may have; without it the client leaves their names out.
+OPTIONAL_TOOLS = {
+    f"mcp__{server}__{tool}"
+    for server in ("context7", "plugin_context7_context7")
+    for tool in ("resolve-library-id", "query-docs")
+}
 STARTER = "ml-orchestrator"  # the one agent that starts others
 DESCRIPTION_CHARACTERS = range(80, 601)
 BODY_CHARACTERS = range(1_000, 9_001)
@@ -127,7 +142,9 @@ def _grant_faults(granted: list[str], tools: Collection[str]) -> Iterator[str]:
     for name in sorted({name for name in granted if granted.count(name) > 1}):
         yield f"tool {name!r} is granted twice"
     for name in granted:
-        if name not in CLIENT_TOOLS and name.removeprefix(PREFIX) not in tools:
+        if name in CLIENT_TOOLS | OPTIONAL_TOOLS:
+            continue
+        if name.removeprefix(PREFIX) not in tools:
             yield f"tool {name!r} is granted but does not exist"
         elif name in tools:
             yield f"tool {name!r} is granted by its short name; write {PREFIX}{name}"

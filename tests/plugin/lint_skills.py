@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.plugin.lint_agents import AGENTS, NotAnAgentError, read_agent, tools_of
+from tests.plugin.lint_agents import AGENTS, PREFIX, NotAnAgentError, read_agent, tools_of
 from tests.plugin.skill_files import Block, NotASkillError, Skill, ToolCall, read_calls, read_skill
 
 from ml_orchestrator.tools import TOOLS
@@ -80,8 +80,8 @@ def lint(
     ]
 
 
-def lint_agent(text: str, skills: Collection[str]) -> list[str]:
-    """Return the faults in what an agent file says about skills."""
+def lint_agent(text: str, skills: Mapping[str, Collection[str]]) -> list[str]:
+    """Return the faults in what an agent file says about skills; each has the tools it calls."""
     try:
         agent = read_agent(text)
     except NotAnAgentError as error:
@@ -89,7 +89,13 @@ def lint_agent(text: str, skills: Collection[str]) -> list[str]:
     preloaded = [name.strip() for name in str(agent.keys.get("skills", "")).split(",") if name]
     named = set(_SKILL_NAME.findall(agent.body))
     faults = [f"skill {n!r} does not exist" for n in sorted({*preloaded, *named} - {*skills})]
-    can_call = "Skill" in tools_of(agent)
+    granted = {tool.removeprefix(PREFIX) for tool in tools_of(agent)}
+    for name in preloaded:
+        if lacking := sorted({*skills.get(name, ())} - granted):
+            faults.append(
+                f"skill {name!r} is preloaded and calls {', '.join(lacking)}, not granted"
+            )
+    can_call = "Skill" in granted
     if can_call and not named - {*preloaded}:
         faults.append("Skill is granted but the prompt names no skill to call")
     if named - {*preloaded} and not can_call:
@@ -113,8 +119,14 @@ def lint_folders(skills: Path, agents: Path) -> list[str]:
         )
         for folder in folders
     }
-    found |= {file.name: lint_agent(file.read_text(), names) for file in agents.glob("*.md")}
+    called = {folder.name: _tools_called(folder / "SKILL.md", offer) for folder in folders}
+    found |= {file.name: lint_agent(file.read_text(), called) for file in agents.glob("*.md")}
     return [f"{name}: {fault}" for name, faults in sorted(found.items()) for fault in faults]
+
+
+def _tools_called(file: Path, offer: Offer) -> set[str]:
+    """Return the tools that a skill names anywhere."""
+    return {*re.findall(r"\w+", file.read_text(encoding="utf-8"))} & {*offer.arguments}
 
 
 def _front_matter_faults(skill: Skill, name: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from tests.plugin.lint_agents import PREFIX
 from tests.plugin.lint_skills import Offer, lint, lint_agent, lint_folders, main
 from tests.plugin.skill_files import NotASkillError, ToolCall, read_calls, read_skill
 
@@ -92,7 +93,10 @@ def test_front_matter_that_is_no_mapping_is_refused() -> None:
         read_skill("---\n- a\n---\ntext\n")
 
 
-AGENT = "---\ntools: Read, Skill\nskills: some-skill\n---\nCall `ml-orchestrator:other-skill`.\n"
+AGENT = (
+    f"---\ntools: {PREFIX}memory_load, Read, Skill\nskills: some-skill\n---\n"
+    "Call `ml-orchestrator:other-skill`.\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -103,11 +107,17 @@ AGENT = "---\ntools: Read, Skill\nskills: some-skill\n---\nCall `ml-orchestrator
         ("other-skill`", "absent`", ["skill 'absent' does not exist"]),
         ("Read, Skill", "Read", ["prompt names skills to call, but Skill is not granted"]),
         ("other-skill`", "some-skill`", ["Skill is granted but the prompt names no skill to call"]),
+        (
+            f"{PREFIX}memory_load",
+            f"{PREFIX}memory_save",
+            ["skill 'some-skill' is preloaded and calls memory_load, not granted"],
+        ),
         ("---\ntools", "tools", ["has no front matter between two lines '---'"]),
     ],
 )
 def test_what_an_agent_says_about_skills_is_checked(old: str, new: str, faults: list[str]) -> None:
-    assert lint_agent(AGENT.replace(old, new, 1), ["some-skill", "other-skill"]) == faults
+    skills = {"some-skill": ["memory_load"], "other-skill": ["memory_search"]}
+    assert lint_agent(AGENT.replace(old, new, 1), skills) == faults
 
 
 def test_a_folder_without_skills_is_a_fault(tmp_path: Path) -> None:
