@@ -13,7 +13,7 @@ help: ## Show this list
 setup: $(STAMP) ## Make .venv from the lock file
 
 $(STAMP): requirements/dev.lock pyproject.toml
-	@echo "Setting up $(VENV) from requirements/dev.lock (about a minute the first time)"
+	@echo "Setting up $(VENV) from requirements/dev.lock (one to three minutes the first time)"
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed; this is " + sys.version.split()[0]) if not (3, 11) <= sys.version_info < (3, 14) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
@@ -76,9 +76,10 @@ lock: ## Renew the lock files (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 pyproject.toml --extra cmaes --extra datasets --extra embeddings --extra lightgbm --extra onnx --extra otel --extra postgres --extra streams --group dev -o requirements/dev.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 --group docs -o requirements/docs.lock
 
-docs: setup ## Renew what is generated: documentation and the launcher's manifest
+docs: setup ## Renew what is generated: documentation, the launcher's manifest and metadata
 	$(BIN)/python docs/generate.py
 	$(BIN)/python bin/make_manifest.py
+	$(BIN)/python bin/make_metadata.py
 
 site: requirements/docs.lock ## Build the documentation site into build/site
 	$(PYTHON) -m venv build/docs

@@ -1,4 +1,7 @@
-"""How large tool definitions are as a model is sent them, in all and for each agent.
+"""How large tool definitions are, in all and for each agent: name, description, input schema.
+
+What a client adds, a prefix to each name and the keys of a record, is not ours and not counted: in
+Claude Code 2.5 kB for all of them.
 
 Run it as ``python -m tests.plugin.tool_sizes``. It reads the committed manifest, which a test
 compares with the server.
