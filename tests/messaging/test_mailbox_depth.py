@@ -267,7 +267,7 @@ def test_counts_are_of_what_is_live_and_unread_whoever_asks(
     assert counts["stranger"].urgent == ["soon over"]
 
     clock.pass_s(11)
-    SqlMemoryStore(database).save("newcomer", collaborations=[], knowledge=[], task=_task())
+    SqlMemoryStore(database, now=clock).save("newcomer", task=_task())
     assert [box.unread(a).n_unread for a in (YOU, THIRD, "newcomer")] == [1, 1, 1]
     assert contents(box, "newcomer") == ["done"]
     with pytest.raises(NotFoundError):

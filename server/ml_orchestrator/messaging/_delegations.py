@@ -3,10 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
-from ml_orchestrator.messaging.models import DELEGATION, RESULT, OpenDelegation
+from ml_orchestrator.messaging.models import DELEGATION, RESULT, WITHDRAWAL, OpenDelegation
 from ml_orchestrator.storage.collaborations import LONGEST_TASK_TYPE, count_work
 from ml_orchestrator.storage.schema import delegations as table
 from ml_orchestrator.storage.statements import Statement
@@ -15,6 +25,7 @@ from ml_orchestrator.text import flags_of_stored
 __all__ = ["check_delegation", "note_delegation", "open_delegations"]
 
 OUTCOMES = ("success", "partial", "failure")
+WITHDRAWN = "withdrawn"  # what a delegation came to that was taken back
 MOST_SHOWN = 20
 USUAL_TASK = "delegation"
 _OPEN = Statement(
@@ -56,12 +67,15 @@ def note_delegation(
     """Open or close work, if the message that was just stored does either.
 
     Raises:
-        ConflictError: a result answers nothing that is open for its sender.
+        ConflictError: a result or a withdrawal answers nothing that is open for its sender.
+        InvalidInputError: it does not go to the other one of the two.
     """
     if request["type"] == DELEGATION:
         _open(connection, request, message)
     elif request["type"] == RESULT:
         _close(connection, request, message)
+    elif request["type"] == WITHDRAWAL:
+        _withdraw(connection, request, message)
 
 
 def open_delegations(connection: Connection, agent: str, *, now: str) -> list[OpenDelegation]:
@@ -97,13 +111,12 @@ def _open(connection: Connection, request: Mapping[str, Any], message: Mapping[s
 
 
 def _close(connection: Connection, request: Mapping[str, Any], message: Mapping[str, Any]) -> None:
-    found = _answered(connection, request, message["thread_id"])
+    found = _answered(connection, request, message, by=table.c.to_agent)
+    _refuse_elsewhere(request, found.from_agent, "who handed this work over")
     now, outcome = message["created_at"], request["metadata"]["outcome"]
-    connection.execute(
-        update(table)
-        .where(table.c.message_seq == found.message_seq)
-        .values(outcome=outcome, settled_at=now)
-    )
+    _settle(connection, found, outcome, now=now)
+    if not _is_live(found, now):
+        return  # nobody waited for it any more, so it says nothing of working together
     for agent, colleague in (
         (found.from_agent, found.to_agent),
         (found.to_agent, found.from_agent),
@@ -118,19 +131,55 @@ def _close(connection: Connection, request: Mapping[str, Any], message: Mapping[
         )
 
 
-def _answered(connection: Connection, request: Mapping[str, Any], thread_id: str) -> Row[Any]:
-    """Return the open work that a result closes: the one replied to, else the thread's only one."""
+def _withdraw(
+    connection: Connection, request: Mapping[str, Any], message: Mapping[str, Any]
+) -> None:
+    found = _answered(connection, request, message, by=table.c.from_agent)
+    _refuse_elsewhere(request, found.to_agent, "who was to do this work")
+    _settle(connection, found, WITHDRAWN, now=message["created_at"])
+
+
+def _answered(
+    connection: Connection,
+    request: Mapping[str, Any],
+    message: Mapping[str, Any],
+    *,
+    by: ColumnElement[str],
+) -> Row[Any]:
+    """Return the open work that a message closes: the one replied to, else the thread's only one.
+
+    Work that expired is meant where it is replied to, or where none is left that did not.
+    """
     rows: Sequence[Row[Any]] = connection.execute(
         select(table).where(
-            table.c.thread_id == thread_id,
-            table.c.to_agent == request["from"],
+            table.c.thread_id == message["thread_id"],
+            by == request["from"],
             table.c.outcome.is_(None),
         )
     ).all()
     named = [row for row in rows if row.message_id == request["reply_to"]]
-    if len(found := named or rows) == 1:
+    live = [row for row in rows if _is_live(row, message["created_at"])]
+    if len(found := named or live or rows) == 1:
         return found[0]
     raise ConflictError(
-        f"{len(found)} delegations of this thread are open for {request['from']}; a result closes "
-        "one. Reply to the message_id of the delegation; open ones are in message_inbox."
+        f"{len(found)} delegations of this thread are open for {request['from']}; a "
+        f"{request['type']} closes one. Reply to the message_id of the delegation; open ones are "
+        "in message_inbox."
     )
+
+
+def _is_live(row: Row[Any], now: str) -> bool:
+    return row.expires_at is None or row.expires_at > now
+
+
+def _refuse_elsewhere(request: Mapping[str, Any], colleague: str, who: str) -> None:
+    if request["to"] and colleague not in request["to"]:
+        raise InvalidInputError(
+            f"A {request['type']} of this delegation goes to {colleague}, {who}; found only "
+            f"{', '.join(request['to'])}. Add {colleague} to target_agents. Nothing was sent."
+        )
+
+
+def _settle(connection: Connection, found: Row[Any], outcome: str, *, now: str) -> None:
+    here = table.c.message_seq == found.message_seq
+    connection.execute(update(table).where(here).values(outcome=outcome, settled_at=now))

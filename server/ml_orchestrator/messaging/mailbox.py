@@ -45,14 +45,15 @@ class Mailbox(Protocol):
         """Store a message; no target means everybody.
 
         A ``delegation`` opens work on its one target's side; that agent's ``delegation_result`` in
-        reply closes it and counts it, once, for both.
+        reply closes it and counts it, once, for both; after its end it closes it uncounted. A
+        ``delegation_withdrawn`` in reply by whoever handed it over closes it uncounted, too.
 
         Raises:
             NotFoundError: a recipient is unknown, and the letter is kept as a dead one; or the
                 message replied to is, and nothing is kept.
             ConflictError: the key was used before for something else, or nothing open is closed.
             InvalidInputError: it is larger than a message may be, or of an odd type; a delegation
-                has no single target, a result no outcome.
+                has no single target, a result no outcome, or goes past who waits for it.
             QuotaExceededError: the sender has written too much lately.
         """
         ...

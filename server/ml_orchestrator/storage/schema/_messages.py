@@ -78,7 +78,7 @@ delegations = Table(
     Column("from_agent", String(64), nullable=False),
     Column("to_agent", String(64), nullable=False),
     Column("task_type", String(128), nullable=False),
-    Column("outcome", String(16)),  # success | partial | failure; null while it is open
+    Column("outcome", String(16)),  # success | partial | failure | withdrawn; null while open
     Column("opened_at", String(32), nullable=False),
     Column("expires_at", String(32)),
     Column("settled_at", String(32)),

@@ -1,0 +1,112 @@
+"""How delegated work ends: by its result, too late, or taken back; the same on every database."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.memory._sql import SqlMemoryStore
+from ml_orchestrator.messaging._sql import SqlMailbox
+from ml_orchestrator.storage.engine import Database
+
+ME, YOU, THIRD = "ml-orchestrator", "performance-engineer", "infrastructure-specialist"
+
+
+class Clock:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_s(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def box(database: Database, clock: Clock) -> SqlMailbox:
+    return SqlMailbox(database, shipped=(ME, YOU, THIRD), now=clock)
+
+
+def send(box: SqlMailbox, *to: str, sender: str = ME, **given: Any) -> str:
+    values = {"message_type": "insight", "content": "x", "target_agents": to, **given}
+    return box.send(sender, **values).message_id
+
+
+def answer(box: SqlMailbox, message_id: str, outcome: str, *to: str) -> str:
+    return send(
+        box, *(to or (ME,)), sender=YOU, message_type="delegation_result", reply_to=message_id,
+        metadata={"outcome": outcome},
+    )  # fmt: skip
+
+
+def contents(box: SqlMailbox, agent: str) -> list[str]:
+    return [m.content for m in box.inbox(agent).messages]
+
+
+def test_a_result_that_goes_past_its_delegator_is_refused_and_the_work_stays_open(
+    box: SqlMailbox,
+) -> None:
+    work = send(box, YOU, message_type="delegation")
+
+    with pytest.raises(InvalidInputError, match=rf"goes to {ME}.*Add {ME} to target_agents"):
+        answer(box, work, "success", THIRD)
+    still_open = [d.message_id for d in box.inbox(ME).open_delegations]
+    answer(box, work, "success", THIRD, ME)
+
+    assert still_open == [work]
+    assert contents(box, ME) == contents(box, THIRD) == ["x"]
+    assert box.inbox(ME).open_delegations == []
+
+
+def test_a_result_to_everybody_closes_the_work(box: SqlMailbox) -> None:
+    work = send(box, YOU, message_type="delegation")
+    send(
+        box, sender=YOU, message_type="delegation_result", reply_to=work,
+        metadata={"outcome": "success"},
+    )  # fmt: skip
+    assert box.inbox(YOU).open_delegations == []
+
+
+def test_a_result_after_the_end_of_its_delegation_arrives_once_and_is_not_counted(
+    box: SqlMailbox, database: Database, clock: Clock
+) -> None:
+    late = send(box, YOU, message_type="delegation", expires_in_s=10)
+    send(box, YOU, message_type="delegation", reply_to=late)
+    note = send(box, ME, sender=YOU, reply_to=late)
+    clock.pass_s(11)
+
+    answer(box, note, "success")
+    answer(box, late, "failure")
+    with pytest.raises(ConflictError, match="0 delegations of this thread are open"):
+        answer(box, late, "failure")
+
+    assert box.inbox(YOU).open_delegations == []
+    assert len(box.work_after(ME, 0)) == 2
+    (found,) = SqlMemoryStore(database).load(ME).collaboration_patterns.frequent_collaborators
+    assert (found.collaboration_frequency, found.success_rate_by_task) == (1, {"delegation": 1.0})
+
+
+def test_a_delegation_can_be_withdrawn_by_whoever_handed_it_over(
+    box: SqlMailbox, database: Database
+) -> None:
+    work = send(box, YOU, message_type="delegation")
+    withdrawal = {"message_type": "delegation_withdrawn", "reply_to": work, "content": "never mind"}
+    with pytest.raises(ConflictError, match=f"0 delegations of this thread are open for {YOU}"):
+        send(box, ME, sender=YOU, **withdrawal)
+    with pytest.raises(InvalidInputError, match=rf"goes to {YOU}, who was to do this work"):
+        send(box, THIRD, **withdrawal)
+
+    send(box, YOU, **withdrawal)
+
+    assert [box.inbox(agent).open_delegations for agent in (ME, YOU)] == [[], []]
+    assert "never mind" in contents(box, YOU)
+    with pytest.raises(ConflictError, match="0 delegations"):
+        answer(box, work, "success")
+    patterns = SqlMemoryStore(database).load(ME).collaboration_patterns
+    assert patterns.frequent_collaborators == []
