@@ -11,10 +11,18 @@ from pathlib import Path
 
 from tests.launcher.raw_client import RawClient
 
-__all__ = ["SmallPlugin"]
+__all__ = ["SmallPlugin", "make_wheel"]
 
 ROOT = Path(__file__).resolve().parents[2]
 WHEEL = "tiny_need-1.0-py3-none-any.whl"
+METADATA = """\
+Metadata-Version: 2.1
+Name: ml-orchestrator-mcp
+Version: 7.0
+Requires-Dist: tiny-need
+Provides-Extra: more
+Requires-Dist: tiny-more; extra == 'more'
+"""
 SERVER = """\
 import json, os, sys
 import tiny_need
@@ -74,6 +82,7 @@ class SmallPlugin:
         shutil.copytree(ROOT / "server" / "ml_orchestrator" / "launcher", package / "launcher")
         for name in ("agent_names", "errors", "hook_answers"):
             shutil.copy(ROOT / "server" / "ml_orchestrator" / f"{name}.py", package)
+        (self.root / "bin" / "METADATA").write_text(METADATA)
         (package / "__init__.py").write_text('"""A small stand-in."""\n')
         (package / "__main__.py").write_text(SERVER)
         for folder in (self.wheels, self.root / "requirements", self.folder / "programs"):
@@ -119,16 +128,17 @@ class SmallPlugin:
         return RawClient([*prefix, *self.command], self.environ, self.folder)
 
 
-def make_wheel(folder: Path) -> Path:
+def make_wheel(folder: Path, name: str = WHEEL) -> Path:
     """Write the smallest wheel there can be."""
-    info = "tiny_need-1.0.dist-info"
+    module = name.partition("-")[0]
+    info = f"{module}-1.0.dist-info"
     files = {
-        "tiny_need.py": "",
-        f"{info}/METADATA": "Metadata-Version: 2.1\nName: tiny-need\nVersion: 1.0\n",
+        f"{module}.py": "",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/RECORD": "",
     }
-    with zipfile.ZipFile(folder / WHEEL, "w") as wheel:
-        for name, text in files.items():
-            wheel.writestr(name, text)
-    return folder / WHEEL
+    with zipfile.ZipFile(folder / name, "w") as wheel:
+        for path, text in files.items():
+            wheel.writestr(path, text)
+    return folder / name

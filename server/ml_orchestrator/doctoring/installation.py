@@ -16,7 +16,7 @@ from ml_orchestrator.telemetry.switch import read_switch
 
 __all__ = ["check_extras", "check_packages", "check_python", "find_distribution"]
 
-# Where the package was copied, as the plug-in does, no metadata says what it needs.
+# Where it runs from a folder of sources, no metadata says what it needs.
 _NEEDED = (
     "anyio", "croniter", "cryptography", "dbos", "filelock", "gepa", "jsonschema", "matplotlib",
     "mcp", "mlflow", "numpy", "opentelemetry", "optuna", "packaging", "pandas", "polars", "psutil",

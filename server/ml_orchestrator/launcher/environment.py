@@ -1,8 +1,8 @@
 """Finds the interpreter that has everything the server needs, and builds it where it is not.
 
-An environment lies in ``env-<digest>/``, whose digest covers the lock file and the package, so
-a new version gets a new one and a running session keeps its own. It is built in place, since
-its scripts carry its path, and counts from the moment its file ``complete`` is there.
+An environment lies in ``env-<digest>/``, whose digest covers the lock file and the package with
+its metadata, so a new version gets a new one and a running session keeps its own. It is built in
+place, since its scripts carry its path, and counts from the moment its file ``complete`` is there.
 """
 
 from __future__ import annotations
@@ -10,18 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from ml_orchestrator.launcher.environs import installer_environment
 from ml_orchestrator.launcher.holds import hold, lock_exclusively, make_holdable, withdraw
-from ml_orchestrator.launcher.installing import (
-    NOBODYS_FOLDER,
-    Installer,
-    SetupError,
-    venv_python,
-)
+from ml_orchestrator.launcher.installing import Installer, SetupError, venv_python
+from ml_orchestrator.launcher.package import add_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Environments"]
 
 WAIT_S = 0.5
-_PACKAGE = "ml_orchestrator"
-_HOLD = "import sys; from ml_orchestrator.launcher.holds import hold; hold(sys.prefix + '/..')\n"
 
 
 class Environments:
@@ -44,7 +36,8 @@ class Environments:
         self._data = data.absolute()
         self._installer = installer
         self._lock = root / "requirements" / "core.lock"
-        self._package = root / "server" / _PACKAGE
+        self._metadata = root / "bin" / "METADATA"
+        self._package = root / "server" / "ml_orchestrator"
 
     def python(self, report: Report) -> Path:
         """Return an interpreter with the package and all it needs; may take minutes.
@@ -72,7 +65,7 @@ class Environments:
         return python if any(installed) and os.access(python, os.X_OK) else None
 
     def _digest(self) -> str:
-        digest = hashlib.sha256(self._lock.read_bytes())
+        digest = hashlib.sha256(self._lock.read_bytes() + self._metadata.read_bytes())
         for path in self._sources():
             digest.update(str(path.relative_to(self._package)).encode() + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -107,22 +100,9 @@ class Environments:
         venv = folder / "venv"
         self._installer.install(self._lock, venv, guard=guard, report=report)
         report("Installing Python packages, on the first start only: finishing")
-        self._add_package(venv)
+        add_package(self._package, self._metadata, venv)
         make_holdable(folder)
         (folder / "complete").touch()
-
-    def _add_package(self, venv: Path) -> None:
-        (site_packages,) = venv.glob("lib/python3*/site-packages")
-        target = site_packages / _PACKAGE
-        shutil.copytree(self._package, target, ignore=shutil.ignore_patterns("__pycache__"))
-        (site_packages / f"{_PACKAGE}.pth").write_text(_HOLD, encoding="utf-8")
-        subprocess.run(
-            [venv_python(venv), "-I", "-m", "compileall", "-q", target],
-            cwd=NOBODYS_FOLDER,
-            env=installer_environment(os.environ),
-            capture_output=True,
-            check=False,
-        )
 
     def _sweep(self, current: Path) -> None:
         """Remove the environments of other versions that nobody uses."""
