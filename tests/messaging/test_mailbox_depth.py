@@ -161,6 +161,19 @@ def test_the_quota_to_one_agent_is_below_that_of_the_sender(box: SqlMailbox, clo
     assert len(box.inbox(YOU).messages) == 5
 
 
+def test_broadcasts_count_for_the_quota_to_each_of_their_readers(
+    box: SqlMailbox, clock: Clock
+) -> None:
+    for _ in range(4):
+        send(box)
+    with pytest.raises(QuotaExceededError, match=rf"4 messages of {ME} to {THIRD}"):
+        send(box)
+    with pytest.raises(QuotaExceededError, match=rf"4 messages of {ME} to {YOU}"):
+        send(box, YOU)
+    clock.pass_s(61)
+    send(box)
+
+
 def test_urgent_messages_have_a_quota_of_their_own(box: SqlMailbox, clock: Clock) -> None:
     for _ in range(2):
         send(box, YOU, priority="urgent")
@@ -196,6 +209,21 @@ def test_letters_to_strangers_are_kept_for_their_sender_and_make_room(
     assert {letter.to_agent for letter in letters} == {"nobody"}
     assert (box.inbox(ME).n_dead_letters, box.inbox(YOU).n_dead_letters) == (3, 0)
     assert contents(box, YOU) == []
+
+
+def test_a_letter_that_is_tried_again_is_kept_once_and_for_ninety_days(
+    box: SqlMailbox, clock: Clock
+) -> None:
+    for _ in range(3):
+        with pytest.raises(NotFoundError):
+            send(box, "nobody", content="lost", idempotency_key="k")
+    send(box, YOU, ack_wanted=True, expires_in_s=10)
+    clock.pass_s(89 * 86_400)
+    kept = (len(box.dead_letters(ME).letters), box.inbox(ME).n_dead_letters)
+    clock.pass_s(86_400 + 11)
+
+    assert kept == (2, 2)
+    assert (box.dead_letters(ME).letters, box.inbox(ME).n_dead_letters) == ([], 0)
 
 
 def test_a_letter_whose_sender_waited_in_vain_is_dead_once_it_expired(

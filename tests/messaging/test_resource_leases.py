@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.messaging import places
 from ml_orchestrator.messaging.leases import LeaseBook
 from ml_orchestrator.messaging.places import overlaps
 from ml_orchestrator.storage.engine import Database, open_database
+from ml_orchestrator.storage.schema import resource_leases
 
 ME, YOU = "ml-orchestrator", "performance-engineer"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,9 +64,11 @@ def test_the_token_grows_with_each_holder_and_after_each_end(book: LeaseBook, no
         ("file:data", "file:./data"),
         ("file:/srv/data", "file://srv/data/"),
         ("data:data/raw/../a.csv", "data:data/a.csv"),
+        ("model:churn", "model: churn "),
+        ("alias:churn@champion", " alias:churn @ champion"),
     ],
 )
-def test_a_place_in_another_spelling_is_the_same_lease(
+def test_what_is_spelled_otherwise_is_the_same_lease(
     book: LeaseBook, now: Now, taken: str, again: str
 ) -> None:
     first = book.set(ME, taken, ttl_s=60)
@@ -132,6 +136,32 @@ def test_places_overlap_by_their_patterns_and_folders_and_names_only_by_being_eq
 def test_what_names_no_resource_is_refused(book: LeaseBook, resource: str) -> None:
     with pytest.raises(InvalidInputError, match="KIND:NAME"):
         book.set(ME, resource, ttl_s=1)
+
+
+@pytest.mark.parametrize("name", ["nonsense", "churn@", "@champion", "churn@@champion", "a@b@c"])
+def test_a_lease_on_an_alias_names_model_and_alias(book: LeaseBook, name: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"is not alias:MODEL@ALIAS"):
+        book.set(ME, f"alias:{name}", ttl_s=1)
+
+
+def test_a_name_with_a_blank_is_held_by_its_holder(book: LeaseBook) -> None:
+    book.set(ME, "model:churn", ttl_s=60)
+    with pytest.raises(ConflictError, match=f"held by {ME}"):
+        book.set(YOU, "model:churn ", ttl_s=60)
+
+
+def test_leases_of_long_ago_go_with_a_new_one_and_their_tokens_are_not_given_again(
+    book: LeaseBook, now: Now, database: Database
+) -> None:
+    old = [book.set(ME, f"model:m{n}", ttl_s=1).token for n in range(25)]
+    now.at = START + timedelta(days=91)
+
+    again = book.set(YOU, "model:other", ttl_s=1), book.set(YOU, "model:m0", ttl_s=1)
+
+    query = select(resource_leases.c.resource)
+    left = database.read(lambda connection: connection.scalars(query).all())
+    assert sorted(left) == ["model:m0", "model:other"]
+    assert again[1].token > max(old)
 
 
 def _take(home: Path, agent: str, won: "multiprocessing.Queue[str]") -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select
 
+from ml_orchestrator.messaging._retention import kept_since
 from ml_orchestrator.messaging.models import DeadLetter
 from ml_orchestrator.storage.schema import dead_letters as table
 from ml_orchestrator.storage.schema import message_recipients as readers
@@ -23,6 +24,7 @@ _EXPIRED = (
         messages.c.from_agent == bindparam("agent"),
         messages.c.ack_wanted == literal(1),
         messages.c.expires_at <= bindparam("now"),
+        messages.c.expires_at > bindparam("since"),
         readers.c.acknowledged_at.is_(None),
     )
 )
@@ -30,7 +32,7 @@ _N_DEAD = Statement(
     select(
         select(func.count())
         .select_from(table)
-        .where(table.c.from_agent == bindparam("agent"))
+        .where(table.c.from_agent == bindparam("agent"), table.c.created_at > bindparam("since"))
         .scalar_subquery()
         + _EXPIRED.with_only_columns(func.count()).scalar_subquery()
     )
@@ -40,37 +42,36 @@ _N_DEAD = Statement(
 def bury_strangers(
     connection: Connection, request: Mapping[str, Any], strangers: Sequence[str], *, now: str
 ) -> None:
-    """Keep a letter to agents that nobody knows, one row for each of them."""
+    """Keep a letter to agents that nobody knows, one row for each, however often it is tried."""
     for stranger in strangers:
-        connection.execute(
-            insert(table).values(
-                from_agent=request["from"],
-                to_agent=stranger,
-                reason="no agent of this name was known",
-                type=request["type"],
-                content=request["content"],
-                created_at=now,
-            )
-        )
-    _make_room(connection, request["from"])
+        letter = {
+            "from_agent": request["from"],
+            "to_agent": stranger,
+            "type": request["type"],
+            "content": request["content"],
+        }
+        connection.execute(delete(table).filter_by(**letter))
+        reason = "no agent of this name was known"
+        connection.execute(insert(table).values(**letter, reason=reason, created_at=now))
+    _make_room(connection, request["from"], since=kept_since(now))
 
 
 def count_dead(connection: Connection, agent: str, *, now: str) -> int:
-    """Return how many letters of ``agent`` reached nobody."""
-    return int(_N_DEAD.scalar(connection, {"agent": agent, "now": now}))
+    """Return how many letters of ``agent`` reached nobody in the last 90 days."""
+    asked = {"agent": agent, "now": now, "since": kept_since(now)}
+    return int(_N_DEAD.scalar(connection, asked))
 
 
 def dead_of(connection: Connection, agent: str, *, now: str) -> list[DeadLetter]:
-    """Return the letters of ``agent`` that reached nobody, newest first, 50 at most."""
+    """Return letters of the last 90 days that reached nobody, newest first, 50 at most."""
+    asked = {"agent": agent, "now": now, "since": kept_since(now)}
     kept = connection.execute(
         select(table)
-        .where(table.c.from_agent == agent)
+        .where(table.c.from_agent == agent, table.c.created_at > asked["since"])
         .order_by(table.c.seq.desc())
         .limit(MOST_SHOWN)
     )
-    unread = connection.execute(
-        _EXPIRED.order_by(messages.c.seq.desc()).limit(MOST_SHOWN), {"agent": agent, "now": now}
-    )
+    unread = connection.execute(_EXPIRED.order_by(messages.c.seq.desc()).limit(MOST_SHOWN), asked)
     letters = [_letter(row, row.to_agent, row.reason) for row in kept]
     letters += [_letter(row, row.agent, "it expired before it was acknowledged") for row in unread]
     return sorted(letters, key=lambda letter: letter.timestamp, reverse=True)[:MOST_SHOWN]
@@ -87,7 +88,10 @@ def _letter(row: Any, to_agent: str, reason: str) -> DeadLetter:
     )
 
 
-def _make_room(connection: Connection, agent: str) -> None:
+def _make_room(connection: Connection, agent: str, *, since: str) -> None:
+    connection.execute(
+        delete(table).where(table.c.from_agent == agent, table.c.created_at <= since)
+    )
     last_to_go = connection.scalar(
         select(table.c.seq)
         .where(table.c.from_agent == agent)

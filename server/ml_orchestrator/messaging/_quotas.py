@@ -1,6 +1,6 @@
 """How much one agent may write, so that two agents in a loop cannot flood the others."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -79,9 +79,14 @@ def quotas_of(settings: Settings) -> Quotas:
 
 
 def check_quotas(
-    connection: Connection, quotas: Quotas, request: Mapping[str, Any], *, now: datetime
+    connection: Connection,
+    quotas: Quotas,
+    request: Mapping[str, Any],
+    targets: Sequence[str],
+    *,
+    now: datetime,
 ) -> None:
-    """Refuse a message beyond a quota.
+    """Refuse a message to ``targets``, those of a broadcast included, beyond a quota.
 
     Raises:
         QuotaExceededError: the message says which quota, and when sending is possible again.
@@ -93,8 +98,8 @@ def check_quotas(
     if request["priority"] == "urgent":
         what = f"urgent messages of {sender}"
         _check(sent.n_urgent, sent.first_urgent_at, quotas.urgent, what, now)
-    if sent.n >= quotas.per_pair and request["to"]:  # otherwise no reader can have had so many
-        for row in connection.execute(_TO_READERS, {**asked, "readers": request["to"]}):
+    if sent.n >= quotas.per_pair and targets:  # otherwise no reader can have had so many
+        for row in connection.execute(_TO_READERS, {**asked, "readers": targets}):
             what = f"messages of {sender} to {row.agent}"
             _check(row.n, row.first_at, quotas.per_pair, what, now)
 

@@ -10,7 +10,7 @@ from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.schema import delegations, message_recipients, messages
 from ml_orchestrator.storage.statements import Statement
 
-__all__ = ["KEPT", "first_look", "tidy"]
+__all__ = ["KEPT", "first_look", "kept_since", "tidy"]
 
 KEPT = timedelta(days=90)  # after its end, or after the last reader acknowledged it
 AGAIN = timedelta(days=7)  # until a message that must stay is looked at again
@@ -43,6 +43,11 @@ _REMOVE = [  # in this order: the first two refer to the last
 def first_look(now: datetime) -> str:
     """Return when a message that is sent ``now`` may be done with at the earliest."""
     return timestamp(now + KEPT)
+
+
+def kept_since(now: str) -> str:
+    """Return when what is no longer kept ``now`` had ended; ISO 8601 UTC, both."""
+    return timestamp(datetime.fromisoformat(now) - KEPT)
 
 
 def tidy(connection: Connection, *, now: datetime) -> None:

@@ -259,10 +259,10 @@ class SqlMailbox:
     ) -> dict[str, Any]:
         now = self._now()
         thread_id = _thread_of(connection, request["reply_to"])
-        check_quotas(connection, self._quotas, request, now=now)
+        targets = request["to"] or [name for name in known if name != request["from"]]
+        check_quotas(connection, self._quotas, request, targets, now=now)
         message = _row(request, flags, now=now, thread_id=thread_id)
         seq = _ADD.scalar(connection, message)
-        targets = request["to"] or [name for name in known if name != request["from"]]
         _ADD_READER.change_each(connection, [_reader(message, seq, agent) for agent in targets])
         note_delegation(connection, request, {**message, "seq": seq})
         self._news.sent(connection, message, targets)

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.messaging.models import Lease, Leases
-from ml_orchestrator.messaging.places import canonical, overlaps
+from ml_orchestrator.messaging.places import canonical, overlaps, trimmed
 from ml_orchestrator.storage.agents import note_agent
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import resource_leases as table
@@ -18,7 +18,10 @@ from ml_orchestrator.text import clean, flags_of_stored
 __all__ = ["LeaseBook"]
 
 KINDS = ("model", "alias", "file", "data")
+KEPT = timedelta(days=90)  # after the end of a lease
+STEP = 20  # leases of long ago that a new one removes at most
 _RESOURCE = re.compile(r"(model|alias|file|data):[^\x00-\x1f\x7f]{1,200}")
+_ALIAS = re.compile(r"alias:[^@]+@[^@]+")
 
 
 class LeaseBook:
@@ -45,15 +48,11 @@ class LeaseBook:
         so a holder of old can be told from today's.
 
         Raises:
-            InvalidInputError: ``resource`` has no known kind.
+            InvalidInputError: ``resource`` has no known kind, or is no alias of a model.
             ConflictError: another agent holds it or one that overlaps (the message says who and
                 until when), or there is nothing to give back.
         """
-        if not _RESOURCE.fullmatch(resource) or clean(resource).text != resource:
-            raise InvalidInputError(
-                f"Resource {resource[:80]!r} is not KIND:NAME with a kind of {', '.join(KINDS)}, "
-                "such as model:churn, alias:churn@champion or file:data/*.csv."
-            )
+        _check_resource(trimmed(resource))
         place, now = canonical(resource), self._now()
         shown = clean(note).text
 
@@ -71,6 +70,19 @@ class LeaseBook:
         return Leases(leases=[_lease(row, row.holder) for row in rows])
 
 
+def _check_resource(resource: str) -> None:
+    if not _RESOURCE.fullmatch(resource) or clean(resource).text != resource:
+        raise InvalidInputError(
+            f"Resource {resource[:80]!r} is not KIND:NAME with a kind of {', '.join(KINDS)}, "
+            "such as model:churn, alias:churn@champion or file:data/*.csv."
+        )
+    if resource.startswith("alias:") and not _ALIAS.fullmatch(resource):
+        raise InvalidInputError(
+            f"Resource {resource[:80]!r} is not alias:MODEL@ALIAS, such as alias:churn@champion. "
+            "For all of a model take model:MODEL."
+        )
+
+
 def _set(
     connection: Connection, agent: str, resource: str, *, ttl_s: float, note: str, now: datetime
 ) -> Lease:
@@ -83,7 +95,7 @@ def _set(
         raise ConflictError(f"{agent} holds no lease on {resource}, so there is none to give back.")
     values = {
         "holder": agent,
-        "token": 1 if row is None else row.token + (not is_mine),
+        "token": _first_token(now) if row is None else row.token + (not is_mine),
         "note": note,
         "taken_at": row.taken_at if row is not None and is_mine else at,
         "expires_at": timestamp(now + timedelta(seconds=ttl_s)),
@@ -93,8 +105,19 @@ def _set(
         connection.execute(insert(table).values(resource=resource, **values))
     else:
         connection.execute(update(table).where(here).values(values))
+    _remove_old(connection, timestamp(now - KEPT))
     stored = connection.execute(select(table).where(here)).one()
     return _lease(stored, agent if ttl_s > 0 else None)
+
+
+def _first_token(now: datetime) -> int:
+    """Return a token above those that a lease of this name had before it was removed."""
+    return int(now.timestamp()) // 60
+
+
+def _remove_old(connection: Connection, limit: str) -> None:
+    old = select(table.c.resource).where(table.c.expires_at <= limit).limit(STEP)
+    connection.execute(delete(table).where(table.c.resource.in_(old)))
 
 
 def _refuse_if_held(agent: str, resource: str, rows: Sequence[Row[Any]]) -> None:

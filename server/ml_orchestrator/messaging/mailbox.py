@@ -109,10 +109,11 @@ class Mailbox(Protocol):
         ...
 
     def dead_letters(self, agent: str) -> DeadLetters:
-        """Return what ``agent`` sent and nobody got, newest first.
+        """Return what ``agent`` sent in vain in the last 90 days, newest first.
 
-        Letters to unknown agents are kept when they are refused; one whose sender wanted an
-        acknowledgement and that expired without it becomes a dead letter too.
+        Letters to unknown agents are kept when they are refused, once however often they are
+        tried; one whose sender wanted an acknowledgement and that expired without it becomes a
+        dead letter too.
         """
         ...
 

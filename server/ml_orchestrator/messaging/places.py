@@ -6,12 +6,24 @@ import re
 
 from ml_orchestrator.datasets.source_names import BUILTIN_PREFIX
 
-__all__ = ["canonical", "overlaps"]
+__all__ = ["canonical", "overlaps", "trimmed"]
 
 KINDS_OF_PLACES = {"file", "data"}
 _MAGIC = re.compile(r"[*?\[]")
 _UP = re.compile(r"(?:\.\./)*")  # of a path with a slash at its end
 _ABSOLUTE = -1
+
+
+def trimmed(resource: str) -> str:
+    """Return a resource without blanks around its kind, its name, and the two parts of an alias.
+
+    >>> trimmed("model: churn "), trimmed("alias:churn @ champion")
+    ('model:churn', 'alias:churn@champion')
+    """
+    kind, colon, name = (part.strip() for part in resource.partition(":"))
+    if kind == "alias":
+        name = "@".join(part.strip() for part in name.split("@"))
+    return f"{kind}{colon}{name}"
 
 
 def canonical(resource: str) -> str:
@@ -22,6 +34,7 @@ def canonical(resource: str) -> str:
     >>> canonical("model:./a"), canonical("data:builtin:iris")
     ('model:./a', 'data:builtin:iris')
     """
+    resource = trimmed(resource)
     kind, _, name = resource.partition(":")
     if not _is_path(kind, name):
         return resource
