@@ -39,6 +39,29 @@ async def test_a_waiting_reader_gets_what_another_server_sends(tmp_path: Path) -
     assert [m["content"] for m in inboxes[0]["messages"]] == ["go"]
 
 
+async def test_a_reader_that_waits_for_a_text_is_not_answered_by_another_message(
+    tmp_path: Path,
+) -> None:
+    async with Client(server(tmp_path)) as mine, Client(server(tmp_path)) as yours:
+        send = {"agent": ME, "target_agents": [YOU]}
+        await ask(mine, "message_send", content="something else", **send)
+        empty = await ask(yours, "message_inbox", agent=YOU, query="verdict", wait_s=0.05)
+        inboxes: list[dict[str, Any]] = []
+
+        async def wait() -> None:
+            found = await ask(yours, "message_inbox", agent=YOU, query="verdict", wait_s=50)
+            inboxes.append(found)
+
+        with anyio.fail_after(45):  # before the wait ends by itself
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(wait)
+                await ask(yours, "memory_load", agent=YOU)  # it waits by now
+                await ask(mine, "message_send", content="the verdict", **send)
+
+    assert (empty["messages"], empty["n_unread"]) == ([], 1)
+    assert [m["content"] for m in inboxes[0]["messages"]] == ["the verdict"]
+
+
 async def test_a_delegation_comes_back_and_both_remember_how_it_went(tmp_path: Path) -> None:
     async with Client(server(tmp_path)) as client:
         sent = await ask(
@@ -154,12 +177,14 @@ async def test_a_loop_of_messages_is_stopped_with_word_of_when_to_go_on(tmp_path
         for _ in range(2):
             await ask(client, "message_send", agent=ME, content="ping", target_agents=[YOU])
         said = await refusal(client, "message_send", agent=ME, content="ping", target_agents=[YOU])
-        to_all = await ask(client, "message_send", agent=ME, content="to all")
+        to_all = await refusal(client, "message_send", agent=ME, content="to all")
+        other = {"agent": ME, "content": "x", "target_agents": ["infrastructure-specialist"]}
+        await ask(client, "message_send", **other)
         inbox = await ask(client, "message_inbox", agent=YOU, query="PING")
 
     assert "at most 2" in said
     assert "possible in" in said
-    assert to_all["recipients"] == ["*"]
+    assert f"to {YOU} within" in to_all
     assert len(inbox["messages"]) == 2
 
 

@@ -208,11 +208,13 @@ class CollaborationService:
     ) -> Inbox:
         """Return one page of an agent's messages, with ``wait_s`` once there is an unread one.
 
+        With ``query``, too, this waits for an unread one that holds it.
+
         Args:
             on_wait: told every few seconds how long this has been waiting, in s.
         """
         if wait_s > 0:
-            await self._wait_for_unread(agent, wait_s, on_wait)
+            await self._wait_for_unread(agent, query, wait_s, on_wait)
         return await self._hands.do(
             lambda: self._mailbox().inbox(
                 agent,
@@ -261,11 +263,19 @@ class CollaborationService:
         """Return every live lease."""
         return await self._hands.do(lambda: self._leases().live())
 
-    async def _wait_for_unread(self, agent: str, wait_s: float, on_wait: OnWait | None) -> None:
-        """Wait for an event that a message was sent, and count then, until something is unread."""
+    async def _has_unread(self, agent: str, query: str | None) -> bool:
+        if not query:
+            return (await self.unread(agent)).n_unread > 0
+        found = await self._hands.do(lambda: self._mailbox().inbox(agent, limit=1, query=query))
+        return bool(found.messages)
+
+    async def _wait_for_unread(
+        self, agent: str, query: str | None, wait_s: float, on_wait: OnWait | None
+    ) -> None:
+        """Wait for an event that a message was sent, and look then, until something is unread."""
         began_at, told = anyio.current_time(), 0.0
         async with self._hearing() as hear:
-            while not (await self.unread(agent)).n_unread:
+            while not await self._has_unread(agent, query):
                 waited_s = anyio.current_time() - began_at
                 if waited_s >= wait_s:
                     return
