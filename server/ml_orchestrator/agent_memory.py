@@ -18,14 +18,15 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from ml_orchestrator.agent_names import SHIPPED_AGENTS
-from ml_orchestrator.errors import InvalidInputError, OrchestratorError
+from ml_orchestrator.errors import ConflictError, InvalidInputError, OrchestratorError
 from ml_orchestrator.faults import faults_of
 from ml_orchestrator.identity import canonical_agent
+from ml_orchestrator.memory._restoring import restore
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Collaboration, Insight, StoredInsight, Task
 from ml_orchestrator.memory.origin_files import to_domain_knowledge
 from ml_orchestrator.memory.requests import Origin
-from ml_orchestrator.memory.transfer import export_memory, import_memory, restore
+from ml_orchestrator.memory.transfer import export_memory, import_memory
 from ml_orchestrator.messaging._quotas import quotas_of
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.messaging.models import PRIORITIES, Message, ThreadMessage
@@ -110,7 +111,8 @@ class AgentMemoryManager:
 
         Nothing is deleted: a memory loaded before somebody else saved loses none of theirs.
         Each is looked up by its id, however many are stored. Domain knowledge is stored by
-        ``memory_save``.
+        ``memory_save``, work with colleagues by ``update_collaboration_pattern``. What is changed
+        of a stored task, and what is added to colleagues, is not stored, and the log says so.
         """
         agent, now = canonical_agent(agent_name), timestamp()
         items = []
@@ -123,16 +125,39 @@ class AgentMemoryManager:
             found_at = insight["discovered_at"] or now
             items.append(("insight", {**insight, "discovered_at": found_at}))
 
-        def work(connection: Connection) -> None:
-            is_new = False
+        def work(connection: Connection) -> list[str]:
+            is_new, changed = False, []
             for kind, payload in items:
                 at = payload["timestamp" if kind == "task" else "discovered_at"]
                 item = {"kind": kind, "agent": agent, "payload": payload, "at": at}
-                is_new |= restore(connection, item, _ORIGIN)
+                try:
+                    is_new |= restore(connection, item, _ORIGIN)
+                except ConflictError as error:
+                    changed.append(str(error))
             if is_new:
                 self._changed(connection, agent)
+            return changed
 
-        self._database.write(work)
+        for said in self._database.write(work):
+            _log.warning("%s", said)
+        if names := self._uncounted(agent, memory):
+            _log.warning(
+                "Work with %s was not counted: call update_collaboration_pattern for each piece.",
+                ", ".join(names),
+            )
+
+    def _uncounted(self, agent: str, memory: Mapping[str, Any]) -> list[str]:
+        """Return colleagues of whom ``memory`` counts more than is stored, or another rate."""
+        stated = memory.get("collaboration_patterns")
+        people = stated.get("frequent_collaborators") if isinstance(stated, Mapping) else None
+        if not isinstance(people, list) or not people:
+            return []
+        patterns = self._memory.load(agent, limit=1).collaboration_patterns
+        stored = {
+            known.agent_name: (known.collaboration_frequency, known.success_rate)
+            for known in patterns.frequent_collaborators
+        }
+        return [_name_of(each) for each in people if _says_more(each, stored)]
 
     def export_memory(self) -> dict[str, Any]:
         """Return all that is remembered by all agents, as JSON content."""
@@ -238,6 +263,21 @@ class AgentMemoryManager:
             ],
             **parts,
         }
+
+
+def _name_of(person: object) -> str:
+    return str(person.get("agent_name") if isinstance(person, Mapping) else person)[:64]
+
+
+def _says_more(person: object, stored: Mapping[str, tuple[int, float]]) -> bool:
+    """Say whether a count is not one that is stored, or that was when it was loaded."""
+    if not isinstance(person, Mapping):
+        return True
+    n, rate = stored.get(str(person.get("agent_name")), (0, 0.0))
+    counted, stated = person.get("collaboration_frequency", n), person.get("success_rate", rate)
+    if not isinstance(counted, int | float):
+        return True
+    return counted > n or (counted == n and stated != rate)
 
 
 def _only(entries: Sequence[Mapping[str, Any]], kind: type[Record]) -> list[dict[str, Any]]:

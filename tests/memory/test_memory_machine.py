@@ -19,10 +19,11 @@ from hypothesis.stateful import (
 )
 
 from ml_orchestrator.errors import ConflictError
+from ml_orchestrator.memory._restoring import restore
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Insight, Knowledge, Task, UsedRecord
 from ml_orchestrator.memory.requests import UNKNOWN, Filters, Selection
-from ml_orchestrator.memory.transfer import export_memory, restore
+from ml_orchestrator.memory.transfer import export_memory
 from ml_orchestrator.storage.engine import open_database
 
 # What is said, and a number that is the same for what says the same.

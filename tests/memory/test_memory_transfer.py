@@ -356,7 +356,7 @@ def test_damaged_collaborations_are_named_each_and_the_others_and_the_context_ar
     counted = (colleague.collaboration_frequency, sorted(colleague.common_tasks))
     assert counted == (5, ["latency", "memory"])
     assert store.shared_context().content == {"goal": "ship"}
-    reasons = ["'A B!!' is not an agent's name", "'many'", "TypeError", "KeyError('agent')"]
+    reasons = ["'A B!!' is not an agent's name", "'many'", "TypeError", "'agent' is missing"]
     for place, (said, reason) in enumerate(zip(done.skipped, reasons, strict=True), start=1):
         assert said.startswith(f"export.json: collaborations[{place}]: ")
         assert reason in said

@@ -37,6 +37,7 @@ __all__ = [
     "R",
     "add",
     "find",
+    "has_gone",
     "id_of",
     "newest",
     "read",
@@ -69,6 +70,7 @@ _BECAME = Statement(
     .join(records, records.c.id == past.c.became)
     .where(past.c.id == bindparam("id"))
 )
+_HOW = Statement(select(past.c.how, past.c.became).where(past.c.id == bindparam("id")))
 _REMOVE = Statement(delete(records).where(records.c.seq == bindparam("seq")))
 _PASS_ON = Statement(
     update(past).where(past.c.became == bindparam("old")).values(became=bindparam("new"))
@@ -180,7 +182,8 @@ def add(connection: Connection, new: NewRecord, *, now: str) -> Added:
     earlier = _same(connection, new, found.near_key)
     if earlier is not None and earlier.id == id_:
         return Added(id_, payload, True, flags)
-    if earlier is not None and earlier.created_at > new.at:
+    # An import of earlier releases may have stored a time that is still to come.
+    if earlier is not None and min(earlier.created_at, now) > new.at:
         _absorb(connection, earlier, values, now=now)
         return Added(earlier.id, payload, True, flags)
     if earlier is not None:
@@ -258,6 +261,14 @@ def survivor(connection: Connection, id_: str) -> str | None:
         return id_
     became: str | None = _BECAME.scalar(connection, {"id": id_})
     return became
+
+
+def has_gone(connection: Connection, id_: str) -> bool:
+    """Say whether a record, or the one it was merged into, was forgotten, expired or too much."""
+    row = _HOW.first(connection, {"id": id_})
+    if row is not None and row.how == "merged":
+        row = _HOW.first(connection, {"id": row.became})
+    return row is not None and row.how in {"forgotten", "expired", "limit"}
 
 
 def newest(

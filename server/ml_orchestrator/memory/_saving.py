@@ -13,6 +13,7 @@ from ml_orchestrator.memory._rows import Added, NewRecord, add, survivor
 from ml_orchestrator.memory.models import Collaboration, Insight, Knowledge, Task, UsedRecord
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.retention import tidy
+from ml_orchestrator.memory.times import moment
 from ml_orchestrator.records import Record
 from ml_orchestrator.storage.agents import note_agent
 from ml_orchestrator.storage.collaborations import count_work
@@ -21,6 +22,7 @@ from ml_orchestrator.storage.statements import Statement
 
 __all__ = ["Given", "save"]
 
+_TIMES = {"timestamp", "discovered_at", "noted_at"}
 _PIN = Statement(text("UPDATE memory_records SET is_pinned = :is_pinned WHERE id = :id"))
 _USED = {
     helped: Statement(
@@ -45,15 +47,26 @@ class Given:
     expires_in_days: float | None
 
     def check(self) -> None:
-        """Refuse nothing at all, and what contradicts itself."""
+        """Refuse nothing at all, times that are none, and what contradicts itself."""
         lists = (self.insights, self.knowledge, self.collaborations, self.used_records)
         if self.task is None and not any((*lists, self.pin, self.unpin)):
             raise InvalidInputError(
                 "Nothing to save. Give a task, insights, knowledge, collaborations, used_records, "
                 "pin or unpin; one of them is enough."
             )
+        self._check_times()
         if both := sorted(set(self.pin) & set(self.unpin)):
             raise InvalidInputError(f"To be pinned and unpinned at once: {', '.join(both)}.")
+
+    def _check_times(self) -> None:
+        said: list[Record | None] = [self.task, *self.insights, *self.knowledge]
+        for record in filter(None, said):
+            for name in _TIMES & set(type(record).model_fields):
+                if (at := getattr(record, name)) and moment(at) is None:
+                    raise InvalidInputError(
+                        f"{name} is {at!r}, which is no time. Give ISO 8601 such as "
+                        "2026-01-31T12:00:00Z, or leave it out: then it is now."
+                    )
 
     def as_request(self, agent: str) -> dict[str, Any]:
         """Return all of it as JSON content."""

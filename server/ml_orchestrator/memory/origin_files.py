@@ -1,11 +1,16 @@
 """The memory files of the origin, ``.claude/memory/agents/*.json`` and ``shared_context.json``."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
+from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.identity import canonical_agent
+from ml_orchestrator.memory._given import MALFORMED, Placed, said_of
+from ml_orchestrator.storage.memory_rows import cleaned
+from ml_orchestrator.text import cut
 
 __all__ = ["OriginFile", "read_agent_file", "read_context_file", "to_domain_knowledge"]
 
@@ -15,7 +20,7 @@ IMPORTED = "imported"
 _LISTS = ("architecture_patterns", "configuration_insights")
 _BASELINES = "performance_baselines"
 _CONTEXT = ("project_context", _BASELINES)
-_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
+_MOST = 1_000_000_000  # pieces of work with one colleague
 Item: TypeAlias = dict[str, Any]
 Items: TypeAlias = list[Item]
 
@@ -24,8 +29,8 @@ Items: TypeAlias = list[Item]
 class OriginFile:
     """What stands in a file: what could be read, and by its place what could not."""
 
-    items: Items = field(default_factory=list)
-    cells: Items = field(default_factory=list)  # counts of collaborations
+    items: list[Placed] = field(default_factory=list)
+    cells: list[Placed] = field(default_factory=list)  # counts of collaborations
     context: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
@@ -41,20 +46,21 @@ class OriginFile:
 
     def each(
         self, content: Mapping[str, Any], name: str, make: Callable[[int, Any], Items]
-    ) -> Items:
-        """Return what ``make`` makes of the entries of a list, with the number of each."""
+    ) -> list[Placed]:
+        """Return with its place what ``make`` makes of the entries of a list and their numbers."""
         found = content.get(name)
         if found is None:
             return []
         if not isinstance(found, list):
             self.skipped.append(f"{name}: it is no list")
             return []
-        made: Items = []
+        made: list[Placed] = []
         for number, entry in enumerate(found):
+            place = f"{name}[{number}]"
             try:
-                made += make(number, entry)
-            except _MALFORMED as error:
-                self.skipped.append(f"{name}[{number}]: {_said(error)}")
+                made += [(place, item) for item in make(number, entry)]
+            except (InvalidInputError, *MALFORMED) as error:
+                self.skipped.append(f"{place}: {said_of(error)}")
         return made
 
 
@@ -147,7 +153,7 @@ def to_domain_knowledge(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"common_patterns": patterns, "project_specific_context": specific}
 
 
-def _facts(read: OriginFile, agent: str, knowledge: Mapping[str, Any], at: Any) -> Items:
+def _facts(read: OriginFile, agent: str, knowledge: Mapping[str, Any], at: Any) -> list[Placed]:
     def pattern(_: int, entry: Mapping[str, Any]) -> Items:
         fact = _fact(
             agent,
@@ -164,10 +170,11 @@ def _facts(read: OriginFile, agent: str, knowledge: Mapping[str, Any], at: Any) 
     for name in _LISTS:
         items += read.each(specific, name, partial(_listed, agent, name, at))
     for name, value in read.part(specific, _BASELINES).items():
+        place = f"{_BASELINES}.{name}"
         try:
-            items.append(_fact(agent, f"{_BASELINES}.{name}", repr(float(value)), at))
-        except _MALFORMED as error:
-            read.skipped.append(f"{_BASELINES}.{name}: {_said(error)}")
+            items.append((place, _fact(agent, place, repr(float(value)), at)))
+        except MALFORMED as error:
+            read.skipped.append(f"{place}: {said_of(error)}")
     return items
 
 
@@ -201,13 +208,18 @@ def _item(kind: str, agent: str, payload: Mapping[str, Any], at: Any) -> dict[st
 
 def _cells(agent: str, person: Mapping[str, Any], at: Any) -> Items:
     """Spread the work done with a colleague over its kinds: the origin kept only the sum."""
-    n = int(person["collaboration_frequency"])
-    successes = round(n * float(person.get("success_rate", 0.0)))
-    kinds = person.get("common_tasks") or [IMPORTED]
+    n, rate = person["collaboration_frequency"], person["success_rate"]
+    if not _is_number(n) or n != round(n) or not 1 <= n <= _MOST:
+        raise InvalidInputError(f"collaboration_frequency is {_shown(n)}; it is a count from 1 on")
+    if not _is_number(rate) or not 0 <= rate <= 1:
+        raise InvalidInputError(f"success_rate is {_shown(rate)}; it is a number from 0 to 1")
+    n, successes = round(n), round(n * rate)
+    kinds = _kinds(person.get("common_tasks"))
+    collaborator = canonical_agent(person["agent_name"])
     return [
         {
             "agent": agent,
-            "collaborator": person["agent_name"],
+            "collaborator": collaborator,
             "task_type": kind,
             "successes": _share(successes, len(kinds), place),
             "failures": _share(n - successes, len(kinds), place),
@@ -217,9 +229,24 @@ def _cells(agent: str, person: Mapping[str, Any], at: Any) -> Items:
     ]
 
 
+def _kinds(stated: object) -> list[str]:
+    """Return the kinds of work, each once."""
+    if stated is None or stated == []:
+        return [IMPORTED]
+    if not isinstance(stated, list) or not all(isinstance(s, str) and s.strip() for s in stated):
+        raise InvalidInputError(f"common_tasks is {_shown(stated)}; it is a list of text")
+    return list(dict.fromkeys(cleaned(stated)[0]))
+
+
+def _is_number(part: object) -> TypeGuard[int | float]:
+    if isinstance(part, float):
+        return math.isfinite(part)
+    return isinstance(part, int) and not isinstance(part, bool)
+
+
+def _shown(part: object) -> str:
+    return cut(repr(part), 60)
+
+
 def _share(total: int, parts: int, place: int) -> int:
     return total // parts + (place < total % parts)
-
-
-def _said(error: Exception) -> str:
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -79,7 +79,8 @@ class MemoryStore(Protocol):
         Also removes a few records that have expired or are beyond the limit of their kind.
 
         Raises:
-            InvalidInputError: nothing was given, or an id to be pinned and unpinned.
+            InvalidInputError: nothing was given, a time that is none, or an id to be pinned and
+                unpinned.
             ConflictError: the key was used before for something else, or the task is stored.
         """
         ...

@@ -1,0 +1,157 @@
+"""One record as an export gives it: checked, and stored unless it is known."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, Row, insert, select
+
+from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.faults import faults_of
+from ml_orchestrator.identity import canonical_agent
+from ml_orchestrator.memory._given import number_of, origin_of, past_moment
+from ml_orchestrator.memory._rows import (
+    MODELS,
+    NewRecord,
+    Predecessor,
+    add,
+    find,
+    has_gone,
+    id_of,
+    survivor,
+)
+from ml_orchestrator.memory.limits import refuse_beyond_limits
+from ml_orchestrator.memory.models import Remembered, StoredDelegation
+from ml_orchestrator.memory.requests import UNKNOWN, Origin
+from ml_orchestrator.memory.times import moment
+from ml_orchestrator.records import Record
+from ml_orchestrator.storage.agents import note_agent
+from ml_orchestrator.storage.engine import timestamp
+from ml_orchestrator.storage.memory_rows import cleaned, findable
+from ml_orchestrator.storage.schema import memory_past as past
+
+__all__ = ["restore"]
+
+_ID = re.compile("[a-z]-[0-9a-f]{24}")
+_SAID = ("task_description", "outcome", "key_insights")
+_OWN_FIELDS = frozenset(Remembered.model_fields)
+
+
+def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> bool:
+    """Store one record as ``export_memory`` gives it; False if it is known.
+
+    Known is also what has expired here, was forgotten or was too much: it does not come back.
+    A time that is still to come becomes now, so that nothing said later seems older.
+
+    Raises:
+        InvalidInputError: it is not such a record.
+        ConflictError: a task of its id is stored and says something else.
+    """
+    kind, agent, payload = _checked(item)
+    payload = cleaned(payload)[0]
+    refuse_beyond_limits(kind, payload)
+    now = timestamp()
+    at = past_moment(item.get("at"), now) or now
+    id_ = id_of(kind, agent, payload, findable(kind, agent, payload).near_key)
+    if kind == "task":
+        _refuse_another(find(connection, id_), payload)
+    if survivor(connection, id_) is not None or has_gone(connection, id_):
+        return False
+    new = NewRecord(
+        kind,
+        agent,
+        payload,
+        at,
+        origin_of(item, origin),
+        is_pinned=bool(item.get("is_pinned", False)),
+        expires_at=moment(item.get("expires_at")),
+        n_merged=number_of(item, "n_merged", least=1),
+        first_at=past_moment(item.get("first_at"), at),
+        n_helped=number_of(item, "n_helped"),
+        n_misled=number_of(item, "n_misled"),
+        flags=tuple(item.get("flags", ())),
+        merged=_merged(item, at),
+    )
+    note_agent(connection, agent)
+    added = add(connection, new, now=now)
+    _note_merged(connection, new, added.id, now)
+    return True
+
+
+def _checked(item: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """Return kind, agent and payload of a record, the payload without anything unknown."""
+    kind = str(item.get("kind"))
+    if kind not in MODELS:
+        raise InvalidInputError(f"A record has the kind {kind!r}; known: {', '.join(MODELS)}.")
+    saved_by = {"agent": "", "session": None, "tool": None, "source": None, "at": ""}
+    try:
+        agent = canonical_agent(str(item.get("agent")))
+        found = MODELS[kind].model_validate(
+            {**_known(item["payload"], MODELS[kind]), "record_id": "", "saved_by": saved_by}
+        )
+    except ValidationError as error:
+        faults = faults_of(error.errors())
+        raise InvalidInputError(f"A {kind} cannot be stored: {faults}.") from error
+    return kind, agent, found.model_dump(exclude=set(_OWN_FIELDS))
+
+
+def _known(payload: Mapping[str, Any], model: type[Record]) -> dict[str, Any]:
+    """Return the fields of a payload that its model has, those of delegations, too."""
+    known = {name: part for name, part in payload.items() if name in model.model_fields}
+    if isinstance(handed := known.get("delegations"), list):
+        known["delegations"] = [
+            _known(each, StoredDelegation) if isinstance(each, Mapping) else each for each in handed
+        ]
+    return known
+
+
+def _refuse_another(stored: Row[Any] | None, task: Mapping[str, Any]) -> None:
+    """Refuse a task whose id another has, or the same with a changed outcome or text.
+
+    Raises:
+        ConflictError: the message names what differs.
+    """
+    if stored is None:
+        return
+    here = json.loads(stored.payload)
+    if differ := [name for name in _SAID if here.get(name, task[name]) != task[name]]:
+        raise ConflictError(
+            f"A task with the id {task['task_id']!r} is stored already with another "
+            f"{' and '.join(differ)}, and stays as it is. Store a new one without an id."
+        )
+
+
+def _merged(item: Mapping[str, Any], at: str) -> dict[str, Predecessor]:
+    """Return by their ids the records that one took the place of.
+
+    Exports of earlier releases have ``merged_ids`` alone: then the time is not known, only that
+    it is not after ``at``.
+    """
+    found = {}
+    for entry in item.get("merged", item.get("merged_ids", ())):
+        known = {"id": entry} if isinstance(entry, str) else entry
+        if _ID.fullmatch(id_ := known["id"]):
+            when = past_moment(known.get("at"), at) or at
+            found[id_] = Predecessor(id_, when, origin_of(known, UNKNOWN))
+    return found
+
+
+def _note_merged(connection: Connection, new: NewRecord, became: str, now: str) -> None:
+    known = set(connection.scalars(select(past.c.id).where(past.c.id.in_(new.merged))))
+    for id_ in sorted(new.merged.keys() - known - {became}):
+        before = new.merged[id_]
+        connection.execute(
+            insert(past).values(
+                id=id_,
+                became=became,
+                how="merged",
+                created_at=before.at,
+                session=before.origin.session,
+                tool=before.origin.tool,
+                source=before.origin.source,
+                removed_at=now,
+                removed_by=new.agent,
+            )
+        )
