@@ -11,8 +11,9 @@ from scipy.special import expit
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.chunks import Timeline, cut
 from ml_orchestrator.health.performance import cbpe, models
+from ml_orchestrator.health.performance.advice import missed_beyond_chance
 from ml_orchestrator.health.performance.check import check_performance
-from ml_orchestrator.health.performance.models import PerformanceReport
+from ml_orchestrator.health.performance.models import PerformanceReport, Range, Score
 from ml_orchestrator.health.performance.predictions import Predicted, read_predictions
 from ml_orchestrator.numerics.class_scores import drawn_scores
 
@@ -110,6 +111,30 @@ def test_concept_drift_is_seen_with_labels_which_contradict_the_estimate() -> No
     assert report.metrics["roc_auc"].n_worse == 6
     assert report.metrics["accuracy"].coverage == pytest.approx(0.5, abs=0.1)
     assert "Labels contradict the estimates" in report.next_steps[0]
+
+
+@pytest.mark.parametrize(
+    ("n_missed", "n_chunks", "said"),
+    [
+        (0, 0, None),
+        (1, 1, None),
+        (1, 2, None),
+        (1, 4, None),
+        (2, 2, "2 of 2"),
+        (3, 4, "3 of 4"),
+        (6, 12, "6 of 12"),
+    ],
+)
+def test_labels_contradict_estimates_only_if_chance_seldom_does(
+    n_missed: int, n_chunks: int, said: str | None
+) -> None:
+    near, far = (Range(value=v, low=v, high=v) for v in (0.5, 0.9))
+    interval = Range(value=0.5, low=0.4, high=0.6)
+    scores = [
+        Score(realised=far if i < n_missed else near, estimated=interval, is_worse=False)
+        for i in range(n_chunks)
+    ]
+    assert missed_beyond_chance(scores) == said
 
 
 def _values(seed: int, mean: float, n: int, *, offset: float = 0.0) -> Table:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -11,7 +12,9 @@ from tests.orchestration.workflow_bench import Bench, until
 
 from ml_orchestrator.app import build_services
 from ml_orchestrator.health.status import ProcessHealth
+from ml_orchestrator.orchestration import processes
 from ml_orchestrator.orchestration.processes import look_at_processes
+from ml_orchestrator.orchestration.workers import look_at_workers
 from ml_orchestrator.serving.address import Address, write_address
 from ml_orchestrator.settings import Settings
 
@@ -44,6 +47,10 @@ def test_a_worker_that_is_stopped_is_told_from_one_that_works_and_one_that_died(
     assert told(bench.settings) == [("worker", True, True)]
     assert look_at_processes(bench.settings)[0].probe_ms is not None
 
+    (well,) = look_at_workers(bench.settings)
+    leaves = processes._worker(replace(well, is_asked=True), 0.0)
+    assert (leaves.is_live, leaves.is_ready) == (True, False)
+
     pid = bench.worker().pid
     os.kill(pid, signal.SIGSTOP)
     until(lambda: told(bench.settings) == [("worker", False, False)], what="it is silent")
@@ -67,6 +74,18 @@ def test_a_model_server_is_asked(
         f"it answers at {url}" if is_ready else f"/ping answers {status}"
     )
     assert found.probe_ms is not None
+
+
+def test_a_model_server_that_lives_and_has_no_model_yet_is_not_ready(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {"/live": (200, ""), "/ping": (503, "no model is loaded")}
+    monkeypatch.setattr(processes, "ask", lambda _, path, timeout_s: answers[path])
+    monkeypatch.setattr(processes, "ask_status", lambda _, path, timeout_s: answers[path][0])
+    serve(settings, "http://127.0.0.1:9")
+    (found,) = look_at_processes(settings)
+    assert (found.is_live, found.is_ready) == (True, False)
+    assert found.reason == "/ping answers 503: no model is loaded"
 
 
 def test_a_model_server_that_died_is_not_asked(settings: Settings) -> None:

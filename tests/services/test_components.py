@@ -3,6 +3,7 @@
 import pytest
 
 from ml_orchestrator.errors import NotFoundError, UnavailableError
+from ml_orchestrator.health.monitors.models import Alert, Monitors, MonitorState, MonitorStatus
 from ml_orchestrator.health.status import overall
 from ml_orchestrator.services.components import Component, ComponentManager
 
@@ -110,6 +111,36 @@ async def test_what_was_not_probed_is_unknown_and_never_healthy() -> None:
 
     assert overall(await manager.check(open_all=False)) == "unknown"
     assert overall(await manager.check(open_all=True)) == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("state", "has_alert", "status"),
+    [
+        ("healthy", False, "healthy"),
+        ("waiting", False, "healthy"),
+        ("no_data", False, "unknown"),
+        ("alerting", True, "degraded"),
+    ],
+)
+async def test_a_monitor_that_alerts_or_lacks_data_is_not_healthy(
+    state: MonitorState, has_alert: bool, status: str
+) -> None:
+    components = await ComponentManager([Component("one", 1, lambda: "ok")]).check(open_all=True)
+    alert = Alert(alert_id="a", monitor="m", kind="finding", summary="drift", opened_at="now")
+    monitor = MonitorStatus(
+        name="m",
+        owner="ann",
+        watch="now.csv",
+        state=state,
+        is_paused=False,
+        schedule="every hour",
+        next_look_at=None,
+        n_looks=1,
+        last_look=None,
+        open_alert=None,
+    )
+    found = Monitors(monitors=(monitor,), open_alerts=(alert,) if has_alert else ())
+    assert overall(components, (), found) == status
 
 
 async def test_what_failed_when_it_was_wanted_is_degraded_and_not_called_unused() -> None:

@@ -81,6 +81,9 @@ async def test_a_broken_relation_is_seen_when_columns_are_tested_together(
 
     assert report["drifted_columns"] == []
     assert (report["together"]["test"], report["together"]["is_drifted"]) == (test, True)
+    assert (report["is_drifted"], report["is_any_column_drifted"]) == (True, False)
+    said = "The data drifted, as all columns together show; 0 of 2 columns did by themselves. "
+    assert report["summary"] == said + report["together"]["summary"]
 
 
 async def test_columns_and_all_together_have_half_of_alpha_each(tmp_path: Path) -> None:

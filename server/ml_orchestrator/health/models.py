@@ -195,7 +195,11 @@ class DriftReport(Record):
     """Whether a data set drifted, and what each column says."""
 
     is_drifted: Annotated[
-        bool, Field(description="Whether the share of drifted columns reaches share_threshold.")
+        bool,
+        Field(
+            description="Whether the share of drifted columns reaches share_threshold, or all "
+            "columns together drifted."
+        ),
     ]
     is_any_column_drifted: Annotated[
         bool, Field(description="Whether at least one column drifted.")

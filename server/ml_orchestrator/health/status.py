@@ -126,8 +126,8 @@ class HealthReport(Record):
     status: Annotated[
         Status,
         Field(
-            description="healthy only if every component was probed and passed, and each process "
-            "that runs is ready."
+            description="healthy only if every component was probed and passed, each process that "
+            "runs is ready, and in detail no monitor alerts or lacks data."
         ),
     ]
     tiers: Annotated[list[TierHealth], Field(description="The six tiers.")]
@@ -146,13 +146,21 @@ class HealthReport(Record):
 
 
 def overall(
-    components: Sequence[ComponentHealth], processes: Sequence[ProcessHealth] = ()
+    components: Sequence[ComponentHealth],
+    processes: Sequence[ProcessHealth] = (),
+    monitors: Monitors | None = None,
 ) -> Status:
-    """Return the status of the whole: the worst of its parts, unknown above healthy."""
+    """Return the status of the whole: the worst of its parts, unknown above healthy.
+
+    An open alert degrades it, and a monitor without data leaves it unknown.
+    """
     states = {component.state for component in components}
     if states & {"degraded", "stopped"} or any(each.is_ready is False for each in processes):
         return "degraded"
-    return "healthy" if states == {"started"} else "unknown"
+    if monitors is not None and monitors.open_alerts:
+        return "degraded"
+    lacks_data = monitors is not None and any(m.state == "no_data" for m in monitors.monitors)
+    return "healthy" if states == {"started"} and not lacks_data else "unknown"
 
 
 def tiers_of(components: Sequence[ComponentHealth], names: Mapping[int, str]) -> list[TierHealth]:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_orchestrator.health.models import TogetherDrift
+from ml_orchestrator.health.models import DriftReport, TogetherDrift
 from ml_orchestrator.health.multivariate import TOGETHER_TESTS
 from ml_orchestrator.health.multivariate.contract import read_rows
 
-__all__ = ["check_together"]
+__all__ = ["check_together", "with_together"]
 
 MOST_NAMED = 10
 Table = Mapping[str, NDArray[Any]]
@@ -61,6 +61,18 @@ def check_together(
         summary=f"Together the columns {verdict} ({test}: {found.statistic:.4g}, "
         f"p {found.p_value:.3g}, alpha {alpha:g}){led_by}.",
         note=_drawn(n_rows, found.most_rows),
+    )
+
+
+def with_together(report: DriftReport, together: TogetherDrift) -> DriftReport:
+    """Return a report with what a test of all columns found; either makes the data drifted."""
+    summary = f"{report.summary} {together.summary}"
+    if together.is_drifted and not report.is_drifted:
+        alone = f"{report.n_drifted} of {report.n_columns} columns did by themselves"
+        summary = f"The data drifted, as all columns together show; {alone}. {together.summary}"
+    is_drifted = report.is_drifted or together.is_drifted
+    return report.model_copy(
+        update={"together": together, "is_drifted": is_drifted, "summary": summary}
     )
 
 

@@ -27,7 +27,7 @@ from ml_orchestrator.health.performance.predictions import Predicted, read_predi
 from ml_orchestrator.health.plots import drift_plot, onset_plot
 from ml_orchestrator.health.report import check_drift
 from ml_orchestrator.health.schema_changes import awaits_labels, split_by_schema
-from ml_orchestrator.health.together import check_together
+from ml_orchestrator.health.together import check_together, with_together
 from ml_orchestrator.health.vector_groups import groups_of
 from ml_orchestrator.memory._vectors import Embedder, open_model
 from ml_orchestrator.orchestration.drift_runs import log_drift, options_as_params
@@ -211,7 +211,7 @@ def _compared(
         alpha=alpha,
         columns=sorted(_names(report)),
     )
-    return report.model_copy(update={"together": together})
+    return with_together(report, together)
 
 
 def _dated(

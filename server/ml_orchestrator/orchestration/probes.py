@@ -48,12 +48,14 @@ def _fit(name: str) -> str:
 
 
 def probe_drift_tests() -> str:
-    """See a planted shift and no drift between equal samples; name the tests."""
+    """See a planted shift and no drift between equal samples, use every test, and name them."""
     sample = {"x": np.random.default_rng(0).normal(size=N_ROWS)}
     shifted = {"x": sample["x"] + 10}
     calm, moved = check_drift(sample, sample), check_drift(sample, shifted)
     if calm.is_drifted or not moved.is_drifted:
         raise ArithmeticError("the drift tests cannot tell a shift from none")
+    for name in DRIFT_TESTS.ours:
+        _compare(name)
     return f"{', '.join(DRIFT_TESTS.ours)} work"
 
 
@@ -76,6 +78,8 @@ def _compare(name: str) -> str:
     test = DRIFT_TESTS[name]
     if "numeric" in test.kinds:
         sample, moved = rng.normal(size=N_ROWS), rng.normal(size=N_ROWS) + 10
+    elif "vectors" in test.kinds:
+        sample, moved = rng.normal(size=(N_ROWS, 2)), rng.normal(size=(N_ROWS, 2)) + 10
     else:
         sample, moved = np.array(["a", "b"] * N_ROWS, dtype=object), np.array(["a"], dtype=object)
     report = check_drift({"x": sample}, {"x": moved}, tests=name)

@@ -55,7 +55,7 @@ def _worker(worker: WorkerView, probe_ms: float) -> ProcessHealth:
         name="worker",
         pid=worker.lease.pid,
         is_live=is_live,
-        is_ready=is_live,
+        is_ready=is_live and not worker.is_asked,
         reason=reason,
         probe_ms=probe_ms,
     )

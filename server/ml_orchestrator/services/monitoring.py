@@ -97,12 +97,13 @@ class MonitoringCoordinator:
         components = await self._probe(open_all=detail == "detailed")
         this = _this_server(components, began_at)
         processes = [this, *await run_sync(lambda: self._look()(self._settings))]
+        monitors = await self.monitors() if detail == "detailed" else None
         return HealthReport(
-            status=overall(components, processes),
+            status=overall(components, processes, monitors),
             tiers=tiers_of(components, TIERS),
             components=components,
             processes=processes,
-            monitors=await self.monitors() if detail == "detailed" else None,
+            monitors=monitors,
             mode=self._settings.mode,
             data_directory=str(self._settings.home),
             version=__version__,

@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.chunks import Chunk, Timeline, cut, ordered
+from ml_orchestrator.health.performance.advice import missed_beyond_chance, next_steps
 from ml_orchestrator.health.performance.cbpe import ConfidenceEstimator
 from ml_orchestrator.health.performance.dle import LossEstimator
 from ml_orchestrator.health.performance.models import (
@@ -228,7 +229,12 @@ def _report(
         metrics=dict(metrics),
         chunks=tuple(chunks),
         assumption=estimator.assumption if estimator else None,
-        next_steps=_next_steps(metrics[main], worse, since, is_measured=is_measured),
+        next_steps=next_steps(
+            worse,
+            since,
+            is_measured=is_measured,
+            missed=missed_beyond_chance([c.scores[main] for c in chunks if main in c.scores]),
+        ),
         summary=summary,
     )
 
@@ -238,25 +244,3 @@ def _beyond(name: str, metric: MetricOverTime) -> str:
         f"{name} is beyond {metric.limit:.4g} in {metric.n_worse}, the reference has "
         f"{metric.reference:.4g}"
     )
-
-
-def _next_steps(
-    main: MetricOverTime, worse: Sequence[str], since: str | None, *, is_measured: bool
-) -> tuple[str, ...]:
-    steps = []
-    if main.coverage is not None and main.coverage < 0.8:
-        steps.append(
-            f"Labels contradict the estimates ({main.coverage:.0%} of chunks inside the interval): "
-            "the relation of inputs and target changed. Trust labels only, and retrain on new ones."
-        )
-    if worse and not is_measured:
-        steps.append("Get labels for rows of a worse chunk: the estimate rests on an assumption.")
-    if worse:
-        steps += [
-            f"{', '.join(worse)} became worse: compare the rows since {since} with the reference "
-            "(drift_check) and look for a fault in the data first.",
-            "If the data are right, train on them and roll the new version out behind a gate.",
-        ]
-    elif not is_measured:
-        steps.append("Measure when labels arrive; an estimate cannot see concept drift.")
-    return tuple(steps)
