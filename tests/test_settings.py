@@ -111,6 +111,52 @@ def test_the_password_of_a_database_shows_as_stars_and_reaches_a_child(tmp_path:
     assert Settings.read(child_environment(settings, {})) == settings
 
 
+@pytest.mark.parametrize("name", ["TRACKING_URI", "REGISTRY_URI"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://me:secret@mlflow.test",
+        "HTTPS://me:secret@mlflow.test:5000/",
+        "https://secret@mlflow.test",  # a token
+        "http://me:1/secret@mlflow.test",
+        " http://me:secret@mlflow.test",
+        "postgres://me:secret@db.test/ml",
+    ],
+)
+def test_the_login_of_an_mlflow_server_is_refused_in_its_address(name: str, address: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"{name}: .*_USERNAME and .*_PASSWORD") as no:
+        Settings.read({f"MLFLOW_{name}": address})
+    assert "secret" not in f"{no.value}{no.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me:secret@db.test/ml",
+        "mysql+pymysql://me:secret@db.test/ml",
+        "sqlite:////data/me@home/mlflow.db",
+        "file:///data/me@home",
+        "https://mlflow.test:5000",
+        "databricks://profile",
+    ],
+)
+def test_the_login_of_a_database_of_mlflow_is_used_and_not_shown(address: str) -> None:
+    settings = Settings.read({"MLFLOW_TRACKING_URI": address})
+    assert settings.mlflow_registry_uri == address
+    assert "secret" not in repr(settings)
+    assert Settings.read(child_environment(settings, {})) == settings
+
+
+@pytest.mark.parametrize("login", ["me:se/cret", "me:se@cret", "m/e:secret", "me:se?cret", "me:#1"])
+@pytest.mark.parametrize("name", ["ML_ORCHESTRATOR_DATABASE_URL", "MLFLOW_TRACKING_URI"])
+def test_a_login_that_ends_too_early_is_refused_before_its_rest_is_taken_for_a_host(
+    name: str, login: str
+) -> None:
+    with pytest.raises(InvalidInputError, match="@ as %40, / as %2F") as refusal:
+        Settings.read({name: f"postgresql+psycopg://{login}@db.test/ml"})
+    assert "cret" not in f"{refusal.value}{refusal.value.__cause__}"
+
+
 def test_another_database_is_refused_without_repeating_its_address(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"DATABASE_URL: .*postgresql\+psycopg") as refusal:
         Settings.read({"ML_ORCHESTRATOR_DATABASE_URL": "mysql://me:secret@db"}, home=tmp_path)

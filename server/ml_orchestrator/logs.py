@@ -1,4 +1,7 @@
-"""Logs on standard error only: one JSON object a line, or text for a person at a terminal."""
+"""Logs on standard error only: one JSON object a line, or text for a person at a terminal.
+
+What libraries say may quote an address with its login, which is left away.
+"""
 
 import json
 import logging
@@ -6,6 +9,8 @@ import sys
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
+
+from ml_orchestrator.logins import without_logins
 
 __all__ = ["log_to_stderr", "logged_run"]
 
@@ -19,18 +24,19 @@ class _JsonLines(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": without_logins(record.getMessage()),
         }
         if run := logged_run.get():
             line["run_id"] = run
         if record.exc_info:
-            line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+            raised = "".join(traceback.format_exception(*record.exc_info))
+            line["traceback"] = without_logins(raised)
         return json.dumps(line, ensure_ascii=False)
 
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        text = f"{record.levelname.lower()}: {super().format(record)}"
+        text = f"{record.levelname.lower()}: {without_logins(super().format(record))}"
         return "".join(sign if sign.isprintable() or sign in "\n\t" else "?" for sign in text)
 
 

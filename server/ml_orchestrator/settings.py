@@ -25,6 +25,8 @@ DEFAULT_PORT = 8642  # of the HTTP transport
 SQLITE = "sqlite:///"
 POSTGRES = "postgresql+psycopg://"
 RAY_ADDRESS = re.compile(r"local|(ray://)?[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}")
+# Addresses that MLflow opens here: a database, whose login has no other place, or files.
+_OPENED_HERE = re.compile(r"(?i)(postgresql|mysql|mssql)[a-z0-9_+]*://|(sqlite|file):")
 _LISTS = ("plugins", "trusted_types")  # by comma in the environment
 Mode = Literal["read-only", "operator"]
 PromptPolicy = Literal["thompson", "kl_ucb", "lin_ucb", "epsilon_greedy", "uniform"]
@@ -37,7 +39,7 @@ class Settings(BaseModel):
     addresses also honour ``MLFLOW_TRACKING_URI`` and ``MLFLOW_REGISTRY_URI``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     home: Annotated[Path, Field(description="Data directory of this project.")]
     project_dir: Annotated[Path, Field(description="The project the agents work in.")]
@@ -59,10 +61,19 @@ class Settings(BaseModel):
         ),
     ] = None
     tracking_uri: Annotated[
-        str | None, Field(description="MLflow tracking address; mlflow.db in home if unset.")
+        str | None,
+        Field(
+            repr=False,
+            description="MLflow tracking address, a server's without a login "
+            "(MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD); mlflow.db in home if unset.",
+        ),
     ] = None
     registry_uri: Annotated[
-        str | None, Field(description="MLflow registry address; the tracking address if unset.")
+        str | None,
+        Field(
+            repr=False,
+            description="MLflow registry address, alike; the tracking address if unset.",
+        ),
     ] = None
     signing_key: Annotated[
         Path | None,
@@ -246,6 +257,8 @@ class Settings(BaseModel):
     def _postgres(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(POSTGRES):
             raise ValueError(f"must begin with {POSTGRES} (SQLite is used when it is unset)")
+        if url is not None:
+            _check_login(url.get_secret_value())
         return url
 
     @field_validator("worker_pool")
@@ -268,6 +281,20 @@ class Settings(BaseModel):
                 "RAY_AUTH_TOKEN_PATH names"
             )
         return address
+
+    @field_validator("tracking_uri", "registry_uri")
+    @classmethod
+    def _without_login(cls, uri: str | None) -> str | None:
+        """Refuse the login of a server: MLflow quotes its address whenever it does not answer."""
+        opened_here = _OPENED_HERE.match(uri or "")
+        if opened_here and opened_here[1] and uri:
+            _check_login(uri)
+        if uri and not opened_here and "://" in uri and "@" in uri:
+            raise ValueError(
+                "must hold no login (nor any other @): set MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+            )
+        return uri
 
     @field_validator("tracking_uri", "registry_uri")
     @classmethod
@@ -350,6 +377,17 @@ class Settings(BaseModel):
             elif value is not None:
                 variables[PREFIX + name.upper()] = str(value)
         return variables
+
+
+def _check_login(url: str) -> None:
+    """Refuse a database's address whose login ends too early, so that its rest is shown as host.
+
+    Raises:
+        ValueError: it has a sign that must be written otherwise; the address is not quoted.
+    """
+    login, _, _ = url.partition("://")[2].rpartition("@")
+    if re.search(r"[/@?#\s]", login):
+        raise ValueError("a login must be written with @ as %40, / as %2F, : as %3A and % as %25")
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -126,7 +126,12 @@ def test_an_address_where_nobody_is_is_an_error(tmp_path: Path) -> None:
 def test_without_an_endpoint_or_over_an_open_line_nothing_is_asked() -> None:
     with pytest.raises(InvalidInputError, match="No endpoint is set"):
         open_endpoint(None, None, KEY)
-    for url in ("http://example.org/v1", "https://me:pw@example.org/v1", "file:///etc/passwd"):
+    for url in (
+        "http://example.org/v1",
+        "https://me:pw@host/v1",
+        "https://me:p/w@host/v1",
+        "file:/x",
+    ):
         with pytest.raises(InvalidInputError, match="must begin with https://"):
             open_endpoint(url, "toy", KEY)
     assert open_endpoint("https://example.org/v1", "toy", None).key is None

@@ -90,7 +90,11 @@ def test_what_a_worker_began_with_says_what_differs_by_name_and_holds_no_value(
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     begun = beginning(settings, "w")
     changed = settings.with_values(
-        {"tracking_uri": "http://me:secret@there.example", "log_level": "DEBUG"}
+        {
+            "tracking_uri": "http://there.example",
+            "registry_uri": "postgresql://me:secret@there.example/ml",
+            "log_level": "DEBUG",
+        }
     )
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 

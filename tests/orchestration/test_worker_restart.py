@@ -93,7 +93,7 @@ def test_a_worker_that_began_otherwise_is_told_by_name_with_what_mends_it(
     pid = own.worker().pid
     for name, value in own.settings.to_environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("ML_ORCHESTRATOR_TRACKING_URI", "http://user:secret@tracking.example")
+    monkeypatch.setenv("ML_ORCHESTRATOR_TRACKING_URI", "mysql://user:secret@tracking.example/ml")
     settings = Settings.read()
     told = "it began with another registry_uri, tracking_uri than is set here; to give it these: "
 

@@ -6,21 +6,12 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-__all__ = ["Place", "basic", "get", "read_place", "tls"]
+__all__ = ["basic", "get", "read_place", "tls"]
 
 ANSWER_S = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An address without its login: ``shown`` may be printed, ``login`` may not."""
-
-    shown: str
-    login: str | None = field(default=None, repr=False)
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -30,8 +21,8 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         """Return no request, so that the answer itself comes back."""
 
 
-def read_place(url: str) -> Place | None:
-    """Return where an address points to; None if it cannot be read."""
+def read_place(url: str) -> str | None:
+    """Return where an address points to, without a login; None if it cannot be read."""
     try:
         where = urlsplit(url)
         _ = where.port  # raises if it is no number
@@ -40,10 +31,7 @@ def read_place(url: str) -> Place | None:
     host = where.netloc.rpartition("@")[2]
     if where.scheme not in ("http", "https") or not where.hostname or "@" in where.path:
         return None  # an @ in the path: what is before it may be a password with a /
-    shown = urlunsplit(SplitResult(where.scheme, host, where.path, "", ""))
-    if where.username is None:
-        return Place(shown)
-    return Place(shown, basic(unquote(where.username), unquote(where.password or "")))
+    return urlunsplit(SplitResult(where.scheme, host, where.path, "", ""))
 
 
 def basic(name: str, password: str) -> str:

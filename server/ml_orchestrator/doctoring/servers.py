@@ -29,7 +29,7 @@ def check_mlflow(patient: Patient) -> Iterator[Finding]:
 
 
 def _login(environ: Mapping[str, str]) -> str | None:
-    """Return the login besides the address: name and password go before a token, as in MLflow."""
+    """Return the login: name and password go before a token, as in MLflow."""
     kept = _credentials(environ)
     name = environ.get(_NAME) or kept.get(_NAME.lower())
     password = environ.get(_PASSWORD) or kept.get(_PASSWORD.lower())
@@ -55,13 +55,13 @@ def _trust(environ: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def _about_server(uri: str, environ: Mapping[str, str]) -> Iterator[Finding]:
-    place = read_place(uri)
-    if place is None:
-        yield fault("mlflow", "The address of the MLflow server cannot be read.", _ESCAPE)
+    shown = read_place(uri)
+    if shown is None:
+        do = "Set MLFLOW_TRACKING_URI to scheme, host and port, as https://host:5000."
+        yield fault("mlflow", "The address of the MLflow server cannot be read.", do)
         return
-    shown = place.shown
     try:
-        login, trust = place.login or _login(environ), _trust(environ)
+        login, trust = _login(environ), _trust(environ)
     except configparser.Error:
         do = f"Correct the file: a section [mlflow] with {_NAME.lower()} and {_PASSWORD.lower()}."
         yield fault("mlflow", "~/.mlflow/credentials cannot be read.", do)
@@ -139,18 +139,13 @@ def check_postgres(patient: Patient) -> Iterator[Finding]:
 
 
 def _read_url(url: str) -> tuple[str, str] | None:
-    """Return a database's address as psycopg takes it and as it may be shown; None if unreadable.
-
-    An @ behind the login was part of a password that ended too early, so that is not shown.
-    """
+    """Return a database's address as psycopg takes it and as it may be shown, None if neither."""
     from sqlalchemy import make_url  # noqa: PLC0415 SQLAlchemy is large
     from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
 
     try:
         made = make_url(url).set(drivername="postgresql")
     except (ArgumentError, ValueError):
-        return None
-    if "@" in f"{made.host}{made.database}":
         return None
     shown = made.set(query={}).render_as_string(hide_password=True)  # a query may hold a password
     return made.render_as_string(hide_password=False), shown
@@ -173,11 +168,11 @@ def _about_collector(url: str, variable: str) -> Finding:
     place = read_place(url)
     if place is None:
         return fault("telemetry", f"The address in {variable} cannot be read.", _ESCAPE)
-    answer = get(place.shown)  # any will do: its paths take POST only
+    answer = get(place)  # any will do: its paths take POST only
     if isinstance(answer, str):
         do = f"Start it, correct {variable}, or set OTEL_SDK_DISABLED=true."
-        return fault("telemetry", f"The collector {place.shown} cannot be reached: {answer}.", do)
+        return fault("telemetry", f"The collector {place} cannot be reached: {answer}.", do)
     if 300 <= answer[0] < 400:
-        said = f"The collector {place.shown} sends on to another address ({answer[0]})."
+        said = f"The collector {place} sends on to another address ({answer[0]})."
         return note("telemetry", said, f"Does what is sent arrive? Else correct {variable}.")
-    return fine("telemetry", f"The collector {place.shown} answers.")
+    return fine("telemetry", f"The collector {place} answers.")

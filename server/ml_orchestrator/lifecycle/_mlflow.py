@@ -29,7 +29,7 @@ from ml_orchestrator.lifecycle.run_content import (
 )
 from ml_orchestrator.lifecycle.signature import mlflow_type, signature_columns
 from ml_orchestrator.modelfiles.optional import onnx_files
-from ml_orchestrator.storage._mlflow.errors import ODD_ANSWERS, translated
+from ml_orchestrator.storage._mlflow.errors import ODD_ANSWERS, first_line, translated
 from ml_orchestrator.storage._mlflow.files import fetch_file
 from ml_orchestrator.storage.artifacts import artifact_place, is_plain, is_server, local_path
 from ml_orchestrator.storage.creation import with_whole_file
@@ -355,9 +355,8 @@ def _logging() -> Iterator[None]:
         raise
     except (MlflowException, SQLAlchemyError, OSError, *ODD_ANSWERS) as error:
         _log.warning("MLflow could not log a run", exc_info=True)
-        text = next(iter(str(getattr(error, "message", error)).splitlines()), "no reason given")
         raise UnavailableError(
-            f"MLflow could not log the run ({type(error).__name__}): {text[:300]}."
+            f"MLflow could not log the run ({type(error).__name__}): {first_line(error)}."
         ) from error
 
 

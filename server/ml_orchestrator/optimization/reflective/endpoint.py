@@ -103,7 +103,7 @@ def open_endpoint(url: str | None, model: str | None, key: str | None) -> Endpoi
         )
     where = urlsplit(url)
     is_here = where.hostname in LOOPBACK
-    if where.scheme not in ({"http", "https"} if is_here else {"https"}) or "@" in where.netloc:
+    if where.scheme not in ({"http", "https"} if is_here else {"https"}) or "@" in url:
         raise InvalidInputError(
             "ML_ORCHESTRATOR_PROMPT_ENDPOINT must begin with https:// (http:// on this host only) "
             "and hold no login; the key is ML_ORCHESTRATOR_PROMPT_KEY."

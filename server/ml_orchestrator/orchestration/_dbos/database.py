@@ -46,8 +46,12 @@ PIPELINES = "pipelines"
 QUEUES = {"runs": 2, "rollouts": 4, "monitors": 2, PIPELINES: 16}
 UNFINISHED = {"ENQUEUED": "queued", "PENDING": "running"}
 
-# At INFO it names the address of the database.
-logging.getLogger("dbos").setLevel(logging.WARNING)
+# At INFO it names the address of the database. What it says goes to our log, which leaves logins
+# away; a handler of its own, as it makes unless there is one (dbos 3.4), would not.
+_theirs = logging.getLogger("dbos")
+_theirs.setLevel(logging.WARNING)
+_theirs.handlers[:] = [logging.NullHandler()]
+_theirs.propagate = True
 
 
 def prepare(settings: Settings) -> None:

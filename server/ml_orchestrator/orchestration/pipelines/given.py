@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.logins import STARS, without_logins
 from ml_orchestrator.orchestration.pipelines.models import StepSpec
 from ml_orchestrator.orchestration.pipelines.references import Scope, resolved
 from ml_orchestrator.text import cut
@@ -15,13 +16,11 @@ __all__ = ["MOST_ITEMS", "inputs_shown"]
 
 MOST_ITEMS = 10
 MOST_TEXT = 300  # characters of one input, as JSON
-STARS = "***"
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # accessToken, DBPassword
 _SECRET_NAME = re.compile(
     r"(?:.*_)?(?:passwords?|passwd|pwd|passphrase|secrets?|token|credentials?|authorization"
     r"|(?:api|private|secret|access)_?key)"
 )
-_BEFORE_HOST = re.compile(r"""://([^\s"'<>]*)@""")
 _LONGEST_ADDRESS = 2_000
 
 
@@ -69,16 +68,12 @@ def _starred(name: str, value: Any) -> Any:
     if value is not None and _is_secret(name):
         return STARS
     if isinstance(value, str):
-        return _BEFORE_HOST.sub(_unnamed, value[: MOST_TEXT + _LONGEST_ADDRESS])
+        return without_logins(value[: MOST_TEXT + _LONGEST_ADDRESS])
     if isinstance(value, Mapping):
         return {key: _starred(str(key), each) for key, each in islice(value.items(), MOST_TEXT)}
     if isinstance(value, list | tuple):
         return [_starred("", each) for each in islice(value, MOST_TEXT)]
     return value
-
-
-def _unnamed(before_host: re.Match[str]) -> str:
-    return f"://{STARS}@" if ":" in before_host[1] else before_host[0]
 
 
 def _is_secret(name: str) -> bool:

@@ -16,8 +16,9 @@ from ml_orchestrator.errors import (
     OrchestratorError,
     UnavailableError,
 )
+from ml_orchestrator.logins import without_logins
 
-__all__ = ["ODD_ANSWERS", "translated"]
+__all__ = ["ODD_ANSWERS", "first_line", "translated"]
 
 # What an answer of another shape than MLflow's own leads to while it is read.
 ODD_ANSWERS = (
@@ -52,25 +53,28 @@ def translated() -> Iterator[None]:
         raise _unreached(error) from error
     except OSError as error:
         raise UnavailableError(
-            f"A file cannot be read or written here: {_line(error)}. See that the disk has room "
-            "and lets us, then try again."
+            f"A file cannot be read or written here: {first_line(error)}. See that the disk has "
+            "room and lets us, then try again."
         ) from error
     except ODD_ANSWERS as error:
         _log.warning("MLflow gave an answer that cannot be read", exc_info=True)
         raise UnavailableError(
-            f"MLflow gave an answer that cannot be read ({type(error).__name__}: {_line(error)}). "
-            "Is a server of MLflow 3 at that address?"
+            f"MLflow gave an answer that cannot be read ({type(error).__name__}: "
+            f"{first_line(error)}). Is a server of MLflow 3 at that address?"
         ) from error
 
 
-def _line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "")[:200]
+def first_line(error: Exception) -> str:
+    """Return the first line of what was raised, without the login of an address in it."""
+    text = error.message if isinstance(error, MlflowException) else error
+    line = next(iter(str(text).splitlines()), "") or "no reason given"
+    return without_logins(line)[:300]
 
 
 def _typed(error: MlflowException) -> Exception:
     if isinstance(error.__context__, OrchestratorError):  # MLflow wraps what is raised in between
         return error.__context__
-    message = next(iter(str(error.message).splitlines()), "no reason given")[:300]
+    message = first_line(error)
     if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}:
         return NotFoundError(f"MLflow found nothing: {message}")
     if error.error_code == "RESOURCE_ALREADY_EXISTS":
@@ -82,7 +86,7 @@ def _typed(error: MlflowException) -> Exception:
 
 def _unreached(error: Exception) -> OrchestratorError:
     if not isinstance(error, HTTPError):
-        return UnavailableError(f"MLflow cannot be reached: {_line(error)}.")
+        return UnavailableError(f"MLflow cannot be reached: {first_line(error)}.")
     if error.response is not None and error.response.status_code == 404:
-        return NotFoundError(f"MLflow found nothing: {_line(error)}.")
-    return UnavailableError(f"MLflow cannot serve now: {_line(error)}. Try again in a moment.")
+        return NotFoundError(f"MLflow found nothing: {first_line(error)}.")
+    return UnavailableError(f"MLflow cannot serve now: {first_line(error)}. Try again in a moment.")
