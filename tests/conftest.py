@@ -1,7 +1,9 @@
 """Fixtures every test may use."""
 
 import logging
+import os
 import shutil
+import sys
 import tempfile
 import uuid
 import warnings
@@ -28,8 +30,17 @@ settings.load_profile("any-machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _put_program_on_path(config)
     for line in _MLFLOW_WARNINGS:
         config.addinivalue_line("filterwarnings", line)
+
+
+def _put_program_on_path(config: pytest.Config) -> None:
+    """Let texts name it by its name alone, before they are imported; nothing else is added."""
+    folder = tempfile.TemporaryDirectory(prefix="program-")
+    config.add_cleanup(folder.cleanup)
+    (Path(folder.name) / "ml-orchestrator").symlink_to(Path(sys.prefix, "bin", "ml-orchestrator"))
+    os.environ["PATH"] = os.pathsep.join([folder.name, os.environ["PATH"]])
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import anyio
 from ml_orchestrator.app import build_services
 from ml_orchestrator.errors import PermissionDeniedError
 from ml_orchestrator.identity import is_agents_shell, person
+from ml_orchestrator.program import program
 from ml_orchestrator.registry.models import Approval, MovePlan, MoveResult
 from ml_orchestrator.settings import Settings
 
@@ -118,7 +119,7 @@ def require_person(*, is_terminal: bool, environ: Mapping[str, str]) -> None:
     """
     if not is_terminal or is_agents_shell(environ):
         raise PermissionDeniedError(
-            "An approval is given by a person: run `ml-orchestrator approve ID` yourself, in a "
+            f"An approval is given by a person: run `{program()} approve ID` yourself, in a "
             "terminal of your own, not through an agent."
         )
 

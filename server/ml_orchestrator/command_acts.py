@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.program import program
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry.process import exporting
 
@@ -83,12 +84,12 @@ def _check_worker(arguments: argparse.Namespace) -> None:
     if arguments.now and arguments.act not in ("stop", "restart"):
         raise InvalidInputError(
             f"--now is of stop and restart: it cuts the steps under way off. `worker "
-            f"{arguments.act}` ends none; type: ml-orchestrator worker stop --now"
+            f"{arguments.act}` ends none; type: {program()} worker stop --now"
         )
     if arguments.beside and arguments.act != "run":
         raise InvalidInputError(
             f"--beside is of run: it begins one more worker. `worker {arguments.act}` is about all "
-            "of this machine, and restart begins as many as it ends; type: ml-orchestrator worker "
+            f"of this machine, and restart begins as many as it ends; type: {program()} worker "
             "--beside"
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from ml_orchestrator.program import program
 from ml_orchestrator.serving.rollout.gates import Gate
 from ml_orchestrator.serving.rollout.models import RolloutEvent, RolloutPlan, RolloutStatus
 from ml_orchestrator.serving.rollout.phases import phases_of
@@ -24,10 +25,10 @@ __all__ = [
 
 _COMMANDS: Mapping[str, str] = MappingProxyType(
     {
-        "deployment_start": "ml-orchestrator deploy start",
-        "deployment_status": "ml-orchestrator deploy status",
-        "deployment_decide": "ml-orchestrator deploy decide",
-        "model_predict": "ml-orchestrator deploy predict",
+        "deployment_start": "deploy start",
+        "deployment_status": "deploy status",
+        "deployment_decide": "deploy decide",
+        "model_predict": "deploy predict",
         "expected_version": "--expect",
         "plan_digest": "--plan-digest",
         "idempotency_key": "--key",
@@ -47,8 +48,12 @@ def in_a_terminal(text: str) -> str:
     >>> in_a_terminal("'plan_digest' drifted; deployment_decide takes it back.")
     "'plan_digest' drifted; ml-orchestrator deploy decide takes it back."
     """
-    text = _NAMES.sub(lambda found: _COMMANDS[found.group()], text)
+    text = _NAMES.sub(lambda found: _typed(_COMMANDS[found.group()]), text)
     return _IGNORED.sub(lambda found: _ignoring(found[1]), text)
+
+
+def _typed(words: str) -> str:
+    return words if words.startswith("--") else f"{program()} {words}"
 
 
 def told_in_a_terminal(record: Mapping[str, Any]) -> dict[str, Any]:

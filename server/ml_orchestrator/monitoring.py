@@ -12,6 +12,7 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.health.monitors.models import Alert, Look, MonitorStatus
 from ml_orchestrator.identity import person
 from ml_orchestrator.no_worker import say_if_no_worker
+from ml_orchestrator.program import program
 from ml_orchestrator.services import Services
 from ml_orchestrator.settings import Settings
 
@@ -70,9 +71,7 @@ async def _show(services: Services, _: Settings, given: argparse.Namespace) -> i
 
 async def _run(services: Services, _: Settings, given: argparse.Namespace) -> int:
     status = await services.monitoring.run_monitor(given.name)
-    said = (
-        f"{given.name} looks in a moment; `ml-orchestrator monitors show {given.name}` says what."
-    )
+    said = f"{given.name} looks in a moment; `{program()} monitors show {given.name}` says what."
     print(status.model_dump_json() if given.json else said)
     return 0
 

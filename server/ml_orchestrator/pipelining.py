@@ -32,6 +32,7 @@ from ml_orchestrator.orchestration.pipelines.usable import (
 from ml_orchestrator.orchestration.result_text import way_on
 from ml_orchestrator.orchestration.schedules import Cadence
 from ml_orchestrator.orchestration.steps import load_plugins
+from ml_orchestrator.program import program
 from ml_orchestrator.services import Services
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
@@ -137,7 +138,7 @@ async def _schedule(services: Services, settings: Settings, given: argparse.Name
     WorkerLauncher(settings).ensure()
     print(
         f"{kept.key} starts {kept.cadence.describe()}; next at {kept.next_due_at:%Y-%m-%d %H:%M}Z\n"
-        f"No more by: ml-orchestrator workflow unschedule {shlex.quote(kept.key)}"
+        f"No more by: {program()} workflow unschedule {shlex.quote(kept.key)}"
     )
     return 0
 

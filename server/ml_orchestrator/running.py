@@ -33,6 +33,7 @@ from ml_orchestrator.orchestration.result_text import one_line, result_lines, wa
 from ml_orchestrator.orchestration.retention.pruner import prune
 from ml_orchestrator.orchestration.retention.rules import KeepRules, Pruned, read_age
 from ml_orchestrator.orchestration.run_filter import RunFilter
+from ml_orchestrator.program import program
 from ml_orchestrator.run_logs import show_logs
 from ml_orchestrator.services import Services
 from ml_orchestrator.settings import Settings
@@ -111,7 +112,7 @@ def _listed(run: RunStatus, width: int) -> str:
 
 def _asked(wanted: RunFilter) -> list[str]:
     """Return the command that lists such runs."""
-    words = ["ml-orchestrator", "runs", "list"]
+    words = [program(), "runs", "list"]
     words += ["--workflow", shlex.quote(wanted.workflow)] if wanted.workflow else []
     words += ["--state", wanted.state] if wanted.state else []
     return words + (["--all"] if wanted.everything else [])

@@ -19,6 +19,7 @@ from ml_orchestrator.orchestration.workers import (
     ask_to_leave,
     look_at_workers,
 )
+from ml_orchestrator.program import program
 from ml_orchestrator.settings import Settings
 
 __all__ = ["run_working"]
@@ -144,7 +145,7 @@ def _await_end(settings: Settings, leases: Sequence[Lease]) -> None:
         if time.monotonic() >= said_at:
             pids = ", ".join(str(lease.pid) for lease in left)
             print(
-                f"Process {pids} leaves after the step it is at (`ml-orchestrator runs list` shows "
+                f"Process {pids} leaves after the step it is at (`{program()} runs list` shows "
                 "whose). Ctrl-C leaves it to that; --now would cut it off, to be done again.",
                 file=sys.stderr,
                 flush=True,

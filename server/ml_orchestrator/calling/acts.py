@@ -31,6 +31,7 @@ from ml_orchestrator.errors import (
     PermissionDeniedError,
 )
 from ml_orchestrator.identity import is_agents_shell
+from ml_orchestrator.program import program
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.tools import TOOLS
 from ml_orchestrator.tools.in_process import Answer, Caller, ToolCard, calling
@@ -222,7 +223,7 @@ async def _card(caller: Caller, tool: str) -> ToolCard:
         return offered[tool]
     except NotFoundError as error:
         raise NotFoundError(
-            f"{error} `ml-orchestrator call` lists them with what each does."
+            f"{error} `{program()} call` lists them with what each does."
         ) from error
 
 

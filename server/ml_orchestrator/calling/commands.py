@@ -10,6 +10,7 @@ from inspect import signature
 from typing import Any
 
 from ml_orchestrator.faults import near, nearest
+from ml_orchestrator.program import program
 
 __all__ = ["CommandParser"]
 
@@ -80,14 +81,14 @@ class CommandParser(argparse.ArgumentParser):
         """Say that there is no such option, what is alike, and what there is."""
         name = word.partition("=")[0]
         if name in self._before:
-            return f"{name} stands before the command: ml-orchestrator {name} ... {self._command}."
+            return f"{name} stands before the command: {program()} {name} ... {self._command}."
         tool = self.tool or next((each for each in words if not each.startswith("-")), "")
         arguments = _arguments_of(tool) if self.tool is not None else []
         said = [f"no option {name}{_meant(name, self._options, arguments)}."]
         said.append(f"Options: {', '.join(sorted(o for o in self._options if o[:2] == '--'))}.")
         if arguments:
             said.append(
-                f"Arguments of {tool} are typed as name=value; `ml-orchestrator call {tool} "
+                f"Arguments of {tool} are typed as name=value; `{program()} call {tool} "
                 "--help` names them."
             )
         return " ".join(said)

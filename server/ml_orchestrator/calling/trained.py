@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_orchestrator.deploying_text import in_a_terminal, plain
+from ml_orchestrator.program import program
 
 __all__ = ["command_of", "training_text"]
 
@@ -42,7 +43,7 @@ def command_of(home: Path | None) -> str:
     >>> command_of(Path("my data"))
     "ml-orchestrator --home 'my data'"
     """
-    return "ml-orchestrator" + ("" if home is None else f" --home {shlex.quote(str(home))}")
+    return program() + ("" if home is None else f" --home {shlex.quote(str(home))}")
 
 
 def _score(summary: Fields) -> Iterator[str]:

@@ -15,6 +15,7 @@ from ml_orchestrator.orchestration.launch import book_of_leases
 from ml_orchestrator.orchestration.leases import Lease, LeaseBook, is_running
 from ml_orchestrator.orchestration.schedules.waiting import has_schedules
 from ml_orchestrator.orchestration.workers import NO_WORKER, RESTART, look_at_workers
+from ml_orchestrator.program import program
 from ml_orchestrator.serving.address import Address
 from ml_orchestrator.serving.asking import ask, ask_status
 from ml_orchestrator.settings import DEFAULT_PORT
@@ -46,7 +47,7 @@ def check_worker(patient: Patient) -> Iterator[Finding]:
         yield _about(lease, leases)
     if not found and has_schedules(patient.settings):
         said = "A schedule or a monitor is enabled, and no worker is at work."
-        do = "Run `ml-orchestrator worker`, or keep a server open: it starts one."
+        do = f"Run `{program()} worker`, or keep a server open: it starts one."
         yield note("worker", said, do)
     elif not found:
         yield fine("worker", NO_WORKER)
@@ -55,7 +56,7 @@ def check_worker(patient: Patient) -> Iterator[Finding]:
 def _about(lease: Lease, leases: LeaseBook) -> Finding:
     since = f"has not been heard of for {leases.silence_s(lease):.0f} s"
     if lease.is_here and not is_running(lease):
-        do = "Run `ml-orchestrator worker`, or ask a run's status: the next takes over its runs."
+        do = f"Run `{program()} worker`, or ask a run's status: the next takes over its runs."
         return fault("worker", f"Worker {lease.pid} died ({since}); its runs wait.", do)
     if not leases.is_silent(lease):
         return fine("worker", f"Process {lease.pid} on {lease.host} is at work.")
@@ -92,7 +93,7 @@ def check_servers(patient: Patient) -> Iterator[Finding]:
 
 
 def _about_server(path: Path) -> Finding:
-    again = f"ml-orchestrator serve --model {path.stem}"
+    again = f"{program()} serve --model {path.stem}"
     try:
         address = Address(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ml_orchestrator.orchestration.leases import Lease, LeaseBook
 from ml_orchestrator.orchestration.notes import MAKE_ROOM, PLANS, Note, Notes
 from ml_orchestrator.orchestration.versions import PLAN_VERSION
+from ml_orchestrator.program import program
 
 __all__ = ["OtherReleases", "OtherWorker", "waits_for"]
 
@@ -77,7 +78,7 @@ def _said(worker: OtherWorker) -> str:
     if not worker.is_older:
         return f"{said} It leaves once it has nothing to do. Or start the run with that release."
     if not worker.can_be_asked:
-        return f"{said} It cannot be asked; `ml-orchestrator worker stop --now` ends it."
+        return f"{said} It cannot be asked; `{program()} worker stop --now` ends it."
     return f"{said} It is asked to: once the steps under way there are recorded, a new one starts."
 
 

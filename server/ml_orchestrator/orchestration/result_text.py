@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_orchestrator.orchestration.models import RunStatus
+from ml_orchestrator.program import program
 from ml_orchestrator.text import cut
 
 __all__ = ["one_line", "result_lines", "way_on"]
@@ -105,5 +106,5 @@ def way_on(status: RunStatus) -> str:
     """Return how a failed run goes on, unless it already has; empty for others."""
     if status.state != "failed" or status.resumed_as:
         return ""
-    resume = f"ml-orchestrator runs resume {status.run_id}"
+    resume = f"{program()} runs resume {status.run_id}"
     return f"From the failed step on, once its cause is gone: {resume}"

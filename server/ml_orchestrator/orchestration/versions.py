@@ -5,6 +5,7 @@ from typing import Any
 
 from ml_orchestrator.orchestration.execution import StepFailedError
 from ml_orchestrator.orchestration.workflows import Workflow
+from ml_orchestrator.program import program
 
 __all__ = ["PLAN_VERSION", "check_workflow_version", "foreign_version"]
 
@@ -24,7 +25,7 @@ def check_workflow_version(plan: Mapping[str, Any], workflow: Workflow) -> None:
     way = "Start it anew."
     if planned > workflow.version:  # a server was upgraded, and its worker was there before
         way = (
-            "The worker is of an earlier release than who planned it: ml-orchestrator worker "
+            f"The worker is of an earlier release than who planned it: {program()} worker "
             "restart; then start it anew."
         )
     raise StepFailedError(

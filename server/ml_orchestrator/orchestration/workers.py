@@ -8,13 +8,14 @@ from ml_orchestrator.orchestration.beginnings import differences
 from ml_orchestrator.orchestration.launch import book_of_leases, book_of_notes
 from ml_orchestrator.orchestration.leases import Lease, is_running
 from ml_orchestrator.orchestration.notes import Note
+from ml_orchestrator.program import program
 from ml_orchestrator.settings import Settings
 
 __all__ = ["NO_WORKER", "RESTART", "WorkerView", "ask_to_leave", "look_at_workers"]
 
-RESTART = "ml-orchestrator worker restart"
+RESTART = f"{program()} worker restart"
 NO_WORKER = (
-    "No worker is at work; `ml-orchestrator worker` starts one, as does a new run, a look at one "
+    f"No worker is at work; `{program()} worker` starts one, as does a new run, a look at one "
     "that waits, or a server while there are runs or schedules."
 )
 

@@ -18,6 +18,7 @@ from ml_orchestrator.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
+from ml_orchestrator.program import program
 from ml_orchestrator.registry.models import Approval
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import approvals
@@ -300,7 +301,7 @@ def _ask(found: Approval | None, subject: str) -> str:
         return f"{subject} needs the approval of a person, and it was not asked for."
     return (
         f"{subject} needs the approval of a person; nothing was changed. Approval {found.id} is "
-        f"pending: a person can run `ml-orchestrator approve {found.id}` in a terminal. Then "
+        f"pending: a person can run `{program()} approve {found.id}` in a terminal. Then "
         "repeat this call unchanged."
     )
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ml_orchestrator.errors import ConflictError, NotFoundError, UnavailableError
+from ml_orchestrator.program import program
 from ml_orchestrator.registry.pem import (
     fingerprint_of,
     private_pem,
@@ -229,12 +230,12 @@ class Keyring:
         if fingerprint in self._revoked():
             return (
                 f"key {fingerprint[:16]} was revoked; if you know that the version is what it "
-                "should be, run ml-orchestrator keys sign MODEL VERSION"
+                f"should be, run {program()} keys sign MODEL VERSION"
             )
         known = ", ".join(name[:16] for name in sorted(self._trusted())) or "none"
         return (
             f"key {fingerprint[:16]} is not trusted here (trusted: {known}); if it is a "
-            "colleague's, run ml-orchestrator keys trust with their public key"
+            f"colleague's, run {program()} keys trust with their public key"
         )
 
     @contextmanager

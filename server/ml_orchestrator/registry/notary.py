@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ml_orchestrator.errors import IntegrityViolationError
+from ml_orchestrator.program import program
 from ml_orchestrator.registry.keys import Keyring
 from ml_orchestrator.registry.models import Check, ModelVersion
 from ml_orchestrator.registry.statements import SignedStatement, Statement, read_signed, state
@@ -72,7 +73,7 @@ class Notary:
             return "it was signed, and somebody removed the signature from MLflow"
         return (
             "it was registered before signatures, or by another client. If you know that it is "
-            f"what it should be: ml-orchestrator keys sign {target.model} {target.version}"
+            f"what it should be: {program()} keys sign {target.model} {target.version}"
         )
 
     def _check_trust(self, signed: SignedStatement) -> Check:

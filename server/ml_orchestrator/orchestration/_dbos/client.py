@@ -48,6 +48,7 @@ from ml_orchestrator.orchestration.statuses import (
 )
 from ml_orchestrator.orchestration.versions import foreign_version
 from ml_orchestrator.orchestration.workflows import WORKFLOWS, Workflow
+from ml_orchestrator.program import program
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database, timestamp
 from ml_orchestrator.telemetry.spans import is_tracing
@@ -187,7 +188,7 @@ class RunClient:
         if last and not self.has(run_id):
             raise QuotaExceededError(
                 f"{MOST_QUEUED:,} runs wait in {queue!r} already, so no more are taken. Wait until "
-                "the worker has caught up (ml-orchestrator runs list), or cancel some."
+                f"the worker has caught up ({program()} runs list), or cancel some."
             )
 
     @typed

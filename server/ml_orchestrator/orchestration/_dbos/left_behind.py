@@ -4,14 +4,15 @@ import sqlite3
 from contextlib import closing, suppress
 
 from ml_orchestrator.orchestration.sharing.pools import is_shared
+from ml_orchestrator.program import program
 from ml_orchestrator.settings import Settings
 
 __all__ = ["WHAT_TO_DO", "n_left_behind"]
 
 WHAT_TO_DO = (
-    "Cancel them and start them anew (env -u ML_ORCHESTRATOR_DATABASE_URL ml-orchestrator runs "
+    f"Cancel them and start them anew (env -u ML_ORCHESTRATOR_DATABASE_URL {program()} runs "
     "list, then runs cancel RUN), or let them end there: env -u ML_ORCHESTRATOR_DATABASE_URL "
-    "ml-orchestrator worker. See docs/workers.md."
+    f"{program()} worker. See docs/workers.md."
 )
 _COUNT = "SELECT count(*) FROM workflow_status WHERE status IN ('ENQUEUED', 'PENDING', 'DELAYED')"
 

@@ -27,6 +27,7 @@ from ml_orchestrator.orchestration.schedules import Cadence, Schedule, Schedules
 from ml_orchestrator.orchestration.sharing.pools import home_of
 from ml_orchestrator.orchestration.targets import resolve
 from ml_orchestrator.orchestration.workers import NO_WORKER
+from ml_orchestrator.program import program
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
 
@@ -252,7 +253,7 @@ def _trouble(monitor: Monitor, schedule: Schedule | None, last: Look | None) -> 
     since = max(map(datetime.fromisoformat, at))
     is_missing = schedule.last_due_at is not None and schedule.last_due_at > since
     if is_missing and now - schedule.cadence.following(since) > OVERDUE:
-        return "no look came of its last time: see ml-orchestrator runs list and logs/worker.log"
+        return f"no look came of its last time: see {program()} runs list and logs/worker.log"
     return None
 
 

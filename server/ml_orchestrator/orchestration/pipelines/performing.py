@@ -23,6 +23,7 @@ from ml_orchestrator.orchestration.pipelines.usable import given_by, taken_by
 from ml_orchestrator.orchestration.progress import ProgressStore, Reporter
 from ml_orchestrator.orchestration.steps import STEPS
 from ml_orchestrator.orchestration.steps._base import run_folder
+from ml_orchestrator.program import program
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import Database
 
@@ -136,7 +137,7 @@ class Performer:
     async def _approved(self, unit: Unit) -> dict[str, Any]:
         approval = await _patiently(lambda: self._approvals.ask(unit))
         report = Reporter(self._progress, unit.run_id, unit.name)
-        waits = f"waits for a person: ml-orchestrator approve {approval.id}"
+        waits = f"waits for a person: {program()} approve {approval.id}"
         await asyncio.to_thread(report, 0.0, waits)
         waited_s = 0.0
         while (result := await _patiently(lambda: self._approvals.result(approval))) is None:

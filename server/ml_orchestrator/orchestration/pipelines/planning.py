@@ -17,6 +17,7 @@ from ml_orchestrator.orchestration.pipelines.models import (
 from ml_orchestrator.orchestration.pipelines.readable import Readable, readable_part
 from ml_orchestrator.orchestration.pipelines.reading import read_spec
 from ml_orchestrator.orchestration.pipelines.usable import signature_of
+from ml_orchestrator.program import program
 from ml_orchestrator.settings import Settings
 
 __all__ = ["FORM", "Planned", "plan_pipeline"]
@@ -133,4 +134,5 @@ def _reliable(values: Mapping[str, Any], seen: Readable) -> dict[str, Any]:
 def _of_schedule(spec: PipelineSpec) -> list[str]:
     if spec.schedule is None:
         return []
-    return [f"schedule {spec.schedule!r} counts once `ml-orchestrator workflow schedule` took it"]
+    taken = f"`{program()} workflow schedule` took it"
+    return [f"schedule {spec.schedule!r} counts once {taken}"]

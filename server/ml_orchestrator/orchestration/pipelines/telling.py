@@ -5,6 +5,7 @@ from typing import Literal
 
 from ml_orchestrator.errors import OrchestratorError
 from ml_orchestrator.orchestration.steps.tell import AGENTS, SENDER, mailbox_of_pipelines
+from ml_orchestrator.program import program
 from ml_orchestrator.storage.engine import Database
 from ml_orchestrator.text import cut
 
@@ -56,7 +57,7 @@ def send_failure(
     text = (
         f"Run {run_id} of {kind} {name!r} failed and is not tried again by itself. "
         f"{cut(why, MAX_WHY)} "
-        f"Once that is mended, `ml-orchestrator runs resume {run_id}` goes on where it is not done."
+        f"Once that is mended, `{program()} runs resume {run_id}` goes on where it is not done."
     )
     mailbox_of_pipelines(database).send(
         _SENDERS[kind],

@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+from ml_orchestrator.program import program
 from ml_orchestrator.registry.models import MovePlan
 from ml_orchestrator.serving.rollout.actions import Rollout
 from ml_orchestrator.serving.rollout.gates import Gate, Tally
@@ -89,7 +90,7 @@ def needs_of(rollout: Rollout) -> str | None:
         return None
     if rollout.progress.paused_for == "approval":
         name = rollout.progress.approval_id
-        return f"A person: ml-orchestrator approve {name}" if name else None
+        return f"A person: {program()} approve {name}" if name else None
     if rollout.progress.paused_for == "gate":
         return (
             "deployment_decide: resume measures anew, abort goes back, promote needs a person's "

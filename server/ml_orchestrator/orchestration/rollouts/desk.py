@@ -11,6 +11,7 @@ from ml_orchestrator.faults import faults_of
 from ml_orchestrator.orchestration.rollouts.approving import subject_of
 from ml_orchestrator.orchestration.rollouts.describing import plan_of, status_of
 from ml_orchestrator.orchestration.rollouts.opening import open_journal, open_outcomes
+from ml_orchestrator.program import program
 from ml_orchestrator.registry.models import Approval, MovePlan
 from ml_orchestrator.registry.names import check_model
 from ml_orchestrator.registry.policies import AliasPolicy
@@ -250,7 +251,7 @@ def _refuse_what_makes_no_sense(rollout: Rollout, choice: Choice) -> None:
     is_paused, progress = rollout.state == "paused", rollout.progress
     if choice == "resume" and progress.paused_for == "approval":
         raise ConflictError(
-            f"Roll-out {rollout.id} waits for a person: `ml-orchestrator approve "
+            f"Roll-out {rollout.id} waits for a person: `{program()} approve "
             f"{progress.approval_id or 'ID'}`."
         )
     if (choice == "resume" and not is_paused) or (choice == "pause" and is_paused):

@@ -6,6 +6,7 @@ worker that died anywhere is followed by one that neither repeats an effect nor 
 
 from collections.abc import Mapping, Sequence
 
+from ml_orchestrator.program import program
 from ml_orchestrator.serving.control import ServingState
 from ml_orchestrator.serving.rollout.actions import (
     Action,
@@ -125,7 +126,7 @@ def _unexpected(rollout: Rollout, serving: ServingState) -> str:
     found = f"The server answers with version {serving.blue}, and @{rollout.alias} "
     if rollout.from_version is not None:
         return f"{found}was at {rollout.from_version}."
-    stop = f"ml-orchestrator serve --model {rollout.model} --stop"
+    stop = f"{program()} serve --model {rollout.model} --stop"
     return f"{found}was unset. Stop that server (`{stop}`), then start again."
 
 

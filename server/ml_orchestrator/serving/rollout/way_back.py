@@ -1,5 +1,6 @@
 """The way back: pointer first, then the alias, then the word to those concerned. Pure."""
 
+from ml_orchestrator.program import program
 from ml_orchestrator.serving.control import ServingState
 from ml_orchestrator.serving.rollout.actions import (
     Action,
@@ -161,7 +162,7 @@ def sentence(reason: str | None) -> str:
 def what_is_left(rollout: Rollout) -> str:
     """Return who answers after the way back, in a sentence."""
     progress, old = rollout.progress, rollout.from_version
-    stop = f"`ml-orchestrator serve --model {rollout.model} --stop`"
+    stop = f"`{program()} serve --model {rollout.model} --stop`"
     if old is None and progress.pointer_refusal is not None:
         return (
             f"There was no version before it to bring back, and its server may go on answering "
