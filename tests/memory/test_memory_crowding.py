@@ -1,14 +1,22 @@
 """What newer records must not push out of a search and of the digest, on both databases."""
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import pytest
+from sqlalchemy import insert
 
 from ml_orchestrator.memory._saving import Given
 from ml_orchestrator.memory._saving import save as save_in
 from ml_orchestrator.memory._sql import SqlMemoryStore
+from ml_orchestrator.memory._tally import MAX_KINDS
 from ml_orchestrator.memory.candidates import MAX_RANKED
 from ml_orchestrator.memory.models import Insight, Outcome, Task, UsedRecord
 from ml_orchestrator.memory.requests import Filters, Origin
 from ml_orchestrator.storage.engine import timestamp
+from ml_orchestrator.storage.schema import collaborations
+
+Counted: TypeAlias = Sequence[tuple[str, int, int]]  # kinds of work, successes and failures
 
 
 @pytest.fixture
@@ -139,3 +147,37 @@ def test_an_area_that_grew_as_it_was_cleaned_is_found_by_its_filter(
     store.save(agent, insights=[Insight(area=area, insight="i", impact="low", confidence=0.5)])
 
     assert len(store.search(None, Filters(agent=agent, area=area)).hits) == 1
+
+
+def count_kinds(store: SqlMemoryStore, agent: str, collaborator: str, counted: Counted) -> None:
+    at = timestamp()
+    rows = [
+        dict(
+            zip(
+                ("agent", "collaborator", "task_type", "successes", "failures", "last_at"),
+                (agent, collaborator, *row, at),
+                strict=True,
+            )
+        )
+        for row in counted
+    ]
+    store.database.write(lambda connection: connection.execute(insert(collaborations), rows))
+
+
+def test_of_many_kinds_of_work_the_most_frequent_are_shown_and_the_others_as_one(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    rare = [(f"kind {number:04}", 1, 1) for number in range(2_000)]
+    frequent = [(f"usual {number:02}", 9, 1) for number in range(MAX_KINDS - 1)]
+    count_kinds(store, agent, "tuner", [*rare, *frequent, ("other", 4, 0)])
+    count_kinds(store, agent, "watcher", [("latency", 1, 0)])
+
+    memory, digest, _ = store.brief(agent, "kind usual", limit=5)
+
+    tuner, watcher = memory.collaboration_patterns.frequent_collaborators
+    assert tuner.common_tasks == [*(task for task, _, _ in frequent), "other"]
+    assert tuner.collaboration_frequency == 4_000 + 10 * len(frequent) + 4
+    assert tuner.success_rate_by_task["usual 00"] == 0.9
+    assert tuner.success_rate_by_task["other"] == pytest.approx(2_004 / 4_004)
+    assert watcher.common_tasks == ["latency"]
+    assert {adviser.task_type for adviser in digest.ask} <= {task for task, _, _ in frequent}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from ml_orchestrator.memory._rows import R, newest
-from ml_orchestrator.memory._tally import Pair, Tally
+from ml_orchestrator.memory._tally import OTHER, Pair, Tally, together
 from ml_orchestrator.memory.models import (
     AgentMemory,
     CollaborationPatterns,
@@ -32,7 +32,7 @@ def load(connection: Connection, agent: str, tally: Tally, *, limit: int, now: s
         optimization_insights=listed("insight", StoredInsight),
         domain_knowledge=listed("knowledge", StoredKnowledge),
         collaboration_patterns=CollaborationPatterns(
-            frequent_collaborators=_collaborators(tally.pairs)
+            frequent_collaborators=_collaborators([*tally.pairs, *tally.others])
         ),
         n_tasks=tally.n("task"),
         n_insights=tally.n("insight"),
@@ -49,14 +49,18 @@ def _collaborators(pairs: Sequence[Pair]) -> list[Collaborator]:
 
 
 def _collaborator(name: str, work: Sequence[Pair]) -> Collaborator:
-    n_by_task = {pair.task_type: pair.n for pair in work}
+    by_kind: dict[str, Pair] = {}
+    for pair in work:  # a kind may be called as the others together are
+        known = by_kind.get(pair.task_type)
+        by_kind[pair.task_type] = pair if known is None else together(known, pair)
+    n_by_task = {kind: pair.n for kind, pair in by_kind.items()}
     total = sum(n_by_task.values())
     return Collaborator(
         agent_name=name,
         collaboration_frequency=total,
         success_rate=sum(pair.successes for pair in work) / total,
-        common_tasks=sorted(n_by_task, key=lambda task: (-n_by_task[task], task)),
-        success_rate_by_task={pair.task_type: pair.successes / pair.n for pair in work},
+        common_tasks=sorted(n_by_task, key=lambda task: (task == OTHER, -n_by_task[task], task)),
+        success_rate_by_task={kind: pair.successes / pair.n for kind, pair in by_kind.items()},
         last_at=max(pair.last_at for pair in work),
         flags=list(dict.fromkeys(flag for pair in work for flag in pair.flags)),
     )
