@@ -11,7 +11,7 @@ FLAGS = (
     "control_characters",  # they drive a terminal or end a string; among them NUL
     "invisible_characters",  # zero width, fillers, tags, private use, half characters
     "reordering_characters",  # they make text read in another order than it is stored
-    "like_an_instruction",  # it tells its reader what to do, forget or hide
+    "like_an_instruction",  # it tells its reader what to do, forget or hide, or is markup that acts
     "like_a_system_message",  # it imitates the frame around a conversation
     "like_a_tool_call",  # it imitates a call of a tool or its result
     "like_an_approval",  # it claims that somebody allowed something

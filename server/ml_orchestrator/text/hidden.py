@@ -42,13 +42,13 @@ def spell_hidden(text: str) -> tuple[str, frozenset[str]]:
     >>> spell_hidden("a\x00b ❤️")
     ('a\\x00b ❤️', frozenset({'control_characters'}))
     """
-    if _is_plain(text):
+    if not (odd := _hidden_in(text)):
         return text, frozenset()
     honest = {match.start() for match in _HONEST.finditer(text)}
     found: set[str] = set()
     shown = []
     for at, char in enumerate(text):
-        if at in honest or not _must_be_spelled(char):
+        if char not in odd or at in honest:
             shown.append(char)
         else:
             found.add(_kind(char))
@@ -96,9 +96,12 @@ def _hidden_of(spelled: re.Match[str]) -> str:
 
 def without_hidden(text: str) -> str:
     """Return ``text`` as it looks, for a search in what its reader sees."""
-    if _is_plain(text):
-        return text
-    return "".join(char for char in text if not _must_be_spelled(char))
+    return text.translate({ord(char): None for char in _hidden_in(text)})
+
+
+def _hidden_in(text: str) -> set[str]:
+    """Return the hidden characters of ``text``; each kind of character is looked at once."""
+    return set() if _is_plain(text) else {char for char in set(text) if _must_be_spelled(char)}
 
 
 def _must_be_spelled(char: str) -> bool:

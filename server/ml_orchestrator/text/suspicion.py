@@ -9,18 +9,14 @@ import codecs
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from collections.abc import Iterator
 from unicodedata import combining
 from urllib.parse import unquote
 
 from ml_orchestrator.text.hidden import without_hidden
-from ml_orchestrator.text.patterns import ASCII_PATTERNS, COMPACT, PATTERNS
+from ml_orchestrator.text.patterns import COMPACT, parts_in
 
 __all__ = ["suspicions"]
-
-MAX_CHARACTERS = 20_000  # what is looked at of one text
-_Pattern: TypeAlias = tuple[str, tuple[str, ...], re.Pattern[str]]  # flag, parts, pattern
 
 _TOO_SHORT = re.compile(r"[A-Za-z0-9_.:+-]{0,23}|[0-9T:.+Z-]*")  # a name, a number, a time
 
@@ -32,7 +28,7 @@ _LOOKALIKES = str.maketrans(
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _LEET_WORD = re.compile(r"\b(?=[a-z@$!]*[013457])(?=[013457@$!]*[a-z])[a-z013457@$!]{4,}\b")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
-_HEX = re.compile(r"(?:(?:0x|\\x|%)?[0-9a-fA-F]{2}[ ,:]?){16,}")
+_HEX = re.compile(r"(?=[0-9a-fA-Fx\\%, :]{32})(?:(?:0x|\\x|%)?[0-9a-fA-F]{2}[ ,:]?){16,}")
 _ESCAPES = re.compile(
     r"\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|&#?\w{2,8};|%[0-9a-fA-F]{2}|=[0-9A-F]{2}"
 )
@@ -58,14 +54,11 @@ def suspicions(text: str) -> frozenset[str]:
     """
     if _TOO_SHORT.fullmatch(text):
         return frozenset()
-    looked_at = text[:MAX_CHARACTERS]
-    plain = _as_seen(looked_at).lower()
-    backwards = plain[::-1]
-    likely = _likely(f"{plain}\n{backwards}")  # looking through both at once is quicker
-    found = _match(plain, likely)
-    inside = _match(backwards, likely)
-    for decoded in _decoded(looked_at, plain):
-        inside |= _match(decoded.lower())
+    plain = _as_seen(text).lower()
+    found = _flags_in(plain)
+    inside = _flags_in(plain[::-1])
+    for decoded in _decoded(text, plain):
+        inside |= _flags_in(decoded.lower())
     if inside := inside - found:
         found |= inside | {"encoded_text"}
     if "like_an_instruction" not in found and COMPACT.search(_letters(plain)):
@@ -73,22 +66,14 @@ def suspicions(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _likely(text: str, among: Iterable[_Pattern] | None = None) -> list[_Pattern]:
-    """Return the patterns of which a part occurs in ``text``, in small letters."""
-    if among is None:
-        among = ASCII_PATTERNS if text.isascii() else PATTERNS
-    found = []
-    for pattern in among:
-        for part in pattern[1]:
-            if part in text:
-                found.append(pattern)
-                break
-    return found
-
-
-def _match(text: str, among: Iterable[_Pattern] | None = None) -> set[str]:
+def _flags_in(text: str) -> set[str]:
     """Return the flags of the patterns that ``text``, in small letters, matches."""
-    return {flag for flag, _, pattern in _likely(text, among) if pattern.search(text)}
+    found: set[str] = set()
+    for part, patterns in parts_in(text):
+        for pattern in patterns:
+            if pattern.flag not in found and pattern.is_in(text, part):
+                found.add(pattern.flag)
+    return found
 
 
 def _as_seen(text: str) -> str:
@@ -103,8 +88,9 @@ def _letters(text: str) -> str:
 def _decoded(text: str, plain: str) -> Iterator[str]:
     """Yield what the text says in each encoding it may be written in, but for backwards."""
     if not text.isascii():
-        yield plain.translate(_LOOKALIKES)
-        yield "".join(c for c in unicodedata.normalize("NFKD", plain) if not combining(c))
+        bare = "".join(c for c in unicodedata.normalize("NFKD", plain) if not combining(c))
+        if (latin := bare.translate(_LOOKALIKES)) != plain:
+            yield latin
         yield from (run.translate(_TAG_LETTERS) for run in _TAGS.findall(text))
     if _LEET_WORD.search(plain):
         yield _LEET_WORD.sub(lambda word: word[0].translate(_LEET), plain)
@@ -114,8 +100,8 @@ def _decoded(text: str, plain: str) -> Iterator[str]:
         yield html.unescape(text)
         yield unquote(text)
         yield _ESCAPED.sub(lambda m: chr(int(m[1] or m[2] or m[3], 16)), text)
-    yield from map(_from_base64, _BASE64.findall(text))
-    yield from map(_from_hex, _HEX.findall(text))
+    yield "\n".join(map(_from_base64, _BASE64.findall(text)))
+    yield "\n".join(map(_from_hex, _HEX.findall(text)))
 
 
 def _from_base64(run: str) -> str:
