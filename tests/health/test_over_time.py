@@ -1,5 +1,6 @@
 """Since when, and does it matter: drift in chunks, beside what a model relies on."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,31 @@ def test_a_difference_too_small_to_matter_is_no_drift_however_sure_it_is() -> No
     assert drift_over_time(before, now, tests=TESTS, chunk="20000rows").since is None
     sure = drift_over_time(before, now, tests={**TESTS, "load": "ks"}, chunk="20000rows")
     assert set(sure.columns_since) == {"load"}
+
+
+def test_a_column_that_empties_is_dated_by_its_first_chunk_without_a_value() -> None:
+    now = _later(1, load_from=15)
+    now["heat"][12 * PER_DAY + 10 :] = np.nan
+    now["kind"][16 * PER_DAY :] = None
+    found = _over_time(now)
+    assert found.columns_since == {
+        "heat": "1970-01-14",
+        "load": "1970-01-16",
+        "kind": "1970-01-17",
+    }
+    assert found.chunks[-1].drifted_columns == ("heat", "kind", "load")
+    assert found.summary.endswith("Without any value in some of them: 'heat', 'kind'.")
+
+
+def test_a_chunk_without_a_value_of_a_column_that_seldom_has_one_may_be_chance() -> None:
+    rng = np.random.default_rng(2)
+    sparse = [np.where(rng.random(n) < 0.02, rng.normal(size=n), np.nan) for n in (3_000, 1_000)]
+    options: dict[str, Any] = {"tests": {"x": "wasserstein"}, "chunk": "20rows"}
+    found = drift_over_time({"x": sparse[0]}, {"x": sparse[1]}, **options)
+    assert (found.since, found.columns_since) == (None, {})
+    # One of 10 rows has no value: of the 15 rows, 6 have none, and a chunk has 5 of those.
+    reference = over_time._Reference.read("x", np.array([np.nan, *range(9)]), 0)
+    assert reference.chance_of_none(5) == pytest.approx(math.comb(6, 5) / math.comb(15, 5))
 
 
 def test_a_baseline_dates_what_its_data_date() -> None:

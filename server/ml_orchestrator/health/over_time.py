@@ -30,10 +30,11 @@ Cell = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A column in a chunk: could it be chance, and is it far enough?"""
+    """A column in a chunk: could it be chance, is it far enough, and has it any value?"""
 
     p_value: float
     is_far: bool
+    is_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,13 @@ class _Reference:
 
     sample: Sample
     may_be_discrete: bool
+    n_rows: int
+    n_missing: int
 
     @classmethod
     def read(cls, name: str, column: "NDArray[Any] | Sample", seed: int) -> "_Reference":
         sample = Sample.read(name, "reference", column).in_order()
+        n_rows, n_missing = sample.n_rows, sample.n_rows - sample.n_values
         values = sample.values
         if len(values) > MOST_REFERENCE_ROWS:
             rng = np.random.default_rng(seed)
@@ -68,7 +72,12 @@ class _Reference:
             sample = Sample(name, sample.kind, values, len(values))
         is_number = sample.kind == "numeric"
         is_wide = is_number and distinct_of_sorted(values).size > MOST_DISCRETE_VALUES
-        return cls(sample, may_be_discrete=not is_wide)
+        return cls(sample, not is_wide, n_rows, n_missing)
+
+    def chance_of_none(self, n_rows: int) -> float:
+        """Return how likely so many rows have no value by chance, by Fisher's exact test."""
+        i = np.arange(1, n_rows + 1)
+        return float(np.prod((self.n_missing + i) / (self.n_rows + i)))
 
 
 def drift_over_time(
@@ -87,7 +96,9 @@ def drift_over_time(
     A column drifts in a chunk when a test of one distribution (Kolmogorov-Smirnov for numbers,
     chi-square for categories) is significant after correction for all columns in all chunks, and,
     where the column's test is a distance, the distance reaches its threshold too: in a small
-    chunk any distance is large by chance. A column drifts since its first such chunk.
+    chunk any distance is large by chance. A chunk without any value of a column is a drifted one
+    where the reference has so few missing that chance does not explain it (Fisher's exact test). A
+    column drifts since its first such chunk.
 
     Texts and vectors are compared by their own tests, whose p values cannot fall below about
     1/1,250 (texts) or 1/5,000 (vectors). Where the correction asks for less, the earliest chunks
@@ -116,10 +127,8 @@ def drift_over_time(
     found: dict[Cell, _Found] = {}
     for i, part in enumerate(parts):
         for name, test in tests.items():
-            rows = current[name][part.rows]
-            if _has_value(rows):
-                found[i, name] = _compare(name, before[name], rows, test)
-    if not found:
+            found[i, name] = _compare(name, before[name], current[name][part.rows], test)
+    if all(result.is_empty for result in found.values()):
         raise InvalidInputError("No chunk has a value of any column, so none can be compared.")
     judged = _Judged.of(found, alpha, correction)
     unclear = _unclear(found, judged, tests, alpha / len(found), correction)
@@ -133,8 +142,9 @@ def drift_over_time(
         unclear = [cell for cell in unclear if cell not in again and cell not in judged.drifted]
     chunks = tuple(_chunk(i, part, found, judged) for i, part in enumerate(parts))
     dated = _dated(chunks, tests)
-    if unclear:
-        dated = dated.model_copy(update={"summary": f"{dated.summary} {_said(unclear, found)}"})
+    emptied = [(i, name) for i, name in judged.drifted if found[i, name].is_empty]
+    said = [dated.summary, *_said_of_empty(emptied), *_said(unclear, found)]
+    dated = dated.model_copy(update={"summary": " ".join(said)})
     names = [name for name in dated.columns_since if before[name].sample.kind == "numeric"]
     changes = _changes({n: before[n].sample.values for n in names}, current, timeline)
     return dated.model_copy(update={"changes": changes})
@@ -187,6 +197,8 @@ def _n_rows(
 
 
 def _compare(name: str, before: _Reference, rows: NDArray[Any], test: str) -> _Found:
+    if not _has_value(rows):
+        return _Found(before.chance_of_none(len(rows)), is_far=True, is_empty=True)
     pair = Pair.read(name, {name: before.sample}, {name: rows})
     if test in OWN_NULL:
         return _Found(measure(pair, test).p_value or 0.0, is_far=True)
@@ -231,18 +243,28 @@ def _unclear(
         (i, name)
         for (i, name), result in found.items()
         if (i, name) not in judged.drifted
+        and not result.is_empty
         and needed < LEAST_P.get(tests[name], 0.0)
         and result.p_value <= 1.01 * LEAST_P[tests[name]]
     ]
 
 
-def _said(unclear: Sequence[Cell], found: Mapping[Cell, _Found]) -> str:
-    names = ", ".join(repr(name) for name in sorted({name for _, name in unclear}))
-    return (
-        f"Not dated, though a chunk differs as clearly as the test can say: {names}; with "
-        f"{len(found)} comparisons its p values cannot be small enough. Compare fewer columns, or "
-        "larger chunks."
-    )
+def _said(unclear: Sequence[Cell], found: Mapping[Cell, _Found]) -> list[str]:
+    if not unclear:
+        return []
+    return [
+        f"Not dated, though a chunk differs as clearly as the test can say: {_listed(unclear)}; "
+        f"with {len(found)} comparisons its p values cannot be small enough. Compare fewer "
+        "columns, or larger chunks."
+    ]
+
+
+def _said_of_empty(emptied: Sequence[Cell]) -> list[str]:
+    return [f"Without any value in some of them: {_listed(emptied)}."] if emptied else []
+
+
+def _listed(cells: Sequence[Cell]) -> str:
+    return ", ".join(repr(name) for name in sorted({name for _, name in cells}))
 
 
 def _has_value(rows: NDArray[Any]) -> bool:
