@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from ml_orchestrator.datasets.columns import check_column
 from ml_orchestrator.datasets.models import ColumnType, QualityReport
 from ml_orchestrator.datasets.quality import Expectations, check_quality, expect
-from ml_orchestrator.datasets.row_names import id_like_columns, not_compared
+from ml_orchestrator.datasets.row_names import not_compared
 from ml_orchestrator.datasets.sources import Dataset, columns_as_arrays
 from ml_orchestrator.health.baseline import prepare_baseline
 from ml_orchestrator.health.baseline_store import BaselineStore
 from ml_orchestrator.health.options import BASELINE_PREFIX, BaselineSaved
-from ml_orchestrator.orchestration.samples import SampleReader
+from ml_orchestrator.orchestration.samples import SampleReader, side_of_baseline
 from ml_orchestrator.settings import Settings
 
 __all__ = ["BaselineKeeper"]
@@ -48,13 +48,15 @@ class BaselineKeeper:
         facts = {"expectations": expected.model_dump(mode="json"), "digest": dataset.digest}
         baseline = prepare_baseline(columns_as_arrays(frame), source=source, facts=facts)
         size_bytes = self._store.save(name, baseline)
+        side = side_of_baseline(baseline)
+        left_out = side.left_out(side.columns)
         return BaselineSaved(
             name=name,
             reference=f"{BASELINE_PREFIX}{name}",
             n_rows=baseline.n_rows,
             n_columns=len(baseline.samples),
             size_bytes=size_bytes,
-            notices=(*dataset.notices, *not_compared(id_like_columns(frame))),
+            notices=(*dataset.notices, *not_compared(left_out, side.times)),
         )
 
     def quality(

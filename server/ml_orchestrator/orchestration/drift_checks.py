@@ -63,9 +63,8 @@ class DriftChecker:
         timeline = None if options.time_column is None else after.timeline(options.time_column)
         model = None if options.model is None else reliance_of(self._settings, options.model)
         ignored = _ignored(before, model, options)
-        names = _to_compare(before, after, ignored, options)
-        left_out = before.id_like.difference(names, ignored, {options.time_column})
-        said = not_compared(() if options.columns else left_out)
+        names, left_out = _to_compare(before, after, ignored, options)
+        said = not_compared(left_out, before.times)
         names, changes = split_by_schema(before.columns, after.columns, names)
         if model is not None:
             changes = tuple(c for c in changes if not awaits_labels(c, model.target))
@@ -168,14 +167,14 @@ def _ignored(before: Side, model: Reliance | None, options: DriftOptions) -> fro
 
 def _to_compare(
     before: Side, after: Side, ignored: frozenset[str], options: DriftOptions
-) -> Sequence[str]:
-    """Return the columns that are named, else those that do more than number or name rows."""
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the columns that are named, else all but ids and dates; and those left out."""
     if options.columns:
-        return options.columns
+        return options.columns, ()
     apart = {options.time_column, *ignored}
     names = [name for name in before.columns if name not in apart]
     left_out = before.left_out(names, after.columns)
-    return [name for name in names if name not in left_out]
+    return [name for name in names if name not in left_out], left_out
 
 
 def _compared(

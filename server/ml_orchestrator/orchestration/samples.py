@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.paths import resolve_allowed
-from ml_orchestrator.datasets.row_names import id_like_columns
+from ml_orchestrator.datasets.row_names import id_like_columns, time_columns
 from ml_orchestrator.datasets.row_numbers import MOST_REPEATED, numbers_or_names_rows
 from ml_orchestrator.datasets.source_names import BUILTIN_PREFIX
 from ml_orchestrator.datasets.sources import Dataset, columns_as_arrays, load_dataset
@@ -21,6 +21,7 @@ from ml_orchestrator.health.baseline_store import BaselineStore
 from ml_orchestrator.health.chunks import Timeline
 from ml_orchestrator.health.drift.contract import Columns, Sample
 from ml_orchestrator.health.options import BASELINE_PREFIX, InlineTable
+from ml_orchestrator.health.schema_changes import split_by_schema
 from ml_orchestrator.health.vector_groups import grouped
 from ml_orchestrator.settings import Settings
 
@@ -50,17 +51,21 @@ class Side:
     def left_out(self, names: Collection[str], now: "Columns | None" = None) -> list[str]:
         """Return which of these columns a comparison leaves out unless they are named.
 
-        Those that only number or name rows; none if there are no others. One whose values repeat
-        in the current sample does not name its rows any more, which is worth comparing.
+        Those that only number or name rows, and dates and times, which go on from one file to the
+        next; none if there are no others. An id whose values repeat in the current sample does not
+        name its rows any more, which is worth comparing; so is a date that is gone, has no value
+        any more, or is read as another type.
 
         Args:
             names: of columns.
             now: the current sample, where it is known.
         """
         ids = [name for name in names if name in self.id_like]
+        times = [name for name in names if name in self.times]
         if now is not None:
             ids = [name for name in ids if name not in now or _hardly_repeats(now[name])]
-        return ids if len(ids) < len(names) else []
+            times, _ = split_by_schema(self.columns, now, times)
+        return [*ids, *times] if len(ids) + len(times) < len(names) else []
 
     def with_groups(self, groups: Mapping[str, Sequence[str]], *, side: str) -> "Side":
         """Return the same with each group of columns as one column of vectors.
@@ -179,8 +184,7 @@ class SampleReader:
 def side_of(dataset: Dataset) -> Side:
     """Return a data set as one side of a comparison."""
     arrays, frame = columns_as_arrays(dataset.frame), dataset.frame
-    times = frozenset(name for name in frame.columns if frame[name].dtype.is_temporal())
-    return Side(arrays, arrays, dataset.notices, times, id_like_columns(frame))
+    return Side(arrays, arrays, dataset.notices, time_columns(frame), id_like_columns(frame))
 
 
 def side_of_baseline(baseline: Baseline) -> Side:

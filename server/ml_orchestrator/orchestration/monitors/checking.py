@@ -26,7 +26,7 @@ from ml_orchestrator.health.monitors.watches import is_log, is_one_table
 from ml_orchestrator.health.performance.check import LEAST_LABELLED
 from ml_orchestrator.health.performance.predictions import read_predictions
 from ml_orchestrator.health.schema_changes import is_empty
-from ml_orchestrator.orchestration.monitors.drift import compared_columns, ids_left_out
+from ml_orchestrator.orchestration.monitors.drift import compared_columns
 from ml_orchestrator.orchestration.monitors.faults import Faults
 from ml_orchestrator.orchestration.monitors.judging import expectations
 from ml_orchestrator.orchestration.monitors.predicted import PredictedColumns, predicted_columns
@@ -100,9 +100,8 @@ def _check_drift(
     frame: pl.DataFrame | None,
 ) -> None:
     after = None if frame is None else columns_as_arrays(frame)
-    names = compared_columns(spec, watch, before, after)
-    left_out = set(ids_left_out(watch, before, names)) - {spec.time_column}
-    faults.notices += not_compared(left_out)
+    names, left_out = compared_columns(spec, watch, before, after)
+    faults.notices += not_compared(left_out, before.times)
     if after is not None:
         names = _check_columns(faults, spec, names, before, after)
     names = [name for name in names if not is_empty(before.columns[name])]

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -32,7 +32,7 @@ from ml_orchestrator.orchestration.monitors.together import judge_together
 from ml_orchestrator.orchestration.samples import Side
 from ml_orchestrator.serving.log_files import OwnColumns
 
-__all__ = ["compared_columns", "ids_left_out", "judge_drift"]
+__all__ = ["compared_columns", "judge_drift"]
 
 MOST_NAMED = 5
 MOST_KEPT = 32  # kinds of looks, by size and time of day, whose limits are kept
@@ -54,7 +54,7 @@ def judge_drift(
     """
     before = references.side(str(spec.reference))
     current = columns_as_arrays(frame)
-    names = compared_columns(spec, watch, before, current)
+    names, left_out = compared_columns(spec, watch, before, current)
     left, changes = split_by_schema(before.columns, current, names)
     for change in changes:
         if spec.performance is not None and awaits_labels(change, spec.performance.target):
@@ -76,7 +76,7 @@ def judge_drift(
     if watch.together is not None:
         judge_together(found, watch.together, before, current, left, alpha=spec.rate)
     if not is_drifted:
-        found.remarks += not_compared(ids_left_out(watch, before, names))
+        found.remarks += not_compared(left_out, before.times)
 
 
 def _by_fixed_limits(
@@ -125,11 +125,11 @@ def _by_calibrated_limits(
 
 def compared_columns(
     spec: MonitorSpec, watch: DriftWatch, before: Side, current: Mapping[str, Any] | None
-) -> Sequence[str]:
-    """Return the columns to compare: those named, else the reference's.
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the columns to compare: those named, else the reference's; and those left out.
 
-    Unless they are named, columns that only number or name rows are left out: an unchanged file of
-    other rows differs in them.
+    Unless they are named, columns that only number or name rows, and those of dates and times, are
+    left out: an unchanged file of other rows differs in them.
 
     Args:
         spec: what is watched.
@@ -146,7 +146,7 @@ def compared_columns(
                 f"The reference has no column {', '.join(map(repr, unknown))}; it has "
                 f"{', '.join(before.columns)}."
             )
-        return watch.columns
+        return watch.columns, ()
     names = [
         name
         for name, column in before.columns.items()
@@ -162,12 +162,7 @@ def compared_columns(
             f"{spec.watch!r} and its reference have no column in common; the reference has "
             f"{', '.join(before.columns)}."
         )
-    return names
-
-
-def ids_left_out(watch: DriftWatch, before: Side, names: Sequence[str]) -> Collection[str]:
-    """Return the columns of the reference left out because they only number or name rows."""
-    return () if watch.columns is not None else before.id_like.difference(names)
+    return names, left_out
 
 
 def _when(

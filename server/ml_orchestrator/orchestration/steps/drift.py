@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_orchestrator.datasets.models import ColumnType
+from ml_orchestrator.datasets.row_names import why_not_compared
 from ml_orchestrator.datasets.sources import load_dataset
 from ml_orchestrator.health.counting import count_report
 from ml_orchestrator.health.report import check_drift
@@ -17,7 +18,11 @@ __all__ = ["compare"]
 def compare(
     context: StepContext, params: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return whether the data drifted, which columns did, and the finding in words."""
+    """Return whether the data drifted, which columns did, and the finding in words.
+
+    Columns that only number or name rows, and those of dates and times, are left out, as the words
+    say.
+    """
     context.report(0.0, "comparing the data with the reference")
     column_types = params.get("column_types", {})  # a run of an earlier release has none
     before = _side(context, params["reference"], column_types)
@@ -38,7 +43,7 @@ def compare(
         "is_drifted": report.is_drifted,
         "drifted_columns": list(report.drifted_columns),
         "share_drifted": report.share_drifted,
-        "summary": report.summary,
+        "summary": " ".join([report.summary, *why_not_compared(left_out, before.times)]),
     }
     return {"drift": drift}
 
