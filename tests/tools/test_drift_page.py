@@ -61,6 +61,7 @@ async def test_the_onset_is_found_drawn_and_written_as_one_page(tmp_path: Path) 
         result = await c.call_tool("drift_check", {**arguments, "with_plot": True})
         assert not (tmp_path / ".ml-orchestrator" / "reports").exists()
         written = await ask(c, "drift_report", agent=ME, **arguments)
+        joint = await ask(c, "drift_report", agent=ME, **arguments, together="pca")
         denied = await refusal(c, "drift_report", agent="performance-engineer", **arguments)
     async with client(tmp_path, mode="read-only") as c:
         offered = {tool.name for tool in (await c.list_tools()).tools}
@@ -83,6 +84,8 @@ async def test_the_onset_is_found_drawn_and_written_as_one_page(tmp_path: Path) 
     found = re.search(r'<script type="application/json" id="report">(.*?)</script>', page, re.S)
     assert found is not None
     assert json.loads(found[1]) == report
+    assert "(pca: " in joint["summary"]
+    assert "<h2>All columns together</h2>" in read_page(joint["page"])
     assert "data-pipeline-specialist, ml-orchestrator may" in denied
     assert "drift_report" not in offered
 

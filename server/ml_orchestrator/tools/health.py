@@ -44,6 +44,11 @@ ForModel: TypeAlias = Annotated[
     str | None,
     Field(max_length=300, description="NAME@ALIAS or NAME/VERSION that may suffer."),
 ]
+AllTogether: TypeAlias = Annotated[
+    Literal["domain_classifier", "mmd", "pca"] | None,
+    Field(description="All columns too: sees correlations change."),
+]
+_AS_CHECKED = Field(description="As drift_check.")
 _SAMPLE = "Data file, builtin:NAME, baseline:NAME, or column to values."
 
 
@@ -65,10 +70,7 @@ async def drift_check(
         float,
         Field(gt=0, le=1, description="Drifted columns that make the whole drift."),
     ] = 0.5,
-    together: Annotated[
-        Literal["domain_classifier", "mmd", "pca"] | None,
-        Field(description="All columns too: sees correlations change."),
-    ] = None,
+    together: AllTogether = None,
     time_column: TimeColumn = None,
     chunk: ChunkSize = None,
     model: ForModel = None,
@@ -102,16 +104,18 @@ async def drift_report(
     reference: Annotated[Source, Field(description="File, builtin:NAME or baseline:NAME.")],
     current: Annotated[Source, Field(description="The later, likewise.")],
     monitoring: Monitoring,
-    columns: OnlyColumns = None,
-    time_column: TimeColumn = None,
-    chunk: ChunkSize = None,
-    model: ForModel = None,
-    column_types: ColumnTypes = {},  # noqa: B006 never changed; pydantic copies it
+    columns: Annotated[OnlyColumns, _AS_CHECKED] = None,
+    together: Annotated[AllTogether, _AS_CHECKED] = None,
+    time_column: Annotated[TimeColumn, _AS_CHECKED] = None,
+    chunk: Annotated[ChunkSize, _AS_CHECKED] = None,
+    model: Annotated[ForModel, _AS_CHECKED] = None,
+    column_types: Annotated[ColumnTypes, _AS_CHECKED] = {},  # noqa: B006 never changed; pydantic copies it
     to_mlflow: Annotated[bool, Field(description="Also a run in experiment monitoring.")] = False,
 ) -> DriftPage:
     """Write what drift_check finds, with pictures, as an HTML page; the newest 100 are kept."""
     options = DriftOptions(
         columns=columns,
+        together=together,
         time_column=time_column,
         chunk=chunk,
         model=model,
