@@ -23,7 +23,8 @@ from ml_orchestrator.tools import TOOLS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")])
+OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "hooks/README.md")]
+PAGES = sorted([*OTHERS, *DOCS.rglob("*.md")])
 LIMIT_S = 120.0
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -97,12 +98,13 @@ def test_the_commands_shown_exist(words: list[str], capsys: pytest.CaptureFixtur
         assert set(words[1:]) <= set(targets)
     elif program == "ml-orchestrator":
         must_be_known(words[1:], capsys)
-    elif program == "python":
+    elif program in ("python", "python3"):
         assert (ROOT / words[1]).is_file()
     elif program == "plugin":  # /plugin in Claude Code
         assert words[1:3] in (["marketplace", "add"], ["install", installed_as()])
     else:
         assert program == "claude", f"nothing checks {words}; add it here"
+        assert words[1].startswith("-"), f"nothing checks {words}; add it here"
         assert {word for word in words if word.startswith("mcp__")} <= {f"{PREFIX}*"}
 
 
