@@ -11,6 +11,7 @@ import pytest
 from ml_orchestrator.approving import require_person
 from ml_orchestrator.calling.trained import command_of
 from ml_orchestrator.errors import PermissionDeniedError
+from ml_orchestrator.launcher.package import link_program
 from ml_orchestrator.program import program
 
 PACKAGE = Path(__file__).resolve().parents[1] / "server" / "ml_orchestrator"
@@ -39,9 +40,9 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def make_program(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    (folder / "ml-orchestrator").write_text("#!/bin/sh\n")
+def make_program(folder: Path, script: str = "#!/bin/sh\n") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ml-orchestrator").write_text(script)
     (folder / "ml-orchestrator").chmod(0o755)
 
 
@@ -68,6 +69,55 @@ def test_that_of_another_environment_is_not_taken_for_ours(
 def test_without_a_program_the_interpreter_is_named(environment: Path) -> None:
     (environment / "bin" / "ml-orchestrator").unlink()
     assert program() == f"'{environment}/bin/python' -m ml_orchestrator"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "#!{folder}/other/bin/python\n",
+        "#!/bin/sh\nexec {folder}/other/bin/python -m ml_orchestrator\n",
+        "#!/bin/sh\necho 'of another\n",
+        "#!/bin/sh",
+        "",
+    ],
+)
+def test_without_a_program_that_of_another_on_the_path_is_not_taken_for_ours(
+    environment: Path, tmp_path: Path, script: str
+) -> None:
+    (environment / "bin" / "ml-orchestrator").unlink()
+    make_program(tmp_path, script.format(folder=tmp_path))
+    assert program() == f"'{environment}/bin/python' -m ml_orchestrator"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "#!/opt/bin/python\n",
+        "#!/opt/bin/python -sP\n",
+        """#!/bin/sh\n'''exec' "/opt/bin/python" "$0" "$@"\n' '''\n""",  # of pip and uv
+        "#!/bin/sh\nexec '/opt/bin/python' -P -m ml_orchestrator\n",
+    ],
+)
+def test_without_a_program_a_script_of_this_interpreter_is_ours(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    (environment / "bin" / "ml-orchestrator").unlink()
+    monkeypatch.setattr(sys, "executable", "/opt/bin/python")
+    make_program(tmp_path, script)
+    assert program() == "ml-orchestrator"
+
+
+def test_in_the_plugins_environment_the_link_is_named_that_an_update_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venv, link = tmp_path / "env-1" / "venv", tmp_path / "bin" / "ml-orchestrator"
+    make_program(venv / "bin")
+    monkeypatch.setattr(sys, "prefix", str(venv))
+    monkeypatch.setenv("PATH", "")
+    assert program() == f"{venv}/bin/ml-orchestrator"  # no link yet
+
+    link_program(venv, link)
+    assert program() == str(link)
 
 
 def test_a_refusal_names_what_the_person_can_type(environment: Path) -> None:

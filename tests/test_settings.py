@@ -147,14 +147,38 @@ def test_the_login_of_a_database_of_mlflow_is_used_and_not_shown(address: str) -
     assert Settings.read(child_environment(settings, {})) == settings
 
 
-@pytest.mark.parametrize("login", ["me:se/cret", "me:se@cret", "m/e:secret", "me:se?cret", "me:#1"])
+@pytest.mark.parametrize(
+    "login",
+    [
+        *("me:se/cret", "me:se@cret", "m/e:secret", "me:se?cret", "me:#1", "me:se cret"),
+        *("me:1?cret", "me:se@c?ret", "m/e:se?cret", "me:se?c=ret"),
+    ],
+)
 @pytest.mark.parametrize("name", ["ML_ORCHESTRATOR_DATABASE_URL", "MLFLOW_TRACKING_URI"])
 def test_a_login_that_ends_too_early_is_refused_before_its_rest_is_taken_for_a_host(
     name: str, login: str
 ) -> None:
-    with pytest.raises(InvalidInputError, match="@ as %40, / as %2F") as refusal:
+    with pytest.raises(
+        InvalidInputError, match=r"@ as %40, / as %2F, \? as %3F, # as %23"
+    ) as refusal:
         Settings.read({name: f"postgresql+psycopg://{login}@db.test/ml"})
     assert "cret" not in f"{refusal.value}{refusal.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "h/ml?user=me@srv",
+        "h:5432/ml?user=me@srv",
+        "[::1]:5432/ml?user=me@srv",
+        "/ml?host=/run/postgres&user=me@srv",
+        "me:se%40cret@h/ml?sslrootcert=/home/me@work/a.pem",
+    ],
+)
+def test_an_at_of_an_option_is_no_end_of_a_login(rest: str) -> None:
+    address = f"postgresql+psycopg://{rest}"
+    settings = Settings.read({"ML_ORCHESTRATOR_DATABASE_URL": address})
+    assert settings.state_url == address
 
 
 def test_another_database_is_refused_without_repeating_its_address(tmp_path: Path) -> None:

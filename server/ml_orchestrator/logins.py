@@ -5,9 +5,15 @@ import re
 __all__ = ["STARS", "without_logins"]
 
 STARS = "***"
-# An address may be long, and is read again from each :// on: without a limit that takes long.
-_BEFORE_HOST = re.compile(r"""://([^\s"'<>]{0,2000})@""")
-_IN_QUERY = re.compile(r"""(?i)([?&;](?:ssl)?(?:password|passwd|pwd|token)=)[^\s"'<>&;]+""")
+# An address ends where the next begins: otherwise many of them are read again from each :// on.
+_BEFORE_HOST = re.compile(
+    r"""://((?:[^\s"'<>:]|:(?!//)|'(?![\s,;:)\]}]|$)){0,2000})@"""  # ' is a sign, or ends a word
+)
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:]*)(:[0-9]{1,5})?")
+_IN_QUERY = re.compile(
+    r"(?i)([?&;#](?:(?:ssl)?(?:password|passwd|pwd)|(?:access_)?token|api_?key|secret"
+    r"""|(?:x-amz-)?sig(?:nature)?)=)[^\s"'<>&;]+"""
+)
 
 
 def without_logins(text: str) -> str:
@@ -26,4 +32,7 @@ def without_logins(text: str) -> str:
 
 
 def _unnamed(before_host: re.Match[str]) -> str:
-    return f"://{STARS}@" if ":" in before_host[1] else before_host[0]
+    """Return stars, but for a name alone and for a host, perhaps a port, and a path with an @."""
+    login, slash, _ = before_host[1].partition("/")
+    is_path = slash and _HOST.fullmatch(login)
+    return before_host[0] if is_path or ":" not in login else f"://{STARS}@"

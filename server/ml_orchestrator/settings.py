@@ -27,6 +27,8 @@ POSTGRES = "postgresql+psycopg://"
 RAY_ADDRESS = re.compile(r"local|(ray://)?[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}")
 # Addresses that MLflow opens here: a database, whose login has no other place, or files.
 _OPENED_HERE = re.compile(r"(?i)(postgresql|mysql|mssql)[a-z0-9_+]*://|(sqlite|file):")
+# Before the ? of an address without a login: host, port and database.
+_NO_LOGIN = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:/@#]*)((:[0-9]+)?/[^:@#]*)?")
 _LISTS = ("plugins", "trusted_types")  # by comma in the environment
 Mode = Literal["read-only", "operator"]
 PromptPolicy = Literal["thompson", "kl_ucb", "lin_ucb", "epsilon_greedy", "uniform"]
@@ -385,9 +387,13 @@ def _check_login(url: str) -> None:
     Raises:
         ValueError: it has a sign that must be written otherwise; the address is not quoted.
     """
-    login, _, _ = url.partition("://")[2].rpartition("@")
-    if re.search(r"[/@?#\s]", login):
-        raise ValueError("a login must be written with @ as %40, / as %2F, : as %3A and % as %25")
+    before, _, options = url.partition("://")[2].partition("?")
+    login, at, _ = before.rpartition("@")
+    has_options = re.match(r"\w+=", options) and (at or _NO_LOGIN.fullmatch(before))
+    if re.search(r"[/@#\s]", login) or ("@" in options and not has_options):
+        raise ValueError(
+            "a login must be written with @ as %40, / as %2F, ? as %3F, # as %23 and spaces as %20"
+        )
 
 
 def _place(location: tuple[int | str, ...]) -> str:

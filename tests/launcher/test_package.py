@@ -13,6 +13,10 @@ from tests.launcher.raw_client import LIMIT_S, RawClient
 from tests.launcher.small_plugin import SmallPlugin, make_wheel
 from uv import find_uv_bin
 
+from ml_orchestrator.launcher.environment import Environments
+from ml_orchestrator.launcher.installing import Installer, SetupError
+from ml_orchestrator.launcher.package import link_program
+
 ROOT = Path(__file__).resolve().parents[2]
 # As error texts name it: the extra of the release at work.
 EXTRA = "ml-orchestrator-mcp[more]==7.0"
@@ -72,6 +76,48 @@ def test_a_person_has_a_program_that_runs_in_the_environment_and_not_on_the_proj
     answer = json.loads(built.run([program, "mcp"], given=json.dumps(request), cwd=tmp_path))
 
     assert answer["result"]["content"][0]["text"] == f"typed in {built.venv}"
+
+
+def test_a_link_that_an_update_keeps_leads_to_the_program(built: Built) -> None:
+    link = built.venv.parents[1] / "bin" / "ml-orchestrator"
+    request = {"id": 1, "method": "tools/call", "params": {"name": "typed"}}
+
+    answer = json.loads(built.run([str(link), "mcp"], given=json.dumps(request)))
+
+    assert answer["result"]["content"][0]["text"] == f"typed in {built.venv}"
+
+
+def test_the_link_leads_to_the_environment_that_began_last(tmp_path: Path) -> None:
+    link = tmp_path / "bin" / "ml-orchestrator"
+    for name in ("env-1", "env-2", "env-2", "env-1"):
+        link_program(tmp_path / name / "venv", link)
+        assert link.readlink() == tmp_path / name / "venv" / "bin" / "ml-orchestrator"
+    assert list(link.parent.iterdir()) == [link]
+
+
+@pytest.mark.parametrize("damaged", [None, b"", b"Name: ml-orchestrator-mcp\n", b"Name: \xff"])
+def test_missing_or_damaged_metadata_ask_for_the_plug_in_to_be_installed_again(
+    tmp_path: Path, damaged: bytes | None
+) -> None:
+    plugin = SmallPlugin(tmp_path)
+    plugin.make()
+    metadata = plugin.root / "bin" / "METADATA"
+    if damaged is None:
+        metadata.unlink()
+    else:
+        metadata.write_bytes(damaged)
+    with pytest.raises(SetupError, match=r"METADATA.*Install the plug-in again") as refusal:
+        Environments(plugin.root, plugin.data, Installer()).python(print)
+    assert "Make room" not in str(refusal.value)
+    assert plugin.environments == set()
+
+
+def test_so_does_a_missing_lock_file(tmp_path: Path) -> None:
+    plugin = SmallPlugin(tmp_path)
+    plugin.make()
+    (plugin.root / "requirements" / "core.lock").unlink()
+    with pytest.raises(SetupError, match=r"core\.lock.*Install the plug-in again"):
+        Environments(plugin.root, plugin.data, Installer()).python(print)
 
 
 def test_python_knows_the_release(built: Built) -> None:

@@ -11,11 +11,17 @@ import hashlib
 import os
 import shutil
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ml_orchestrator.launcher.holds import hold, lock_exclusively, make_holdable, withdraw
 from ml_orchestrator.launcher.installing import Installer, SetupError, venv_python
-from ml_orchestrator.launcher.package import add_package
+from ml_orchestrator.launcher.package import (
+    add_package,
+    incomplete,
+    link_program,
+    read_metadata,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +58,8 @@ class Environments:
             folder = self._data / f"env-{self._digest()}"
             while not self._is_usable(folder):
                 self._build_if_free(folder, report)
+            with suppress(OSError):  # without it, texts name the program in the environment
+                link_program(folder / "venv", self._data / "bin" / "ml-orchestrator")
             self._sweep(folder)
         except OSError as error:
             raise SetupError(_unwritable(self._data, error)) from error
@@ -65,7 +73,12 @@ class Environments:
         return python if any(installed) and os.access(python, os.X_OK) else None
 
     def _digest(self) -> str:
-        digest = hashlib.sha256(self._lock.read_bytes() + self._metadata.read_bytes())
+        metadata, _ = read_metadata(self._metadata)
+        try:
+            lock = self._lock.read_bytes()
+        except FileNotFoundError as error:
+            raise incomplete(str(error)) from error
+        digest = hashlib.sha256(lock + metadata.encode())
         for path in self._sources():
             digest.update(str(path.relative_to(self._package)).encode() + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())

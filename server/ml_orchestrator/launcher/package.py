@@ -13,13 +13,13 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from ml_orchestrator.launcher.environs import installer_environment
-from ml_orchestrator.launcher.installing import NOBODYS_FOLDER, venv_python
+from ml_orchestrator.launcher.installing import NOBODYS_FOLDER, SetupError, venv_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["add_package"]
+__all__ = ["add_package", "incomplete", "link_program", "read_metadata"]
 
 _HOLD = "import sys; from ml_orchestrator.launcher.holds import hold; hold(sys.prefix + '/..')\n"
 # -P: files of the project, in which it is typed, are no modules of ours.
@@ -34,6 +34,9 @@ def add_package(package: Path, metadata: Path, venv: Path) -> None:
         package: The folder of its sources.
         metadata: A file with the fields of a wheel's ``METADATA``.
         venv: A virtual environment, absolute; it is not moved later.
+
+    Raises:
+        SetupError: the metadata are damaged.
     """
     (site_packages,) = venv.glob("lib/python3*/site-packages")
     target = site_packages / package.name
@@ -52,6 +55,48 @@ def add_package(package: Path, metadata: Path, venv: Path) -> None:
     )
 
 
+def read_metadata(metadata: Path) -> tuple[str, str]:
+    """Return the text of a file of metadata, and name and version of the release as folders do.
+
+    Raises:
+        SetupError: it is missing or damaged.
+    """
+    try:
+        text = metadata.read_text(encoding="utf-8")
+    except (FileNotFoundError, UnicodeDecodeError) as error:
+        raise incomplete(f"{metadata}: {error}") from error
+    named = _NAMED.search(text)
+    if named is None:
+        raise incomplete(f"{metadata} names no release")
+    return text, f"{named['name'].replace('-', '_')}-{named['version']}"
+
+
+def incomplete(found: str) -> SetupError:
+    """Return the error that says what is amiss in the plug-in's own files."""
+    return SetupError(
+        f"The files of the ml-orchestrator plug-in are incomplete: {found}. Install the plug-in "
+        "again, and start a new session."
+    )
+
+
+def link_program(venv: Path, link: Path) -> None:
+    """Let a link lead to the program of an environment, at once: it always leads somewhere.
+
+    Texts that are kept name the link, as an environment goes with the next update.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    program = str(venv / "bin" / "ml-orchestrator")
+    if link.is_symlink() and str(link.readlink()) == program:
+        return
+    link.parent.mkdir(exist_ok=True)
+    new = link.with_name(f".{link.name}-{os.getpid()}")
+    new.unlink(missing_ok=True)
+    new.symlink_to(program)
+    new.replace(link)
+
+
 def _add_program(venv: Path) -> Path:
     """Write what a person types, which names its interpreter as the scripts of pip do."""
     program = venv / "bin" / "ml-orchestrator"
@@ -61,10 +106,8 @@ def _add_program(venv: Path) -> Path:
 
 
 def _add_metadata(metadata: Path, site_packages: Path, files: Iterable[Path]) -> None:
-    text = metadata.read_text(encoding="utf-8")
-    named = _NAMED.search(text)
-    assert named, f"{metadata} has no name and version"
-    folder = site_packages / f"{named['name'].replace('-', '_')}-{named['version']}.dist-info"
+    text, release = read_metadata(metadata)
+    folder = site_packages / f"{release}.dist-info"
     folder.mkdir()
     record = folder / "RECORD"
     (folder / "METADATA").write_text(text, encoding="utf-8")
