@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 import pytest
 from packaging.requirements import Requirement
+from sqlalchemy import text
 
 from ml_orchestrator.cli import main
 from ml_orchestrator.doctoring import directory, installation, processes, rounds
@@ -280,8 +281,13 @@ def test_a_schedule_that_no_worker_starts_is_noted_with_what_does(settings: Sett
     with closing(open_database(settings.state_url, settings.home)) as database:
         Schedules(database, home_id=None).put("pipeline", "p", Cadence(every_s=60), owner="ann")
 
+        database.write(lambda c: c.execute(text("UPDATE schema_version SET version = version - 1")))
+        before = database.describe()
     (found,) = look("processes:check_worker", patient(settings))
+    with closing(sqlite3.connect(settings.home / "state.db")) as file:
+        (version,) = file.execute("SELECT max(version) FROM schema_version").fetchone()
 
+    assert before.endswith(f"schema {version}"), "the doctor changes nothing"
     assert (found.state, found.said) == (
         "note",
         "A schedule or a monitor is enabled, and no worker is at work.",

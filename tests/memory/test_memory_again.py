@@ -14,6 +14,7 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Insight, Outcome, Task
 from ml_orchestrator.memory.requests import Selection
+from ml_orchestrator.memory.times import moment
 from ml_orchestrator.memory.transfer import FORMAT, export_memory, import_memory
 from ml_orchestrator.storage.engine import Database, open_database, timestamp
 
@@ -259,3 +260,8 @@ def test_what_saving_a_loaded_memory_does_not_store_is_said(
     assert "Work with tuner was not counted" in work_said
     tasks = [(task["task_description"], task["outcome"]) for task in after["task_history"]]
     assert tasks == [("new", "failure"), ("x", "partial")]
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "soon"])
+def test_what_is_no_time_of_the_calendar_is_none(text: str) -> None:
+    assert moment(text) is None

@@ -83,7 +83,7 @@ def test_a_result_after_the_end_of_its_delegation_arrives_once_and_is_not_counte
 
     answer(box, note, "success")
     answer(box, late, "failure")
-    with pytest.raises(ConflictError, match="0 delegations of this thread are open"):
+    with pytest.raises(ConflictError, match=rf"{late} was answered by {YOU} \(failure\)"):
         answer(box, late, "failure")
 
     assert box.inbox(YOU).open_delegations == []
@@ -106,7 +106,21 @@ def test_a_delegation_can_be_withdrawn_by_whoever_handed_it_over(
 
     assert [box.inbox(agent).open_delegations for agent in (ME, YOU)] == [[], []]
     assert "never mind" in contents(box, YOU)
-    with pytest.raises(ConflictError, match="0 delegations"):
+    with pytest.raises(ConflictError, match=f"{work} was taken back by {ME} at 2026"):
         answer(box, work, "success")
+    assert [m.content for m in box.work_after(YOU, 0)] == ["never mind"]
     patterns = SqlMemoryStore(database).load(ME).collaboration_patterns
     assert patterns.frequent_collaborators == []
+
+
+def test_what_answers_settled_work_closes_no_other_work_of_the_thread(box: SqlMailbox) -> None:
+    done = send(box, YOU, message_type="delegation")
+    other = send(box, YOU, message_type="delegation", reply_to=done)
+    answer(box, done, "success")
+
+    with pytest.raises(ConflictError, match="was answered by"):
+        send(box, YOU, message_type="delegation_withdrawn", reply_to=done)
+    with pytest.raises(ConflictError, match="was answered by"):
+        answer(box, done, "success")
+
+    assert [d.message_id for d in box.inbox(ME).open_delegations] == [other]

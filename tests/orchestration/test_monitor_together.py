@@ -1,5 +1,6 @@
 """Monitors that compare all columns at once, beside each by itself."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,15 @@ def test_checks_with_a_rate_of_their_own_share_that_of_the_monitor() -> None:
         ({"drift": {"together": "pca"}, "performance": performance}, 0.02),
     ):
         assert read_spec({**given, **checks}).rate == pytest.approx(rate)
+
+
+def test_an_earlier_release_reads_a_monitor_that_asks_for_nothing_new() -> None:
+    given = {"watch": "now.csv", "reference": "before.csv"}
+    fields = {"limits", "test", "columns", "alpha", "correction", "share_threshold"}
+    usual, new = (read_spec({**given, **_drift(**more)}) for more in ({}, {"together": "pca"}))
+    for stored in (usual.model_dump(), json.loads(usual.model_dump_json())):
+        assert set(stored["drift"]) == fields  # of 0.1.0 before ``together``
+    assert type(new).model_validate_json(new.model_dump_json()) == new
 
 
 def test_too_few_rows_are_no_data_to_a_look_and_refused_when_it_is_set(bench: Bench) -> None:

@@ -37,7 +37,7 @@ def check_databases(patient: Patient) -> Iterator[Finding]:
 
 def _look_into(path: Path) -> Iterator[Finding]:
     try:
-        with closing(_opened(path)) as connection:
+        with closing(opened(path)) as connection:
             if path.stat().st_size <= CHECKED_BYTES:
                 (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
                 if said != "ok":
@@ -61,7 +61,7 @@ def _look_into(path: Path) -> Iterator[Finding]:
 def _about_counts(path: Path) -> Iterator[Finding]:
     """Compare what is kept of unread messages with the messages; both are read at one moment."""
     try:
-        with closing(_opened(path)) as connection:
+        with closing(opened(path)) as connection:
             wrong = connection.execute(_MISCOUNTED, (MAX_NAMED,)).fetchall()
     except sqlite3.OperationalError:
         return  # an older schema without counts
@@ -100,7 +100,7 @@ def check_schema(patient: Patient) -> Iterator[Finding]:
 
     from ml_orchestrator.storage.migrations import LATEST, version_of  # noqa: PLC0415
 
-    engine = create_engine("sqlite://", creator=partial(_opened, path), poolclass=NullPool)
+    engine = create_engine("sqlite://", creator=partial(opened, path), poolclass=NullPool)
     try:
         with engine.connect() as connection:
             found, oldest_reader = version_of(connection)
@@ -119,7 +119,8 @@ def check_schema(patient: Patient) -> Iterator[Finding]:
         yield fine("schema", f"state.db has schema {found}, which this release knows.")
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def opened(path: Path) -> sqlite3.Connection:
+    """Return a connection to a file that is there; nothing is created or migrated."""
     return sqlite3.connect(
         f"{path.as_uri()}?mode=rw", uri=True, timeout=LOCK_WAIT_S, isolation_level=None
     )

@@ -5,15 +5,15 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
+from ml_orchestrator.doctoring.databases import opened
 from ml_orchestrator.doctoring.findings import Finding, Patient, fault, fine, note
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.orchestration._dbos.left_behind import WHAT_TO_DO, n_left_behind
 from ml_orchestrator.orchestration.launch import book_of_leases
 from ml_orchestrator.orchestration.leases import Lease, LeaseBook, is_running
-from ml_orchestrator.orchestration.schedules.waiting import has_schedules
 from ml_orchestrator.orchestration.workers import NO_WORKER, RESTART, look_at_workers
 from ml_orchestrator.program import program
 from ml_orchestrator.serving.address import Address
@@ -45,12 +45,25 @@ def check_worker(patient: Patient) -> Iterator[Finding]:
     found = [lease for lease in known if lease.is_live]
     for lease in found:
         yield _about(lease, leases)
-    if not found and has_schedules(patient.settings):
+    if not found and _has_schedules(patient):
         said = "A schedule or a monitor is enabled, and no worker is at work."
         do = f"Run `{program()} worker`, or keep a server open: it starts one."
         yield note("worker", said, do)
     elif not found:
         yield fine("worker", NO_WORKER)
+
+
+def _has_schedules(patient: Patient) -> bool:
+    """Whether a schedule is enabled in the file, which is read as it is; not asked of Postgres."""
+    path = patient.home / "state.db"
+    if patient.settings.database_url is not None or not path.exists():
+        return False
+    enabled = "SELECT 1 FROM schedules WHERE is_enabled = 1 LIMIT 1"
+    try:
+        with closing(opened(path)) as connection:
+            return connection.execute(enabled).fetchone() is not None
+    except sqlite3.DatabaseError:
+        return False  # of an earlier release, or damaged: the check of the files says so
 
 
 def _about(lease: Lease, leases: LeaseBook) -> Finding:

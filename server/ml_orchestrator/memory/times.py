@@ -20,6 +20,6 @@ def moment(text: object) -> str | None:
         return None
     try:
         found = datetime.fromisoformat(_BOTH.sub(r"\1", text.strip()))
-    except ValueError:
+        return timestamp(found if found.tzinfo else found.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):  # the latter at the ends of the calendar
         return None
-    return timestamp(found if found.tzinfo else found.replace(tzinfo=UTC))

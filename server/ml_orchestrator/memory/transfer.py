@@ -153,7 +153,8 @@ def _import_file(
         items = _placed("records", content["records"])
         counted = content.get("collaborations", [])
         cells = _placed("collaborations", counted) if isinstance(counted, list) else None
-        removed = _placed("removed", content.get("removed", []))
+        gone = content.get("removed", [])
+        removed = _placed("removed", gone) if isinstance(gone, list) else []
         context = content.get("shared_context")
     elif "inter_agent_messages" in content or "project_context" in content:
         items, cells, context = _read(read_context_file(content), file, tally)

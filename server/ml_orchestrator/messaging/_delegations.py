@@ -148,16 +148,16 @@ def _answered(
 ) -> Row[Any]:
     """Return the open work that a message closes: the one replied to, else the thread's only one.
 
-    Work that expired is meant where it is replied to, or where none is left that did not.
+    Work that is replied to is meant and no other, settled or not. Work that expired is meant
+    where it is replied to, or where none is left that did not.
     """
-    rows: Sequence[Row[Any]] = connection.execute(
-        select(table).where(
-            table.c.thread_id == message["thread_id"],
-            by == request["from"],
-            table.c.outcome.is_(None),
-        )
+    here: Sequence[Row[Any]] = connection.execute(
+        select(table).where(table.c.thread_id == message["thread_id"], by == request["from"])
     ).all()
-    named = [row for row in rows if row.message_id == request["reply_to"]]
+    named = [row for row in here if row.message_id == request["reply_to"]]
+    for row in named:
+        _refuse_settled(request, row)
+    rows = [row for row in here if row.outcome is None]
     live = [row for row in rows if _is_live(row, message["created_at"])]
     if len(found := named or live or rows) == 1:
         return found[0]
@@ -166,6 +166,19 @@ def _answered(
         f"{request['type']} closes one. Reply to the message_id of the delegation; open ones are "
         "in message_inbox."
     )
+
+
+def _refuse_settled(request: Mapping[str, Any], row: Row[Any]) -> None:
+    if row.outcome is not None:
+        how = (
+            f"taken back by {row.from_agent}"
+            if row.outcome == WITHDRAWN
+            else f"answered by {row.to_agent} ({row.outcome})"
+        )
+        raise ConflictError(
+            f"Delegation {row.message_id} was {how} at {row.settled_at}, so this "
+            f"{request['type']} was not sent. What you have to say goes as another message_type."
+        )
 
 
 def _is_live(row: Row[Any], now: str) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Row,
     Select,
     bindparam,
+    exists,
     func,
     literal,
     null,
@@ -25,13 +26,14 @@ from ml_orchestrator.messaging.models import (
     MOST_WORK_TOLD,
     PRIORITIES,
     RESULT,
+    WITHDRAWAL,
     Message,
     Unread,
 )
 from ml_orchestrator.storage.agents import is_known_agent
 from ml_orchestrator.storage.message_rows import newcomers_see_from
+from ml_orchestrator.storage.schema import delegations, messages
 from ml_orchestrator.storage.schema import message_recipients as readers
-from ml_orchestrator.storage.schema import messages
 from ml_orchestrator.storage.statements import Statement
 from ml_orchestrator.text import FLAGS, cut
 
@@ -78,7 +80,10 @@ _IS_WORK = (
     readers.c.acknowledged_at.is_(None),
     or_(readers.c.expires_at.is_(None), readers.c.expires_at > bindparam("now")),
     readers.c.message_seq > bindparam("mark"),
-    or_(messages.c.type == literal(DELEGATION), messages.c.type == literal(RESULT)),
+    or_(*(messages.c.type == literal(each) for each in (DELEGATION, RESULT, WITHDRAWAL))),
+    ~exists().where(  # what was taken back or answered is no work any more
+        delegations.c.message_seq == messages.c.seq, delegations.c.outcome.is_not(None)
+    ),
 )
 _WORK = Statement(
     select(*_SHOWN).where(*_IS_WORK).order_by(readers.c.message_seq).limit(literal(MOST_WORK_TOLD))
@@ -195,13 +200,13 @@ def count_unread(connection: Connection, agent: str, *, shipped: bool, now: str)
 
 
 def work_after(connection: Connection, agent: str, mark: int, *, now: str) -> list[Message]:
-    """Return unread delegations and their results with a number above ``mark``, oldest first."""
+    """Return unread open work, results and withdrawals numbered above ``mark``, oldest first."""
     rows = _WORK.all(connection, {"agent": agent, "mark": mark, "now": now})
     return messages_of(connection, rows)
 
 
 def count_work_after(connection: Connection, agent: str, mark: int, *, now: str) -> int:
-    """Return how many unread delegations and results there are with a number above ``mark``."""
+    """Return how many of those that `work_after` returns there are with a number above ``mark``."""
     return int(_N_WORK.scalar(connection, {"agent": agent, "mark": mark, "now": now}))
 
 

@@ -2,16 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.schema import idempotency
 
-__all__ = ["forget_old_keys", "n_old_keys", "once"]
+__all__ = ["forget_keys", "n_old_keys", "old_keys", "once"]
 
 
 def once(
@@ -66,15 +66,18 @@ def n_old_keys(connection: Connection, limit: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def forget_old_keys(connection: Connection, limit: str, *, at_most: int) -> int:
-    """Forget the oldest keys that were first used before ``limit``; return how many.
-
-    A request that repeats one of them is a new one.
-    """
+def old_keys(connection: Connection, limit: str, *, at_most: int) -> list[tuple[str, str]]:
+    """Return scope and key of the oldest that were first used before ``limit``."""
     table = idempotency
-    keys = (table.c.scope, table.c.key)
-    query = select(*keys).where(table.c.created_at < limit).order_by(table.c.created_at)
-    old = [tuple(row) for row in connection.execute(query.limit(at_most)).all()]
-    if old:
-        connection.execute(delete(table).where(tuple_(*keys).in_(old)))
-    return len(old)
+    query = select(table.c.scope, table.c.key).where(table.c.created_at < limit)
+    rows = connection.execute(query.order_by(table.c.created_at).limit(at_most)).all()
+    return [(row.scope, row.key) for row in rows]
+
+
+def forget_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
+    """Forget keys; a request that repeats one of them is a new one."""
+    table = idempotency
+    one = delete(table).where(
+        table.c.scope == bindparam("of_scope"), table.c.key == bindparam("of_key")
+    )
+    connection.execute(one, [{"of_scope": scope, "of_key": key} for scope, key in keys])

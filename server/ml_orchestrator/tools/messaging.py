@@ -36,7 +36,7 @@ async def message_send(
         Field(
             pattern=TYPE_PATTERN,
             description="insight, warning, recommendation, context, delegation, "
-            "delegation_result or your own.",
+            "delegation_result, delegation_withdrawn or your own.",
         ),
     ] = "insight",
     target_agents: Annotated[

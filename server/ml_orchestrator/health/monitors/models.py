@@ -2,7 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.errors import InvalidInputError
@@ -61,6 +67,12 @@ class DriftWatch(Record):
     correction: Correction = "benjamini_hochberg"
     share_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     together: Name | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_new(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave ``together`` out unless it is set: earlier releases refuse what they do not know."""
+        content: dict[str, Any] = usual(self)
+        return {name: value for name, value in content.items() if value or name != "together"}
 
 
 class PerformanceWatch(Record):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from ml_orchestrator.health.monitors.looks import forget_these_looks, old_looks
 from ml_orchestrator.orchestration.retention.rules import DAY_S, KeepRules
 from ml_orchestrator.storage.engine import Database, timestamp
-from ml_orchestrator.storage.idempotency import forget_old_keys, n_old_keys
+from ml_orchestrator.storage.idempotency import forget_keys, n_old_keys, old_keys
 
 __all__ = ["AT_ONCE", "OldRows"]
 
@@ -47,7 +47,10 @@ class OldRows:
         limit = self._before(max(KEYS_S, self._rules.runs_s))
         if self._is_trial:
             return self._database.read(lambda c: n_old_keys(c, limit))
-        return self._database.write(lambda c: forget_old_keys(c, limit, at_most=AT_ONCE))
+        found = self._database.read(lambda c: old_keys(c, limit, at_most=AT_ONCE))
+        if found:
+            self._database.write(lambda c: forget_keys(c, found))
+        return len(found)
 
     def _before(self, age_s: float) -> str:
         return timestamp(datetime.fromtimestamp(self._now_s - age_s, UTC))

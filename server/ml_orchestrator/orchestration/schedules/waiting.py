@@ -15,10 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 def has_schedules(settings: Settings) -> bool:
-    """Whether a schedule is enabled, as far as is known; nothing is created to find out."""
-    is_file = settings.state_url.startswith("sqlite")
-    if is_file and not (settings.home / "state.db").exists():
-        return False
+    """Whether a schedule is enabled, as far as is known; the state database is opened for it."""
     try:
         with closing(open_database(settings.state_url, settings.home)) as database:
             return Schedules(database, home_id=home_of(settings)).has_enabled()
