@@ -18,7 +18,7 @@ ACTING = (
     ("![", r"!\[[^\]]{0,80}\]\(https?://[^)]{0,200}[?&=][^)]{0,200}\)"),
     (
         "<",
-        r"<\s*/?\s*(?:script|iframe|object|embed|applet|meta\s+http-equiv|base\s+href|form\s+action|link\s+rel)\b|<\w{1,20}\b[^<>]{0,200}[\s/'\"]on[a-z]{3,20}\s*=",
+        r"<\s*+/?\s*+(?:script|iframe|object|embed|applet|meta\s+http-equiv|base\s+href|form\s+action|link\s+rel)\b|<\w{1,20}\b[^<>]{0,200}[\s/'\"]on[a-z]{3,20}\s*=",
     ),
     ("javascript:|vbscript:|data:text/html", r"\b(?:javascript|vbscript):\S|\bdata:text/html"),
     # text that a page does not show

@@ -7,7 +7,7 @@ _HURDLES = r"gates?|checks?|guardrails?|safeguards?|approvals?|restrictions?|(?:
 
 APPROVALS = (
     (
-        "approved|preapproved|pre-|preauthori|authori|signed|cleared|greenlit|green-lit|permitted|confirmed",
+        "approved|preapproved|preauthori|presigned|precleared|pregreen|prepermitted|preconfirmed|pre-|authori|signed|cleared|greenlit|green-lit|permitted|confirmed",
         r"\b(?:pre-?)?(?:approved|authori[sz]ed|signed[ -]off|cleared|green-?lit|permitted|confirmed)\b.{0,40}\b(?:by|for|from|to)\b.{0,40}\b(?:human|person|operator|owner|admin\w*|lead|manager|cto|ceo|security|board|user|change|production|deploy\w*|promot\w*|move|moving|delet\w*)",
     ),
     (

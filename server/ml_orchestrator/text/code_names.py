@@ -25,8 +25,8 @@ _BORDERS = r"\s,;:)\[\]{}<>\"'`|\u201c\u201d\u2018\u2019«»\ufffc"  # and an op
 _PIECE = re.compile(  # after plain words, which are most, in one step; empty at the end of the text
     rf"[({_BORDERS}]*+(?:[a-z]++(?=[{_BORDERS}])[({_BORDERS}]++)*+([^({_BORDERS}]*+)"
 )
-_SNAKE = re.compile(r"_{0,2}[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+")
-_CAMEL = re.compile(r"[a-z]{2,}[a-z0-9]*(?:[A-Z][a-z0-9]+)+")
+_SNAKE = re.compile(r"_{0,2}[A-Za-z][A-Za-z0-9]*+(?:_[A-Za-z0-9]++)++")
+_CAMEL = re.compile(r"[a-z]{2}[a-z0-9]*+(?:[A-Z][a-z0-9]++)++")
 
 
 def count_code_names(pieces: Iterable[tuple[int, str]]) -> int:

@@ -72,11 +72,11 @@ FOREIGN_ORDERS = (
         r"\b(?:fra nu af|fra nå av|från och med nu|fremover|hädanefter)\b,? (?:skal|ska|må|behøver|behöver|er|trenger) (?:du|ni|i)\b",
     ),
     (
-        "slet|radera|ta bort|uden at|uten å|utan att|fortæl|fortell|berätta|sig |si |säg ",
+        "slet|radera|ta bort|uden at|uten å|utan att|fortæl|fortell|berätta|sig|si|säg",
         r"\b(?:slett?|radera|ta bort) all[ea] (?:modell|version|minne)|\b(?:uden at spørge|uten å spørre|utan att fråga)|\b(?:sig|si|säg|fortæl|fortell|berätta)\b.{0,12}\b(?:ikke|inte|intet|inget|ingenting)\b.{0,20}(?:bruger|bruker|användar)",
     ),
     (
-        "unohda|ohita|sivuuta|älä",
+        "unohda|ohita|sivuuta|älä|poista kaikki",
         r"\b(?:unohda|ohita|sivuuta|älä noudata)\b.{0,50}(?:ohje|sään|määräy|käsky)|\bälä kerro\b.{0,20}käyttäj|\bpoista kaikki (?:mallit|versiot)",
     ),
     # Polish, Czech, Hungarian, Romanian, Turkish
@@ -114,7 +114,7 @@ FOREIGN_ORDERS = (
     ),
     (
         "*сообщай|говори|рассказывай|кажи|повідомляй|удали|видали|отныне|этого момента",
-        r"не (?:сообщай|говори|рассказывай|кажи|повідомляй).{0,30}(?:пользовател|человек|никому|оператор|користувач|людин|нікому)|(?:удали|сотри)\w* все (?:модел|верси|памят|резерв)|видали (?:всі|усі) (?:модел|версі)|(?:отныне|с этого момента),? ты",
+        r"не (?:сообщай|говори|рассказывай|кажи|повідомляй).{0,30}(?:пользовател|человек|никому|оператор|користувач|людин|нікому)|(?:удали|сотри)\w{0,9} все (?:модел|верси|памят|резерв)|видали (?:всі|усі) (?:модел|версі)|(?:отныне|с этого момента),? ты",
     ),
     ("αγν|ξέχ", r"(?:αγνόησε|αγνοήστε|ξέχασε).{0,60}(?:οδηγί|εντολ|κανόν)"),
     # Chinese, Japanese, Korean, Thai

@@ -7,19 +7,19 @@ _NO_FACT = r"(?!\s*(?:[\d.]|ubuntu|linux|debian|macos|windows|cpu|gpu))"  # "Sys
 SYSTEM_MESSAGES = (
     (
         "<",
-        r"<\s*/?\s*(?:system|system-reminder|system_prompt|instructions?|assistant|human|user|admin|developer|s)\s*>",
+        r"<\s*+/?\s*+(?:system|system-reminder|system_prompt|instructions?|assistant|human|user|admin|developer|s)\s*>",
     ),
     (
         "<|[inst]|[/inst]",
-        r"<\|[a-z_ ]{2,30}\|>|\[/?inst\]|<</?sys>>|<\s*/?(?:start|end)_of_turn\s*>",
+        r"<\|[a-z_ ]{2,30}\|>|\[/?inst\]|<</?sys>>|<\s*+/?(?:start|end)_of_turn\s*>",
     ),
     (
         "[|<<|{{",
-        r"(?:\[|<<+|\{\{[#/]?)\s?(?:system|admin|developer|root)(?: (?:message|prompt|notice|update|override|note))?\s?(?:\]|>>+|\}\})",
+        r"(?:\[|<<|\{\{[#/]?)\s?(?:system|admin|developer|root)(?: (?:message|prompt|notice|update|override|note))?\s?(?:\]|>>|\}\})",
     ),
     (
         "*system|developer|assistant|human|admin|root",
-        rf"(?:^|\n)\s*[#*\[(> -]{{0,6}}(?:system|developer|assistant|human|admin|root)\s?(?:message|prompt|notice|override|note|update|alert|directive|instruction|command)?[\])*]{{0,3}}\s*:{_NO_FACT}",
+        rf"(?:^|\n)[^\S\n]*+(?:[#*\[(>-][#*\[(> -]{{0,5}})?(?:system|developer|assistant|human|admin|root)\s?(?:message|prompt|notice|override|note|update|alert|directive|instruction|command)?[\])*]{{0,3}}\s*:{_NO_FACT}",
     ),
     (
         "*#",
@@ -35,7 +35,7 @@ SYSTEM_MESSAGES = (
     ),
     (
         "*end of|begin of|start of",
-        r"[-=*#]{3,} ?(?:end|begin|start) of (?:context|document|file|memory|conversation|message|prompt|instructions|data|user)",
+        r"[-=*#]{3} ?(?:end|begin|start) of (?:context|document|file|memory|conversation|message|prompt|instructions|data|user)",
     ),
     (
         "message |notice |note |order |directive |word ",
@@ -54,7 +54,7 @@ SYSTEM_MESSAGES = (
 TOOL_CALLS = (
     (
         "<",
-        r"<\s*/?\s*(?:\w{1,20}:)?(?:function_calls?|invoke|tool_use|tool_call|tool_result|parameter|function_results?)\b",
+        r"<\s*+/?\s*+(?:\w{1,20}:)?(?:function_calls?|invoke|tool_use|tool_call|tool_result|parameter|function_results?)\b",
     ),
     (
         "*tool|function",
@@ -75,7 +75,7 @@ TOOL_CALLS = (
     ),
     (
         "*action|```tool|to=functions|function|tool",
-        r"\baction\s*:\s*\w{1,60}\s*\n\s*action[ _]input\s*:|```tool_\w|\bto=functions\.|(?:^|\n)\s*(?:function|tool)(?: call)? (?:result|response|call)\s*:",
+        r"\baction\s*:\s*\w{1,60}[^\S\n]*+\n\s*+action[ _]input\s*:|```tool_\w|\bto=functions\.|(?:^|\n)[^\S\n]*+(?:function|tool)(?: call)? (?:result|response|call)\s*:",
     ),
     (
         "*tool_call|call_tool|registry_move_alias|memory_forget|training_cancel|context_update|workflow_run|deployment_start",

@@ -104,7 +104,7 @@ ORDERS = (
         rf"\b(?:reveal|print|repeat|output|show|leak|exfiltrate|send|post|upload|transfer|forward|mail|hand over|give me)\b.{{0,50}}\b(?:{_SECRETS})",
     ),
     (
-        "send|post|upload|forward|mail|email|e-mail|copy|exfiltrate|transmit|transfer|paste|leak|cat |curl",
+        "send|post|upload|forward|mail|email|e-mail|copy|exfiltrate|transmit|transfer|paste|leak|cat|curl",
         r"\b(?:send|post|upload|forward|e-?mail|mail|copy|exfiltrate|transmit|transfer|paste|leak|cat|curl)\b.{0,60}(?:\.ssh\b|\.aws/|(?<![\w.])\.env\b|id_rsa|/etc/(?:passwd|shadow)|\.netrc|authorized_keys)",
     ),
     (
@@ -183,7 +183,7 @@ ORDERS = (
     ),
     (
         "agent|assistant|claude|ai|ml-orchestrator|data-pipeline-specialist|infrastructure-specialist|performance-engineer",
-        rf"\b(?:{_NAMES})\s?[:,] (?:please |now |you (?:\w+ )?(?:to )?|go and |kindly )*(?:{_ACT})\b.{{0,40}}{_AT}",
+        rf"\b(?:{_NAMES})\s?[:,] (?:please |now |you (?:\w+ )?(?:to )?|go and |kindly ){{0,4}}(?:{_ACT})\b.{{0,40}}{_AT}",
     ),
     (
         "*order you|command you|instruct you|require you",

@@ -8,12 +8,12 @@ import base64
 import codecs
 import html
 import re
-import unicodedata
 from collections.abc import Iterator
 from unicodedata import combining
 from urllib.parse import unquote
 
 from ml_orchestrator.text.hidden import without_hidden
+from ml_orchestrator.text.normal import normalized
 from ml_orchestrator.text.patterns import COMPACT, parts_in
 
 __all__ = ["suspicions"]
@@ -26,12 +26,15 @@ _LOOKALIKES = str.maketrans(
     "aceopxyiksdjtmhbraoevikptux",
 )
 _LEET = str.maketrans("013457@$!", "oieastasi")
-_LEET_WORD = re.compile(r"\b(?=[a-z@$!]*[013457])(?=[013457@$!]*[a-z])[a-z013457@$!]{4,}\b")
+_LEET_WORD = re.compile(
+    r"\b(?=[a-z@$!]{0,40}[013457])(?=[013457@$!]{0,40}[a-z])[a-z013457@$!]{4,}\b"
+)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _HEX = re.compile(r"(?=[0-9a-fA-Fx\\%, :]{32})(?:(?:0x|\\x|%)?[0-9a-fA-F]{2}[ ,:]?){16,}")
 _ESCAPES = re.compile(
     r"\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|&#?\w{2,8};|%[0-9a-fA-F]{2}|=[0-9A-F]{2}"
 )
+_LONG_NUMBER = re.compile(r"(?<=&#)[0-9]{9,}+")  # more digits than any character's
 _ROTATED = re.compile(
     r"\b(vtaber|qvfertneq|sbetrg|cerivbhf|vafgehpgvbaf?|flfgrz|nccebirq)\b", re.IGNORECASE
 )
@@ -78,7 +81,7 @@ def _flags_in(text: str) -> set[str]:
 
 def _as_seen(text: str) -> str:
     """Return the text as its reader sees it, with full-width and ornamental letters made plain."""
-    return text if text.isascii() else unicodedata.normalize("NFKC", without_hidden(text))
+    return text if text.isascii() else normalized("NFKC", without_hidden(text))
 
 
 def _letters(text: str) -> str:
@@ -88,7 +91,7 @@ def _letters(text: str) -> str:
 def _decoded(text: str, plain: str) -> Iterator[str]:
     """Yield what the text says in each encoding it may be written in, but for backwards."""
     if not text.isascii():
-        bare = "".join(c for c in unicodedata.normalize("NFKD", plain) if not combining(c))
+        bare = "".join(c for c in normalized("NFKD", plain) if not combining(c))
         if (latin := bare.translate(_LOOKALIKES)) != plain:
             yield latin
         yield from (run.translate(_TAG_LETTERS) for run in _TAGS.findall(text))
@@ -97,11 +100,16 @@ def _decoded(text: str, plain: str) -> Iterator[str]:
     if any(part in plain for part in _ROTATED_PARTS) and _ROTATED.search(text):
         yield codecs.decode(text, "rot13")
     if _ESCAPES.search(text):
-        yield html.unescape(text)
+        yield html.unescape(_LONG_NUMBER.sub(_shortened, text))
         yield unquote(text)
         yield _ESCAPED.sub(lambda m: chr(int(m[1] or m[2] or m[3], 16)), text)
     yield "\n".join(map(_from_base64, _BASE64.findall(text)))
     yield "\n".join(map(_from_hex, _HEX.findall(text)))
+
+
+def _shortened(number: re.Match[str]) -> str:
+    """Return a number of a character that ``int`` takes: it refuses thousands of digits."""
+    return (number[0].lstrip("0") or "0")[:9]
 
 
 def _from_base64(run: str) -> str:

@@ -11,6 +11,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from ml_orchestrator.text.normal import normalized
+
 __all__ = ["near_key", "plain_words", "query_words", "words_of"]
 
 MAX_WORD_CHARACTERS = 40
@@ -106,7 +108,7 @@ def _split(plain: str) -> list[str]:
 def _plain(text: str) -> str:
     if text.isascii():
         return text.lower()
-    spread = unicodedata.normalize("NFKD", text.casefold())
+    spread = normalized("NFKD", text.casefold())
     bare = "".join(char for char in spread if not unicodedata.category(char).startswith("M"))
     return unicodedata.normalize("NFC", bare)
 
