@@ -65,7 +65,7 @@ def _repeated(begin: str, run: str, length: int) -> str:
 def test_the_time_of_a_pattern_grows_with_the_length_of_a_run(pattern: Pattern) -> None:
     slow = [
         (begin, run)
-        for part in pattern.parts[:2]
+        for part in pattern.parts[:1]
         for begin in (part, f"\n{part}:")
         for run in (*RUNS, part, f"\n{part}", f"{part} ")
         if _grows_too_fast(partial(_try, pattern, part), partial(_repeated, begin, run))
