@@ -84,7 +84,8 @@ class Pass:
         rows = OldRows(self._database, self._rules, now_s=self._now_s, is_trial=self._is_trial)
         for name, n_removed in rows.steps():
             self._counted[name] += n_removed
-            yield True
+            if n_removed:
+                yield True
         self._takers = self._history.takers()
         yield True
         passed, until_ms = 0, int(self._now_s * 1000)
