@@ -70,7 +70,7 @@ class DriftWatch(Record):
 
     @model_serializer(mode="wrap")
     def _without_what_is_new(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave ``together`` out unless it is set: earlier releases refuse what they do not know."""
+        """Leave ``together`` out unless it is set: earlier releases refuse unknown names."""
         content: dict[str, Any] = usual(self)
         return {name: value for name, value in content.items() if value or name != "together"}
 
