@@ -1,8 +1,8 @@
-"""Texts without the logins of the addresses in them."""
+"""Logins in addresses: kept out of texts, and refused where they would be shown."""
 
 import re
 
-__all__ = ["STARS", "without_logins"]
+__all__ = ["STARS", "check_login", "without_logins"]
 
 STARS = "***"
 # An address ends where the next begins: otherwise many of them are read again from each :// on.
@@ -14,6 +14,8 @@ _IN_QUERY = re.compile(
     r"(?i)([?&;#](?:(?:ssl)?(?:password|passwd|pwd)|(?:access_)?token|api_?key|secret"
     r"""|(?:x-amz-)?sig(?:nature)?)=)[^\s"'<>&;]+"""
 )
+# Before the ? of an address without a login: host, port and database.
+_NO_LOGIN = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:/@#]*)((:[0-9]+)?/[^:@#]*)?")
 
 
 def without_logins(text: str) -> str:
@@ -36,3 +38,18 @@ def _unnamed(before_host: re.Match[str]) -> str:
     login, slash, _ = before_host[1].partition("/")
     is_path = slash and _HOST.fullmatch(login)
     return before_host[0] if is_path or ":" not in login else f"://{STARS}@"
+
+
+def check_login(url: str) -> None:
+    """Refuse a database's address whose login ends too early, so that its rest is shown as host.
+
+    Raises:
+        ValueError: it has a sign that must be written otherwise; the address is not quoted.
+    """
+    before, _, options = url.partition("://")[2].partition("?")
+    login, at, _ = before.rpartition("@")
+    has_options = re.match(r"\w+=", options) and (at or _NO_LOGIN.fullmatch(before))
+    if re.search(r"[/@#\s]", login) or ("@" in options and not has_options):
+        raise ValueError(
+            "a login must be written with @ as %40, / as %2F, ? as %3F, # as %23 and spaces as %20"
+        )

@@ -6,15 +6,13 @@ from datetime import UTC, datetime
 from anyio.to_thread import run_sync
 
 from ml_orchestrator.health.monitors.models import MonitorStatus
-from ml_orchestrator.orchestration.models import RunState
+from ml_orchestrator.orchestration.models import UNFINISHED
 from ml_orchestrator.orchestration.run_filter import RunFilter
 from ml_orchestrator.orchestration.workers import NO_WORKER, WorkerView, look_at_workers
 from ml_orchestrator.services import Services
 from ml_orchestrator.settings import Settings
 
 __all__ = ["say_if_no_worker"]
-
-_UNFINISHED: tuple[RunState, ...] = ("queued", "running")
 
 
 async def say_if_no_worker(services: Services, settings: Settings) -> None:
@@ -34,7 +32,7 @@ async def say_if_no_worker(services: Services, settings: Settings) -> None:
     now = datetime.now(UTC)
     monitors = (await services.monitoring.monitors()).monitors
     is_wanted = any(_is_overdue(monitor, now) for monitor in monitors)
-    for state in _UNFINISHED:
+    for state in UNFINISHED:
         wanted = RunFilter(None, state, everything=True)
         is_wanted = is_wanted or bool((await services.workflow.runs(limit=1, wanted=wanted)).runs)
     if is_wanted:

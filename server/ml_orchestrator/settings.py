@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.logins import check_login
 
 __all__ = ["DEFAULT_PORT", "Mode", "PromptPolicy", "Settings"]
 
@@ -27,8 +28,6 @@ POSTGRES = "postgresql+psycopg://"
 RAY_ADDRESS = re.compile(r"local|(ray://)?[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}")
 # Addresses that MLflow opens here: a database, whose login has no other place, or files.
 _OPENED_HERE = re.compile(r"(?i)(postgresql|mysql|mssql)[a-z0-9_+]*://|(sqlite|file):")
-# Before the ? of an address without a login: host, port and database.
-_NO_LOGIN = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:/@#]*)((:[0-9]+)?/[^:@#]*)?")
 _LISTS = ("plugins", "trusted_types")  # by comma in the environment
 Mode = Literal["read-only", "operator"]
 PromptPolicy = Literal["thompson", "kl_ucb", "lin_ucb", "epsilon_greedy", "uniform"]
@@ -260,7 +259,7 @@ class Settings(BaseModel):
         if url is not None and not url.get_secret_value().startswith(POSTGRES):
             raise ValueError(f"must begin with {POSTGRES} (SQLite is used when it is unset)")
         if url is not None:
-            _check_login(url.get_secret_value())
+            check_login(url.get_secret_value())
         return url
 
     @field_validator("worker_pool")
@@ -290,7 +289,7 @@ class Settings(BaseModel):
         """Refuse the login of a server: MLflow quotes its address whenever it does not answer."""
         opened_here = _OPENED_HERE.match(uri or "")
         if opened_here and opened_here[1] and uri:
-            _check_login(uri)
+            check_login(uri)
         if uri and not opened_here and "://" in uri and "@" in uri:
             raise ValueError(
                 "must hold no login (nor any other @): set MLFLOW_TRACKING_USERNAME and "
@@ -379,21 +378,6 @@ class Settings(BaseModel):
             elif value is not None:
                 variables[PREFIX + name.upper()] = str(value)
         return variables
-
-
-def _check_login(url: str) -> None:
-    """Refuse a database's address whose login ends too early, so that its rest is shown as host.
-
-    Raises:
-        ValueError: it has a sign that must be written otherwise; the address is not quoted.
-    """
-    before, _, options = url.partition("://")[2].partition("?")
-    login, at, _ = before.rpartition("@")
-    has_options = re.match(r"\w+=", options) and (at or _NO_LOGIN.fullmatch(before))
-    if re.search(r"[/@#\s]", login) or ("@" in options and not has_options):
-        raise ValueError(
-            "a login must be written with @ as %40, / as %2F, ? as %3F, # as %23 and spaces as %20"
-        )
 
 
 def _place(location: tuple[int | str, ...]) -> str:

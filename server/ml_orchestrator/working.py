@@ -1,18 +1,20 @@
 """Workers in a terminal: ``ml-orchestrator worker status|stop|restart``."""
 
 import argparse
+import logging
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 import psutil
 
 from ml_orchestrator.errors import ConflictError, PermissionDeniedError, UnavailableError
 from ml_orchestrator.orchestration.launch import start_worker
 from ml_orchestrator.orchestration.leases import Lease, is_running, kill
-from ml_orchestrator.orchestration.schedules.waiting import has_schedules
-from ml_orchestrator.orchestration.sharing.pools import is_shared
+from ml_orchestrator.orchestration.schedules.store import Schedules
+from ml_orchestrator.orchestration.sharing.pools import home_of, is_shared
 from ml_orchestrator.orchestration.workers import (
     NO_WORKER,
     WorkerView,
@@ -21,6 +23,7 @@ from ml_orchestrator.orchestration.workers import (
 )
 from ml_orchestrator.program import program
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.engine import open_database
 
 __all__ = ["run_working"]
 
@@ -29,6 +32,7 @@ SAID_AFTER_S = 2.0  # what leaves within that needs no word
 BEGIN_S = 5.0  # between its lease and its note
 KILL_S = 30.0
 MOST_TURNS = 3  # servers start workers, too, and may be faster
+_log = logging.getLogger(__name__)
 
 
 def run_working(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -64,9 +68,19 @@ def _stop(settings: Settings, given: argparse.Namespace) -> int:
         print(f"Process {lease.pid} has left.")
     if not ended:
         print("No worker is at work here.")
-    elif has_schedules(settings):
+    elif _is_scheduled(settings):
         print("A schedule or a monitor is enabled: a server that runs starts a worker for it.")
     return 0
+
+
+def _is_scheduled(settings: Settings) -> bool:
+    """Whether a schedule is enabled, as far as is known: the worker has left in any case."""
+    try:
+        with closing(open_database(settings.state_url, settings.home)) as database:
+            return Schedules(database, home_id=home_of(settings)).has_enabled()
+    except UnavailableError as error:
+        _log.debug("Schedules could not be looked at: %s", error)
+        return False
 
 
 def _restart(settings: Settings, given: argparse.Namespace) -> int:

@@ -31,6 +31,7 @@ from ml_orchestrator.errors import (
     PermissionDeniedError,
 )
 from ml_orchestrator.identity import is_agents_shell
+from ml_orchestrator.orchestration.models import UNFINISHED
 from ml_orchestrator.program import program
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.tools import TOOLS
@@ -40,7 +41,6 @@ __all__ = ["run_call", "run_registry", "run_train"]
 
 WATCH_S = 20.0
 FURTHER = 5.0  # percent
-_UNDER_WAY = ("queued", "running")
 _NUMBER = re.compile(r"\d[\d.,]*")
 Given: TypeAlias = argparse.Namespace
 Act: TypeAlias = Callable[[Caller, Given], Awaitable[int]]
@@ -95,7 +95,7 @@ async def _call(caller: Caller, given: Given) -> int:
     arguments = read_arguments(card.schema, given.values, given.json)
     answer = await _answer(caller, card, arguments, given)
     code, fields = _told(answer, given), answer.fields or {}
-    if not card.reads_only and "run_id" in fields and fields.get("state") in _UNDER_WAY:
+    if not card.reads_only and "run_id" in fields and fields.get("state") in UNFINISHED:
         _say(f"Follow it: {command_of(given.home)} runs show {fields['run_id']} --watch")
     return code
 
@@ -165,7 +165,7 @@ async def _end_of(caller: Caller, run_id: str) -> Answer:
     while True:
         answer = await caller.call("training_status", asked, report)
         state = (answer.fields or {}).get("state")
-        if answer.is_error or state not in _UNDER_WAY:
+        if answer.is_error or state not in UNFINISHED:
             return answer
 
 

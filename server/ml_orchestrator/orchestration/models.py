@@ -11,6 +11,7 @@ from ml_orchestrator.records import Record
 __all__ = [
     "MARKS",
     "MOST_COUNTED",
+    "UNFINISHED",
     "AttemptStatus",
     "NodeStatus",
     "PipelineStatus",
@@ -25,6 +26,7 @@ __all__ = [
 MOST_COUNTED = 10_000  # runs that are left out of a list
 
 RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+UNFINISHED: tuple[RunState, ...] = ("queued", "running")
 StepState = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
 MARKS: Mapping[StepState, str] = MappingProxyType(
     {

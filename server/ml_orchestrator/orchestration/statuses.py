@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from ml_orchestrator import errors
 from ml_orchestrator.orchestration.execution import StepFailedError
 from ml_orchestrator.orchestration.models import (
+    UNFINISHED,
     PipelineStatus,
     RunState,
     RunStatus,
@@ -135,7 +136,7 @@ def _steps(
     remaining = [name for name in names if name not in recorded]
     if state in ("running", "cancelled") and remaining:
         steps.append(StepStatus(name=remaining.pop(0), state=state))
-    rest = "pending" if state in ("queued", "running") else "skipped"
+    rest = "pending" if state in UNFINISHED else "skipped"
     return steps + [StepStatus(name=name, state=rest) for name in remaining]
 
 

@@ -24,7 +24,7 @@ class _Runs(Protocol):
 
 def start(context: ScheduleContext, due: Due) -> None:
     """Queue one look; a time that comes while the look before it is unfinished is left out."""
-    if (before := _run_before(context, due)) is not None and before.state in ("queued", "running"):
+    if (before := _run_before(context, due)) is not None and not before.is_over:
         _log.info("Monitor %s is not looked at: %s is %s", due.key, before.run_id, before.state)
         return
     context.start(due, LOOK, {"monitor": due.key})

@@ -104,9 +104,7 @@ resource_leases = Table(
     metadata,
     Column("resource", String(256), primary_key=True),
     Column("holder", String(64), nullable=False),
-    Column(
-        "token", Integer, nullable=False
-    ),  # grows with every change of holder; minutes, at first
+    Column("token", Integer, nullable=False),  # grows with each change of holder, from minutes
     Column("note", Text, nullable=False),
     Column("taken_at", String(32), nullable=False),
     Column("expires_at", String(32), nullable=False),
