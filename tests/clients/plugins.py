@@ -2,17 +2,19 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.clients import go_between
-from tests.clients.programs import ROOT
+from tests.clients.programs import ROOT, Programs
 from tests.launcher.small_plugin import SmallPlugin
 
 __all__ = [
     "changed_plugin",
     "go_between_command",
+    "installing_from",
     "make_marketplace",
     "make_small_marketplace",
     "shipped_hooks",
@@ -39,6 +41,15 @@ def make_small_marketplace(folder: Path) -> SmallPlugin:
         shutil.copytree(ROOT / name, plugin.root / name)
     shutil.copy(ROOT / ".mcp.json", plugin.root)
     return plugin
+
+
+def installing_from(marketplace: SmallPlugin, programs: Programs) -> dict[str, str]:
+    """Return variables by which the launcher installs what lies beside a small plug-in."""
+    return {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(marketplace.wheels),
+        "PATH": f"{Path(sys.executable).parent}:{programs.environment()['PATH']}",
+    }
 
 
 def changed_plugin(

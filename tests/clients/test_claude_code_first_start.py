@@ -1,12 +1,11 @@
 """The very first start: two commands in an empty home, nothing installed, and the work begins."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from tests.clients.messages_api import Script, serve
-from tests.clients.plugins import make_small_marketplace
+from tests.clients.plugins import installing_from, make_small_marketplace
 from tests.clients.programs import Programs
 from tests.clients.sessions import (
     AGENT,
@@ -45,9 +44,7 @@ def test_the_first_request_of_the_first_subagent_has_every_tool_and_its_first_ca
             programs,
             api,
             limit_s=180,
-            PIP_NO_INDEX="1",
-            PIP_FIND_LINKS=str(marketplace.wheels),
-            PATH=f"{Path(sys.executable).parent}:{programs.environment()['PATH']}",
+            **installing_from(marketplace, programs),
         )
 
     first, *_ = api.of(AGENT)

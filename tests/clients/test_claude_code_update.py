@@ -1,12 +1,11 @@
 """A new version comes while a session is running: the update as a person makes it."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.clients.messages_api import Script, serve
-from tests.clients.plugins import make_small_marketplace
+from tests.clients.plugins import installing_from, make_small_marketplace
 from tests.clients.programs import Finished, Programs
 from tests.clients.sessions import AGENT, ask_claude, main_thread, subagent, use
 from tests.launcher.small_plugin import SmallPlugin
@@ -62,9 +61,7 @@ def _hold_session(
             programs,
             api,
             limit_s=180,
-            PIP_NO_INDEX="1",
-            PIP_FIND_LINKS=str(marketplace.wheels),
-            PATH=f"{Path(sys.executable).parent}:{programs.environment()['PATH']}",
+            **installing_from(marketplace, programs),
         )
 
 

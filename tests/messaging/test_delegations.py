@@ -1,26 +1,12 @@
 """How delegated work ends: by its result, too late, or taken back; the same on every database."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 import pytest
+from tests.messaging.letters import ME, THIRD, YOU, Clock, send
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.storage.engine import Database
-
-ME, YOU, THIRD = "ml-orchestrator", "performance-engineer", "infrastructure-specialist"
-
-
-class Clock:
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_s(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 @pytest.fixture
@@ -31,11 +17,6 @@ def clock() -> Clock:
 @pytest.fixture
 def box(database: Database, clock: Clock) -> SqlMailbox:
     return SqlMailbox(database, shipped=(ME, YOU, THIRD), now=clock)
-
-
-def send(box: SqlMailbox, *to: str, sender: str = ME, **given: Any) -> str:
-    values = {"message_type": "insight", "content": "x", "target_agents": to, **given}
-    return box.send(sender, **values).message_id
 
 
 def answer(box: SqlMailbox, message_id: str, outcome: str, *to: str) -> str:

@@ -1,12 +1,12 @@
 """Delegations, quotas, letters that reach nobody and counts: the same on every database."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
+from tests.messaging.letters import ME, THIRD, YOU, Clock, send
 
 from ml_orchestrator.errors import (
     ConflictError,
@@ -21,20 +21,6 @@ from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.storage import migrations
 from ml_orchestrator.storage.engine import Database, open_database
 
-ME, YOU, THIRD = "ml-orchestrator", "performance-engineer", "infrastructure-specialist"
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_s(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
 
 @pytest.fixture
 def clock() -> Clock:
@@ -45,11 +31,6 @@ def clock() -> Clock:
 def box(database: Database, clock: Clock) -> SqlMailbox:
     quotas = Quotas(per_sender=8, per_pair=4, urgent=2)
     return SqlMailbox(database, shipped=(ME, YOU, THIRD), quotas=quotas, now=clock)
-
-
-def send(box: SqlMailbox, *to: str, sender: str = ME, **given: Any) -> str:
-    values = {"message_type": "insight", "content": "x", "target_agents": to, **given}
-    return box.send(sender, **values).message_id
 
 
 def contents(box: SqlMailbox, agent: str, **given: Any) -> list[str]:

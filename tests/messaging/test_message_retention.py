@@ -1,12 +1,11 @@
 """What becomes of old messages, and what a newcomer is given: the same on every database."""
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
+from tests.messaging.letters import ME, THIRD, YOU, Clock, send
 
 from ml_orchestrator.messaging._quotas import Quotas
 from ml_orchestrator.messaging._sql import SqlMailbox
@@ -14,18 +13,7 @@ from ml_orchestrator.storage import migrations
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.storage.schema import delegations, message_recipients, messages
 
-ME, YOU, THIRD = "ml-orchestrator", "performance-engineer", "infrastructure-specialist"
 MANY = Quotas(per_sender=1_000, per_pair=1_000, urgent=1_000)
-
-
-class Clock:
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_days(self, days: float) -> None:
-        self.now += timedelta(days=days)
 
 
 @pytest.fixture
@@ -36,11 +24,6 @@ def clock() -> Clock:
 @pytest.fixture
 def box(database: Database, clock: Clock) -> SqlMailbox:
     return SqlMailbox(database, shipped=(ME, YOU, THIRD), quotas=MANY, now=clock)
-
-
-def send(box: SqlMailbox, *to: str, sender: str = ME, **given: Any) -> str:
-    values = {"message_type": "insight", "content": "x", "target_agents": to, **given}
-    return box.send(sender, **values).message_id
 
 
 def stored(database: Database) -> list[str]:
