@@ -116,10 +116,11 @@ class MailboxMachine(RuleBasedStateMachine):
         with pytest.raises(ConflictError, match="was used before"):
             self.box.send(sender, content="other", **again)
 
-    @rule(sender=st.sampled_from(AGENTS), to=st.sampled_from(SHIPPED))
-    def delegate(self, sender: str, to: str) -> None:
+    @rule(sender=st.sampled_from(AGENTS), to=st.sampled_from(SHIPPED), data=st.data())
+    def delegate(self, sender: str, to: str, data: st.DataObject) -> None:
         if sender != to:
-            self.post(sender, (to,), task="tuning")
+            on = data.draw(st.sampled_from([None, *self.letters[-3:]]))
+            self.post(sender, (to,), task="tuning", answers=on)
 
     @precondition(lambda self: any(letter.task for letter in self.letters))
     @rule(data=st.data(), outcome=st.sampled_from(["success", "partial", "failure"]))
@@ -132,6 +133,24 @@ class MailboxMachine(RuleBasedStateMachine):
             return
         with pytest.raises(ConflictError, match=f"{work.id} was answered by {worker}"):
             self.post(worker, (work.sender,), answers=work, outcome=outcome)
+
+    @precondition(lambda self: any(letter.task for letter in self.letters))
+    @rule(data=st.data())
+    def settle_by_the_thread(self, data: st.DataObject) -> None:
+        thread = data.draw(st.sampled_from([each.thread for each in self.letters if each.task]))
+        here = [letter for letter in self.letters if letter.thread == thread]
+        last = [letter for letter in here if not letter.task][-1:]
+        worker = data.draw(st.sampled_from([each.targets[0] for each in here if each.task]))
+        works = [each for each in here if each.task and worker in each.targets]
+        left = [work for work in works if work.outcome is None]
+        if not last:
+            return
+        if len(left) != 1:
+            with pytest.raises(ConflictError, match=f"{len(left)} delegations of this thread"):
+                self.post(worker, (), answers=last[0], outcome="success")
+            return
+        self.post(worker, (left[0].sender,), answers=last[0], outcome="success")
+        left[0].outcome = "success"
 
     @rule(agent=st.sampled_from(AGENTS), n=st.integers(1, 3))
     def acknowledge_the_first(self, agent: str, n: int) -> None:
