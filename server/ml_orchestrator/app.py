@@ -67,7 +67,7 @@ def build_services(settings: Settings, doors: Doors | None = None) -> Services:
     """Wire the services of one server."""
     doors = doors or Doors(settings)
     stores, engines = doors.stores, doors.engines
-    security = SecurityIntegrationService(settings, approvals=stores.approvals)
+    security = SecurityIntegrationService(settings, approvals=stores.approvals, enter=stores.enter)
     components = ComponentManager(
         components_of(settings, doors.slots, security), more=extension_components
     )

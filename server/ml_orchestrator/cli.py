@@ -107,6 +107,7 @@ def _parser() -> CommandParser:
     _add_workflow(commands)
     _add_components(commands)
     _add_events(commands)
+    _add_audit(commands)
     _add_monitors(commands)
     _add_for_people(commands)
     return parser
@@ -328,6 +329,19 @@ def _add_events(commands: Commands) -> None:
         act.add_argument("--limit", type=int, default=20, help="how many (%(default)s)")
     for act in (listed, tail, dead):
         act.add_argument("--json", action="store_true", help="a JSON object a line")
+
+
+def _add_audit(commands: Commands) -> None:
+    acts = _add_acts(commands, "audit", "who decided or changed what others rely on")
+    listed = acts.add_parser("list", help="the newest entries, oldest first")
+    listed.add_argument("--limit", type=int, default=20, help="how many (%(default)s)")
+    listed.add_argument("--actor", help="only of this agent or person")
+    listed.add_argument("--subject", help="only about this, as alias:churn@production")
+    verify = acts.add_parser("verify", help="whether no entry was changed; exit 1 if one was")
+    verify.add_argument(
+        "--noted", metavar="DIGEST", help="a head that was noted elsewhere and must still be there"
+    )
+    _add_json(listed, verify)
 
 
 def _add_monitors(commands: Commands) -> None:

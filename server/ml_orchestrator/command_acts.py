@@ -13,17 +13,22 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.program import program
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry.process import exporting
 
+if TYPE_CHECKING:  # loaded by the acts that need them
+    from ml_orchestrator.orchestration.people import EnterAct
+    from ml_orchestrator.registry.keys import Keyring
+
 __all__ = [
     "Act",
     "approvals",
     "approve",
+    "audit",
     "call",
     "components",
     "deploy",
@@ -151,31 +156,48 @@ def step(arguments: argparse.Namespace, _: Settings) -> int:
 
 def keys(arguments: argparse.Namespace, settings: Settings) -> int:
     """List, export, rotate, trust or revoke keys, or sign a version."""
-    from ml_orchestrator.orchestration.people import open_keyring
+    from ml_orchestrator.orchestration.people import audited, open_keyring
 
     keyring = open_keyring(settings)
+    if arguments.act in ("list", "export"):
+        _show_keys(keyring, arguments.act)
+        return 0
+    with audited(settings) as enter:
+        _change_keys(keyring, arguments, settings, enter)
+    return 0
+
+
+def _show_keys(keyring: "Keyring", act: str) -> None:
+    if act == "export":
+        print(keyring.public_pem(), end="")
+        return
+    if not keyring.known():
+        print("No keys yet; the first registration makes one.")
+    for key in keyring.known():
+        state = "revoked" if key.is_revoked else "signs" if key.signs else "trusted"
+        print(f"{key.fingerprint}  {state}")
+
+
+def _change_keys(
+    keyring: "Keyring", arguments: argparse.Namespace, settings: Settings, enter: "EnterAct"
+) -> None:
     match arguments.act:
-        case "list":
-            if not keyring.known():
-                print("No keys yet; the first registration makes one.")
-            for key in keyring.known():
-                state = "revoked" if key.is_revoked else "signs" if key.signs else "trusted"
-                print(f"{key.fingerprint}  {state}")
-        case "export":
-            print(keyring.public_pem(), end="")
         case "rotate":
-            print(f"{keyring.rotate()} signs from now on; the old key stays trusted.")
+            enter("key.rotated", f"key:{(name := keyring.rotate())}")
+            print(f"{name} signs from now on; the old key stays trusted.")
         case "trust":
-            print(f"{keyring.trust(arguments.file)} is trusted.")
+            enter("key.trusted", f"key:{(name := keyring.trust(arguments.file))}")
+            print(f"{name} is trusted.")
         case "revoke":
-            print(f"{keyring.revoke(arguments.fingerprint)} counts no more.")
+            enter("key.revoked", f"key:{(name := keyring.revoke(arguments.fingerprint))}")
+            print(f"{name} counts no more.")
         case "sign":
             from ml_orchestrator.orchestration.desk import registry_for_a_step
 
             with registry_for_a_step(settings) as desk:
                 report = desk.vault.sign(arguments.model, arguments.version)
+            enter("version.signed", f"model:{report.model}/{report.version}")
             print(f"Version {report.version} of {report.model} is signed: {report.manifest_digest}")
-    return 0
 
 
 def _loaded(target: str) -> Act:
@@ -197,6 +219,7 @@ runs = _loaded("running:run_runs")
 components = _loaded("composing:run_components")
 workflow = _loaded("pipelining:run_pipelining")
 events = _loaded("eventing:run_events")
+audit = _loaded("auditing:run_audit")
 monitors = _loaded("monitoring:run_monitors")
 
 

@@ -145,7 +145,7 @@ async def _schedule(services: Services, settings: Settings, given: argparse.Name
 
 async def _unschedule(_: Services, settings: Settings, given: argparse.Namespace) -> int:
     with closing(open_database(settings.state_url, settings.home)) as database:
-        PipelineSchedules(settings, database).remove(given.name)
+        PipelineSchedules(settings, database).remove(given.name, actor=person())
     print(f"{given.name} starts by itself no more.")
     return 0
 

@@ -220,7 +220,7 @@ def test_what_is_owed_in_the_name_of_a_former_owner_is_let_go(bench: Bench) -> N
 def test_a_removed_monitor_leaves_its_alerts_resolved(bench: Bench) -> None:
     bench.put()
     bench.look("bb")
-    bench.store.delete("sales")
+    bench.store.delete("sales", actor="ann")
 
     assert bench.store.open_alerts() == []
     (alert,) = bench.store.alerts("sales")

@@ -221,9 +221,9 @@ def test_a_scheduled_pipeline_starts_when_it_is_due_as_its_owner(
     pipes.begun("one")
     until(lambda: pipes.client.runs(limit=1, cursor=None).runs[0].is_over, what="it is over")
     (run,) = pipes.client.runs(limit=5, cursor=None).runs
-    person.schedules.remove("tested")
+    person.schedules.remove("tested", actor="ann")
 
     assert (run.workflow, run.actor, run.state) == ("pipeline:tested", "ann", "succeeded")
     assert pipes.n_begun("one") == 1
     with pytest.raises(NotFoundError, match="scheduled: none"):
-        person.schedules.remove("tested")
+        person.schedules.remove("tested", actor="ann")

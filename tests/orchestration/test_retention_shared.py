@@ -149,6 +149,6 @@ def test_what_a_pipeline_that_another_directory_has_scheduled_needs_stays(
         assert (left.settings.home / "runs" / "run-1x").is_dir()
         assert left.known() == {"run-1x", "run-3x"}
 
-        scheduled.remove("nightly")
+        scheduled.remove("nightly", actor="ann")
         assert left.pruned().n_runs == 1
         assert left.known() == {"run-3x"}

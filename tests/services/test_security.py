@@ -1,17 +1,18 @@
 """Rights of agents on tools."""
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
+from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError, UnavailableError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.orchestration.people import open_approvals
 from ml_orchestrator.services import SecurityIntegrationService
-from ml_orchestrator.services.security import _RIGHTS, SHIPPED_AGENTS
+from ml_orchestrator.services.security import _RIGHTS, MOST_REFUSALS, SHIPPED_AGENTS
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
 from ml_orchestrator.tools import TOOLS
@@ -20,10 +21,13 @@ CHANGING = sorted(name for name, entry in TOOLS.items() if not entry.reads_only)
 DESTRUCTIVE = sorted(n for n, entry in TOOLS.items() if entry.annotations.destructive_hint)
 
 
-def service(tmp_path: Path, **given: Any) -> SecurityIntegrationService:
+def service(
+    tmp_path: Path, *, entered: Callable[[str, str, str], None] | None = None, **given: Any
+) -> SecurityIntegrationService:
     return SecurityIntegrationService(
         Settings.read({}, project_dir=tmp_path, **given),
         approvals=lambda: open_approvals(open_database(f"sqlite:///{tmp_path}/state.db", tmp_path)),
+        enter=entered if entered is not None else lambda *_: None,
     )
 
 
@@ -96,3 +100,27 @@ async def test_read_only_lets_nobody_approve(tmp_path: Path) -> None:
         await service(tmp_path, mode="read-only").decide(
             "x", "approved", decided_by="ada", via="terminal"
         )
+
+
+async def test_refusals_are_entered_once_a_while_and_not_without_end(tmp_path: Path) -> None:
+    entered: list[tuple[str, str, str]] = []
+    security = service(tmp_path, entered=lambda *entry: entered.append(entry))
+    for _ in range(2):
+        for number in range(MOST_REFUSALS + 5):
+            await security.note_refusal(f"agent-{number}", "memory_forget")
+
+    expected = [
+        ("right.refused", f"agent-{number}", "tool:memory_forget")
+        for number in range(MOST_REFUSALS)
+    ]
+    assert entered == expected
+
+
+async def test_a_refusal_that_cannot_be_entered_is_one_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: str) -> None:
+        raise UnavailableError("the disk is full")
+
+    await service(tmp_path, entered=fails).note_refusal("agent", "memory_forget")
+    assert "The refusal of memory_forget to agent could not be entered" in caplog.text

@@ -176,6 +176,12 @@ class Stores:
 
         return open_approvals(self.database())
 
+    def enter(self, act: str, actor: str, subject: str) -> None:
+        """Enter something in the audit log that no other transaction enters."""
+        from ml_orchestrator.storage.audit import audit
+
+        self.database().write(lambda c: audit(c, act, actor=actor, subject=subject))
+
     def _rollouts(self, _: Settings) -> "RolloutDesk":
         from ml_orchestrator.orchestration.rollouts.desk import RolloutDesk
 

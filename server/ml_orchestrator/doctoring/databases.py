@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from ml_orchestrator.doctoring.findings import Finding, Patient, fault, fine
 
-__all__ = ["check_databases", "check_schema"]
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+__all__ = ["check_audit", "check_databases", "check_schema"]
 
 FILES = ("state.db", "workflows.db", "mlflow.db", "leases.db")
 LOCK_WAIT_S = 1.0
@@ -95,14 +99,12 @@ def check_schema(patient: Patient) -> Iterator[Finding]:
     path = patient.home / "state.db"
     if patient.settings.database_url is not None or not path.exists():
         return
-    from sqlalchemy import NullPool, create_engine  # noqa: PLC0415 SQLAlchemy is large
-    from sqlalchemy.exc import DatabaseError  # noqa: PLC0415
+    from sqlalchemy.exc import DatabaseError  # noqa: PLC0415 SQLAlchemy is large
 
     from ml_orchestrator.storage.migrations import LATEST, version_of  # noqa: PLC0415
 
-    engine = create_engine("sqlite://", creator=partial(opened, path), poolclass=NullPool)
     try:
-        with engine.connect() as connection:
+        with _engine(path).connect() as connection:
             found, oldest_reader = version_of(connection)
     except DatabaseError:
         return  # the check of the files has said so
@@ -117,6 +119,36 @@ def check_schema(patient: Patient) -> Iterator[Finding]:
         yield fine("schema", f"state.db has schema {found}; the next start brings it to {LATEST}.")
     else:
         yield fine("schema", f"state.db has schema {found}, which this release knows.")
+
+
+def check_audit(patient: Patient) -> Iterator[Finding]:
+    """Look at whether the audit log is the chain that was written."""
+    path = patient.home / "state.db"
+    if patient.settings.database_url is not None or not path.exists():
+        return
+    from sqlalchemy.exc import DatabaseError  # noqa: PLC0415 SQLAlchemy is large
+
+    from ml_orchestrator.storage.audit import verify_audit  # noqa: PLC0415
+
+    try:
+        with _engine(path).connect() as connection:
+            found = verify_audit(connection)
+    except DatabaseError:
+        return  # an older schema without one, or the check of the files has said so
+    if found.fault is None:
+        yield fine("audit log", f"{found.n_entries:,} entries, each follows the one before it.")
+        return
+    do = (
+        "Somebody wrote to state.db past ml-orchestrator. Keep a copy of it, compare it with a "
+        "backup, and find out who did."
+    )
+    yield fault("audit log", found.fault, do)
+
+
+def _engine(path: Path) -> "Engine":
+    from sqlalchemy import NullPool, create_engine  # noqa: PLC0415 SQLAlchemy is large
+
+    return create_engine("sqlite://", creator=partial(opened, path), poolclass=NullPool)
 
 
 def opened(path: Path) -> sqlite3.Connection:

@@ -36,6 +36,7 @@ CHECKS = (
     "servers:check_mlflow",
     "servers:check_collector",
     "databases:check_schema",
+    "databases:check_audit",
     "servers:check_postgres",
 )
 _log = logging.getLogger(__name__)

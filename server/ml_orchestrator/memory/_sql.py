@@ -33,6 +33,7 @@ from ml_orchestrator.memory.requests import UNKNOWN, Filters, Origin, Selection
 from ml_orchestrator.memory.retention import carry_out, plan
 from ml_orchestrator.memory.search import search
 from ml_orchestrator.memory.search_models import Digest, FoundMemories
+from ml_orchestrator.storage.audit import audit
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.idempotency import once
 from ml_orchestrator.storage.memory_rows import cleaned, flags_within
@@ -183,6 +184,15 @@ class SqlMemoryStore:
                 actor=actor,
                 reason=reason,
                 now=self._time(),
+            )
+            audit(
+                connection,
+                "memory.forgotten",
+                actor=actor,
+                subject=f"memory:{selection.of_agent or 'any agent'}",
+                n_records=len(forgotten.plan.records),
+                plan=digest,
+                reason=reason,
             )
             self._changed(connection, selection.of_agent or actor)
             return forgotten

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
-from ml_orchestrator.identity import canonical_agent
+from ml_orchestrator.identity import canonical_agent, person
 from ml_orchestrator.memory._given import MALFORMED, Placed, origin_of, past_moment, said_of
 from ml_orchestrator.memory._recounting import count_removed, count_work_done
 from ml_orchestrator.memory._restoring import restore
@@ -20,6 +20,7 @@ from ml_orchestrator.memory.origin_files import OriginFile, read_agent_file, rea
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.times import moment
 from ml_orchestrator.records import Record
+from ml_orchestrator.storage.audit import audit
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.memory_rows import cleaned
 from ml_orchestrator.storage.schema import collaborations as pairs
@@ -85,6 +86,11 @@ def import_memory(
             _import_file(database, file, tally, changed)
         except (OSError, *MALFORMED) as error:
             tally.skipped.append(f"{file.name}: {type(error).__name__}: {str(error)[:200]}")
+    if tally.n_added:
+        told = {"n_added": tally.n_added, "n_skipped": len(tally.skipped), "file": path.name}
+        database.write(
+            lambda c: audit(c, "memory.imported", actor=person(), subject="memory", **told)
+        )
     return Imported(
         n_added=tally.n_added, n_known=tally.n_known, skipped=tally.skipped, notes=tally.notes
     )

@@ -20,6 +20,7 @@ from ml_orchestrator.errors import (
 )
 from ml_orchestrator.program import program
 from ml_orchestrator.registry.models import Approval
+from ml_orchestrator.storage.audit import audit
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import approvals
 
@@ -130,7 +131,9 @@ class Approvals:
                 .values(**values, expires_at=timestamp(_usable_until(found, now)))
                 .returning(approvals)
             )
-            return _approval(row.mappings().one(), at)
+            decided = _approval(row.mappings().one(), at)
+            _audit(connection, decided, verdict, actor=decided_by, via=via, reason=reason)
+            return decided
 
         return self._database.write(act)
 
@@ -173,7 +176,13 @@ class Approvals:
             )
             .values(expires_at=at, decision_reason=func.coalesce(_TABLE.decision_reason, because))
         )
-        self._database.write(lambda connection: connection.execute(withdrawn))
+
+        def act(connection: Connection) -> None:
+            for row in connection.execute(withdrawn.returning(approvals)).mappings().all():
+                gone = _approval(row, at)
+                _audit(connection, gone, "withdrawn", actor=gone.requested_by, reason=because)
+
+        self._database.write(act)
 
     def given(self, approval_id: str) -> Approval:
         """Return an approval that a person gave, used or not.
@@ -230,7 +239,9 @@ def spend_approval(connection: Connection, *, subject: str, digest: str, at: str
         .values(state="used", used_at=at)
         .returning(approvals)
     )
-    return _approval(row.mappings().one(), at)
+    used = _approval(row.mappings().one(), at)
+    _audit(connection, used, "used", actor=used.requested_by)
+    return used
 
 
 def _must_not_wait_or_be_rejected(found: Approval | None, subject: str) -> Approval:
@@ -258,7 +269,21 @@ def _request(connection: Connection, values: dict[str, Any], *, is_extended: boo
             return live
         return _extended(connection, live, max(timestamp(live.expires_at), values["expires_at"]))
     row = connection.execute(insert(approvals).values(**values).returning(approvals))
-    return _approval(row.mappings().one(), at)
+    asked = _approval(row.mappings().one(), at)
+    _audit(connection, asked, "requested", actor=asked.requested_by)
+    return asked
+
+
+def _audit(connection: Connection, about: Approval, act: str, *, actor: str, **more: Any) -> None:
+    audit(
+        connection,
+        f"approval.{act}",
+        actor=actor,
+        subject=about.subject,
+        approval=about.id,
+        plan=about.digest,
+        **more,
+    )
 
 
 def _extended(connection: Connection, live: Approval, until: str) -> Approval:

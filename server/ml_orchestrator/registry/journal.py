@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert
 from ml_orchestrator.errors import ConflictError
 from ml_orchestrator.registry.approvals import spend_approval
 from ml_orchestrator.registry.models import AliasMove, MovePlan
+from ml_orchestrator.storage.audit import audit
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import alias_moves
 
@@ -169,7 +170,9 @@ class AliasJournal:
         def write(connection: Connection) -> AliasMove:
             _require_free(connection, values)
             approved_by = _approve(connection, intent, values["created_at"])
-            return _insert(connection, values | {"approved_by": approved_by})
+            move = _insert(connection, values | {"approved_by": approved_by})
+            _audit(connection, move, digest=intent.plan.digest)
+            return move
 
         return self._database.write(write)
 
@@ -195,6 +198,7 @@ class AliasJournal:
             )
             if done.rowcount != 1:
                 raise ConflictError(f"Alias move {move.id} was settled by another process.")
+            _audit(connection, settled)
             if state == "applied":
                 self._moved(connection, settled)
 
@@ -209,6 +213,7 @@ class AliasJournal:
         def write(connection: Connection) -> tuple[AliasMove, ...]:
             observed = tuple(_insert(connection, values) for values in rows)
             for move in observed:
+                _audit(connection, move)
                 self._moved(connection, move)
             return observed
 
@@ -337,6 +342,23 @@ def _require_free(connection: Connection, values: dict[str, Any]) -> None:
 def _insert(connection: Connection, values: dict[str, Any]) -> AliasMove:
     row = connection.execute(insert(alias_moves).values(**values).returning(alias_moves))
     return _entry(row.mappings().one()).move
+
+
+def _audit(connection: Connection, move: AliasMove, *, digest: str | None = None) -> None:
+    """Enter a move in the audit log; ``digest`` is that of its plan."""
+    audit(
+        connection,
+        f"alias.{move.state}",
+        actor=move.actor,
+        subject=move_subject(move.model, move.alias),
+        move=move.id,
+        from_version=move.from_version,
+        to_version=move.to_version,
+        reason=move.reason or None,
+        approved_by=move.approved_by,
+        overrides=list(move.overrides) or None,
+        plan=digest,
+    )
 
 
 def _entry(row: RowMapping) -> Entry:

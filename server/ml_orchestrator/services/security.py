@@ -4,6 +4,8 @@ Paths and data are checked where they are read (``datasets``), models where they
 (``registry``, ``serving``).
 """
 
+import logging
+import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import anyio.to_thread
 
 from ml_orchestrator.agent_names import SHIPPED_AGENTS
-from ml_orchestrator.errors import PermissionDeniedError, UnavailableError
+from ml_orchestrator.errors import OrchestratorError, PermissionDeniedError, UnavailableError
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.orchestration.attempts import first_of
 from ml_orchestrator.registry.models import Approval
@@ -22,7 +24,9 @@ if TYPE_CHECKING:  # heavy: opened by the door
 
 __all__ = ["SHIPPED_AGENTS", "SecurityIntegrationService"]
 
-
+_log = logging.getLogger(__name__)
+REFUSED_AGAIN_S = 600.0
+MOST_REFUSALS = 100
 _EVERYBODY = frozenset(
     {"context_update", "lease_set", "memory_save", "message_send", "message_ack"}
 )
@@ -59,12 +63,24 @@ class SecurityIntegrationService:
 
     Reading is open to all, changing is granted by name. No tool takes a verdict as an argument:
     it comes from a terminal or from the answer to an elicitation.
+
+    Args of the constructor:
+        approvals: Opens what persons were asked to approve.
+        enter: Enters an act, its actor and its subject in the audit log.
     """
 
-    def __init__(self, settings: Settings, *, approvals: "Callable[[], Approvals]") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        approvals: "Callable[[], Approvals]",
+        enter: Callable[[str, str, str], None],
+    ) -> None:
         self._settings = settings
         self._approvals = approvals
+        self._enter = enter
         self._left_open: set[str] = set()
+        self._refused_at: dict[tuple[str, str], float] = {}
 
     def authorise(self, agent: str, tool: str) -> None:
         """Let a change pass, or say who may make it.
@@ -85,6 +101,25 @@ class SecurityIntegrationService:
                 f"Agent {name!r} may not use {tool}; {holders or 'nobody'} may. "
                 "Send a message to one of them with what you need."
             )
+
+    async def note_refusal(self, agent: str, tool: str) -> None:
+        """Enter in the audit log that an agent asked for what it may not do, once in a while.
+
+        An agent that asks again and again is entered once in ten minutes for each tool, and of
+        one server not more often than a hundred times in that.
+        """
+        now, name = time.monotonic(), canonical_agent(agent)
+        recent = {who: at for who, at in self._refused_at.items() if now - at < REFUSED_AGAIN_S}
+        self._refused_at = recent
+        if self._settings.mode == "read-only" or (name, tool) in recent:
+            return
+        if len(recent) >= MOST_REFUSALS:
+            return
+        recent[name, tool] = now
+        try:
+            await anyio.to_thread.run_sync(self._enter, "right.refused", name, f"tool:{tool}")
+        except OrchestratorError:  # it is refused all the same
+            _log.warning("The refusal of %s to %s could not be entered", tool, name, exc_info=True)
 
     async def pending_approvals(self) -> tuple[Approval, ...]:
         """Return what waits for a person, oldest first."""

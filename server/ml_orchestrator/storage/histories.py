@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from ml_orchestrator.storage.schema import alias_moves
 
-__all__ = ["keep_histories"]
+__all__ = ["keep_audit_log", "keep_histories"]
 
 # What may change in an alias move is how its intent ended, once.
 _ENDING = frozenset({"state", "settled_at", "event_seq"})
@@ -23,6 +23,11 @@ def keep_histories(connection: Connection) -> None:
     )
     _refuse(connection, "alias_moves", unless=settles)
     _refuse(connection, "deployment_events", unless="1 = 0")
+
+
+def keep_audit_log(connection: Connection) -> None:
+    """Let the database keep the audit log as it was written."""
+    _refuse(connection, "audit_log", unless="1 = 0")
 
 
 def _refuse(connection: Connection, table: str, *, unless: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateTable
 
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage import schema
-from ml_orchestrator.storage.histories import keep_histories
+from ml_orchestrator.storage.histories import keep_audit_log, keep_histories
 from ml_orchestrator.storage.memory_rows import complete_rows, create_search_index
 from ml_orchestrator.storage.message_rows import complete_readers, keep_unread_counts
 from ml_orchestrator.storage.schema import metadata, schema_version
@@ -177,6 +177,12 @@ def _ends_of_messages(connection: Connection) -> None:
         index.create(connection, checkfirst=True)
 
 
+def _audit_log(connection: Connection) -> None:
+    """Create the audit log, which begins here: what happened before stands in its own tables."""
+    metadata.create_all(connection, tables=[schema.audit_log])
+    keep_audit_log(connection)
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _first,
     2: _second,
@@ -201,13 +207,14 @@ MIGRATIONS: dict[int, Migration] = {
     22: _near_keys_without_tasks,
     23: _origin_of_the_context,
     24: _ends_of_messages,
+    25: _audit_log,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
 # What 9 counts is kept by triggers, so by the writes of older releases, too. What 12 refuses no
 # release does.
-ADDITIVE: frozenset[int] = frozenset(range(7, 25))
+ADDITIVE: frozenset[int] = frozenset(range(7, 26))
 
 
 def migrate(engine: Engine) -> int:

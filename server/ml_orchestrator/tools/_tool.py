@@ -17,7 +17,7 @@ from pydantic import ConfigDict, ValidationError
 from pydantic_core import PydanticUndefined, to_json
 
 from ml_orchestrator.catalog import Catalog
-from ml_orchestrator.errors import OrchestratorError
+from ml_orchestrator.errors import OrchestratorError, PermissionDeniedError
 from ml_orchestrator.faults import near
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.services import Services
@@ -146,7 +146,7 @@ class StrictTool(Tool):
         """Check form and rights, then run; the error text is for the model to act on."""
         for argument, value in arguments.items():
             self._refuse_odd(argument, value)
-        self._authorise(arguments, context)
+        await self._authorise(arguments, context)
         try:
             note = UnreadNote(_acting(arguments))
             with note.taken():
@@ -210,15 +210,17 @@ class StrictTool(Tool):
                 f"{MAX_ARGUMENT_BYTES:,} are taken. Put large data in a file and pass its path."
             )
 
-    def _authorise(self, arguments: dict[str, Any], context: Context[Any, Any]) -> None:
+    async def _authorise(self, arguments: dict[str, Any], context: Context[Any, Any]) -> None:
         if self.annotations is not None and self.annotations.read_only_hint:
             return
         agent = arguments.get("agent")
         if isinstance(agent, str):  # anything else fails validation, with a better message
+            services: Services = context.request_context.lifespan_context
             try:
-                services: Services = context.request_context.lifespan_context
                 services.security.authorise(agent, self.name)
             except OrchestratorError as error:
+                if isinstance(error, PermissionDeniedError):
+                    await services.security.note_refusal(agent, self.name)
                 raise ToolError(str(error)) from error
 
 

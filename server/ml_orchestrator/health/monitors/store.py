@@ -28,6 +28,7 @@ from ml_orchestrator.health.monitors.looks import (
     looks_of,
 )
 from ml_orchestrator.health.monitors.models import Alert, Condition, Look, MonitorSpec
+from ml_orchestrator.storage.audit import audit
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import monitors
 
@@ -103,11 +104,13 @@ class MonitorStore:
                 if row.owner != owner:
                     self._alerts.let_go(connection, name, row.owner, owner)
                 connection.execute(update(monitors).where(monitors.c.name == name).values(values))
+            told = spec.model_dump(mode="json", exclude_defaults=True)
+            _audit(connection, "set", name, owner, is_paused=is_paused, spec=told)
             return _monitor(_get(connection, name))
 
         return self._database.write(work)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, actor: str) -> None:
         """Forget a monitor and its looks; its alerts stay, an open one as resolved.
 
         Raises:
@@ -119,6 +122,7 @@ class MonitorStore:
             self._alerts.resolve(connection, name, "The monitor was removed.", is_told=False)
             forget_looks(connection, name)
             connection.execute(delete(monitors).where(monitors.c.name == name))
+            _audit(connection, "removed", name, actor)
 
         self._database.write(work)
 
@@ -273,6 +277,10 @@ def _refuse_too_many(connection: Connection) -> None:
             f"There are {n_monitors} monitors, and no more are kept. Remove one first "
             "(health_get lists them)."
         )
+
+
+def _audit(connection: Connection, act: str, name: str, actor: str, **more: Any) -> None:
+    audit(connection, f"monitor.{act}", actor=actor, subject=f"monitor:{name}", **more)
 
 
 def _judges_otherwise(before: MonitorSpec, after: MonitorSpec) -> bool:

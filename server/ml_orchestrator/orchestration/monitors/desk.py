@@ -104,7 +104,7 @@ class MonitorDesk:
         change = f"Monitor {name!r} and its {monitor.n_looks} looks are removed by {actor}."
         if not dry_run:
             self._schedules.remove(KIND, name)
-            self._store.delete(name)
+            self._store.delete(name, actor=actor)
         return MonitorChanged(is_dry_run=dry_run, change=change)
 
     def run(self, name: str) -> MonitorStatus:

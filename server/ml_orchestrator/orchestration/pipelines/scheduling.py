@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -11,10 +12,13 @@ from ml_orchestrator.orchestration.pipelines.planning import Planned, plan_pipel
 from ml_orchestrator.orchestration.schedules import Cadence, Due, Schedule, Schedules
 from ml_orchestrator.orchestration.sharing.pools import home_of
 from ml_orchestrator.settings import Settings
+from ml_orchestrator.storage.audit import audit
 from ml_orchestrator.storage.engine import Database
 from ml_orchestrator.storage.whole_files import write_whole
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from ml_orchestrator.orchestration.schedules.sweeping import ScheduleContext
 
 __all__ = ["KIND", "PipelineSchedules", "start_due"]
@@ -49,15 +53,17 @@ class PipelineSchedules:
         path.parent.mkdir(parents=True, exist_ok=True)
         content = json.dumps({"spec": planned.spec.plain(), "params": dict(params)}, indent=1)
         write_whole(path, content)
-        return self._schedules.put(KIND, planned.spec.name, cadence, owner=owner, content=content)
+        name = planned.spec.name
+        told = partial(_audit, "set", name, owner, starts=cadence.describe())
+        return self._schedules.put(KIND, name, cadence, owner=owner, content=content, noted=told)
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, *, actor: str) -> None:
         """Let a pipeline start by itself no more; runs that go on are left alone.
 
         Raises:
             NotFoundError: it has no schedule; the message lists those that have.
         """
-        if not self._schedules.remove(KIND, name):
+        if not self._schedules.remove(KIND, name, noted=partial(_audit, "removed", name, actor)):
             known = ", ".join(each.key for each in self.list()) or "none"
             raise NotFoundError(f"No pipeline {name!r} is scheduled; scheduled: {known}.")
         _file(self._settings, name).unlink(missing_ok=True)
@@ -87,6 +93,10 @@ def start_due(context: "ScheduleContext", due: Due) -> None:
     planned = plan_pipeline(content["spec"], content["params"], context.settings)
     starter = cast("_Starter", context.client())
     starter.start_pipeline(due.run_id, planned, actor=due.owner, is_scheduled=True)
+
+
+def _audit(act: str, name: str, actor: str, connection: "Connection", **more: Any) -> None:
+    audit(connection, f"schedule.{act}", actor=actor, subject=f"pipeline:{name}", **more)
 
 
 def _file(settings: Settings, name: str) -> Path:

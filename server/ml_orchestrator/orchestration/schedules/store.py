@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
 
@@ -17,6 +17,11 @@ __all__ = ["HAND_OVER_S", "Schedules"]
 
 HAND_OVER_S = 60.0  # a worker that has not settled what it claimed by then has died
 MAX_ERROR = 1_000
+Noted: TypeAlias = Callable[[Connection], object]
+
+
+def _unnoted(_: Connection) -> None:
+    """Leave a change out of the audit log: whoever made it entered it there."""
 
 
 class Schedules:
@@ -52,11 +57,12 @@ class Schedules:
         is_enabled: bool = True,
         stays: bool = False,
         content: str | None = None,
+        noted: Noted = _unnoted,
     ) -> Schedule:
         """Keep a schedule, or change the one of this kind and key.
 
         ``content`` is what will be started, where no other table has it: old runs that it names are
-        kept.
+        kept. ``noted`` is called in the transaction that does it.
 
         With the cadence that it had it is due when it was; with another one, or when it is
         enabled again, it is planned anew from now. From then on it is of this data directory,
@@ -80,17 +86,21 @@ class Schedules:
                 connection.execute(insert(table).values(values))
             else:
                 connection.execute(update(table).where(_named(kind, key)).values(values))
+            noted(connection)
             return _schedule(connection.execute(select(table).where(_named(kind, key))).one())
 
         return self._database.write(work)
 
-    def remove(self, kind: str, key: str) -> bool:
-        """Forget a schedule; False if there was none."""
-        return self._database.write(
-            lambda connection: (
-                connection.execute(delete(table).where(_named(kind, key))).rowcount > 0
-            )
-        )
+    def remove(self, kind: str, key: str, *, noted: Noted = _unnoted) -> bool:
+        """Forget a schedule and call ``noted``; False if there was none."""
+
+        def work(connection: Connection) -> bool:
+            if not connection.execute(delete(table).where(_named(kind, key))).rowcount:
+                return False
+            noted(connection)
+            return True
+
+        return self._database.write(work)
 
     def list(self, kind: str | None = None) -> "list[Schedule]":
         """Return all schedules, or those of one kind, by kind and key."""

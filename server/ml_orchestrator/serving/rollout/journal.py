@@ -17,6 +17,7 @@ from ml_orchestrator.serving.rollout.models import (
     RolloutPlan,
     RolloutSpec,
 )
+from ml_orchestrator.storage.audit import audit
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.idempotency import once
 from ml_orchestrator.storage.schema import deployment_events as events
@@ -63,6 +64,7 @@ class RolloutJournal:
             connection.execute(insert(deployments).values(**values))
             note = Note("state", f"pending: {reason}", actor)
             self._append(connection, values["id"], (note,))
+            _audit(connection, _get(connection, values["id"]), actor, note.detail)
             self._changed(connection, _get(connection, values["id"]))
             return {"id": values["id"]}
 
@@ -143,6 +145,8 @@ class RolloutJournal:
             self._append(connection, rollout.id, turn.notes)
             recorded = _get(connection, rollout.id)
             if recorded.state != rollout.state:
+                why = next((note for note in turn.notes if note.kind == "state"), None)
+                _audit(connection, recorded, WORKER, why.detail if why else None)
                 self._changed(connection, recorded)
             return recorded
 
@@ -199,6 +203,15 @@ class RolloutJournal:
             _refuse_late(_get(connection, rollout_id))
             note = Note("decision", f"{choice}: {reason}", actor)
             self._append(connection, rollout_id, (note,), **handed_on)
+            audit(
+                connection,
+                "rollout.decided",
+                actor=actor,
+                subject=f"rollout:{rollout_id}",
+                choice=choice,
+                reason=reason,
+                approved_by=handed_on.get("approved_by"),
+            )
             return {}
 
         def work(connection: Connection) -> dict[str, Any]:
@@ -276,6 +289,20 @@ class RolloutJournal:
                     **more,
                 )
             )
+
+
+def _audit(connection: Connection, now: Rollout, actor: str, why: str | None) -> None:
+    audit(
+        connection,
+        f"rollout.{now.state}",
+        actor=actor,
+        subject=f"rollout:{now.id}",
+        model=now.model,
+        alias=now.alias,
+        from_version=now.from_version,
+        to_version=now.version,
+        why=why,
+    )
 
 
 def _get(connection: Connection, rollout_id: str) -> Rollout:

@@ -4,6 +4,7 @@ Times are ISO 8601 text in UTC with microseconds, so that they sort and read the
 every database. Payloads are JSON text. The tables are made by ``storage.migrations``.
 """
 
+from ml_orchestrator.storage.schema._audit import audit_log
 from ml_orchestrator.storage.schema._common import (
     agents,
     idempotency,
@@ -60,6 +61,7 @@ __all__ = [
     "alerts",
     "alias_moves",
     "approvals",
+    "audit_log",
     "collaborations",
     "dead_letters",
     "delegations",
