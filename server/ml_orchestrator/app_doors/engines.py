@@ -69,12 +69,14 @@ class Engines:
 
     def _add_learning(self, slots: Slots) -> None:
         self._learner: Slot[Learner] = slots.add(
-            Connector("learning", 2, self._open_learner, describe, ("state-database",))
+            Connector(
+                "learning", 2, self._open_learner, describe, ("state-database",), is_light=True
+            )
         )
         self.prompt_learner: Slot[PromptLearner] = slots.add(
             Connector(
                 "prompt-selection", 2, self._prompt_learner, engine_probe("chooses_rules"),
-                ("learning",), takes=("prompt_policy",),
+                ("learning",), takes=("prompt_policy",), is_light=True,
             )
         )  # fmt: skip
 

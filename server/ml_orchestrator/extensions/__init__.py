@@ -163,7 +163,7 @@ def _read() -> Mapping[str, Mapping[str, Extension]]:
     return read
 
 
-_installed = Door(_read)
+_installed = Door(_read, is_light=True)
 
 
 def _extension(kind: str, points: list[metadata.EntryPoint]) -> Extension:
