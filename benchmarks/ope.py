@@ -6,6 +6,9 @@ many rows from it, so the true value is known exactly. Peers that estimate the s
 or need deep-learning libraries, so there is none beside ours. Last, logs that hardly speak
 for a policy: rewards are coins whatever is done, the policy always does what was logged one time in
 twenty; how often `policy_evaluate` refuses, and how often it claims a gain or a loss that is none.
+And logs in which nearly all succeeds: 480 rows, twelve actions alike, of which the policy always
+takes one, so about 40 rows count and often all of them are 1; false claims, and how often the
+intervals of values hold the truth.
 
     .venv/bin/python benchmarks/ope.py [--quick] [--json]
 """
@@ -19,8 +22,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from ml_orchestrator.learning.policy_models import PolicyReport
-from ml_orchestrator.learning.policy_value import PolicyRows, value_of
+from ml_orchestrator.learning.policy_models import Method, PolicyReport
+from ml_orchestrator.learning.policy_value import AllActions, PolicyRows, value_of
 from ml_orchestrator.numerics.off_policy import (
     Estimate,
     direct_method,
@@ -36,6 +39,9 @@ N_ACTIONS = 10
 ERROR_GOAL = 0.025
 RARE = 0.05
 THIN_ROWS = (40, 100, 400, 700, 1_000, 2_000)
+RATES = (0.5, 0.8, 0.9, 0.95, 0.98)
+N_SURE, N_ALIKE = 480, 12
+VALUES: tuple[Method, ...] = ("snips", "doubly_robust")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,7 @@ def main() -> None:
     figures = [figure for name in runs[0][1] for figure in _figures(name, runs)]
     n_thin = 200 if options.quick else 2_000
     figures += [figure for n in THIN_ROWS for figure in _thin(n, n_thin)]
+    figures += [figure for rate in RATES for figure in _sure(rate, n_thin)]
     show(figures, as_json=options.json)
 
 
@@ -100,6 +107,33 @@ def _without_gain(n: int, seed: int) -> PolicyReport:
     does, rewards = rng.random(n) < RARE, (rng.random(n) < 0.5).astype(float)
     rows = PolicyRows(rewards, np.where(does, RARE, 1 - RARE), does.astype(float))
     return value_of(rows, level="L1")
+
+
+def _sure(rate: float, n_seeds: int) -> list[Figure]:
+    """Return false claims where every action succeeds at one rate, and coverage of the values."""
+    reports = [r for seed in range(n_seeds) if not (r := _all_alike(rate, seed)).is_refused]
+    gains = [report.gain for report in reports if report.gain is not None]
+    n_false = sum((g.low or 0.0) > 0 or (g.high or 0.0) < 0 for g in gains)
+    shares = {"false claims": n_false / len(gains)}
+    for name in VALUES:
+        found = [report.estimates[name] for report in reports]
+        held = sum((e.low or 0.0) <= rate <= (e.high or 0.0) for e in found)
+        shares[f"{name}, coverage"] = held / len(found)
+    return [
+        Figure(f"rate {rate}, {name}", "%", 100 * share, None, None, None, len(reports))
+        for name, share in shares.items()
+    ]
+
+
+def _all_alike(rate: float, seed: int) -> PolicyReport:
+    rng = np.random.default_rng([seed, N_ALIKE])
+    actions = rng.integers(N_ALIKE, size=N_SURE)
+    target = np.zeros((N_SURE, N_ALIKE))
+    target[:, 0] = 1
+    known = AllActions(actions, target, rng.random((N_SURE, 3)))
+    rewards = (rng.random(N_SURE) < rate).astype(float)
+    chances = np.full(N_SURE, 1 / N_ALIKE)
+    return value_of(PolicyRows(rewards, chances, (actions == 0) * 1.0, known), level="L1")
 
 
 def _world(rng: np.random.Generator) -> World:

@@ -3,10 +3,13 @@
 Two arms of 0/1 outcomes come in random order, up to 5,000 rows an arm, and are looked at 100 times:
 by `experiment_evaluate` (monitored: mixture sequential test, betting), by the fixed score test
 once at the end, by the same test at every look, and by a Bayesian who stops when one arm is better
-with a chance of 97.5 %. A stop in favour of either arm counts as a finding. The last world has rare
-successes (2 %), no difference, and a tenth of all rows in the second arm.
+with a chance of 97.5 %. A stop in favour of either arm counts as a finding. Another world has rare
+successes (2 %), no difference, and a tenth of all rows in the second arm. The last ones have skewed
+outcomes in such arms, also without a difference: lognormal ones, cut at 50 so that there are bounds
+to bet within, beside Welch's test at every look.
 
     .venv/bin/python benchmarks/sequential.py [--quick] [--json] [--seed N] [--runs N] [--base P]
+                                              [--skewed]
 """
 
 import argparse
@@ -34,6 +37,7 @@ EFFECTS = (0.0, 0.05, 0.10)
 MOST_FALSE = 0.05
 LEAST_POWER = 0.95
 RARE, SMALL_SHARE = 0.02, 0.1
+SIGMAS, MOST_VALUE = (1.0, 1.5), 50.0  # of the lognormal outcomes
 SMALLEST_EFFECT = 0.05  # written down before: what the mixture is tuned to
 Table = Mapping[str, NDArray[Any]]
 Stop = float | None  # rows an arm at which it ended with a finding
@@ -75,7 +79,15 @@ def world(seed: int, base: float, effect: float, share: float = 0.5) -> Table:
     return {"arm": arm, "won": (rng.random(arm.size) < rates).astype(float)}
 
 
-def ours(table: Table, method: Method) -> Stop:
+def skewed_world(seed: int, sigma: float, share: float) -> Table:
+    """Return lognormal outcomes without a difference, cut, this share of rows in the second arm."""
+    rng = np.random.default_rng([seed, round(10 * sigma)])
+    table = world(seed, 0.5, 0.0, share)
+    won = np.minimum(rng.lognormal(0.0, sigma, table["arm"].size), MOST_VALUE)
+    return {"arm": table["arm"], "won": won}
+
+
+def ours(table: Table, method: Method, planned: Planned) -> Stop:
     """Return when the tool, told that it is monitored, first shows a difference."""
     share = float(np.mean(table["arm"] == "b"))
     options = ExperimentOptions(
@@ -85,7 +97,7 @@ def ours(table: Table, method: Method) -> Stop:
         method=method,
         is_monitored=True,
         alpha=ALPHA,
-        planned=Planned(effect=SMALLEST_EFFECT),
+        planned=planned,
     )
     report = evaluate_table(table, options)
     shown_at = report.comparisons[0].shown_at
@@ -133,12 +145,27 @@ def naive_bayes(table: Table) -> Stop:
     return _first(np.maximum(chance, 1 - chance) > 1 - ALPHA / 2, n + m)
 
 
+def welch_peeking(table: Table) -> Stop:
+    """Return the first look at which Welch's test, in its normal form, is significant."""
+    n, m, x, y = _looks(table)
+    _, _, x2, y2 = _looks({**table, "won": table["won"] ** 2})
+    variance = (x2 / n - (x / n) ** 2) / (n - 1) + (y2 / m - (y / m) ** 2) / (m - 1)
+    return _first(np.abs(y / m - x / n) > -ndtri(ALPHA / 2) * np.sqrt(variance), n + m)
+
+
+RATES = Planned(effect=SMALLEST_EFFECT)
+BOUNDED = Planned(low=0.0, high=MOST_VALUE)
 METHODS: Mapping[str, Callable[[Table], Stop]] = {
-    "ours, msprt": partial(ours, method="msprt"),
-    "ours, betting": partial(ours, method="betting"),
+    "ours, msprt": partial(ours, method="msprt", planned=RATES),
+    "ours, betting": partial(ours, method="betting", planned=RATES),
     "fixed test, once": fixed_once,
     "fixed test, peeking": fixed_peeking,
     "Bayes, stopping at 97.5 %": naive_bayes,
+}
+OF_MEANS: Mapping[str, Callable[[Table], Stop]] = {
+    "ours, msprt": partial(ours, method="msprt", planned=BOUNDED),
+    "ours, betting": partial(ours, method="betting", planned=BOUNDED),
+    "Welch, peeking": welch_peeking,
 }
 
 
@@ -148,19 +175,29 @@ def run(seed: int, *, base: float, effect: float, share: float) -> list[Stop]:
     return [method(table) for method in METHODS.values()]
 
 
-def show(found: Outcome, *, base: float, share: float, as_json: bool) -> None:
+def run_skewed(seed: int, *, sigma: float, share: float) -> list[Stop]:
+    """Return when each method of means ended in one run."""
+    table = skewed_world(seed, sigma, share)
+    return [method(table) for method in OF_MEANS.values()]
+
+
+def show(found: Outcome, *, world: str, share: float, as_json: bool) -> None:
     """Print one line."""
     n = len(found.stops)
     low, high = wilson_interval(round(found.share * n), n)
     if as_json:
-        line = {"figure": f"{found.method}, +{found.effect:g}", "unit": "share", "base": base}
+        line: dict[str, Any] = {
+            "figure": f"{found.method}, +{found.effect:g}",
+            "unit": "share",
+            "world": world,
+        }
         line |= {"share_of_b": share}
         line |= {"ours": found.share, "low": low, "high": high, "median_stop": found.median_stop}
         print(json.dumps({**line, "n": n, "holds": found.holds, "machine": machine()}))
         return
     goal = {None: "", True: "  holds", False: "  MISSED"}[found.holds]
     print(
-        f"{base:g} and +{found.effect:g}, {share:.0%} in b  {found.method:<26} "
+        f"{world} and +{found.effect:g}, {share:.0%} in b  {found.method:<26} "
         f"found {found.share:6.1%} ({low:.1%} to {high:.1%}, n = {n}), "
         f"median stop {found.median_stop:5.0f}{goal}"
     )
@@ -173,19 +210,26 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a figure")
     parser.add_argument("--seed", type=int, default=0, help="of the first run")
     parser.add_argument("--runs", type=int, help="runs of each world")
+    parser.add_argument("--skewed", action="store_true", help="the skewed worlds alone")
     parser.add_argument("--base", type=float, default=0.30, help="rate of the control")
     options = parser.parse_args()
     n_runs = options.runs or (100 if options.quick else 2_000)
     seeds = range(options.seed, options.seed + n_runs)
     with ProcessPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         worlds = [(options.base, effect, 0.5) for effect in EFFECTS] + [(RARE, 0.0, SMALL_SHARE)]
-        for base, effect, share in worlds:
+        for base, effect, share in [] if options.skewed else worlds:
             work = partial(run, base=base, effect=effect, share=share)
             by_run = list(pool.map(work, seeds, chunksize=25))
             for i, name in enumerate(METHODS):
-                stops = [stops[i] for stops in by_run]
-                found = Outcome(name, effect, stops)
-                show(found, base=base, share=share, as_json=options.json)
+                found = Outcome(name, effect, [stops[i] for stops in by_run])
+                show(found, world=f"{base:g}", share=share, as_json=options.json)
+        for sigma in SIGMAS:
+            skewed = partial(run_skewed, sigma=sigma, share=SMALL_SHARE)
+            by_run = list(pool.map(skewed, seeds, chunksize=25))
+            for i, name in enumerate(OF_MEANS):
+                found = Outcome(name, 0.0, [stops[i] for stops in by_run])
+                called = f"lognormal, sigma {sigma:g}"
+                show(found, world=called, share=SMALL_SHARE, as_json=options.json)
     if not options.json:
         print(f"{N_LOOKS} looks, {N_ROWS:,} rows an arm at most; {machine()}")
 

@@ -1,4 +1,7 @@
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +80,37 @@ def test_a_door_may_open_another_while_it_opens(is_light: bool) -> None:
     inner = Door(lambda: "inner", is_light=is_light)
     outer = Door(lambda: inner() + " and outer")
     assert outer() == "inner and outer"
+
+
+def test_prompt_tools_and_memory_wait_for_nobody_who_imports_much(tmp_path: Path) -> None:
+    """In a process of its own: here most of it is imported already."""
+    code = """
+import sys, threading
+from pathlib import Path
+from ml_orchestrator.app_doors import Doors
+from ml_orchestrator.doors import alone
+from ml_orchestrator.settings import Settings
+
+held = threading.Event()
+def hold():
+    with alone():
+        held.set()
+        threading.Event().wait()
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+home = Path(sys.argv[1])
+doors = Doors(Settings.read({}, home=home, project_dir=home))
+prompt = "Write a summary of the text."
+asked = {"max_rules": None, "max_added_words": None, "may_ask": True}
+print(doors.engines.improve()(prompt, None, **asked).level)
+chosen = doors.engines.prompt_learner().select(prompt, agent="ml-orchestrator", may_ask=True)
+print(bool(chosen.decision.id), doors.stores.memory().describe())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.split() == ["L0", "True", "0", "records", "of", "0", "agents"], done.stderr

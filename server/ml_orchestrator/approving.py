@@ -120,7 +120,8 @@ def require_person(*, is_terminal: bool, environ: Mapping[str, str]) -> None:
     if not is_terminal or is_agents_shell(environ):
         raise PermissionDeniedError(
             f"An approval is given by a person: run `{program()} approve ID` yourself, in a "
-            "terminal of your own, not through an agent."
+            "terminal of your own, not through an agent, a script or a pipe: standard input here "
+            + ("is an agent's." if is_terminal else "is no terminal.")
         )
 
 

@@ -41,7 +41,8 @@ def test_without_a_leak_the_version_may_be_moved_next() -> None:
     assert lines()[-4:] == [
         "Next:",
         "  ml-orchestrator --home h registry show m",
-        "  ml-orchestrator --home h registry move m champion 3 --reason '...'",
+        "  ml-orchestrator --home h registry move m champion 3 --reason '...'   "
+        "# if @champion is set: --expect VERSION",
         "  ml-orchestrator --home h runs show run-1   # all of it; --json prints it as JSON",
     ]
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn.linear_model import Ridge
-from sklearn.pipeline import Pipeline
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from tests.compression.worlds import World, mixed_world, planted_world, world
 
 from ml_orchestrator.compression.augmentation import augmented
@@ -107,6 +108,25 @@ def test_classes_that_a_teacher_hardly_gives_stay_known_and_numbers_are_learnt()
         student = taught(candidate(here, "linear"), large, lesson(here), seed=0)
         assert fidelity(large, student, here.unseen) > 0.6
     assert student.predict(number.unseen).min() > 900
+
+
+def test_copies_of_a_row_count_as_much_as_the_row() -> None:
+    """Of a parabola, a line through the heavy half goes up; one through all is flat."""
+    x = np.random.default_rng(0).uniform(-2, 2, 500)
+    rows = pd.DataFrame({"x": x, **{f"other {i}": 0.0 for i in range(3)}})
+    weights = np.where(x > 0, 1000.0, 1e-3)
+
+    class Parabola:
+        def predict(self, asked: pd.DataFrame) -> Any:
+            return np.asarray(asked["x"]) ** 2
+
+    line = Candidate(
+        "line", lambda: make_pipeline(StandardScaler(), LinearRegression()), lambda p: p
+    )
+    student = taught(line, Parabola(), Lesson(rows, x**2, weights), seed=0)
+
+    seen = rows[x > 0]
+    assert fidelity(Parabola(), student, seen) > 0.4  # copies of 1 each: below 0
 
 
 def test_new_rows_are_made_of_old_values() -> None:

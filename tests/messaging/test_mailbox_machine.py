@@ -130,6 +130,7 @@ class MailboxMachine(RuleBasedStateMachine):
         if work.outcome is None:
             self.post(worker, (work.sender,), answers=work, outcome=outcome)
             work.outcome = outcome
+            work.done.add(worker)
             return
         with pytest.raises(ConflictError, match=f"{work.id} was answered by {worker}"):
             self.post(worker, (work.sender,), answers=work, outcome=outcome)
@@ -151,6 +152,7 @@ class MailboxMachine(RuleBasedStateMachine):
             return
         self.post(worker, (left[0].sender,), answers=last[0], outcome="success")
         left[0].outcome = "success"
+        left[0].done.add(worker)
 
     @rule(agent=st.sampled_from(AGENTS), n=st.integers(1, 3))
     def acknowledge_the_first(self, agent: str, n: int) -> None:

@@ -153,3 +153,17 @@ def test_a_long_number_is_looked_at_from_its_beginning_alone() -> None:
     _, length = COMPONENTS["length"]
     assert length.search("in 1,200 words")
     assert length.search(",".join(["1"] * 20) + " words") is None  # else time is quadratic
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Please classify: {text} as spam or ham.",
+        "Kindly translate: {text}",
+        "Please do not, under any circumstances, delete maybe.txt.",
+        "Never touch the database. Don't restart the server.",
+    ],
+)
+def test_a_verb_with_a_colon_and_a_prohibition_say_what_to_do(prompt: str) -> None:
+    assert improve(prompt, ["task"]).text == prompt
+    assert "[FILL IN: what to do" in improve("Our shop and its tea.", ["task"]).text

@@ -51,6 +51,11 @@ def begin(desk: ReflectiveDesk, n: int = 40, **changes: object) -> Brief:
     return desk.begin(SEED_PROMPT, examples(n), **{**given, **changes})  # type: ignore[arg-type]
 
 
+def begin_with(desk: ReflectiveDesk, given: list[Example]) -> Brief:
+    checks = [Check(kind="contains")]
+    return desk.begin(SEED_PROMPT, given, agent="tester", checks=checks, budget=300, seed=3)
+
+
 def open_desk(home: Path) -> ReflectiveDesk:
     numbers = iter(range(100))
     return ReflectiveDesk(
@@ -94,7 +99,7 @@ def test_a_writer_who_reads_the_failures_gets_a_confirmed_gain_on_hidden_example
     assert (report.level, report.gain, report.n_test, report.is_confirmed) == ("L2", 1.0, 12, True)
     assert report.scored_by == "checks"
     assert report.high == 1.0
-    assert 0.5 < (report.low or 0) < 1
+    assert report.low == pytest.approx(2 * 0.025 ** (1 / 12) - 1)  # Clopper and Pearson
     assert report.p_value == pytest.approx(2**-12)
 
 
@@ -214,8 +219,69 @@ def test_a_used_budget_ends_the_rounds(tmp_path: Path) -> None:
 
 
 def test_too_few_examples_are_refused_with_what_is_needed(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="at least 3 train, 3 validation, 5 test"):
+    with pytest.raises(InvalidInputError, match="at least 3 train, 3 validation, 6 test"):
         begin(open_desk(tmp_path), n=10)
+    with pytest.raises(InvalidInputError, match=r"16 with 16 different inputs .* 17 in all"):
+        begin(open_desk(tmp_path), n=16)
+    assert begin(open_desk(tmp_path), n=17).sizes == {"train": 6, "validation": 5, "test": 6}
+
+
+def test_a_blank_prompt_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="The prompt is blank"):
+        open_desk(tmp_path).begin(" \n ", examples(40), agent="tester", budget=300)
+
+
+def test_equal_inputs_stay_in_one_part_and_count_once(tmp_path: Path) -> None:
+    once = examples(20)
+    again = [
+        e.model_copy(update={"id": f"x{e.id}", "input": f" {e.input.upper()}  "}) for e in once
+    ]
+    desk = open_desk(tmp_path)
+    brief = play(desk, begin_with(desk, [*once, *again]), rounds=6)
+    session = SessionStore(tmp_path).read(brief.session)
+    assert {session.example(f"x{e.id}").split == session.example(e.id).split for e in once} == {
+        True
+    }
+    report = finish(desk, brief).report
+    assert report is not None
+    assert report.n_test == 6
+
+
+def test_too_few_different_inputs_and_one_input_in_two_parts_are_refused(tmp_path: Path) -> None:
+    same = [Example(id=f"e{k}", input="the same", expected="beta") for k in range(30)]
+    with pytest.raises(InvalidInputError, match="30 with 1 different inputs"):
+        begin_with(open_desk(tmp_path), same)
+    parted = examples(40)
+    parted[0] = parted[0].model_copy(update={"split": "train"})
+    parted[1] = parted[1].model_copy(update={"split": "test", "input": parted[0].input})
+    with pytest.raises(InvalidInputError, match="'e1' is in train and in test"):
+        begin_with(open_desk(tmp_path), parted)
+
+
+def test_a_gain_of_too_few_examples_says_how_many_it_takes(tmp_path: Path) -> None:
+    desk = open_desk(tmp_path)
+    brief = begin(desk, n=17, checks=[])
+
+    def scored(brief: Brief) -> list[Answer]:
+        return [
+            Answer(
+                candidate=need.candidate, example=e, score=0.5 if need.candidate == "c0" else 0.7
+            )
+            for need in brief.needs
+            for e in need.examples
+        ]
+
+    brief = desk.submit(brief.session, answers=scored(brief))
+    assert brief.parent is not None
+    given = [Answer(example=e, score=0.7) for e in brief.parent.examples]
+    new = Proposal(text=f"{SEED_PROMPT} Be kind.", answers=given)
+    brief = desk.submit(brief.session, proposals=[new])
+    brief = desk.submit(brief.session, answers=scored(brief))
+    brief = desk.submit(brief.session, finish=True)
+    report = desk.submit(brief.session, answers=scored(brief)).report
+    assert report is not None
+    assert not report.is_confirmed
+    assert "Gains like these take about 21 test examples to confirm." in report.summary
 
 
 def test_outputs_that_are_not_waited_for_or_change_are_refused(tmp_path: Path) -> None:

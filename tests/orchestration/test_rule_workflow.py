@@ -27,7 +27,7 @@ from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.engine import open_database
 
 PROMPTS = [
-    f"{task} It is {about}."
+    f"{task} It is {about}, part {part}."
     for task in (
         "Could you please summarise the following text: {text}",
         "Classify this ticket as bug, question or feature: {ticket}",
@@ -35,6 +35,7 @@ PROMPTS = [
         "Please fix the bug in `parse()`. It crashes sometimes.",
     )
     for about in ("of our shop", "for the board", "from last week", "in the app", "new", "old")
+    for part in range(4)  # 96: few held out confirm no small gain
 ]
 FEW = ("brevity", "output_contract", "constraints", "role")
 SEARCH = {

@@ -85,6 +85,23 @@ def test_what_was_before_a_row_is_what_it_says() -> None:
     assert_array_equal(past.transform(dense)[:, 0], [80, 80, 80, 96])  # not what came 0.3 before
 
 
+def test_nothing_newer_than_the_horizon_is_used_where_gaps_are_short_for_long() -> None:
+    gaps = np.where((np.arange(200) >= 100) & (np.arange(200) < 155), 0.55, 1.0)
+    times = np.cumsum(gaps)
+    frame = pd.DataFrame({"t": times, "y": times, "x": times})
+
+    level = PastValues(time="t", target="y", horizon=10, gives="level").fit(frame)
+    past = PastValues(time="t", target="y", horizon=10).fit(frame)
+
+    ages = times - level.transform(frame)[:, 0]
+    assert np.nanmin(ages) >= 9.5 - 1e-9
+    assert np.isnan(ages).sum() == 10  # only at the start is nothing that old
+    assert np.nanmax(ages) < 11
+    names = list(past.get_feature_names_out())
+    newest = [names.index(name) for name in ("y_lag_10", "y_max_of_4", "x_past_1")]
+    assert np.nanmin(times[:, None] - past.transform(frame)[:, newest]) >= 9.5 - 1e-9
+
+
 def test_rows_sent_together_go_on_where_training_ended() -> None:
     frame = pd.DataFrame({"t": days(30), "y": np.arange(30.0)})
     past = PastValues(time="t", target="y", horizon=2).fit(frame)

@@ -10,6 +10,8 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.orchestration import checks
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.training.models import TrainingSpec
+from ml_orchestrator.training.study import FinishedTrial
+from ml_orchestrator.training.summary import _failure_warnings
 
 ONE_CLASS_FIRST = pl.DataFrame(
     {
@@ -90,3 +92,23 @@ def test_a_small_file_is_checked_whole(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidInputError, match="one value only"):
         check(tmp_path, "t.csv", target="y")
+
+
+def test_a_family_that_failed_in_every_trial_is_named_with_its_error() -> None:
+    def trial(index: int, family: str, error: str) -> FinishedTrial:
+        return FinishedTrial(
+            index, "failed" if error else "complete", {"trainer": family}, (0.5,), 1.0, error
+        )
+
+    trials = [
+        trial(0, "nearest", "all weights are zero " * 20),
+        trial(1, "nearest", "later"),
+        trial(2, "linear", ""),
+        trial(3, "linear", "once"),
+    ]
+
+    (said,) = _failure_warnings(trials)
+
+    assert said.startswith("nearest took no part: all 2 of its trials failed: all weights are zero")
+    assert len(said) < 300
+    assert _failure_warnings(trials[2:]) == []

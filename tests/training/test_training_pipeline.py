@@ -100,6 +100,33 @@ def test_a_row_is_predicted_alike_alone_and_among_others(trainer: str) -> None:
     np.testing.assert_allclose(together, alone, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("trainer", "task"), PAIRS)
+@pytest.mark.parametrize("value", [1e308, -1e308])
+def test_a_number_beyond_32_bits_is_answered(trainer: str, task: Task, value: float) -> None:
+    pipeline = fitted(trainer, task)
+    frame = pd.DataFrame([{**row, "n": value} for row in RAW_ROWS])
+
+    ask = pipeline.predict_proba if task == "classification" else pipeline.predict  # type: ignore[attr-defined]
+
+    assert np.isfinite(ask(frame)).all()
+
+
+@pytest.mark.parametrize(("trainer", "task"), PAIRS)
+def test_a_number_beyond_32_bits_is_learnt_from(trainer: str, task: Task) -> None:
+    target = "y" if task == "classification" else "i"
+    frame = mixed_table(150).select("n", "c", "b", *sorted({"i", target}))
+    frame[6, "n"] = 1e300
+    table = prepare_table(TrainingSpec(source="t.csv", target=target, task=task), dataset_of(frame))
+    entry = TRAINERS[trainer]
+    estimator = entry.build(PROBLEMS[task], entry.first_params, seed=0, n_jobs=None)
+
+    model = fit(build_pipeline(table.kinds, entry.needs, estimator), table, np.arange(150))
+
+    assert len(model.predict(table.features)) == 150
+    (said,) = [each for each in table.warnings if "beyond" in each]
+    assert "Column 'n' has numbers beyond 3.4e+38 (1, first 1e+300 in row 7)" in said
+
+
 def test_column_order_and_further_columns_do_not_matter() -> None:
     pipeline = fitted("forest", "classification")
     frame = pd.DataFrame(RAW_ROWS)

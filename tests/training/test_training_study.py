@@ -269,6 +269,29 @@ def test_progress_counts_up_and_knows_the_best(tmp_path: Path) -> None:
     assert seen[0].best is None
 
 
+@pytest.mark.parametrize("sampler", ["cmaes", "nsga2"])
+def test_a_draw_that_does_not_count_changes_no_later_trial(tmp_path: Path, sampler: str) -> None:
+    """A cancelled trial uses up a number of Optuna's, as does one of a process that died."""
+
+    class CancelledError(ValueError):
+        pass
+
+    def cancel(progress: StudyProgress) -> None:
+        if progress.n_folds_done == 1 and progress.n_finished in (3, 12, 15):
+            raise CancelledError
+
+    objective = Objective(suggest_plane, bowl)
+    given = {"n_trials": 22, "sampler": sampler}
+    with pytest.raises(CancelledError):
+        run_study(plan(tmp_path / "a", **given), objective, on_progress=cancel)
+    with pytest.raises(CancelledError):
+        run_study(plan(tmp_path / "a", **given), objective, on_progress=cancel)
+
+    resumed = run_study(plan(tmp_path / "a", **given), objective, on_progress=quiet)
+    whole = run_study(plan(tmp_path / "b", **given), objective, on_progress=quiet)
+    assert _content(resumed) == _content(whole)
+
+
 def test_a_study_killed_at_any_write_gives_the_same_trials(tmp_path: Path) -> None:
     """Each journal write is the place of a death: half written, or just after it."""
     ran = subprocess.run(

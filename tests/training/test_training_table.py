@@ -63,6 +63,14 @@ def test_bad_input_is_refused_with_a_reason_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_target_that_cannot_be_squared_is_refused_with_its_row() -> None:
+    values = [float(i) for i in range(60)]
+    values[8], values[2] = 1e200, None  # type: ignore[call-overload]
+
+    with pytest.raises(InvalidInputError, match=r"'y' are beyond 1e\+150.*1e\+200 in row 9"):
+        prepare_table(TrainingSpec(source="t.csv"), dataset_of(replaced(y=values)))
+
+
 def test_without_a_target_the_columns_are_listed(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"No target given .* columns: n, i, c, b, t, y"):
         prepare_table(TrainingSpec(source="t.csv"), dataset_of(FRAME, None))

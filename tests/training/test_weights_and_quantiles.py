@@ -13,7 +13,7 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.holdout import fit
 from ml_orchestrator.training.metrics import Predictions, pinball_loss
 from ml_orchestrator.training.models import TrainingSpec
-from ml_orchestrator.training.preprocessing import build_pipeline
+from ml_orchestrator.training.preprocessing import FeatureOptions, build_pipeline
 from ml_orchestrator.training.search import train
 from ml_orchestrator.training.table import TrainingTable, prepare_table
 from ml_orchestrator.training.trainers import TRAINERS, Problem
@@ -52,6 +52,25 @@ def test_what_counts_for_more_is_learnt(trainer: str) -> None:
 
     late = frame[400:].to_pandas()
     assert np.corrcoef(model.predict(late), late["x"])[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("past", ["none", "values", "change"])
+@pytest.mark.parametrize(
+    "trainer", [name for name, e in TRAINERS.items() if e.fits(NUMBERS) and name != "nearest"]
+)
+def test_weights_count_whatever_is_looked_back_at(trainer: str, past: Any) -> None:
+    frame = two_sources(200).with_columns(t=pl.int_range(200))
+    entry, answers = TRAINERS[trainer], []
+    for weight in ("w", None):
+        data = frame if weight else frame.drop("w")
+        table = table_of(data, time_column="t", weight_column=weight)
+        estimator = entry.build(table.problem, entry.first_params, seed=0, n_jobs=None)
+        options = FeatureOptions(past=past)
+        pipeline = build_pipeline(table.kinds, entry.needs, estimator, options)
+        model = fit(pipeline, table, np.arange(160))
+        answers.append(model.predict(table.features.tail(40)))
+
+    assert not np.allclose(*answers)
 
 
 def test_the_unit_of_weights_does_not_matter() -> None:

@@ -29,7 +29,7 @@ def training_text(status: Fields, home: Path | None, asked: Sequence[str]) -> st
     lines = [
         f"{status['run_id']}  {status['state']}: {summary['target']} ({summary['task']})",
         *_score(summary),
-        f"  model     {_registered(result)}, {summary['trainer']}",
+        f"  model     {_registered(result)}, {_what(summary)}",
         *(f"  warning   {in_a_terminal(text)}" for text in summary["warnings"]),
         "Next:",
         *_next(status["run_id"], result, home, asked),
@@ -61,6 +61,18 @@ def _score(summary: Fields) -> Iterator[str]:
     yield f"  baseline  {known}{f' ({called})' if called else ''}{told}"
 
 
+def _what(summary: Fields) -> str:
+    """Return what the model is made of."""
+    if (n_members := len(summary.get("members") or ())) > 1:
+        return f"an average of {n_members}, the best of them {summary['trainer']}"
+    return str(summary["trainer"])
+
+
+def _where(version: int) -> str:
+    """Return what is to be added where an earlier version may have the alias."""
+    return "   # if @champion is set: --expect VERSION" if version > 1 else ""
+
+
 def _range(interval: Fields) -> str:
     return f"{interval['low']:.4g} to {interval['high']:.4g}, {interval['level']:.0%}"
 
@@ -84,6 +96,6 @@ def _next(run_id: str, result: Fields, home: Path | None, asked: Sequence[str]) 
         ]
     return [
         f"  {command} registry show {model}",
-        f"  {command} registry move {model} champion {version} --reason '...'",
+        f"  {command} registry move {model} champion {version} --reason '...'{_where(version)}",
         everything,
     ]

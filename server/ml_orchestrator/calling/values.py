@@ -50,7 +50,11 @@ def read_arguments(schema: Schema, typed: Sequence[str], whole: str | None) -> d
     for text in typed:
         name, is_there, value = text.partition("=")
         if not (name and is_there):
-            raise InvalidInputError(f"{text[:80]!r} is not name=value.")
+            known = ", ".join(schema["properties"])
+            raise InvalidInputError(
+                f"{text[:80]!r} is not name=value. Write its argument's name before it; arguments "
+                f"are: {known}."
+            )
         if name in given:
             raise InvalidInputError(f"Argument {name!r} is given twice.")
         part = schema["properties"].get(name, {"type": "string"})

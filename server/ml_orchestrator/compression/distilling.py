@@ -65,7 +65,8 @@ def taught(candidate: Candidate, teacher: Any, lesson: Lesson, *, seed: int) -> 
         rows = pd.concat([rows, augmented(lesson.rows, n_copies, seed=seed)], ignore_index=True)
     weights: NDArray[np.float64] = np.ones(len(rows))
     if lesson.weights is not None:
-        weights[:n_true] = lesson.weights / lesson.weights.mean()
+        # New rows are made of all the rows in order, once a copy, and count like them.
+        weights = np.tile(lesson.weights / lesson.weights.mean(), n_copies + 1)
     pipeline = candidate.build()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

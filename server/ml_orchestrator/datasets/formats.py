@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -12,18 +12,19 @@ from typing import TypeAlias
 
 import polars as pl
 
+from ml_orchestrator.datasets.csv_header import NO_HEADER, Header, read_header
+from ml_orchestrator.datasets.date_texts import as_dates, as_times_of_day
 from ml_orchestrator.datasets.line_faults import csv_fault, json_lines_fault
 from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["TEXT_LINES", "code_columns", "parse", "parse_head", "reading", "separator_of"]
+__all__ = ["TEXT_LINES", "code_columns", "parse", "parse_head", "reading", "scan_csv"]
 
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
 TEXT_LINES = (".jsonl", ".ndjson")
 HEAD_BYTES = 1_000_000  # of a text whose header and first bytes are looked at
-SEPARATORS = (",", ";", "\t", "|")
 CODE_ROWS = 10_000  # of a text that are looked at for codes
 _MAYBE_CODE = re.compile(rb'(?:^|[,;\t|\n"])0\d+(?=[,;\t|\r\n"])')
-Read: TypeAlias = "Callable[[Path | io.BytesIO, str, int | None, Collection[str]], pl.DataFrame]"
+Read: TypeAlias = "Callable[[Path | io.BytesIO, Header, int | None, Collection[str]], pl.DataFrame]"
 
 
 def parse(path: Path, content: bytes, *, as_text: Collection[str] = ()) -> pl.DataFrame:
@@ -36,7 +37,7 @@ def parse(path: Path, content: bytes, *, as_text: Collection[str] = ()) -> pl.Da
     """
     entry = _format(path)
     with reading(path):
-        return entry.read(io.BytesIO(content), _hint(path, entry, content), None, as_text)
+        return entry.read(io.BytesIO(content), _header(path, entry, content), None, as_text)
 
 
 def parse_head(path: Path, n_rows: int, *, as_text: Collection[str] = ()) -> pl.DataFrame:
@@ -47,7 +48,7 @@ def parse_head(path: Path, n_rows: int, *, as_text: Collection[str] = ()) -> pl.
     """
     entry = _format(path)
     with reading(path):
-        return entry.read(path, _hint(path, entry, _start(path, entry)), n_rows, as_text)
+        return entry.read(path, _header(path, entry, _start(path, entry)), n_rows, as_text)
 
 
 def code_columns(path: Path) -> tuple[str, ...]:
@@ -63,30 +64,34 @@ def code_columns(path: Path) -> tuple[str, ...]:
     start = _start(path, entry)
     if entry.read is not _read_csv or not _MAYBE_CODE.search(start):
         return ()
+    header = _header(path, entry, start)
     with reading(path):
         texts = pl.read_csv(
             path,
-            separator=_hint(path, entry, start),
+            separator=header.separator,
             infer_schema=False,
             n_rows=CODE_ROWS,
             null_values=MISSING,
             glob=False,
         )
-    return tuple(column.name for column in texts.get_columns() if _are_codes(column.drop_nulls()))
+    columns = texts.rename(_names(texts.columns, header)).get_columns()
+    return tuple(column.name for column in columns if _are_codes(column.drop_nulls()))
 
 
 def _are_codes(texts: pl.Series) -> bool:
     return bool(texts.str.contains(r"^\d+$").all() and texts.str.contains(r"^0\d").any())
 
 
-def separator_of(path: Path) -> str:
-    """Return what separates the values of a CSV file; nothing for other formats.
+def scan_csv(path: Path) -> tuple[pl.LazyFrame, str]:
+    """Return a CSV file as columns of text, not read yet, and what separates its values.
 
     Raises:
         InvalidInputError: its header repeats a name, or it is not text.
     """
     entry = _format(path)
-    return _hint(path, entry, _start(path, entry))
+    header = _header(path, entry, _start(path, entry))
+    table = pl.scan_csv(path, separator=header.separator, infer_schema=False, glob=False)
+    return table.rename(_names(table.collect_schema().names(), header)), header.separator
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,87 +131,75 @@ def _line_fault(path: Path) -> str | None:
     entry = _format(path)
     try:
         if entry.read is _read_csv:
-            return csv_fault(path, _hint(path, entry, _start(path, entry)))
+            return csv_fault(path, _header(path, entry, _start(path, entry)).separator)
         return json_lines_fault(path) if entry.is_text else None
     except (OSError, csv.Error):
         return None  # what the reader said stands
 
 
-def _hint(path: Path, entry: _Format, content: bytes) -> str:
-    """Return the separator of a CSV file, after a look at its names; else nothing."""
+def _header(path: Path, entry: _Format, content: bytes) -> Header:
+    """Return the header of a CSV file, after a look at its names; else none."""
     if entry.is_text and b"\x00" in content:
         raise InvalidInputError(f"{path.name} is not text: it holds NUL bytes.")
     if entry.read is not _read_csv:
-        return ""
-    header = content.split(b"\n", 1)[0].decode("utf-8", errors="replace").rstrip("\r")
-    separator = max(SEPARATORS, key=header.count)
-    names = _names_in(path, header.removeprefix("\ufeff"), separator)
-    repeated = sorted({n for n in names if names.count(n) > 1})
-    if repeated:
-        raise InvalidInputError(
-            f"{path.name} repeats the column {repeated[0]!r}; names must differ."
-        )
-    return separator
+        return NO_HEADER
+    return read_header(path.name, content[:HEAD_BYTES])
 
 
-def _names_in(path: Path, header: str, separator: str) -> list[str]:
-    try:
-        return next(csv.reader([header], delimiter=separator), [])
-    except csv.Error as error:
-        raise InvalidInputError(
-            f"{path.name} has a header that cannot be read ({error}). End lines with LF or CRLF."
-        ) from error
+def _names(found: Sequence[str], header: Header) -> dict[str, str]:
+    """Return names as Polars (2.1) reads them, with doubled quotes, to those that are meant."""
+    if len(found) != len(header.names):
+        return {}
+    pairs = zip(found, header.names, strict=True)
+    return {name: meant for name, meant in pairs if '"' in name and name != meant}
 
 
 def _read_csv(
-    source: Path | io.BytesIO, separator: str, n_rows: int | None, as_text: Collection[str]
+    source: Path | io.BytesIO, header: Header, n_rows: int | None, as_text: Collection[str]
 ) -> pl.DataFrame:
-    return pl.read_csv(
+    doubled = {name: name.replace('"', '""') for name in as_text if '"' in name}
+    frame = pl.read_csv(
         source,
-        separator=separator,
-        try_parse_dates=True,
+        separator=header.separator,
         infer_schema_length=n_rows,
         n_rows=n_rows,
         null_values=MISSING,
-        schema_overrides=dict.fromkeys(as_text, pl.String),
+        schema_overrides=dict.fromkeys([*as_text, *doubled.values()], pl.String),
         glob=False,
     )
+    frame = frame.rename(_names(frame.columns, header))
+    return _with_dates(frame, as_text, lambda column: as_times_of_day(as_dates(column)))
 
 
 def _read_json_lines(
-    source: Path | io.BytesIO, _: str, n_rows: int | None, as_text: Collection[str]
+    source: Path | io.BytesIO, _: Header, n_rows: int | None, as_text: Collection[str]
 ) -> pl.DataFrame:
     if isinstance(source, Path):
         with source.open("rb") as file:
             source = io.BytesIO(b"".join(islice(file, n_rows)))
     frame = pl.read_ndjson(source, infer_schema_length=n_rows, n_rows=n_rows)
-    return frame.select([c if c.name in as_text else _with_dates(c) for c in frame.get_columns()])
+    return _with_dates(frame, as_text, as_dates)
 
 
 def _read_parquet(
-    source: Path | io.BytesIO, _: str, n_rows: int | None, __: Collection[str]
+    source: Path | io.BytesIO, _: Header, n_rows: int | None, __: Collection[str]
 ) -> pl.DataFrame:
     return pl.read_parquet(source, n_rows=n_rows, glob=False)
 
 
 def _read_arrow(
-    source: Path | io.BytesIO, _: str, n_rows: int | None, __: Collection[str]
+    source: Path | io.BytesIO, _: Header, n_rows: int | None, __: Collection[str]
 ) -> pl.DataFrame:
     if isinstance(source, Path):
         return pl.scan_ipc(source, n_rows=n_rows, glob=False).collect()
     return pl.read_ipc(source, n_rows=n_rows)
 
 
-def _with_dates(column: pl.Series) -> pl.Series:
-    """Return a column of text as dates or times if each of its values is one, as in a CSV."""
-    if column.dtype != pl.String or column.null_count() == len(column):
-        return column
-    for read in (column.str.to_date, column.str.to_datetime):
-        try:
-            return read(strict=True)
-        except pl.exceptions.PolarsError:
-            continue
-    return column
+def _with_dates(
+    frame: pl.DataFrame, as_text: Collection[str], read: Callable[[pl.Series], pl.Series]
+) -> pl.DataFrame:
+    columns = frame.get_columns()
+    return frame.with_columns([read(each) for each in columns if each.name not in as_text])
 
 
 _TEXT_ADVICE = ", is UTF-8 and has one header line"

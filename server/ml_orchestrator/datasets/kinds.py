@@ -1,18 +1,22 @@
 """How a column is read, and what predicting it would be."""
 
 import json
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 import polars as pl
 
-from ml_orchestrator.datasets.models import ColumnKind, Task
+from ml_orchestrator.datasets.large_integers import are_labels, beyond_64_bits
+from ml_orchestrator.datasets.models import ColumnKind, ColumnType, Task
 
 __all__ = [
     "column_kind",
     "id_like_notice",
     "ignoring",
+    "large_integer_notices",
     "names_each_row",
     "normalise",
+    "reading_as",
     "reads_as_text",
     "suggest_metric",
     "suggest_task",
@@ -27,17 +31,40 @@ FEW_WORDS = 3  # on average, below which text is names or codes
 N_LOOKED_AT = 1_000
 
 
-def normalise(frame: pl.DataFrame) -> pl.DataFrame:
+def normalise(frame: pl.DataFrame, *, as_text: Collection[str] = ()) -> pl.DataFrame:
     """Return the frame in the few types the rest of the package knows.
 
     Decimals, durations (seconds) and times of day (seconds) become floats, NaN becomes null,
-    categories become text and zoned times become naive UTC.
+    categories become text and zoned times become naive UTC. Whole numbers that 64 bits do not
+    hold become text where they are labels or in ``as_text``, else floats.
     """
-    return frame.select([_plain(column) for column in frame.get_columns()])
+    return frame.select([_plain(column, as_text) for column in frame.get_columns()])
 
 
-def _plain(column: pl.Series) -> pl.Series:
+def large_integer_notices(raw: pl.DataFrame, read: pl.DataFrame) -> Iterator[str]:
+    """Yield a sentence for each column whose whole numbers are beyond 64 bits.
+
+    Args:
+        raw: the table as the file has it.
+        read: the same, normalised.
+    """
+    for column in raw.get_columns():
+        if not beyond_64_bits(column):
+            continue
+        largest = int(column.max())  # type: ignore[arg-type]
+        told = f"{column.name!r} holds whole numbers beyond 64 bits, such as {largest}"
+        if read[column.name].dtype == pl.String:
+            mend = f"{reading_as(column.name, 'numeric')} reads amounts, to 16 digits."
+            yield f"{told}: they are read as labels. {mend}"
+        else:
+            mend = f"If they are codes, {reading_as(column.name, 'categorical')} reads labels."
+            yield f"{told}: they are read as amounts, to 16 digits. {mend}"
+
+
+def _plain(column: pl.Series, as_text: Collection[str]) -> pl.Series:
     dtype = column.dtype
+    if dtype.is_integer():
+        return _within_64_bits(column, as_text)
     if dtype.is_float():
         column = column.fill_nan(None)
     elif dtype.is_decimal():
@@ -51,6 +78,13 @@ def _plain(column: pl.Series) -> pl.Series:
     elif isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
         column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return column
+
+
+def _within_64_bits(column: pl.Series, as_text: Collection[str]) -> pl.Series:
+    if beyond_64_bits(column):
+        is_label = column.name in as_text or are_labels(column)
+        return column.cast(pl.String if is_label else pl.Float64)
+    return column.cast(pl.Int64) if column.dtype in (pl.Int128, pl.UInt128) else column
 
 
 def column_kind(column: pl.Series) -> ColumnKind:
@@ -93,8 +127,13 @@ def ignoring(name: str) -> str:
     >>> ignoring("visit_id")
     'column_types {"visit_id": "ignore"}'
     """
+    return reading_as(name, "ignore")
+
+
+def reading_as(name: str, wanted: ColumnType) -> str:
+    """Return the argument that reads a column as another type, with its value in JSON."""
     quoted = json.dumps(name, ensure_ascii=not name.isprintable())
-    return f'column_types {{{quoted}: "ignore"}}'
+    return f'column_types {{{quoted}: "{wanted}"}}'
 
 
 def reads_as_text(column: pl.Series) -> bool:

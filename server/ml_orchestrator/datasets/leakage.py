@@ -21,6 +21,7 @@ N_FOLDS = 3
 SEED = 0
 LARGEST_VALUE = 1e34  # a tree adds up values in single precision
 LARGEST_TARGET = 1e100  # its square is still a number
+LARGEST_WHOLE = 2**53  # beyond which floats skip whole numbers
 _TREE = {"max_leaf_nodes": 64, "min_samples_leaf": 2, "random_state": SEED}
 
 
@@ -35,7 +36,7 @@ def find_leakage(frame: pl.DataFrame, target: str, task: Task) -> tuple[LeakageS
     rows = _usable_rows(frame, target, task)
     if rows.height < MIN_ROWS or rows[target].n_unique() < 2:
         return ()
-    truth = _codes(rows[target]) if task == "classification" else _amounts(rows[target])
+    truth = _classes(rows[target]) if task == "classification" else _amounts(rows[target])
     found = []
     for column in rows.get_columns():
         if column.name == target or column_kind(column) in ("empty", "unsupported"):
@@ -66,15 +67,30 @@ def _usable_rows(frame: pl.DataFrame, target: str, task: Task) -> pl.DataFrame:
     return rows if rows.height <= MAX_ROWS else rows.sample(MAX_ROWS, seed=SEED)
 
 
+def _classes(target: pl.Series) -> NDArray[np.int64]:
+    """Return classes as their ranks: as floats, whole numbers beyond 2**53 would be one class."""
+    codes: NDArray[np.int64] = target.rank("dense").cast(pl.Int64).to_numpy()
+    return codes
+
+
 def _codes(column: pl.Series) -> NDArray[np.float64]:
-    """Return the column as numbers with NaN for missing; text by its place in the alphabet."""
-    if column.dtype == pl.String:
+    """Return the column as numbers with NaN for missing.
+
+    Text is its place in the alphabet, and whole numbers that floats do not tell apart their rank.
+    """
+    if column.dtype == pl.String or _beyond_floats(column):
         column = column.rank("dense")
     if column.dtype.is_temporal():
         column = column.to_physical()
     values: NDArray[np.float64] = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     within = np.clip(values, -LARGEST_VALUE, LARGEST_VALUE)
     return np.where(np.isinf(values), np.nan, within)
+
+
+def _beyond_floats(column: pl.Series) -> bool:
+    if not column.dtype.is_integer() or column.null_count() == len(column):
+        return False
+    return max(int(column.max()), -int(column.min())) > LARGEST_WHOLE  # type: ignore[arg-type]
 
 
 def _amounts(target: pl.Series) -> NDArray[np.float64]:

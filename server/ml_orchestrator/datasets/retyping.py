@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import polars as pl
 
 from ml_orchestrator.datasets.columns import check_named
+from ml_orchestrator.datasets.date_texts import read_dates
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.number_texts import read_as_numbers
 from ml_orchestrator.errors import InvalidInputError
@@ -14,8 +15,6 @@ __all__ = ["retyped"]
 TRUE = ("true", "t", "yes", "y", "1", "1.0")
 FALSE = ("false", "f", "no", "n", "0", "0.0")
 MAX_SHOWN_CHARS = 60
-_ZONED = "%Y-%m-%d %H:%M:%S%.f%z"
-_PLAIN = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 
 
 def retyped(frame: pl.DataFrame, types: Mapping[str, ColumnType]) -> pl.DataFrame:
@@ -80,15 +79,7 @@ def _boolean(column: pl.Series) -> pl.Series:
 def _temporal(column: pl.Series) -> pl.Series:
     if column.dtype.is_temporal():
         return column
-    texts = _texts(column, "temporal").str.strip_chars()
-    dates = texts.str.to_date("%Y-%m-%d", strict=False)
-    if dates.null_count() == column.null_count():
-        return dates
-    texts = texts.str.replace("T", " ").str.replace("Z$", "+00:00")
-    times = texts.str.to_datetime(_ZONED, strict=False, time_zone="UTC").dt.replace_time_zone(None)
-    for form in _PLAIN:
-        times = times.fill_null(texts.str.to_datetime(form, strict=False, time_unit="us"))
-    return _all_read(column, times, "temporal")
+    return _all_read(column, read_dates(_texts(column, "temporal")), "temporal")
 
 
 def _texts(column: pl.Series, wanted: str) -> pl.Series:

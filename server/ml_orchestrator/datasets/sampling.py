@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ml_orchestrator.datasets.formats import TEXT_LINES, parse, reading, separator_of
+from ml_orchestrator.datasets.formats import TEXT_LINES, parse, reading, scan_csv
 from ml_orchestrator.errors import InvalidInputError
 
 __all__ = ["Sample", "draw_sample"]
@@ -106,8 +106,7 @@ def _take_rows(path: Path, choose: Choose, as_text: Collection[str]) -> tuple[pl
 
     Rows are copied out of their batch at once: a selection of texts would keep it in memory.
     """
-    separator = separator_of(path)
-    table = _scan(path, separator)
+    table, separator = _scan(path)
     n_rows = int(table.select(pl.len()).collect(engine="streaming").item())
     kept = _selected(table, choose(n_rows))
     if not separator:
@@ -134,9 +133,10 @@ def _copy(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.read_ipc(buffer)
 
 
-def _scan(path: Path, separator: str) -> pl.LazyFrame:
-    if separator:
-        return pl.scan_csv(path, separator=separator, infer_schema=False, glob=False)
-    if path.suffix.lower() == ".parquet":
-        return pl.scan_parquet(path, glob=False)
-    return pl.scan_ipc(path, glob=False)
+def _scan(path: Path) -> tuple[pl.LazyFrame, str]:
+    """Return the table, and of a CSV what separates its values."""
+    suffix = path.suffix.lower()
+    if suffix in (".parquet", ".arrow", ".feather"):
+        scan = pl.scan_parquet if suffix == ".parquet" else pl.scan_ipc
+        return scan(path, glob=False), ""
+    return scan_csv(path)

@@ -12,8 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ml_orchestrator.datasets.builtin import BUILTIN_DATASETS, BuiltinDataset
+from ml_orchestrator.datasets.date_texts import date_text_notice
 from ml_orchestrator.datasets.formats import code_columns, parse, parse_head
-from ml_orchestrator.datasets.kinds import normalise
+from ml_orchestrator.datasets.kinds import large_integer_notices, normalise
 from ml_orchestrator.datasets.models import ColumnType
 from ml_orchestrator.datasets.paths import read_allowed_file, resolve_allowed
 from ml_orchestrator.datasets.retyping import retyped
@@ -80,7 +81,11 @@ def load_dataset(
         UnavailableError: a built-in needs a library that is not installed.
     """
     dataset = _load(source, roots, max_bytes, column_types)
-    return replace(dataset, frame=retyped(dataset.frame, column_types))
+    open_to_us = dataset.frame.drop(column_types, strict=False)
+    rows = "rows" if dataset.n_drawn_from is None else "rows drawn"
+    told = (date_text_notice(column, rows=rows) for column in open_to_us.get_columns())
+    notices = (*dataset.notices, *filter(None, told))
+    return replace(dataset, frame=retyped(dataset.frame, column_types), notices=notices)
 
 
 def _load(
@@ -95,10 +100,18 @@ def _load(
         dataset = _load_sample(source, path, max_bytes, as_text)
         return replace(dataset, notices=(*dataset.notices, *_of_codes(codes)))
     content = read_allowed_file(path, max_bytes=max_bytes)
-    frame = normalise(parse(path, content, as_text=as_text))
+    frame, notices = _normalised(parse(path, content, as_text=as_text), as_text)
     _check_shape(source, frame)
     digest = hashlib.sha256(content).hexdigest()
-    return Dataset(source, frame, digest, f"File {path.name}.", None, _of_codes(codes))
+    told = (*_of_codes(codes), *notices)
+    return Dataset(source, frame, digest, f"File {path.name}.", None, told)
+
+
+def _normalised(
+    raw: pl.DataFrame, as_text: Collection[str]
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    frame = normalise(raw, as_text=as_text)
+    return frame, tuple(large_integer_notices(raw.drop(as_text, strict=False), frame))
 
 
 def _of_codes(names: Sequence[str]) -> tuple[str, ...]:
@@ -145,7 +158,8 @@ def load_head(
     """
     path = resolve_allowed(source, roots)
     codes = code_columns(path)
-    frame = normalise(parse_head(path, n_rows, as_text={*column_types, *codes}))
+    as_text = {*column_types, *codes}
+    frame = normalise(parse_head(path, n_rows, as_text=as_text), as_text=as_text)
     _check_shape(source, frame)
     frame = retyped(frame, column_types)
     return Dataset(source, frame, "", f"Head of file {path.name}.", None)
@@ -198,14 +212,14 @@ def _as_vectors(column: pl.Series) -> NDArray[np.float64] | None:
 
 def _load_sample(source: str, path: Path, max_bytes: int, as_text: Collection[str]) -> Dataset:
     sample = draw_sample(path, max_bytes=max_bytes, as_text=as_text)
-    frame = normalise(sample.frame)
+    frame, told = _normalised(sample.frame, as_text)
     _check_shape(source, frame)
     notice = (
         f"{path.name} is larger than {max_bytes:,} bytes (ML_ORCHESTRATOR_MAX_DATA_BYTES): "
         f"{frame.height:,} of its {sample.n_rows:,} rows, drawn at random, are used."
     )
     about = f"File {path.name}."
-    return Dataset(source, frame, sample.digest, about, None, (notice,), sample.n_rows)
+    return Dataset(source, frame, sample.digest, about, None, (notice, *told), sample.n_rows)
 
 
 def _load_builtin(source: str) -> Dataset:

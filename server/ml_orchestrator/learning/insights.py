@@ -1,7 +1,7 @@
-"""Which rules help where: rewards with and without a rule, weighed by the chance of its use."""
+"""Which rules help where: rewards with and without a rule, beside the same other rules."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,20 @@ class _Side:
 
 
 @dataclass(frozen=True, slots=True)
+class _Choice:
+    """A judged decision: the chance of each set of rules, and the one it chose."""
+
+    chances: Mapping[frozenset[str], float]
+    chosen: frozenset[str]
+    group: str
+    reward: float
+
+    def could_differ_by(self, rule: str) -> bool:
+        """Whether the chosen set could have been chosen with and without a rule."""
+        return min(self.chances[self.chosen], self.chances.get(self.chosen ^ {rule}, 0.0)) > 0
+
+
+@dataclass(frozen=True, slots=True)
 class _Cell:
     rule: str
     group: str
@@ -43,17 +57,21 @@ class _Cell:
 def rule_insights(decisions: Sequence[LoggedDecision]) -> list[RuleInsight]:
     """Return what each rule does everywhere and in each group of contexts, surest first.
 
-    Only decisions count that could have gone either way. Each is weighed by the inverse chance of
-    what it did, so a policy that prefers a rule where prompts do well anyway does not make the
-    rule look good. The interval is Newcombe's with effective rows; for rewards between 0 and 1 it
-    is wider than needed. Cells with fewer than ten effective rows on a side are left out. False
-    discoveries are controlled over all cells together.
+    Only decisions count whose chosen set could have been chosen with the rule and without it,
+    beside the same other rules. Each is weighed by the inverse chance of the set it chose. So
+    either side has the same contexts and the same other rules, and neither a policy that prefers
+    a rule where prompts do well anyway nor what other rules do makes a rule look good. The effect
+    is the mean over all sets of other rules that were offered both with it and without.
+
+    The interval is Newcombe's with effective rows; for rewards between 0 and 1 it is wider than
+    needed. Cells with fewer than ten effective rows on a side are left out. False discoveries are
+    controlled over all cells together.
 
     Args:
         decisions: with or without rewards; those without are passed over.
     """
-    judged = [decision for decision in decisions if decision.reward is not None]
-    rules = sorted({rule for d in judged for key in d.keys for rule in _rules(key)})
+    judged = list(_choices(decisions))
+    rules = sorted(frozenset().union(*(rules for choice in judged for rules in choice.chances)))
     cells = [cell for rule in rules for cell in _cells(rule, judged)]
     if not cells:
         return []
@@ -62,15 +80,14 @@ def rule_insights(decisions: Sequence[LoggedDecision]) -> list[RuleInsight]:
     return sorted(found, key=lambda i: (i.q_value, -abs(i.effect), i.rule, i.group))
 
 
-def _cells(rule: str, judged: Sequence[LoggedDecision]) -> Iterator[_Cell]:
-    chances = np.array([_chance(rule, decision) for decision in judged])
-    is_used = np.array([rule in _rules(decision.chosen) for decision in judged])
-    rewards = np.array([decision.reward for decision in judged], dtype=np.float64)
-    groups = np.array([decision.group for decision in judged])
-    could = (chances > 0) & (chances < 1)
-    weights = 1 / np.where(is_used, chances, 1 - chances).clip(1e-12)
-    for group in (EVERYWHERE, *sorted(set(groups) - {""})):
-        here = could if group == EVERYWHERE else could & (groups == group)
+def _cells(rule: str, judged: Sequence[_Choice]) -> Iterator[_Cell]:
+    could = [choice for choice in judged if choice.could_differ_by(rule)]
+    is_used = np.array([rule in choice.chosen for choice in could], dtype=bool)
+    rewards = np.array([choice.reward for choice in could], dtype=np.float64)
+    groups = np.array([choice.group for choice in could], dtype=np.str_)
+    weights = 1 / np.array([choice.chances[choice.chosen] for choice in could], dtype=np.float64)
+    for group in (EVERYWHERE, *sorted(set(groups.tolist()) - {""})):
+        here = np.full(len(could), True) if group == EVERYWHERE else groups == group
         used, left_out = (
             _side(rewards[rows], weights[rows]) for rows in (here & is_used, here & ~is_used)
         )
@@ -78,16 +95,21 @@ def _cells(rule: str, judged: Sequence[LoggedDecision]) -> Iterator[_Cell]:
             yield _Cell(rule, group, used, left_out, _p_value(used, left_out))
 
 
+def _choices(decisions: Sequence[LoggedDecision]) -> Iterator[_Choice]:
+    """Yield the judged decisions; equal lists of candidates are taken apart once."""
+    known: dict[tuple[str, ...], list[frozenset[str]]] = {}
+    for decision in decisions:
+        if decision.reward is None:
+            continue
+        keys = tuple(decision.keys)
+        sets = known.setdefault(keys, [frozenset(_rules(key)) for key in keys])
+        chances = dict(zip(sets, decision.propensities, strict=True))
+        chosen = frozenset(_rules(decision.chosen))
+        yield _Choice(chances, chosen, decision.group, decision.reward)
+
+
 def _rules(key: str) -> list[str]:
     return key.split("+") if key else []
-
-
-def _chance(rule: str, decision: LoggedDecision) -> float:
-    """Return the chance that a decision had of using a rule, without what rounding adds."""
-    using = [rule in _rules(key) for key in decision.keys]
-    if all(using):
-        return 1.0
-    return sum(p for p, uses in zip(decision.propensities, using, strict=True) if uses)
 
 
 def _side(rewards: NDArray[np.float64], weights: NDArray[np.float64]) -> _Side:

@@ -24,7 +24,7 @@ from ml_orchestrator.learning.policies import POLICY_VERSION
 from ml_orchestrator.learning.selection import Choice, as_context, select
 from ml_orchestrator.storage.engine import Database, timestamp
 
-__all__ = ["Learner"]
+__all__ = ["FLOOR", "Learner"]
 
 FLOOR = 0.1
 MOST_DECISIONS = 50_000

@@ -60,7 +60,7 @@ def value_of(
     Inverse propensity and its self-normalised form, and, where every action's chance is known, a
     model of rewards alone and doubly robust. Nothing is estimated where the rows do not speak for
     the policy: when they count for fewer than 30, or for less than 1 % of their number, or when
-    the mean weight is further than 0.1 from 1.
+    the mean weight is further from 1 than 0.1 and than three of its standard errors.
 
     Raises:
         InvalidInputError: no rows, or a chance or a reward that is none.
@@ -83,7 +83,7 @@ def value_of(
         )
     estimates = _estimates(rows, weights)
     best: Method = "doubly_robust" if "doubly_robust" in estimates else "snips"
-    gain = gain_over(rows.rewards, estimates[best])
+    gain = gain_over(rows.rewards, estimates[best], weights)
     return PolicyReport(
         is_refused=False,
         conclusion=_conclusion(gain),

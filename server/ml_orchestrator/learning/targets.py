@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.learning.evidence import Evidence, Judged
 from ml_orchestrator.learning.insights import rule_insights
+from ml_orchestrator.learning.learner import FLOOR
 from ml_orchestrator.learning.log import LoggedDecision
 from ml_orchestrator.learning.models import LEVELS, FeedbackKind, PolicyName, rules_key
 from ml_orchestrator.learning.policies import POLICIES, Situation
 from ml_orchestrator.learning.policy_models import PolicyReport
 from ml_orchestrator.learning.policy_value import AllActions, PolicyRows, value_of
+from ml_orchestrator.numerics.bandits.floor import with_floor
 
 __all__ = ["LEARNED", "MOST_SHOWN", "report_on_log"]
 
@@ -31,8 +33,8 @@ def report_on_log(
     Args:
         decisions: oldest first; those that were not judged are passed over, and counted.
         target: ``uniform``; a policy's name, learned from the older half of the decisions and
-            asked about the newer; else rules joined by ``+`` that are always chosen, ``none`` for
-            no rule.
+            asked about the newer, with the floor that `prompt_select` keeps below each chance;
+            else rules joined by ``+`` that are always chosen, ``none`` for no rule.
         kind: of the feedback.
 
     Raises:
@@ -88,9 +90,10 @@ def _fixed(decision: LoggedDecision, target: str) -> NDArray[np.float64]:
 def _learned(
     decision: LoggedDecision, policy: str, evidence: dict[int, Evidence]
 ) -> NDArray[np.float64]:
+    """Return the chances that `prompt_select` would draw by, its floor included."""
     context = np.array(decision.context)
     known = evidence.get(context.size) or Evidence(context.size)
-    return POLICIES[policy](Situation(context, decision.keys, known))
+    return with_floor(POLICIES[policy](Situation(context, decision.keys, known)), FLOOR)
 
 
 def _evidence(judged: Sequence[LoggedDecision]) -> dict[int, Evidence]:

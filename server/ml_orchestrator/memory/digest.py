@@ -1,7 +1,7 @@
 """What memory says about the task at hand: what worked, what failed, whom to ask."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -18,6 +18,7 @@ from ml_orchestrator.memory.requests import Filters
 from ml_orchestrator.memory.search import text_of
 from ml_orchestrator.memory.search_models import Adviser, Digest, Lesson, Rate
 from ml_orchestrator.numerics.wilson import wilson_interval
+from ml_orchestrator.text import cut
 from ml_orchestrator.text.words import query_words, words_of
 
 __all__ = ["digest"]
@@ -81,10 +82,20 @@ def _lesson(row: Row[Any], relevance: float) -> Lesson:
         record_id=row.id,
         agent=row.agent,
         at=row.created_at,
-        text=text_of(row.kind, json.loads(row.payload), MAX_CHARACTERS),
+        text=_told(row.kind, json.loads(row.payload)),
         relevance=relevance,
         flags=json.loads(row.flags) if row.flags else [],
     )
+
+
+def _told(kind: str, payload: Mapping[str, Any]) -> str:
+    """Return what a record says, with what a fact is about and what a task taught."""
+    said = text_of(kind, payload, MAX_CHARACTERS)
+    if kind == "knowledge":
+        return cut(f"{payload['subject']}: {said}", MAX_CHARACTERS)
+    if learnt := payload.get("key_insights"):
+        return cut(f"{said} Learnt: {'; '.join(map(str, learnt))}", MAX_CHARACTERS)
+    return said
 
 
 def _own_success(tally: Tally) -> Rate:

@@ -7,6 +7,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    and_,
     bindparam,
     insert,
     literal,
@@ -19,10 +20,11 @@ from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.messaging.models import DELEGATION, RESULT, WITHDRAWAL, OpenDelegation
 from ml_orchestrator.storage.collaborations import LONGEST_TASK_TYPE, count_work
 from ml_orchestrator.storage.schema import delegations as table
+from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.statements import Statement
 from ml_orchestrator.text import flags_of_stored
 
-__all__ = ["check_delegation", "note_delegation", "open_delegations"]
+__all__ = ["addressed", "check_delegation", "note_delegation", "open_delegations"]
 
 OUTCOMES = ("success", "partial", "failure")
 WITHDRAWN = "withdrawn"  # what a delegation came to that was taken back
@@ -59,6 +61,24 @@ def check_delegation(request: Mapping[str, Any]) -> None:
             f"A delegation_result says in metadata.outcome how it went: {', '.join(OUTCOMES)}; "
             f"found {request['metadata'].get('outcome')!r}."
         )
+
+
+def addressed(
+    connection: Connection, request: Mapping[str, Any], thread_id: str | None, *, now: str
+) -> Mapping[str, Any]:
+    """Return a message with its targets: a result or a withdrawal without any goes to the other.
+
+    Raises:
+        ConflictError: it answers nothing that is open for its sender.
+    """
+    if request["to"] or request["type"] not in (RESULT, WITHDRAWAL):
+        return request
+    message = {"thread_id": thread_id, "created_at": now}
+    if request["type"] == RESULT:
+        other = _answered(connection, request, message, by=table.c.to_agent).from_agent
+    else:
+        other = _answered(connection, request, message, by=table.c.from_agent).to_agent
+    return {**request, "to": [other]}
 
 
 def note_delegation(
@@ -115,6 +135,7 @@ def _close(connection: Connection, request: Mapping[str, Any], message: Mapping[
     _refuse_elsewhere(request, found.from_agent, "who handed this work over")
     now, outcome = message["created_at"], request["metadata"]["outcome"]
     _settle(connection, found, outcome, now=now)
+    _acknowledge(connection, found, now=now)
     if not _is_live(found, now):
         return  # nobody waited for it any more, so it says nothing of working together
     for agent, colleague in (
@@ -179,6 +200,16 @@ def _refuse_settled(request: Mapping[str, Any], row: Row[Any]) -> None:
             f"Delegation {row.message_id} was {how} at {row.settled_at}, so this "
             f"{request['type']} was not sent. What you have to say goes as another message_type."
         )
+
+
+def _acknowledge(connection: Connection, found: Row[Any], *, now: str) -> None:
+    """Let a delegation that is answered wait no more in the inbox of who answered it."""
+    waits = and_(
+        readers.c.message_seq == found.message_seq,
+        readers.c.agent == found.to_agent,
+        readers.c.acknowledged_at.is_(None),
+    )
+    connection.execute(update(readers).where(waits).values(acknowledged_at=now))
 
 
 def _is_live(row: Row[Any], now: str) -> bool:

@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, func, insert, literal, select, update
 
 from ml_orchestrator.errors import NotFoundError
+from ml_orchestrator.faults import near
 from ml_orchestrator.messaging._dead_letters import bury_strangers, count_dead, dead_of
 from ml_orchestrator.messaging._delegations import (
+    addressed,
     check_delegation,
     note_delegation,
     open_delegations,
@@ -34,6 +36,7 @@ from ml_orchestrator.messaging._threads import (
 )
 from ml_orchestrator.messaging.models import (
     PRIORITIES,
+    RESULT,
     Acknowledged,
     DeadLetters,
     Inbox,
@@ -259,6 +262,7 @@ class SqlMailbox:
     ) -> dict[str, Any]:
         now = self._now()
         thread_id = _thread_of(connection, request["reply_to"])
+        request = addressed(connection, request, thread_id, now=timestamp(now))
         targets = request["to"] or [name for name in known if name != request["from"]]
         check_quotas(connection, self._quotas, request, targets, now=now)
         message = _row(request, flags, now=now, thread_id=thread_id)
@@ -266,6 +270,8 @@ class SqlMailbox:
         _ADD_READER.change_each(connection, [_reader(message, seq, agent) for agent in targets])
         note_delegation(connection, request, {**message, "seq": seq})
         self._news.sent(connection, message, targets)
+        if request["type"] == RESULT:  # what is answered is dealt with
+            self._news.acknowledged(connection, request["from"], {message["thread_id"]})
         tidy(connection, now=now)
         return {
             "message_id": message["id"],
@@ -317,10 +323,14 @@ def _thread_of(connection: Connection, message_id: str | None) -> str | None:
 
 def _unknown(strangers: Sequence[str], known: Sequence[str]) -> NotFoundError:
     return NotFoundError(
-        f"No agent named {', '.join(map(repr, strangers))}; known: {', '.join(known)}. "
+        f"No agent named {_perhaps(strangers, known)}; known: {', '.join(known)}. "
         "An agent becomes known when it first saves memory or sends a message. "
         "Nothing was sent; the letter is kept as a dead one."
     )
+
+
+def _perhaps(strangers: Sequence[str], known: Sequence[str]) -> str:
+    return ", ".join(f"{name!r}{near(name, known)}" for name in strangers)
 
 
 def _refuse_foreign(agent: str, wanted: Sequence[str], rows: Sequence[Any]) -> None:

@@ -1,16 +1,27 @@
 """Comparing two means by Student's and Welch's t test, from values or from their moments."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.numerics.samples import finite_sample
 
-__all__ = ["Difference", "SampleMean", "fieller_interval", "sample_mean", "student_t", "welch_t"]
+__all__ = [
+    "Difference",
+    "SampleMean",
+    "fieller_interval",
+    "is_rounding",
+    "sample_mean",
+    "student_t",
+    "welch_t",
+    "without_rounding",
+]
+
+ALIKE = 1e-12  # of the largest value: what rounding alone makes of values that are all alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,34 @@ def sample_mean(values: ArrayLike, name: str = "values") -> SampleMean:
     2.0
     """
     x = finite_sample(values, name, n_least=2)
-    return SampleMean(x.size, float(x.mean()), float(x.var(ddof=1) / x.size))
+    return without_rounding(SampleMean(x.size, float(x.mean()), float(x.var(ddof=1) / x.size)), x)
+
+
+def is_rounding(size: float, scale: float) -> bool:
+    """Whether a size is at most what rounding makes of numbers as large as ``scale``.
+
+    >>> is_rounding(0.1 + 0.2 - 0.3, 0.3), is_rounding(1e-9, 0.3)
+    (True, False)
+    """
+    return abs(size) <= ALIKE * abs(scale)
+
+
+def without_rounding(sample: SampleMean, values: NDArray[np.float64]) -> SampleMean:
+    """Return the mean with variance 0, and exact, where the values differ by rounding alone.
+
+    The mean of three times 0.1 is not 0.1 in floating point, so they would have a variance.
+
+    Args:
+        sample: mean of the values, rows or clusters of them.
+        values: shape ``(n_rows,)``, finite.
+
+    >>> without_rounding(SampleMean(3, 0.1 + 2e-17, 1e-34), np.array([0.1, 0.1, 0.1]))
+    SampleMean(n=3, mean=0.1, variance=0.0)
+    """
+    if not is_rounding(math.sqrt(sample.variance * sample.n), float(np.abs(values).max())):
+        return sample
+    mean = float(values[0]) if np.ptp(values) == 0 else sample.mean
+    return replace(sample, mean=mean, variance=0.0)
 
 
 def welch_t(first: SampleMean, second: SampleMean) -> Difference:

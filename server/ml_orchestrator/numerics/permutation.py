@@ -73,6 +73,8 @@ def permutation_test(
     values = np.concatenate([x, y])
     if ((values == 0) | (values == 1)).all():
         return _of_counts(x, y)
+    values = _centred(values)
+    x, y = np.split(values, [x.size])
     n_draws = _affordable(n_draws, values.size)
     n_all = math.comb(values.size, x.size)
     if n_all <= MOST_EXACT:
@@ -113,7 +115,7 @@ def max_t(
     if len(samples) < 2:
         raise InvalidInputError("At least a control and one other arm are needed.")
     sizes = [sample.size for sample in samples]
-    values = np.concatenate(samples)
+    values = _centred(np.concatenate(samples))
     n_draws = _affordable(n_draws, values.size)
     observed = _statistics(values[None, :], sizes)[0]
     n_extreme = np.ones(len(sizes) - 1)
@@ -124,6 +126,12 @@ def max_t(
         largest = _statistics(drawn, sizes).max(axis=1)
         n_extreme += (largest[:, None] >= observed * (1 - CLOSE)).sum(axis=0)
     return [float(p) for p in n_extreme / (n_draws + 1)]
+
+
+def _centred(values: Values) -> Values:
+    """Return the values less their median: those that are all alike are then 0, not nearly so."""
+    centred: Values = values - np.median(values)
+    return centred
 
 
 def _affordable(n_draws: int, n_values: int) -> int:

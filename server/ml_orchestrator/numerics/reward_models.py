@@ -9,6 +9,7 @@ __all__ = ["cross_fitted"]
 
 N_FOLDS = 5
 PENALTY = 10.0
+LARGEST = 1e100  # of a context; squares of larger ones are no numbers any more
 
 
 def cross_fitted(
@@ -25,7 +26,8 @@ def cross_fitted(
     that the other folds never took is expected to earn their mean reward.
 
     Args:
-        contexts: shape ``(n, n_features)``, finite; no feature gives each action its mean.
+        contexts: shape ``(n, n_features)``, within -1e100 to 1e100; no feature gives each
+            action its mean.
         actions: shape ``(n,)``, indices below ``n_actions``.
         rewards: shape ``(n,)``, finite.
         n_actions: at least 1.
@@ -35,7 +37,7 @@ def cross_fitted(
         shape ``(n, n_actions)``.
 
     Raises:
-        InvalidInputError: fewer than two rows, or contexts that are not finite.
+        InvalidInputError: fewer than two rows, or contexts that are missing or too large.
 
     >>> x, a = np.zeros((40, 1)), np.arange(40) % 2
     >>> cross_fitted(x, a, 1.0 * a, n_actions=2, rng=np.random.default_rng(0))[0].tolist()
@@ -45,6 +47,11 @@ def cross_fitted(
     if n < 2 or not np.all(np.isfinite(contexts)):
         raise InvalidInputError(
             "A model of rewards needs two rows or more, and contexts without missing values."
+        )
+    if np.any(np.abs(contexts) > LARGEST):
+        raise InvalidInputError(
+            f"Contexts must lie within -{LARGEST:g} to {LARGEST:g}; found "
+            f"{contexts.flat[np.argmax(np.abs(contexts))]:g}. Give them in another unit."
         )
     fold = rng.permutation(n) % min(N_FOLDS, n)
     expected = np.empty((n, n_actions))

@@ -55,6 +55,7 @@ _OTHER_TASK = re.compile(
     re.IGNORECASE,
 )
 _BEGINS = re.compile(rf"{_PADDING}(?:{_VERB}|{_OTHER_VERB})\b", re.IGNORECASE)
+_VERB_AS_LABEL = re.compile(rf"{_PADDING}(?:{_VERB})\s*:\s*", re.IGNORECASE)  # please classify:
 # Verbs that seldom open a task, with a choice to make or together; they count where no other does.
 _CHOICE_OR_TOGETHER = re.compile(
     r"(give|put)\s+(?:the|each|every|this)\b[^.\n]{1,60}\bone of\b|let's ([a-z]+)\b",
@@ -182,7 +183,8 @@ def _sets_no_task(prose: str) -> bool:
 def _in_sentence(sentence: str, prose: str, start: int, end: int) -> Iterator[Task]:
     n_found = 0
     label = re.match(r"(?:[*_]{0,3}[A-Za-z ]{1,24}[*_]{0,3}:[*_]{0,3}|\W+)\s*", prose)
-    begin = label.end() if label and prose.split(maxsplit=1)[0].lower() not in _TYPICAL else 0
+    is_verb = prose.split(maxsplit=1)[0].lower() in _TYPICAL or _VERB_AS_LABEL.match(prose)
+    begin = label.end() if label and not is_verb else 0
     if _sets_no_task(prose[begin:]):
         return
     for match in _CLAUSE.finditer(prose[begin:]):

@@ -83,8 +83,8 @@ def _choices_of(all_of_them: Improvement) -> list[list[str]]:
 def rule_sets(fitting: Sequence[str]) -> list[list[str]]:
     """Return the sets to choose from: all, none, each rule alone, and all but each.
 
-    Among them every rule is used and left out beside the same others, which is what tells its
-    effect.
+    Among them every rule is used and left out beside the same others: beside none and beside all
+    of them. Decisions between such two sets are what tells its effect.
 
     >>> rule_sets(["a", "b"])
     [['a', 'b'], [], ['a'], ['b']]

@@ -75,6 +75,7 @@ def plan_move(move: Move, *, expected_version: int | None) -> MovePlan:
         move.alias,
         current_version=move.current_version,
         expected_version=expected_version,
+        to_version=move.to_version,
     )
     gates = tuple(_check(name, move) for name in move.policy.all_gates)
     checks = (*gates, *_who_may(move), *_cool_down(move))
@@ -107,15 +108,26 @@ def plan_move(move: Move, *, expected_version: int | None) -> MovePlan:
 
 
 def require_expected(
-    model: str, alias: str, *, current_version: int | None, expected_version: int | None
+    model: str,
+    alias: str,
+    *,
+    current_version: int | None,
+    expected_version: int | None,
+    to_version: int | str | None,
 ) -> None:
     """Raise ConflictError, naming the real version, unless the alias is where it is expected."""
-    if expected_version != current_version:
+    if expected_version == current_version:
+        return
+    if to_version == current_version:
         raise ConflictError(
-            f"@{alias} of {model!r} {_describe(current_version)}, not as expected "
-            f"({_describe(expected_version)}). Nothing was changed; look at it again and pass "
-            "the version it points to now as expected_version."
+            f"@{alias} of {model!r} {_describe(current_version)} already; there is nothing to do."
         )
+    option = "without --expect" if current_version is None else f"--expect {current_version}"
+    raise ConflictError(
+        f"@{alias} of {model!r} {_describe(current_version)}, not as expected "
+        f"({_describe(expected_version)}). Nothing was changed; look at it again and pass "
+        f"the version it points to now as expected_version (in a terminal: {option})."
+    )
 
 
 def failed_checks(plan: MovePlan, *, is_override: bool = False) -> list[Check]:

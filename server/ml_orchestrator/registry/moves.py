@@ -306,6 +306,7 @@ def _require_still(request: MoveRequest, current: int | None) -> None:
         request.alias,
         current_version=current,
         expected_version=request.expected_version,
+        to_version=request.version,
     )
 
 

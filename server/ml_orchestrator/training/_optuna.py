@@ -6,6 +6,7 @@ models has a study of Optuna's. The k-th finished trial is drawn by a sampler se
 is resumed gives the same trials as one that was not.
 """
 
+import copy
 import importlib.util
 import time
 import warnings
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import optuna
 from filelock import FileLock, Timeout
+from optuna.distributions import BaseDistribution
 from optuna.samplers import (
     BaseSampler,
     CmaEsSampler,
@@ -292,6 +294,22 @@ def _open(plan: StudyPlan, storage: JournalStorage, name: str) -> optuna.Study:
     )
 
 
+class _CmaEsSampler(CmaEsSampler):
+    """CMA-ES that draws by its seed and the finished trials alone.
+
+    Optuna's (5.0) adds the trial's number to the seed, and trials that do not count (of a process
+    that died, drawn too late) use numbers up.
+    """
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return the parameters as for a trial of number 0; what is kept goes to ``trial``."""
+        numberless = copy.copy(trial)
+        numberless.number = 0
+        return super().sample_relative(study, numberless, search_space)
+
+
 def _sampler(name: Sampler, *, seed: int, n_random: int, is_at_once: bool) -> BaseSampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -302,7 +320,7 @@ def _sampler(name: Sampler, *, seed: int, n_random: int, is_at_once: bool) -> Ba
         if name == "gp":
             return GPSampler(seed=seed, n_startup_trials=n_random)
         if name == "cmaes":
-            return CmaEsSampler(
+            return _CmaEsSampler(
                 seed=seed, n_startup_trials=n_random, warn_independent_sampling=False
             )
         return TPESampler(

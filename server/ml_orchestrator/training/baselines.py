@@ -90,7 +90,8 @@ def _of_series(
     codes, values = _series_codes(table, past)[rows], table.codes[rows].astype(np.float64)
     furthest = LONGEST_SEASON + 2 * horizon
     places = place_rows(codes, times[rows], step=past.step, furthest=furthest)
-    known, asked = places.known(values), np.arange(len(train), len(rows))
+    known = places.known(values, horizon=horizon)
+    asked = np.arange(len(train), len(rows))
     last = known.last(asked, horizon)
     yield Baseline("last value", _answers(last, constant))
     if table.task == "classification":

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.utils.validation import has_fit_parameter
+
+from ml_orchestrator.training.model_parts import takes_weights
 
 __all__ = ["ChangeFromLast"]
 
@@ -27,7 +28,7 @@ class ChangeFromLast(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         is_known = np.isfinite(values[:, 0])
         self.fallback_ = float(np.median(target))
         given = {}
-        if sample_weight is not None and has_fit_parameter(self.regressor, "sample_weight"):
+        if sample_weight is not None and takes_weights(self.regressor):
             given["sample_weight"] = np.asarray(sample_weight)[is_known]
         changes = target[is_known] - values[is_known, 0]
         self.regressor_ = clone(self.regressor).fit(values[is_known, 1:], changes, **given)

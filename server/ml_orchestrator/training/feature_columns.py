@@ -5,6 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import polars as pl
 
+from ml_orchestrator.datasets.date_texts import date_text_notice
 from ml_orchestrator.datasets.kinds import (
     column_kind,
     id_like_notice,
@@ -29,8 +30,10 @@ def feature_kinds(
     """Return how each column is read, and a sentence for each that is left out.
 
     Raises:
-        InvalidInputError: none can be used.
+        InvalidInputError: none can be used, or the time column is text, of which a value is no
+            date.
     """
+    _check_dates(spec, frame)
     by_kind: dict[ColumnKind, list[str]] = {}
     dropped: list[str] = []
     for column in frame.get_columns():
@@ -52,6 +55,14 @@ def feature_kinds(
         is_ordered=spec.time_column is not None,
     )
     return replace(kinds, many_valued=_many_valued(spec, frame, kinds, target, task)), dropped
+
+
+def _check_dates(spec: TrainingSpec, frame: pl.DataFrame) -> None:
+    """Refuse a time column that is text for the sake of some values, which are named."""
+    if spec.time_column is None:
+        return
+    if told := date_text_notice(frame[spec.time_column], rows="complete rows"):
+        raise InvalidInputError(f"The time column cannot order the rows: {told}")
 
 
 def _read_as(column: pl.Series) -> ColumnKind:

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgWarning
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import has_fit_parameter
 
 from ml_orchestrator.training.metrics import Metric, Predictions
-from ml_orchestrator.training.model_parts import members_of
+from ml_orchestrator.training.model_parts import members_of, takes_weights
 from ml_orchestrator.training.models import Importance
 from ml_orchestrator.training.past import remember
 from ml_orchestrator.training.splits import Rows, learnable
@@ -62,8 +61,7 @@ def fit(pipeline: Pipeline, table: TrainingTable, rows: Rows) -> Pipeline:
 
 def _weights(model: Any, table: TrainingTable, rows: Rows) -> dict[str, NDArray[np.float64]]:
     """Return the weights for a model that takes them, 1 on average, or penalties would shift."""
-    inner = getattr(model, "regressor", model)
-    if table.weights is None or not has_fit_parameter(inner, "sample_weight"):
+    if table.weights is None or not takes_weights(model):
         return {}
     weights = table.weights[rows]
     return {"model__sample_weight": weights / weights.mean()}

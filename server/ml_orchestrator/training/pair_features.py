@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ml_orchestrator.training.raw_numbers import as_numbers
+from ml_orchestrator.training.raw_numbers import LARGEST, as_numbers, bounded
 
 __all__ = ["PairFeatures"]
 
@@ -31,6 +31,8 @@ class PairFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     counts where few large values make a correlation. Takes a frame of numbers, None or NaN where
     they are missing; a product or ratio with a missing part, or by 0, is missing.
     """
+
+    largest = LARGEST  # beyond which columns and pairs are taken for it
 
     def fit(self, X: pd.DataFrame, y: Any) -> "PairFeatures":  # noqa: N803 scikit-learn's
         """Choose the pairs."""
@@ -55,7 +57,7 @@ class PairFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         middles = self.middle_[self.pairs_]
         products = (first - middles[:, 0]) * (second - middles[:, 1])
         pairs = np.where(self.is_ratio_, _ratio(first, second), products)
-        return np.hstack([values, np.where(np.isfinite(pairs), pairs, np.nan)])
+        return np.hstack([values, bounded(np.where(np.isfinite(pairs), pairs, np.nan))])
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:
         """Return the names of the columns, then ``a*b`` or ``a/b`` for each pair."""
@@ -149,4 +151,4 @@ def _ratio(first: Matrix, second: Matrix) -> Matrix:
 
 
 def _numbers(frame: pd.DataFrame) -> Matrix:
-    return np.column_stack([as_numbers(frame[name]) for name in frame.columns])
+    return np.column_stack([bounded(as_numbers(frame[name])) for name in frame.columns])

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from ml_orchestrator.training.model_parts import members_of, steps_on_columns
 from ml_orchestrator.training.past_rows import SeriesRows, read_rows
+from ml_orchestrator.training.raw_numbers import bounded
 from ml_orchestrator.training.series import Known, Places, place_rows, seasons, spacing
 
 __all__ = ["PastValues", "remember"]
@@ -129,8 +130,9 @@ class PastValues(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         rows, places, wanted = self._among_known(_placeable(asked))
         parts = self._parts(places, rows.values, wanted)
         found = np.full((len(asked.times), len(self._names())), np.nan)
-        found[np.isfinite(asked.times)] = np.column_stack(list(parts))
-        return found
+        with np.errstate(over="ignore", invalid="ignore"):
+            found[np.isfinite(asked.times)] = np.column_stack(list(parts))
+        return found if self.gives == "level" else bounded(found)
 
     def _among_known(self, placeable: SeriesRows) -> tuple[SeriesRows, Places, NDArray[np.int64]]:
         """Return these rows behind the known ones, all their places, and which of all they are."""
@@ -192,14 +194,15 @@ class PastValues(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self, places: Places, values: Numbers, asked: NDArray[np.int64]
     ) -> Iterator[Numbers]:
         for place in range(self._n_channels()):
-            known = places.known(values[:, place])
+            known = places.known(values[:, place], horizon=self.horizon)
             level = known.last(asked, self.horizon)
             if self.gives == "level":
                 yield level
                 return
             yield from self._of_target(known, asked, level if self.is_relative else 0.0)
         for place in range(self._n_channels(), values.shape[1]):
-            yield from self._of_number(places.known(values[:, place]), asked, values[asked, place])
+            known = places.known(values[:, place], horizon=self.horizon)
+            yield from self._of_number(known, asked, values[asked, place])
 
     def _of_target(
         self, known: Known, asked: NDArray[np.int64], base: Numbers | float

@@ -11,16 +11,24 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+    TargetEncoder,
+)
 
 from ml_orchestrator.training.changes import ChangeFromLast
 from ml_orchestrator.training.dates import DateParts
 from ml_orchestrator.training.pair_features import PairFeatures
 from ml_orchestrator.training.past import PastValues
 from ml_orchestrator.training.past_columns import PastColumns
+from ml_orchestrator.training.raw_numbers import LARGEST
 from ml_orchestrator.training.screening import ShadowScreening
 from ml_orchestrator.training.text_features import TextTopics
 from ml_orchestrator.training.trainer import Needs
@@ -81,10 +89,10 @@ def build_pipeline(
     chosen = options or FeatureOptions()
     numbers = _number_steps(needs)
     few_valued = [name for name in kinds.categorical if name not in kinds.many_valued]
-    pairs = [PairFeatures()] if chosen.pairs == "chosen" else []
+    first = [PairFeatures()] if chosen.pairs == "chosen" else _bounds(len(kinds.numeric))
     steps = [
         *_past_steps(kinds, needs, chosen),
-        ("numeric", _chain(*pairs, *numbers), kinds.numeric),
+        ("numeric", _chain(*first, *numbers), kinds.numeric),
         ("boolean", _chain(_boolean_codes(len(kinds.boolean)), *numbers), kinds.boolean),
         ("categorical", _chain(*_fill_text(), _category_codes(needs)), few_valued),
         ("many_valued", _target_means(needs, estimator), kinds.many_valued),
@@ -155,6 +163,20 @@ def _number_steps(needs: Needs) -> list[Any]:
         return [scaler]  # only makes floats of objects and None
     imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     return [imputer, scaler] if needs.scales else [imputer]
+
+
+def _bounds(n_columns: int) -> list[Any]:
+    """Return steps that take the largest number of 32 bits for larger ones, and change no other.
+
+    Trees refuse larger ones, and distances to them are infinite. A scaler from a range to the
+    same range clips, and with it the file needs no class of ours; before it one that only makes
+    floats of a frame. ``PairFeatures`` does this by itself.
+    """
+    if n_columns == 0:
+        return []
+    ends = np.repeat([[-LARGEST], [LARGEST]], n_columns, axis=1)
+    clipping = MinMaxScaler((-LARGEST, LARGEST), clip=True).fit(ends)
+    return [StandardScaler(with_mean=False, with_std=False), FrozenEstimator(clipping)]
 
 
 def _boolean_codes(n_columns: int) -> Any:

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["as_numbers"]
+__all__ = ["LARGEST", "as_numbers", "bounded"]
+
+LARGEST = 3.4e38  # of a number that a model learns from: what 32 bits hold, which trees count in
 
 
 def as_numbers(column: "pd.Series[Any]") -> NDArray[np.float64]:
@@ -17,3 +19,12 @@ def as_numbers(column: "pd.Series[Any]") -> NDArray[np.float64]:
     """
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def bounded(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the numbers with the largest that models take for larger ones; NaN stays.
+
+    >>> bounded(np.array([1.0, -1e300, np.inf, np.nan])).tolist()
+    [1.0, -3.4e+38, 3.4e+38, nan]
+    """
+    return np.clip(numbers, -LARGEST, LARGEST)

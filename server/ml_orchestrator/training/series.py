@@ -16,6 +16,7 @@ __all__ = ["Known", "Places", "place_rows", "seasons", "spacing"]
 Numbers = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+HALF_STEP = 0.5  # by which a time may miss its place on the grid
 MOST_SERIES = 20  # whose seasons are looked at, the longest
 SHORTEST_SEASON = 4  # steps
 LONGEST_SEASON = 400
@@ -46,26 +47,38 @@ class Places:
     """A place for each row: rows of one series differ by the steps between them.
 
     ``keys`` of shape ``(n_rows,)``; ``starts`` is below every key of the row's own series and
-    above every key of the one before.
+    above every key of the one before; ``times`` and ``step`` are those of ``place_rows``.
     """
 
     keys: Codes
     starts: Codes
+    times: Numbers
+    step: float
 
-    def known(self, values: Numbers) -> "Known":
-        """Return what is known of a value, shape ``(n_rows,)``, NaN where it is not."""
+    def known(self, values: Numbers, *, horizon: int = 1) -> "Known":
+        """Return what is known of a value, shape ``(n_rows,)``, NaN where it is not.
+
+        ``horizon``: how many steps old it must be, by place and by time.
+        """
         rows = np.flatnonzero(np.isfinite(values))
-        rows = rows[np.argsort(self.keys[rows], kind="stable")]
-        return Known(self, self.keys[rows], values[rows])
+        rows = rows[np.lexsort((self.times[rows], self.keys[rows]))]
+        least_age = (horizon - HALF_STEP) * self.step
+        return Known(self, self.keys[rows], values[rows], self.times[rows], least_age)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Known values in order of place; of several in one place the last counts."""
+    """Known values in order of place; of several in one place the last counts.
+
+    Steps are rounded gap by gap, so many short gaps in a row add up to more steps than their time
+    is worth: a value whose ``times`` are not ``least_age`` before the row's is not told, either.
+    """
 
     places: Places
     keys: Codes
     values: Numbers
+    times: Numbers
+    least_age: float
 
     def before(self, asked: Codes, offsets: Codes) -> Numbers:
         """Return what was known ``offsets`` steps before each asked row; NaN where nothing was.
@@ -78,26 +91,43 @@ class Known:
             Shape ``(n_asked, n_offsets)``.
         """
         wanted = self.places.keys[asked][:, None] - offsets[None, :]
-        found, is_there, values = self._latest(wanted)
-        return np.where(is_there & (found == wanted), values, np.nan)
+        at, is_there = self._latest(wanted)
+        is_there &= self._key(at) == wanted
+        is_there &= ~self._is_too_young(at, asked[:, None])
+        return np.where(is_there, self._value(at), np.nan)
 
     def last(self, asked: Codes, offset: int) -> Numbers:
         """Return the last known value at least ``offset`` steps before; NaN without one."""
-        found, is_there, values = self._latest(self.places.keys[asked] - offset)
-        return np.where(is_there & (found > self.places.starts[asked]), values, np.nan)
+        at, is_there = self._latest(self.places.keys[asked] - offset)
+        is_there &= self._key(at) > self.places.starts[asked]
+        while (is_younger := is_there & self._is_too_young(at, asked)).any():
+            at = np.where(is_younger, at - 1, at)
+            is_there &= (at >= 0) & (self._key(at) > self.places.starts[asked])
+        return np.where(is_there, self._value(at), np.nan)
 
     def steps_since(self, asked: Codes) -> Numbers:
         """Return how many steps before each asked row the last known value is; NaN without one."""
         keys = self.places.keys[asked]
-        found, is_there, _ = self._latest(keys - 1)
+        at, is_there = self._latest(keys - 1)
+        found = self._key(at)
         return np.where(is_there & (found > self.places.starts[asked]), keys - found, np.nan)
 
-    def _latest(self, wanted: Codes) -> tuple[Codes, NDArray[np.bool_], Numbers]:
-        """Return key, whether there is one, and value of the last row at or before each key."""
-        if len(self.keys) == 0:
-            return wanted, np.zeros(wanted.shape, bool), np.zeros(wanted.shape)
-        at = np.searchsorted(self.keys, wanted, side="right") - 1
-        return self.keys[at], at >= 0, self.values[at]
+    def _latest(self, wanted: Codes) -> tuple[Codes, NDArray[np.bool_]]:
+        """Return which known value is the last at or before each key, and whether there is one."""
+        at = (np.searchsorted(self.keys, wanted, side="right") - 1).astype(np.int64)
+        return at, at >= 0
+
+    def _is_too_young(self, at: Codes, asked: Codes) -> NDArray[np.bool_]:
+        if len(self.times) == 0:
+            return np.zeros(at.shape, bool)
+        young: NDArray[np.bool_] = self.places.times[asked] - self.times[at] < self.least_age
+        return young
+
+    def _key(self, at: Codes) -> Codes:
+        return self.keys[at] if len(self.keys) else at
+
+    def _value(self, at: Codes) -> Numbers:
+        return self.values[at] if len(self.keys) else np.zeros(at.shape)
 
 
 def place_rows(codes: Codes, times: Numbers, *, step: float, furthest: int) -> Places:
@@ -118,7 +148,7 @@ def place_rows(codes: Codes, times: Numbers, *, step: float, furthest: int) -> P
     keys[order] = np.cumsum(moves)
     first = np.maximum.accumulate(np.where(is_same, 0, np.arange(len(order))))
     starts[order] = keys[order][first] - 1
-    return Places(keys, starts)
+    return Places(keys, starts, times, step)
 
 
 def seasons(places: Places, codes: Codes, values: Numbers) -> tuple[int, ...]:

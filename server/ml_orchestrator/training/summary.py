@@ -1,6 +1,7 @@
 """What a training tells of itself, put together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from textwrap import shorten
 
 from ml_orchestrator.datasets.leakage import leakage_notice
 from ml_orchestrator.training.baselines import Baseline, baselines, scores_of, strongest
@@ -30,6 +31,7 @@ from ml_orchestrator.training.trials import Search
 __all__ = ["last_words", "summarise"]
 
 NOTABLE_SHARE_CHANGE = 0.05
+MOST_LETTERS = 200  # of an error
 SURE = 0.05  # adjusted p value of a part that is worse
 
 
@@ -101,6 +103,7 @@ def summarise(
             *_share_warnings(spec, split),
             *map(leakage_notice, search.leaks),
             *_at_once_warnings(result),
+            *_failure_warnings(result.trials),
             *_limit_warnings(costs, table),
             *_baseline_warnings(strong, over, table.metric),
             *_slice_warnings(judged),
@@ -114,7 +117,7 @@ def last_words(summary: TrainingSummary) -> str:
     """Return one sentence on what came out."""
     what = summary.trainer
     if len(summary.members) > 1:
-        what = f"{summary.trainer} and {len(summary.members) - 1} more"
+        what = f"an average of {len(summary.members)}, the best of them {summary.trainer},"
     held_out = summary.holdout.get(summary.metric)
     if held_out is None:
         return f"Done: {what}."
@@ -152,6 +155,23 @@ def _at_once_warnings(result: StudyResult) -> list[str]:
         f"Trials ran {result.at_once}: which came next depended on which ended first, so the same "
         "seed gives the same splits and models, but not the same trials."
     ]
+
+
+def _failure_warnings(trials: Sequence[FinishedTrial]) -> list[str]:
+    """Name each family of which no trial could be scored, and what its first one said."""
+    by_family: dict[str, list[FinishedTrial]] = {}
+    for trial in trials:
+        by_family.setdefault(str(trial.params["trainer"]), []).append(trial)
+    return [
+        f"{family} took no part: {_all_of(len(own))} failed: "
+        f"{shorten(own[0].error, MOST_LETTERS, placeholder=' ...')}"
+        for family, own in by_family.items()
+        if all(trial.state == "failed" for trial in own)
+    ]
+
+
+def _all_of(n_trials: int) -> str:
+    return "its one trial" if n_trials == 1 else f"all {n_trials} of its trials"
 
 
 def _limit_warnings(costs: Mapping[str, float], table: TrainingTable) -> list[str]:

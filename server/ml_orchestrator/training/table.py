@@ -18,6 +18,7 @@ from ml_orchestrator.training.metrics import METRICS, PINBALL, Metric, pick_metr
 from ml_orchestrator.training.models import Task, TrainingSpec
 from ml_orchestrator.training.past_columns import past_columns, with_past
 from ml_orchestrator.training.preprocessing import FeatureKinds
+from ml_orchestrator.training.raw_numbers import LARGEST
 from ml_orchestrator.training.row_roles import (
     complete_rows,
     groups_of,
@@ -31,6 +32,7 @@ __all__ = ["TrainingTable", "check_head", "prepare_table"]
 
 MAX_CLASSES = 100
 IMBALANCED = 0.4  # of an equal share of the rows
+LARGEST_TARGET = 1e150  # whose square, over many rows, is still a number
 MAX_INTEGER = 2**53  # up to here a float holds every integer
 
 
@@ -91,6 +93,9 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
     kinds, dropped = feature_kinds(spec, frame, target, task)
     numbering = id_like_notices(spec, dataset.frame, kinds)
     as_text = filter(None, (number_text_notice(dataset.frame[name]) for name in kinds.names))
+    if task == "regression":
+        _refuse_too_large(frame[target], rows)
+    bounds = list(filter(None, (_beyond(frame[name], rows) for name in kinds.numeric)))
     labels, codes, classes = _labels(frame[target], task)
     times = times_of(spec, frame)
     past, unused = past_columns(spec, frame, target, task, classes, times)
@@ -113,7 +118,7 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
         groups=groups_of(spec, frame),
         weights=weights_of(spec, frame, rows),
         quantile=spec.quantile,
-        warnings=(*dataset.notices, *warnings, *dropped, *as_text, *numbering, *unused),
+        warnings=(*dataset.notices, *warnings, *dropped, *as_text, *bounds, *numbering, *unused),
         costs=_costs(spec),
     )
 
@@ -200,6 +205,31 @@ def _task(spec: TrainingSpec, target: pl.Series) -> Task:
             f"{number_text_notice(target) or _fewer_classes(target)}"
         )
     return task
+
+
+def _beyond(column: pl.Series, rows: NDArray[np.int64]) -> str:
+    """Return a sentence on numbers that the pipeline takes for smaller ones, or nothing."""
+    values = np.nan_to_num(column.cast(pl.Float64).to_numpy(), posinf=0.0, neginf=0.0)
+    found = np.flatnonzero(np.abs(values) > LARGEST)
+    if len(found) == 0:
+        return ""
+    return (
+        f"Column {column.name!r} has numbers beyond {LARGEST:g} ({len(found):,}, first "
+        f"{values[found[0]]:g} in row {rows[found[0]] + 1:,}), which are taken for {LARGEST:g} "
+        "with their sign. Correct them, or leave them empty."
+    )
+
+
+def _refuse_too_large(target: pl.Series, rows: NDArray[np.int64]) -> None:
+    """Return if every value can be squared; ``rows`` says which of the source they are, from 0."""
+    values = target.cast(pl.Float64).to_numpy()
+    wrong = np.flatnonzero(np.abs(values) > LARGEST_TARGET)
+    if len(wrong):
+        raise InvalidInputError(
+            f"{len(wrong):,} values of the target {target.name!r} are beyond {LARGEST_TARGET:g}, "
+            f"whose squares are no numbers, first {values[wrong[0]]:g} in row "
+            f"{rows[wrong[0]] + 1:,}. Correct them, leave their rows out, or use another unit."
+        )
 
 
 def _no_number(target: pl.Series) -> InvalidInputError:

@@ -383,3 +383,56 @@ def test_a_size_without_an_effect_plans_for_the_least_that_it_shows(
 def test_a_size_alone_plans_nothing() -> None:
     with pytest.raises(InvalidInputError, match="n_per_arm or both"):
         plan_experiment(ExperimentOptions(planned=Planned(n_per_arm=100)))
+
+
+def test_a_size_without_an_effect_is_told_as_it_was_given() -> None:
+    for known in ({"baseline": 0.3}, {"sd": 1.0}):
+        report = plan_experiment(ExperimentOptions(planned=Planned(n_per_arm=500, **known)))
+        assert report.plan is not None
+        assert report.plan.n_fixed == 500
+        assert "500 units in each arm if looked at once" in report.summary
+    rare = plan_experiment(ExperimentOptions(planned=Planned(n_per_arm=500, baseline=0.99)))
+    assert rare.plan is not None
+    assert rare.plan.n_fixed > 500, "no rate above 1 can be reached"
+
+
+@pytest.mark.parametrize(
+    ("arm", "said"),
+    [
+        ({"n": 10**400, "successes": 3}, "n must be a whole number from 2 to"),
+        ({"n": float("nan"), "successes": 3}, "n must be a whole number from 2 to"),
+        ({"n": 100, "successes": 10**400}, "from 0 to n, which is 100"),
+        ({"n": 100, "successes": 2.5}, "from 0 to n, which is 100; found 2.5"),
+        ({"n": 100, "mean": 10**400, "sd": 1.0}, "from 1e-60 to 1e\\+60 in size"),
+        ({"n": 100, "mean": 0.0, "sd": 1e200}, "from 1e-60 to 1e\\+60 in size"),
+        ({"n": 100, "mean": 0.0, "sd": -1.0}, "sd must be at least 0"),
+    ],
+)
+def test_counts_and_moments_that_no_float_can_square_are_refused(
+    arm: dict[str, float], said: str
+) -> None:
+    other = {name: 2.0 for name in arm}
+    with pytest.raises(InvalidInputError, match=said):
+        evaluate_summary({"a": arm, "b": other}, ExperimentOptions())
+
+
+def test_numbers_of_a_plan_that_no_float_holds_are_refused() -> None:
+    for name in ("sd", "alpha", "n_per_arm"):
+        with pytest.raises(InvalidInputError, match=f"{name} must be a finite number"):
+            options_of({name: 10**400})
+
+
+@pytest.mark.parametrize("method", ["welch", "permutation", "bootstrap"])
+def test_the_unit_of_an_outcome_does_not_change_what_is_found(method: str) -> None:
+    table = trial({"a": 0.0, "b": 0.2}, n=60, is_numeric=True)
+    plain = judge(table, method=method)
+    for factor in (1e-58, 1e58):
+        scaled = judge({**table, "won": table["won"] * factor}, method=method)
+        assert scaled.decision == plain.decision
+        found, expected = scaled.comparisons[0], plain.comparisons[0]
+        assert found.p_value == pytest.approx(expected.p_value)
+        assert found.low is not None
+        assert found.low / factor == pytest.approx(expected.low)
+    for factor in (1e-200, 1e200):
+        with pytest.raises(InvalidInputError, match=r"outcome 'won'.*Give it in another unit"):
+            judge({**table, "won": table["won"] * factor}, method=method)

@@ -7,6 +7,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
+from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.evaluation.experiments.evaluate import evaluate_summary, evaluate_table
 from ml_orchestrator.evaluation.experiments.models import ExperimentReport
 from ml_orchestrator.evaluation.experiments.options import ExperimentOptions
@@ -33,6 +34,79 @@ def test_two_units_an_arm_that_are_all_alike_decide_nothing() -> None:
     alike = {arm: {"n": 5, "mean": mean, "sd": 0.0} for arm, mean in (("a", 0.0), ("b", 1.0))}
     summed = evaluate_summary(alike, ExperimentOptions(margin=0.5))
     assert summed.decision == "no_difference_shown"
+
+
+@pytest.mark.parametrize("method", ["auto", "welch", "student", "permutation", "bootstrap"])
+@pytest.mark.parametrize("n", [30, 200])
+def test_units_that_are_all_alike_show_no_equivalence_at_any_size(method: str, n: int) -> None:
+    alike = {"arm": arms(n, n + 10), "won": np.full(2 * n + 10, 0.1)}
+    report = judge(alike, margin=0.01, method=method)
+    (found,) = report.comparisons
+    assert (report.decision, found.effect) == ("no_difference_shown", 0.0)
+    assert (found.low, found.high, found.equivalence_p) == (None, None, 1.0)
+    assert any("do not vary within arms" in notice for notice in report.notices)
+
+
+def test_means_of_alike_units_that_differ_by_rounding_do_not_differ() -> None:
+    for sizes in ((3, 3), (20, 30), (20, 30, 30)):
+        alike = {"arm": arms(*sizes), "won": np.full(sum(sizes), 0.1)}
+        for method in ("auto", "permutation", "welch"):
+            (*found,) = judge(alike, method=method).comparisons
+            assert {(one.effect, one.adjusted_p) for one in found} == {(0.0, 1.0)}
+    users = {"arm": arms(30, 45), "won": np.full(75, 0.1), "user": np.arange(75) // 3 * 1.0}
+    assert judge(users, unit="user").comparisons[0].p_value == 1.0
+
+
+def test_alike_units_of_unlike_arms_are_told_apart_by_permutation_alone() -> None:
+    few = judge({"arm": arms(3, 3), "won": np.repeat([0.1, 0.3], 3)}, method="welch")
+    assert (few.decision, few.comparisons[0].p_value) == ("no_difference_shown", 1.0)
+    many = {"arm": arms(20, 20), "won": np.repeat([2.0, 3.0], 20)}
+    assert judge(many, method="welch").decision == "no_difference_shown"
+    report = judge(many)
+    assert (report.method, report.decision) == ("permutation", "b_better")
+    assert report.comparisons[0].low is None
+
+
+def test_permuted_rates_have_the_interval_of_the_score_test() -> None:
+    table = {"arm": arms(20, 20), "won": np.ones(40)}
+    permuted, scored = (judge(table, margin=0.05, method=m) for m in ("auto", "z"))
+    assert (permuted.method, permuted.decision) == ("permutation", "no_difference_shown")
+    found, theirs = permuted.comparisons[0], scored.comparisons[0]
+    # All of 20: the score test bears a difference of z**2 / (20 + z**2).
+    edge = stats.norm.isf(0.025) ** 2 / (20 + stats.norm.isf(0.025) ** 2)
+    assert [found.low, found.high] == pytest.approx([-edge, edge], abs=1e-9)
+    assert (found.low, found.high, found.equivalence_p) == (
+        theirs.low, theirs.high, theirs.equivalence_p
+    )  # fmt: skip
+
+
+def test_a_covariate_that_is_the_outcome_is_left_out() -> None:
+    won = np.random.default_rng(0).normal(size=60)
+    table = {"arm": arms(30, 30), "won": won, "before": 3 * won + 1}
+    report = judge(table, covariate="before")
+    assert report.variance_removed is None
+    assert any("explains all variance" in notice for notice in report.notices)
+    assert report.comparisons == judge(table).comparisons
+    alike = {"arm": arms(20, 30), "won": np.full(50, 0.1), "before": won[:50]}
+    report = judge(alike, covariate="before")
+    assert (report.comparisons[0].effect, report.comparisons[0].p_value) == (0.0, 1.0)
+    assert any("does not vary" in notice for notice in report.notices)
+
+
+def test_the_bootstrap_of_few_units_is_refused() -> None:
+    won = np.random.default_rng(0).normal(size=120)
+    with pytest.raises(InvalidInputError, match=r"at least 30 units.*arm 'b' has 29"):
+        judge({"arm": arms(31, 29), "won": won[:60]}, method="bootstrap")
+    users = np.arange(120) // 3 * 1.0
+    with pytest.raises(InvalidInputError, match=r"arm 'a' has 20\. Choose permutation"):
+        judge({"arm": arms(60, 60), "won": won, "user": users}, unit="user", method="bootstrap")
+    found = [
+        judge({"arm": arms(30, 30), "won": np.random.default_rng(seed).normal(size=60)},
+              method="bootstrap").decision in FOUND
+        for seed in range(200)
+    ]  # fmt: skip
+    # Binomial(200, 0.056), the rate of 3,000 such, exceeds 22 once in a thousand.
+    assert sum(found) <= 22
 
 
 def test_few_users_are_permuted_and_many_take_welch() -> None:

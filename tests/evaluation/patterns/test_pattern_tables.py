@@ -171,3 +171,50 @@ def test_what_cannot_be_searched_is_refused_with_what_would_work(
 ) -> None:
     with pytest.raises(InvalidInputError, match=told):
         discover_patterns(table, PatternSpec(**{"outcome": "won", **options}))
+
+
+def test_an_order_of_events_is_enough_without_any_feature() -> None:
+    rng = np.random.default_rng(0)
+    orders = np.array(["plan > code > test", "code > plan", "test"], dtype=object)
+    events = orders[rng.integers(0, 3, 900)]
+    won = (rng.random(900) < np.where(events == orders[0], 0.8, 0.2)).astype(float)
+
+    spec = PatternSpec(outcome="won", sequence="events")
+    report = discover_patterns({"events": events, "won": won}, spec)
+
+    assert (report.n_features, report.n_replicated) == (0, 1)
+    assert report.patterns[0].kind == "sequence"
+    still = np.full(900, "test", dtype=object)
+    with pytest.raises(InvalidInputError, match="no order of events in 'events' is frequent"):
+        discover_patterns({"events": still, "won": won}, spec)
+
+
+def noise(seed: int, n: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    coins_ = {name: (rng.random(n) < 0.5).astype(float) for name in ("a", "b", "c", "won")}
+    return coins_ | {"size": rng.random(n)}
+
+
+def test_copies_of_rows_do_not_replicate_each_other() -> None:
+    n_replicated = 0
+    for seed in range(3):
+        copied = {name: np.tile(column, 20) for name, column in noise(seed, 600).items()}
+        report = discover_patterns(copied, PatternSpec(outcome="won"))
+        n_replicated += report.n_replicated
+        assert any("11,400 of 12,000 cases are exact copies" in told for told in report.notices)
+    assert n_replicated == 0
+
+
+def test_rows_that_repeat_by_themselves_are_no_copies() -> None:
+    table = noise(1, 600)
+    whole = discover_patterns(table, PatternSpec(outcome="won"))
+    assert not any("copies" in told for told in whole.notices)
+    del table["size"]
+    report = discover_patterns(table, PatternSpec(outcome="won"))
+    assert not any("copies" in told for told in report.notices)
+
+
+def test_too_few_different_rows_are_refused() -> None:
+    copied = {name: np.tile(column, 10) for name, column in noise(1, 80).items()}
+    with pytest.raises(InvalidInputError, match="800 cases are copies of 80 different rows"):
+        discover_patterns(copied, PatternSpec(outcome="won"))

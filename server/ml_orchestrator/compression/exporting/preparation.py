@@ -56,6 +56,28 @@ def _scaled(scaler: Any, value: Value) -> Value:
     return value
 
 
+@step("FrozenEstimator")
+def _as_fitted(frozen: Any, value: Value) -> Value:
+    return _converted(frozen.estimator, value)
+
+
+@step("MinMaxScaler")
+def _clipped(scaler: Any, value: Value) -> Value:
+    """Write the move to another range, and the ends of it where it clips; NaN stays."""
+    graph = value.graph
+    if not (np.all(scaler.scale_ == 1) and np.all(scaler.min_ == 0)):
+        value = value * graph.constant(scaler.scale_) + graph.constant(scaler.min_)
+    if not scaler.clip:
+        return value
+    return _bounded(value, *map(float, scaler.feature_range))
+
+
+def _bounded(value: Value, least: float, most: float) -> Value:
+    graph = value.graph
+    value = graph.where(graph.op("Less", value, graph.value(least)), least, value)
+    return graph.where(graph.op("Less", graph.value(most), value), most, value)
+
+
 @step("SimpleImputer")
 def _filled(imputer: Any, value: Value) -> Value:
     """Write the filling of numbers, and its flags; text has no missing values left."""
@@ -73,6 +95,7 @@ def _filled(imputer: Any, value: Value) -> Value:
 @step("PairFeatures")
 def _with_pairs(pairs: Any, value: Value) -> Value:
     """Write the columns, and after them each product about the middles, or ratio."""
+    value = _bounded(value, -pairs.largest, pairs.largest)
     graph, parts = value.graph, [value]
     for (first, second), is_ratio in zip(pairs.pairs_.tolist(), pairs.is_ratio_, strict=True):
         one, other = graph.columns(value, [first]), graph.columns(value, [second])
@@ -83,7 +106,7 @@ def _with_pairs(pairs: Any, value: Value) -> Value:
             parts.append(
                 (one - float(pairs.middle_[first])) * (other - float(pairs.middle_[second]))
             )
-    return graph.concat(parts)
+    return _bounded(graph.concat(parts), -pairs.largest, pairs.largest)
 
 
 @step("ShadowScreening")

@@ -16,6 +16,8 @@ from ml_orchestrator.numerics.cuped import Adjusted, adjust
 
 __all__ = ["adjusted_by_covariate"]
 
+ALL_OF_IT = 1e-12  # of the variance: what rounding leaves of an outcome that is its covariate
+
 
 def adjusted_by_covariate(
     table: Table, experiment: Experiment, options: ExperimentOptions
@@ -23,7 +25,8 @@ def adjusted_by_covariate(
     """Return the experiment with outcomes less what the covariate explains.
 
     Beside it: whether the covariate is alike in all arms, the share of variance it took, and
-    notices. With fewer than 15 units in an arm it is left out, because its slope is too unsure.
+    notices. With fewer than 15 units in an arm it is left out, because its slope is too unsure,
+    and so it is where it would leave nothing that varies.
 
     Raises:
         InvalidInputError: it is the outcome, is not there, or has no value.
@@ -47,6 +50,8 @@ def adjusted_by_covariate(
         said = f"{name} is left out: with fewer than {FEW} units in an arm its slope is too unsure."
         return experiment, check, None, [said]
     found = adjust([arm.rows() for arm in experiment.arms], filled)
+    if not experiment.has_spread or found.variance_removed >= 1 - ALL_OF_IT:
+        return experiment, check, None, [_nothing_left(name, experiment)]
     arms = _adjusted_arms(experiment.arms, found)
     notices = [
         f"{name} took {found.variance_removed:.0%} of the variance within arms; "
@@ -55,6 +60,15 @@ def adjusted_by_covariate(
     if n_missing:
         notices.append(f"{n_missing:,} missing values of {name} were put at its mean.")
     return replace(experiment, arms=arms), check, found.variance_removed, notices
+
+
+def _nothing_left(name: str, experiment: Experiment) -> str:
+    if not experiment.has_spread:
+        return f"{name} is left out: the outcome does not vary within arms."
+    return (
+        f"{name} is left out: it explains all variance of the outcome within arms, as the outcome "
+        "itself would. A covariate must be of the time before; means are compared without one."
+    )
 
 
 def _adjusted_arms(arms: Sequence[Arm], found: Adjusted) -> tuple[Arm, ...]:

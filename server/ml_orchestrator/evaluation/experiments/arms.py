@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.numerics.clusters import clustered_mean
-from ml_orchestrator.numerics.mean_tests import SampleMean, sample_mean
+from ml_orchestrator.numerics.mean_tests import SampleMean, sample_mean, without_rounding
 from ml_orchestrator.numerics.proportions import Successes
 from ml_orchestrator.numerics.skewness import skewness_of_difference
 
@@ -62,6 +62,8 @@ class Arm:
         if self.units is None:
             return values
         codes = np.unique(self.units, return_inverse=True)[1]
+        if self.sample.variance == 0:  # sums of what is alike differ by rounding
+            return np.full(self.sample.n, self.sample.mean)
         means: Numbers = np.bincount(codes, weights=values) / np.bincount(codes)
         return means
 
@@ -116,11 +118,18 @@ class Experiment:
         return max(abs(skewness_of_difference(control, other)) for other in others)
 
     @property
+    def has_spread(self) -> bool:
+        """Whether outcomes vary within any arm, by more than rounding."""
+        return any(arm.sample.variance > 0 for arm in self.arms)
+
+    @property
     def is_clustered(self) -> bool:
         """Whether units have several rows."""
         return any(arm.units is not None for arm in self.arms)
 
 
 def mean_of(values: Numbers, units: NDArray[np.int64] | None) -> SampleMean:
-    """Return the mean of rows, by units where they have several."""
-    return sample_mean(values) if units is None else clustered_mean(values, units)
+    """Return the mean of rows, by units where they have several; variance 0 if all are alike."""
+    if units is None:
+        return sample_mean(values)
+    return without_rounding(clustered_mean(values, units), values)

@@ -35,7 +35,8 @@ def choose_method(experiment: Experiment, options: ExperimentOptions) -> Method:
         hits = sum(arm.counts.successes for arm in experiment.arms if arm.counts is not None)
         least = min(hits, sum(sizes) - hits) * min(sizes) / sum(sizes)
         return "z" if least >= LEAST_EXPECTED or not experiment.has_rows else "permutation"
-    is_odd = min(sizes) < FEW or (experiment.skewness > SKEWED and sum(sizes) <= MOST_VALUES)
+    is_odd = not experiment.has_spread or experiment.skewness > SKEWED
+    is_odd = min(sizes) < FEW or (is_odd and sum(sizes) <= MOST_VALUES)
     return "permutation" if is_odd and experiment.has_rows else "welch"
 
 

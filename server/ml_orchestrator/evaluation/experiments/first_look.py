@@ -7,10 +7,21 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.evaluation.experiments.arms import Arm
+from ml_orchestrator.evaluation.experiments.fixed import SKEWED
 from ml_orchestrator.evaluation.experiments.options import ExperimentOptions
 from ml_orchestrator.numerics.mean_tests import SampleMean
+from ml_orchestrator.numerics.skewness import skewness_of_means
 
-__all__ = ["LEAST_UNITS", "MEAN_TAU_SDS", "RATE_TAU", "Seen", "is_enough", "tau_of", "usual_value"]
+__all__ = [
+    "LEAST_UNITS",
+    "MEAN_TAU_SDS",
+    "RATE_TAU",
+    "Seen",
+    "is_enough",
+    "mean_cube",
+    "tau_of",
+    "usual_value",
+]
 
 LEAST_UNITS = 50  # an arm needs so many before the first look: means are then nearly normal
 LEAST_COUNTS = 10  # of the rarer value, expected in the smaller arm
@@ -26,22 +37,51 @@ class Seen:
     Attributes:
         sample: its mean so far.
         n_other: units whose value is not the usual one, such as successes.
+        cube: mean third power of units' distances from the mean; 0 where it is not known.
     """
 
     sample: SampleMean
     n_other: float
+    cube: float = 0.0
 
 
 def is_enough(x: Seen, y: Seen, *, is_rate: bool) -> bool:
     """Return whether means are nearly normal: 50 units an arm, and spread seen in either.
 
     Of values unlike the usual one (of 0/1 outcomes: of the rarer), the smaller arm must expect 10.
-    Counting both arms together would not do: a small arm without a success has no variance.
+    Counting both arms together would not do: a small arm without a success has no variance. Of
+    other outcomes the difference must not be skewed, as it is where a small arm is held against a
+    large one and few values are far out.
     """
     n, smaller = x.sample.n + y.sample.n, min(x.sample.n, y.sample.n)
     n_other = x.n_other + y.n_other
     rarer = min(n_other, n - n_other) if is_rate else n_other
-    return smaller >= LEAST_UNITS and rarer * smaller >= LEAST_COUNTS * n
+    if smaller < LEAST_UNITS or rarer * smaller < LEAST_COUNTS * n:
+        return False
+    return is_rate or abs(_skewness(x, y)) <= SKEWED
+
+
+def mean_cube(values: Numbers, units: NDArray[np.int64] | None) -> float:
+    """Return the mean third power of rows' distances from their mean; by units, of their sums.
+
+    Sums are over the mean number of rows a unit, so that they vary as the mean's variance says.
+    """
+    rests = values - values.mean()
+    if units is not None:
+        codes = np.unique(units, return_inverse=True)[1]
+        sums = np.bincount(codes, weights=rests)
+        rests = sums * (sums.size / values.size)
+    return float(np.mean(rests**3))
+
+
+def _skewness(x: Seen, y: Seen) -> float:
+    """Return the skewness of the difference, that of values being alike in both arms."""
+    n = x.sample.n + y.sample.n
+    square = sum(s.sample.variance * (s.sample.n - 1) * s.sample.n for s in (x, y)) / n
+    if square == 0:
+        return 0.0
+    cube = sum(s.cube * s.sample.n for s in (x, y)) / n
+    return skewness_of_means(cube / square**1.5, x.sample.n, y.sample.n)
 
 
 def usual_value(*parts: Numbers) -> float:

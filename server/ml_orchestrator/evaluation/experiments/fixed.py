@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from ml_orchestrator.numerics.bootstrap import bca_interval
 from ml_orchestrator.numerics.mean_tests import (
     Difference,
     fieller_interval,
+    is_rounding,
     student_t,
     welch_t,
 )
@@ -31,6 +33,7 @@ from ml_orchestrator.numerics.rank_tests import mann_whitney
 __all__ = ["FEW", "FIXED_METHODS", "PRIOR_SPREADS", "SKEWED", "posteriors_of", "relative_of"]
 
 FEW = 15  # units an arm: below, t tests lean on normality
+LEAST_RESAMPLED = 30  # units an arm: with fewer, BCa intervals of equal arms leave 0 out too often
 SKEWED = 0.3  # skewness of a difference above which t tests err in 7 % to 15 %, not 5 %
 PRIOR_SPREADS = 10.0  # standard deviations of the outcome: the prior of a mean says next to nothing
 Compare = Callable[[Arm, Arm, ExperimentOptions, float], Found]
@@ -85,24 +88,27 @@ def ranks(a: Arm, b: Arm, options: ExperimentOptions, alpha: float) -> Found:
 
 @FIXED_METHODS.register("permutation")
 def permuted(a: Arm, b: Arm, options: ExperimentOptions, alpha: float) -> Found:
-    """Compare means by permutation; the interval is Welch's."""
+    """Compare means by permutation; the interval is the score test's of 0/1 rows, else Welch's."""
     x, y = a.by_unit(), b.by_unit()
-    usual = welch(a, b, options, alpha)
+    is_rate = all(arm.counts is not None and arm.units is None for arm in (a, b))
+    usual = (score_z if is_rate else welch)(a, b, options, alpha)
+    if is_rounding(usual.effect, max(abs(a.sample.mean), abs(b.sample.mean))):
+        return replace(usual, p_value=1.0)
     found = permutation_test(x, y, rng=np.random.default_rng(options.seed))
-    return Found(
-        usual.effect,
-        usual.low,
-        usual.high,
-        p_value=found.p_value,
-        equivalence_p=usual.equivalence_p,
-        relative=usual.relative,
-    )
+    return replace(usual, p_value=found.p_value)
 
 
 @FIXED_METHODS.register("bootstrap")
 def bootstrapped(a: Arm, b: Arm, options: ExperimentOptions, alpha: float) -> Found:
-    """Compare means by the BCa interval."""
+    """Compare means by the BCa interval.
+
+    Raises:
+        InvalidInputError: an arm has fewer than 30 units.
+    """
     x, y = a.by_unit(), b.by_unit()
+    _check_resampled(a, b)
+    if not a.sample.variance + b.sample.variance:
+        return _undecided(b.sample.mean - a.sample.mean, options)
     low, high = bca_interval(x, y, alpha=alpha, rng=np.random.default_rng(options.seed))
     equivalence = None
     if options.margin is not None:
@@ -184,11 +190,9 @@ def relative_of(
 
 def _by_t(a: Arm, b: Arm, options: ExperimentOptions, alpha: float, found: Difference) -> Found:
     margin = options.margin
-    if found.standard_error == 0 and min(a.sample.n, b.sample.n) < FEW:
-        # So few units that are all alike do not tell how unlike others would be.
-        whole = (-math.inf, math.inf)
-        none = None if margin is None else 1.0
-        return Found(found.estimate, *whole, p_value=1.0, equivalence_p=none)
+    scale = max(abs(a.sample.mean), abs(b.sample.mean))
+    if found.standard_error == 0 or is_rounding(found.standard_error, scale):
+        return _undecided(found.estimate, options)
     low, high = found.interval(alpha)
     return Found(
         found.estimate,
@@ -200,6 +204,22 @@ def _by_t(a: Arm, b: Arm, options: ExperimentOptions, alpha: float, found: Diffe
         else max(found.p_below(-margin), found.p_above(margin)),
         relative=relative_of(a, b, found.critical(alpha)),
     )
+
+
+def _undecided(effect: float, options: ExperimentOptions) -> Found:
+    """Return that nothing is shown: units that are all alike do not tell how unlike others are."""
+    none = None if options.margin is None else 1.0
+    return Found(effect, -math.inf, math.inf, p_value=1.0, equivalence_p=none)
+
+
+def _check_resampled(a: Arm, b: Arm) -> None:
+    for arm in (a, b):
+        if arm.sample.n < LEAST_RESAMPLED:
+            raise InvalidInputError(
+                f"bootstrap needs at least {LEAST_RESAMPLED} units in each arm, since resampling "
+                f"fewer finds differences too often; arm {arm.name!r} has {arm.sample.n}. Choose "
+                "permutation, or wait for more."
+            )
 
 
 def _rates_equivalent(x: Successes, y: Successes, margin: float | None) -> float | None:

@@ -8,7 +8,12 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.evaluation.experiments.arms import Experiment, mean_of
-from ml_orchestrator.evaluation.experiments.first_look import Seen, is_enough, usual_value
+from ml_orchestrator.evaluation.experiments.first_look import (
+    Seen,
+    is_enough,
+    mean_cube,
+    usual_value,
+)
 from ml_orchestrator.evaluation.experiments.models import Guard
 from ml_orchestrator.evaluation.experiments.options import ExperimentOptions
 from ml_orchestrator.evaluation.experiments.table import (
@@ -75,7 +80,8 @@ class _Side:
 
     def seen(self, usual: float) -> Seen:
         share = float(np.mean(self.values != usual))
-        return Seen(mean_of(self.values, self.units), share * self.n_independent)
+        cube = mean_cube(self.values, self.units)
+        return Seen(mean_of(self.values, self.units), share * self.n_independent, cube)
 
 
 def _guard(

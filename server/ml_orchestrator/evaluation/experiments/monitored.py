@@ -14,6 +14,7 @@ from ml_orchestrator.evaluation.experiments.first_look import (
     LEAST_UNITS,
     Seen,
     is_enough,
+    mean_cube,
     tau_of,
     usual_value,
 )
@@ -22,7 +23,7 @@ from ml_orchestrator.evaluation.experiments.found import Found
 from ml_orchestrator.evaluation.experiments.models import Look
 from ml_orchestrator.evaluation.experiments.options import ExperimentOptions
 from ml_orchestrator.evaluation.experiments.table import is_binary
-from ml_orchestrator.numerics.mean_tests import SampleMean
+from ml_orchestrator.numerics.mean_tests import SampleMean, is_rounding
 from ml_orchestrator.numerics.mixture_sprt import log_e_value, radius
 from ml_orchestrator.numerics.paired_betting import difference_bounds, log_e_process, pair_up
 
@@ -30,6 +31,7 @@ __all__ = ["MONITORED_METHODS"]
 
 N_LOOKS = 100
 N_SHOWN = 20
+LOST = 1e-12  # variance beside a squared mean: below, sums that differ have lost its digits
 MANY_PAIRS, FEW_SHOWN = 20_000, 4  # bounds of bets on continuous values take their time
 Compare = Callable[[Arm, Arm, ExperimentOptions, float], Found]
 MONITORED_METHODS: Catalog[Compare] = Catalog("monitored method")
@@ -130,7 +132,7 @@ def _prefixes(arm: Arm, sizes: NDArray[np.intp], usual: float) -> list[Seen | No
     if arm.units is not None:
         n_units = [np.unique(arm.units[:n]).size for n in sizes]
         return [
-            Seen(mean_of(values[:n], arm.units[:n]), float(n_other[n]) * k / n)
+            _seen_of_units(values[:n], arm.units[:n], float(n_other[n]) * k / n)
             if k >= LEAST_UNITS
             else None
             for n, k in zip(sizes, n_units, strict=True)
@@ -138,6 +140,8 @@ def _prefixes(arm: Arm, sizes: NDArray[np.intp], usual: float) -> list[Seen | No
     shift = float(values.mean())
     sums = np.concatenate([[0.0], np.cumsum(values - shift)])
     squares = np.concatenate([[0.0], np.cumsum((values - shift) ** 2)])
+    cubes = np.concatenate([[0.0], np.cumsum((values - shift) ** 3)])
+    scale = float(np.abs(values).max())
     found: list[Seen | None] = []
     for n in sizes:
         if n < LEAST_UNITS:
@@ -145,9 +149,16 @@ def _prefixes(arm: Arm, sizes: NDArray[np.intp], usual: float) -> list[Seen | No
             continue
         mean = sums[n] / n
         variance = max(0.0, (squares[n] - n * mean**2) / (n - 1))
+        if is_rounding(math.sqrt(variance), scale) or variance <= LOST * mean**2:
+            variance = 0.0
         sample = SampleMean(int(n), float(mean + shift), float(variance / n))
-        found.append(Seen(sample, float(n_other[n])))
+        cube = cubes[n] / n - 3 * mean * squares[n] / n + 2 * mean**3
+        found.append(Seen(sample, float(n_other[n]), float(cube)))
     return found
+
+
+def _seen_of_units(values: NDArray[np.float64], units: NDArray[np.int64], n_other: float) -> Seen:
+    return Seen(mean_of(values, units), n_other, mean_cube(values, units))
 
 
 def _look(moment: _Moment, half: float, log: float) -> Look:
@@ -193,6 +204,11 @@ def _too_early(a: Arm, b: Arm) -> Found:
 def _bounded(
     a: Arm, b: Arm, options: ExperimentOptions
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[float, float]]:
+    if a.places is None or b.places is None:
+        raise InvalidInputError(
+            "betting takes outcomes in their order of arrival, which counts or means by arm do "
+            "not have. Give the table with rows in order of arrival, or choose msprt."
+        )
     x, y = a.rows(), b.rows()
     if a.units is not None or b.units is not None:
         raise InvalidInputError(

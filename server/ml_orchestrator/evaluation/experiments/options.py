@@ -1,6 +1,6 @@
 """What an experiment is asked for."""
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -171,8 +171,9 @@ def options_of(
 
 
 def _is_number(value: Any) -> bool:
+    """Whether it is a number that a float can hold; whole ones may be of any length."""
     is_real = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_real and math.isfinite(value)
+    return is_real and abs(value) <= sys.float_info.max
 
 
 def _is_weights(value: Any) -> bool:

@@ -47,6 +47,8 @@ def plan_experiment(options: ExperimentOptions) -> ExperimentReport:
     monitored = units_when_monitored(
         effect, sd, alpha=alpha, power=power, tau=abs(effect), seed=options.seed
     )
+    if planned.effect is None and planned.n_per_arm is not None and _is_reached(planned, effect):
+        n_fixed = int(planned.n_per_arm)  # what the effect was sought for, not what rounding gives
     plan = Plan(
         effect=effect,
         power=power,
@@ -78,6 +80,11 @@ def _least_effect(planned: Planned, *, alpha: float) -> float | None:
         sd = max(LEAST_SD, math.sqrt(middle * (1 - middle)))
         effect = min(1 - baseline, detectable_effect(size, sd, alpha=alpha, power=planned.power))
     return effect or None
+
+
+def _is_reached(planned: Planned, effect: float) -> bool:
+    """Whether the size planned shows the effect: none above what a rate can still gain is."""
+    return planned.sd is not None or effect < 1 - (planned.baseline or 0.0)
 
 
 def _report(plan: Plan, options: ExperimentOptions) -> ExperimentReport:

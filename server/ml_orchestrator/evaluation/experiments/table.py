@@ -24,11 +24,14 @@ __all__ = [
 
 MOST_ARMS = 20
 MOST_SPELLED_OUT = 1_000_000  # outcomes of a summary
+MOST_COUNTED = 10**12  # units of an arm of a summary
+SIZES = (1e-60, 1e60)  # of numbers: their fourth powers neither vanish nor overflow
 USUAL_CONTROLS = ("control", "a", "baseline", "0", "champion", "false")
 _WANTED = {
     "outcome": "Give numbers, or 0 and 1 for what did not and did happen.",
     "time": "Give numbers that rise with time, or dates as 2026-01-31T12:00:00 in a file.",
 }
+_SIZES_SAID = f"numbers other than 0 must be from {SIZES[0]:g} to {SIZES[1]:g} in size."
 Numbers = NDArray[np.float64]
 Table = Mapping[str, NDArray[Any]]
 
@@ -116,7 +119,8 @@ def numbers(table: Table, name: str | None, role: str) -> Numbers:
     """Return a column of numbers, NaN where missing.
 
     Raises:
-        InvalidInputError: it is not there, or holds text.
+        InvalidInputError: it is not there, holds text, or numbers so small or large that their
+            squares are lost.
     """
     values = column(table, name, role)
     if values.dtype == object:
@@ -126,6 +130,12 @@ def numbers(table: Table, name: str | None, role: str) -> Numbers:
             + _WANTED.get(role, "Give numbers.")
         )
     found: Numbers = np.where(np.isfinite(values), values, np.nan)
+    largest = float(np.abs(found[np.isfinite(found)]).max(initial=0.0))
+    if not _can_be_squared(largest):
+        raise InvalidInputError(
+            f"{role} {name!r:.80}: the largest of its numbers is {largest:g}, and "
+            f"{_SIZES_SAID} Give it in another unit."
+        )
     return found
 
 
@@ -157,27 +167,44 @@ def _arm(
 
 
 def _summed(name: str, given: Mapping[str, float]) -> Arm:
+    _check_summary(name, given)
     n = given["n"]
-    if not (n >= 2 and float(n).is_integer()):
-        raise InvalidInputError(f"Arm {name!r}: n must be a whole number, at least 2; found {n}.")
     size, counts, values = int(n), None, None
     if "successes" in given:
-        if not float(given["successes"]).is_integer():
-            raise InvalidInputError(f"Arm {name!r}: successes must be a whole number.")
         counts = Successes(int(given["successes"]), size)
         if size <= MOST_SPELLED_OUT:
             values = np.repeat([1.0, 0.0], [counts.successes, size - counts.successes])
         mean, variance = counts.rate, counts.rate * (1 - counts.rate) * size / (size - 1)
     else:
-        mean, variance = given["mean"], given["sd"] ** 2
-        if given["sd"] < 0 or not np.isfinite([mean, variance]).all():
-            raise InvalidInputError(
-                f"Arm {name!r}: mean and sd must be finite, sd at least 0; found {dict(given)}."
-            )
+        mean, variance = float(given["mean"]), float(given["sd"]) ** 2
     return Arm(
         name, size, 0, SampleMean(size, mean, variance / size), float(np.sqrt(variance)), counts,
         size, values,
     )  # fmt: skip
+
+
+def _check_summary(name: str, given: Mapping[str, float]) -> None:
+    """Refuse what cannot be counted or squared; whole numbers may be of any length."""
+    if not (2 <= given["n"] <= MOST_COUNTED and given["n"] == int(given["n"])):
+        raise InvalidInputError(
+            f"Arm {name!r:.80}: n must be a whole number from 2 to {MOST_COUNTED:,}; found "
+            f"{given['n']!s:.80}."
+        )
+    if "successes" in given:
+        if not (0 <= given["successes"] <= given["n"]) or given["successes"] % 1:
+            raise InvalidInputError(
+                f"Arm {name!r:.80}: successes must be a whole number from 0 to n, which is "
+                f"{given['n']}; found {given['successes']!s:.80}."
+            )
+    elif given["sd"] < 0 or not all(_can_be_squared(abs(given[key])) for key in ("mean", "sd")):
+        raise InvalidInputError(
+            f"Arm {name!r:.80}: found mean {given['mean']!s:.80} and sd {given['sd']!s:.80}. sd "
+            f"must be at least 0, and {_SIZES_SAID} Give them in another unit."
+        )
+
+
+def _can_be_squared(size: float) -> bool:
+    return size == 0 or SIZES[0] <= size <= SIZES[1]
 
 
 def _name(value: Any) -> str | None:

@@ -15,8 +15,10 @@ from ml_orchestrator.evaluation.experiments.options import ExperimentOptions
 
 __all__ = ["how_it_came", "may_conclude", "may_not_conclude", "next_steps", "summary"]
 
+EVEN = 0.8  # smallest arm over the largest: skewness is then all but gone from differences
 UNEVEN = 0.5  # even units that count, as a share of units
 
+_OF_SPREAD = ("welch", "student", "bootstrap")  # methods that measure by the spread alone
 _LEVELS: dict[Level, str] = {
     "L1": "That the answers themselves are better: the outcome is what was logged (L1).",
     "L2": "That it holds for tasks unlike those of the metric (L2).",
@@ -139,10 +141,17 @@ def how_it_came(method: str, experiment: Experiment, options: ExperimentOptions)
             "standard deviation planned, or else of the rows before the first look); plan an "
             "effect to look for what matters."
         )
+    if method == "msprt" and not experiment.is_binary:
+        found += _of_skewness(experiment)
     if method == "betting":
         found.append("The i-th row of one arm is put beside the i-th of the other; rest waits.")
     if experiment.is_clustered and method in ("mann_whitney", "permutation", "bootstrap"):
         found.append("Each unit counts once, by the mean of its rows.")
+    if not experiment.has_spread and (method in _OF_SPREAD or not experiment.is_binary):
+        found.append(
+            "Outcomes do not vary within arms, which does not tell how unlike others would be: "
+            "there is no interval, and equivalence is not shown."
+        )
     uneven = [a for a in experiment.arms if a.sample.n_effective < UNEVEN * a.sample.n]
     if uneven:
         found.append(
@@ -162,6 +171,22 @@ def how_it_came(method: str, experiment: Experiment, options: ExperimentOptions)
     if options.covariate is not None and options.is_sequential:
         found.append("The covariate's slope is that of all rows so far.")
     return found
+
+
+def _of_skewness(experiment: Experiment) -> list[str]:
+    """Return what skewed outcomes in uneven arms do to a monitored test of means."""
+    way = "betting (rows, with low and high in plan) has nothing to wait for."
+    if not experiment.has_rows:
+        sizes = [arm.sample.n for arm in experiment.arms]
+        if min(sizes) > EVEN * max(sizes):
+            return []
+        return [f"Means by arm do not tell skewness, and arms are uneven: msprt may err; {way}"]
+    if experiment.skewness <= SKEWED:
+        return []
+    return [
+        f"Outcomes are skewed and arms uneven in size (skewness of the difference "
+        f"{experiment.skewness:.2g}): msprt does not look before it is {SKEWED:g} or less; {way}"
+    ]
 
 
 def _more(options: ExperimentOptions) -> str:

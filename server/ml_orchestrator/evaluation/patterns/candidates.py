@@ -11,7 +11,7 @@ from ml_orchestrator.evaluation.patterns.clusters import FoundCluster
 from ml_orchestrator.evaluation.patterns.features import Features
 from ml_orchestrator.evaluation.patterns.models import PatternKind
 from ml_orchestrator.evaluation.patterns.sequences import SequencePattern
-from ml_orchestrator.numerics.itemsets import FeatureSets, frequent_sets
+from ml_orchestrator.numerics.itemsets import MAX_SIZE, FeatureSets, frequent_sets
 
 __all__ = ["Candidate", "Candidates", "gather"]
 
@@ -104,8 +104,7 @@ def gather(
     Raises:
         InvalidInputError: there are more sets than can be handled.
     """
-    sets = frequent_sets(features.values[rows], min_count=least, max_size=max_size)
-    sets = sets.keep(_is_own(sets))
+    sets = _sets(features.values[rows], least, max_size)
     orders = [Candidate(" > ".join(s.events), "sequence", s.events, s.holds) for s in sequences]
     groups = [
         Candidate(c.name, "cluster", (c.name,), c.holds)
@@ -128,6 +127,14 @@ def gather(
     return Candidates(
         features, sets, others, here, np.array(families, dtype=np.int64), rows, numbers
     )
+
+
+def _sets(here: NDArray[np.bool_], least: int, max_size: int) -> FeatureSets:
+    """Return the sets that say something of their own; none where there is no feature."""
+    if not here.shape[1]:
+        return FeatureSets(here, np.zeros((0, MAX_SIZE), dtype=np.int64), np.zeros(0, np.int64))
+    sets = frequent_sets(here, min_count=least, max_size=max_size)
+    return sets.keep(_is_own(sets))
 
 
 def _is_own(sets: FeatureSets) -> NDArray[np.bool_]:

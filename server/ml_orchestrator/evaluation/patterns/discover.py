@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.evaluation.patterns.candidates import Candidate, Candidates, gather
 from ml_orchestrator.evaluation.patterns.cautions import cautions
 from ml_orchestrator.evaluation.patterns.checking import Measured, measure
 from ml_orchestrator.evaluation.patterns.clusters import FoundCluster, find_clusters
+from ml_orchestrator.evaluation.patterns.copies import copies_of
 from ml_orchestrator.evaluation.patterns.features import binary_features
 from ml_orchestrator.evaluation.patterns.giveaways import giveaways
 from ml_orchestrator.evaluation.patterns.models import (
@@ -60,6 +62,7 @@ class _Data:
     outcome: Outcome
     parts: Parts
     groups: NDArray[np.int64] | None
+    notices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +107,22 @@ def _read(table: CaseTable, spec: PatternSpec, time_columns: Collection[str]) ->
     check_table(table, spec)
     outcome = read_outcome(spec.outcome, table[spec.outcome], is_time=spec.outcome in time_columns)
     rows = outcome.rows
-    groups = numbered_groups(table[spec.group], rows, spec.group) if spec.group else None
+    used = {n: c[rows] for n, c in table.items()}
+    notices: tuple[str, ...] = ()
+    groups: NDArray[np.int64] | None
+    if spec.group:
+        groups = numbered_groups(table[spec.group], rows, spec.group)
+    else:
+        columns = [spec.outcome, *feature_columns(table, spec), *_orders(spec)]
+        groups, notices = copies_of(used, columns)
     times = times_of(table, spec.time, rows) if spec.time else None
     parts = cut_parts(len(rows), seed=spec.seed, groups=groups, times=times)
-    return _Data({n: c[rows] for n, c in table.items()}, outcome, parts, groups)
+    return _Data(used, outcome, parts, groups, (*outcome.notices, *notices))
+
+
+def _orders(spec: PatternSpec) -> list[str]:
+    """Return the columns that say in which order cases, or their events, were."""
+    return [name for name in (spec.time, spec.sequence) if name is not None]
 
 
 def _searched(data: _Data, spec: PatternSpec) -> _Found:
@@ -123,7 +138,10 @@ def _searched(data: _Data, spec: PatternSpec) -> _Found:
             spec.sequence, data.table[spec.sequence], learn_on=first, least=least
         )
         notices += more
-    groups = find_clusters(features, learn_on=first, seed=spec.seed) if spec.with_clusters else []
+    if not features.names and not orders:
+        raise InvalidInputError(_nothing_to_look_at(data.table, spec))
+    is_grouped = spec.with_clusters and bool(features.names)
+    groups = find_clusters(features, learn_on=first, seed=spec.seed) if is_grouped else []
     candidates = gather(features, orders, groups, rows=first, least=least, max_size=spec.max_size)
     worth = independent_cases(values[first], None if data.groups is None else data.groups[first])
     selected = select(candidates, values[first], n_independent=worth)
@@ -133,6 +151,15 @@ def _searched(data: _Data, spec: PatternSpec) -> _Found:
     q_values = _ADJUST[spec.dependence][1](tested.in_direction)
     again = measure(patterns, values, data.parts.replication, groups=data.groups)
     return _Found(candidates, groups, tuple(notices), selected, patterns, tested, q_values, again)
+
+
+def _nothing_to_look_at(table: CaseTable, spec: PatternSpec) -> str:
+    columns = ", ".join(feature_columns(table, spec)[:20]) or "none"
+    order = f", and no order of events in {spec.sequence!r} is frequent enough"
+    return (
+        "No column makes a usable feature: each is constant, nearly constant or free text"
+        f"{order if spec.sequence else ''}. Columns: {columns}. Give columns that vary."
+    )
 
 
 def _report(data: _Data, found: _Found, spec: PatternSpec) -> PatternReport:
@@ -193,7 +220,7 @@ def _report(data: _Data, found: _Found, spec: PatternSpec) -> PatternReport:
                 data.outcome.values,
             ),
         ),
-        notices=(*data.outcome.notices, *found.notices),
+        notices=(*data.notices, *found.notices),
     )
 
 

@@ -52,9 +52,10 @@ def binary_features(
     levels the rarer one), a missing value a feature of its own and none of the others. Cuts,
     levels and what is left out are learnt on ``learn_on`` alone. A feature that equals another
     one there, or is its opposite, is left out with notice. Ends and ranges of numbers are cuts.
+    There may be no feature at all: ``values`` has no columns then.
 
     Raises:
-        InvalidInputError: no feature, or more than 120, are left.
+        InvalidInputError: more than 120 features are left.
     """
     made, notices = [], []
     for column in columns:
@@ -67,7 +68,8 @@ def binary_features(
         made += usable
     kept, repeats = _without_repeats(made, learn_on)
     _check_number(len(kept), columns)
-    values = np.column_stack([one.values for one in kept])
+    none = np.zeros((len(next(iter(table.values()))), 0), dtype=np.bool_)
+    values = np.column_stack([one.values for one in kept]) if kept else none
     numbers = [(name, table[name]) for name in columns if table[name].dtype != object]
     cuts, more = cut_numbers(numbers, values.T, learn_on=learn_on, least=least)
     return Features(tuple(one.name for one in kept), values, (*notices, *repeats, *more), cuts)
@@ -168,9 +170,4 @@ def _check_number(n_features: int, columns: Sequence[str]) -> None:
         raise InvalidInputError(
             f"{len(columns)} columns make {n_features} binary features; at most {MOST_FEATURES} "
             "are searched. Name fewer columns in features, or join rare levels of categories."
-        )
-    if n_features == 0:
-        raise InvalidInputError(
-            "No column makes a usable feature: each is constant, nearly constant or free text. "
-            f"Columns: {', '.join(columns[:20]) or 'none'}."
         )

@@ -15,7 +15,8 @@ from ml_orchestrator.text.prompt_parts import split_prompt
 __all__ = ["Candidate", "Result", "Session", "least_budget", "new_session"]
 
 SHARES: Mapping[Split, float] = {"train": 0.4, "validation": 0.3, "test": 0.3}
-LEAST: Mapping[Split, int] = {"train": 3, "validation": 3, "test": 5}
+LEAST: Mapping[Split, int] = {"train": 3, "validation": 3, "test": 6}  # 5 confirm nothing
+LEAST_EXAMPLES = 17
 LEAST_ROUNDS = 3
 MAX_EXAMPLES = 500
 
@@ -107,6 +108,14 @@ class Session(BaseModel):
             f"No candidate {id_!r}; known: {', '.join(c.id for c in self.candidates)}."
         )
 
+    def by_input(self, split: Split) -> list[list[str]]:
+        """Return the examples of one part, those of the same input together."""
+        groups: dict[str, list[str]] = {}
+        for example in self.examples:
+            if example.split == split:
+                groups.setdefault(_same_input(example.input), []).append(example.id)
+        return list(groups.values())
+
     def checks_of(self, example: Example) -> list[Check]:
         """Return by what an output for ``example`` is judged; none: by the caller's scores."""
         return self.checks if example.checks is None else example.checks
@@ -144,9 +153,12 @@ def new_session(
     """Return a session with its examples split; nothing was run yet.
 
     Raises:
-        InvalidInputError: names are given twice, a part has too few examples, a check cannot be
-            used, or the budget is too small; the message says what is needed.
+        InvalidInputError: the prompt is blank, names are given twice, there are too few examples
+            or different inputs, an input stands in two parts, a check cannot be used, or the budget
+            is too small; the message says what is needed.
     """
+    if not prompt.strip():
+        raise InvalidInputError("The prompt is blank. Give the text that is to be bettered.")
     parted = _parted(examples, seed)
     session = Session(
         id=id_,
@@ -181,23 +193,52 @@ def _parted(examples: Sequence[Example], seed: int) -> list[Example]:
             f"At most {MAX_EXAMPLES} examples with different ids are taken; there are {len(ids)}"
             + (f", and twice: {', '.join(twice)}." if twice else ".")
         )
-    drawn = iter(_drawn(sum(e.split is None for e in examples), seed))
-    parted = [e if e.split else e.model_copy(update={"split": next(drawn)}) for e in examples]
-    counts = {split: sum(e.split == split for e in parted) for split in SHARES}
-    if any(counts[split] < LEAST[split] for split in SHARES):
+    inputs = [_same_input(example.input) for example in examples]
+    part_of = _part_of_inputs(examples, inputs, seed)
+    parted = [
+        e.model_copy(update={"split": part_of[same]})
+        for e, same in zip(examples, inputs, strict=True)
+    ]
+    counts = {split: sum(part == split for part in part_of.values()) for split in SHARES}
+    if len(part_of) < LEAST_EXAMPLES or any(counts[split] < LEAST[split] for split in SHARES):
         needed = ", ".join(f"{n} {split}" for split, n in LEAST.items())
         found = ", ".join(f"{n} {split}" for split, n in counts.items())
         raise InvalidInputError(
-            f"Too few examples: {found}; at least {needed} are needed. Leave 'split' out to have "
-            "them drawn, and give 17 or more."
+            f"Too few examples: {len(examples)} with {len(part_of)} different inputs ({found}); at "
+            f"least {needed} are needed, and {LEAST_EXAMPLES} in all. Give more inputs, and leave "
+            "'split' out to have them drawn."
         )
     return parted
 
 
+def _same_input(text: str) -> str:
+    """Return what two inputs share that are the same but for whitespace and case."""
+    return " ".join(text.split()).casefold()
+
+
+def _part_of_inputs(
+    examples: Sequence[Example], inputs: Sequence[str], seed: int
+) -> dict[str, Split]:
+    """Return the part of each different input: as given, else drawn; never two.
+
+    Raises:
+        InvalidInputError: one input is given in two parts.
+    """
+    given: dict[str, Split] = {}
+    for example, same in zip(examples, inputs, strict=True):
+        if example.split and given.setdefault(same, example.split) != example.split:
+            raise InvalidInputError(
+                f"The input of example {example.id!r} is in {given[same]} and in {example.split}: "
+                "the same input on both sides would confirm itself. Give it one split, or none."
+            )
+    open_inputs = [same for same in dict.fromkeys(inputs) if same not in given]
+    return given | dict(zip(open_inputs, _drawn(len(open_inputs), seed), strict=True))
+
+
 def _drawn(n: int, seed: int) -> list[Split]:
-    """Return a part for each of ``n`` examples, in the shares as near as whole numbers are."""
+    """Return a part for each of ``n`` inputs, in the shares; what is left over is for the test."""
     order = np.random.default_rng(seed).permutation(n)
-    ends = np.rint(np.cumsum(list(SHARES.values())) * n)
+    ends = np.floor(np.cumsum(list(SHARES.values())) * n + 1e-9)
     names: list[Any] = list(SHARES)
     place = np.empty(n, dtype=np.int64)
     place[order] = np.arange(n)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ml_orchestrator.numerics.paired_gain import paired_gain
+from ml_orchestrator.numerics.paired_gain import MOST_NEEDED, paired_gain, pairs_needed
 from ml_orchestrator.optimization.copying import estimated_tokens
 from ml_orchestrator.optimization.reflective.models import (
     Brief,
@@ -68,14 +68,18 @@ def report_of(session: Session) -> Report:
     first, test = session.candidates[0], session.ids("test")
     best = first if pool is None else session.pool[pool.best]
     before, after = first.scores(test), best.scores(test)
-    found = paired_gain([after[e] - before[e] for e in test], alpha=ALPHA, seed=session.seed)
+    gains = [
+        sum(after[e] - before[e] for e in same) / len(same) for same in session.by_input("test")
+    ]  # of one input once: its examples are no evidence of their own
+    found = paired_gain(gains, alpha=ALPHA, seed=session.seed)
     is_new = best.id != first.id
     is_checked = all(session.checks_of(session.example(each)) for each in test)
     is_confirmed = is_new and found.low > 0 and found.p_value < ALPHA
-    numbers = f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f}) on {len(test)} examples"
+    numbers = f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f}) on {found.n} examples"
     said = {
         (True, True): f"{best.id} is better than the prompt as given: {numbers}.",
-        (True, False): f"No gain of {best.id} is confirmed: {numbers}. Keep the prompt as given.",
+        (True, False): f"No gain of {best.id} is confirmed: {numbers}."
+        f"{_wanted(gains)} Keep the prompt as given.",
     }
     return Report(
         best=best.id,
@@ -84,7 +88,7 @@ def report_of(session: Session) -> Report:
         low=found.low if is_new else None,
         high=found.high if is_new else None,
         p_value=found.p_value if is_new else None,
-        n_test=len(test),
+        n_test=found.n,
         is_confirmed=is_confirmed,
         train_gain=_gain(first, best, session.ids("train")),
         validation_gain=_gain(first, best, session.ids("validation")),
@@ -93,6 +97,15 @@ def report_of(session: Session) -> Report:
         summary=said.get((is_new, is_confirmed), "No candidate did better on validation.")
         + ("" if is_checked else _CALLERS_WORD),
     )
+
+
+def _wanted(gains: Sequence[float]) -> str:
+    """Return how many test examples would confirm gains like these, as a sentence; or nothing."""
+    if sum(gains) <= 0:
+        return ""
+    needed = pairs_needed(gains, alpha=ALPHA)
+    told = f"more than {MOST_NEEDED}" if needed is None else f"about {needed}"
+    return f" Gains like these take {told} test examples to confirm."
 
 
 def _gain(first: Candidate, best: Candidate, ids: list[str]) -> float | None:

@@ -12,13 +12,16 @@ __all__ = ["task"]
 _FEW_WORDS = 20
 _ARTICLE = re.compile(r"(?:an?|the|some|\d+) ", re.IGNORECASE)
 _OPENING = re.compile(r"(?:[\w'-]+ ){0,4}")
+_PROHIBITION = re.compile(
+    r"\s*(?:please )?(?:do not|don['\u2019]t|never|avoid|stop)\b", re.IGNORECASE
+)
 _REASON = "No instruction or question says what to do."
 
 
 @rule("task", kind="add", order=22)
 def task(reading: Reading) -> Finding | None:
     """Open with a verb: say what to do, not only what it is about."""
-    if reading.asks or not reading.prose.strip():
+    if reading.asks or not reading.prose.strip() or _only_forbids(reading):
         return None
     begin = len(reading.text) - len(reading.text.lstrip())
     genre = GENRE.search(reading.prose, begin, begin + 60)
@@ -37,3 +40,9 @@ def task(reading: Reading) -> Finding | None:
     return added(
         reading, "Task", fill("what to do with this, as a verb and its object"), reason=_REASON
     )
+
+
+def _only_forbids(reading: Reading) -> bool:
+    """Whether every sentence says what not to do: that is all that is asked for."""
+    sentences = [reading.prose[part.start : part.end] for part in reading.parts.of("sentence")]
+    return bool(sentences) and all(map(_PROHIBITION.match, sentences))

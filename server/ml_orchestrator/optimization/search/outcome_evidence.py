@@ -1,6 +1,5 @@
 """L1: what logged decisions say of always choosing one rule set, by their propensities."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,7 +7,13 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.numerics.off_policy import importance_weights, self_normalised, support_of
+from ml_orchestrator.numerics.off_policy import (
+    FEWEST_EFFECTIVE,
+    gain_over,
+    importance_weights,
+    self_normalised,
+    support_of,
+)
 from ml_orchestrator.optimization.search.applying import RuleApplier
 from ml_orchestrator.optimization.search.evidence import Gain, Rows, parted
 from ml_orchestrator.optimization.search.models import Means, RulePlan
@@ -24,7 +29,7 @@ class OutcomeEvidence:
 
     The gain of a rule set is the self-normalised value of always choosing it, where it was
     offered, minus the mean reward of what was chosen there. It is refused where the log cannot
-    speak for it: too few rows, or weights out of balance.
+    speak for it: too few rows, also of those held out alone, or weights out of balance.
 
     Args:
         rows: Judged decisions.
@@ -70,19 +75,18 @@ class OutcomeEvidence:
         )
 
     def confirm(self, plan: RulePlan, *, alpha: float) -> Gain:
-        """Return the gain in the held-out decisions, with a normal interval."""
+        """Return the gain in the held-out decisions, with the interval of `gain_over`."""
         return self._gain(plan, self._parts[1], alpha=alpha)
 
     def _gain(self, plan: RulePlan, part: NDArray[np.intp], *, alpha: float) -> Gain:
         rows, weights = self._weighed("+".join(sorted(plan.rules)), part)
         reward = self._reward[rows]
-        value = self_normalised(reward, weights).value
-        terms = weights * (reward - value) / weights.mean() - (reward - reward.mean())
-        error = float(terms.std(ddof=1)) / math.sqrt(terms.size)
-        mean = value - float(reward.mean())
-        reach = float(-ndtri(alpha / 2)) * error
-        p_value = float(ndtr(-mean / error)) if error > 0 else float(mean <= 0)
-        return Gain(terms.size, mean, mean - reach, mean + reach, p_value)
+        gain = gain_over(
+            reward, self_normalised(reward, weights), weights, z=float(-ndtri(alpha / 2))
+        )
+        error = gain.standard_error
+        p_value = float(ndtr(-gain.middle / error)) if error > 0 else float(gain.value <= 0)
+        return Gain(reward.size, gain.value, gain.low, gain.high, p_value)
 
     def _weighed(
         self, name: str, part: NDArray[np.intp]
@@ -99,8 +103,14 @@ class OutcomeEvidence:
             n = sum(name in self._offered[row] for row in part)
             if n < LEAST_ROWS:
                 return f"{n} decisions of a part offered it; {LEAST_ROWS} are needed."
+        if not self._weighed(name, self._parts[0])[1].any():
+            return "It was never chosen in the part that is searched."
+        counted = support_of(self._weighed(name, self._parts[1])[1]).effective_n
+        if counted < FEWEST_EFFECTIVE:
+            return (
+                f"Held-out decisions count for {counted:.1f} of it only; {FEWEST_EFFECTIVE} are "
+                "needed to confirm a gain. Log more decisions."
+            )
         # Whether propensities are right is a question to the whole log; a part is uneven by chance.
         _, weights = self._weighed(name, np.concatenate(self._parts))
-        if all(self._weighed(name, part)[1].any() for part in self._parts):
-            return support_of(weights).refusal
-        return "It was never chosen in one of the parts."
+        return support_of(weights).refusal

@@ -207,7 +207,7 @@ def _summary(spec: SearchSpec, members: Sequence[Member], best: Member | None) -
     }[spec.level]
     if best is None:
         n = members[0].held_out.n
-        is_hopeless = 0.5**n * len(members) > ALPHA
+        is_hopeless = 0.5**n * len(members) >= ALPHA / 2
         hint = f" {n} held out cannot confirm any of so many: give more." if is_hopeless else ""
         return f"None of {len(members)} rule sets is confirmed on what was held out.{hint} {means}"
     held = best.held_out

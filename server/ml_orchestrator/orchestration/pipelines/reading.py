@@ -106,7 +106,10 @@ def _text_of(name: str, roots: Sequence[Path]) -> str:
     path = (roots[0] / name).resolve()
     if not any(path.is_relative_to(root) for root in roots):
         listed = ", ".join(map(str, roots))
-        raise PathNotAllowedError(f"{name!r} is outside the allowed roots: {listed}.")
+        raise PathNotAllowedError(
+            f"{name!r} is outside the allowed roots: {listed}. Move the file there, or ask the "
+            "operator to add its folder to ML_ORCHESTRATOR_DATA_ROOTS."
+        )
     if path.exists() and not path.is_file():
         raise InvalidInputError(f"{name!r} is not a regular file.")
     if not path.is_file():

@@ -148,9 +148,15 @@ def _learnt(context: StepContext, source: str, summary: TrainingSummary) -> Sear
         run_id=context.run_id,
         actor=context.actor,
         area="training_optimization",
-        insight=f"On {source[:200]} ({summary.n_rows_train} rows, target {summary.target[:100]}) "
-        f"{summary.trainer} did best of {summary.n_trials} trials: {score}{beside}. "
-        f"With {settings[:1_000]}.",
+        insight=f"On {source[:200]} ({summary.n_rows_train} rows to learn from, target "
+        f"{summary.target[:100]}) {_what(summary)} of {summary.n_trials} trials: {score}{beside}. "
+        f"{summary.trainer} with {settings[:1_000]}.",
         impact="medium" if is_better else "low",
         confidence=0.9 if is_better else 0.5,
     )
+
+
+def _what(summary: TrainingSummary) -> str:
+    if len(summary.members) > 1:
+        return f"an average of {len(summary.members)}, {summary.trainer} being the best"
+    return f"{summary.trainer} did best"
