@@ -19,6 +19,7 @@ $(STAMP): requirements/dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
+	@echo "Ready: $(BIN)/ml-orchestrator. Next: make demo, or $(BIN)/ml-orchestrator doctor"
 
 demo: setup ## Walk the whole main job on real data, over stdio, as a client would
 	$(BIN)/python examples/demo.py

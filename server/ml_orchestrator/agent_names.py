@@ -7,7 +7,7 @@ import re
 
 from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["PATTERN", "PLUGIN", "SHIPPED_AGENTS", "canonical_agent"]
+__all__ = ["PLUGIN", "SHIPPED_AGENTS", "canonical_agent"]
 
 PLUGIN = "ml-orchestrator"
 SHIPPED_AGENTS = (
@@ -16,8 +16,7 @@ SHIPPED_AGENTS = (
     "infrastructure-specialist",
     "performance-engineer",
 )
-PATTERN = r"^[a-z][a-z0-9_-]{0,63}(:[a-z][a-z0-9_-]{0,63})?$"
-_AGENT = re.compile(PATTERN[1:-1])
+_AGENT = re.compile(r"[a-z][a-z0-9_-]{0,63}(:[a-z][a-z0-9_-]{0,63})?")
 
 
 def canonical_agent(agent: str) -> str:

@@ -144,6 +144,7 @@ def _take_back_the_migration(connection: Connection) -> None:
     for statement in (
         "DROP INDEX ix_messages_tidy",
         "ALTER TABLE messages DROP COLUMN tidy_at",
+        "DROP TABLE audit_log",  # what came after
         "DELETE FROM schema_version WHERE version >= 24",
     ):
         connection.exec_driver_sql(statement)

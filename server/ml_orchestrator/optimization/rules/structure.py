@@ -1,7 +1,8 @@
 """The rule that a long prompt has sections."""
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -55,10 +56,11 @@ def structure(reading: Reading) -> Finding | None:
 def _runs(reading: Reading) -> Iterator[_Run]:
     current: _Run | None = None
     end = len(own_prose(reading))
+    tasks = sorted(task.at for task in reading.tasks)
     for part in reading.parts.of("sentence"):
         if part.end > end:
             break
-        subject = _subject(reading, part.start, part.end)
+        subject = _subject(reading, part.start, part.end, tasks)
         is_apart = current is None or reading.text[current.end : part.start].strip()
         if current is not None and not is_apart and subject in ("", current.subject):
             current.end = part.end
@@ -70,13 +72,16 @@ def _runs(reading: Reading) -> Iterator[_Run]:
         yield current
 
 
-def _subject(reading: Reading, start: int, end: int) -> str:
-    """Return what a sentence is about; an empty text if it goes on with what was before."""
+def _subject(reading: Reading, start: int, end: int, tasks: Sequence[int]) -> str:
+    """Return what a sentence is about; an empty text if it goes on with what was before.
+
+    ``tasks`` says where those of the prompt begin, in order: a long one has thousands.
+    """
     sentence = reading.prose[start:end]
     for name in _SUBJECTS:
         if COMPONENTS[name][1].search(sentence):
             return name
-    if any(start <= task.at < end for task in reading.tasks):
+    if (first := bisect_left(tasks, start)) < len(tasks) and tasks[first] < end:
         return "task"
     return "context" if COMPONENTS["context"][1].search(sentence) else ""
 
