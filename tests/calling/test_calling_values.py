@@ -70,7 +70,7 @@ def test_a_value_is_read_by_what_the_schema_takes(typed: str, value: object) -> 
         (["share=-Infinity"], None, "takes a number; found '-Infinity' (not JSON: "),
         (["share=1e400"], None, "1e400 is not a finite number"),
         ([], '{"share": [NaN]}', "this is no JSON: NaN is not a finite number."),
-        (["linear"], None, "'linear' is not name=value."),
+        (["linear"], None, "'linear' is not name=value. Write its argument's name before it"),
         (["=3"], None, "'=3' is not name=value."),
         (["n=1", "n=2"], None, "Argument 'n' is given twice."),
         (["n=1"], '{"n": 2}', "Argument 'n' is given twice."),

@@ -11,7 +11,7 @@ from ml_orchestrator.memory._saving import save as save_in
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory._tally import MAX_KINDS
 from ml_orchestrator.memory.candidates import MAX_RANKED
-from ml_orchestrator.memory.models import Insight, Outcome, Task, UsedRecord
+from ml_orchestrator.memory.models import Insight, Knowledge, Outcome, Task, UsedRecord
 from ml_orchestrator.memory.requests import Filters, Origin
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.schema import collaborations
@@ -181,3 +181,21 @@ def test_of_many_kinds_of_work_the_most_frequent_are_shown_and_the_others_as_one
     assert tuner.success_rate_by_task["other"] == pytest.approx(2_004 / 4_004)
     assert watcher.common_tasks == ["latency"]
     assert {adviser.task_type for adviser in digest.ask} <= {task for task, _, _ in frequent}
+
+
+def test_the_digest_says_what_a_fact_is_about_and_what_a_task_taught(
+    store: SqlMemoryStore,
+) -> None:
+    agent = "digest-of-facts"
+    taught = Task(
+        task_description="weigh gannets", outcome="success", key_insights=["tare the scale"]
+    )
+    fact = Knowledge(
+        subject="weight_kg", statement="gannets weigh 3", source="the vet", confidence=1
+    )
+    store.save(agent, task=taught, knowledge=[fact])
+
+    found = store.digest(agent, "weigh gannets")
+
+    assert [lesson.text for lesson in found.worked] == ["weigh gannets Learnt: tare the scale"]
+    assert [lesson.text for lesson in found.known] == ["weight_kg: gannets weigh 3"]

@@ -3,7 +3,7 @@
 import pytest
 from tests.messaging.letters import ME, THIRD, YOU, Clock, send
 
-from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.storage.engine import Database
@@ -45,13 +45,39 @@ def test_a_result_that_goes_past_its_delegator_is_refused_and_the_work_stays_ope
     assert box.inbox(ME).open_delegations == []
 
 
-def test_a_result_to_everybody_closes_the_work(box: SqlMailbox) -> None:
-    work = send(box, YOU, message_type="delegation")
+def test_a_result_or_a_withdrawal_without_targets_goes_to_the_other_one_alone(
+    box: SqlMailbox,
+) -> None:
+    work = send(box, YOU, message_type="delegation", content="do it")
     send(
         box, sender=YOU, message_type="delegation_result", reply_to=work,
-        metadata={"outcome": "success"},
+        metadata={"outcome": "success"}, content="done",
     )  # fmt: skip
+    other = send(box, YOU, message_type="delegation", content="and this")
+    send(box, message_type="delegation_withdrawn", reply_to=other, content="never mind")
+
+    assert contents(box, ME) == ["done"]
+    assert contents(box, THIRD) == []
+    assert "never mind" in contents(box, YOU)
     assert box.inbox(YOU).open_delegations == []
+
+
+def test_work_that_was_answered_waits_no_more_in_the_inbox_of_who_answered(
+    box: SqlMailbox,
+) -> None:
+    work = send(box, YOU, message_type="delegation", content="do it")
+    assert contents(box, YOU) == ["do it"]
+    answer(box, work, "success")
+
+    assert contents(box, YOU) == []
+    assert box.unread(YOU).n_unread == 0
+    assert box.acknowledge(YOU, [work]).already == [work]
+    assert contents(box, ME) == ["x"]
+
+
+def test_a_misspelt_colleague_is_told_who_was_perhaps_meant(box: SqlMailbox) -> None:
+    with pytest.raises(NotFoundError, match=rf"'{YOU[:-1]}' \(did you mean '{YOU}'\?\)"):
+        send(box, YOU[:-1])
 
 
 def test_a_result_after_the_end_of_its_delegation_arrives_once_and_is_not_counted(

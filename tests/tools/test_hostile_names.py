@@ -189,3 +189,10 @@ async def test_a_hostile_name_in_memory_and_leases_is_text_and_stays_what_it_is(
     assert leased.is_error == hides(name), leased.content
     assert [lease["resource"] for lease in leases] == [f"file:{name}"] * (not leased.is_error)
     assert outside(tmp_path) == before
+
+
+async def test_what_is_no_name_of_an_agent_is_told_what_one_is(server: Any) -> None:
+    async with Client(server) as client:
+        said = await refusal(client, "memory_load", agent="ML-Orchestrator")
+    assert "'ML-Orchestrator' is not an agent's name. Use small letters" in said
+    assert "pattern" not in said
