@@ -258,6 +258,7 @@ def test_an_alias_is_moved_by_the_rules_of_the_server(
     assert plan["move"] is None
     assert moved["move"]["actor"] == "ml-orchestrator"
     assert "points to version 1" in stale
+    assert "the version it points to now as --expect." in stale
     assert "ml-orchestrator approve " in person
     assert asked(home, capsys, "registry", "list")["models"][0]["aliases"] == {"champion": 1}
     shown = asked(home, capsys, "registry", "show", "iris")

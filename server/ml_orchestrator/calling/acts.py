@@ -203,7 +203,10 @@ async def _move(caller: Caller, given: Given) -> int:
         "dry_run": given.dry_run,
         "plan_digest": given.plan_digest,
     }
-    return _told(await _answer(caller, card, arguments | named, given), given)
+    answer = await _answer(caller, card, arguments | named, given)
+    if answer.is_error:  # it speaks of the tool's arguments
+        answer = replace(answer, text=in_a_terminal(answer.text))
+    return _told(answer, given)
 
 
 async def _card(caller: Caller, tool: str) -> ToolCard:

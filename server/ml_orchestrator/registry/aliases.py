@@ -118,15 +118,14 @@ def require_expected(
     """Raise ConflictError, naming the real version, unless the alias is where it is expected."""
     if expected_version == current_version:
         return
-    if to_version == current_version:
+    if to_version is not None and to_version == current_version:
         raise ConflictError(
             f"@{alias} of {model!r} {_describe(current_version)} already; there is nothing to do."
         )
-    option = "without --expect" if current_version is None else f"--expect {current_version}"
     raise ConflictError(
         f"@{alias} of {model!r} {_describe(current_version)}, not as expected "
         f"({_describe(expected_version)}). Nothing was changed; look at it again and pass "
-        f"the version it points to now as expected_version (in a terminal: {option})."
+        "the version it points to now as expected_version."
     )
 
 
