@@ -16,7 +16,7 @@ from tests.serving.test_invocations import MIXED, NUMBERS, fitted, records, tabl
 from ml_orchestrator.lifecycle.signature import signature_columns
 from ml_orchestrator.serving.loader import LoadedModel
 from ml_orchestrator.serving.predict import predict
-from ml_orchestrator.serving.shortcut import MAX_SHORT_ROWS, find_shortcut
+from ml_orchestrator.serving.shortcut import MAX_SHORT_ROWS, _short, find_shortcut
 from ml_orchestrator.serving.signature import Column
 from ml_orchestrator.serving.table import Table, from_columns
 from ml_orchestrator.training.blend import BlendedClassifier, BlendedRegressor
@@ -164,3 +164,9 @@ def test_a_way_that_differs_on_the_example_is_not_taken() -> None:
     model = LoadedModel(estimator, columns_of(FRAME))
     assert find_shortcut(model, [read(FRAME.head(2))]) is None
     assert find_shortcut(model, []) is None
+
+
+def test_no_frame_is_made_of_the_numbers_of_a_training() -> None:
+    pipeline, frame = PIPELINES["training's, of numbers"]
+    shortcut: Any = _short(pipeline, columns_of(frame))
+    assert [branch.takes_array for branch in shortcut.branches] == [True]

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -170,7 +171,9 @@ def _taken(branch: _Branch, table: Table, columns: Sequence[Column]) -> Any:
 
 
 def _flat(estimator: Any) -> tuple[Any, ...]:
-    """Return the steps of nested pipelines, one after the other."""
+    """Return the steps of nested pipelines, one after the other; a frozen one is what it holds."""
+    if type(estimator) is FrozenEstimator:
+        return _flat(estimator.estimator)
     if type(estimator) is not Pipeline:
         return (estimator,)
     return tuple(step for _, nested in estimator.steps for step in _flat(nested))

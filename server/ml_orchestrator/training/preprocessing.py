@@ -5,10 +5,12 @@ and a short list of trusted types, and predicts on raw rows: missing values, Non
 words and dates never seen before.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from sklearn.base import is_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
@@ -89,7 +91,7 @@ def build_pipeline(
     chosen = options or FeatureOptions()
     numbers = _number_steps(needs)
     few_valued = [name for name in kinds.categorical if name not in kinds.many_valued]
-    first = [PairFeatures()] if chosen.pairs == "chosen" else _bounds(len(kinds.numeric))
+    first = [PairFeatures()] if chosen.pairs == "chosen" else _bounds(kinds.numeric)
     steps = [
         *_past_steps(kinds, needs, chosen),
         ("numeric", _chain(*first, *numbers), kinds.numeric),
@@ -165,18 +167,17 @@ def _number_steps(needs: Needs) -> list[Any]:
     return [imputer, scaler] if needs.scales else [imputer]
 
 
-def _bounds(n_columns: int) -> list[Any]:
-    """Return steps that take the largest number of 32 bits for larger ones, and change no other.
+def _bounds(columns: Sequence[str]) -> list[Any]:
+    """Return a step that takes the largest number of 32 bits for larger ones, and changes no other.
 
     Trees refuse larger ones, and distances to them are infinite. A scaler from a range to the
-    same range clips, and with it the file needs no class of ours; before it one that only makes
-    floats of a frame. ``PairFeatures`` does this by itself.
+    same range clips, and with it the file needs no class of ours. ``PairFeatures`` does this by
+    itself.
     """
-    if n_columns == 0:
+    if not columns:
         return []
-    ends = np.repeat([[-LARGEST], [LARGEST]], n_columns, axis=1)
-    clipping = MinMaxScaler((-LARGEST, LARGEST), clip=True).fit(ends)
-    return [StandardScaler(with_mean=False, with_std=False), FrozenEstimator(clipping)]
+    ends = pd.DataFrame({name: [-LARGEST, LARGEST] for name in columns})
+    return [FrozenEstimator(MinMaxScaler((-LARGEST, LARGEST), clip=True).fit(ends))]
 
 
 def _boolean_codes(n_columns: int) -> Any:
