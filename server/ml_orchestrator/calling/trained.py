@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_orchestrator.deploying_text import in_a_terminal, plain
 from ml_orchestrator.program import program
+from ml_orchestrator.training.models import made_of
 
 __all__ = ["command_of", "training_text"]
 
@@ -29,7 +30,7 @@ def training_text(status: Fields, home: Path | None, asked: Sequence[str]) -> st
     lines = [
         f"{status['run_id']}  {status['state']}: {summary['target']} ({summary['task']})",
         *_score(summary),
-        f"  model     {_registered(result)}, {_what(summary)}",
+        f"  model     {_registered(result)}, {_made_of(summary)}",
         *(f"  warning   {in_a_terminal(text)}" for text in summary["warnings"]),
         "Next:",
         *_next(status["run_id"], result, home, asked),
@@ -61,11 +62,8 @@ def _score(summary: Fields) -> Iterator[str]:
     yield f"  baseline  {known}{f' ({called})' if called else ''}{told}"
 
 
-def _what(summary: Fields) -> str:
-    """Return what the model is made of."""
-    if (n_members := len(summary.get("members") or ())) > 1:
-        return f"an average of {n_members}, the best of them {summary['trainer']}"
-    return str(summary["trainer"])
+def _made_of(summary: Fields) -> str:
+    return made_of(summary["trainer"], len(summary.get("members") or ()))
 
 
 def _where(version: int) -> str:

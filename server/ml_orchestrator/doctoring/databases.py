@@ -96,8 +96,7 @@ def _holders(path: Path) -> Iterator[str]:
 
 def check_schema(patient: Patient) -> Iterator[Finding]:
     """Look at whether this release may go on with the state database."""
-    path = patient.home / "state.db"
-    if patient.settings.database_url is not None or not path.exists():
+    if (path := _own_state(patient)) is None:
         return
     from sqlalchemy.exc import DatabaseError  # noqa: PLC0415 SQLAlchemy is large
 
@@ -123,8 +122,7 @@ def check_schema(patient: Patient) -> Iterator[Finding]:
 
 def check_audit(patient: Patient) -> Iterator[Finding]:
     """Look at whether the audit log is the chain that was written."""
-    path = patient.home / "state.db"
-    if patient.settings.database_url is not None or not path.exists():
+    if (path := _own_state(patient)) is None:
         return
     from sqlalchemy.exc import DatabaseError  # noqa: PLC0415 SQLAlchemy is large
 
@@ -143,6 +141,12 @@ def check_audit(patient: Patient) -> Iterator[Finding]:
         "backup, and find out who did."
     )
     yield fault("audit log", found.fault, do)
+
+
+def _own_state(patient: Patient) -> Path | None:
+    """Return the file of the state database; None if there is none yet, or it is a server's."""
+    path = patient.home / "state.db"
+    return path if patient.settings.database_url is None and path.exists() else None
 
 
 def _engine(path: Path) -> "Engine":

@@ -22,6 +22,7 @@ __all__ = [
     "TrainingSpec",
     "TrainingSummary",
     "WarmStart",
+    "made_of",
 ]
 
 SUMMARY_FILE = "summary.json"  # of a training's MLflow run: its TrainingSummary
@@ -327,3 +328,12 @@ class TrainingSummary(Record):
         tuple[str, ...], Field(description="What to keep in mind, one sentence each.")
     ]
     seconds: Annotated[float, Field(ge=0, description="Wall time of this process, in s.")]
+
+
+def made_of(trainer: str, n_members: int) -> str:
+    """Return what a model is made of, in words; ``trainer`` is that of the best member.
+
+    >>> made_of("linear", 1), made_of("linear", 3)
+    ('linear', 'an average of 3 (best: linear)')
+    """
+    return trainer if n_members < 2 else f"an average of {n_members} (best: {trainer})"

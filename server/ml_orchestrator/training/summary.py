@@ -20,6 +20,7 @@ from ml_orchestrator.training.models import (
     Member,
     TrainingSpec,
     TrainingSummary,
+    made_of,
 )
 from ml_orchestrator.training.out_of_fold import Answers
 from ml_orchestrator.training.refining import Recipe
@@ -115,9 +116,7 @@ def summarise(
 
 def last_words(summary: TrainingSummary) -> str:
     """Return one sentence on what came out."""
-    what = summary.trainer
-    if len(summary.members) > 1:
-        what = f"an average of {len(summary.members)}, the best of them {summary.trainer},"
+    what = made_of(summary.trainer, len(summary.members))
     held_out = summary.holdout.get(summary.metric)
     if held_out is None:
         return f"Done: {what}."

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.numerics.paired_gain import least_pairs
 from ml_orchestrator.optimization._optuna import Direction, Past, draw
 from ml_orchestrator.optimization.idle_rules import idle_in_all
 from ml_orchestrator.optimization.search.confirming import ALPHA, confirmed
@@ -207,7 +208,7 @@ def _summary(spec: SearchSpec, members: Sequence[Member], best: Member | None) -
     }[spec.level]
     if best is None:
         n = members[0].held_out.n
-        is_hopeless = 0.5**n * len(members) >= ALPHA / 2
+        is_hopeless = n < least_pairs(ALPHA / len(members))
         hint = f" {n} held out cannot confirm any of so many: give more." if is_hopeless else ""
         return f"None of {len(members)} rule sets is confirmed on what was held out.{hint} {means}"
     held = best.held_out

@@ -16,7 +16,7 @@ from ml_orchestrator.orchestration.steps._base import STOP_FILE, StepContext
 from ml_orchestrator.orchestration.steps._trained import save_extras, save_trained
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.training.clusters import open_cluster
-from ml_orchestrator.training.models import SPEC_FILE, Task, TrainingSpec, TrainingSummary
+from ml_orchestrator.training.models import SPEC_FILE, Task, TrainingSpec, TrainingSummary, made_of
 from ml_orchestrator.training.search import train
 from ml_orchestrator.training.shelf import StudyShelf
 from ml_orchestrator.training.trials import Away
@@ -143,20 +143,15 @@ def _learnt(context: StepContext, source: str, summary: TrainingSummary) -> Sear
     name = summary.strongest_baseline
     beside = "" if baseline is None else f"; the best baseline ({name}) has {baseline:.4f}"
     is_better = summary.baseline_gain is not None and summary.baseline_gain.low > 0
+    model = made_of(summary.trainer, len(summary.members))
     settings = ", ".join(f"{name} {value}" for name, value in summary.params.items())
     return SearchFinished(
         run_id=context.run_id,
         actor=context.actor,
         area="training_optimization",
         insight=f"On {source[:200]} ({summary.n_rows_train} rows to learn from, target "
-        f"{summary.target[:100]}) {_what(summary)} of {summary.n_trials} trials: {score}{beside}. "
+        f"{summary.target[:100]}) {model} did best of {summary.n_trials} trials: {score}{beside}. "
         f"{summary.trainer} with {settings[:1_000]}.",
         impact="medium" if is_better else "low",
         confidence=0.9 if is_better else 0.5,
     )
-
-
-def _what(summary: TrainingSummary) -> str:
-    if len(summary.members) > 1:
-        return f"an average of {len(summary.members)}, {summary.trainer} being the best"
-    return f"{summary.trainer} did best"
