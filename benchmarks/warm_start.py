@@ -27,7 +27,7 @@ from _real_tables import Problem, real_problems
 
 from ml_orchestrator.training.models import TrainingSummary
 from ml_orchestrator.training.search import train
-from ml_orchestrator.training.warm_start import Experience
+from ml_orchestrator.training.warm_start import Experience, Leader
 
 QUICK = ("wine", "breast_cancer", "anes96, vote", "fair, any", "diabetes", "star98", "engel", "co2")
 N_FOLDS = 3
@@ -42,6 +42,7 @@ class Searched:
 
     best: tuple[float, ...]
     summary: TrainingSummary
+    leaders: tuple[Leader, ...]
 
     def trials_to(self, loss: float) -> int:
         """Return the first trial after which the loss is at most ``loss``."""
@@ -138,15 +139,16 @@ def _search(problem: Problem, seed: int, budget: int, known: Sequence[Experience
         n_trials=budget, timeout_s=86_400, n_folds=N_FOLDS, seed=seed, warm_start=bool(known)
     )
     with tempfile.TemporaryDirectory() as folder:
-        summary = train(
+        trained = train(
             spec,
             problem.dataset,
             study_dir=Path(folder) / "study",
             report=note,
             recall=lambda _: known,
-        ).summary
+        )
     curve = [best.get(number, float("-inf")) for number in range(1, budget + 1)]
-    return Searched(tuple(np.maximum.accumulate(curve).tolist()), summary)
+    best_so_far = tuple(np.maximum.accumulate(curve).tolist())
+    return Searched(best_so_far, trained.summary, trained.leaders)
 
 
 def _earlier(problem: Problem) -> Problem:
@@ -177,8 +179,7 @@ def _experience(name: str, searched: Searched) -> Experience:
         run_id=name,
         dataset_digest=summary.dataset_digest,
         meta_features=summary.meta_features,
-        trainer=summary.trainer,
-        params=summary.params,
+        leaders=searched.leaders,
     )
 
 

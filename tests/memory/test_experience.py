@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from ml_orchestrator.memory import experience
-from ml_orchestrator.memory.experience import ExperienceStore, SearchFound
+from ml_orchestrator.memory.experience import ExperienceStore, FamilyBest, SearchFound
 from ml_orchestrator.storage.engine import Database
 
 FOUND = SearchFound(
@@ -18,8 +18,10 @@ FOUND = SearchFound(
     score=0.1 + 0.2,
     n_trials=30,
     meta_features={"log10_rows": 3.0},
-    trainer="linear",
-    params={"penalty": 1e-3, "kind": "ridge", "n": 4},
+    leaders=[
+        FamilyBest("linear", {"penalty": 1e-3, "kind": "ridge", "n": 4}),
+        FamilyBest("forest", {"n_trees": 50}),
+    ],
 )
 
 
@@ -42,12 +44,22 @@ def test_a_run_is_stored_once(store: ExperienceStore) -> None:
     assert [found.score for found in store.of_task("regression")] == [FOUND.score]
 
 
+def test_a_search_that_an_earlier_release_stored_has_its_best_alone(
+    store: ExperienceStore, database: Database
+) -> None:
+    store.add(FOUND)
+    database.write(lambda c: c.execute(text("UPDATE search_experience SET leaders = NULL")))
+
+    assert store.of_task("regression") == [replace(FOUND, leaders=FOUND.leaders[:1])]
+
+
+@pytest.mark.parametrize("column", ["leaders", "meta_features"])
 def test_a_damaged_row_is_passed_over_and_named(
-    store: ExperienceStore, database: Database, caplog: pytest.LogCaptureFixture
+    store: ExperienceStore, database: Database, caplog: pytest.LogCaptureFixture, column: str
 ) -> None:
     store.add(replace(FOUND, run_id="torn"))
     store.add(FOUND)
-    broken = text("UPDATE search_experience SET params = '[1' WHERE run_id = 'torn'")
+    broken = text(f"UPDATE search_experience SET {column} = '[1' WHERE run_id = 'torn'")
     database.write(lambda c: c.execute(broken))
 
     assert store.of_task("regression") == [FOUND]

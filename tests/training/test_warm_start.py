@@ -1,5 +1,6 @@
 """A search begins with what did best on similar data, and never fails over it."""
 
+import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -16,9 +17,11 @@ from tests.training.tables import dataset_of, mixed_table
 
 from ml_orchestrator.datasets.sources import Dataset, load_dataset
 from ml_orchestrator.training._optuna import JOURNAL
+from ml_orchestrator.training.feature_options import suitable_options
 from ml_orchestrator.training.meta_features import SCALES, distance, meta_features
-from ml_orchestrator.training.models import Task, TrainingSpec, TrainingSummary
+from ml_orchestrator.training.models import Task, TrainingSpec, TrainingSummary, WarmStart
 from ml_orchestrator.training.search import train
+from ml_orchestrator.training.space_fitting import in_space
 from ml_orchestrator.training.splits import plan_split
 from ml_orchestrator.training.study import FinishedTrial
 from ml_orchestrator.training.table import prepare_table
@@ -26,8 +29,9 @@ from ml_orchestrator.training.trainers import TRAINERS, Problem
 from ml_orchestrator.training.warm_start import (
     FURTHEST,
     Experience,
-    choose_starts,
-    in_space,
+    Leader,
+    choose_beginning,
+    leaders_of,
     starts_after,
     starts_before,
 )
@@ -47,20 +51,24 @@ def measured(dataset: Dataset, **given: Any) -> dict[str, float]:
     return meta_features(table, plan_split(spec, table).train)
 
 
-def experience(name: str, meta: Mapping[str, float], **given: Any) -> Experience:
-    values: dict[str, Any] = {
-        "run_id": f"run-{name}",
-        "dataset_digest": name,
-        "meta_features": meta,
-        "trainer": "linear",
-        "params": {"penalty": 2.5},
-    }
-    return Experience(**{**values, **given})
+def experience(
+    name: str,
+    meta: Mapping[str, float],
+    *,
+    trainer: str = "linear",
+    params: Mapping[str, Any] | None = None,
+    others: Sequence[Leader] = (),
+) -> Experience:
+    best = Leader(trainer, {"penalty": 2.5} if params is None else params)
+    return Experience(f"run-{name}", name, meta, [best, *others])
 
 
 def starts(found: Sequence[Experience], meta: Mapping[str, float]) -> list[tuple[str, float]]:
-    chosen = choose_starts(found, meta, dataset_digest="mine", trainers=ALL, problem=EVEN)
-    return [(start.run_id, start.distance) for start in chosen]
+    return [(start.run_id, start.distance) for start in began(found, meta)]
+
+
+def began(found: Sequence[Experience], meta: Mapping[str, float]) -> tuple[WarmStart, ...]:
+    return choose_beginning(found, meta, dataset_digest="mine", trainers=ALL, problem=EVEN).starts
 
 
 @pytest.mark.parametrize("name", ["iris", "diabetes", "customer_churn", "daily_demand"])
@@ -187,7 +195,7 @@ def test_starts_are_of_nearly_the_same_data_then_of_the_family_that_leads_here()
         experience("c", alike, trainer="forest", params={"n_trees": 50}),
         experience("grown", mine, trainer="extra_trees", params={"n_trees": 60}),
     ]
-    known = choose_starts(found, mine, dataset_digest="mine", trainers=ALL, problem=EVEN)
+    known = began(found, mine)
     defaults = [finished(0, "forest", 0.5, 0.7), finished(1, "linear", 0.4), finished(2, "knn")]
 
     up, down = (
@@ -199,19 +207,24 @@ def test_starts_are_of_nearly_the_same_data_then_of_the_family_that_leads_here()
     assert starts_after(known, [finished(0, "linear")], higher_is_better=True) == []
 
 
-def test_nearly_the_same_data_say_what_to_begin_with_three_of_all_the_nearest_first() -> None:
+def test_nearly_the_same_data_say_what_to_begin_with_the_nearest_alone() -> None:
     mine = measured(builtin("iris"))
     nearly = [{**mine, "log10_rows": mine["log10_rows"] + 0.1 * n} for n in (3, 1, 2, 0)]
     trainers = ("forest", "linear", "linear", "linear")
-    params = ({"n_trees": 60}, {"penalty": 1.0}, {"penalty": 4.0}, {"penalty": 9.0})
+    params: list[dict[str, Any]] = [
+        {"n_trees": 60},
+        {"penalty": 1.0},
+        {"penalty": 4.0},
+        {"penalty": 9.0},
+    ]
     found = [
         experience(f"{n}", meta, trainer=trainer, params=given)
         for n, meta, trainer, given in zip((3, 1, 2, 0), nearly, trainers, params, strict=True)
     ]
 
-    known = choose_starts(found, mine, dataset_digest="mine", trainers=ALL, problem=EVEN)
+    known = began(found, mine)
 
-    assert [start.run_id for start in starts_before(known)] == ["run-0", "run-1", "run-2"]
+    assert [start.run_id for start in starts_before(known)] == ["run-0"]
     assert known[-1].distance < FURTHEST
 
 
@@ -228,6 +241,64 @@ def test_a_default_that_was_best_before_is_tried_first_and_once(tmp_path: Path) 
     assert [s.warm_starts[0].trainer for s in summaries] == ["elastic_net"] * 2
     assert [n_trials_of(tmp_path / "1", name) for name in trainers] == [0, 1]
     assert [n_trials_of(tmp_path / "2", name) for name in trainers] == [1, 1]
+
+
+def test_of_each_family_the_best_complete_trial_is_a_leader() -> None:
+    trials = [
+        finished(0, "forest", 0.5, 0.7),
+        finished(1, "linear", 0.9),
+        finished(2, "forest", 0.8),
+        finished(3, "knn"),
+    ]
+    trials[2].params["forest.n_trees"] = 60
+
+    assert leaders_of(trials, higher_is_better=True) == (
+        Leader("linear", {}),
+        Leader("forest", {"n_trees": 60}),
+    )
+    assert leaders_of(trials, higher_is_better=False)[0] == Leader("forest", {})
+
+
+def test_families_are_tried_in_the_order_that_the_nearest_data_found() -> None:
+    mine = measured(builtin("iris"))
+    further = {**mine, "log10_rows": mine["log10_rows"] + 3.0}
+    others = [Leader("linear", {}), Leader("nonsense", {})]
+    near = experience("near", mine, trainer="forest", others=others)
+    far = experience("far", further, trainer="linear", others=[Leader("naive_bayes", {})])
+    wanted = ("naive_bayes", "linear", "extra_trees", "forest")
+
+    def order(*found: Experience) -> tuple[str, ...]:
+        return choose_beginning(
+            found, mine, dataset_digest="mine", trainers=wanted, problem=EVEN
+        ).families
+
+    assert order(near, far) == ("forest", "linear", "naive_bayes", "extra_trees")
+    assert order(far) == ("linear", "naive_bayes", "extra_trees", "forest")
+    assert order() == wanted
+
+
+def test_what_was_done_to_columns_comes_along_where_data_are_nearly_the_same() -> None:
+    mine = measured(builtin("iris"))
+    further = {**mine, "log10_rows": mine["log10_rows"] + 3.0}
+    params = {"penalty": 7.0, "pairs": "chosen", "screening": "nonsense"}
+    found = [experience("near", mine, params=params), experience("far", further, params=params)]
+    table = prepare_table(TrainingSpec(source="t.csv"), builtin("iris"))
+
+    near, far = (
+        choose_beginning(
+            [one],
+            mine,
+            dataset_digest="mine",
+            trainers=ALL,
+            problem=EVEN,
+            suitable=suitable_options(table),
+        ).starts[0]
+        for one in found
+    )
+    assert (near.params, far.params) == (
+        {"penalty": 7.0, "pairs": "chosen"},
+        {"penalty": 7.0},
+    )
 
 
 def n_trials_of(folder: Path, trainer: str) -> int:
@@ -287,7 +358,8 @@ def test_what_did_best_on_a_similar_table_is_tried_and_is_better(
     warm = searched(tmp_path / "warm", planted(2), found, n_trials=2)
 
     assert float(before.params["penalty"]) > 10  # the default is 1
-    own = {"penalty": before.params["penalty"]}  # what was done to columns is tried anew
+    own = {"penalty": before.params["penalty"], "screening": "shadows"}
+    assert before.params == own  # what was done to columns comes along
     assert (cold.params, warm.params) == ({"penalty": 1.0}, own)
     assert warm.cv_score > cold.cv_score
     assert [start.run_id for start in warm.warm_starts] == ["run-before"]
@@ -310,6 +382,11 @@ def test_a_resumed_study_keeps_the_starts_it_began_with(
 
     again = searched(tmp_path, planted(2), later, n_trials=3)
     assert again.warm_starts == first.warm_starts
+
+    kept = json.loads((tmp_path / "warm_start.json").read_text())
+    assert kept["families"] == ["linear"]
+    (tmp_path / "warm_start.json").write_text(json.dumps(kept["starts"]))  # an earlier release's
+    assert searched(tmp_path, planted(2), later, n_trials=3).warm_starts == first.warm_starts
 
     (tmp_path / "warm_start.json").write_text("[{")
     with caplog.at_level(logging.WARNING):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import search_experience as table
 
-__all__ = ["ExperienceStore", "SearchFound"]
+__all__ = ["ExperienceStore", "FamilyBest", "SearchFound"]
 
 _log = logging.getLogger(__name__)
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
@@ -20,8 +20,22 @@ MOST_KEPT = 500  # of one task; the oldest make room
 
 
 @dataclass(frozen=True, slots=True)
+class FamilyBest:
+    """The best configuration of one family of models."""
+
+    trainer: str
+    params: Mapping[str, int | float | str]
+
+
+_BEST: TypeAdapter[list[FamilyBest]] = TypeAdapter(list[FamilyBest])
+
+
+@dataclass(frozen=True, slots=True)
 class SearchFound:
-    """The best configuration of one finished search, and what kind of data it was for."""
+    """The best configurations of one finished search, and what kind of data it was for.
+
+    ``leaders`` holds one of each family, best first, and at least one.
+    """
 
     run_id: str
     agent: str
@@ -31,8 +45,7 @@ class SearchFound:
     score: float
     n_trials: int
     meta_features: Mapping[str, float]
-    trainer: str
-    params: Mapping[str, int | float | str]
+    leaders: Sequence[FamilyBest]
 
 
 class ExperienceStore:
@@ -66,6 +79,7 @@ def _add(connection: Connection, found: SearchFound) -> bool:
     """Store it, and say whether it was new."""
     if connection.execute(select(table.c.seq).where(table.c.run_id == found.run_id)).first():
         return False
+    best = found.leaders[0]
     connection.execute(
         insert(table).values(
             run_id=found.run_id,
@@ -76,8 +90,9 @@ def _add(connection: Connection, found: SearchFound) -> bool:
             score=repr(found.score),
             n_trials=found.n_trials,
             meta_features=json.dumps(dict(found.meta_features)),
-            trainer=found.trainer,
-            params=json.dumps(dict(found.params)),
+            trainer=best.trainer,
+            params=json.dumps(dict(best.params)),
+            leaders=_BEST.dump_json(list(found.leaders)).decode(),
             created_at=timestamp(),
         )
     )
@@ -107,9 +122,15 @@ def _read(row: Any) -> SearchFound | None:
             score=float(row.score),
             n_trials=row.n_trials,
             meta_features=_OBJECT.validate_json(row.meta_features),
-            trainer=row.trainer,
-            params=_OBJECT.validate_json(row.params),
+            leaders=_leaders(row),
         )
     except ValueError:
         _log.warning("What run %s found is damaged and passed over", row.run_id)
         return None
+
+
+def _leaders(row: Any) -> Sequence[FamilyBest]:
+    """Return them; of a search that an earlier release stored, the best alone."""
+    if row.leaders is None:
+        return [FamilyBest(row.trainer, _OBJECT.validate_json(row.params))]
+    return _BEST.validate_json(row.leaders)

@@ -183,6 +183,11 @@ def _audit_log(connection: Connection) -> None:
     keep_audit_log(connection)
 
 
+def _leaders_of_searches(connection: Connection) -> None:
+    """Let what a search found hold the best of each family, not of all alone."""
+    add_missing_columns(connection, schema.search_experience)
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _first,
     2: _second,
@@ -208,13 +213,14 @@ MIGRATIONS: dict[int, Migration] = {
     23: _origin_of_the_context,
     24: _ends_of_messages,
     25: _audit_log,
+    26: _leaders_of_searches,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
 # What 9 counts is kept by triggers, so by the writes of older releases, too. What 12 refuses no
 # release does.
-ADDITIVE: frozenset[int] = frozenset(range(7, 26))
+ADDITIVE: frozenset[int] = frozenset(range(7, 27))
 
 
 def migrate(engine: Engine) -> int:

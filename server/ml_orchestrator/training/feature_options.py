@@ -10,12 +10,12 @@ from types import MappingProxyType
 
 from ml_orchestrator.training.families import full, local
 from ml_orchestrator.training.preprocessing import OPTION_NAMES
-from ml_orchestrator.training.space import Params
+from ml_orchestrator.training.space import Params, ParamValue
 from ml_orchestrator.training.study import FinishedTrial, ranked
 from ml_orchestrator.training.table import TrainingTable
 from ml_orchestrator.training.trainers import TRAINERS
 
-__all__ = ["first_points", "kept_options", "probes", "with_best_past"]
+__all__ = ["first_points", "kept_options", "probes", "suitable_options", "with_best_past"]
 
 ON: Mapping[str, str] = MappingProxyType({"pairs": "chosen", "screening": "shadows"})
 MIN_COLUMNS_TO_SCREEN = 10
@@ -94,6 +94,13 @@ def kept_options(
         return _scoped(family, {"past": way}) if way else {}
 
     return options
+
+
+def suitable_options(table: TrainingTable) -> Callable[[Mapping[str, ParamValue]], Params]:
+    """Return what keeps, of a configuration's options, those that this table can have, too."""
+    choice = _choice(table)
+    known = {("past", way) for way in choice.past} | {(name, ON[name]) for name in choice.others}
+    return lambda params: {name: v for name, v in params.items() if (name, v) in known}
 
 
 def _choice(table: TrainingTable) -> _Choice:

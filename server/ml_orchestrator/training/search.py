@@ -25,7 +25,7 @@ from ml_orchestrator.training.study import StudyResult
 from ml_orchestrator.training.summary import last_words, summarise
 from ml_orchestrator.training.table import TrainingTable
 from ml_orchestrator.training.trials import SEARCH_ENDS, Away, Report, Search, run, set_up
-from ml_orchestrator.training.warm_start import Recall
+from ml_orchestrator.training.warm_start import Leader, Recall, leaders_of
 
 __all__ = ["Report", "TrainedModel", "check", "check_part", "input_example", "train"]
 
@@ -38,7 +38,8 @@ class TrainedModel:
 
     Where that helps, ``pipeline`` is a blend of several (``training.blend``). ``input_example``
     holds up to five raw feature rows as a caller would send them (times as ISO 8601 text);
-    ``plots`` are PNGs by name and ``card`` is a model card in Markdown.
+    ``plots`` are PNGs by name and ``card`` is a model card in Markdown. ``leaders`` are what
+    later searches on similar data begin with, none where nothing was searched.
     """
 
     pipeline: Any
@@ -47,6 +48,7 @@ class TrainedModel:
     plots: dict[str, bytes]
     pip_requirements: list[str]
     card: str
+    leaders: tuple[Leader, ...] = ()
 
 
 def check(spec: TrainingSpec, dataset: Dataset) -> tuple[str, ...]:
@@ -99,6 +101,7 @@ def train(
     with threadpool_limits(n_threads(job.table), user_api="openmp"):
         search = set_up(job, study_dir, recall=recall, began_at=began_at, away=away, shelf=shelf)
         result = run(search, report=report, is_stopped=is_stopped)
+        leaders = leaders_of(result.trials, higher_is_better=job.table.metric.higher_is_better)
         report(SEARCH_ENDS, "Fitting the best and judging it on held-out rows.", {})
         result, choice = _chosen(job, result)
         recipe, judged = _finish(search, result)
@@ -113,6 +116,7 @@ def train(
         plots=plots,
         pip_requirements=pip_requirements(judged.model),
         card=model_card(spec, summary, about=dataset.description),
+        leaders=leaders,
     )
 
 

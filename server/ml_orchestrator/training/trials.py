@@ -20,6 +20,7 @@ from ml_orchestrator.training.feature_options import (
     first_points,
     kept_options,
     probes,
+    suitable_options,
     with_best_past,
 )
 from ml_orchestrator.training.job import Job
@@ -38,9 +39,11 @@ from ml_orchestrator.training.study import (
     StudyProgress,
     StudyResult,
 )
+from ml_orchestrator.training.trainers import TRAINERS
 from ml_orchestrator.training.warm_start import (
+    Beginning,
     Recall,
-    choose_starts,
+    choose_beginning,
     kept_or_chosen,
     starts_after,
     starts_before,
@@ -100,7 +103,7 @@ def set_up(
     if shelf is not None:
         shelf.restore(study_dir)
     meta = meta_features(table, split.train)
-    starts = _starts(job, study_dir, meta, recall, shelf)
+    beginning = _beginning(job, study_dir, meta, recall, shelf)
     leaks = find_leakage(table.frame[split.train], table.target, table.task)
     book = CostBook(table.costs)
     files = AnswerFiles(study_dir, higher_is_better=table.metric.higher_is_better, shelf=shelf)
@@ -120,7 +123,7 @@ def set_up(
 
     return Search(
         job=job,
-        plan=replace(_plan(job, study_dir, starts, budget), shelf=shelf),
+        plan=replace(_plan(job, study_dir, beginning, budget), shelf=shelf),
         objective=Objective(
             suggest_from(job.trainers, table.problem),
             evaluate_on(table, split, job.build, files, book),
@@ -131,7 +134,7 @@ def set_up(
         ),
         files=files,
         budget=budget,
-        starts=starts,
+        starts=beginning.starts,
         meta=meta,
         leaks=leaks,
         away=away,
@@ -170,32 +173,35 @@ def _run_away(search: Search, away: Away, study: Callable[..., StudyResult]) -> 
     return replace(result, at_once=at_once, elapsed_s=result.elapsed_s + joined_s)
 
 
-def _starts(
+def _beginning(
     job: Job,
     study_dir: Path,
     meta: Mapping[str, float],
     recall: Recall,
     shelf: StudyShelf | None,
-) -> tuple[WarmStart, ...]:
+) -> Beginning:
     if not job.spec.warm_start:
-        return ()
+        return Beginning()
     return kept_or_chosen(
         study_dir,
-        lambda: choose_starts(
+        lambda: choose_beginning(
             recall(job.table.task),
             meta,
             dataset_digest=job.dataset.digest,
             trainers=job.trainers,
             problem=job.table.problem,
+            suitable=suitable_options(job.table),
         ),
         shelf=shelf,
     )
 
 
-def _plan(job: Job, study_dir: Path, starts: Sequence[WarmStart], budget: Budget) -> StudyPlan:
+def _plan(job: Job, study_dir: Path, beginning: Beginning, budget: Budget) -> StudyPlan:
     spec, higher_is_better = job.spec, job.table.metric.higher_is_better
-    before = [_point(start) for start in starts_before(starts)]
-    defaults = first_points(job.trainers, job.table)
+    starts = beginning.starts
+    before = [_completed(start) for start in starts_before(starts)]
+    families = sorted(job.trainers, key=_places(beginning.families))
+    defaults = first_points(families, job.table)
 
     def similar(first: Sequence[FinishedTrial]) -> list[Params]:
         after = starts_after(starts, first, higher_is_better=higher_is_better)
@@ -211,7 +217,7 @@ def _plan(job: Job, study_dir: Path, starts: Sequence[WarmStart], budget: Budget
         seed=spec.seed,
         first=[*before, *(point for point in defaults if point not in before)],
         stages=(
-            with_best_past(job.trainers, job.table),
+            with_best_past(families, job.table),
             similar,
             probes(job.table),
         ),
@@ -227,6 +233,12 @@ def _plan(job: Job, study_dir: Path, starts: Sequence[WarmStart], budget: Budget
     )
 
 
+def _places(families: Sequence[str]) -> Callable[[str], int]:
+    """Return what gives a family's place in an order; those it lacks come last."""
+    places = {name: place for place, name in enumerate(families)}
+    return lambda name: places.get(name, len(places))
+
+
 def _fingerprint(job: Job) -> str:
     question = job.spec.model_dump(exclude={"n_trials", "timeout_s", "source", "refine"})
     whole = {**question, "trainers": job.trainers, "digest": job.dataset.digest}
@@ -235,6 +247,11 @@ def _fingerprint(job: Job) -> str:
 
 def _point(start: WarmStart) -> Params:
     return full(start.trainer, start.params)
+
+
+def _completed(start: WarmStart) -> Params:
+    """Return its point with all that the family's defaults name, to be equal to them if it is."""
+    return full(start.trainer, {**TRAINERS[start.trainer].first_params, **start.params})
 
 
 def _tell(report: Report, metric: str, progress: StudyProgress) -> None:

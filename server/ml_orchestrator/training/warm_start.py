@@ -1,109 +1,170 @@
 """What a search tries before and after its defaults: what did best on similar data sets."""
 
-import json
 import logging
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from ml_orchestrator.records import Record
 from ml_orchestrator.storage.whole_files import write_whole
+from ml_orchestrator.training.families import local
 from ml_orchestrator.training.meta_features import distance
 from ml_orchestrator.training.models import Task, WarmStart
 from ml_orchestrator.training.shelf import StudyShelf
-from ml_orchestrator.training.space import Params, ParamSpace, ParamValue
+from ml_orchestrator.training.space import Params, ParamValue
+from ml_orchestrator.training.space_fitting import in_space
 from ml_orchestrator.training.study import FinishedTrial, ranked
 from ml_orchestrator.training.trainer import Problem
 from ml_orchestrator.training.trainers import TRAINERS
 
 __all__ = [
+    "Beginning",
     "Experience",
+    "Leader",
     "Recall",
-    "Starts",
-    "choose_starts",
-    "in_space",
+    "choose_beginning",
     "kept_or_chosen",
+    "leaders_of",
     "starts_after",
     "starts_before",
 ]
 
 N_STARTS = 3  # of one trainer
-N_BEFORE = 3  # of all, before the defaults
+N_BEFORE = 1  # of all, before the defaults
 NEARLY_SAME = 0.3
 FURTHEST = 1.5  # beyond this distance data sets have too little in common
+SOFTENED = 0.05  # is added to a distance before it weighs an order
 FILE = "warm_start.json"
 _log = logging.getLogger(__name__)
-_STARTS = TypeAdapter(tuple[WarmStart, ...])
+
+
+class Beginning(Record):
+    """What a search begins with: configurations, and families in the order to try them."""
+
+    starts: tuple[WarmStart, ...] = ()
+    families: tuple[str, ...] = ()
+
+
+_KEPT: TypeAdapter[Beginning | tuple[WarmStart, ...]] = TypeAdapter(
+    Beginning | tuple[WarmStart, ...]  # earlier releases kept the starts alone
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """The best configuration of one family; what was done to columns is among ``params``."""
+
+    trainer: str
+    params: Mapping[str, ParamValue]
 
 
 @dataclass(frozen=True, slots=True)
 class Experience:
-    """What one finished search found on one data set."""
+    """What one finished search found on one data set: the best of each family, best first."""
 
     run_id: str
     dataset_digest: str
     meta_features: Mapping[str, float]
-    trainer: str
-    params: Mapping[str, ParamValue]
+    leaders: Sequence[Leader]
 
 
 Recall = Callable[[Task], Sequence[Experience]]
 """Returns what earlier searches of the same kind of problem found, newest first."""
 
-Starts = Callable[[Sequence[FinishedTrial]], Sequence[WarmStart]]
-"""Returns what to try next, given how the defaults went."""
+Suitable = Callable[[Mapping[str, ParamValue]], Params]
+"""Returns what was done to columns elsewhere and can be done here."""
+
+_Near = Sequence[tuple[float, Experience]]  # each with its distance, nearest first
 
 
-def choose_starts(
+def leaders_of(trials: Sequence[FinishedTrial], *, higher_is_better: bool) -> tuple[Leader, ...]:
+    """Return the best configuration of each family with a complete trial, best first."""
+    best: dict[str, Leader] = {}
+    for trial in ranked(trials, higher_is_better=higher_is_better):
+        params = local(trial.params)
+        trainer = str(params.pop("trainer"))
+        best.setdefault(trainer, Leader(trainer, params))
+    return tuple(best.values())
+
+
+def choose_beginning(
     experiences: Sequence[Experience],
     meta: Mapping[str, float],
     *,
     dataset_digest: str,
     trainers: Sequence[str],
     problem: Problem,
-) -> tuple[WarmStart, ...]:
-    """Return the best configurations of the most similar data sets, nearest first.
+    suitable: Suitable = lambda _: {},
+) -> Beginning:
+    """Return what did best on the most similar data sets, the nearest first.
 
-    At most three of each trainer, of different data sets and different from one another. Those
-    that equal the trainer's defaults are left out, unless the data set is nearly the same: then
-    they say what to begin with. The same data set is left out: its own search, repeated with the
-    same seed, shall give the same trials. An experience that names an unknown or unwanted
-    trainer is passed over.
+    At most three starts of each trainer, of different data sets and different from one another.
+    Those that equal the trainer's defaults are left out, unless the data set is nearly the same:
+    then they say what to begin with, and what was done to its columns comes along. The same data
+    set is left out: its own search, repeated with the same seed, shall give the same trials. An
+    experience that names an unknown or unwanted trainer is passed over.
     """
-    ranked = sorted(
-        ((distance(meta, e.meta_features), i) for i, e in enumerate(experiences)),
-    )
-    near = [(gap, experiences[i]) for gap, i in ranked if gap <= FURTHEST]
-    return tuple(
-        start
-        for trainer in trainers
-        for start in _of_trainer(trainer, near, but_not=dataset_digest, problem=problem)
-    )
-
-
-def _of_trainer(
-    trainer: str,
-    near: Sequence[tuple[float, Experience]],
-    *,
-    but_not: str,
-    problem: Problem,
-) -> Iterable[WarmStart]:
-    chosen: dict[str, WarmStart] = {}
-    defaults = in_space(trainer, TRAINERS[trainer].first_params, problem) if near else {}
+    gaps = sorted((distance(meta, e.meta_features), i) for i, e in enumerate(experiences))
+    near = [
+        (gap, experiences[i])
+        for gap, i in gaps
+        if gap <= FURTHEST and experiences[i].dataset_digest != dataset_digest
+    ]
+    chosen: list[WarmStart] = []
+    sources: set[tuple[str, str]] = set()
     for gap, found in near:
-        if len(chosen) == N_STARTS:
-            break
-        if found.trainer != trainer or found.dataset_digest in {but_not, *chosen}:
-            continue
-        params = in_space(trainer, found.params, problem)
-        known = [c.params for c in chosen.values()]
-        if params not in (known if gap <= NEARLY_SAME else [defaults, *known]):
-            chosen[found.dataset_digest] = WarmStart(
-                run_id=found.run_id, distance=round(gap, 4), trainer=trainer, params=params
-            )
-    return chosen.values()
+        for leader in found.leaders:
+            source = (leader.trainer, found.dataset_digest)
+            if leader.trainer not in trainers or source in sources:
+                continue
+            start = _start(gap, found.run_id, leader, problem, suitable)
+            if _is_new(start, chosen, problem):
+                sources.add(source)
+                chosen.append(start)
+    return Beginning(starts=tuple(chosen), families=_in_order(trainers, near))
+
+
+def _start(
+    gap: float, run_id: str, leader: Leader, problem: Problem, suitable: Suitable
+) -> WarmStart:
+    options = suitable(leader.params) if gap <= NEARLY_SAME else {}
+    return WarmStart(
+        run_id=run_id,
+        distance=round(gap, 4),
+        trainer=leader.trainer,
+        params={**in_space(leader.trainer, leader.params, problem), **options},
+    )
+
+
+def _is_new(start: WarmStart, chosen: Sequence[WarmStart], problem: Problem) -> bool:
+    own = [other.params for other in chosen if other.trainer == start.trainer]
+    if len(own) >= N_STARTS or start.params in own:
+        return False
+    defaults = in_space(start.trainer, TRAINERS[start.trainer].first_params, problem)
+    return start.params != defaults or (
+        start.distance <= NEARLY_SAME and len(starts_before(chosen)) < N_BEFORE
+    )
+
+
+def _in_order(trainers: Sequence[str], near: _Near) -> tuple[str, ...]:
+    """Return the trainers by their mean rank on similar data, those that know nothing as given.
+
+    A data set weighs by the inverse square of its distance, so that one nearly the same decides.
+    """
+    if not near:
+        return tuple(trainers)
+    weights = np.array([(gap + SOFTENED) ** -2 for gap, _ in near])
+    ranks = np.array([[_rank(name, found) for name in trainers] for _, found in near])
+    means = weights @ ranks / weights.sum()
+    return tuple(trainers[i] for i in np.argsort(means, kind="stable"))
+
+
+def _rank(trainer: str, found: Experience) -> int:
+    names = [leader.trainer for leader in found.leaders]
+    return names.index(trainer) if trainer in names else len(names)
 
 
 def starts_before(known: Sequence[WarmStart]) -> list[WarmStart]:
@@ -112,7 +173,7 @@ def starts_before(known: Sequence[WarmStart]) -> list[WarmStart]:
     Such data knows which family suits and how to tune it, so they are tried before the defaults.
     """
     same = [start for start in known if start.distance <= NEARLY_SAME]
-    return sorted(same, key=lambda start: start.distance)[:N_BEFORE]
+    return same[:N_BEFORE]
 
 
 def starts_after(
@@ -132,58 +193,26 @@ def starts_after(
 
 def kept_or_chosen(
     study_dir: Path,
-    choose: Callable[[], tuple[WarmStart, ...]],
+    choose: Callable[[], Beginning],
     *,
     shelf: StudyShelf | None = None,
-) -> tuple[WarmStart, ...]:
-    """Return the starts that this study began with; chosen and kept on its first run.
+) -> Beginning:
+    """Return what this study began with; chosen and kept on its first run.
 
-    A resumed study must begin with the same ones, whatever was learnt elsewhere meanwhile.
+    A resumed study must begin with the same, whatever was learnt elsewhere meanwhile.
     """
     path = study_dir / FILE
     try:
-        return _STARTS.validate_json(path.read_bytes())
+        kept = _KEPT.validate_json(path.read_bytes())
+        return kept if isinstance(kept, Beginning) else Beginning(starts=kept)
     except FileNotFoundError:
-        starts = choose()
+        beginning = choose()
     except ValidationError:
         _log.warning("%s is damaged; the study begins without it", path.name)
-        starts = ()
+        beginning = Beginning()
     study_dir.mkdir(parents=True, exist_ok=True)
-    content = json.dumps([start.model_dump() for start in starts])
+    content = beginning.model_dump_json()
     write_whole(path, content)
     if shelf is not None:
         shelf.put(FILE, content.encode())
-    return starts
-
-
-def in_space(trainer: str, params: Mapping[str, ParamValue], problem: Problem) -> Params:
-    """Return ``params`` inside today's search space of ``trainer`` for ``problem``.
-
-    What lies outside is moved to the nearest end; what is missing or no number takes the
-    trainer's first value.
-    """
-    entry = TRAINERS[trainer]
-    return entry.suggest(_Fitting(params, entry.first_params), problem)
-
-
-class _Fitting(ParamSpace):
-    """A search space that answers with given values, made to fit."""
-
-    def __init__(self, params: Mapping[str, ParamValue], first: Mapping[str, ParamValue]) -> None:
-        self._params = params
-        self._first = first
-
-    def real(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        return min(max(self._number(name), low), high)
-
-    def integer(self, name: str, low: int, high: int, *, log: bool = False) -> int:
-        return round(self.real(name, low, high, log=log))
-
-    def choice(self, name: str, options: Sequence[str]) -> str:
-        wanted = self._params.get(name)
-        return str(wanted) if wanted in options else str(self._first[name])
-
-    def _number(self, name: str) -> float:
-        value = self._params.get(name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return float(value if is_number and math.isfinite(value) else self._first[name])  # type: ignore[arg-type]
+    return beginning

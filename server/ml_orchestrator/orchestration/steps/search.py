@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_orchestrator.datasets.sources import load_dataset
 from ml_orchestrator.errors import OrchestratorError
-from ml_orchestrator.memory.experience import ExperienceStore, SearchFound
+from ml_orchestrator.memory.experience import ExperienceStore, FamilyBest, SearchFound
 from ml_orchestrator.orchestration.announcing import outbox_of
 from ml_orchestrator.orchestration.events.kinds import SearchFinished
 from ml_orchestrator.orchestration.steps._base import STOP_FILE, StepContext
@@ -17,10 +17,10 @@ from ml_orchestrator.orchestration.steps._trained import save_extras, save_train
 from ml_orchestrator.storage.engine import Database, open_database
 from ml_orchestrator.training.clusters import open_cluster
 from ml_orchestrator.training.models import SPEC_FILE, Task, TrainingSpec, TrainingSummary, made_of
-from ml_orchestrator.training.search import train
+from ml_orchestrator.training.search import TrainedModel, train
 from ml_orchestrator.training.shelf import StudyShelf
 from ml_orchestrator.training.trials import Away
-from ml_orchestrator.training.warm_start import Experience
+from ml_orchestrator.training.warm_start import Experience, Leader
 
 __all__ = ["search"]
 
@@ -60,7 +60,7 @@ def search(
         save_extras(
             context.folder, {SPEC_FILE: json.dumps({"spec": spec.model_dump(mode="json")}).encode()}
         )
-        _remember(context, database, experience, spec.source, trained.summary)
+        _remember(context, database, experience, spec.source, trained)
     return {"summary": trained.summary.model_dump(mode="json")}
 
 
@@ -99,8 +99,7 @@ def _recalled(store: ExperienceStore, task: Task) -> Sequence[Experience]:
             run_id=found.run_id,
             dataset_digest=found.dataset_digest,
             meta_features=found.meta_features,
-            trainer=found.trainer,
-            params=found.params,
+            leaders=[Leader(each.trainer, each.params) for each in found.leaders],
         )
         for found in store.of_task(task)
     ]
@@ -111,9 +110,10 @@ def _remember(
     database: Database,
     experience: ExperienceStore,
     source: str,
-    summary: TrainingSummary,
+    trained: TrainedModel,
 ) -> None:
     """Store what was found, and publish what the agent learns; a model is not lost over it."""
+    summary = trained.summary
     found = SearchFound(
         run_id=context.effect_id,
         agent=context.actor,
@@ -123,8 +123,7 @@ def _remember(
         score=summary.cv_score,
         n_trials=summary.n_trials,
         meta_features=summary.meta_features,
-        trainer=summary.trainer,
-        params=summary.params,
+        leaders=[FamilyBest(each.trainer, each.params) for each in trained.leaders],
     )
     try:
         outbox, learnt = outbox_of("step"), _learnt(context, source, summary)

@@ -42,6 +42,7 @@ search_experience = Table(
     Column("trainer", String(128), nullable=False),
     Column("params", Text, nullable=False),
     Column("created_at", String(32), nullable=False),
+    Column("leaders", Text),  # a list; none of what was stored before there were any
     Index("ix_experience_task", "task", "seq"),
 )
 
