@@ -1,14 +1,17 @@
 """How long a prompt takes: its analysis, ``prompt_improve`` over stdio, and the hook on prompts.
 
 Prompts of each length are made of the held-out prompts of ``tests/analysis`` in a seeded order,
-with headings, lists, code and data between them. The analysis runs in this process; the tool in a
-server beside one that does nothing; the hook is a new process each time, beside Python alone.
+with headings, lists, code and data between them; the worst kinds, of their words, are many short
+sentences and not one end of a sentence. The analysis runs in this process; the tool in a server
+beside one that does nothing, and its first call in new servers; the hook is a new process each
+time, beside Python alone.
 """
 
 import gc
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,6 +27,8 @@ from ml_orchestrator.analysis.analyse import analyse
 ROOT = HERE.parent
 HELD_OUT = ROOT / "tests" / "analysis" / "held_out_prompts.tsv"
 LENGTHS = (300, 2_000, 20_000)
+SHORT, LONGEST = LENGTHS[0], LENGTHS[-1]
+GOAL_MS = 100.0  # of a call, from request line to answer line
 WARM_UP = 5
 N_PROMPTS = 20  # different ones of each length
 BETWEEN = (
@@ -46,17 +51,26 @@ def main() -> None:
     figures = [
         *analysis_figures(n),
         *tool_figures(n // 5),
+        *cold_figures(10 if options.quick else 40),
         *hook_figures(n_hooks := max(40, n // 5)),
-        *([] if options.quick else hook_figures(n_hooks, length=LENGTHS[-1])),
+        *([] if options.quick else hook_figures(n_hooks, length=LONGEST)),
     ]
     show(figures, as_json=options.json)
+
+
+def all_prompts() -> dict[str, list[str]]:
+    """Return the prompts of each length and of the worst kinds, by their name."""
+    return {
+        **{f"{length:,}": prompts(length) for length in LENGTHS},
+        f"{LONGEST:,}, short sentences": [short_sentences(seed) for seed in range(N_PROMPTS)],
+        f"{LONGEST:,}, no sentence end": [no_sentence_end(seed) for seed in range(N_PROMPTS)],
+    }
 
 
 def prompts(length: int) -> list[str]:
     """Return different prompts of this many characters, the same ones each time."""
     rng = random.Random(length)
-    lines = HELD_OUT.read_text(encoding="utf-8").splitlines()
-    texts = [line.split("\t")[1] for line in lines]
+    texts = held_out()
     found = []
     for _ in range(N_PROMPTS):
         text = ""
@@ -66,17 +80,40 @@ def prompts(length: int) -> list[str]:
     return found
 
 
+def short_sentences(seed: int) -> str:
+    """Return a prompt of the longest length, all sentences of two words."""
+    words = iter(drawn_words(seed))
+    pairs = zip(words, words, strict=False)
+    return " ".join(f"{first.capitalize()} {second}." for first, second in pairs)[:LONGEST]
+
+
+def no_sentence_end(seed: int) -> str:
+    """Return a prompt of the longest length in which no sentence ends."""
+    return " ".join(drawn_words(seed))[:LONGEST]
+
+
+def drawn_words(seed: int) -> list[str]:
+    """Return words of the held-out prompts in a random order, enough for the longest length."""
+    known = re.findall(r"[a-z]{2,}", " ".join(held_out()))
+    return random.Random(seed).choices(known, k=LONGEST // 2)
+
+
+def held_out() -> list[str]:
+    """Return the held-out prompts of ``tests/analysis``."""
+    lines = HELD_OUT.read_text(encoding="utf-8").splitlines()
+    return [line.split("\t")[1] for line in lines]
+
+
 def analysis_figures(n: int) -> list[Figure]:
     """Time ``analyse`` alone, after a warm-up, by the clock and by the processor."""
     figures = []
-    for length in LENGTHS:
-        made = prompts(length)
+    for name, made in all_prompts().items():
         gc.collect()
         gc.freeze()  # as the server does with what it loaded: else collections walk through it
         taken = [timed_ms(made[i % N_PROMPTS]) for i in range(n + WARM_UP)][WARM_UP:]
         for clock, times in zip(("", ", processor"), zip(*taken, strict=True), strict=True):
             figures += [
-                Figure(f"analysis of {length:,}{clock}, {label}", "ms", percentile(times, share),
+                Figure(f"analysis of {name}{clock}, {label}", "ms", percentile(times, share),
                        None, None, None, n)
                 for label, share in SHARES
             ]  # fmt: skip
@@ -98,8 +135,8 @@ def tool_figures(n: int) -> list[Figure]:
         session("-m", "ml_orchestrator", "mcp") as ours,
     ):
         ours.prepare()
-        for length in LENGTHS:
-            given = iter(prompts(length) * (n // N_PROMPTS + WARM_UP))
+        for name, made in all_prompts().items():
+            given = iter(made * (n // N_PROMPTS + WARM_UP))
             found = in_turns(
                 {
                     "ours": lambda given=given: ours.call_ms(  # type: ignore[misc]
@@ -110,7 +147,7 @@ def tool_figures(n: int) -> list[Figure]:
                 rounds=n + WARM_UP,
             )
             figures += [
-                Figure(f"prompt_improve of {length:,}, {label}", "ms",
+                Figure(f"prompt_improve of {name}, {label}", "ms",
                        percentile(found["ours"][WARM_UP:], share),
                        percentile(found["bare"][WARM_UP:], share), "no work", None, n)
                 for label, share in SHARES
@@ -118,7 +155,40 @@ def tool_figures(n: int) -> list[Figure]:
     return figures
 
 
-def hook_figures(n: int, length: int = LENGTHS[0]) -> list[Figure]:
+def cold_figures(n: int) -> list[Figure]:
+    """Time the first ``prompt_improve`` of new servers, by itself and from the process's start."""
+    found: dict[int, list[tuple[float, float]]] = {SHORT: [], LONGEST: []}
+    for i in range(n + 1):
+        for length, times in found.items():
+            times.append(first_call_ms(prompts(length)[i % N_PROMPTS]))
+    figures = []
+    for length, times in found.items():
+        calls, starts = zip(*times[1:], strict=True)  # the first fills the page cache
+        figures += [
+            Figure(f"first prompt_improve, {length:,}, {label}", "ms",
+                   percentile(calls, share), GOAL_MS, "goal", 1.0, n)
+            for label, share in SHARES
+        ]  # fmt: skip
+        figures += [
+            Figure(f"start to first prompt_improve, {length:,}, {label}", "ms",
+                   percentile(starts, share), None, None, None, n)
+            for label, share in SHARES
+        ]  # fmt: skip
+    return figures
+
+
+def first_call_ms(prompt: str) -> tuple[float, float]:
+    """Return how long the first call of a new server takes, in ms: by itself, and from its start.
+
+    The call is sent as soon as ``initialize`` is answered.
+    """
+    began = time.perf_counter()
+    with session("-m", "ml_orchestrator", "mcp") as new:
+        call_ms = new.call_ms("prompt_improve", {"prompt": prompt})
+        return call_ms, (time.perf_counter() - began) * 1e3
+
+
+def hook_figures(n: int, length: int = SHORT) -> list[Figure]:
     """Time the hook from its start to its end, on, off, and Python alone."""
     given = json.dumps({"prompt": prompts(length)[0]}).encode()
     (group,) = json.loads((ROOT / "hooks" / "hooks.json").read_text())["hooks"]["UserPromptSubmit"]

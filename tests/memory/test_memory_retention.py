@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.memory import retention
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Insight, Knowledge, Task, UsedRecord
 from ml_orchestrator.memory.requests import Filters, Origin, Selection
@@ -298,6 +299,24 @@ def test_forgetting_is_planned_bound_to_its_plan_and_remembered_as_such(
     assert {i.insight for i in store.load(agent).optimization_insights} == {"right", "pinned"}
     assert store.search("wrong", Filters(agent=agent)).hits == []
     assert became(store, ids[0]) == ("forgotten", None)
+
+
+def test_pinned_records_do_not_stand_before_those_that_may_go(
+    store: SqlMemoryStore, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "MAX_FORGOTTEN", 3)
+    store.save(agent, insights=[insight(f"pinned {n}") for n in range(5)], pinned=True)
+    store.save(agent, insights=[insight(f"may go {n}") for n in range(4)])
+    selection = Selection(of_agent=agent, kind="insight")
+
+    first = store.plan_forgetting(selection)
+    store.forget(selection, digest=first.digest, actor=agent, reason="test")
+    last = store.plan_forgetting(selection)
+
+    assert [r.text for r in first.records] == ["may go 0", "may go 1", "may go 2"]
+    assert [r.text for r in last.records] == ["may go 3"]
+    assert (first.has_more, last.has_more) == (True, False)
+    assert (len(first.pinned), len(last.pinned)) == (0, 2)
 
 
 def test_a_plan_that_is_out_of_date_forgets_nothing(store: SqlMemoryStore, agent: str) -> None:

@@ -204,6 +204,7 @@ def test_a_digest_tells_what_worked_what_failed_and_whom_to_ask(
         ("data-pipeline-specialist", "zebra features", True),
         ("performance-engineer", "latency", True),
         ("performance-engineer", "latency", True),
+        (agent, "zebra features", True),  # nobody is told to ask itself
     ):
         work = Collaboration(collaborator=collaborator, success=success, task_type=task_type)
         store.save(agent, collaborations=[work])

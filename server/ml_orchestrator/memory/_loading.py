@@ -25,15 +25,15 @@ def load(connection: Connection, agent: str, tally: Tally, *, limit: int, now: s
     def listed(kind: str, model: type[R]) -> list[R]:
         return newest(connection, agent, kind, model, limit=limit, now=now) if tally.n(kind) else []
 
+    work = [*tally.pairs, *tally.others]
+    times = [*(row.latest for row in tally.counts), *(pair.last_at for pair in work)]
     return AgentMemory(
         agent_name=agent,
-        last_updated=max((row.latest for row in tally.counts), default=None),
+        last_updated=max(times, default=None),
         task_history=listed("task", StoredTask),
         optimization_insights=listed("insight", StoredInsight),
         domain_knowledge=listed("knowledge", StoredKnowledge),
-        collaboration_patterns=CollaborationPatterns(
-            frequent_collaborators=_collaborators([*tally.pairs, *tally.others])
-        ),
+        collaboration_patterns=CollaborationPatterns(frequent_collaborators=_collaborators(work)),
         n_tasks=tally.n("task"),
         n_insights=tally.n("insight"),
         n_knowledge=tally.n("knowledge"),

@@ -76,7 +76,9 @@ class SqlMemoryStore:
 
     def digest(self, agent: str, task: str | None = None) -> Digest:
         """Return what memory says about a task, or in general."""
-        return self.database.read(lambda c: digest(c, read_tally(c, agent), task, now=self._time()))
+        return self.database.read(
+            lambda c: digest(c, agent, read_tally(c, agent), task, now=self._time())
+        )
 
     def brief(
         self, agent: str, task: str | None, *, limit: int
@@ -86,7 +88,7 @@ class SqlMemoryStore:
         def work(connection: Connection) -> tuple[AgentMemory, Digest, SharedContext]:
             now, tally = self._time(), read_tally(connection, agent)
             memory = load(connection, agent, tally, limit=limit, now=now)
-            known = digest(connection, tally, task, now=now)
+            known = digest(connection, agent, tally, task, now=now)
             return memory, known, _shared_context(connection)
 
         return self.database.read(work)

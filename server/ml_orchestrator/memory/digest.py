@@ -29,8 +29,10 @@ MAX_ADVISERS = 3
 MAX_CHARACTERS = 240
 
 
-def digest(connection: Connection, tally: Tally, task: str | None, *, now: str) -> Digest:
-    """Return what an agent should know before ``task``, or before any when none is named.
+def digest(
+    connection: Connection, agent: str, tally: Tally, task: str | None, *, now: str
+) -> Digest:
+    """Return what ``agent`` should know before ``task``, or before any when none is named.
 
     With a task: the success rate of the similar tasks of all agents, the most similar that
     worked and that did not, and the best insights and facts about it. Where more tasks match
@@ -38,7 +40,7 @@ def digest(connection: Connection, tally: Tally, task: str | None, *, now: str) 
     rate of all tasks the agent ever stored, also of those that are gone.
     """
     words = [] if task is None else query_words(task)
-    advisers = _advisers(tally, set(words))
+    advisers = _advisers(agent, tally, set(words))
     if not words:
         return Digest(
             about="all of your own",
@@ -104,8 +106,11 @@ def _own_success(tally: Tally) -> Rate:
     return _rate(by_outcome.get("success", 0), sum(by_outcome.values()))
 
 
-def _advisers(tally: Tally, words: set[str]) -> list[Adviser]:
-    """Return colleagues for this kind of work first, then by the low end of their interval."""
+def _advisers(agent: str, tally: Tally, words: set[str]) -> list[Adviser]:
+    """Return colleagues for this kind of work first, then by the low end of their interval.
+
+    Never the agent itself, which may have noted work of its own as done together.
+    """
     found = [
         (
             not words.isdisjoint(words_of(pair.task_type)),
@@ -117,6 +122,7 @@ def _advisers(tally: Tally, words: set[str]) -> list[Adviser]:
             ),
         )
         for pair in tally.pairs
+        if pair.collaborator != agent
     ]
     found.sort(key=lambda each: (not each[0], -each[1].success.low, each[1].agent_name))
     return [adviser for _, adviser in found[:MAX_ADVISERS]]

@@ -12,7 +12,13 @@ from ml_orchestrator.memory._given import MALFORMED, Placed, said_of
 from ml_orchestrator.storage.memory_rows import cleaned
 from ml_orchestrator.text import cut
 
-__all__ = ["OriginFile", "read_agent_file", "read_context_file", "to_domain_knowledge"]
+__all__ = [
+    "OriginFile",
+    "marked",
+    "read_agent_file",
+    "read_context_file",
+    "to_domain_knowledge",
+]
 
 UNSTATED = 0.5  # confidence where the origin states none
 IMPORTED = "imported"
@@ -130,17 +136,23 @@ def read_context_file(content: Mapping[str, Any]) -> OriginFile:
 
 
 def to_domain_knowledge(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return facts in the origin's shape of ``domain_knowledge``."""
+    """Return facts in the origin's shape of ``domain_knowledge``.
+
+    A pattern has its flags; the lists and numbers have theirs together, beside them.
+    """
     patterns = [
-        {
-            "pattern_name": fact["subject"],
-            "description": fact["statement"],
-            "frequency": fact["n_merged"],
-            "success_rate": fact["confidence"],
-            "last_used": fact["noted_at"],
-        }
+        marked(
+            {
+                "pattern_name": fact["subject"],
+                "description": fact["statement"],
+                "frequency": fact["n_merged"],
+                "success_rate": fact["confidence"],
+                "last_used": fact["noted_at"],
+            },
+            fact["flags"],
+        )
         for fact in facts
-        if fact["subject"] not in _LISTS and not fact["subject"].startswith(f"{_BASELINES}.")
+        if not _is_specific(fact)
     ]
     specific: dict[str, Any] = {
         name: [fact["statement"] for fact in facts if fact["subject"] == name] for name in _LISTS
@@ -150,7 +162,21 @@ def to_domain_knowledge(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for fact in facts
         if fact["subject"].startswith(f"{_BASELINES}.")
     }
-    return {"common_patterns": patterns, "project_specific_context": specific}
+    flags = dict.fromkeys(flag for fact in facts if _is_specific(fact) for flag in fact["flags"])
+    return {
+        "common_patterns": patterns,
+        "project_specific_context": marked(specific, list(flags)),
+    }
+
+
+def marked(entry: dict[str, Any], flags: Sequence[str]) -> dict[str, Any]:
+    """Return an entry with its ``flags``; one without any as it is."""
+    return {**entry, "flags": list(flags)} if flags else entry
+
+
+def _is_specific(fact: Mapping[str, Any]) -> bool:
+    subject: str = fact["subject"]
+    return subject in _LISTS or subject.startswith(f"{_BASELINES}.")
 
 
 def _facts(read: OriginFile, agent: str, knowledge: Mapping[str, Any], at: Any) -> list[Placed]:

@@ -108,8 +108,8 @@ def _worth(row: Row[Any]) -> tuple[float, int]:
 
 def _plan(connection: Connection, selection: Selection) -> tuple[Forgetting, list[Row[Any]]]:
     rows, unknown = _selected(connection, selection)
-    has_more = len(rows) > MAX_FORGOTTEN
-    rows = rows[:MAX_FORGOTTEN]
+    rows, beyond = rows[:MAX_FORGOTTEN], rows[MAX_FORGOTTEN:]
+    has_more = any(selection.with_pinned or not row.is_pinned for row in beyond)
     pinned = [row for row in rows if row.is_pinned and not selection.with_pinned]
     going = [row for row in rows if row not in pinned]
     plan = Forgetting(
@@ -137,7 +137,8 @@ def _selected(connection: Connection, selection: Selection) -> tuple[list[Row[An
         raise InvalidInputError(
             "Nothing was selected. Give record_ids, or at least one of of_agent, kind and before."
         )
-    query = select(records).where(*wanted).order_by(row.created_at, row.seq)
+    stays = () if selection.with_pinned else (row.is_pinned,)  # what stays comes last
+    query = select(records).where(*wanted).order_by(*stays, row.created_at, row.seq)
     return list(connection.execute(query.limit(MAX_FORGOTTEN + 1))), []
 
 

@@ -18,18 +18,27 @@ from ml_orchestrator.memory.models import (
     StoredTask,
 )
 from ml_orchestrator.memory.search_models import Digest
-from ml_orchestrator.messaging.models import Inbox, Message, OpenDelegation
+from ml_orchestrator.messaging.models import (
+    DELEGATION,
+    RESULT,
+    WITHDRAWAL,
+    Inbox,
+    Message,
+    OpenDelegation,
+)
 from ml_orchestrator.text import cut, is_hidden
 
 __all__ = ["MAX_CHARACTERS", "N_NEWEST", "Handout", "announce", "hand_out", "quote"]
 
 MAX_CHARACTERS = 9_400  # Claude Code 2.1.330 shows 2,000 of a longer text than about 9,900
 MAX_URGENT_CHARACTERS = 4_000  # so that messages leave room for memory
+MAX_OTHER_CHARACTERS = 3_000  # of open work and other messages, before memory
 MAX_MESSAGE_CHARACTERS = 1_500  # once quoted, so that each finds room
 REMARK_CHARACTERS = 80
 N_NEWEST = 5
 MIN_SUMMARY = 3  # tasks from which a success rate says something
 
+_WORK = (DELEGATION, RESULT, WITHDRAWAL)
 _SUSPECT = re.compile("[^ -~]|[<>]")
 
 
@@ -48,25 +57,29 @@ class _Line:
 
 
 def hand_out(memory: AgentMemory, digest: Digest, inbox: Inbox) -> Handout:
-    """Return memory and messages as one text below ``MAX_CHARACTERS``, the important first."""
+    """Return memory and messages as one text below ``MAX_CHARACTERS``, the important first.
+
+    Open work and messages that find no room before memory come behind it, as far as they fit.
+    """
     urgent = [_message(m) for m in inbox.messages if m.priority == "urgent"]
-    others = [_message(m) for m in inbox.messages if m.priority != "urgent"]
+    others = [m for m in inbox.messages if m.priority != "urgent"]
+    work_first = sorted(others, key=lambda m: m.message_type not in _WORK)
+    before = [*map(_delegation, inbox.open_delegations[:N_NEWEST]), *map(_message, work_first)]
     newest = zip_longest(
         map(_task, memory.task_history),
         map(_insight, memory.optimization_insights),
         map(_fact, memory.domain_knowledge),
     )
     colleagues = memory.collaboration_patterns.frequent_collaborators[:N_NEWEST]
-    rest = [*map(_delegation, inbox.open_delegations[:N_NEWEST])]
-    rest += [_summary(digest)] if digest.success.n >= MIN_SUMMARY else []
+    rest = [_summary(digest)] if digest.success.n >= MIN_SUMMARY else []
     rest += [line for lines in newest for line in lines if line is not None]
-    rest += [*map(_colleague, colleagues), *others]
+    rest += [*map(_colleague, colleagues)]
     stored = (
         f"{memory.n_tasks} tasks, {memory.n_insights} insights, {memory.n_knowledge} facts and "
         f"{inbox.n_unread} unread messages are stored; these are the newest, urgent messages "
         "first. memory_load (with your task), memory_search and message_inbox give more"
     )
-    return _frame(memory.agent_name, stored, urgent, rest)
+    return _frame(memory.agent_name, stored, urgent, before, rest)
 
 
 def announce(agent: str, messages: Sequence[Message], *, n_waiting: int = 0) -> Handout:
@@ -79,10 +92,11 @@ def announce(agent: str, messages: Sequence[Message], *, n_waiting: int = 0) -> 
         said = f"From the ml-orchestrator server, for {agent}: {behind}." if n_waiting else ""
         return Handout(said, frozenset())
     stored = (
-        f"{len(messages)} messages have arrived that are urgent, or hand work over or back. "
+        f"{len(messages)} messages that are urgent, hand work over or back, or found no room "
+        "before. "
         f"{behind if n_waiting else 'message_inbox gives them whole'}"
     )
-    return _frame(agent, stored, [_message(m) for m in messages], [])
+    return _frame(agent, stored, [_message(m) for m in messages])
 
 
 def quote(record: Mapping[str, Any]) -> str:
@@ -94,8 +108,15 @@ def quote(record: Mapping[str, Any]) -> str:
     return _SUSPECT.sub(_escape, json.dumps(record, ensure_ascii=False))
 
 
-def _frame(agent: str, stored: str, urgent: Sequence[_Line], rest: Sequence[_Line]) -> Handout:
-    if not urgent and not rest:
+def _frame(
+    agent: str,
+    stored: str,
+    urgent: Sequence[_Line],
+    others: Sequence[_Line] = (),
+    rest: Sequence[_Line] = (),
+) -> Handout:
+    n_lines = len(urgent) + len(others) + len(rest)
+    if not n_lines:
         return Handout("", frozenset())
     before = (
         f"From the ml-orchestrator server, for {agent}: {stored}; message_ack marks a message "
@@ -106,12 +127,18 @@ def _frame(agent: str, stored: str, urgent: Sequence[_Line], rest: Sequence[_Lin
     after = "\n--- end of stored records"
     room = MAX_CHARACTERS - _width(before) - _width(after) - REMARK_CHARACTERS
     lines = _fit(urgent, min(room, MAX_URGENT_CHARACTERS))
-    lines += _fit(rest, room - sum(_width(line.text) + 1 for line in lines))
-    n_left_out = len(urgent) + len(rest) - len(lines)
+    lines += (early := _fit(others, min(_left(room, lines), MAX_OTHER_CHARACTERS)))
+    late = [line for line in others if line not in early]
+    lines += _fit([*rest, *late], _left(room, lines))
+    n_left_out = n_lines - len(lines)
     if n_left_out:
         after += f" ({n_left_out} more did not fit here)"
     told = frozenset(line.message_id for line in lines if line.message_id is not None)
     return Handout(before + "\n".join(line.text for line in lines) + after, told)
+
+
+def _left(room: int, lines: Iterable[_Line]) -> int:
+    return room - sum(_width(line.text) + 1 for line in lines)
 
 
 def _fit(lines: Iterable[_Line], room: int) -> list[_Line]:

@@ -34,6 +34,7 @@ class AgentSession:
     told: set[str] = field(default_factory=set)
     mark: int = 0  # messages after it came while this subagent was at work
     n_waiting: int = 0  # of them, as last told, behind those that were told
+    left_over: frozenset[str] = frozenset()  # messages that found no room at the start
 
 
 class AgentSessions:
@@ -65,15 +66,18 @@ async def hand_over(collaboration: CollaborationService, session: AgentSession, 
     memory, digest, _ = await collaboration.brief(agent, limit=N_NEWEST)
     inbox = await collaboration.inbox(agent, limit=FIRST_MESSAGES)
     session.has_memory, session.mark = True, mark
-    return _tell(session, hand_out(memory, digest, inbox))
+    handout = hand_out(memory, digest, inbox)
+    ids = frozenset(message.message_id for message in inbox.messages)
+    session.left_over = ids - handout.message_ids
+    return _tell(session, handout)
 
 
 async def tell_news(collaboration: CollaborationService, session: AgentSession, agent: str) -> str:
     """Return what cannot wait and was not told this subagent yet, empty if there is nothing.
 
-    These are urgent messages, and work that was handed to it or back to it since it started: the
-    answer of a colleague that it started itself comes while it is at work. A subagent that did
-    not get its memory when it started gets that instead.
+    These are urgent messages, work that was handed to it or back to it since it started (the
+    answer of a colleague that it started itself comes while it is at work), and what found no
+    room when it started. A subagent that did not get its memory when it started gets that instead.
     """
     if not session.has_memory:
         return await hand_over(collaboration, session, agent)
@@ -82,7 +86,8 @@ async def tell_news(collaboration: CollaborationService, session: AgentSession, 
         return ""
     found = await _urgent(collaboration, agent, unread.n_urgent)
     work = await collaboration.work_after(agent, session.mark)
-    news = {each.message_id: each for each in found + work if each.message_id not in session.told}
+    found += work + await _left_over(collaboration, session, agent)
+    news = {each.message_id: each for each in found if each.message_id not in session.told}
     n_waiting = await _n_behind(collaboration, agent, session.mark, len(work))
     if not news and n_waiting <= session.n_waiting:
         return ""
@@ -122,6 +127,17 @@ async def _urgent(collaboration: CollaborationService, agent: str, n_urgent: int
         return []
     inbox = await collaboration.inbox(agent, limit=min(n_urgent, MAX_URGENT))
     return [message for message in inbox.messages if message.priority == "urgent"]
+
+
+async def _left_over(
+    collaboration: CollaborationService, session: AgentSession, agent: str
+) -> list[Message]:
+    """Return what found no room at the start, was not told since and is unread still."""
+    session.left_over -= session.told
+    if not session.left_over:
+        return []
+    inbox = await collaboration.inbox(agent, limit=FIRST_MESSAGES)
+    return [message for message in inbox.messages if message.message_id in session.left_over]
 
 
 async def _n_behind(
