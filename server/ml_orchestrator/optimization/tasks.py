@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from ml_orchestrator.text.prompt_cues import TASK_VERBS
@@ -55,6 +56,7 @@ _OTHER_TASK = re.compile(
     re.IGNORECASE,
 )
 _BEGINS = re.compile(rf"{_PADDING}(?:{_VERB}|{_OTHER_VERB})\b", re.IGNORECASE)
+_LABEL = re.compile(r"(?:[*_]{0,3}[A-Za-z ]{1,24}[*_]{0,3}:[*_]{0,3}|\W+)\s*")
 _VERB_AS_LABEL = re.compile(rf"{_PADDING}(?:{_VERB})\s*:\s*", re.IGNORECASE)  # please classify:
 # Verbs that seldom open a task, with a choice to make or together; they count where no other does.
 _CHOICE_OR_TOGETHER = re.compile(
@@ -117,6 +119,9 @@ _WANTED = re.compile(
     r"\b(?:i|we) (?:need|want|would like|am looking for) (?:an?|some|your|the) ", re.IGNORECASE
 )
 
+MOST_REMEMBERED = 200  # characters of a sentence
+_Told = tuple[str, str, int]  # kind, verb, and where that begins in the sentence
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -172,7 +177,15 @@ def _found(parts: PromptParts) -> Iterator[Task]:
     seen = parts.instructions
     for part in parts.of("sentence"):
         prose = seen[part.start : part.end]
-        yield from _in_sentence(parts.text[part.start : part.end], prose, part.start, part.end)
+        told = _remembered if len(prose) <= MOST_REMEMBERED else _in_sentence
+        for kind, verb, at in told(prose):
+            sentence = parts.text[part.start : part.end]
+            yield Task(kind, verb, part.start + at, sentence, part.start, part.end)
+
+
+@lru_cache(maxsize=4_096)  # a prompt is read again after each change of a few sentences
+def _remembered(prose: str) -> tuple[_Told, ...]:
+    return tuple(_in_sentence(prose))
 
 
 def _sets_no_task(prose: str) -> bool:
@@ -180,9 +193,9 @@ def _sets_no_task(prose: str) -> bool:
     return _IN_A_CASE.match(prose) is not None or "only then" in prose
 
 
-def _in_sentence(sentence: str, prose: str, start: int, end: int) -> Iterator[Task]:
+def _in_sentence(prose: str) -> Iterator[_Told]:
     n_found = 0
-    label = re.match(r"(?:[*_]{0,3}[A-Za-z ]{1,24}[*_]{0,3}:[*_]{0,3}|\W+)\s*", prose)
+    label = _LABEL.match(prose)
     is_verb = prose.split(maxsplit=1)[0].lower() in _TYPICAL or _VERB_AS_LABEL.match(prose)
     begin = label.end() if label and not is_verb else 0
     if _sets_no_task(prose[begin:]):
@@ -197,18 +210,18 @@ def _in_sentence(sentence: str, prose: str, start: int, end: int) -> Iterator[Ta
         if (pattern := _ONLY_TASK_IF.get(verb.lower())) and not re.match(pattern, after):
             continue
         n_found += 1
-        yield Task(_kind(verb.lower(), prose[at:]), verb, start + at, sentence, start, end)
-    if not n_found:
-        yield from _without_verb(sentence, prose[begin:], start, begin, end)
+        yield _kind(verb.lower(), prose[at:]), verb, at
+    if not n_found and (kind := _without_verb(prose[begin:])):
+        yield kind, "", begin
 
 
-def _without_verb(sentence: str, prose: str, start: int, begin: int, end: int) -> Iterator[Task]:
+def _without_verb(prose: str) -> str:
+    """Return the kind of task of a sentence in which no verb opens one; empty if it sets none."""
     if _CONVERSE.search(prose):
-        yield Task("converse", "", start + begin, sentence, start, end)
-    elif prose.rstrip().endswith("?") and _QUESTION.search(prose):
-        yield Task("answer", "", start + begin, sentence, start, end)
-    elif _WANTED.search(prose):
-        yield Task(_kind("write", prose), "", start + begin, sentence, start, end)
+        return "converse"
+    if prose.rstrip().endswith("?") and _QUESTION.search(prose):
+        return "answer"
+    return _kind("write", prose) if _WANTED.search(prose) else ""
 
 
 def _kind(verb: str, rest: str) -> str:
