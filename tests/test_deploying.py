@@ -259,6 +259,23 @@ def test_rows_are_predicted_as_by_model_predict(
     assert (answer["version"], answer["predictions"]) == (2, own)
 
 
+def test_what_makes_predictions_worth_less_is_said_beside_them(
+    home: Path, rollouts: RolloutDesk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rows.json"
+    rows = [{**row, "colour": "red"} for row in iris()[0].head(1).to_dict(orient="records")]
+    file.write_text(json.dumps(rows))
+
+    assert run(home, "predict", "iris", str(file), "--version", "2") == 0
+    shown = capsys.readouterr()
+    assert run(home, "predict", "iris", str(file), "--version", "2", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+
+    assert len(shown.out.splitlines()) == 1
+    assert shown.err == "Not used, since the model does not take it: colour.\n"
+    assert answer["notices"] == ["Not used, since the model does not take it: colour."]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -281,4 +298,4 @@ def test_what_are_no_rows_of_the_model_is_refused(
     assert run(home, "predict", "iris", str(file), "--version", "1") == 1
     assert said in capsys.readouterr().err
     assert run(home, "predict", "iris", str(tmp_path / "none.json")) == 1
-    assert "none.json holds no rows as JSON" in capsys.readouterr().err
+    assert f"No file '{tmp_path}" in capsys.readouterr().err

@@ -9,31 +9,38 @@ writes ``{"result": …}`` or ``{"kind": …, "error": …}``.
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from ml_orchestrator.agent_names import SHIPPED_AGENTS
-from ml_orchestrator.errors import ConflictError, InvalidInputError, OrchestratorError
+from ml_orchestrator.errors import (
+    ConflictError,
+    InvalidInputError,
+    OrchestratorError,
+    PermissionDeniedError,
+)
 from ml_orchestrator.faults import faults_of
 from ml_orchestrator.identity import canonical_agent
 from ml_orchestrator.memory._restoring import restore
 from ml_orchestrator.memory._sql import SqlMemoryStore
-from ml_orchestrator.memory.models import Collaboration, Insight, StoredInsight, Task
-from ml_orchestrator.memory.origin_files import to_domain_knowledge
+from ml_orchestrator.memory.models import Collaboration, Insight, Task
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.transfer import export_memory, import_memory
 from ml_orchestrator.messaging._quotas import quotas_of
 from ml_orchestrator.messaging._sql import SqlMailbox
-from ml_orchestrator.messaging.models import PRIORITIES, Message, ThreadMessage
+from ml_orchestrator.messaging.models import PRIORITIES, RESULT, WITHDRAWAL
 from ml_orchestrator.orchestration.announcing import MailAnnouncer, announce_memory, outbox_of
+from ml_orchestrator.origin_shapes import own_memory, shared_by_all, unread_message
 from ml_orchestrator.records import Record
 from ml_orchestrator.settings import Settings
-from ml_orchestrator.storage.engine import open_database, timestamp
+from ml_orchestrator.storage.creation import sqlite_file
+from ml_orchestrator.storage.engine import Database, open_database, open_empty, timestamp
 
 __all__ = [
     "AgentMemoryManager",
@@ -43,6 +50,8 @@ __all__ = [
     "send_message_to_agents",
 ]
 
+P = ParamSpec("P")
+T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 _ORIGIN = Origin(tool="python", source="memory_manager")
 _log = logging.getLogger(__name__)
@@ -53,23 +62,38 @@ _OPEN_CHOICES = {
     ("outcome", "success|partial|failure"): "partial",
     ("impact", "low|medium|high"): "low",
 }
-# Parts of the origin's shared context that stand beside its project_context.
-_CONTEXT_PARTS = (
-    "global_insights", "architectural_decisions", "performance_baselines", "context_evolution",
-)  # fmt: skip
 MAX_SHARED_MESSAGES, MAX_SHARED_INSIGHTS = 100, 20
+
+
+def _writes(
+    method: Callable[Concatenate["AgentMemoryManager", P], T],
+) -> Callable[Concatenate["AgentMemoryManager", P], T]:
+    """Refuse a method in read-only mode."""
+
+    @wraps(method)
+    def allowed(self: "AgentMemoryManager", /, *args: P.args, **named: P.kwargs) -> T:
+        if self._is_read_only:
+            raise PermissionDeniedError(
+                f"{method.__name__} changes things and the mode is read-only. A person can set "
+                "ML_ORCHESTRATOR_MODE=operator."
+            )
+        return method(self, *args, **named)
+
+    return allowed
 
 
 class AgentMemoryManager:
     """Memory and messages of the agents of one project.
 
     Opens the store of the project around the working directory, or of ``home``. Every method
-    may be called from many processes at once.
+    may be called from many processes at once. In read-only mode those that change something
+    raise ``PermissionDeniedError``, and a store that is not there is not made.
     """
 
     def __init__(self, home: Path | None = None) -> None:
         settings = Settings.read(home=home)
-        database = open_database(settings.state_url, settings.home)
+        self._is_read_only = settings.mode == "read-only"
+        database = _open_to_read(settings) if self._is_read_only else _open(settings)
         self._database = database
         self._project_name = settings.project_dir.name
         outbox = outbox_of("python")
@@ -95,17 +119,13 @@ class AgentMemoryManager:
         self._database.close()
 
     def load_agent_memory(self, agent_name: str) -> dict[str, Any]:
-        """Return an agent's memory in the origin's shape, lists newest first."""
-        memory = self._memory.load(canonical_agent(agent_name)).model_dump()
-        return {
-            "agent_name": memory["agent_name"],
-            "last_updated": memory["last_updated"],
-            "task_history": _only(memory["task_history"], Task),
-            "optimization_insights": _only(memory["optimization_insights"], Insight),
-            "domain_knowledge": to_domain_knowledge(memory["domain_knowledge"]),
-            "collaboration_patterns": _unflagged(memory["collaboration_patterns"]),
-        }
+        """Return an agent's memory in the origin's shape, lists newest first.
 
+        An entry whose text looks odd has ``flags`` besides.
+        """
+        return own_memory(self._memory.load(canonical_agent(agent_name)))
+
+    @_writes
     def save_agent_memory(self, agent_name: str, memory: Mapping[str, Any]) -> None:
         """Store the tasks and insights of ``memory`` that the store does not have yet.
 
@@ -163,16 +183,19 @@ class AgentMemoryManager:
         """Return all that is remembered by all agents, as JSON content."""
         return export_memory(self._database)
 
+    @_writes
     def import_memory(self, path: str | Path) -> dict[str, Any]:
         """Store what an export, or a memory folder or file of the origin, holds and we do not."""
         return import_memory(self._database, Path(path), changed=self._changed).model_dump()
 
+    @_writes
     def add_task_to_history(self, agent_name: str, task_info: Mapping[str, Any]) -> str:
         """Store a finished task and return its id."""
         agent = canonical_agent(agent_name)
         saved = self._memory.save(agent, task=_checked(Task, _chosen(task_info)), origin=_ORIGIN)
         return str(saved.task_id)
 
+    @_writes
     def add_optimization_insight(self, agent_name: str, insight_info: Mapping[str, Any]) -> None:
         """Store something learnt."""
         agent = canonical_agent(agent_name)
@@ -180,6 +203,7 @@ class AgentMemoryManager:
             agent, insights=[_checked(Insight, _chosen(insight_info))], origin=_ORIGIN
         )
 
+    @_writes
     def update_collaboration_pattern(
         self, agent_name: str, collaborator: str, success: bool, task_type: str
     ) -> None:
@@ -199,17 +223,16 @@ class AgentMemoryManager:
         while True:
             page = self._mailbox.inbox(agent, limit=100, cursor=cursor)
             done = self._mailbox.acknowledgements([m.message_id for m in page.messages])
-            found += [
-                {**message.model_dump(), **_in_origins_shape(message, done[message.message_id])}
-                for message in page.messages
-            ]
+            found += [unread_message(m, done[m.message_id]) for m in page.messages]
             if (cursor := page.next_cursor) is None:
                 return found
 
+    @_writes
     def acknowledge_message(self, message_id: str, agent_name: str) -> None:
         """Mark a message as dealt with."""
         self._mailbox.acknowledge(canonical_agent(agent_name), [message_id])
 
+    @_writes
     def add_inter_agent_message(
         self,
         from_agent: str,
@@ -218,11 +241,20 @@ class AgentMemoryManager:
         target_agents: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> str:
-        """Send a message and return its id; ``metadata["priority"]`` sets its priority."""
+        """Send a message and return its id; ``metadata["priority"]`` sets its priority.
+
+        It begins a thread of its own, so that it is no answer to work that was handed over.
+        """
         if not isinstance(content, str) or isinstance(target_agents, str):
             raise InvalidInputError(
                 "The order is from_agent, message_type, content (text), target_agents (a list of "
                 "names), metadata. Nothing was sent."
+            )
+        if message_type in (RESULT, WITHDRAWAL):
+            raise InvalidInputError(
+                f"A {message_type} answers a delegation, and messages from Python answer none. "
+                "Send it with the tool message_send, whose reply_to takes the message_id of the "
+                "delegation. Nothing was sent."
             )
         details = dict(metadata or {})
         priority = details.get("priority", "medium")
@@ -246,23 +278,22 @@ class AgentMemoryManager:
         Messages and insights are the newest of all agents. What was stored under names of its
         own stands in ``project_context``. The revision is in the result of ``memory_load``.
         """
-        context = self._memory.shared_context()
-        content = {k: v for k, v in context.content.items() if k != "inter_agent_messages"}
-        parts = {name: content.pop(name) for name in _CONTEXT_PARTS if name in content}
-        known = content.pop("project_context", {})
-        project = known if isinstance(known, dict) else {"project_context": known}
-        return {
-            "last_updated": context.updated_at,
-            "project_context": {**_new_project(self._project_name), **content, **project},
-            "inter_agent_messages": [
-                _shared_message(shown) for shown in self._mailbox.newest(limit=MAX_SHARED_MESSAGES)
-            ],
-            "global_insights": [
-                _shared_insight(insight)
-                for insight in self._memory.newest_insights(limit=MAX_SHARED_INSIGHTS)
-            ],
-            **parts,
-        }
+        return shared_by_all(
+            self._memory.shared_context(),
+            self._project_name,
+            self._mailbox.newest(limit=MAX_SHARED_MESSAGES),
+            self._memory.newest_insights(limit=MAX_SHARED_INSIGHTS),
+        )
+
+
+def _open(settings: Settings) -> Database:
+    return open_database(settings.state_url, settings.home)
+
+
+def _open_to_read(settings: Settings) -> Database:
+    """Open the store; where its file is not there, one that holds nothing."""
+    file = sqlite_file(settings.state_url)
+    return _open(settings) if file is None or file.exists() else open_empty()
 
 
 def _name_of(person: object) -> str:
@@ -280,11 +311,9 @@ def _says_more(person: object, stored: Mapping[str, tuple[int, float]]) -> bool:
     return counted > n or (counted == n and stated != rate)
 
 
-def _only(entries: Sequence[Mapping[str, Any]], kind: type[Record]) -> list[dict[str, Any]]:
-    return [{name: entry[name] for name in kind.model_fields} for entry in entries]
-
-
 def _checked(kind: type[R], fields: Mapping[str, Any]) -> R:
+    if isinstance(fields, Mapping):  # what was loaded may have flags, which a save makes anew
+        fields = {name: part for name, part in fields.items() if name != "flags"}
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
@@ -299,53 +328,6 @@ def _chosen(fields: Mapping[str, Any]) -> dict[str, Any]:
             _log.warning("%s was left as %r; stored as %r", name, template, value)
             chosen[name] = value
     return chosen
-
-
-def _new_project(name: str) -> dict[str, Any]:
-    return {
-        "project_name": name,
-        "current_phase": "development",
-        "active_objectives": [],
-        "system_health": {"overall_status": "unknown"},
-    }
-
-
-def _unflagged(patterns: Mapping[str, Any]) -> dict[str, Any]:
-    people = patterns["frequent_collaborators"]
-    return {
-        "frequent_collaborators": [
-            {name: part for name, part in person.items() if name != "flags"} for person in people
-        ]
-    }
-
-
-def _shared_message(shown: ThreadMessage) -> dict[str, Any]:
-    return _in_origins_shape(shown.message, shown.acknowledged_by)
-
-
-def _in_origins_shape(message: Message, acknowledged_by: Mapping[str, str]) -> dict[str, Any]:
-    done = sorted(acknowledged_by.items(), key=lambda item: item[1])
-    names = (
-        "message_id", "from_agent", "target_agents", "message_type", "content", "timestamp",
-    )  # fmt: skip
-    return {
-        **{name: getattr(message, name) for name in names},
-        "metadata": {"priority": message.priority, **message.metadata},
-        "acknowledged_by": [{"agent": agent, "timestamp": at} for agent, at in done],
-    }
-
-
-def _shared_insight(insight: StoredInsight) -> dict[str, Any]:
-    return {
-        "insight_id": insight.record_id,
-        "category": insight.area,
-        "insight": insight.insight,
-        "contributing_agents": [insight.saved_by.agent],
-        "confidence": insight.confidence,
-        "impact_assessment": insight.impact,
-        "created_at": insight.first_at or insight.saved_by.at,
-        "last_validated": insight.saved_by.at,
-    }
 
 
 def load_my_memory(agent_name: str) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.datasets.paths import resolve_allowed
+from ml_orchestrator.datasets.source_names import BUILTIN_PREFIX
+from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
 from ml_orchestrator.program import program
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.telemetry.process import exporting
@@ -211,16 +213,61 @@ def _loaded(target: str) -> Act:
     return act
 
 
-call = _loaded("calling.acts:run_call")
-train = _loaded("calling.acts:run_train")
 registry = _loaded("calling.acts:run_registry")
-deploy = _loaded("deploying:run_deploy")
 runs = _loaded("running:run_runs")
 components = _loaded("composing:run_components")
-workflow = _loaded("pipelining:run_pipelining")
 events = _loaded("eventing:run_events")
 audit = _loaded("auditing:run_audit")
 monitors = _loaded("monitoring:run_monitors")
+
+
+def call(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Call a tool; a file of arguments that is not there is told before the server is loaded."""
+    _check_is_there(_named_by_at(arguments.json))
+    return _loaded("calling.acts:run_call")(arguments, settings)
+
+
+def train(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Start a training; data that are not there are told before the server is loaded."""
+    if not arguments.data.startswith(BUILTIN_PREFIX):
+        resolve_allowed(arguments.data, settings.roots)
+    return _loaded("calling.acts:run_train")(arguments, settings)
+
+
+def deploy(arguments: argparse.Namespace, settings: Settings) -> int:
+    """See to roll-outs; a file that is not there is told before anything is loaded."""
+    match arguments.act:
+        case "start":
+            _check_is_there(_named_by_at(arguments.spec))
+        case "outcomes":
+            _check_is_there(arguments.file)
+        case "predict" if arguments.rows != "-":
+            _check_is_there(arguments.rows)
+    return _loaded("deploying:run_deploy")(arguments, settings)
+
+
+def workflow(arguments: argparse.Namespace, settings: Settings) -> int:
+    """See to pipelines; a file that cannot be read is told before the steps are loaded."""
+    if (file := getattr(arguments, "file", "-")) != "-":
+        from ml_orchestrator.orchestration.pipelines.reading import read_spec
+
+        read_spec(file, settings)
+    return _loaded("pipelining:run_pipelining")(arguments, settings)
+
+
+def _named_by_at(given: str | None) -> str | None:
+    """Return the file that ``@FILE`` names; None for anything else."""
+    return given[1:] if given is not None and given.startswith("@") else None
+
+
+def _check_is_there(path: str | Path | None) -> None:
+    """Refuse the path of a file that is not there.
+
+    Raises:
+        NotFoundError: nothing is.
+    """
+    if path is not None and not os.path.exists(path):  # noqa: PTH110 says so of odd names, too
+        raise NotFoundError(f"No file {str(path)[:80]!r}; looked at {Path(path).absolute()}.")
 
 
 def memory(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -114,6 +114,8 @@ async def _predict(services: Services, given: argparse.Namespace) -> int:
     answer = await services.deployment.predict(given.model, given.version, _rows(given.rows))
     shown = plain([str(prediction) for prediction in answer.predictions])
     print(answer.model_dump_json() if given.json else shown)
+    if answer.notices and not given.json:
+        print(plain(list(answer.notices)), file=sys.stderr)
     return 0
 
 

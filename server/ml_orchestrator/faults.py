@@ -1,11 +1,13 @@
 """What a validation found, and which name was perhaps meant, in the words of our errors."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 
+from pydantic import AfterValidator
 from pydantic_core import ErrorDetails
 
-__all__ = ["faults_of", "near", "nearest"]
+__all__ = ["each_near", "faults_of", "formed", "near", "nearest"]
 
 ALIKE = 0.6  # from 0 to 1, by difflib
 
@@ -29,6 +31,30 @@ def faults_of(faults: Iterable[ErrorDetails], *, whole: str = "", known: Iterabl
     return "; ".join(_fault(fault, whole) + _near(fault, names) for fault in faults)
 
 
+def formed(pattern: str, words: str) -> AfterValidator:
+    """Return a check that a whole text is of a form, which a fault tells in words.
+
+    A pattern of pydantic's ``Field`` would be shown to whoever wrote the text.
+
+    >>> from typing import Annotated
+    >>> from pydantic import TypeAdapter, ValidationError
+    >>> name = TypeAdapter(Annotated[str, formed("[a-z]+", "must be small letters")])
+    >>> try:
+    ...     name.validate_python("A1")
+    ... except ValidationError as error:
+    ...     faults_of(error.errors(), whole="name")
+    'name: must be small letters'
+    """
+    form = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if form.fullmatch(text) is None:
+            raise ValueError(words)
+        return text
+
+    return AfterValidator(check)
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """Return words that name the most similar of the known names; none if none is similar.
 
@@ -37,6 +63,15 @@ def near(name: str, known: Iterable[str]) -> str:
     """
     found = nearest(name, known)
     return "" if found is None else f" (did you mean {found!r}?)"
+
+
+def each_near(names: Iterable[str], known: Collection[str]) -> str:
+    """Return names that are not known for a sentence, each with the most similar known one.
+
+    >>> each_near(["agee", "x"], ["age", "city"])
+    "'agee' (did you mean 'age'?), 'x'"
+    """
+    return ", ".join(f"{name!r}{near(name, known)}" for name in names)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

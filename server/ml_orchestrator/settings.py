@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import faults_of, formed
 from ml_orchestrator.logins import check_login
 
 __all__ = ["DEFAULT_PORT", "Mode", "PromptPolicy", "Settings"]
@@ -52,7 +53,11 @@ class Settings(BaseModel):
         ),
     ] = ()
     mode: Annotated[
-        Mode, Field(description="read-only: only reading tools exist; operator: all of them.")
+        Mode,
+        Field(
+            description="read-only: only reading tools exist, and pasted Python only reads; "
+            "operator: all of them."
+        ),
     ] = "operator"
     database_url: Annotated[
         SecretStr | None,
@@ -91,7 +96,12 @@ class Settings(BaseModel):
         ),
     ] = False
     trusted_types: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")], ...],
+        tuple[
+            Annotated[
+                str, formed(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", "must be package.module.Class")
+            ],
+            ...,
+        ],
         Field(
             description="Types of other packages that a model may hold, as package.module.Class, "
             "by comma; loading one runs code of its package."
@@ -160,9 +170,15 @@ class Settings(BaseModel):
         ),
     ] = 20
     worker_pool: Annotated[
-        str | None,
+        Annotated[
+            str,
+            formed(
+                r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}",
+                "must be 1 to 40 letters, digits, _ . and -, the first a letter or digit",
+            ),
+        ]
+        | None,
         Field(
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$",
             description="Name of a pool: data directories that share a Postgres and name the same "
             "one take one another's runs. None: each takes its own.",
         ),
@@ -319,8 +335,8 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            faults = "; ".join(
-                f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()
+            faults = faults_of(
+                {**each, "loc": (f"{PREFIX}{each['loc'][0]}".upper(),)} for each in error.errors()
             )
             raise InvalidInputError(f"Settings cannot be used: {faults}.") from error
 
@@ -333,7 +349,7 @@ class Settings(BaseModel):
         try:
             return type(self).model_validate({**dict(self), **values})
         except ValidationError as error:
-            faults = "; ".join(f"{_place(e['loc'])}: {e['msg']}" for e in error.errors())
+            faults = faults_of(error.errors())
             raise InvalidInputError(f"Settings cannot be used: {faults}.") from error
 
     @property
@@ -378,10 +394,6 @@ class Settings(BaseModel):
             elif value is not None:
                 variables[PREFIX + name.upper()] = str(value)
         return variables
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(map(str, location))
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

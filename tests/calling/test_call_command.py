@@ -231,6 +231,7 @@ def test_columns_are_left_out_by_name(
         return Answer("told", None, (), is_error=False)
 
     monkeypatch.setattr(Caller, "call", note)
+    (tmp_path / "t.csv").touch()
 
     assert run(tmp_path / "home", "train", "t.csv", "y", *given) == int(types is None)
 

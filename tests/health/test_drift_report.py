@@ -203,7 +203,8 @@ def test_constants_drift_only_when_they_differ() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"columns": ["age", "weight"]}, "reference sample has no column 'weight'; it has 'age'"),
+        ({"columns": ["age", "weight"]}, "column 'weight' (did you mean 'height'?); it has 'age'"),
+        ({"columns": ["agee"]}, "has no column 'agee' (did you mean 'age'?); it has 'age'"),
         ({"columns": []}, "No columns to compare"),
         ({"tests": {"weight": "ks"}}, "A test was named for 'weight', which is not compared"),
         ({"tests": "ks"}, "'city' is categorical with 4 distinct values. Tests that fit: chi_squa"),

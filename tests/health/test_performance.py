@@ -268,7 +268,7 @@ def test_rows_are_cut_by_the_calendar_whatever_their_order(
     ("chunk", "timeline", "message"),
     [
         ("1d", None, "'1d' needs a column of dates or times"),
-        ("daily", None, "'daily' is no chunk; write 500rows"),
+        ("daily", None, "A chunk must be written like 500rows.*; found 'daily'"),
         ("1rows", None, "makes 600 chunks; at most 500"),
         (None, Timeline(np.full(600, np.nan), is_time=True), "No row has a value"),
     ],

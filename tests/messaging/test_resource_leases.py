@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.messaging import places
@@ -92,6 +92,13 @@ def test_what_is_spelled_otherwise_is_the_same_lease(
         ("file:data/a.csv", "file:data/b.csv", False),
         ("model:a*", "model:ab", False),
         ("model:a", "alias:a", False),
+        ("model:a", "alias:a@champion", True),
+        ("model: a ", "alias:a @ champion", True),
+        ("model:a", "alias:ab@champion", False),
+        ("model:a", "alias:b@a", False),
+        ("model:a*", "alias:ab@champion", False),
+        ("alias:a@champion", "alias:a@production", False),
+        ("file:a", "alias:a@champion", False),
         ("data:builtin:iris", "data:builtin:*", True),
         ("data:builtin:iris", "data:builtin:wine", False),
         ("file:data/a.csv", "data:data/a.csv", True),
@@ -124,10 +131,35 @@ def test_what_is_spelled_otherwise_is_the_same_lease(
         ("file:model:a", "model:a", False),
     ],
 )
-def test_places_overlap_by_their_patterns_and_folders_and_names_only_by_being_equal(
+def test_places_overlap_by_patterns_and_folders_models_with_their_aliases_and_names_if_equal(
     one: str, other: str, do: bool
 ) -> None:
     assert (overlaps(one, other), overlaps(other, one)) == (do, do)
+
+
+@pytest.mark.parametrize(
+    ("taken", "asked"),
+    [("model:churn", "alias:churn@champion"), ("alias:churn@champion", "model:churn")],
+)
+def test_a_model_and_its_aliases_have_one_holder(book: LeaseBook, taken: str, asked: str) -> None:
+    book.set(ME, taken, ttl_s=60)
+    with pytest.raises(ConflictError, match=rf"^{taken} is held by {ME} until"):
+        book.set(YOU, asked, ttl_s=60)
+
+    both = book.set(ME, asked, ttl_s=60), book.set(YOU, "alias:other@champion", ttl_s=60)
+    assert [lease.holder for lease in both] == [ME, YOU]
+
+
+def test_what_an_earlier_release_let_two_hold_can_be_given_back(
+    book: LeaseBook, database: Database
+) -> None:
+    book.set(ME, "model:churn", ttl_s=60)
+    book.set(ME, "alias:churn@champion", ttl_s=60)
+    theirs = resource_leases.c.resource == "alias:churn@champion"
+    database.write(lambda c: c.execute(update(resource_leases).where(theirs).values(holder=YOU)))
+
+    assert book.set(ME, "model:churn", ttl_s=0).holder is None
+    assert book.set(YOU, "alias:churn@champion", ttl_s=60).holder == YOU
 
 
 @pytest.mark.parametrize(

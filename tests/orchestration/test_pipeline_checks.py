@@ -200,7 +200,7 @@ def test_faults_of_form_and_of_parameters_are_named_together(tmp_path: Path) -> 
     assert "params.other: unknown; known: n, kind" in of_values
     assert "params.n: must be given" in faults(spec, here(tmp_path), {})
     for part in (
-        "name: String should match",
+        "name: a name must be letters, digits, _ and -, the first a letter or _",
         "step is unknown; known: name, description, params, steps",
         "steps.one.uses: Field required",
         "steps.one.use is unknown; known: uses, with",

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage import engine as engine_module
 from ml_orchestrator.storage import migrations
-from ml_orchestrator.storage.engine import open_database
+from ml_orchestrator.storage.engine import open_database, open_empty
 from ml_orchestrator.storage.migrations import LATEST, add_missing_columns
 from ml_orchestrator.storage.schema import agents
 
@@ -162,6 +162,31 @@ def test_an_unusable_directory_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(UnavailableError, match="ML_ORCHESTRATOR_HOME"):
         open_database(url(blocked), blocked)
+
+
+def test_an_empty_database_is_the_same_in_every_thread_and_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    database, other = open_empty(), open_empty()
+    database.write(lambda c: c.execute(text("insert into agents values ('a', 'now')")))
+    all_read, found = threading.Barrier(8, timeout=LIMIT_S), []
+
+    def look(connection: Connection) -> int:
+        all_read.wait()
+        return int(connection.scalar(text("select count(*) from agents")) or 0)
+
+    readers = [threading.Thread(target=lambda: found.append(database.read(look))) for _ in range(8)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(LIMIT_S)
+
+    assert found == [1] * 8
+    assert other.read(lambda c: c.scalar(text("select count(*) from agents"))) == 0
+    assert list(tmp_path.iterdir()) == []
+    database.close()
+    other.close()
 
 
 def test_the_data_directory_is_private_and_ignored_by_git(tmp_path: Path) -> None:

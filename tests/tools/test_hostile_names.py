@@ -196,3 +196,58 @@ async def test_what_is_no_name_of_an_agent_is_told_what_one_is(server: Any) -> N
         said = await refusal(client, "memory_load", agent="ML-Orchestrator")
     assert "'ML-Orchestrator' is not an agent's name. Use small letters" in said
     assert "pattern" not in said
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "told"),
+    [
+        (
+            "baseline_save",
+            {"agent": ME, "name": "my base!", "source": "builtin:iris"},
+            "Argument 'name': must be 1 to 64 letters, digits, _ . and -, the first a letter or "
+            "digit (got 'my base!').",
+        ),
+        (
+            "message_send",
+            {"agent": ME, "content": "x", "message_type": "Big News"},
+            "Argument 'message_type': must be small letters, digits and '_', 63 at most, the "
+            "first a letter, such as 'insight' (got 'Big News').",
+        ),
+        (
+            "message_send",
+            {"agent": ME, "content": "x", "idempotency_key": "@mine"},
+            "Argument 'idempotency_key': must not begin with '@', as keys of the server's own do "
+            "(got '@mine').",
+        ),
+        (
+            "message_inbox",
+            {"agent": ME, "cursor": "page 2"},
+            "Argument 'cursor': must be the next_cursor of the page before, as it stands there "
+            "(got 'page 2').",
+        ),
+        (
+            "drift_check",
+            {"reference": "builtin:iris", "current": "builtin:iris", "chunk": "5 days"},
+            "Argument 'chunk': must be written like 500rows, 6h, 1d, 1w or 1mo, with any whole "
+            "number (got '5 days').",
+        ),
+        (
+            "prompt_improve",
+            {"prompt": "x", "rules": ["Clear Goal"]},
+            "Argument 'rules.0': must be a rule's name, of small letters and '_' (got 'Clear "
+            "Goal').",
+        ),
+        (
+            "prompt_submit",
+            {"agent": ME, "session": "A B"},
+            "Argument 'session': must be the session that prompt_propose gave, as it stands there "
+            "(got 'A B').",
+        ),
+    ],
+    ids=["baseline", "message type", "key", "cursor", "chunk", "rule", "session"],
+)
+async def test_what_is_no_name_is_told_in_words_what_one_is(
+    server: Any, tool: str, given: dict[str, Any], told: str
+) -> None:
+    async with Client(server) as client:
+        assert await refusal(client, tool, **given) == f"{tool} was not run. {told}"

@@ -39,6 +39,21 @@ async def test_a_waiting_reader_gets_what_another_server_sends(tmp_path: Path) -
     assert [m["content"] for m in inboxes[0]["messages"]] == ["go"]
 
 
+async def test_a_wait_that_a_message_ends_is_told_as_done(tmp_path: Path) -> None:
+    told: list[tuple[float, float | None, str | None]] = []
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, total, message))
+
+    async with Client(server(tmp_path)) as client:
+        await ask(client, "message_send", agent=ME, content="go", target_agents=[YOU])
+        for wait_s in (0, 50):
+            asked = {"agent": YOU, "wait_s": wait_s}
+            await client.call_tool("message_inbox", asked, progress_callback=on_progress)
+
+    assert told == [(50, 50, "1 unread")]
+
+
 async def test_a_reader_that_waits_for_a_text_is_not_answered_by_another_message(
     tmp_path: Path,
 ) -> None:
@@ -152,10 +167,36 @@ async def test_a_lease_keeps_colleagues_away_until_it_is_given_back(tmp_path: Pa
 
     assert (mine["holder"], elsewhere["holder"], given_back["holder"]) == (ME, YOU, None)
     assert f"held by {ME} until" in held
-    assert "(cleaning)" in held
+    assert "cleaning" not in held
+    assert "leases and their notes are in lease://all" in held
+    assert [lease["note"] for lease in seen["leases"]] == ["cleaning", ""]
     assert [lease["resource"] for lease in seen["leases"]] == ["file:data/*.csv", "model:churn"]
     assert now_yours["token"] > mine["token"]
     assert "KIND:NAME" in odd
+
+
+async def test_metadata_gives_the_priority_as_the_origin_spelled_it(tmp_path: Path) -> None:
+    urgent = {"priority": "urgent", "model_alias": "@champion"}
+    letter: dict[str, Any] = {"agent": ME, "content": "x", "target_agents": [YOU]}
+    async with Client(server(tmp_path)) as client:
+        await ask(client, "message_send", **letter, metadata=urgent)
+        await ask(client, "message_send", **letter, metadata=urgent, priority="urgent")
+        await ask(client, "message_send", **letter, metadata={"priority": 1}, priority="high")
+        await ask(client, "message_send", **letter, metadata={"priority": "asap"})
+        await ask(client, "message_send", **letter)
+        said = await refusal(client, "message_send", **letter, metadata=urgent, priority="medium")
+        inbox = await ask(client, "message_inbox", agent=YOU)
+
+    assert inbox["n_urgent"] == 2
+    assert [(m["priority"], m["metadata"].get("priority")) for m in inbox["messages"]] == [
+        ("urgent", "urgent"),
+        ("urgent", "urgent"),
+        ("high", 1),
+        ("medium", "asap"),
+        ("medium", None),
+    ]
+    assert "priority is 'medium' and metadata.priority 'urgent'" in said
+    assert "Nothing was sent" in said
 
 
 async def test_letters_to_strangers_are_refused_and_kept(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ async def test_only_what_is_for_callers_can_be_started_and_with_its_right(
     for said in (unknown, internal):
         assert "there are compress, drift-retrain, optimize-rules, " in said
         assert ", train, train-and-roll-out" in said
+    assert unknown.startswith("No workflow 'trian' to start by name (did you mean 'train'?); ")
     assert "may not use rules_optimize" in rules
     assert "may not use training_start" in shipped_one
     assert "may not use deployment_start" in shipped_one

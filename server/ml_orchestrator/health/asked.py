@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import each_near
 from ml_orchestrator.health.drift.contract import Columns
 from ml_orchestrator.health.models import Correction, SchemaChange
 
@@ -52,7 +53,8 @@ def checked_columns(
     for side, table in (("reference", reference), ("current", current)):
         if absent := [name for name in names if name not in table]:
             raise InvalidInputError(
-                f"The {side} sample has no column {listed(absent)}; it has {listed(table)}."
+                f"The {side} sample has no column {each_near(absent, table)}; it has "
+                f"{listed(table)}."
             )
     return names
 

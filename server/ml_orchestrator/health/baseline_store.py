@@ -4,15 +4,17 @@ import re
 from pathlib import Path
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from ml_orchestrator.faults import near
 from ml_orchestrator.health.baseline import Baseline
 from ml_orchestrator.health.baseline_file import baseline_bytes, baseline_from
+from ml_orchestrator.health.options import NAME_PATTERN, NAME_WORDS
 from ml_orchestrator.storage.home import prepare_home
 from ml_orchestrator.storage.whole_files import create_lasting
 
 __all__ = ["BaselineStore"]
 
 SUFFIX = ".baseline"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_NAME = re.compile(NAME_PATTERN)
 
 
 class BaselineStore:
@@ -80,15 +82,13 @@ class BaselineStore:
         return sorted(path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}"))
 
     def _unknown(self, name: str) -> NotFoundError:
-        known = ", ".join(self.names()) or "none; make one with baseline_save"
-        return NotFoundError(f"No baseline named {name!r}; known: {known}.")
+        names = self.names()
+        known = ", ".join(names) or "none; make one with baseline_save"
+        return NotFoundError(f"No baseline named {name!r}{near(name, names)}; known: {known}.")
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
-            raise InvalidInputError(
-                f"{name[:80]!r} cannot name a baseline: 1 to 64 letters, digits, _ . and -, the "
-                "first a letter or digit."
-            )
+            raise InvalidInputError(f"{name[:80]!r} cannot name a baseline: a name {NAME_WORDS}.")
         return self._folder / f"{name}{SUFFIX}"
 
     def _write(self, path: Path, content: bytes) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.health.options import CHUNK_PATTERN
+from ml_orchestrator.health.options import CHUNK_PATTERN, CHUNK_WORDS
 
 __all__ = ["Chunk", "Timeline", "cut", "ordered"]
 
@@ -96,9 +96,7 @@ def _parts(order: Rows, timeline: Timeline, chunk: str | None) -> Iterator[Rows]
         yield from np.array_split(order, n_parts)
         return
     if not re.fullmatch(CHUNK_PATTERN, chunk):
-        raise InvalidInputError(
-            f"{chunk!r} is no chunk; write 500rows, 6h, 1d, 1w or 1mo, with any whole number."
-        )
+        raise InvalidInputError(f"A chunk {CHUNK_WORDS}; found {chunk!r}.")
     size, unit = int(re.match(r"\d+", chunk)[0]), chunk.lstrip("0123456789")  # type: ignore[index]
     if unit == "rows":
         n_parts = max(1, round(order.size / size))

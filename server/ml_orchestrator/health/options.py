@@ -13,6 +13,9 @@ from ml_orchestrator.records import Record
 __all__ = [
     "BASELINE_PREFIX",
     "CHUNK_PATTERN",
+    "CHUNK_WORDS",
+    "NAME_PATTERN",
+    "NAME_WORDS",
     "BaselineSaved",
     "DriftOptions",
     "InlineTable",
@@ -20,7 +23,10 @@ __all__ = [
 ]
 
 BASELINE_PREFIX = "baseline:"
-CHUNK_PATTERN = r"^[1-9][0-9]{0,8}(rows|h|d|w|mo)$"
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # of a baseline
+NAME_WORDS = "must be 1 to 64 letters, digits, _ . and -, the first a letter or digit"
+CHUNK_PATTERN = r"[1-9][0-9]{0,8}(rows|h|d|w|mo)"
+CHUNK_WORDS = "must be written like 500rows, 6h, 1d, 1w or 1mo, with any whole number"
 InlineTable: TypeAlias = Mapping[str, Sequence[float | str | None]]
 
 

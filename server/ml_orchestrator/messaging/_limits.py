@@ -9,11 +9,14 @@ from ml_orchestrator.messaging.models import (
     MAX_CONTENT_CHARACTERS,
     MAX_METADATA_BYTES,
     MAX_TARGETS,
+    PRIORITIES,
     TYPE_PATTERN,
+    TYPE_WORDS,
+    Priority,
 )
 from ml_orchestrator.text import json_bytes
 
-__all__ = ["check_message"]
+__all__ = ["check_message", "priority_of"]
 
 _TYPE = re.compile(TYPE_PATTERN)
 
@@ -28,8 +31,7 @@ def check_message(
     """
     if _TYPE.fullmatch(message_type) is None:
         raise InvalidInputError(
-            f"{message_type[:80]!r} is no message_type. Use small letters, digits and '_', 63 at "
-            "most, such as 'insight'. Nothing was sent."
+            f"{message_type[:80]!r} is no message_type, which {TYPE_WORDS}. Nothing was sent."
         )
     if not 1 <= len(content) <= MAX_CONTENT_CHARACTERS:
         raise InvalidInputError(
@@ -41,6 +43,23 @@ def check_message(
             f"{n_targets} target_agents; at most {MAX_TARGETS}. Leave them out to reach everybody."
         )
     _check_metadata(metadata)
+
+
+def priority_of(given: Priority | None, metadata: Mapping[str, Any]) -> Priority:
+    """Return how soon to read a message: what was given, else what its metadata say.
+
+    In ``metadata`` the origin had it; what is no priority there is data like the rest.
+
+    Raises:
+        InvalidInputError: the two differ.
+    """
+    said = next((each for each in PRIORITIES if each == metadata.get("priority")), None)
+    if given and said and given != said:
+        raise InvalidInputError(
+            f"priority is {given!r} and metadata.priority {said!r}. Give one of them, or the same "
+            "twice. Nothing was sent."
+        )
+    return given or said or "medium"
 
 
 def _check_metadata(metadata: Mapping[str, Any]) -> None:

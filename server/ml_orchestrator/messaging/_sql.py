@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, func, insert, literal, select, update
 
 from ml_orchestrator.errors import NotFoundError
-from ml_orchestrator.faults import near
+from ml_orchestrator.faults import each_near
 from ml_orchestrator.messaging._dead_letters import bury_strangers, count_dead, dead_of
 from ml_orchestrator.messaging._delegations import (
     addressed,
@@ -17,7 +17,7 @@ from ml_orchestrator.messaging._delegations import (
     note_delegation,
     open_delegations,
 )
-from ml_orchestrator.messaging._limits import check_message
+from ml_orchestrator.messaging._limits import check_message, priority_of
 from ml_orchestrator.messaging._news import MailNews
 from ml_orchestrator.messaging._quotas import Quotas, check_quotas
 from ml_orchestrator.messaging._reading import (
@@ -94,7 +94,7 @@ class SqlMailbox:
         message_type: str,
         content: str,
         target_agents: Sequence[str] = (),
-        priority: Priority = "medium",
+        priority: Priority | None = None,
         metadata: Mapping[str, Any] | None = None,
         reply_to: str | None = None,
         ack_wanted: bool = False,
@@ -109,7 +109,7 @@ class SqlMailbox:
             "type": message_type,
             **shown,
             "to": sorted(set(target_agents)),
-            "priority": priority,
+            "priority": priority_of(priority, metadata or {}),
             "reply_to": reply_to,
             "ack_wanted": ack_wanted,
             "expires_in_s": expires_in_s,
@@ -323,14 +323,10 @@ def _thread_of(connection: Connection, message_id: str | None) -> str | None:
 
 def _unknown(strangers: Sequence[str], known: Sequence[str]) -> NotFoundError:
     return NotFoundError(
-        f"No agent named {_perhaps(strangers, known)}; known: {', '.join(known)}. "
+        f"No agent named {each_near(strangers, known)}; known: {', '.join(known)}. "
         "An agent becomes known when it first saves memory or sends a message. "
         "Nothing was sent; the letter is kept as a dead one."
     )
-
-
-def _perhaps(strangers: Sequence[str], known: Sequence[str]) -> str:
-    return ", ".join(f"{name!r}{near(name, known)}" for name in strangers)
 
 
 def _refuse_foreign(agent: str, wanted: Sequence[str], rows: Sequence[Any]) -> None:

@@ -22,6 +22,7 @@ KEPT = timedelta(days=90)  # after the end of a lease
 STEP = 20  # leases of long ago that a new one removes at most
 _RESOURCE = re.compile(r"(model|alias|file|data):[^\x00-\x1f\x7f]{1,200}")
 _ALIAS = re.compile(r"alias:[^@]+@[^@]+")
+_NAME = re.compile(r"\S+")
 
 
 class LeaseBook:
@@ -88,9 +89,10 @@ def _set(
 ) -> Lease:
     at = timestamp(now)
     note_agent(connection, agent, now=at)
-    _refuse_if_held(agent, resource, _live(connection, at))
     row = connection.execute(select(table).where(table.c.resource == resource)).first()
     is_mine = row is not None and row.holder == agent and row.expires_at > at
+    if ttl_s > 0 or not is_mine:  # an earlier release let two hold what overlaps for this one
+        _refuse_if_held(agent, resource, _live(connection, at))
     if ttl_s <= 0 and not is_mine:
         raise ConflictError(f"{agent} holds no lease on {resource}, so there is none to give back.")
     values = {
@@ -124,17 +126,21 @@ def _refuse_if_held(agent: str, resource: str, rows: Sequence[Row[Any]]) -> None
     for row in rows:
         if row.holder != agent and overlaps(resource, row.resource):
             raise ConflictError(
-                f"{_told(row, resource)}. Ask {row.holder} by message, or wait; leases are in "
-                "lease://all."
+                f"{_told(row, resource)}. Ask {row.holder} by message, or wait; leases and their "
+                "notes are in lease://all."
             )
 
 
 def _told(row: Row[Any], resource: str) -> str:
-    """Say who holds what; text that looks odd is not repeated where it could pass for ours."""
+    """Say who holds what, in our words alone: what a holder wrote could pass for ours.
+
+    So its note is left out, and what it holds is named only if it reads as a name.
+    """
     held = f"held by {row.holder} until {row.expires_at}"
     if flags := _flags(row):
         return f"What overlaps {resource} is {held} (its text is flagged: {', '.join(flags)})"
-    return f"{row.resource} is {held}{f' ({row.note})' if row.note else ''}"
+    is_name = row.resource == resource or _NAME.fullmatch(row.resource)
+    return f"{row.resource if is_name else f'What overlaps {resource}'} is {held}"
 
 
 def _live(connection: Connection, at: str) -> Sequence[Row[Any]]:

@@ -35,7 +35,7 @@ class Mailbox(Protocol):
         message_type: str,
         content: str,
         target_agents: Sequence[str] = (),
-        priority: Priority = "medium",
+        priority: Priority | None = None,
         metadata: Mapping[str, Any] | None = None,
         reply_to: str | None = None,
         ack_wanted: bool = False,
@@ -43,6 +43,8 @@ class Mailbox(Protocol):
         idempotency_key: str | None = None,
     ) -> SentMessage:
         """Store a message; no target means everybody.
+
+        Without ``priority`` that of ``metadata`` counts, as in the origin, else it is medium.
 
         A ``delegation`` opens work on its one target's side; that agent's ``delegation_result`` in
         reply closes it and counts it, once, for both; after its end it closes it uncounted. A
@@ -52,8 +54,9 @@ class Mailbox(Protocol):
             NotFoundError: a recipient is unknown, and the letter is kept as a dead one; or the
                 message replied to is, and nothing is kept.
             ConflictError: the key was used before for something else, or nothing open is closed.
-            InvalidInputError: it is larger than a message may be, or of an odd type; a delegation
-                has no single target, a result no outcome, or goes past who waits for it.
+            InvalidInputError: it is larger than a message may be, of an odd type or of two
+                priorities; a delegation has no single target, a result no outcome, or goes past
+                who waits for it.
             QuotaExceededError: the sender has written too much lately.
         """
         ...

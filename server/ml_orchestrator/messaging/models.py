@@ -15,6 +15,7 @@ __all__ = [
     "PRIORITIES",
     "RESULT",
     "TYPE_PATTERN",
+    "TYPE_WORDS",
     "WITHDRAWAL",
     "Acknowledged",
     "DeadLetter",
@@ -35,7 +36,10 @@ Priority = Literal["low", "medium", "high", "urgent"]
 PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "urgent")
 DELEGATION, RESULT, WITHDRAWAL = "delegation", "delegation_result", "delegation_withdrawn"
 MOST_WORK_TOLD = 20  # at once, of what was handed over or back
-TYPE_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
+TYPE_PATTERN = r"[a-z][a-z0-9_]{0,62}"
+TYPE_WORDS = (
+    "must be small letters, digits and '_', 63 at most, the first a letter, such as 'insight'"
+)
 MAX_CONTENT_CHARACTERS, MAX_METADATA_BYTES, MAX_TARGETS = 20_000, 20_000, 50
 
 

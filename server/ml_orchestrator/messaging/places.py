@@ -45,6 +45,7 @@ def canonical(resource: str) -> str:
 def overlaps(one: str, other: str) -> bool:
     """Whether two resources may mean the same thing.
 
+    A model means all of its aliases, too; beyond that models and aliases are compared by name.
     Files and data are compared with one another, however their paths are spelled; a folder, also
     one that a pattern names, means all that is in it. Patterns are compared in both directions;
     two patterns that only meet in a third name are taken to overlap if the parts before their
@@ -53,11 +54,13 @@ def overlaps(one: str, other: str) -> bool:
 
     >>> overlaps("file:data/*.csv", "file:data/a.csv"), overlaps("model:a", "model:b")
     (True, False)
+    >>> overlaps("model:a", "alias:a@champion"), overlaps("alias:a@champion", "alias:a@b")
+    (True, False)
     >>> overlaps("file:data", "data:./data/a.csv"), overlaps("file:data", "file:database.csv")
     (True, False)
     """
     one, other = canonical(one), canonical(other)
-    if one == other:
+    if one == other or _is_alias(one, of=other) or _is_alias(other, of=one):
         return True
     (kind, _, name), (other_kind, _, other_name) = one.partition(":"), other.partition(":")
     if not {kind, other_kind} <= KINDS_OF_PLACES:
@@ -66,6 +69,11 @@ def overlaps(one: str, other: str) -> bool:
     if is_path and is_other_path:
         return _meet(name, other_name)
     return not is_path and not is_other_path and _match(name, other_name)
+
+
+def _is_alias(resource: str, *, of: str) -> bool:
+    kind, _, model = of.partition(":")
+    return kind == "model" and resource.startswith(f"alias:{model}@")
 
 
 def _is_path(kind: str, name: str) -> bool:

@@ -155,7 +155,12 @@ class RunStatus(Record):
 
     @property
     def fraction(self) -> float:
-        """Part of all its steps that is done, 0 to 1; a step counts by its own progress."""
+        """Part of all its steps that is done, 0 to 1; a step counts by its own progress.
+
+        Of a run that has succeeded all is done, though it may not have needed every step.
+        """
+        if self.state == "succeeded":
+            return 1.0
         done = sum(step.state in _DONE[self.pipeline is not None] for step in self.steps)
         running = self.progress.fraction if self.progress else 0.0
         return min(1.0, (done + running) / len(self.steps))

@@ -16,6 +16,7 @@ from ml_orchestrator.datasets.row_numbers import MOST_REPEATED, numbers_or_names
 from ml_orchestrator.datasets.source_names import BUILTIN_PREFIX
 from ml_orchestrator.datasets.sources import Dataset, columns_as_arrays, load_dataset
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import near
 from ml_orchestrator.health.baseline import Baseline
 from ml_orchestrator.health.baseline_store import BaselineStore
 from ml_orchestrator.health.chunks import Timeline
@@ -86,7 +87,8 @@ class Side:
         """
         if column not in self.rows:
             raise InvalidInputError(
-                f"The current sample has no column {column!r}; it has {', '.join(self.rows)}."
+                f"The current sample has no column {column!r}{near(column, self.rows)}; it has "
+                f"{', '.join(self.rows)}."
             )
         values = self.rows[column]
         if values.dtype == object:

@@ -171,7 +171,7 @@ class CollaborationService:
         message_type: str,
         content: str,
         target_agents: Sequence[str],
-        priority: Priority,
+        priority: Priority | None,
         metadata: Mapping[str, Any],
         reply_to: str | None,
         ack_wanted: bool,

@@ -11,6 +11,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from ml_orchestrator.errors import ConflictError, NotFoundError, PermissionDeniedError
+from ml_orchestrator.faults import near
 from ml_orchestrator.orchestration.attempts import first_of
 from ml_orchestrator.orchestration.events.kinds import RunCancelled
 from ml_orchestrator.orchestration.events.publishing import Publish, nobody
@@ -179,7 +180,8 @@ class WorkflowOrchestrator:
         """Return how a run is, as soon as it is over or after ``wait_s`` seconds.
 
         Args:
-            on_progress: called while waiting, whenever the running step has reported anew.
+            on_progress: called while waiting, whenever the running step has reported anew, and
+                once the run has succeeded.
 
         Raises:
             NotFoundError: there is no such run.
@@ -188,7 +190,8 @@ class WorkflowOrchestrator:
         told: RunProgress | None = None
         while True:
             status = await run_sync(self._look, run_id)
-            if on_progress and status.progress and status.progress != told:
+            is_news = status.progress is not None and status.progress != told
+            if on_progress and (is_news or status.state == "succeeded"):
                 told = status.progress
                 await on_progress(status)
             remaining_s = deadline - time.monotonic()
@@ -311,8 +314,12 @@ def _check_may_start(name: str, may: Callable[[str], None]) -> None:
     found = WORKFLOWS[name] if name in WORKFLOWS else None  # noqa: SIM401 no other is loaded
     if found is None or found.is_internal:
         known = [each for each in WORKFLOWS if not WORKFLOWS[each].is_internal]
-        listed = ", ".join(sorted([*known, *shipped_names()]))
-        raise NotFoundError(f"No workflow {name[:80]!r} to start by name; there are {listed}.")
+        names = sorted([*known, *shipped_names()])
+        asked = name[:80]
+        raise NotFoundError(
+            f"No workflow {asked!r} to start by name{near(asked, names)}; there are "
+            f"{', '.join(names)}."
+        )
     _require_rights(f"Workflow {name!r}", _rights_of(found), may)
 
 

@@ -15,6 +15,7 @@ from ml_orchestrator.modelfiles.trees import check_trees
 from ml_orchestrator.serving.output import Kind, parse_kind
 from ml_orchestrator.serving.signature import Column, parse_columns
 from ml_orchestrator.serving.table import Table
+from ml_orchestrator.serving.unseen import Categories, categories_of
 
 __all__ = [
     "TRUSTED_TYPES",
@@ -43,12 +44,14 @@ class LoadedModel:
     """A model in memory, the columns it takes, in order, and of what kind its answers must be.
 
     ``short`` says the same of a few rows in less time; None where that is not known.
+    ``categories`` are the columns of text whose values in training are known.
     """
 
     estimator: Any
     columns: tuple[Column, ...]
     answers: Kind | None = None
     short: ShortWay | None = None
+    categories: tuple[Categories, ...] = ()
 
 
 def load_model(
@@ -86,7 +89,8 @@ def load_model(
         raise IntegrityViolationError(
             f"The decision trees in {path.name} are damaged ({type(error).__name__})."
         ) from error
-    return LoadedModel(estimator=estimator, columns=columns, answers=answers)
+    known = categories_of(estimator, columns)
+    return LoadedModel(estimator, columns, answers, categories=known)
 
 
 def reads_other_rows(estimator: Any) -> bool:

@@ -20,6 +20,7 @@ from ml_orchestrator.serving.output import (
 from ml_orchestrator.serving.shortcut import MAX_SHORT_ROWS
 from ml_orchestrator.serving.signature import not_taken, to_frame
 from ml_orchestrator.serving.table import from_columns
+from ml_orchestrator.serving.unseen import unseen_notices
 
 __all__ = ["Answers", "predict"]
 
@@ -39,7 +40,9 @@ class Answers:
 
 
 def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
-    """Return what ``model`` says about ``rows``; a column that it does not take is a notice.
+    """Return what ``model`` says about ``rows``.
+
+    Notices name columns that it does not take, and categories that it did not meet in training.
 
     Raises:
         InvalidInputError: a row does not fit the model's columns.
@@ -65,7 +68,9 @@ def predict(model: LoadedModel, rows: Sequence[Mapping[str, Any]]) -> Answers:
         raise UnavailableError(
             "The model has several outputs; ask its server, whose /invocations returns them all."
         )
-    notices = (*not_taken(rows, model.columns), *notices)
+    texts = ([row[each.column] for row in rows] for each in model.categories)
+    unseen = unseen_notices(model.categories, texts)
+    notices = (*not_taken(rows, model.columns), *unseen, *notices)
     return Answers(answers, _probabilities(model.estimator, shares, len(rows)), notices)
 
 

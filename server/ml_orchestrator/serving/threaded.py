@@ -26,6 +26,7 @@ from ml_orchestrator.serving.refusals import failure, refusal
 from ml_orchestrator.serving.shortcut import MAX_SHORT_ROWS, find_shortcut
 from ml_orchestrator.serving.signature import MAX_ROWS
 from ml_orchestrator.serving.table import Table, concatenated, to_model_frame
+from ml_orchestrator.serving.unseen import unseen_notices
 
 __all__ = ["Answering", "ThreadEngine"]
 
@@ -104,7 +105,10 @@ class Answering:
             return [_failed(str(error))] * len(tables)
         ends = np.cumsum([table.n_rows for table in tables])[:-1]
         declared = self._model.answers
-        return [_outcome(part, declared, notices) for part in np.split(predictions, ends)]
+        return [
+            _outcome(part, declared, (*self._unseen(table), *notices))
+            for table, part in zip(tables, np.split(predictions, ends), strict=True)
+        ]
 
     def _predict(self, table: Table) -> Any:
         if self._shortcut is not None and table.n_rows <= MAX_SHORT_ROWS:
@@ -117,6 +121,12 @@ class Answering:
             return ()
         frame = to_model_frame(table, self._model.columns, self._index)
         return notices_on(self._model.estimator, frame)
+
+    def _unseen(self, table: Table) -> tuple[str, ...]:
+        categories = self._model.categories
+        return unseen_notices(
+            categories, (table.arrays[each.place].tolist() for each in categories)
+        )
 
 
 def _outcome(

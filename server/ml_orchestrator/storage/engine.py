@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, func, select
 from sqlalchemy.exc import DatabaseError
 
 from ml_orchestrator.errors import OrchestratorError, UnavailableError
@@ -18,7 +19,7 @@ from ml_orchestrator.storage.locks import exclusive
 from ml_orchestrator.storage.migrations import migrate
 from ml_orchestrator.storage.schema import schema_version
 
-__all__ = ["Database", "open_database", "timestamp"]
+__all__ = ["Database", "open_database", "open_empty", "timestamp"]
 
 T = TypeVar("T")
 
@@ -114,6 +115,15 @@ def open_database(url: str, home: Path) -> Database:
         _prepare_postgres(engine)
     with exclusive(home / "state.db", doing="preparing the state database"):
         _bring_up_to_date(engine)
+    return Database(engine)
+
+
+def open_empty() -> Database:
+    """Open a state database that holds nothing and is nowhere on disk, for those who only read."""
+    address = f"sqlite:///file:{uuid4().hex}?mode=memory&cache=shared&uri=true"  # one, many threads
+    engine = create_engine(address, poolclass=QueuePool, **_options(address))
+    _prepare_sqlite(engine)
+    migrate(engine)
     return Database(engine)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field, WithJsonSchema
 
 from ml_orchestrator.datasets.models import ColumnType
+from ml_orchestrator.faults import formed
 from ml_orchestrator.identity import AgentName
 
 __all__ = [
@@ -20,19 +21,17 @@ __all__ = [
 ]
 
 Agent: TypeAlias = Annotated[AgentName, Field(description="Your name.")]
-IdempotencyKey: TypeAlias = Annotated[
-    str | None,
-    Field(
-        min_length=1,
-        max_length=128,
-        pattern="^[^@]",  # keys with an @ are the server's own
-        description="Same key: done once.",
-    ),
+_Key = Annotated[
+    str,
+    Field(min_length=1, max_length=128),
+    formed(r"(?!@)[\s\S]*", "must not begin with '@', as keys of the server's own do"),
 ]
-Cursor: TypeAlias = Annotated[
-    str | None,
-    Field(pattern=r"^[\x21-\x7e]{1,256}$", description="The last next_cursor."),
+IdempotencyKey: TypeAlias = Annotated[_Key | None, Field(description="Same key: done once.")]
+_Mark = Annotated[
+    str,
+    formed(r"[\x21-\x7e]{1,256}", "must be the next_cursor of the page before, as it stands there"),
 ]
+Cursor: TypeAlias = Annotated[_Mark | None, Field(description="The last next_cursor.")]
 Page: TypeAlias = Annotated[int, Field(ge=1, le=100, description="At most.")]
 ModelName: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=128, description="Model name.")

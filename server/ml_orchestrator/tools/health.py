@@ -5,9 +5,13 @@ from typing import Annotated, Literal, TypeAlias
 from mcp.types import CallToolResult
 from pydantic import Field, WithJsonSchema
 
+from ml_orchestrator.faults import formed
 from ml_orchestrator.health.models import Correction, DriftPage, DriftReport
 from ml_orchestrator.health.options import (
     CHUNK_PATTERN,
+    CHUNK_WORDS,
+    NAME_PATTERN,
+    NAME_WORDS,
     BaselineSaved,
     DriftOptions,
     PerformanceOptions,
@@ -30,11 +34,8 @@ TimeColumn: TypeAlias = Annotated[
     str | None, Field(max_length=200, description="When rows were; else in order.")
 ]
 ChunkSize: TypeAlias = Annotated[
-    str | None,
-    Field(
-        pattern=CHUNK_PATTERN,
-        description="500rows, 6h, 1d, 1w, 1mo; else tenths.",
-    ),
+    Annotated[str, formed(CHUNK_PATTERN, CHUNK_WORDS)] | None,
+    Field(description="500rows, 6h, 1d, 1w, 1mo; else tenths."),
 ]
 OnlyColumns: TypeAlias = Annotated[
     list[str] | None,
@@ -165,7 +166,7 @@ async def performance_check(
 @tool(title="Save a baseline")
 async def baseline_save(
     agent: Agent,
-    name: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Name.")],
+    name: Annotated[str, formed(NAME_PATTERN, NAME_WORDS), Field(description="Name.")],
     source: Source,
     monitoring: Monitoring,
     columns: OnlyColumns = None,

@@ -4,6 +4,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
+from ml_orchestrator.faults import formed
 from ml_orchestrator.orchestration.improved_prompt import ImprovedPrompt
 from ml_orchestrator.tools._services import Prompts
 from ml_orchestrator.tools._tool import tool
@@ -11,7 +12,9 @@ from ml_orchestrator.tools._tool import tool
 __all__ = ["prompt_improve"]
 
 MAX_PROMPT_CHARACTERS = 20_000
-RuleName: TypeAlias = Annotated[str, Field(pattern="^>?[a-z_]{1,40}$")]
+RuleName: TypeAlias = Annotated[
+    str, formed(">?[a-z_]{1,40}", "must be a rule's name, of small letters and '_'")
+]
 
 
 @tool(title="Improve a prompt", reads_only=True)

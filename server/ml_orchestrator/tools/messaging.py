@@ -5,11 +5,13 @@ from typing import Annotated, Any
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
+from ml_orchestrator.faults import formed
 from ml_orchestrator.identity import AgentName
 from ml_orchestrator.messaging.models import (
     MAX_CONTENT_CHARACTERS,
     MAX_TARGETS,
     TYPE_PATTERN,
+    TYPE_WORDS,
     Acknowledged,
     Inbox,
     Lease,
@@ -33,8 +35,8 @@ async def message_send(
     collaboration: Collaboration,
     message_type: Annotated[
         str,
+        formed(TYPE_PATTERN, TYPE_WORDS),
         Field(
-            pattern=TYPE_PATTERN,
             description="insight, warning, recommendation, context, delegation, "
             "delegation_result, delegation_withdrawn or your own.",
         ),
@@ -43,7 +45,9 @@ async def message_send(
         list[AgentName],
         Field(max_length=MAX_TARGETS, description="Recipients; none: everybody."),
     ] = [],  # noqa: B006 never changed; pydantic copies it
-    priority: Annotated[Priority, Field(description="How soon to read it.")] = "medium",
+    priority: Annotated[
+        Priority | None, Field(description="How soon to read it; default medium.")
+    ] = None,
     metadata: Annotated[dict[str, Any], Field(description="Such as model_alias or run_id.")] = {},  # noqa: B006
     reply_to: Annotated[
         str | None, Field(max_length=64, description="message_id this answers.")
@@ -94,7 +98,7 @@ async def message_inbox(
     async def tell(waited_s: float) -> None:
         await ctx.report_progress(waited_s, wait_s, "waiting for a message")
 
-    return await collaboration.inbox(
+    inbox = await collaboration.inbox(
         agent,
         limit=limit,
         cursor=cursor,
@@ -103,6 +107,9 @@ async def message_inbox(
         wait_s=wait_s,
         on_wait=tell,
     )
+    if wait_s:  # the wait is over, however soon the message came
+        await ctx.report_progress(wait_s, wait_s, f"{inbox.n_unread} unread")
+    return inbox
 
 
 @tool(title="Acknowledge messages")

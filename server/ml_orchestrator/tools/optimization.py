@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field, WithJsonSchema
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import formed
 from ml_orchestrator.optimization.reflective.models import (
     Answer,
     Brief,
@@ -23,7 +24,7 @@ from ml_orchestrator.tools._tool import tool
 __all__ = ["prompt_propose", "prompt_submit", "rules_optimize"]
 
 RuleNames: TypeAlias = Annotated[
-    list[Annotated[str, Field(pattern="^[a-z_]{1,40}$")]],
+    list[Annotated[str, formed("[a-z_]{1,40}", "must be a rule's name, of small letters and '_'")]],
     Field(max_length=50, description="Names."),
 ]
 Path: TypeAlias = Annotated[str, Field(min_length=1, max_length=1_000)]
@@ -32,7 +33,9 @@ RegisterAs: TypeAlias = Annotated[
 ]
 Alias: TypeAlias = Annotated[str | None, Field(max_length=64, description="Of it.")]
 SessionId: TypeAlias = Annotated[
-    str, Field(pattern="^[a-z0-9-]{1,64}$", description="Begun before.")
+    str,
+    formed("[a-z0-9-]{1,64}", "must be the session that prompt_propose gave, as it stands there"),
+    Field(description="Begun before."),
 ]
 Seed: TypeAlias = Annotated[int, Field(ge=0, le=2**31 - 1, description="Of all draws.")]
 Short: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import each_near
 from ml_orchestrator.health.drift.contract import is_missing
 
 __all__ = ["Predicted", "read_predictions"]
@@ -92,7 +93,7 @@ def read_predictions(
     is_reference = classes is None
     if absent := [n for n in [*named, *([target] if is_reference else [])] if n not in table]:
         raise InvalidInputError(
-            f"The {side} sample has no column {', '.join(map(repr, absent))}; it has "
+            f"The {side} sample has no column {each_near(absent, table)}; it has "
             f"{', '.join(table)}."
         )
     used = {target, *named, *leave_out}

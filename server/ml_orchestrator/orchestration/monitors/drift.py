@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ml_orchestrator.datasets.row_names import not_compared
 from ml_orchestrator.datasets.sources import columns_as_arrays
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import each_near
 from ml_orchestrator.health.counting import count_excess, count_report
 from ml_orchestrator.health.monitors.calibration import (
     Limits,
@@ -143,7 +144,7 @@ def compared_columns(
     if watch.columns is not None:
         if unknown := [name for name in watch.columns if name not in before.columns]:
             raise InvalidInputError(
-                f"The reference has no column {', '.join(map(repr, unknown))}; it has "
+                f"The reference has no column {each_near(unknown, before.columns)}; it has "
                 f"{', '.join(before.columns)}."
             )
         return watch.columns, ()

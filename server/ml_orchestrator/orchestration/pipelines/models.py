@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import formed
 from ml_orchestrator.orchestration.schedules import Cadence
 from ml_orchestrator.records import Record
 
@@ -29,7 +30,14 @@ APPROVAL = "approval"  # the step that a person does
 MAX_STEPS = 100
 MAX_ITEMS = 200  # of one fan-out
 MAX_UNITS = 10_000  # attempts of all items of all steps, at most
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=60)]
+Name = Annotated[
+    str,
+    Field(max_length=60),
+    formed(
+        r"[A-Za-z_][A-Za-z0-9_-]*",
+        "a name must be letters, digits, _ and -, the first a letter or _",
+    ),
+]
 ParamType = Literal["text", "integer", "number", "boolean", "list", "mapping"]
 _TYPES: dict[str, tuple[type, ...]] = {
     "text": (str,),
