@@ -4,6 +4,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,14 +24,16 @@ from ml_orchestrator.training.models import Task, TrainingSpec, TrainingSummary,
 from ml_orchestrator.training.search import train
 from ml_orchestrator.training.space_fitting import in_space
 from ml_orchestrator.training.splits import plan_split
-from ml_orchestrator.training.study import FinishedTrial
+from ml_orchestrator.training.study import FinishedTrial, StudyResult
 from ml_orchestrator.training.table import prepare_table
 from ml_orchestrator.training.trainers import TRAINERS, Problem
 from ml_orchestrator.training.warm_start import (
     FURTHEST,
+    Beginning,
     Experience,
     Leader,
     choose_beginning,
+    kept_or_chosen,
     leaders_of,
     starts_after,
     starts_before,
@@ -68,7 +71,11 @@ def starts(found: Sequence[Experience], meta: Mapping[str, float]) -> list[tuple
 
 
 def began(found: Sequence[Experience], meta: Mapping[str, float]) -> tuple[WarmStart, ...]:
-    return choose_beginning(found, meta, dataset_digest="mine", trainers=ALL, problem=EVEN).starts
+    return beginning(found, meta).starts
+
+
+def beginning(found: Sequence[Experience], meta: Mapping[str, float]) -> Beginning:
+    return choose_beginning(found, meta, dataset_digest="mine", trainers=ALL, problem=EVEN)
 
 
 @pytest.mark.parametrize("name", ["iris", "diabetes", "customer_churn", "daily_demand"])
@@ -195,14 +202,14 @@ def test_starts_are_of_nearly_the_same_data_then_of_the_family_that_leads_here()
         experience("c", alike, trainer="forest", params={"n_trees": 50}),
         experience("grown", mine, trainer="extra_trees", params={"n_trees": 60}),
     ]
-    known = began(found, mine)
+    known = beginning(found, mine)
     defaults = [finished(0, "forest", 0.5, 0.7), finished(1, "linear", 0.4), finished(2, "knn")]
 
     up, down = (
         [start.run_id for start in starts_after(known, defaults, higher_is_better=higher)]
         for higher in (True, False)
     )
-    assert [start.run_id for start in starts_before(known)] == ["run-grown"]
+    assert [start.run_id for start in starts_before(known.starts)] == ["run-grown"]
     assert (set(up), set(down)) == ({"run-c"}, {"run-a", "run-b"})
     assert starts_after(known, [finished(0, "linear")], higher_is_better=True) == []
 
@@ -252,11 +259,12 @@ def test_of_each_family_the_best_complete_trial_is_a_leader() -> None:
     ]
     trials[2].params["forest.n_trees"] = 60
 
-    assert leaders_of(trials, higher_is_better=True) == (
-        Leader("linear", {}),
-        Leader("forest", {"n_trees": 60}),
-    )
-    assert leaders_of(trials, higher_is_better=False)[0] == Leader("forest", {})
+    by_score = StudyResult(tuple(trials), trials[1], "trials")
+    chosen_for_its_size = replace(by_score, best=trials[0])
+
+    linear, forest = Leader("linear", {}), Leader("forest", {"n_trees": 60})
+    assert leaders_of(by_score, higher_is_better=True) == (linear, forest)
+    assert leaders_of(chosen_for_its_size, higher_is_better=True) == (Leader("forest", {}), linear)
 
 
 def test_families_are_tried_in_the_order_that_the_nearest_data_found() -> None:
@@ -272,9 +280,26 @@ def test_families_are_tried_in_the_order_that_the_nearest_data_found() -> None:
             found, mine, dataset_digest="mine", trainers=wanted, problem=EVEN
         ).families
 
+    alike = [experience(f"{n}", {**mine, "log10_rows": n / 9}, trainer="linear") for n in range(7)]
+    assert order(*alike) == ("linear", "naive_bayes", "extra_trees", "forest")  # ties as given
     assert order(near, far) == ("forest", "linear", "naive_bayes", "extra_trees")
     assert order(far) == ("linear", "naive_bayes", "extra_trees", "forest")
     assert order() == wanted
+
+
+def test_a_study_that_an_earlier_release_began_has_its_three_nearest_first(tmp_path: Path) -> None:
+    near = [
+        WarmStart(run_id=f"run-{gap}", distance=gap, trainer="linear", params={"penalty": gap})
+        for gap in (0.2, 0.1, 0.4, 0.3, 0.25)
+    ]
+    kept = json.dumps([start.model_dump() for start in near])
+    (tmp_path / "warm_start.json").write_text(kept)
+
+    found = kept_or_chosen(tmp_path, Beginning)
+
+    first = starts_before(found.starts, found.n_before)
+    assert [start.distance for start in first] == [0.1, 0.2, 0.25]
+    assert found.families == ()
 
 
 def test_what_was_done_to_columns_comes_along_where_data_are_nearly_the_same() -> None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from ml_orchestrator.text.prompt_cues import TASK_VERBS
 from ml_orchestrator.text.prompt_parts import PromptParts
 
-__all__ = ["OTHER", "VERBS", "Task", "begins_as_task", "tasks_of"]
+__all__ = ["OTHER", "VERBS", "Task", "begins_as_task", "tasks_of", "told_of"]
 
 _VERBS_OF: Mapping[str, str] = MappingProxyType(
     {
@@ -177,14 +177,15 @@ def _found(parts: PromptParts) -> Iterator[Task]:
     seen = parts.instructions
     for part in parts.of("sentence"):
         prose = seen[part.start : part.end]
-        told = _remembered if len(prose) <= MOST_REMEMBERED else _in_sentence
+        told = told_of if len(prose) <= MOST_REMEMBERED else _in_sentence
         for kind, verb, at in told(prose):
             sentence = parts.text[part.start : part.end]
             yield Task(kind, verb, part.start + at, sentence, part.start, part.end)
 
 
 @lru_cache(maxsize=4_096)  # a prompt is read again after each change of a few sentences
-def _remembered(prose: str) -> tuple[_Told, ...]:
+def told_of(prose: str) -> tuple[_Told, ...]:
+    """Return kind, verb and place of each task that a sentence sets."""
     return tuple(_in_sentence(prose))
 
 

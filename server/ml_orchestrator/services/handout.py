@@ -83,7 +83,7 @@ def hand_out(memory: AgentMemory, digest: Digest, inbox: Inbox) -> Handout:
 
 
 def announce(agent: str, messages: Sequence[Message], *, n_waiting: int = 0) -> Handout:
-    """Return messages that cannot wait as one text, and how many more wait behind them."""
+    """Return messages as one text for an agent at work, and how many more wait behind them."""
     behind = (
         f"{n_waiting} more that hand work over or back wait behind those that you were told; they "
         "are told once you mark some of these as dealt with, and message_inbox lists all"

@@ -136,8 +136,10 @@ async def _left_over(
     session.left_over -= session.told
     if not session.left_over:
         return []
-    inbox = await collaboration.inbox(agent, limit=FIRST_MESSAGES)
-    return [message for message in inbox.messages if message.message_id in session.left_over]
+    inbox = await collaboration.inbox(agent, limit=MAX_URGENT)
+    found = [each for each in inbox.messages if each.message_id in session.left_over]
+    session.left_over &= {each.message_id for each in found}  # others were dealt with
+    return found
 
 
 async def _n_behind(

@@ -70,7 +70,7 @@ async def hook_start(
 async def hook_batch(
     agent_type: AgentType, agent_id: AgentId, collaboration: Collaboration, sessions: Sessions
 ) -> HookAnswer:
-    """PostToolBatch: tell of urgent messages that came since, or of a memory not yet told."""
+    """PostToolBatch: tell of what cannot wait or found no room before, or of a memory not told."""
     agent = OUR_AGENTS.get(agent_type)
     if agent is None:
         return {}

@@ -101,7 +101,6 @@ def train(
     with threadpool_limits(n_threads(job.table), user_api="openmp"):
         search = set_up(job, study_dir, recall=recall, began_at=began_at, away=away, shelf=shelf)
         result = run(search, report=report, is_stopped=is_stopped)
-        leaders = leaders_of(result.trials, higher_is_better=job.table.metric.higher_is_better)
         report(SEARCH_ENDS, "Fitting the best and judging it on held-out rows.", {})
         result, choice = _chosen(job, result)
         recipe, judged = _finish(search, result)
@@ -116,7 +115,7 @@ def train(
         plots=plots,
         pip_requirements=pip_requirements(judged.model),
         card=model_card(spec, summary, about=dataset.description),
-        leaders=leaders,
+        leaders=leaders_of(result, higher_is_better=job.table.metric.higher_is_better),
     )
 
 

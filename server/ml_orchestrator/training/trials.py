@@ -198,13 +198,12 @@ def _beginning(
 
 def _plan(job: Job, study_dir: Path, beginning: Beginning, budget: Budget) -> StudyPlan:
     spec, higher_is_better = job.spec, job.table.metric.higher_is_better
-    starts = beginning.starts
-    before = [_completed(start) for start in starts_before(starts)]
+    before = [*map(_completed, starts_before(beginning.starts, beginning.n_before))]
     families = sorted(job.trainers, key=_places(beginning.families))
     defaults = first_points(families, job.table)
 
     def similar(first: Sequence[FinishedTrial]) -> list[Params]:
-        after = starts_after(starts, first, higher_is_better=higher_is_better)
+        after = starts_after(beginning, first, higher_is_better=higher_is_better)
         tried = [trial.params for trial in first]
         return [point for point in map(_point, after) if point not in tried]
 

@@ -16,7 +16,7 @@ from ml_orchestrator.training.models import Task, WarmStart
 from ml_orchestrator.training.shelf import StudyShelf
 from ml_orchestrator.training.space import Params, ParamValue
 from ml_orchestrator.training.space_fitting import in_space
-from ml_orchestrator.training.study import FinishedTrial, ranked
+from ml_orchestrator.training.study import FinishedTrial, StudyResult, ranked
 from ml_orchestrator.training.trainer import Problem
 from ml_orchestrator.training.trainers import TRAINERS
 
@@ -34,6 +34,7 @@ __all__ = [
 
 N_STARTS = 3  # of one trainer
 N_BEFORE = 1  # of all, before the defaults
+N_BEFORE_ONCE = 3  # in studies that earlier releases began
 NEARLY_SAME = 0.3
 FURTHEST = 1.5  # beyond this distance data sets have too little in common
 SOFTENED = 0.05  # is added to a distance before it weighs an order
@@ -42,10 +43,14 @@ _log = logging.getLogger(__name__)
 
 
 class Beginning(Record):
-    """What a search begins with: configurations, and families in the order to try them."""
+    """What a search begins with: configurations, and families in the order to try them.
+
+    ``n_before`` starts at most, of data nearly the same, are tried before the defaults.
+    """
 
     starts: tuple[WarmStart, ...] = ()
     families: tuple[str, ...] = ()
+    n_before: int = N_BEFORE
 
 
 _KEPT: TypeAdapter[Beginning | tuple[WarmStart, ...]] = TypeAdapter(
@@ -80,10 +85,13 @@ Suitable = Callable[[Mapping[str, ParamValue]], Params]
 _Near = Sequence[tuple[float, Experience]]  # each with its distance, nearest first
 
 
-def leaders_of(trials: Sequence[FinishedTrial], *, higher_is_better: bool) -> tuple[Leader, ...]:
-    """Return the best configuration of each family with a complete trial, best first."""
+def leaders_of(result: StudyResult, *, higher_is_better: bool) -> tuple[Leader, ...]:
+    """Return the best configuration of each family with a complete trial, best first.
+
+    First is the one that was chosen, which of several objectives need not have the best score.
+    """
     best: dict[str, Leader] = {}
-    for trial in ranked(trials, higher_is_better=higher_is_better):
+    for trial in [result.best, *ranked(result.trials, higher_is_better=higher_is_better)]:
         params = local(trial.params)
         trainer = str(params.pop("trainer"))
         best.setdefault(trainer, Leader(trainer, params))
@@ -104,10 +112,10 @@ def choose_beginning(
     At most three starts of each trainer, of different data sets and different from one another.
     Those that equal the trainer's defaults are left out, unless the data set is nearly the same:
     then they say what to begin with, and what was done to its columns comes along. The same data
-    set is left out: its own search, repeated with the same seed, shall give the same trials. An
-    experience that names an unknown or unwanted trainer is passed over.
+    set is left out: its own search, repeated with the same seed, shall give the same trials. What
+    names an unknown or unwanted trainer is passed over.
     """
-    gaps = sorted((distance(meta, e.meta_features), i) for i, e in enumerate(experiences))
+    gaps = sorted((_gap(meta, e), i) for i, e in enumerate(experiences))
     near = [
         (gap, experiences[i])
         for gap, i in gaps
@@ -127,13 +135,17 @@ def choose_beginning(
     return Beginning(starts=tuple(chosen), families=_in_order(trainers, near))
 
 
+def _gap(meta: Mapping[str, float], found: Experience) -> float:
+    return round(distance(meta, found.meta_features), 4)
+
+
 def _start(
     gap: float, run_id: str, leader: Leader, problem: Problem, suitable: Suitable
 ) -> WarmStart:
     options = suitable(leader.params) if gap <= NEARLY_SAME else {}
     return WarmStart(
         run_id=run_id,
-        distance=round(gap, 4),
+        distance=gap,
         trainer=leader.trainer,
         params={**in_space(leader.trainer, leader.params, problem), **options},
     )
@@ -158,7 +170,7 @@ def _in_order(trainers: Sequence[str], near: _Near) -> tuple[str, ...]:
         return tuple(trainers)
     weights = np.array([(gap + SOFTENED) ** -2 for gap, _ in near])
     ranks = np.array([[_rank(name, found) for name in trainers] for _, found in near])
-    means = weights @ ranks / weights.sum()
+    means = (weights[:, None] * ranks).sum(axis=0)  # ties stay ties, which a product breaks
     return tuple(trainers[i] for i in np.argsort(means, kind="stable"))
 
 
@@ -167,27 +179,28 @@ def _rank(trainer: str, found: Experience) -> int:
     return names.index(trainer) if trainer in names else len(names)
 
 
-def starts_before(known: Sequence[WarmStart]) -> list[WarmStart]:
-    """Return at most three starts of data nearly the same, such as the same table with fewer rows.
+def starts_before(known: Sequence[WarmStart], n: int = N_BEFORE) -> list[WarmStart]:
+    """Return at most ``n`` starts of data nearly the same, such as the same table with fewer rows.
 
     Such data knows which family suits and how to tune it, so they are tried before the defaults.
     """
     same = [start for start in known if start.distance <= NEARLY_SAME]
-    return same[:N_BEFORE]
+    return same[:n]
 
 
 def starts_after(
-    known: Sequence[WarmStart], first: Sequence[FinishedTrial], *, higher_is_better: bool
+    beginning: Beginning, first: Sequence[FinishedTrial], *, higher_is_better: bool
 ) -> list[WarmStart]:
-    """Return the starts of other data sets, of the trainer that did best here in ``first``.
+    """Return the other starts, of the trainer that did best here in ``first``.
 
     Which family suits the data is seen from its own trials better than from other data sets;
     how to tune a family is what those know.
     """
+    known = beginning.starts
     best_first = ranked(first, higher_is_better=higher_is_better)
     if not best_first:
         return []
-    leader, before = best_first[0].params["trainer"], starts_before(known)
+    leader, before = best_first[0].params["trainer"], starts_before(known, beginning.n_before)
     return [start for start in known if start.trainer == leader and start not in before]
 
 
@@ -204,7 +217,7 @@ def kept_or_chosen(
     path = study_dir / FILE
     try:
         kept = _KEPT.validate_json(path.read_bytes())
-        return kept if isinstance(kept, Beginning) else Beginning(starts=kept)
+        return kept if isinstance(kept, Beginning) else _as_once(kept)
     except FileNotFoundError:
         beginning = choose()
     except ValidationError:
@@ -216,3 +229,9 @@ def kept_or_chosen(
     if shelf is not None:
         shelf.put(FILE, content.encode())
     return beginning
+
+
+def _as_once(starts: Sequence[WarmStart]) -> Beginning:
+    """Return what earlier releases began a study with, of which they kept the starts alone."""
+    nearest_first = sorted(starts, key=lambda start: start.distance)
+    return Beginning(starts=tuple(nearest_first), n_before=N_BEFORE_ONCE)
