@@ -28,7 +28,7 @@ __all__ = [
     "worker_notes",
 ]
 
-# A worker that cannot start is not started again faster than this.
+# A worker that ended by itself is not started again faster than this.
 MAX_FAILED_STARTS = 3
 MIN_INTERVAL_S = 1.0
 # Opened where there is a shared database.
@@ -106,12 +106,17 @@ class WorkerLauncher:
             UnavailableError: workers fail at their start, one after the other.
         """
         with self._lock:
-            is_too_soon = time.monotonic() - self._started_at < MIN_INTERVAL_S
-            if is_too_soon or self._leases.has_worker() or self._is_coming():
+            if self._has_just_left() or self._leases.has_worker() or self._is_coming():
                 return
             self._count_failure()
             self._started_at = time.monotonic()
             self._started = start_worker(self._settings)
+
+    def _has_just_left(self) -> bool:
+        """Whether the one we started ended by itself, moments ago; one that was killed did not."""
+        is_too_soon = time.monotonic() - self._started_at < MIN_INTERVAL_S
+        code = self._started.returncode if self._started else None
+        return is_too_soon and code is not None and code >= 0
 
     def _count_failure(self) -> None:
         code = self._started.returncode if self._started else 0
