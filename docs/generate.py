@@ -15,10 +15,11 @@ from ml_orchestrator.datasets.sources import BUILTIN_DATASETS
 from ml_orchestrator.health.drift import DRIFT_TESTS
 from ml_orchestrator.health.multivariate import TOGETHER_TESTS
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
-from ml_orchestrator.settings import PREFIX, Settings
+from ml_orchestrator.settings import Settings
 from ml_orchestrator.tools import TOOLS
 from ml_orchestrator.training.metrics import METRICS, PINBALL, pinball_loss
 from ml_orchestrator.training.trainers import TRAINERS
+from ml_orchestrator.variables import PREFIX
 
 ROOT = Path(__file__).parents[1]
 START, END = "<!-- tools: made by docs/generate.py -->\n", "<!-- end of tools -->\n"

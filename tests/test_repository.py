@@ -14,10 +14,11 @@ from ml_orchestrator import cli, command_acts
 from ml_orchestrator.health.drift import DRIFT_TESTS
 from ml_orchestrator.orchestration.workflows import WORKFLOWS
 from ml_orchestrator.orchestration.workflows.shipped import shipped_names
-from ml_orchestrator.settings import PREFIX, Settings
+from ml_orchestrator.settings import Settings
 from ml_orchestrator.tools import TOOLS
 from ml_orchestrator.training.metrics import METRICS, PINBALL
 from ml_orchestrator.training.trainers import TRAINERS
+from ml_orchestrator.variables import PREFIX
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent

@@ -19,17 +19,16 @@ from pydantic import (
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.faults import faults_of, formed
 from ml_orchestrator.logins import check_login
+from ml_orchestrator.variables import PREFIX, from_environment, to_environment
 
 __all__ = ["DEFAULT_PORT", "Mode", "PromptPolicy", "Settings"]
 
-PREFIX = "ML_ORCHESTRATOR_"
 DEFAULT_PORT = 8642  # of the HTTP transport
 SQLITE = "sqlite:///"
 POSTGRES = "postgresql+psycopg://"
 RAY_ADDRESS = re.compile(r"local|(ray://)?[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}")
 # Addresses that MLflow opens here: a database, whose login has no other place, or files.
 _OPENED_HERE = re.compile(r"(?i)(postgresql|mysql|mssql)[a-z0-9_+]*://|(sqlite|file):")
-_LISTS = ("plugins", "trusted_types")  # by comma in the environment
 Mode = Literal["read-only", "operator"]
 PromptPolicy = Literal["thompson", "kl_ucb", "lin_ucb", "epsilon_greedy", "uniform"]
 
@@ -329,7 +328,10 @@ class Settings(BaseModel):
             InvalidInputError: a value is out of range; the message names the variable.
         """
         environ = os.environ if environ is None else environ
-        values = {**_from_environment(environ), **{k: v for k, v in given.items() if v is not None}}
+        values = {
+            **from_environment(environ, cls.model_fields),
+            **{k: v for k, v in given.items() if v is not None},
+        }
         project = Path(values.setdefault("project_dir", environ.get("CLAUDE_PROJECT_DIR") or "."))
         values.setdefault("home", project / ".ml-orchestrator")
         try:
@@ -383,30 +385,4 @@ class Settings(BaseModel):
 
     def to_environment(self) -> dict[str, str]:
         """Return the variables that make a child process read these same settings."""
-        variables: dict[str, str] = {}
-        for name, value in self:
-            if name == "data_roots":
-                variables[PREFIX + name.upper()] = os.pathsep.join(map(str, value))
-            elif name in _LISTS:
-                variables[PREFIX + name.upper()] = ",".join(value)
-            elif isinstance(value, SecretStr):
-                variables[PREFIX + name.upper()] = value.get_secret_value()
-            elif value is not None:
-                variables[PREFIX + name.upper()] = str(value)
-        return variables
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name in Settings.model_fields:
-        if text := environ.get(PREFIX + name.upper(), ""):
-            values[name] = text
-    if roots := values.get("data_roots"):
-        values["data_roots"] = tuple(Path(part) for part in roots.split(os.pathsep) if part)
-    for name in _LISTS:
-        if listed := values.get(name):
-            values[name] = tuple(part.strip() for part in listed.split(",") if part.strip())
-    for name in ("tracking_uri", "registry_uri"):
-        if text := environ.get("MLFLOW_" + name.upper(), ""):
-            values.setdefault(name, text)
-    return values
+        return to_environment(self)

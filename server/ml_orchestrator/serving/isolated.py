@@ -32,7 +32,8 @@ from ml_orchestrator.serving.refusals import refusal
 from ml_orchestrator.serving.signature import Column, parse_columns
 from ml_orchestrator.serving.slot import Opened
 from ml_orchestrator.serving.warming import warm_up_requests
-from ml_orchestrator.settings import PREFIX, Settings
+from ml_orchestrator.settings import Settings
+from ml_orchestrator.variables import PREFIX
 
 __all__ = ["ModelProcess", "ProcessEngine", "in_own_process"]
 
