@@ -247,11 +247,11 @@ def deploy(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def workflow(arguments: argparse.Namespace, settings: Settings) -> int:
-    """See to pipelines; a file that cannot be read is told before the steps are loaded."""
+    """See to pipelines; a file is read, once, before the steps are loaded."""
     if (file := getattr(arguments, "file", "-")) != "-":
         from ml_orchestrator.orchestration.pipelines.reading import read_spec
 
-        read_spec(file, settings)
+        arguments.spec = read_spec(file, settings)
     return _loaded("pipelining:run_pipelining")(arguments, settings)
 
 

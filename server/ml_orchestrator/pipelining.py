@@ -75,13 +75,13 @@ async def _validate(services: Services, _: Settings, given: argparse.Namespace) 
 
 async def _planned(services: Services, given: argparse.Namespace) -> Planned:
     """Return the checked pipeline; without ``--param`` its required ones may be open."""
-    text = sys.stdin.read(MAX_BYTES + 1) if given.file == "-" else given.file
-    loose = await services.workflow.check_pipeline(text)
+    spec = sys.stdin.read(MAX_BYTES + 1) if given.file == "-" else given.spec
+    loose = await services.workflow.check_pipeline(spec)
     values = _values(given.param, loose)
     lacks = [n for n, p in loose.spec.params.items() if p.is_required and n not in values]
     if lacks and given.act == "validate" and not values:
         return loose
-    return await services.workflow.check_pipeline(text, values)
+    return await services.workflow.check_pipeline(spec, values)
 
 
 def _values(pairs: list[str], planned: Planned) -> dict[str, Any]:

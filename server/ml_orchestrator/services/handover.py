@@ -84,10 +84,9 @@ async def tell_news(collaboration: CollaborationService, session: AgentSession, 
     unread = await collaboration.unread(agent)
     if not unread.n_unread:
         return ""
-    found = await _urgent(collaboration, agent, unread.n_urgent)
+    found = await _waiting(collaboration, session, agent, unread.n_urgent)
     work = await collaboration.work_after(agent, session.mark)
-    found += work + await _left_over(collaboration, session, agent)
-    news = {each.message_id: each for each in found if each.message_id not in session.told}
+    news = {each.message_id: each for each in found + work if each.message_id not in session.told}
     n_waiting = await _n_behind(collaboration, agent, session.mark, len(work))
     if not news and n_waiting <= session.n_waiting:
         return ""
@@ -121,25 +120,24 @@ def ask_to_save(agent: str) -> str:
     )
 
 
-async def _urgent(collaboration: CollaborationService, agent: str, n_urgent: int) -> list[Message]:
-    """Return the urgent messages, up to 100; a count is enough when there are none."""
-    if not n_urgent:
-        return []
-    inbox = await collaboration.inbox(agent, limit=min(n_urgent, MAX_URGENT))
-    return [message for message in inbox.messages if message.priority == "urgent"]
-
-
-async def _left_over(
-    collaboration: CollaborationService, session: AgentSession, agent: str
+async def _waiting(
+    collaboration: CollaborationService, session: AgentSession, agent: str, n_urgent: int
 ) -> list[Message]:
-    """Return what found no room at the start, was not told since and is unread still."""
+    """Return what is urgent or found no room at the start, of up to 100 messages.
+
+    Counts are enough where there is neither.
+    """
     session.left_over -= session.told
-    if not session.left_over:
+    if not n_urgent and not session.left_over:
         return []
-    inbox = await collaboration.inbox(agent, limit=MAX_URGENT)
-    found = [each for each in inbox.messages if each.message_id in session.left_over]
-    session.left_over &= {each.message_id for each in found}  # others were dealt with
-    return found
+    limit = MAX_URGENT if session.left_over else min(n_urgent, MAX_URGENT)
+    inbox = await collaboration.inbox(agent, limit=limit)
+    session.left_over &= {message.message_id for message in inbox.messages}  # others are done
+    return [
+        message
+        for message in inbox.messages
+        if message.priority == "urgent" or message.message_id in session.left_over
+    ]
 
 
 async def _n_behind(
