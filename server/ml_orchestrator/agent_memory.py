@@ -73,10 +73,7 @@ def _writes(
     @wraps(method)
     def allowed(self: "AgentMemoryManager", /, *args: P.args, **named: P.kwargs) -> T:
         if self._is_read_only:
-            raise PermissionDeniedError(
-                f"{method.__name__} changes things and the mode is read-only. A person can set "
-                "ML_ORCHESTRATOR_MODE=operator."
-            )
+            raise PermissionDeniedError.in_read_only(method.__name__)
         return method(self, *args, **named)
 
     return allowed
@@ -257,8 +254,7 @@ class AgentMemoryManager:
                 "delegation. Nothing was sent."
             )
         details = dict(metadata or {})
-        priority = details.get("priority", "medium")
-        if priority not in PRIORITIES:
+        if (priority := details.get("priority", "medium")) not in PRIORITIES:
             raise InvalidInputError(
                 f"No priority {priority!r}; known: {', '.join(PRIORITIES)}. Nothing was sent."
             )
@@ -267,7 +263,6 @@ class AgentMemoryManager:
             message_type=message_type,
             content=content,
             target_agents=[canonical_agent(t) for t in target_agents or ()],
-            priority=priority,
             metadata=details,
         )
         return sent.message_id

@@ -54,6 +54,14 @@ class ConflictError(OrchestratorError):
 class PermissionDeniedError(OrchestratorError):
     """This agent may not do this."""
 
+    @classmethod
+    def in_read_only(cls, what: str) -> PermissionDeniedError:
+        """Return the refusal of something that changes things, such as a tool."""
+        return cls(
+            f"{what} changes things and the mode is read-only. A person can set "
+            "ML_ORCHESTRATOR_MODE=operator."
+        )
+
 
 class QuotaExceededError(OrchestratorError):
     """Too much was asked for lately; the message says when it is possible again."""

@@ -218,10 +218,7 @@ async def _card(caller: Caller, tool: str) -> ToolCard:
     """
     offered = await caller.tools()
     if tool not in offered and tool in TOOLS:
-        raise PermissionDeniedError(
-            f"{tool} changes things and the mode is read-only. A person can set "
-            "ML_ORCHESTRATOR_MODE=operator."
-        )
+        raise PermissionDeniedError.in_read_only(tool)
     try:
         return offered[tool]
     except NotFoundError as error:

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 BASELINE_PREFIX = "baseline:"
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # of a baseline
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # of baselines and monitors
 NAME_WORDS = "must be 1 to 64 letters, digits, _ . and -, the first a letter or digit"
 CHUNK_PATTERN = r"[1-9][0-9]{0,8}(rows|h|d|w|mo)"
 CHUNK_WORDS = "must be written like 500rows, 6h, 1d, 1w or 1mo, with any whole number"

@@ -9,6 +9,8 @@ from ml_orchestrator.faults import formed
 from ml_orchestrator.identity import AgentName
 
 __all__ = [
+    "RULE_PATTERN",
+    "RULE_WORDS",
     "Agent",
     "ColumnTypes",
     "Cursor",
@@ -20,6 +22,7 @@ __all__ = [
     "WaitS",
 ]
 
+RULE_PATTERN, RULE_WORDS = "[a-z_]{1,40}", "must be a rule's name, of small letters and '_'"
 Agent: TypeAlias = Annotated[AgentName, Field(description="Your name.")]
 _Key = Annotated[
     str,

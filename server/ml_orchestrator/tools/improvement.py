@@ -6,15 +6,14 @@ from pydantic import Field
 
 from ml_orchestrator.faults import formed
 from ml_orchestrator.orchestration.improved_prompt import ImprovedPrompt
+from ml_orchestrator.tools._arguments import RULE_PATTERN, RULE_WORDS
 from ml_orchestrator.tools._services import Prompts
 from ml_orchestrator.tools._tool import tool
 
 __all__ = ["prompt_improve"]
 
 MAX_PROMPT_CHARACTERS = 20_000
-RuleName: TypeAlias = Annotated[
-    str, formed(">?[a-z_]{1,40}", "must be a rule's name, of small letters and '_'")
-]
+RuleName: TypeAlias = Annotated[str, formed(f">?{RULE_PATTERN}", RULE_WORDS)]
 
 
 @tool(title="Improve a prompt", reads_only=True)

@@ -17,14 +17,14 @@ from ml_orchestrator.optimization.reflective.models import (
 )
 from ml_orchestrator.optimization.search.models import MOST_PROMPTS, Level
 from ml_orchestrator.orchestration.models import RunStatus
-from ml_orchestrator.tools._arguments import Agent
+from ml_orchestrator.tools._arguments import RULE_PATTERN, RULE_WORDS, Agent
 from ml_orchestrator.tools._services import Prompts, Workflow
 from ml_orchestrator.tools._tool import tool
 
 __all__ = ["prompt_propose", "prompt_submit", "rules_optimize"]
 
 RuleNames: TypeAlias = Annotated[
-    list[Annotated[str, formed("[a-z_]{1,40}", "must be a rule's name, of small letters and '_'")]],
+    list[Annotated[str, formed(RULE_PATTERN, RULE_WORDS)]],
     Field(max_length=50, description="Names."),
 ]
 Path: TypeAlias = Annotated[str, Field(min_length=1, max_length=1_000)]

@@ -19,6 +19,7 @@ from ml_orchestrator.health.monitors.models import (
     read_spec,
 )
 from ml_orchestrator.health.monitors.store import Monitor
+from ml_orchestrator.health.options import NAME_PATTERN
 from ml_orchestrator.orchestration.launch import WorkerLauncher
 from ml_orchestrator.orchestration.monitors.describing import plan_of
 from ml_orchestrator.orchestration.monitors.faults import Faults
@@ -37,7 +38,6 @@ __all__ = ["MonitorDesk"]
 _CHECK_CADENCE = f"{__package__}.checking:check_cadence"
 _CHECK_DATA = f"{__package__}.checking:check_data"
 _CHECK_ACTIONS = f"{__package__}.acting_checks:check_actions"
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 USUAL_EVERY_S = 3_600.0
 OVERDUE = timedelta(minutes=10)
 N_NEXT = 3
