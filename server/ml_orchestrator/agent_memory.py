@@ -13,24 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from uuid import uuid4
 
-from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from ml_orchestrator.agent_names import SHIPPED_AGENTS
 from ml_orchestrator.errors import (
-    ConflictError,
     InvalidInputError,
     OrchestratorError,
     PermissionDeniedError,
 )
-from ml_orchestrator.faults import faults_of
 from ml_orchestrator.identity import canonical_agent
-from ml_orchestrator.memory._restoring import restore
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Collaboration, Insight, Task
 from ml_orchestrator.memory.requests import Origin
+from ml_orchestrator.memory.saved_back import checked, read_memory, save_back
 from ml_orchestrator.memory.transfer import export_memory, import_memory
 from ml_orchestrator.messaging._quotas import quotas_of
 from ml_orchestrator.messaging._sql import SqlMailbox
@@ -41,6 +37,7 @@ from ml_orchestrator.records import Record
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.creation import sqlite_file
 from ml_orchestrator.storage.engine import Database, open_database, open_empty, timestamp
+from ml_orchestrator.text import cut
 
 __all__ = [
     "AgentMemoryManager",
@@ -124,36 +121,21 @@ class AgentMemoryManager:
 
     @_writes
     def save_agent_memory(self, agent_name: str, memory: Mapping[str, Any]) -> None:
-        """Store the tasks and insights of ``memory`` that the store does not have yet.
+        """Store the tasks, insights and facts of ``memory`` that the store does not have yet.
 
         Nothing is deleted: a memory loaded before somebody else saved loses none of theirs.
-        Each is looked up by its id, however many are stored. Domain knowledge is stored by
-        ``memory_save``, work with colleagues by ``update_collaboration_pattern``. What is changed
-        of a stored task, and what is added to colleagues, is not stored, and the log says so.
+        Each is looked up, however many are stored. What is changed of a stored task or pattern,
+        what is added to colleagues, and parts that a memory does not have are not stored, and the
+        log says so.
+
+        Raises:
+            InvalidInputError: it is no memory, or something in it cannot be stored: nothing is.
         """
-        agent, now = canonical_agent(agent_name), timestamp()
-        items = []
-        for entry in reversed(memory.get("task_history", [])):
-            task = _checked(Task, entry).model_dump()
-            task["task_id"] = task["task_id"] or uuid4().hex
-            items.append(("task", {**task, "timestamp": task["timestamp"] or now}))
-        for entry in reversed(memory.get("optimization_insights", [])):
-            insight = _checked(Insight, entry).model_dump()
-            found_at = insight["discovered_at"] or now
-            items.append(("insight", {**insight, "discovered_at": found_at}))
+        agent = canonical_agent(agent_name)
+        whole = read_memory(agent, memory, now=timestamp())
 
         def work(connection: Connection) -> list[str]:
-            is_new, changed = False, []
-            for kind, payload in items:
-                at = payload["timestamp" if kind == "task" else "discovered_at"]
-                item = {"kind": kind, "agent": agent, "payload": payload, "at": at}
-                try:
-                    is_new |= restore(connection, item, _ORIGIN)
-                except ConflictError as error:
-                    changed.append(str(error))
-            if is_new:
-                self._changed(connection, agent)
-            return changed
+            return save_back(connection, agent, whole, origin=_ORIGIN, changed=self._changed)
 
         for said in self._database.write(work):
             _log.warning("%s", said)
@@ -183,22 +165,25 @@ class AgentMemoryManager:
     @_writes
     def import_memory(self, path: str | Path) -> dict[str, Any]:
         """Store what an export, or a memory folder or file of the origin, holds and we do not."""
+        if not isinstance(path, str | Path):
+            raise InvalidInputError(
+                f"path names a file or a folder, and {cut(repr(path), 60)} is none. To store a "
+                "memory that is loaded already, give it to save_agent_memory."
+            )
         return import_memory(self._database, Path(path), changed=self._changed).model_dump()
 
     @_writes
     def add_task_to_history(self, agent_name: str, task_info: Mapping[str, Any]) -> str:
         """Store a finished task and return its id."""
         agent = canonical_agent(agent_name)
-        saved = self._memory.save(agent, task=_checked(Task, _chosen(task_info)), origin=_ORIGIN)
+        saved = self._memory.save(agent, task=checked(Task, _chosen(task_info)), origin=_ORIGIN)
         return str(saved.task_id)
 
     @_writes
     def add_optimization_insight(self, agent_name: str, insight_info: Mapping[str, Any]) -> None:
         """Store something learnt."""
         agent = canonical_agent(agent_name)
-        self._memory.save(
-            agent, insights=[_checked(Insight, _chosen(insight_info))], origin=_ORIGIN
-        )
+        self._memory.save(agent, insights=[checked(Insight, _chosen(insight_info))], origin=_ORIGIN)
 
     @_writes
     def update_collaboration_pattern(
@@ -206,7 +191,7 @@ class AgentMemoryManager:
     ) -> None:
         """Count one piece of work done with a colleague."""
         fields = {"collaborator": collaborator, "success": success, "task_type": task_type}
-        work = _checked(Collaboration, fields)
+        work = checked(Collaboration, fields)
         self._memory.save(canonical_agent(agent_name), collaborations=[work], origin=_ORIGIN)
 
     def get_unread_messages(self, agent_name: str) -> list[dict[str, Any]]:
@@ -306,17 +291,9 @@ def _says_more(person: object, stored: Mapping[str, tuple[int, float]]) -> bool:
     return counted > n or (counted == n and stated != rate)
 
 
-def _checked(kind: type[R], fields: Mapping[str, Any]) -> R:
-    if isinstance(fields, Mapping):  # what was loaded may have flags, which a save makes anew
-        fields = {name: part for name, part in fields.items() if name != "flags"}
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as error:
-        faults = faults_of(error.errors())
-        raise InvalidInputError(f"{kind.__name__} cannot be stored: {faults}.") from error
-
-
 def _chosen(fields: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(fields, Mapping):
+        return fields  # which is refused where it is checked
     chosen = dict(fields)
     for (name, template), value in _OPEN_CHOICES.items():
         if chosen.get(name) == template:

@@ -23,6 +23,7 @@ from ml_orchestrator.storage.memory_rows import (
     findable,
     record_id,
     remove_from_search,
+    stored_area,
 )
 from ml_orchestrator.storage.schema import memory_past as past
 from ml_orchestrator.storage.schema import memory_records as records
@@ -40,8 +41,10 @@ __all__ = [
     "has_gone",
     "id_of",
     "newest",
+    "newest_of",
     "read",
     "remove",
+    "same",
     "survivor",
 ]
 
@@ -179,7 +182,7 @@ def add(connection: Connection, new: NewRecord, *, now: str) -> Added:
         "n_helped": new.n_helped,
         "n_misled": new.n_misled,
     }
-    earlier = _same(connection, new, found.near_key)
+    earlier = same(connection, new.agent, new.kind, found.near_key)
     if earlier is not None and earlier.id == id_:
         return Added(id_, payload, True, flags)
     # An import of earlier releases may have stored a time that is still to come.
@@ -306,12 +309,20 @@ def read(row: Row[Any], model: type[R]) -> R:
     )
 
 
-def _same(connection: Connection, new: NewRecord, key: str | None) -> Row[Any] | None:
+def same(connection: Connection, agent: str, kind: str, key: str | None) -> Row[Any] | None:
+    """Return the row of what an agent said in the same words, by their ``near_key``."""
     if key is None:
         return None
-    asked = {"agent": new.agent, "kind": new.kind, "near_key": key}
+    asked = {"agent": agent, "kind": kind, "near_key": key}
     found: Row[Any] | None = _SAME.first(connection, asked)
     return found
+
+
+def newest_of(connection: Connection, agent: str, kind: str, area: str) -> Row[Any] | None:
+    """Return the row of an agent's newest record of an area or subject."""
+    about = (records.c.agent == agent, records.c.kind == kind, records.c.area == stored_area(area))
+    newest_first = (records.c.created_at.desc(), records.c.seq.desc())
+    return connection.execute(select(records).where(*about).order_by(*newest_first)).first()
 
 
 def _absorb(

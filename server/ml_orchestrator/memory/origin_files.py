@@ -14,9 +14,12 @@ from ml_orchestrator.text import cut
 
 __all__ = [
     "OriginFile",
+    "is_baseline",
+    "is_pattern",
     "marked",
     "read_agent_file",
     "read_context_file",
+    "read_knowledge",
     "to_domain_knowledge",
 ]
 
@@ -25,6 +28,7 @@ IMPORTED = "imported"
 # Subjects under which the lists of the origin's project_specific_context are kept.
 _LISTS = ("architecture_patterns", "configuration_insights")
 _BASELINES = "performance_baselines"
+_SPECIFIC = "project_specific_context"
 _CONTEXT = ("project_context", _BASELINES)
 _MOST = 1_000_000_000  # pieces of work with one colleague
 Item: TypeAlias = dict[str, Any]
@@ -99,6 +103,16 @@ def read_agent_file(content: Mapping[str, Any]) -> OriginFile:
     return read
 
 
+def read_knowledge(agent: str, content: Mapping[str, Any], at: str) -> OriginFile:
+    """Return as facts what ``domain_knowledge`` of an agent's memory says.
+
+    What states no time is of ``at``; parts that the origin does not have are named in the notes.
+    """
+    read = OriginFile()
+    read.items = _facts(read, agent, read.part(content, "domain_knowledge"), at)
+    return read
+
+
 def read_context_file(content: Mapping[str, Any]) -> OriginFile:
     """Return what stands in a ``shared_context.json``.
 
@@ -136,7 +150,7 @@ def read_context_file(content: Mapping[str, Any]) -> OriginFile:
 
 
 def to_domain_knowledge(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return facts in the origin's shape of ``domain_knowledge``.
+    """Return facts, newest first, in the origin's shape of ``domain_knowledge``.
 
     A pattern has its flags; the lists and numbers have theirs together, beside them.
     """
@@ -152,20 +166,22 @@ def to_domain_knowledge(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             fact["flags"],
         )
         for fact in facts
-        if not _is_specific(fact)
+        if is_pattern(fact["subject"])
     ]
     specific: dict[str, Any] = {
         name: [fact["statement"] for fact in facts if fact["subject"] == name] for name in _LISTS
     }
-    specific[_BASELINES] = {
+    specific[_BASELINES] = {  # of several, the newest counts
         fact["subject"].removeprefix(f"{_BASELINES}."): float(fact["statement"])
-        for fact in facts
-        if fact["subject"].startswith(f"{_BASELINES}.")
+        for fact in reversed(facts)
+        if is_baseline(fact["subject"])
     }
-    flags = dict.fromkeys(flag for fact in facts if _is_specific(fact) for flag in fact["flags"])
+    flags = dict.fromkeys(
+        flag for fact in facts if not is_pattern(fact["subject"]) for flag in fact["flags"]
+    )
     return {
         "common_patterns": patterns,
-        "project_specific_context": marked(specific, list(flags)),
+        _SPECIFIC: marked(specific, list(flags)),
     }
 
 
@@ -174,9 +190,14 @@ def marked(entry: dict[str, Any], flags: Sequence[str]) -> dict[str, Any]:
     return {**entry, "flags": list(flags)} if flags else entry
 
 
-def _is_specific(fact: Mapping[str, Any]) -> bool:
-    subject: str = fact["subject"]
-    return subject in _LISTS or subject.startswith(f"{_BASELINES}.")
+def is_baseline(subject: str) -> bool:
+    """Whether a fact of a subject is a number of the origin's ``performance_baselines``."""
+    return subject.startswith(f"{_BASELINES}.")
+
+
+def is_pattern(subject: str) -> bool:
+    """Whether a fact of a subject is one of the origin's ``common_patterns``."""
+    return subject not in _LISTS and not is_baseline(subject)
 
 
 def _facts(read: OriginFile, agent: str, knowledge: Mapping[str, Any], at: Any) -> list[Placed]:
@@ -192,7 +213,9 @@ def _facts(read: OriginFile, agent: str, knowledge: Mapping[str, Any], at: Any) 
         return [fact]
 
     items = read.each(knowledge, "common_patterns", pattern)
-    specific = read.part(knowledge, "project_specific_context")
+    specific = read.part(knowledge, _SPECIFIC)
+    _note_unknown(read, "domain_knowledge", knowledge, ("common_patterns", _SPECIFIC))
+    _note_unknown(read, _SPECIFIC, specific, (*_LISTS, _BASELINES))
     for name in _LISTS:
         items += read.each(specific, name, partial(_listed, agent, name, at))
     for name, value in read.part(specific, _BASELINES).items():
@@ -202,6 +225,16 @@ def _facts(read: OriginFile, agent: str, knowledge: Mapping[str, Any], at: Any) 
         except MALFORMED as error:
             read.skipped.append(f"{place}: {said_of(error)}")
     return items
+
+
+def _note_unknown(
+    read: OriginFile, place: str, content: Mapping[str, Any], known: Sequence[str]
+) -> None:
+    if names := [cut(repr(name), 60) for name in content if name not in (*known, "flags")]:
+        read.notes.append(
+            f"{', '.join(names[:10])} in {place} was left out: it has {', '.join(known)}. "
+            "What else is known can be stored as knowledge with memory_save."
+        )
 
 
 def _fact(
