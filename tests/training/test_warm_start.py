@@ -250,6 +250,26 @@ def test_a_default_that_was_best_before_is_tried_first_and_once(tmp_path: Path) 
     assert [n_trials_of(tmp_path / "2", name) for name in trainers] == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("sources", "why"),
+    [
+        ((), "no earlier search of this kind is stored"),
+        (("mine", "mine"), "the only earlier searches of this kind are of the same data; those are "
+         "left out, so that the same seed gives the same trials again"),
+        (("mine", "far"), "no earlier search of this kind was on data similar enough"),
+        (("near",), "what did best on similar data is what a search tries anyway"),
+    ],
+)  # fmt: skip
+def test_a_search_with_nothing_to_begin_with_says_why(sources: Sequence[str], why: str) -> None:
+    meta = measured(builtin("wine"))
+    far = {name: value + 10 for name, value in meta.items()}
+    at = {"mine": meta, "far": far, "near": {**meta, "log10_rows": meta["log10_rows"] + 5}}
+    defaults = TRAINERS["linear"].first_params
+    found = [experience(name, at[name], params=defaults) for name in sources]
+
+    assert beginning(found, meta).why_none == why
+
+
 def test_of_each_family_the_best_complete_trial_is_a_leader() -> None:
     trials = [
         finished(0, "forest", 0.5, 0.7),
@@ -394,6 +414,12 @@ def test_without_warm_start_nothing_is_recalled(tmp_path: Path) -> None:
     found = [experience("before", {}, params={"penalty": 300.0})]
     summary = searched(tmp_path, planted(2), found, warm_start=False)
     assert (summary.params, summary.warm_starts) == ({"penalty": 1.0}, ())
+
+
+def test_a_warm_start_that_had_nothing_to_begin_with_is_told(tmp_path: Path) -> None:
+    summary = searched(tmp_path, planted(2), ())
+    said = "warm_start had nothing to begin with: no earlier search of this kind is stored."
+    assert said in summary.warnings
 
 
 def test_a_resumed_study_keeps_the_starts_it_began_with(

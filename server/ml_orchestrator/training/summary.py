@@ -28,6 +28,7 @@ from ml_orchestrator.training.splits import Split
 from ml_orchestrator.training.study import FinishedTrial, StudyResult
 from ml_orchestrator.training.table import TrainingTable
 from ml_orchestrator.training.trials import Search
+from ml_orchestrator.training.warm_start import Beginning
 
 __all__ = ["last_words", "summarise"]
 
@@ -103,6 +104,7 @@ def summarise(
             *job.warnings,
             *_share_warnings(spec, split),
             *map(leakage_notice, search.leaks),
+            *_warm_start_warnings(search.beginning),
             *_at_once_warnings(result),
             *_failure_warnings(result.trials),
             *_limit_warnings(costs, table),
@@ -112,6 +114,12 @@ def summarise(
         ),
         seconds=0.0,
     )
+
+
+def _warm_start_warnings(beginning: Beginning) -> list[str]:
+    if not beginning.why_none:
+        return []
+    return [f"warm_start had nothing to begin with: {beginning.why_none}."]
 
 
 def last_words(summary: TrainingSummary) -> str:

@@ -66,7 +66,8 @@ class Search:
     """A search that can run, and what it leaves for the steps after it.
 
     ``meta`` describes the training rows (``meta_features``); ``leaks`` are the columns that may
-    give the target away. ``away`` is where its trials run, if not here.
+    give the target away. ``away`` is where its trials run, if not here. ``beginning`` is empty
+    unless a warm start was asked for.
     """
 
     job: Job
@@ -74,7 +75,7 @@ class Search:
     objective: Objective
     files: AnswerFiles
     budget: Budget
-    starts: tuple[WarmStart, ...]
+    beginning: Beginning
     meta: Mapping[str, float]
     leaks: tuple[LeakageSuspect, ...]
     away: Away | None = None
@@ -82,7 +83,7 @@ class Search:
     def starts_tried(self, trials: Sequence[FinishedTrial]) -> tuple[WarmStart, ...]:
         """Return the starts that the search came to."""
         tried = [trial.params for trial in trials]
-        return tuple(start for start in self.starts if _point(start) in tried)
+        return tuple(start for start in self.beginning.starts if _point(start) in tried)
 
 
 def set_up(
@@ -134,7 +135,7 @@ def set_up(
         ),
         files=files,
         budget=budget,
-        starts=beginning.starts,
+        beginning=beginning,
         meta=meta,
         leaks=leaks,
         away=away,

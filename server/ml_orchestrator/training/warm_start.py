@@ -46,11 +46,13 @@ class Beginning(Record):
     """What a search begins with: configurations, and families in the order to try them.
 
     ``n_before`` starts at most, of data nearly the same, are tried before the defaults.
+    ``why_none`` says why there are no starts.
     """
 
     starts: tuple[WarmStart, ...] = ()
     families: tuple[str, ...] = ()
     n_before: int = N_BEFORE
+    why_none: str = ""
 
 
 _KEPT: TypeAdapter[Beginning | tuple[WarmStart, ...]] = TypeAdapter(
@@ -132,7 +134,25 @@ def choose_beginning(
             if _is_new(start, chosen, problem):
                 sources.add(source)
                 chosen.append(start)
-    return Beginning(starts=tuple(chosen), families=_in_order(trainers, near))
+    return Beginning(
+        starts=tuple(chosen),
+        families=_in_order(trainers, near),
+        why_none="" if chosen else _why_none(experiences, near, dataset_digest),
+    )
+
+
+def _why_none(experiences: Sequence[Experience], near: _Near, dataset_digest: str) -> str:
+    n_same = sum(found.dataset_digest == dataset_digest for found in experiences)
+    if near:
+        return "what did best on similar data is what a search tries anyway"
+    if n_same == len(experiences) > 0:
+        return (
+            "the only earlier searches of this kind are of the same data; those are left out, so "
+            "that the same seed gives the same trials again"
+        )
+    if experiences:
+        return "no earlier search of this kind was on data similar enough"
+    return "no earlier search of this kind is stored"
 
 
 def _gap(meta: Mapping[str, float], found: Experience) -> float:
