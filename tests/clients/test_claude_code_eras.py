@@ -89,5 +89,13 @@ def test_tools_and_hooks_work_in_each_era(spoken: Spoken) -> None:
         assert task["task_description"] == "Spoke to the server"
         assert set(calls(spoken.log)) == {
             *("memory_save", "memory_load"),
-            *("hook_start", "hook_bind", "hook_delegate", "hook_saved", "hook_batch", "hook_stop"),
+            *(
+                "hook_prompt",
+                "hook_start",
+                "hook_bind",
+                "hook_delegate",
+                "hook_saved",
+                "hook_batch",
+            ),
+            "hook_stop",
         }

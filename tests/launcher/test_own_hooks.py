@@ -23,7 +23,14 @@ STOP = {"stop_hook_active": "false", "last_assistant_message": "Done."}
 def hook(tool: str, agent_type: str, tool_input: Any = None, **given: str) -> dict[str, Any]:
     """Return the parameters of a hook's call, as Claude Code fills them in."""
     said = tool_input if isinstance(tool_input, str) else json.dumps(tool_input)
-    known = {"agent_type": agent_type, "agent_id": "a1", "tool_input": said, **STOP, **given}
+    known = {
+        "agent_type": agent_type,
+        "agent_id": "a1",
+        "session_id": "s1",
+        "tool_input": said,
+        **STOP,
+        **given,
+    }
     return {"name": tool, "arguments": {name: known[name] for name in FIELDS[tool]}}
 
 
@@ -40,17 +47,20 @@ ALONE = {
     "a person's start": hook("hook_delegate", LEAD, {"subagent_type": "Explore"}, agent_id=""),
     "another's batch": hook("hook_batch", "Explore"),
     "the main thread's batch": hook("hook_batch", ""),
+    "a prompt to no agent of ours": hook("hook_prompt", ""),
     "another's start": hook("hook_start", "other:ml-orchestrator"),
     "another's stop": hook("hook_stop", "general-purpose"),
 }
 FOR_THE_SERVER = {
     "start": hook("hook_start", LEAD),
+    "prompt": hook("hook_prompt", LEAD),
     "batch": hook("hook_batch", COLLEAGUE),
     "stop": hook("hook_stop", LEAD),
     "saved": hook("hook_saved", "Explore"),
     "a field short": {"name": "hook_bind", "arguments": {"tool_input": "{}"}},
     "no text": {"name": "hook_delegate", "arguments": {**dict.fromkeys(FIELDS["hook_delegate"])}},
     "too long a type": hook("hook_bind", "a" * 257, FORGED),
+    "too long a session": hook("hook_prompt", "", session_id="s" * 257),
     "too long an id": hook("hook_delegate", "Explore", {}, agent_id="a" * 257),
     "no arguments": {"name": "hook_bind"},
     "no hook": {"name": "memory_load", "arguments": {}},

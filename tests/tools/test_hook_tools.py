@@ -172,6 +172,8 @@ async def test_agents_that_are_not_ours_are_told_and_asked_nothing(
 
         assert await hook(client, "hook_start", **who) == {}
         assert await hook(client, "hook_batch", **who) == {}
+        prompted = {"agent_type": agent_type, "session_id": "s1"}
+        assert await hook(client, "hook_prompt", **prompted) == {}
         assert await hook(client, "hook_stop", **{**STOPPING, **who}) == {}
 
 
@@ -252,6 +254,29 @@ async def test_what_found_no_room_and_was_dealt_with_meanwhile_is_not_told(tmp_p
         await ask(client, "message_ack", agent=ME, message_ids=[*left])
 
         assert await hook(client, "hook_batch", **RUNNING) == {}
+
+
+async def test_a_main_thread_that_runs_as_our_agent_is_told_at_its_prompts(tmp_path: Path) -> None:
+    prompted = {"agent_type": MINE, "session_id": "s1"}
+    after = {"agent_type": MINE, "agent_id": "", "session_id": "s1"}
+    async with Client(server(tmp_path)) as client:
+        await ask(client, "memory_save", agent=ME, task=NUMBERS)
+
+        first = told(await hook(client, "hook_prompt", **prompted), "UserPromptSubmit")
+        assert [record["task"] for record in records(first)] == ["tuned the ranker"]
+        assert await hook(client, "hook_batch", **after) == {}
+        assert await hook(client, "hook_prompt", **prompted) == {}
+
+        await send(client, "p99 doubled")
+        news = told(await hook(client, "hook_prompt", **prompted), "UserPromptSubmit")
+        assert [record["content"] for record in records(news)] == ["p99 doubled"]
+        assert await hook(client, "hook_batch", **after) == {}
+
+        another = told(
+            await hook(client, "hook_prompt", **{**prompted, "session_id": "s2"}),
+            "UserPromptSubmit",
+        )
+        assert [record["record"] for record in records(another)] == ["message", "task"]
 
 
 async def test_an_urgent_message_from_outside_is_told_once_to_each_running_agent(

@@ -17,7 +17,8 @@ __all__ = ["FIELDS", "MOST_BYTES", "check_private", "socket_of"]
 # The hidden tools, and what of a hook's input each is given; as in hooks/hooks.json.
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "hook_start": ("agent_type", "agent_id"),
-    "hook_batch": ("agent_type", "agent_id"),
+    "hook_prompt": ("agent_type", "session_id"),
+    "hook_batch": ("agent_type", "agent_id", "session_id"),
     "hook_bind": ("agent_type", "tool_input"),
     "hook_delegate": ("agent_type", "agent_id", "tool_input"),
     "hook_saved": ("agent_id",),

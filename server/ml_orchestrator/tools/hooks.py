@@ -24,7 +24,15 @@ from ml_orchestrator.tools._server import OrchestratorServer
 from ml_orchestrator.tools._services import ClientSession, Collaboration
 from ml_orchestrator.tools._tool import hidden_tool
 
-__all__ = ["hook_batch", "hook_bind", "hook_delegate", "hook_saved", "hook_start", "hook_stop"]
+__all__ = [
+    "hook_batch",
+    "hook_bind",
+    "hook_delegate",
+    "hook_prompt",
+    "hook_saved",
+    "hook_start",
+    "hook_stop",
+]
 
 HookAnswer: TypeAlias = dict[str, Any]
 AgentType: TypeAlias = Annotated[
@@ -36,6 +44,9 @@ AgentType: TypeAlias = Annotated[
 ]
 AgentId: TypeAlias = Annotated[
     str, Field(max_length=LONGEST["agent_id"], description="Id of the running subagent.")
+]
+SessionId: TypeAlias = Annotated[
+    str, Field(max_length=LONGEST["session_id"], description="Id of the client's session.")
 ]
 
 
@@ -67,14 +78,30 @@ async def hook_start(
 
 
 @hidden_tool
+async def hook_prompt(
+    agent_type: AgentType, session_id: SessionId, collaboration: Collaboration, sessions: Sessions
+) -> HookAnswer:
+    """UserPromptSubmit: hand a main thread that runs as our agent its memory, and then news."""
+    agent = OUR_AGENTS.get(agent_type)
+    if agent is None:
+        return {}
+    text = await tell_news(collaboration, sessions.of(session_id), agent)
+    return _context("UserPromptSubmit", text)
+
+
+@hidden_tool
 async def hook_batch(
-    agent_type: AgentType, agent_id: AgentId, collaboration: Collaboration, sessions: Sessions
+    agent_type: AgentType,
+    agent_id: AgentId,
+    collaboration: Collaboration,
+    sessions: Sessions,
+    session_id: SessionId = "",
 ) -> HookAnswer:
     """PostToolBatch: tell of what cannot wait or found no room before, or of a memory not told."""
     agent = OUR_AGENTS.get(agent_type)
     if agent is None:
         return {}
-    text = await tell_news(collaboration, sessions.of(agent_id), agent)
+    text = await tell_news(collaboration, sessions.of(agent_id or session_id), agent)
     return _context("PostToolBatch", text)
 
 
