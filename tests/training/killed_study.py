@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 from ml_orchestrator.training._optuna import run_study
 from ml_orchestrator.training.space import Params, ParamSpace
 from ml_orchestrator.training.study import Objective, StudyPlan, StudyResult, TrialFailedError
+from ml_orchestrator.training.study_log import StudyLog
 
 N_TRIALS = 12
 N_THOROUGH = 24  # writes of which both ways of dying are tried; by turns after that
-append_logs = JournalFileBackend.append_logs
+append_logs = StudyLog.append_logs
 
 
 def suggest(space: ParamSpace) -> Params:
@@ -51,25 +52,20 @@ def record(result: StudyResult) -> list[Any]:
     return [[t.index, t.state, t.params, t.scores, t.error] for t in result.trials]
 
 
-def skip_sync(descriptor: int) -> None:
-    """Take the place of fsync: a killed process, unlike a lost machine, needs none."""
-
-
 def die_at(write: int, way: str) -> None:
     """Make this process kill itself in the middle of its n-th write, or after it."""
     n_written = 0
 
-    def append(self: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+    def append(self: StudyLog, logs: Sequence[Mapping[str, Any]]) -> None:
         nonlocal n_written
         n_written += 1
         append_logs(self, logs)
         if n_written == write:
             if way == "torn":
-                path = Path(self._file_path)
-                path.write_bytes(path.read_bytes()[:-7])
+                self._file.truncate(self._file.seek(0, os.SEEK_END) - 7)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    JournalFileBackend.append_logs = append  # type: ignore[method-assign]
+    StudyLog.append_logs = append  # type: ignore[method-assign]
 
 
 def killed(directory: Path, write: int, way: str) -> bool:
@@ -91,7 +87,6 @@ def n_open(directory: Path) -> int:
 
 
 def main(base: Path) -> None:
-    os.fsync = skip_sync  # type: ignore[assignment]
     write, was_killed = 0, True
     while was_killed:
         write += 1

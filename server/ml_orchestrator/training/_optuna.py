@@ -11,7 +11,7 @@ import importlib.util
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ from optuna.samplers import (
     TPESampler,
 )
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -49,6 +48,7 @@ from ml_orchestrator.training.study import (
     StudyProgress,
     StudyResult,
 )
+from ml_orchestrator.training.study_log import StudyLog
 
 __all__ = ["check_sampler", "run_study"]
 
@@ -103,8 +103,8 @@ def run_study(
     check_sampler(plan.sampler)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     plan.directory.mkdir(parents=True, exist_ok=True)
-    with _exclusive(plan.directory):
-        journal = _Journal(plan, is_at_once=pool is not None)
+    with _exclusive(plan.directory), _backend(plan.directory / JOURNAL, plan.shelf) as log:
+        journal = _Journal(plan, log, is_at_once=pool is not None)
         start: Callable[..., Run] = Run if pool is None else partial(RunAtOnce, pool=pool)
         run = start(
             plan,
@@ -134,24 +134,17 @@ def _exclusive(directory: Path) -> Iterator[None]:
         lock.release()
 
 
-def _repair(journal: Path) -> None:
-    """Remove what a killed process left: a torn last line and Optuna's own lock (5.0)."""
-    Path(f"{journal}.lock").unlink(missing_ok=True)
-    if not journal.exists():
-        return
-    content = journal.read_bytes()
-    if content and not content.endswith(b"\n"):
-        with journal.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
-
-
-def _backend(path: Path, shelf: StudyShelf | None) -> Any:
-    """Return where the log of the studies is: on the shelf, which takes over what a file has."""
+@contextmanager
+def _backend(path: Path, shelf: StudyShelf | None) -> Iterator[Any]:
+    """Give where the log of the studies is: on the shelf, which takes over what a file has."""
     if shelf is None:
-        return JournalFileBackend(str(path))
+        with closing(StudyLog(path)) as log:
+            yield log
+        return
     if shelf.is_new and path.exists():
-        shelf.append_logs(list(JournalFileBackend(str(path)).read_logs(0)))
-    return shelf
+        with closing(StudyLog(path)) as log:
+            shelf.append_logs(list(log.read_logs(0)))
+    yield shelf
 
 
 class _OptunaSpace:
@@ -185,12 +178,10 @@ class _Draw:
 class _Journal:
     """The studies of one directory, a study for each family."""
 
-    def __init__(self, plan: StudyPlan, *, is_at_once: bool = False) -> None:
+    def __init__(self, plan: StudyPlan, log: Any, *, is_at_once: bool = False) -> None:
         self._plan = plan
         self._is_at_once = is_at_once
-        path = plan.directory / JOURNAL
-        _repair(path)
-        storage = JournalStorage(_backend(path, plan.shelf))
+        storage = JournalStorage(log)
         names = tuple(plan.families) or ("",)
         self._check(_open(plan, storage, "study"))
         self._studies = {
