@@ -138,7 +138,7 @@ def fill(folder: Path, first: int, end: int) -> None:
         for number, text in texts.items()
     ]
     export = folder / "export.json"
-    content = {"format": "ml-orchestrator-memory", "records": records, "collaborations": []}
+    content = {"format": "ml-orchestrator-memory", "version": 1, "records": records}
     export.write_text(json.dumps(content), encoding="utf-8")
     with AgentMemoryManager(folder / ".ml-orchestrator") as manager:
         manager.import_memory(export)

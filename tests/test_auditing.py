@@ -90,6 +90,16 @@ async def test_a_refusal_is_entered_once_however_often_it_is_asked(tmp_path: Pat
     assert acts(tmp_path) == [("right.refused", "performance-engineer", "tool:memory_forget")]
 
 
+async def test_that_nothing_was_forgotten_is_not_entered(tmp_path: Path) -> None:
+    forgetting = {"agent": "ml-orchestrator", "record_ids": ["i-none"], "reason": "told to"}
+    planned = await call(tmp_path, "memory_forget", **forgetting, dry_run=True)
+    digest = planned.structured_content["plan"]["digest"]
+
+    done = await call(tmp_path, "memory_forget", **forgetting, plan_digest=digest)
+
+    assert (done.structured_content["is_done"], acts(tmp_path)) == (False, [])
+
+
 async def test_what_is_forgotten_and_what_is_imported_are_entered(tmp_path: Path) -> None:
     task = {"task_description": "train", "outcome": "success"}
     await call(tmp_path, "memory_save", agent="ml-orchestrator", task=task)

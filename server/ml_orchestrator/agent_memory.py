@@ -30,7 +30,7 @@ from ml_orchestrator.memory.saved_back import checked, read_memory, save_back
 from ml_orchestrator.memory.transfer import export_memory, import_memory
 from ml_orchestrator.messaging._quotas import quotas_of
 from ml_orchestrator.messaging._sql import SqlMailbox
-from ml_orchestrator.messaging.models import PRIORITIES, RESULT, WITHDRAWAL
+from ml_orchestrator.messaging.models import RESULT, WITHDRAWAL
 from ml_orchestrator.orchestration.announcing import MailAnnouncer, announce_memory, outbox_of
 from ml_orchestrator.origin_shapes import own_memory, shared_by_all, unread_message
 from ml_orchestrator.records import Record
@@ -238,17 +238,12 @@ class AgentMemoryManager:
                 "Send it with the tool message_send, whose reply_to takes the message_id of the "
                 "delegation. Nothing was sent."
             )
-        details = dict(metadata or {})
-        if (priority := details.get("priority", "medium")) not in PRIORITIES:
-            raise InvalidInputError(
-                f"No priority {priority!r}; known: {', '.join(PRIORITIES)}. Nothing was sent."
-            )
         sent = self._mailbox.send(
             canonical_agent(from_agent),
             message_type=message_type,
             content=content,
             target_agents=[canonical_agent(t) for t in target_agents or ()],
-            metadata=details,
+            metadata=metadata,
         )
         return sent.message_id
 

@@ -364,10 +364,10 @@ def _add_for_people(commands: Commands) -> None:
     memory.add_argument(
         "path",
         nargs="?",
-        type=Path,
         metavar="PATH",
-        help="export: a file (default: standard output); import: an export, or a memory file or "
-        "folder of the origin (default: .claude/memory)",
+        help="export: a file, or - for standard output (the default); import: an export, - for "
+        "one from standard input, or a memory file or folder of the origin (default: "
+        ".claude/memory)",
     )
     waiting = commands.add_parser("approvals", help="list what waits for a person's approval")
     waiting.add_argument("--all", action="store_true", help="decided, used and expired ones too")

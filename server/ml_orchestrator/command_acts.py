@@ -9,7 +9,8 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -278,20 +279,37 @@ def memory(arguments: argparse.Namespace, settings: Settings) -> int:
         if arguments.action == "export":
             _export(manager.export_memory(), arguments.path)
             return 0
-        done = manager.import_memory(arguments.path or settings.project_dir / ".claude/memory")
+        with _memory_at(arguments.path, settings) as path:
+            done = manager.import_memory(path)
     for line in (*done["notes"], *(f"skipped {fault}" for fault in done["skipped"])):
         print(line, file=sys.stderr)
     print(f"{done['n_added']} records added, {done['n_known']} known already")
     return 1 if done["skipped"] else 0
 
 
-def _export(content: dict[str, Any], path: Path | None) -> None:
+@contextmanager
+def _memory_at(given: str | None, settings: Settings) -> Iterator[Path]:
+    """Give the path that memory is read from; what comes by standard input is a file meanwhile."""
+    import tempfile
+
+    if given != "-":
+        yield settings.project_dir / ".claude/memory" if given is None else Path(given)
+        return
+    with tempfile.TemporaryDirectory(prefix="ml-memory-") as folder:
+        path = Path(folder) / "standard input"
+        path.write_bytes(sys.stdin.buffer.read())
+        yield path
+
+
+def _export(content: dict[str, Any], path: str | None) -> None:
     text = json.dumps(content, ensure_ascii=False, indent=1)
-    if path is None:
-        print(text)
+    if path is None or path == "-":
+        sys.stdout.flush()
+        sys.stdout.buffer.write(f"{text}\n".encode())  # UTF-8 everywhere, as import reads it
+        sys.stdout.buffer.flush()
         return
     try:
-        path.write_text(f"{text}\n", encoding="utf-8")
+        Path(path).write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be written: {error.strerror}.") from error
     print(f"{len(content['records'])} records written to {path}")

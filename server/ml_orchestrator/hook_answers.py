@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST", "OUR_AGENTS", "bound", "delegated", "specific", "without_server"]
 
 OUR_AGENTS = {f"{PLUGIN}:{name}": name for name in SHIPPED_AGENTS}
-LONGEST = {"agent_type": 256, "agent_id": 256, "session_id": 256}  # characters; longer is not well formed
+# In characters; longer is not well formed.
+LONGEST = {"agent_type": 256, "agent_id": 256, "session_id": 256}
 _LEAD = f"{PLUGIN}:ml-orchestrator"  # the only one of them that starts others
-_OF_OURS = ("hook_start", "hook_prompt", "hook_batch", "hook_stop")  # they do nothing for other agents
+# They do nothing for other agents.
+_OF_OURS = ("hook_start", "hook_prompt", "hook_batch", "hook_stop")
 
 
 def without_server(tool: str, arguments: Mapping[str, str]) -> HookAnswer | None:

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from ml_orchestrator.agent_memory import AgentMemoryManager
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.memory._files import FORMAT
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Insight, Outcome, Task
 from ml_orchestrator.memory.requests import Selection
 from ml_orchestrator.memory.times import moment
-from ml_orchestrator.memory.transfer import FORMAT, export_memory, import_memory
+from ml_orchestrator.memory.transfer import export_memory, import_memory
 from ml_orchestrator.storage.engine import Database, open_database, timestamp
+from ml_orchestrator.storage.schema import memory_records
 
 ME = "ml-orchestrator"
 COLLEAGUE = "performance-engineer"
@@ -38,7 +41,7 @@ def written(content: object, folder: Path, name: str = "memory.json") -> Path:
 
 
 def export_of(records: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    return {"format": FORMAT, "records": records, **more}
+    return {"format": FORMAT, "version": 1, "records": records, **more}
 
 
 def forget(store: SqlMemoryStore, ids: list[str]) -> None:
@@ -95,6 +98,47 @@ def test_what_was_forgotten_does_not_come_back_by_an_older_export(
     left = [(known.insight, known.n_merged) for known in store.load(ME).optimization_insights]
     assert (added, first == second) == ([0, 0], False)
     assert left == ([("PRIVATE", 1)] if is_said_anew else [])
+
+
+def test_what_does_not_come_back_is_not_called_known_and_a_note_says_why(
+    database: Database, tmp_path: Path
+) -> None:
+    store = SqlMemoryStore(database, max_records=2)
+    (forgotten,) = store.save(ME, insights=[insight("private")]).record_ids
+    store.save(ME, insights=[insight("brief")], expires_in_days=1)
+    store.save(ME, task=done("first"))
+    file = written(export_memory(database), tmp_path)
+    forget(store, [forgotten])
+    expire(database)
+    for text in ("second", "third"):  # the first is too much then
+        store.save(ME, task=done(text))
+
+    found = import_memory(database, file)
+
+    assert (found.n_added, found.n_known, found.n_gone) == (0, 0, 3)
+    assert found.notes == [
+        "3 records were left out: forgotten here, expired or too much. Save them anew to have "
+        "them again."
+    ]
+
+
+def test_what_has_expired_and_was_not_removed_yet_is_not_called_known(
+    database: Database, tmp_path: Path
+) -> None:
+    store = SqlMemoryStore(database)
+    store.save(ME, insights=[insight("brief")], expires_in_days=1)
+    file = written(export_memory(database), tmp_path)
+    expire(database)
+
+    found = import_memory(database, file)
+
+    assert (found.n_added, found.n_known, found.n_gone) == (0, 0, 1)
+
+
+def expire(database: Database) -> None:
+    ended = memory_records.c.expires_at.is_not(None)
+    gone = update(memory_records).where(ended).values(expires_at="2020-01-01T00:00:00.000000+00:00")
+    database.write(lambda connection: connection.execute(gone))
 
 
 def test_an_export_keeps_the_success_rate_of_records_that_are_gone(

@@ -9,9 +9,10 @@ import pytest
 
 from ml_orchestrator.agent_memory import AgentMemoryManager
 from ml_orchestrator.errors import InvalidInputError, QuotaExceededError
+from ml_orchestrator.memory._files import FORMAT
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Insight
-from ml_orchestrator.memory.transfer import FORMAT, export_memory, import_memory
+from ml_orchestrator.memory.transfer import export_memory, import_memory
 from ml_orchestrator.storage.engine import Database, open_database
 
 ME = "ml-orchestrator"
@@ -36,7 +37,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def write_export(path: Path, *records: dict[str, Any], context: object = None) -> Path:
-    content = {"format": FORMAT, "records": records, "collaborations": []}
+    content = {"format": FORMAT, "version": 1, "records": records, "collaborations": []}
     path.write_text(json.dumps({**content, "shared_context": context}), encoding="utf-8")
     return path
 
@@ -135,7 +136,7 @@ def test_a_file_nested_too_deep_is_named_and_the_others_are_read(
     done = import_memory(database, folder)
 
     assert done.n_added == 1
-    assert "deep.json: RecursionError" in done.skipped[0]
+    assert "deep.json: It is nested too deeply." in done.skipped[0]
 
 
 @pytest.mark.parametrize(

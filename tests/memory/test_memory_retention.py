@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.memory import retention
+from ml_orchestrator.memory._files import FORMAT
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Insight, Knowledge, Task, UsedRecord
 from ml_orchestrator.memory.requests import Filters, Origin, Selection
@@ -294,11 +295,38 @@ def test_forgetting_is_planned_bound_to_its_plan_and_remembered_as_such(
 
     assert [r.text for r in plan.records] == ["wrong"]
     assert (plan.pinned, plan.unknown, plan.has_more) == (pinned, ["i-none"], False)
-    assert plan.effects == [f"{agent}: insight records 3 -> 2"]
+    assert plan.effects == [
+        f"{agent}: insight records 3 -> 2",
+        "1 pinned record stays. Set with_pinned to forget pinned ones, too.",
+    ]
     assert (done.is_done, done.plan) == (True, plan)
     assert {i.insight for i in store.load(agent).optimization_insights} == {"right", "pinned"}
     assert store.search("wrong", Filters(agent=agent)).hits == []
     assert became(store, ids[0]) == ("forgotten", None)
+
+
+@pytest.mark.parametrize(
+    ("is_pinned", "said"),
+    [
+        (False, "Nothing is forgotten: no record fits."),
+        (
+            True,
+            "Nothing is forgotten: 1 pinned record stays. Set with_pinned to forget pinned ones, "
+            "too.",
+        ),
+    ],
+)
+def test_a_plan_of_nothing_says_why_and_is_not_done(
+    store: SqlMemoryStore, agent: str, is_pinned: bool, said: str
+) -> None:
+    pinned = store.save(agent, insights=[insight("pinned")], pinned=True).record_ids
+    selection = Selection(record_ids=pinned if is_pinned else ["i-none"])
+
+    plan = store.plan_forgetting(selection)
+    done = store.forget(selection, digest=plan.digest, actor=agent, reason="test")
+
+    assert plan.effects == [said]
+    assert (done.is_done, done.forgotten_at, done.plan) == (False, None, plan)
 
 
 def test_pinned_records_do_not_stand_before_those_that_may_go(
@@ -455,7 +483,7 @@ def test_a_damaged_record_of_an_export_is_named_and_the_others_are_taken(
 
 def test_a_shared_context_that_is_no_object_is_left_out_and_named(tmp_path: Path) -> None:
     context = {"content": [1], "updated_by": "\u200bme"}
-    content = {"format": "ml-orchestrator-memory", "records": [], "collaborations": []}
+    content = {"format": FORMAT, "version": 1, "records": [], "collaborations": []}
     file = tmp_path / "memory.json"
     file.write_text(json.dumps({**content, "shared_context": context}), encoding="utf-8")
     database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)

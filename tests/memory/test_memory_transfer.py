@@ -11,9 +11,10 @@ from tests.storage.first_release import create_first_release
 
 from ml_orchestrator.agent_memory import AgentMemoryManager
 from ml_orchestrator.cli import main
+from ml_orchestrator.memory._files import FORMAT
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.requests import Filters
-from ml_orchestrator.memory.transfer import FORMAT, import_memory
+from ml_orchestrator.memory.transfer import import_memory
 from ml_orchestrator.orchestration.events._log import EventLog
 from ml_orchestrator.storage.engine import open_database
 
@@ -334,8 +335,8 @@ def a_cell(**changed: Any) -> dict[str, Any]:
 
 def write_cells(path: Path, cells: object) -> Path:
     context = {"content": {"goal": "ship"}, "updated_at": AT, "updated_by": ME}
-    content = {"format": FORMAT, "records": [], "collaborations": cells, "shared_context": context}
-    path.write_text(json.dumps(content), encoding="utf-8")
+    content = {"format": FORMAT, "version": 1, "records": [], "collaborations": cells}
+    path.write_text(json.dumps({**content, "shared_context": context}), encoding="utf-8")
     return path
 
 

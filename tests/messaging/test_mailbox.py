@@ -128,7 +128,7 @@ def test_a_retry_with_the_same_key_sends_once(mailbox: Mailbox) -> None:
         attempt("other")
 
 
-def test_a_foreign_cursor_is_refused(mailbox: Mailbox) -> None:
+def test_a_cursor_that_is_none_is_refused(mailbox: Mailbox) -> None:
     with pytest.raises(InvalidInputError, match="next_cursor"):
         mailbox.inbox(YOU, cursor="1; drop table")
 

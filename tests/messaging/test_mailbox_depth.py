@@ -226,7 +226,7 @@ def test_a_letter_whose_sender_waited_in_vain_is_dead_once_it_expired(
 def test_a_thread_is_in_order_and_says_who_has_dealt_with_what(box: SqlMailbox) -> None:
     first = send(box, YOU, THIRD, content="one", ack_wanted=True)
     send(box, ME, sender=YOU, content="two", reply_to=first)
-    send(box, sender=THIRD, content="three", reply_to=first)
+    send(box, ME, YOU, sender=THIRD, content="three", reply_to=first)
     box.acknowledge(YOU, [first])
 
     thread = box.thread(first)

@@ -40,6 +40,14 @@ class Letter:
     done: set[str] = field(default_factory=set)
 
 
+def _answered(sender: str, letter: Letter | None) -> tuple[str, ...]:
+    """Return whom a reply goes to that names nobody; none is everybody."""
+    if letter is None:
+        return ()
+    others = tuple(agent for agent in letter.targets if agent != sender)
+    return (letter.sender,) if letter.sender != sender else others or letter.targets
+
+
 class MailboxMachine(RuleBasedStateMachine):
     """A mailbox on SQLite beside a model of it in plain Python."""
 
@@ -83,11 +91,12 @@ class MailboxMachine(RuleBasedStateMachine):
         kind = "delegation" if task else "delegation_result" if outcome else "insight"
         details = {"task_type": task, "outcome": outcome}
         self.known.add(sender)
+        named, targets = targets, targets or _answered(sender, answers)
         sent = self.box.send(
             sender,
             message_type=kind,
             content=f"letter {len(self.letters)}",
-            target_agents=targets,
+            target_agents=named,
             priority=priority,
             metadata={name: value for name, value in details.items() if value},
             reply_to=answers.id if answers else None,

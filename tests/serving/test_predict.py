@@ -10,7 +10,7 @@ from ml_orchestrator.errors import IntegrityViolationError, InvalidInputError, U
 from ml_orchestrator.serving.loader import LoadedModel
 from ml_orchestrator.serving.output import parse_kind
 from ml_orchestrator.serving.predict import predict
-from ml_orchestrator.serving.signature import Column, not_taken, to_frame
+from ml_orchestrator.serving.signature import Column, not_taken, to_array, to_frame
 
 COLUMNS = (
     Column("x", "double", is_required=True),
@@ -64,6 +64,40 @@ def test_missing_values_stay_missing() -> None:
 def test_rows_that_do_not_fit_are_named(row: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         to_frame([row], COLUMNS)
+
+
+def test_a_fraction_where_the_model_knows_whole_numbers_is_told_what_to_do() -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        to_frame([{**ROW, "n": 1.5}], COLUMNS)
+
+    assert str(refused.value) == (
+        "Row 0, column 'n': 1.5 is not a whole number. The model was trained on whole numbers "
+        "alone. Round it, or train again with decimal numbers in this column (a CSV: column_types "
+        '{"n": "numeric"}).'
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "end"),
+    [
+        ("n", "two", "is not a whole number. Use null for a missing value."),
+        ("x", "two", "is not a finite number."),
+        (
+            "x",
+            None,
+            "None is not a finite number. In training no value was missing here; give one.",
+        ),
+    ],
+)
+def test_null_is_advised_only_where_a_value_may_be_missing(
+    column: str, value: object, end: str
+) -> None:
+    (asked,) = (each for each in COLUMNS if each.name == column)
+
+    with pytest.raises(InvalidInputError) as refused:
+        to_array([value], asked)
+
+    assert str(refused.value).endswith(end)
 
 
 def test_columns_that_the_model_does_not_take_are_left_out_and_named() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 from mcp.client import Client
 from mcp.types import TextContent
 from tests.tools.asking import ask, read, refusal
@@ -182,8 +183,8 @@ async def test_metadata_gives_the_priority_as_the_origin_spelled_it(tmp_path: Pa
         await ask(client, "message_send", **letter, metadata=urgent)
         await ask(client, "message_send", **letter, metadata=urgent, priority="urgent")
         await ask(client, "message_send", **letter, metadata={"priority": 1}, priority="high")
-        await ask(client, "message_send", **letter, metadata={"priority": "asap"})
         await ask(client, "message_send", **letter)
+        unknown = await refusal(client, "message_send", **letter, metadata={"priority": "asap"})
         said = await refusal(client, "message_send", **letter, metadata=urgent, priority="medium")
         inbox = await ask(client, "message_inbox", agent=YOU)
 
@@ -192,11 +193,42 @@ async def test_metadata_gives_the_priority_as_the_origin_spelled_it(tmp_path: Pa
         ("urgent", "urgent"),
         ("urgent", "urgent"),
         ("high", 1),
-        ("medium", "asap"),
         ("medium", None),
     ]
+    assert "No priority 'asap' in metadata; known: low, medium, high, urgent" in unknown
     assert "priority is 'medium' and metadata.priority 'urgent'" in said
     assert "Nothing was sent" in said
+
+
+async def test_nobody_named_is_refused_and_a_reply_goes_to_who_asked(tmp_path: Path) -> None:
+    async with Client(server(tmp_path)) as client:
+        said = await refusal(client, "message_send", agent=ME, content="x", target_agents=[])
+        question = await ask(client, "message_send", agent=ME, content="how is it?")
+        answer = {"agent": YOU, "content": "well", "reply_to": question["message_id"]}
+        answered = await ask(client, "message_send", **answer)
+
+    assert said == (
+        "message_send was not run. Argument 'target_agents': names nobody. Name colleagues, or "
+        "leave it out to tell everybody, or in a reply whoever wrote what it answers."
+    )
+    assert (question["recipients"], answered["recipients"]) == (["*"], [ME])
+
+
+@pytest.mark.parametrize(
+    ("resource", "words"),
+    [
+        ("alias:churn@*", "model:MODEL, which covers all aliases"),
+        ("model:churn@champion", "write alias:churn@champion"),
+        ("model:my model", "'my model' cannot be a model name"),
+        ("file:data/{a,b}.csv", "Take one lease for each name, or a '*'"),
+    ],
+)
+async def test_signs_that_mean_nothing_in_a_lease_are_refused(
+    tmp_path: Path, resource: str, words: str
+) -> None:
+    async with Client(server(tmp_path)) as client:
+        assert words in await refusal(client, "lease_set", agent=ME, resource=resource, ttl_s=9)
+        assert await read(client, "lease://all") == {"leases": []}
 
 
 async def test_letters_to_strangers_are_refused_and_kept(tmp_path: Path) -> None:

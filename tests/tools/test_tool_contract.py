@@ -144,6 +144,27 @@ async def test_a_read_only_server_has_no_tool_that_changes_anything(tmp_path: Pa
     assert "registry_move_alias" not in names
 
 
+async def test_a_tool_that_a_read_only_server_lacks_says_so_and_who_can_change_it(
+    tmp_path: Path,
+) -> None:
+    async with Client(build_server(settings(tmp_path, mode="read-only"))) as client:
+        answered = await call(client, "memory_save", {"agent": "ml-orchestrator"})
+
+    said = "memory_save changes things and the mode is read-only. A person can set "
+    assert answered == (True, f"{said}ML_ORCHESTRATOR_MODE=operator.")
+
+
+@pytest.mark.parametrize("mode", ["operator", "read-only"])
+async def test_a_tool_that_there_is_not_is_told_what_was_perhaps_meant(
+    tmp_path: Path, mode: str
+) -> None:
+    async with Client(build_server(settings(tmp_path, mode=mode))) as client:
+        answered = await call(client, "drift_chek", {})
+
+    said = "No tool named 'drift_chek' (did you mean 'drift_check'?); "
+    assert answered == (True, f"{said}tools/list names those there are.")
+
+
 async def test_a_defect_stays_in_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

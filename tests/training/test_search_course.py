@@ -1,6 +1,7 @@
 """The course of a search: families, time, requests, and trials that take their process along."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from tests.training.tables import dataset_of, mixed_table
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.training._optuna import _Journal, run_study
+from ml_orchestrator.training._optuna import JOURNAL, _Journal, run_study
 from ml_orchestrator.training.allocation import ALLOCATIONS
 from ml_orchestrator.training.families import suggest_from
 from ml_orchestrator.training.forecast import fold_seconds
@@ -21,6 +22,7 @@ from ml_orchestrator.training.search import check, train
 from ml_orchestrator.training.space import Params, ParamSpace
 from ml_orchestrator.training.splits import plan_split
 from ml_orchestrator.training.study import FinishedTrial, Objective, StudyPlan, StudyProgress
+from ml_orchestrator.training.study_log import StudyLog
 from ml_orchestrator.training.table import prepare_table
 from ml_orchestrator.training.trainers import TRAINERS, Problem
 from ml_orchestrator.training.trainers.linear import Linear
@@ -379,11 +381,17 @@ def test_what_a_fold_takes_is_forecast_from_samples_of_large_tables_only() -> No
         assert (each_s is not None and each_s > 0) == is_large
 
 
+def die_in_the_first_trial(folder: Path) -> None:
+    """Leave behind what a process does that is killed in its first trial."""
+    with closing(StudyLog(folder / JOURNAL)) as log:
+        _Journal(plan(folder), log).ask(0, 0, "good", None)
+
+
 def test_a_trial_in_which_the_process_died_twice_is_lost_and_the_search_goes_on(
     tmp_path: Path,
 ) -> None:
-    for _ in range(2):  # what a process leaves behind that is killed in its first trial
-        _Journal(plan(tmp_path)).ask(0, 0, "good", None)
+    for _ in range(2):
+        die_in_the_first_trial(tmp_path)
 
     result = run_study(plan(tmp_path, n_trials=6), Objective(suggest, folds), on_progress=quiet)
 
@@ -392,7 +400,7 @@ def test_a_trial_in_which_the_process_died_twice_is_lost_and_the_search_goes_on(
     assert "died 2 times" in result.trials[0].error
     once = tmp_path / "once"
     once.mkdir()
-    _Journal(plan(once)).ask(0, 0, "good", None)
+    die_in_the_first_trial(once)
     again = run_study(plan(once, n_trials=6), Objective(suggest, folds), on_progress=quiet)
     assert again.trials[0].state == "complete"
 

@@ -153,8 +153,14 @@ class Stores:
     def _leases(self, _: Settings) -> "LeaseBook":
         from ml_orchestrator.messaging.leases import LeaseBook
         from ml_orchestrator.orchestration.announcing import announce_lease, outbox_of
+        from ml_orchestrator.registry.names import check_alias, check_model
 
-        return LeaseBook(self.database(), changed=announce_lease(outbox_of("server")))
+        return LeaseBook(
+            self.database(),
+            check_model=check_model,
+            check_alias=check_alias,
+            changed=announce_lease(outbox_of("server")),
+        )
 
     def _registry(self, settings: Settings) -> "RegistryDesk":
         from ml_orchestrator.orchestration.desk import open_registry

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Row, insert, select
@@ -32,18 +32,21 @@ from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.memory_rows import cleaned, findable
 from ml_orchestrator.storage.schema import memory_past as past
 
-__all__ = ["restore"]
+__all__ = ["Fate", "restore"]
+
+Fate: TypeAlias = Literal["added", "known", "gone"]
+"""What becomes of a record that is read back; ``gone`` is what does not come back."""
 
 _ID = re.compile("[a-z]-[0-9a-f]{24}")
 _SAID = ("task_description", "outcome", "key_insights")
 _OWN_FIELDS = frozenset(Remembered.model_fields)
 
 
-def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> bool:
-    """Store one record as ``export_memory`` gives it; False if it is known.
+def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> Fate:
+    """Store one record as ``export_memory`` gives it, unless it is known or has gone.
 
-    Known is also what has expired here, was forgotten or was too much: it does not come back.
-    A time that is still to come becomes now, so that nothing said later seems older.
+    Gone is what was forgotten here, has expired or was too much. A time that is still to come
+    becomes now, so that nothing said later seems older.
 
     Raises:
         InvalidInputError: it is not such a record.
@@ -57,8 +60,8 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
     id_ = id_of(kind, agent, payload, findable(kind, agent, payload).near_key)
     if kind == "task":
         _refuse_another(find(connection, id_), payload)
-    if survivor(connection, id_) is not None or has_gone(connection, id_):
-        return False
+    if (fate := _here(connection, id_, now)) is not None:
+        return fate
     new = NewRecord(
         kind,
         agent,
@@ -77,7 +80,17 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
     note_agent(connection, agent)
     added = add(connection, new, now=now)
     _note_merged(connection, new, added.id, now)
-    return True
+    return "added"
+
+
+def _here(connection: Connection, id_: str, now: str) -> Literal["known", "gone"] | None:
+    """Return what a record is here; None if nothing is known of it."""
+    standing = survivor(connection, id_)
+    row = None if standing is None else find(connection, standing)
+    if row is None:
+        return "gone" if has_gone(connection, id_) else None
+    # One that has expired stands there, unseen, until a save removes it.
+    return "gone" if row.expires_at is not None and row.expires_at <= now else "known"
 
 
 def _checked(item: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:

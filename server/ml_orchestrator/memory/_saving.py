@@ -9,13 +9,14 @@ from uuid import uuid4
 from sqlalchemy import Connection, text
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import each_near
 from ml_orchestrator.memory._rows import Added, NewRecord, add, survivor
 from ml_orchestrator.memory.models import Collaboration, Insight, Knowledge, Task, UsedRecord
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.retention import tidy
 from ml_orchestrator.memory.times import moment
 from ml_orchestrator.records import Record
-from ml_orchestrator.storage.agents import note_agent
+from ml_orchestrator.storage.agents import known_agents, note_agent
 from ml_orchestrator.storage.collaborations import count_work
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.statements import Statement
@@ -56,7 +57,10 @@ class Given:
             )
         self._check_times()
         if both := sorted(set(self.pin) & set(self.unpin)):
-            raise InvalidInputError(f"To be pinned and unpinned at once: {', '.join(both)}.")
+            raise InvalidInputError(
+                f"To be pinned and unpinned at once: {', '.join(both)}. Leave each out of pin, or "
+                "out of unpin. Nothing was saved."
+            )
 
     def _check_times(self) -> None:
         said: list[Record | None] = [self.task, *self.insights, *self.knowledge]
@@ -91,7 +95,12 @@ def save(
     max_records: int,
     now: str,
 ) -> dict[str, Any]:
-    """Store what is given and return the content of a ``SavedMemory``."""
+    """Store what is given and return the content of a ``SavedMemory``.
+
+    Raises:
+        InvalidInputError: the agent names itself as its collaborator.
+    """
+    _refuse_itself(agent, given.collaborations)
     note_agent(connection, agent, now=now)
     new = [
         NewRecord(
@@ -131,8 +140,32 @@ def save(
         "n_merged": sum(record.was_merged for record in added),
         "unknown_records": list(dict.fromkeys(unknown)),
         "flags": list(dict.fromkeys(flags)),
+        "notices": _notices(connection, given.collaborations),
         "saved_at": now,
     }
+
+
+def _refuse_itself(agent: str, work: Sequence[Collaboration]) -> None:
+    if any(each.collaborator == agent for each in work):
+        raise InvalidInputError(
+            f"{agent} cannot be its own collaborator. Name the colleague, or leave this out of "
+            "collaborations: a task is where work of your own goes. Nothing was saved."
+        )
+
+
+def _notices(connection: Connection, work: Sequence[Collaboration]) -> list[str]:
+    """Name collaborators that nobody here is called; they may be new, so they are counted."""
+    if not work or not (unknown := _unknown(work, known := known_agents(connection))):
+        return []
+    return [
+        f"No agent named {each_near(unknown, known)} is known here. The work is counted; "
+        "memory_load tells nobody to ask an agent before it has saved memory or sent a message."
+    ]
+
+
+def _unknown(work: Sequence[Collaboration], known: set[str]) -> list[str]:
+    names = dict.fromkeys(each.collaborator for each in work)
+    return [name for name in names if name not in known]
 
 
 def _payloads(given: Given, now: str) -> Iterator[tuple[str, dict[str, Any], dict[str, str]]]:

@@ -31,7 +31,7 @@ from ml_orchestrator.memory.models import (
 )
 from ml_orchestrator.memory.requests import UNKNOWN, Filters, Origin, Selection
 from ml_orchestrator.memory.retention import carry_out, plan
-from ml_orchestrator.memory.search import search
+from ml_orchestrator.memory.search import search, wanted_query
 from ml_orchestrator.memory.search_models import Digest, FoundMemories
 from ml_orchestrator.storage.audit import audit
 from ml_orchestrator.storage.engine import Database, timestamp
@@ -102,6 +102,8 @@ class SqlMemoryStore:
         cursor: str | None = None,
     ) -> FoundMemories:
         """Return one page of what fits, best first."""
+        filters.check()
+        query = wanted_query(query)
         meaning = None if self._meaning is None or query is None else self._meaning()
         if meaning is not None and cursor is None:
             meaning.prepare()
@@ -187,6 +189,8 @@ class SqlMemoryStore:
                 reason=reason,
                 now=self._time(),
             )
+            if not forgotten.is_done:
+                return forgotten
             audit(
                 connection,
                 "memory.forgotten",

@@ -18,6 +18,7 @@ from ml_orchestrator.memory.requests import Filters
 from ml_orchestrator.memory.search import text_of
 from ml_orchestrator.memory.search_models import Adviser, Digest, Lesson, Rate
 from ml_orchestrator.numerics.wilson import wilson_interval
+from ml_orchestrator.storage.agents import known_agents
 from ml_orchestrator.text import cut
 from ml_orchestrator.text.words import query_words, words_of
 
@@ -40,7 +41,7 @@ def digest(
     rate of all tasks the agent ever stored, also of those that are gone.
     """
     words = [] if task is None else query_words(task)
-    advisers = _advisers(agent, tally, set(words))
+    advisers = _advisers(connection, agent, tally, set(words))
     if not words:
         return Digest(
             about="all of your own",
@@ -106,11 +107,13 @@ def _own_success(tally: Tally) -> Rate:
     return _rate(by_outcome.get("success", 0), sum(by_outcome.values()))
 
 
-def _advisers(agent: str, tally: Tally, words: set[str]) -> list[Adviser]:
+def _advisers(connection: Connection, agent: str, tally: Tally, words: set[str]) -> list[Adviser]:
     """Return colleagues for this kind of work first, then by the low end of their interval.
 
-    Never the agent itself, which may have noted work of its own as done together.
+    Never a name that nobody here has, nor the agent itself, which may have noted work of its own
+    as done together.
     """
+    people = known_agents(connection) - {agent} if tally.pairs else set()
     found = [
         (
             not words.isdisjoint(words_of(pair.task_type)),
@@ -122,7 +125,7 @@ def _advisers(agent: str, tally: Tally, words: set[str]) -> list[Adviser]:
             ),
         )
         for pair in tally.pairs
-        if pair.collaborator != agent
+        if pair.collaborator in people
     ]
     found.sort(key=lambda each: (not each[0], -each[1].success.low, each[1].agent_name))
     return [adviser for _, adviser in found[:MAX_ADVISERS]]

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ml_orchestrator.errors import InvalidInputError
+
 __all__ = ["UNKNOWN", "Filters", "Origin", "Selection"]
 
 
@@ -29,6 +31,27 @@ class Filters:
     since: str | None = None
     until: str | None = None
     not_kind: str | None = None
+
+    def check(self) -> None:
+        """Refuse filters that no record can meet together.
+
+        Raises:
+            InvalidInputError: the message says which, and what to leave out.
+        """
+        if self.since and self.until and self.since >= self.until:
+            raise InvalidInputError(
+                f"No record is from {self.since} on and before {self.until}. Give a since that "
+                "is earlier than until, or one of them."
+            )
+        if self.outcome and self.kind not in (None, "task"):
+            raise InvalidInputError(
+                f"Only tasks have an outcome, and kind is {self.kind!r}. Leave one of them out."
+            )
+        if self.area and (self.kind == "task" or self.outcome):
+            raise InvalidInputError(
+                "Tasks have no area; insights and facts have. Leave out area, or what asks for "
+                "tasks: kind or outcome."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ def carry_out(
 ) -> Forgotten:
     """Forget what was planned, if it is still the same.
 
+    Where nothing fits nothing is done, and the effects of the plan say why.
+
     Raises:
         ConflictError: memory has changed, so that other records would go.
     """
@@ -80,6 +82,8 @@ def carry_out(
             f"The plan {digest[:12]!r} is not what would be forgotten now. "
             "Call memory_forget again with dry_run, look at the plan, and pass its digest."
         )
+    if not rows:
+        return Forgotten(plan=current, is_done=False)
     for row in rows:
         remove(connection, row, how="forgotten", by=actor, now=now, reason=reason)
     return Forgotten(plan=current, is_done=True, forgotten_at=now)
@@ -116,7 +120,7 @@ def _plan(connection: Connection, selection: Selection) -> tuple[Forgetting, lis
         records=[_planned(row) for row in going],
         pinned=[row.id for row in pinned],
         unknown=unknown,
-        effects=_effects(connection, going),
+        effects=[*_effects(connection, going), *_notes(len(going), len(pinned))],
         has_more=has_more,
         digest=_digest(going),
     )
@@ -162,6 +166,17 @@ def _effects(connection: Connection, going: Sequence[Row[Any]]) -> list[str]:
         total = _total(connection, agent, kind)
         said.append(f"{agent}: {kind} records {total} -> {total - n}")
     return said
+
+
+def _notes(n_going: int, n_pinned: int) -> list[str]:
+    """Say that nothing goes, and what stays since it is pinned."""
+    if not n_going and not n_pinned:
+        return ["Nothing is forgotten: no record fits."]
+    if not n_pinned:
+        return []
+    stay = "1 pinned record stays" if n_pinned == 1 else f"{n_pinned} pinned records stay"
+    nothing = "" if n_going else "Nothing is forgotten: "
+    return [f"{nothing}{stay}. Set with_pinned to forget pinned ones, too."]
 
 
 def _digest(rows: Sequence[Row[Any]]) -> str:

@@ -83,14 +83,14 @@ def save_back(
     is_new, said = False, list(whole.notes)
     for item in whole.records:
         try:
-            is_new |= restore(connection, item, origin)
+            is_new |= restore(connection, item, origin) == "added"
         except ConflictError as error:
             said.append(str(error))
     for item in whole.facts:
         if _is_stored(connection, item, whole.loaded_at):
             said += _changes(connection, item)
         else:
-            is_new |= restore(connection, item, origin)
+            is_new |= restore(connection, item, origin) == "added"
     if is_new:
         changed(connection, agent)
     return said

@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, literal, select
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import near
 from ml_orchestrator.memory.candidates import (
     Ranked,
     candidates,
@@ -19,23 +21,42 @@ from ml_orchestrator.memory.candidates import (
 from ml_orchestrator.memory.meaning import Meaning
 from ml_orchestrator.memory.requests import Filters
 from ml_orchestrator.memory.search_models import Earlier, FoundMemories, MemoryHit, Why
+from ml_orchestrator.storage.agents import known_agents
+from ml_orchestrator.storage.page_marks import mark_of
 from ml_orchestrator.storage.schema import memory_past as past
 from ml_orchestrator.storage.statements import Statement
 from ml_orchestrator.text import cut
 from ml_orchestrator.text.words import query_words
 
-__all__ = ["TEXTS", "meant", "search", "text_of"]
+__all__ = ["TEXTS", "meant", "search", "text_of", "wanted_query"]
 
 MAX_TEXT_CHARACTERS = 600
 MAX_MERGED_SHOWN = 3
+MAX_NAMED = 20  # agents, in a notice
 _MERGED = Statement(
     select(past)
     .where(past.c.became == bindparam("became"), past.c.how == literal("merged"))
     .order_by(past.c.created_at.desc(), past.c.id)
     .limit(literal(MAX_MERGED_SHOWN))
 )
-_CURSOR = re.compile(r"(\d{1,6})/(\d{1,18})/([0-9T:.+-]{20,40})")
+_CURSOR = re.compile(r"([0-9]{1,6})/([0-9]{1,18})/([0-9T:.+-]{20,40})/([0-9a-f]{8})")
 TEXTS = {"task": "task_description", "insight": "insight", "knowledge": "statement"}
+
+
+def wanted_query(query: str | None) -> str | None:
+    """Return what to look for; None, which is everything, if that is blank.
+
+    Raises:
+        InvalidInputError: no word is in it.
+    """
+    if query is None or not query.strip():
+        return None
+    if not query_words(query):
+        raise InvalidInputError(
+            f"Nothing in the query {query[:80]!r} can be looked for: no letter, digit or emoji. "
+            "Give words, or leave query out for the newest records."
+        )
+    return query
 
 
 def search(
@@ -52,18 +73,20 @@ def search(
 
     All pages of one search rank the same records at the same time: later ones do not shift it.
 
+    Args:
+        query: As ``wanted_query`` returns it.
+
     Raises:
-        InvalidInputError: the cursor is not one of ours.
+        InvalidInputError: the cursor is not one of ours, or not of this search.
     """
-    offset, up_to, asked_at = _place(connection, cursor, now)
+    mark = mark_of(query, *astuple(filters))
+    offset, up_to, asked_at = _place(connection, cursor, mark, now)
     words = [] if query is None else query_words(query)
-    found: list[Ranked] = []
-    if query is None or words:
-        found = candidates(connection, words, filters, up_to=up_to, now=asked_at)
-        if meaning is not None and query is not None:
-            near = meaning.nearest(connection, query, *conditions(filters, up_to, asked_at))
-            found = with_near(connection, found, near, now=asked_at)
-        found.sort(key=_best_first if words else _newest_first)
+    found = candidates(connection, words, filters, up_to=up_to, now=asked_at)
+    if meaning is not None and query is not None:
+        alike = meaning.nearest(connection, query, *conditions(filters, up_to, asked_at))
+        found = with_near(connection, found, alike, now=asked_at)
+    found.sort(key=_best_first if words else _newest_first)
     page = found[offset : offset + limit]
     end = offset + len(page)
     rows = whole(connection, page)
@@ -72,8 +95,19 @@ def search(
         hits=[_hit(ranked, rows[ranked.row.seq], words, merged) for ranked in page],
         n_ranked=len(found),
         words=words,
-        next_cursor=f"{end}/{up_to}/{asked_at}" if end < len(found) else None,
+        next_cursor=f"{end}/{up_to}/{asked_at}/{mark}" if end < len(found) else None,
+        notices=[] if found else _notices(connection, filters.agent),
     )
+
+
+def _notices(connection: Connection, agent: str | None) -> list[str]:
+    """Say why nothing was found, if that is since nobody has the name that was asked for."""
+    if agent is None or agent in (known := known_agents(connection)):
+        return []
+    return [
+        f"No agent named {agent!r}{near(agent, known)} is known here; known: "
+        f"{', '.join(sorted(known)[:MAX_NAMED])}."
+    ]
 
 
 def _best_first(hit: Ranked) -> tuple[float, int]:
@@ -84,13 +118,18 @@ def _newest_first(hit: Ranked) -> int:
     return -int(hit.row.seq)
 
 
-def _place(connection: Connection, cursor: str | None, now: str) -> tuple[int, int, str]:
+def _place(connection: Connection, cursor: str | None, mark: str, now: str) -> tuple[int, int, str]:
     if cursor is None:
         return 0, last_of_all(connection), now
     if (found := _CURSOR.fullmatch(cursor)) is None:
         raise InvalidInputError(
             f"{cursor[:60]!r} is no cursor of memory_search. Pass next_cursor of the page before "
             "as it is, or leave it out to start."
+        )
+    if found[4] != mark:
+        raise InvalidInputError(
+            f"Cursor {cursor!r} is of a search for something else. Pass it with the query and "
+            "filters of the page before, or leave it out to start."
         )
     return int(found[1]), int(found[2]), found[3]
 

@@ -69,6 +69,9 @@ class FoundMemories(Record):
     n_ranked: Annotated[int, Field(description="How many were ranked, at most 200.")]
     words: Annotated[list[str], Field(description="The words that were looked for.")]
     next_cursor: str | None
+    notices: Annotated[list[str], Field(description="Why there is nothing.")] = Field(
+        default_factory=list
+    )
 
 
 class Rate(Record):

@@ -53,7 +53,8 @@ class MemoryStore(Protocol):
         """Return one page of the records that fit, best first; without a query, the newest.
 
         Raises:
-            InvalidInputError: the cursor is not one of ours.
+            InvalidInputError: the cursor is not one of ours or not of this search, no record can
+                fit, or a query that is not blank has no word.
         """
         ...
 
@@ -79,8 +80,8 @@ class MemoryStore(Protocol):
         Also removes a few records that have expired or are beyond the limit of their kind.
 
         Raises:
-            InvalidInputError: nothing was given, a time that is none, or an id to be pinned and
-                unpinned.
+            InvalidInputError: nothing was given, a time that is none, an id to be pinned and
+                unpinned, or work of an agent with itself.
             ConflictError: the key was used before for something else, or the task is stored.
         """
         ...

@@ -1,6 +1,7 @@
 """Memory as JSON: out of one store and into another, as often as wanted."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,12 +12,13 @@ from sqlalchemy import Connection, insert, select
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
 from ml_orchestrator.identity import canonical_agent, person
+from ml_orchestrator.memory._files import FORMAT, VERSION, read_file
 from ml_orchestrator.memory._given import MALFORMED, Placed, origin_of, past_moment, said_of
 from ml_orchestrator.memory._recounting import count_removed, count_work_done
-from ml_orchestrator.memory._restoring import restore
+from ml_orchestrator.memory._restoring import Fate, restore
 from ml_orchestrator.memory.context_origin import origin_of_context, read_origin
 from ml_orchestrator.memory.limits import check_context
-from ml_orchestrator.memory.origin_files import OriginFile, read_agent_file, read_context_file
+from ml_orchestrator.memory.origin_files import OriginFile
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.times import moment
 from ml_orchestrator.records import Record
@@ -31,25 +33,27 @@ from ml_orchestrator.storage.schema import shared_context as context_table
 
 __all__ = ["Imported", "export_memory", "import_memory"]
 
-FORMAT = "ml-orchestrator-memory"
 STEP = 200  # records in one transaction, so that other writers get their turn
 _ORIGIN = ("session", "tool", "source")
 _COUNTED = ("agent", "kind", "outcome", "n_removed", "latest")
 
 
 class Imported(Record):
-    """What an import did; what it could not read is named, the rest was stored."""
+    """What an import did; what it could not read is named, the rest was stored.
+
+    ``n_gone`` records were left out: they were forgotten here, have expired or were too much.
+    """
 
     n_added: int
     n_known: int
+    n_gone: int
     skipped: list[str]
     notes: list[str]
 
 
 @dataclass(slots=True)
 class _Tally:
-    n_added: int = 0
-    n_known: int = 0
+    fates: Counter[Fate] = field(default_factory=Counter)
     skipped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -73,6 +77,7 @@ def import_memory(
 
     Raises:
         NotFoundError: there is no such path, or nothing in it.
+        InvalidInputError: the file is none of memory. In a folder such a file is skipped.
     """
     files = sorted([*path.glob("agents/*.json"), *path.glob("*.json")]) if path.is_dir() else [path]
     if not files or not files[0].exists():
@@ -83,16 +88,35 @@ def import_memory(
     tally = _Tally()
     for file in files:
         try:
-            _import_file(database, file, tally, changed)
-        except (OSError, *MALFORMED) as error:
-            tally.skipped.append(f"{file.name}: {type(error).__name__}: {str(error)[:200]}")
-    if tally.n_added:
-        told = {"n_added": tally.n_added, "n_skipped": len(tally.skipped), "file": path.name}
+            read, removed = read_file(file)
+        except InvalidInputError as error:
+            if file == path:
+                raise InvalidInputError(f"{file.name}: {error} Nothing was imported.") from error
+            tally.skipped.append(f"{file.name}: {error}")
+        else:
+            _import_file(database, file.name, read, removed, tally=tally, changed=changed)
+    n_added, n_gone = tally.fates["added"], tally.fates["gone"]
+    if n_added:
+        told = {"n_added": n_added, "n_skipped": len(tally.skipped), "file": path.name}
         database.write(
             lambda c: audit(c, "memory.imported", actor=person(), subject="memory", **told)
         )
+    if n_gone:
+        tally.notes.append(_left_out(n_gone))
     return Imported(
-        n_added=tally.n_added, n_known=tally.n_known, skipped=tally.skipped, notes=tally.notes
+        n_added=n_added,
+        n_known=tally.fates["known"],
+        n_gone=n_gone,
+        skipped=tally.skipped,
+        notes=tally.notes,
+    )
+
+
+def _left_out(n: int) -> str:
+    were, them = ("1 record was", "it") if n == 1 else (f"{n:,} records were", "them")
+    return (
+        f"{were} left out: forgotten here, expired or too much. Save {them} anew to have {them} "
+        "again."
     )
 
 
@@ -108,7 +132,7 @@ def _export(connection: Connection) -> dict[str, Any]:
     gone = gone.order_by(counts.c.agent, counts.c.kind, counts.c.outcome)
     return {
         "format": FORMAT,
-        "version": 1,
+        "version": VERSION,
         "exported_at": timestamp(),
         "records": [_exported(dict(row), merged) for row in rows.mappings()],
         "collaborations": [
@@ -150,50 +174,32 @@ def _exported(
 
 
 def _import_file(
-    database: Database, file: Path, tally: _Tally, changed: Callable[[Connection, str], None]
+    database: Database,
+    name: str,
+    read: OriginFile,
+    removed: Sequence[Placed],
+    *,
+    tally: _Tally,
+    changed: Callable[[Connection, str], None],
 ) -> None:
-    content = json.loads(file.read_text(encoding="utf-8"))
-    origin = Origin(tool="import", source=f"import of {file.name}"[:200])
-    removed: list[Placed] = []
-    if content.get("format") == FORMAT:
-        items = _placed("records", content["records"])
-        counted = content.get("collaborations", [])
-        cells = _placed("collaborations", counted) if isinstance(counted, list) else None
-        gone = content.get("removed", [])
-        removed = _placed("removed", gone) if isinstance(gone, list) else []
-        context = content.get("shared_context")
-    elif "inter_agent_messages" in content or "project_context" in content:
-        items, cells, context = _read(read_context_file(content), file, tally)
-    else:
-        items, cells, context = _read(read_agent_file(content), file, tally)
-    ordered = sorted(items, key=_at)
+    """Store what was read of one file, in steps."""
+    tally.notes += read.notes
+    tally.skipped += [f"{name}: {said[:200]}" for said in read.skipped]
+    origin = Origin(tool="import", source=f"import of {name}"[:200])
+    ordered = sorted(read.items, key=_at)
     for first in range(0, len(ordered), STEP):
         step = ordered[first : first + STEP]
-        restored = partial(_restore_all, items=step, origin=origin, file=file.name, changed=changed)
-        done = database.write(restored)
-        tally.n_added += done.n_added
-        tally.n_known += done.n_known
+        done = database.write(
+            partial(_restore_all, items=step, origin=origin, file=name, changed=changed)
+        )
+        tally.fates += done.fates
         tally.skipped += done.skipped
-    if cells is None:
-        tally.skipped.append(f"{file.name}: The collaborations are no list.")
-    for count, counted in ((count_work_done, cells or []), (count_removed, removed)):
+    for count, counted in ((count_work_done, read.cells), (count_removed, removed)):
         skipped = database.write(partial(count, cells=counted, changed=changed))
-        tally.skipped += [f"{file.name}: {said}" for said in skipped]
-    if context is not None:
+        tally.skipped += [f"{name}: {said}" for said in skipped]
+    if read.context is not None:
+        context = read.context
         tally.notes += database.write(lambda connection: _take_context(connection, context))
-
-
-def _placed(name: str, entries: Sequence[Any]) -> list[Placed]:
-    return [(f"{name}[{number}]", entry) for number, entry in enumerate(entries)]
-
-
-def _read(
-    found: OriginFile, file: Path, tally: _Tally
-) -> tuple[list[Placed], list[Placed], dict[str, Any] | None]:
-    """Note what could not be read of one of the origin's files, and return the rest."""
-    tally.notes += found.notes
-    tally.skipped += [f"{file.name}: {said[:200]}" for said in found.skipped]
-    return found.items, found.cells, found.context
 
 
 def _at(placed: Placed) -> str:
@@ -211,13 +217,12 @@ def _restore_all(
     tally, agents = _Tally(), set()
     for place, item in items:
         try:
-            is_new = restore(connection, item, origin)
+            fate = restore(connection, item, origin)
         except (InvalidInputError, ConflictError, *MALFORMED) as error:
             tally.skipped.append(f"{file}: {place}: {said_of(error)}")
             continue
-        tally.n_added += is_new
-        tally.n_known += not is_new
-        if is_new:
+        tally.fates[fate] += 1
+        if fate == "added":
             agents.add(canonical_agent(str(item["agent"])))
     for agent in sorted(agents):
         changed(connection, agent)
@@ -227,7 +232,7 @@ def _restore_all(
 def _take_context(connection: Connection, context: Mapping[str, Any]) -> list[str]:
     if connection.execute(select(context_table.c.id)).first() is not None:
         return ["The shared context was left as it is: there is one already."]
-    content = context["content"]
+    content = context.get("content") if isinstance(context, Mapping) else None
     if not isinstance(content, Mapping):
         return ["The shared context was left out. Its content is no JSON object."]
     try:

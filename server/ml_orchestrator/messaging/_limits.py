@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import near
 from ml_orchestrator.messaging.models import (
     MAX_CONTENT_CHARACTERS,
     MAX_METADATA_BYTES,
@@ -16,7 +17,7 @@ from ml_orchestrator.messaging.models import (
 )
 from ml_orchestrator.text import json_bytes
 
-__all__ = ["check_message", "priority_of"]
+__all__ = ["check_message", "check_priority", "priority_of"]
 
 _TYPE = re.compile(TYPE_PATTERN)
 
@@ -45,10 +46,26 @@ def check_message(
     _check_metadata(metadata)
 
 
-def priority_of(given: Priority | None, metadata: Mapping[str, Any]) -> Priority:
-    """Return how soon to read a message: what was given, else what its metadata say.
+def check_priority(given: Priority | None, metadata: Mapping[str, Any]) -> None:
+    """Refuse ``priority`` in metadata that is none, where nothing else says how soon to read it.
 
-    In ``metadata`` the origin had it; what is no priority there is data like the rest.
+    Beside a priority that was given it is data like the rest; null is as if it were left out.
+
+    Raises:
+        InvalidInputError: the message lists those that there are.
+    """
+    said = metadata.get("priority")
+    if given is None and said is not None and said not in PRIORITIES:
+        raise InvalidInputError(
+            f"No priority {str(said)[:80]!r}{near(str(said)[:80], PRIORITIES)} in metadata; known: "
+            f"{', '.join(PRIORITIES)}. Nothing was sent."
+        )
+
+
+def priority_of(given: Priority | None, metadata: Mapping[str, Any]) -> Priority:
+    """Return how soon to read a message: what was given, else what its metadata say, else medium.
+
+    In ``metadata`` the origin had it.
 
     Raises:
         InvalidInputError: the two differ.

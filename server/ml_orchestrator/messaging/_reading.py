@@ -1,6 +1,7 @@
 """Queries of an inbox: one index, whatever others have."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,6 +51,7 @@ __all__ = [
 URGENT_RANK = 0
 MOST_URGENT_TOLD = 3
 BEGINNING = 80
+_CURSOR = re.compile(r"([0-9]{1,2})-([0-9]{1,18})-([0-9a-f]{8})")
 _SHOWN = (messages, readers.c.acknowledged_at, readers.c.rank)
 # What has no end is counted by the database; what has one is looked up by its end.
 _N_UNREAD = Statement(
@@ -244,20 +246,26 @@ def to_message(row: Row[Any], targets: list[str]) -> Message:
     )
 
 
-def parse_cursor(cursor: str | None) -> tuple[int, int] | None:
+def parse_cursor(cursor: str | None, mark: str) -> tuple[int, int] | None:
     """Read rank and number of the last message of the page before.
 
     Raises:
-        InvalidInputError: it is not one of ours.
+        InvalidInputError: it is not one of ours, or of another inbox or query, whose ``mark``
+            differs.
     """
     if cursor is None:
         return None
-    rank, _, seq = cursor.partition("-")
-    if not (cursor.isascii() and rank.isdecimal() and seq.isdecimal() and len(cursor) < 20):
+    if (found := _CURSOR.fullmatch(cursor)) is None:
         raise InvalidInputError(
-            f"Cursor {cursor!r} is not one of ours. Pass next_cursor of the page before."
+            f"{cursor[:60]!r} is no cursor of message_inbox. Pass next_cursor of the page before "
+            "as it is, or leave it out to start."
         )
-    return int(rank), int(seq)
+    if found[3] != mark:
+        raise InvalidInputError(
+            f"Cursor {cursor!r} is of another agent, query or with_acknowledged. Pass it with "
+            "those of the page before, or leave it out to start."
+        )
+    return int(found[1]), int(found[2])
 
 
 def _is_reader(connection: Connection, agent: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, and_, func, insert, literal, select, update
 
 from ml_orchestrator.errors import NotFoundError
 from ml_orchestrator.faults import each_near
@@ -17,7 +17,7 @@ from ml_orchestrator.messaging._delegations import (
     note_delegation,
     open_delegations,
 )
-from ml_orchestrator.messaging._limits import check_message, priority_of
+from ml_orchestrator.messaging._limits import check_message, check_priority, priority_of
 from ml_orchestrator.messaging._news import MailNews
 from ml_orchestrator.messaging._quotas import Quotas, check_quotas
 from ml_orchestrator.messaging._reading import (
@@ -28,6 +28,7 @@ from ml_orchestrator.messaging._reading import (
     parse_cursor,
     work_after,
 )
+from ml_orchestrator.messaging._replies import answered, reply_addressed
 from ml_orchestrator.messaging._retention import first_look, tidy
 from ml_orchestrator.messaging._threads import (
     read_acknowledgements,
@@ -51,6 +52,7 @@ from ml_orchestrator.storage.agents import note_agent, seen_agents, welcome
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.idempotency import once
 from ml_orchestrator.storage.memory_rows import cleaned
+from ml_orchestrator.storage.page_marks import mark_of
 from ml_orchestrator.storage.schema import message_recipients as readers
 from ml_orchestrator.storage.schema import messages
 from ml_orchestrator.storage.statements import Statement
@@ -63,7 +65,6 @@ _ADD = Statement(
 )
 _ADD_READER = Statement(insert(readers), columns=("message_seq", "agent", "rank", "expires_at"))
 _NEWEST = Statement(select(func.coalesce(func.max(messages.c.seq), literal(0)).label("seq")))
-_THREAD = Statement(select(messages.c.thread_id).where(messages.c.id == bindparam("id")))
 
 
 class SqlMailbox:
@@ -101,7 +102,7 @@ class SqlMailbox:
         expires_in_s: float | None = None,
         idempotency_key: str | None = None,
     ) -> SentMessage:
-        """Store a message and its recipients in one transaction."""
+        """Store a message and its recipients in one transaction; a retry returns what is stored."""
         check_message(message_type, content, metadata or {}, len(target_agents))
         shown, flags = cleaned({"content": content, "metadata": dict(metadata or {})})
         request: dict[str, Any] = {
@@ -115,6 +116,10 @@ class SqlMailbox:
             "expires_in_s": expires_in_s,
         }
         check_delegation(request)
+
+        def act(connection: Connection, known: Sequence[str]) -> dict[str, Any]:
+            check_priority(priority, metadata or {})
+            return self._store(connection, request, flags, known)
 
         def work(connection: Connection) -> dict[str, Any]:
             now = timestamp(self._now())
@@ -130,7 +135,7 @@ class SqlMailbox:
                 scope=f"message_send/{from_agent}",
                 key=idempotency_key,
                 request=request,
-                act=lambda: self._store(connection, request, flags, known),
+                act=lambda: act(connection, known),
             )
 
         answer = self._database.write(work)
@@ -148,7 +153,9 @@ class SqlMailbox:
         query: str | None = None,
     ) -> Inbox:
         """Return one page of an agent's messages, most urgent first."""
-        after, now = parse_cursor(cursor), timestamp(self._now())
+        query = query if query and query.strip() else None
+        mark, now = mark_of(agent, with_acknowledged, query), timestamp(self._now())
+        after = parse_cursor(cursor, mark)
 
         def work(connection: Connection) -> Inbox:
             rows = page(
@@ -169,7 +176,7 @@ class SqlMailbox:
                 messages=messages_of(connection, shown),
                 n_unread=unread.n_unread,
                 n_urgent=unread.n_urgent,
-                next_cursor=None if last is None else f"{last.rank}-{last.seq}",
+                next_cursor=None if last is None else f"{last.rank}-{last.seq}-{mark}",
                 open_delegations=open_delegations(connection, agent, now=now),
                 n_dead_letters=count_dead(connection, agent, now=now),
             )
@@ -261,8 +268,10 @@ class SqlMailbox:
         known: Sequence[str],
     ) -> dict[str, Any]:
         now = self._now()
-        thread_id = _thread_of(connection, request["reply_to"])
+        original = answered(connection, request["reply_to"])
+        thread_id = None if original is None else str(original.thread_id)
         request = addressed(connection, request, thread_id, now=timestamp(now))
+        request = reply_addressed(connection, request, original)
         targets = request["to"] or [name for name in known if name != request["from"]]
         check_quotas(connection, self._quotas, request, targets, now=now)
         message = _row(request, flags, now=now, thread_id=thread_id)
@@ -307,18 +316,6 @@ def _reader(message: Mapping[str, Any], seq: int, agent: str) -> dict[str, Any]:
     rank = len(PRIORITIES) - 1 - message["priority"]
     expires_at = message["expires_at"]
     return {"message_seq": seq, "agent": agent, "rank": rank, "expires_at": expires_at}
-
-
-def _thread_of(connection: Connection, message_id: str | None) -> str | None:
-    if message_id is None:
-        return None
-    thread = _THREAD.scalar(connection, {"id": message_id})
-    if thread is None:
-        raise NotFoundError(
-            f"No message {message_id!r} to reply to. "
-            "Take the message_id from message_inbox, or leave reply_to out."
-        )
-    return str(thread)
 
 
 def _unknown(strangers: Sequence[str], known: Sequence[str]) -> NotFoundError:

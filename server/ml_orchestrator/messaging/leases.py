@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.messaging.models import Lease, Leases
-from ml_orchestrator.messaging.places import canonical, overlaps, trimmed
+from ml_orchestrator.messaging.places import canonical, check_literal, overlaps, trimmed
 from ml_orchestrator.storage.agents import note_agent
 from ml_orchestrator.storage.engine import Database, timestamp
 from ml_orchestrator.storage.schema import resource_leases as table
@@ -25,20 +25,29 @@ _ALIAS = re.compile(r"alias:[^@]+@[^@]+")
 _NAME = re.compile(r"\S+")
 
 
+def _any_name(_: str) -> None:
+    """Take every name."""
+
+
 class LeaseBook:
     """Every lease of the project; thread- and process-safe, one short transaction a call.
 
-    ``changed`` is told of each change in its transaction.
+    ``check_model`` and ``check_alias`` refuse what can name none; ``changed`` is told of each
+    change in its transaction.
     """
 
     def __init__(
         self,
         database: Database,
         *,
+        check_model: Callable[[str], object] = _any_name,
+        check_alias: Callable[[str], object] = _any_name,
         changed: Callable[[Connection, Lease], None] = lambda *_: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
+        self._check_model = check_model
+        self._check_alias = check_alias
         self._changed = changed
         self._now = now
 
@@ -49,11 +58,14 @@ class LeaseBook:
         so a holder of old can be told from today's.
 
         Raises:
-            InvalidInputError: ``resource`` has no known kind, or is no alias of a model.
+            InvalidInputError: ``resource`` has no known kind, is no alias of a model, or is to
+                be taken and has signs that mean nothing in its kind.
             ConflictError: another agent holds it or one that overlaps (the message says who and
                 until when), or there is nothing to give back.
         """
         _check_resource(trimmed(resource))
+        if ttl_s > 0:  # what an earlier release took can be given back
+            self._check_name(trimmed(resource))
         place, now = canonical(resource), self._now()
         shown = clean(note).text
 
@@ -63,6 +75,15 @@ class LeaseBook:
             return lease
 
         return self._database.write(work)
+
+    def _check_name(self, resource: str) -> None:
+        check_literal(resource)
+        kind, _, name = resource.partition(":")
+        model, _, alias = name.partition("@")
+        if kind in ("model", "alias"):
+            self._check_model(model)
+        if kind == "alias":
+            self._check_alias(alias)
 
     def live(self) -> Leases:
         """Return every live lease, by resource."""

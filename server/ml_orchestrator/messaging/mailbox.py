@@ -42,7 +42,9 @@ class Mailbox(Protocol):
         expires_in_s: float | None = None,
         idempotency_key: str | None = None,
     ) -> SentMessage:
-        """Store a message; no target means everybody.
+        """Store a message; no target means everybody, in a reply whoever wrote what it answers.
+
+        A reply to a message of its own sender, or of the server's, goes to those who got that.
 
         Without ``priority`` that of ``metadata`` counts, as in the origin, else it is medium.
 
@@ -54,9 +56,9 @@ class Mailbox(Protocol):
             NotFoundError: a recipient is unknown, and the letter is kept as a dead one; or the
                 message replied to is, and nothing is kept.
             ConflictError: the key was used before for something else, or nothing open is closed.
-            InvalidInputError: it is larger than a message may be, of an odd type or of two
-                priorities; a delegation has no single target, a result no outcome, or goes past
-                who waits for it.
+            InvalidInputError: it is larger than a message may be, of an odd type, of two
+                priorities or of one that is none; a delegation has no single target, a result no
+                outcome, or goes past who waits for it.
             QuotaExceededError: the sender has written too much lately.
         """
         ...
@@ -72,7 +74,11 @@ class Mailbox(Protocol):
     ) -> Inbox:
         """Return one page of what ``agent`` has to read; reading does not acknowledge.
 
-        ``query`` keeps messages whose content holds it, upper and lower case alike.
+        ``query`` keeps messages whose content holds it, upper and lower case alike; a blank one is
+        none.
+
+        Raises:
+            InvalidInputError: the cursor is not one of ours, or not of this inbox and query.
         """
         ...
 

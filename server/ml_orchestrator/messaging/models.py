@@ -14,6 +14,7 @@ __all__ = [
     "MOST_WORK_TOLD",
     "PRIORITIES",
     "RESULT",
+    "SERVER_SENDERS",
     "TYPE_PATTERN",
     "TYPE_WORDS",
     "WITHDRAWAL",
@@ -35,6 +36,7 @@ __all__ = [
 Priority = Literal["low", "medium", "high", "urgent"]
 PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "urgent")
 DELEGATION, RESULT, WITHDRAWAL = "delegation", "delegation_result", "delegation_withdrawn"
+SERVER_SENDERS = ("monitor", "pipeline", "roll-out", "workflow")  # they write and read nothing
 MOST_WORK_TOLD = 20  # at once, of what was handed over or back
 TYPE_PATTERN = r"[a-z][a-z0-9_]{0,62}"
 TYPE_WORDS = (

@@ -5,11 +5,14 @@ import posixpath
 import re
 
 from ml_orchestrator.datasets.source_names import BUILTIN_PREFIX
+from ml_orchestrator.errors import InvalidInputError
 
-__all__ = ["canonical", "overlaps", "trimmed"]
+__all__ = ["canonical", "check_literal", "overlaps", "trimmed"]
 
 KINDS_OF_PLACES = {"file", "data"}
 _MAGIC = re.compile(r"[*?\[]")
+_ONE_OF = re.compile(r"\[!?\]?[^\]]*\]")  # a sign of several
+_BRACES = re.compile(r"\{[^{}]*(,|\.\.)[^{}]*\}")  # what a shell makes several names of
 _UP = re.compile(r"(?:\.\./)*")  # of a path with a slash at its end
 _ABSOLUTE = -1
 
@@ -24,6 +27,37 @@ def trimmed(resource: str) -> str:
     if kind == "alias":
         name = "@".join(part.strip() for part in name.split("@"))
     return f"{kind}{colon}{name}"
+
+
+def check_literal(resource: str) -> None:
+    """Refuse signs that a writer means as a pattern and that would be taken as they stand.
+
+    Raises:
+        InvalidInputError: the message says what to take instead.
+    """
+    kind, _, name = resource.partition(":")
+    if kind in KINDS_OF_PLACES:
+        _check_braces(resource)
+    elif _MAGIC.search(name):
+        raise InvalidInputError(
+            f"Resource {resource[:80]!r}: models and aliases are named as they are; '*', '?' and "
+            "'[' stand for nothing there. Take model:MODEL, which covers all aliases of one "
+            "model, and one lease for each model. Patterns are for file: and data:."
+        )
+    elif kind == "model" and "@" in name:
+        raise InvalidInputError(
+            f"Resource {resource[:80]!r} names an alias: write alias:{name[:80]}, or "
+            f"model:{name.partition('@')[0][:80]} for the model with all of its aliases."
+        )
+
+
+def _check_braces(resource: str) -> None:
+    if found := _BRACES.search(_ONE_OF.sub("", resource)):
+        raise InvalidInputError(
+            f"Resource {resource[:80]!r}: {found[0][:40]!r} is no pattern here; '*', '?' and "
+            "[...] are. Take one lease for each name, or a '*'. If a name does hold these signs, "
+            "write [{] for the '{'."
+        )
 
 
 def canonical(resource: str) -> str:

@@ -91,10 +91,7 @@ class SecurityIntegrationService:
         """
         name = canonical_agent(agent)
         if self._settings.mode == "read-only":
-            raise PermissionDeniedError(
-                f"{tool} changes things and this server runs read-only. "
-                "A person can start it with ML_ORCHESTRATOR_MODE=operator."
-            )
+            raise PermissionDeniedError.in_read_only(tool)
         if tool not in _RIGHTS.get(name, _EVERYBODY):
             holders = ", ".join(sorted(a for a, rights in _RIGHTS.items() if tool in rights))
             raise PermissionDeniedError(

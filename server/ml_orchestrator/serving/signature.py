@@ -236,6 +236,19 @@ def _refused(index: int, value: Any, column: Column) -> InvalidInputError:
     is_huge = isinstance(value, int) and abs(value) >= 2**63  # too long to write out
     shown = "a number beyond 64 bits" if is_huge else repr(value)[:80]
     return InvalidInputError(
-        f"Row {index}, column {column.name!r}: {shown} is not {wanted}. "
-        "Use null for a missing value."
+        f"Row {index}, column {column.name!r}: {shown} is not {wanted}.{_advice(value, column)}"
     )
+
+
+def _advice(value: Any, column: Column) -> str:
+    """Say what to send instead, or how a model would come to take the value."""
+    is_known = isinstance(value, float) and math.isfinite(value) and value != int(value)
+    if is_known and column.kind in _INTEGERS:
+        types = f'{{{json.dumps(column.name)}: "numeric"}}'
+        return (
+            " The model was trained on whole numbers alone. Round it, or train again with decimal "
+            f"numbers in this column (a CSV: column_types {types})."
+        )
+    if not column.is_required:
+        return " Use null for a missing value."
+    return " In training no value was missing here; give one." if value is None else ""

@@ -2,12 +2,13 @@
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from ml_orchestrator.agent_names import SHIPPED_AGENTS
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.message_rows import add_live_broadcasts
 from ml_orchestrator.storage.schema import agents
 from ml_orchestrator.storage.statements import Statement
 
-__all__ = ["is_known_agent", "note_agent", "seen_agents", "welcome"]
+__all__ = ["is_known_agent", "known_agents", "note_agent", "seen_agents", "welcome"]
 
 _SEEN = Statement(select(agents.c.name))
 _WELCOME = Statement(insert(agents), columns=("name", "first_seen_at"))
@@ -29,6 +30,11 @@ def welcome(connection: Connection, name: str, *, now: str) -> None:
 def is_known_agent(connection: Connection, name: str) -> bool:
     """Whether ``name`` has taken part before."""
     return _IS_KNOWN.first(connection, {"name": name}) is not None
+
+
+def known_agents(connection: Connection) -> set[str]:
+    """Return the names of the agents that ship and of those seen so far."""
+    return {*SHIPPED_AGENTS, *seen_agents(connection)}
 
 
 def seen_agents(connection: Connection) -> set[str]:

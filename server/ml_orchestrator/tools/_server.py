@@ -12,18 +12,22 @@ from anyio.to_thread import run_sync
 from mcp.server import MCPServer
 from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import ToolManager
 from mcp.server.runner import serve_dual_era_loop, serve_loop
 from mcp.types import CallToolRequestParams, CallToolResult, InputRequiredResult
 from mcp.types import Tool as ListedTool
 
 from ml_orchestrator.doors import Door
+from ml_orchestrator.errors import PermissionDeniedError
+from ml_orchestrator.faults import near
 from ml_orchestrator.services import Services
 from ml_orchestrator.services.handover import AgentSessions
+from ml_orchestrator.text.hidden import spell_hidden
 from ml_orchestrator.tools._messages import Heard, standard_messages
 from ml_orchestrator.tools._metering import CallMeter
 from ml_orchestrator.tools._shortcut import calls_at_once, spans_if_traced
-from ml_orchestrator.tools._tool import HIDDEN_TOOLS, StrictTool, ToolEntry
+from ml_orchestrator.tools._tool import HIDDEN_TOOLS, TOOLS, StrictTool, ToolEntry
 
 __all__ = ["OrchestratorServer"]
 
@@ -58,8 +62,14 @@ class OrchestratorServer(MCPServer[Services]):
         arguments: dict[str, Any],
         context: Context[Services, Any] | None = None,
     ) -> CallToolResult | InputRequiredResult:
-        """Call a tool by name."""
+        """Call a tool by name.
+
+        Raises:
+            ToolError: it refuses, there is none, or the mode is read-only and it changes things.
+        """
         await self._make_ready()
+        if self._tool_manager.get_tool(name) is None:
+            raise ToolError(_why_absent(name))
         return await super().call_tool(name, arguments, context)
 
     async def run_stdio_async(self) -> None:
@@ -93,3 +103,11 @@ class OrchestratorServer(MCPServer[Services]):
         built = [entry.build() for entry in (*self._entries, *HIDDEN_TOOLS.values())]
         self._tool_manager = ToolManager(tools=[*self._tool_manager.list_tools(), *built])
         return True
+
+
+def _why_absent(name: str) -> str:
+    """Return why a server has no tool of a name: a read-only one has those alone that read."""
+    if name in TOOLS:
+        return str(PermissionDeniedError.in_read_only(name))
+    shown, _ = spell_hidden(name[:80])
+    return f"No tool named {shown!r}{near(shown, TOOLS)}; tools/list names those there are."

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ml_orchestrator.faults import formed
 from ml_orchestrator.identity import AgentName
@@ -26,6 +26,15 @@ from ml_orchestrator.tools._tool import tool
 __all__ = ["lease_set", "message_ack", "message_inbox", "message_send"]
 
 
+def _somebody(names: list[AgentName]) -> list[AgentName]:
+    if not names:
+        raise ValueError(
+            "names nobody. Name colleagues, or leave it out to tell everybody, or in a reply "
+            "whoever wrote what it answers"
+        )
+    return names
+
+
 @tool(title="Send a message")
 async def message_send(
     agent: Agent,
@@ -43,7 +52,8 @@ async def message_send(
     ] = "insight",
     target_agents: Annotated[
         list[AgentName],
-        Field(max_length=MAX_TARGETS, description="Recipients; none: everybody."),
+        Field(max_length=MAX_TARGETS, description="Left out: all, or whom you answer."),
+        AfterValidator(_somebody),
     ] = [],  # noqa: B006 never changed; pydantic copies it
     priority: Annotated[
         Priority | None, Field(description="How soon to read it; default medium.")
@@ -85,9 +95,7 @@ async def message_inbox(
     limit: Page = 20,
     cursor: Cursor = None,
     with_acknowledged: Annotated[bool, Field(description="Acknowledged ones too.")] = False,
-    query: Annotated[
-        str | None, Field(min_length=1, max_length=200, description="Only with this text.")
-    ] = None,
+    query: Annotated[str | None, Field(max_length=200, description="Only with this text.")] = None,
     wait_s: Annotated[float, Field(ge=0, le=50, description="Wait so long for one.")] = 0,
 ) -> Inbox:
     """Return unread messages, most urgent first, and open delegations.
