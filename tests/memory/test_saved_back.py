@@ -1,16 +1,21 @@
 """What code does to a memory that it loaded is stored when it is saved back, or said not to be."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
+from tests.memory.test_python_door import store_facts
 
 from ml_orchestrator.agent_memory import AgentMemoryManager
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.requests import Selection
 from ml_orchestrator.storage.engine import open_database
+from ml_orchestrator.storage.schema import memory_records
 
 ME = "ml-orchestrator"
 PATTERN = {"pattern_name": "retries", "description": "Three at most.", "success_rate": 0.75}
@@ -92,7 +97,60 @@ def test_of_several_baselines_the_newest_counts(manager: AgentMemoryManager) -> 
         assert baseline(manager) == value
 
 
-def test_a_baseline_of_before_does_not_undo_anothers(manager: AgentMemoryManager) -> None:
+def test_one_memory_that_is_saved_twice_stores_both_baselines(manager: AgentMemoryManager) -> None:
+    memory = manager.load_agent_memory(ME)
+    for value in (80.0, 90.0):
+        manager.save_agent_memory(ME, set_baseline(memory, value))
+        assert baseline(manager) == value
+
+
+def test_a_baseline_of_mine_follows_anothers_that_came_meanwhile(
+    manager: AgentMemoryManager,
+) -> None:
+    manager.save_agent_memory(ME, set_baseline(manager.load_agent_memory(ME), 80.0))
+    memory = manager.load_agent_memory(ME)
+    manager.save_agent_memory(ME, set_baseline(manager.load_agent_memory(ME), 90.0))
+
+    manager.save_agent_memory(ME, set_baseline(memory, 70.0))
+
+    assert baseline(manager) == 70.0
+
+
+@pytest.mark.parametrize("said", ["80", "8e1", "80.00"])
+def test_a_baseline_that_the_tool_stored_in_other_words_is_the_same_number(
+    manager: AgentMemoryManager, tmp_path: Path, said: str
+) -> None:
+    store_facts(tmp_path, ("performance_baselines.p99_ms", said))
+    manager.save_agent_memory(ME, manager.load_agent_memory(ME))
+    assert (baseline(manager), len(manager.export_memory()["records"])) == (80.0, 1)
+
+
+def test_a_baseline_that_is_no_number_is_loaded_as_a_pattern(
+    manager: AgentMemoryManager, tmp_path: Path
+) -> None:
+    store_facts(tmp_path, ("performance_baselines.p99_ms", "see the wiki"))
+    (found,) = known_to(manager)["common_patterns"]
+    assert found["description"] == "see the wiki"
+
+
+def test_what_has_expired_and_still_stands_there_can_be_stored_anew(
+    manager: AgentMemoryManager, tmp_path: Path
+) -> None:
+    learn(manager, **LEARNT)
+    with closing(open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)) as database:
+        before = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+        database.write(lambda c: c.execute(update(memory_records).values(expires_at=before)))
+    assert known_to(manager)["common_patterns"] == []
+
+    known = learn(manager, **LEARNT)
+
+    assert len(known["common_patterns"]) == 1
+    assert known["project_specific_context"] == LEARNT["project_specific_context"]
+
+
+def test_a_baseline_of_before_does_not_undo_anothers(
+    manager: AgentMemoryManager, caplog: pytest.LogCaptureFixture
+) -> None:
     manager.save_agent_memory(ME, set_baseline(manager.load_agent_memory(ME), 80.0))
     stale = manager.load_agent_memory(ME)
     manager.save_agent_memory(ME, set_baseline(manager.load_agent_memory(ME), 90.0))
@@ -100,6 +158,8 @@ def test_a_baseline_of_before_does_not_undo_anothers(manager: AgentMemoryManager
     manager.save_agent_memory(ME, stale)
 
     assert baseline(manager) == 90.0
+    (said,) = caplog.messages
+    assert said.startswith("performance_baselines.p99_ms stays 90.0, which was stored after this")
 
 
 def test_a_pattern_that_was_forgotten_stays_forgotten(
@@ -108,11 +168,10 @@ def test_a_pattern_that_was_forgotten_stays_forgotten(
     learn(manager, common_patterns=[PATTERN])
     memory = manager.load_agent_memory(ME)
     (record,) = manager.export_memory()["records"]
-    database = open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)
-    store, chosen = SqlMemoryStore(database), Selection(record_ids=[record["id"]])
-    plan = store.plan_forgetting(chosen)
-    store.forget(chosen, digest=plan.digest, actor=ME, reason="wrong")
-    database.close()
+    with closing(open_database(f"sqlite:///{tmp_path / 'state.db'}", tmp_path)) as database:
+        store, chosen = SqlMemoryStore(database), Selection(record_ids=[record["id"]])
+        plan = store.plan_forgetting(chosen)
+        store.forget(chosen, digest=plan.digest, actor=ME, reason="wrong")
 
     manager.save_agent_memory(ME, memory)
 
@@ -169,6 +228,11 @@ def test_what_is_no_memory_is_refused_in_words(
     assert str(refused.value) == f"{said} {way}"
 
 
+def pattern(**given: Any) -> dict[str, Any]:
+    return {"domain_knowledge": {"common_patterns": [{**PATTERN, **given}]}}
+
+
+PATTERN_SAID = "domain_knowledge cannot be stored: common_patterns[0]:"
 TASK = {"task_description": "Trained.", "outcome": "success"}
 
 
@@ -182,7 +246,13 @@ TASK = {"task_description": "Trained.", "outcome": "success"}
          "domain_knowledge cannot be stored: common_patterns[0]: 'description' is missing"),
         ({"domain_knowledge": {"project_specific_context":
           {"performance_baselines": {"p99_ms": "fast"}}}},
-         "domain_knowledge cannot be stored: performance_baselines.p99_ms: could not convert"),
+         "domain_knowledge cannot be stored: performance_baselines.p99_ms: it is 'fast'; a number"),
+        (pattern(frequency=None), f"{PATTERN_SAID} frequency is None; it is a count from 1 on"),
+        (pattern(success_rate=2), f"{PATTERN_SAID} success_rate is 2; it is a number from 0 to 1"),
+        (pattern(pattern_name=5), f"{PATTERN_SAID} pattern_name is 5; it is text"),
+        (pattern(pattern_name="architecture_patterns"), f"{PATTERN_SAID} pattern_name is "
+         "'architecture_patterns', which has a place of its own"),
+        (pattern(pattern_name="x" * 200), "domain_knowledge cannot be stored: 'xxx"),
         ({"domain_knowledge": {"project_specific_context": {"architecture_patterns": "x"}}},
          "domain_knowledge cannot be stored: architecture_patterns: it is no list"),
     ],

@@ -41,7 +41,7 @@ __all__ = [
     "has_gone",
     "id_of",
     "newest",
-    "newest_of",
+    "of_area",
     "read",
     "remove",
     "same",
@@ -318,11 +318,18 @@ def same(connection: Connection, agent: str, kind: str, key: str | None) -> Row[
     return found
 
 
-def newest_of(connection: Connection, agent: str, kind: str, area: str) -> Row[Any] | None:
-    """Return the row of an agent's newest record of an area or subject."""
-    about = (records.c.agent == agent, records.c.kind == kind, records.c.area == stored_area(area))
-    newest_first = (records.c.created_at.desc(), records.c.seq.desc())
-    return connection.execute(select(records).where(*about).order_by(*newest_first)).first()
+def of_area(
+    connection: Connection, agent: str, kind: str, area: str, *, now: str
+) -> Sequence[Row[Any]]:
+    """Return the rows of an agent's records of an area or subject, newest first."""
+    query = select(records).where(
+        records.c.agent == agent,
+        records.c.kind == kind,
+        records.c.area == stored_area(area),
+        records.c.expires_at.is_(None) | (records.c.expires_at > now),
+    )
+    newest_first = query.order_by(records.c.created_at.desc(), records.c.seq.desc())
+    return connection.execute(newest_first).all()
 
 
 def _absorb(

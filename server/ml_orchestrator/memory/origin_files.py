@@ -29,6 +29,7 @@ IMPORTED = "imported"
 _LISTS = ("architecture_patterns", "configuration_insights")
 _BASELINES = "performance_baselines"
 _SPECIFIC = "project_specific_context"
+_PATTERN = ("pattern_name", "description", "frequency", "success_rate", "last_used")
 _CONTEXT = ("project_context", _BASELINES)
 _MOST = 1_000_000_000  # pieces of work with one colleague
 Item: TypeAlias = dict[str, Any]
@@ -154,35 +155,31 @@ def to_domain_knowledge(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     A pattern has its flags; the lists and numbers have theirs together, beside them.
     """
-    patterns = [
-        marked(
-            {
-                "pattern_name": fact["subject"],
-                "description": fact["statement"],
-                "frequency": fact["n_merged"],
-                "success_rate": fact["confidence"],
-                "last_used": fact["noted_at"],
-            },
-            fact["flags"],
-        )
-        for fact in facts
-        if is_pattern(fact["subject"])
-    ]
-    specific: dict[str, Any] = {
-        name: [fact["statement"] for fact in facts if fact["subject"] == name] for name in _LISTS
+    specific: dict[str, Any] = {name: [] for name in _LISTS} | {_BASELINES: {}}
+    patterns, flags = [], dict[str, None]()
+    for fact in facts:
+        subject, statement = fact["subject"], fact["statement"]
+        number = baseline_of(statement) if is_baseline(subject) else None
+        if subject in _LISTS:
+            specific[subject].append(statement)
+        elif number is not None:  # of several, the newest counts
+            specific[_BASELINES].setdefault(subject.removeprefix(f"{_BASELINES}."), number)
+        else:
+            patterns.append(_pattern(fact))
+            continue
+        flags |= dict.fromkeys(fact["flags"])
+    return {"common_patterns": patterns, _SPECIFIC: marked(specific, list(flags))}
+
+
+def _pattern(fact: Mapping[str, Any]) -> dict[str, Any]:
+    known = {
+        "pattern_name": fact["subject"],
+        "description": fact["statement"],
+        "frequency": fact["n_merged"],
+        "success_rate": fact["confidence"],
+        "last_used": fact["noted_at"],
     }
-    specific[_BASELINES] = {  # of several, the newest counts
-        fact["subject"].removeprefix(f"{_BASELINES}."): float(fact["statement"])
-        for fact in reversed(facts)
-        if is_baseline(fact["subject"])
-    }
-    flags = dict.fromkeys(
-        flag for fact in facts if not is_pattern(fact["subject"]) for flag in fact["flags"]
-    )
-    return {
-        "common_patterns": patterns,
-        _SPECIFIC: marked(specific, list(flags)),
-    }
+    return marked(known, fact["flags"])
 
 
 def marked(entry: dict[str, Any], flags: Sequence[str]) -> dict[str, Any]:
@@ -195,20 +192,37 @@ def is_baseline(subject: str) -> bool:
     return subject.startswith(f"{_BASELINES}.")
 
 
+def baseline_of(statement: str | float) -> float | None:
+    """Return the number of a baseline; None if what is said is none.
+
+    >>> baseline_of("80.5"), baseline_of("see the wiki"), baseline_of("nan")
+    (80.5, None, None)
+    """
+    try:
+        number = float(statement)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
 def is_pattern(subject: str) -> bool:
     """Whether a fact of a subject is one of the origin's ``common_patterns``."""
     return subject not in _LISTS and not is_baseline(subject)
 
 
 def _facts(read: OriginFile, agent: str, knowledge: Mapping[str, Any], at: Any) -> list[Placed]:
-    def pattern(_: int, entry: Mapping[str, Any]) -> Items:
+    def pattern(number: int, entry: Mapping[str, Any]) -> Items:
+        _note_unknown(read, f"common_patterns[{number}]", entry, _PATTERN)
+        name = _text(entry, "pattern_name")
+        if not is_pattern(name):
+            raise InvalidInputError(f"pattern_name is {_shown(name)}, which has a place of its own")
         fact = _fact(
             agent,
-            entry["pattern_name"],
-            entry["description"],
+            name,
+            _text(entry, "description"),
             entry.get("last_used") or at,
-            confidence=entry.get("success_rate", UNSTATED),
-            n_merged=entry.get("frequency", 1),
+            confidence=_rate(entry, "success_rate", UNSTATED),
+            n_merged=_count(entry, "frequency", 1),
         )
         return [fact]
 
@@ -220,10 +234,11 @@ def _facts(read: OriginFile, agent: str, knowledge: Mapping[str, Any], at: Any) 
         items += read.each(specific, name, partial(_listed, agent, name, at))
     for name, value in read.part(specific, _BASELINES).items():
         place = f"{_BASELINES}.{name}"
-        try:
-            items.append((place, _fact(agent, place, repr(float(value)), at)))
-        except MALFORMED as error:
-            read.skipped.append(f"{place}: {said_of(error)}")
+        number = baseline_of(value) if _is_number(value) or isinstance(value, str) else None
+        if number is None:
+            read.skipped.append(f"{place}: it is {_shown(value)}; a number is taken")
+        else:
+            items.append((place, _fact(agent, place, repr(number), at)))
     return items
 
 
@@ -258,6 +273,8 @@ def _fact(
 
 
 def _listed(agent: str, subject: str, at: Any, _: int, said: str) -> Items:
+    if not isinstance(said, str):
+        raise InvalidInputError(f"it is {_shown(said)}; text is taken")
     return [_fact(agent, subject, said, at)]
 
 
@@ -267,12 +284,8 @@ def _item(kind: str, agent: str, payload: Mapping[str, Any], at: Any) -> dict[st
 
 def _cells(agent: str, person: Mapping[str, Any], at: Any) -> Items:
     """Spread the work done with a colleague over its kinds: the origin kept only the sum."""
-    n, rate = person["collaboration_frequency"], person["success_rate"]
-    if not _is_number(n) or n != round(n) or not 1 <= n <= _MOST:
-        raise InvalidInputError(f"collaboration_frequency is {_shown(n)}; it is a count from 1 on")
-    if not _is_number(rate) or not 0 <= rate <= 1:
-        raise InvalidInputError(f"success_rate is {_shown(rate)}; it is a number from 0 to 1")
-    n, successes = round(n), round(n * rate)
+    n, rate = _count(person, "collaboration_frequency"), _rate(person, "success_rate")
+    successes = round(n * rate)
     kinds = _kinds(person.get("common_tasks"))
     collaborator = canonical_agent(person["agent_name"])
     return [
@@ -295,6 +308,29 @@ def _kinds(stated: object) -> list[str]:
     if not isinstance(stated, list) or not all(isinstance(s, str) and s.strip() for s in stated):
         raise InvalidInputError(f"common_tasks is {_shown(stated)}; it is a list of text")
     return list(dict.fromkeys(cleaned(stated)[0]))
+
+
+def _count(entry: Mapping[str, Any], name: str, usual: int | None = None) -> int:
+    """Return a whole number from 1 on; without ``usual`` it has to be there."""
+    n = entry[name] if usual is None else entry.get(name, usual)
+    if not _is_number(n) or n != round(n) or not 1 <= n <= _MOST:
+        raise InvalidInputError(f"{name} is {_shown(n)}; it is a count from 1 on")
+    return round(n)
+
+
+def _rate(entry: Mapping[str, Any], name: str, usual: float | None = None) -> float:
+    """Return a number from 0 to 1; without ``usual`` it has to be there."""
+    rate = entry[name] if usual is None else entry.get(name, usual)
+    if not _is_number(rate) or not 0 <= rate <= 1:
+        raise InvalidInputError(f"{name} is {_shown(rate)}; it is a number from 0 to 1")
+    return rate
+
+
+def _text(entry: Mapping[str, Any], name: str) -> str:
+    """Return text that has to be there."""
+    if not isinstance(said := entry[name], str):
+        raise InvalidInputError(f"{name} is {_shown(said)}; it is text")
+    return said
 
 
 def _is_number(part: object) -> TypeGuard[int | float]:

@@ -12,9 +12,14 @@ from sqlalchemy import Connection, Row
 from ml_orchestrator.errors import ConflictError, InvalidInputError
 from ml_orchestrator.faults import faults_of
 from ml_orchestrator.memory._restoring import restore
-from ml_orchestrator.memory._rows import newest_of, same
+from ml_orchestrator.memory._rows import of_area, same
 from ml_orchestrator.memory.models import Insight, Task
-from ml_orchestrator.memory.origin_files import is_baseline, is_pattern, read_knowledge
+from ml_orchestrator.memory.origin_files import (
+    baseline_of,
+    is_baseline,
+    is_pattern,
+    read_knowledge,
+)
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.times import moment
 from ml_orchestrator.records import Record
@@ -36,11 +41,12 @@ _ABOUT = ("agent_name", "last_updated")  # of the whole, and never stored
 
 @dataclass(frozen=True, slots=True)
 class WholeMemory:
-    """What a memory holds, oldest first, when it was loaded, and what of it is no memory."""
+    """What a memory holds, oldest first, when it was loaded and read, and what is no memory."""
 
     records: Sequence[Item]
     facts: Sequence[Item]
     loaded_at: str | None
+    read_at: str
     notes: Sequence[str]
 
 
@@ -59,13 +65,12 @@ def read_memory(agent: str, memory: Mapping[str, Any], *, now: str) -> WholeMemo
             f"domain_knowledge cannot be stored: {'; '.join(knowledge.skipped)}. "
             "Nothing was stored."
         )
-    records = [*_tasks(agent, memory, now), *_insights(agent, memory, now)]
+    records = _records(agent, memory, now)
     unknown = [name for name in memory if name not in (*_PARTS, *_ABOUT, "flags")]
     notes = [f"{cut(repr(name), 60)} was left out: it is no part of a memory." for name in unknown]
     facts = [item for _, item in reversed(knowledge.items)]
-    return WholeMemory(
-        records, facts, moment(memory.get("last_updated")), [*notes, *knowledge.notes]
-    )
+    loaded_at = moment(memory.get("last_updated"))
+    return WholeMemory(records, facts, loaded_at, now, [*notes, *knowledge.notes])
 
 
 def save_back(
@@ -87,10 +92,9 @@ def save_back(
         except ConflictError as error:
             said.append(str(error))
     for item in whole.facts:
-        if _is_stored(connection, item, whole.loaded_at):
-            said += _changes(connection, item)
-        else:
-            is_new |= restore(connection, item, origin) == "added"
+        was_added, why_not = _restore_fact(connection, item, whole, origin)
+        is_new |= was_added
+        said += filter(None, [why_not])
     if is_new:
         changed(connection, agent)
     return said
@@ -134,24 +138,21 @@ def _check_parts(memory: Mapping[str, Any]) -> None:
             raise InvalidInputError(f"{name} is a {shape}, not {cut(repr(part), 60)}. {way}")
 
 
-def _tasks(agent: str, memory: Mapping[str, Any], now: str) -> list[Item]:
+def _records(agent: str, memory: Mapping[str, Any], now: str) -> list[Item]:
     made = []
     for place, entry in _oldest_first(memory, "task_history"):
         task = checked(Task, entry, place).model_dump()
-        said_at = task["timestamp"] or now
-        known = {**task, "task_id": task["task_id"] or uuid4().hex, "timestamp": said_at}
-        made.append({"kind": "task", "agent": agent, "payload": known, "at": said_at})
-    return made
-
-
-def _insights(agent: str, memory: Mapping[str, Any], now: str) -> list[Item]:
-    made = []
+        known = {**task, "task_id": task["task_id"] or uuid4().hex}
+        made.append(_item("task", agent, known, "timestamp", now))
     for place, entry in _oldest_first(memory, "optimization_insights"):
         insight = checked(Insight, entry, place).model_dump()
-        said_at = insight["discovered_at"] or now
-        known = {**insight, "discovered_at": said_at}
-        made.append({"kind": "insight", "agent": agent, "payload": known, "at": said_at})
+        made.append(_item("insight", agent, insight, "discovered_at", now))
     return made
+
+
+def _item(kind: str, agent: str, payload: Mapping[str, Any], time_name: str, now: str) -> Item:
+    at = payload[time_name] or now
+    return {"kind": kind, "agent": agent, "payload": {**payload, time_name: at}, "at": at}
 
 
 def _oldest_first(memory: Mapping[str, Any], name: str) -> list[tuple[str, Any]]:
@@ -159,38 +160,65 @@ def _oldest_first(memory: Mapping[str, Any], name: str) -> list[tuple[str, Any]]
     return [(f"{name}[{n}]", entry) for n, entry in enumerate(memory.get(name, []))][::-1]
 
 
-def _is_stored(connection: Connection, fact: Item, loaded_at: str | None) -> bool:
-    """Say whether a fact is stored, in the same words.
+def _restore_fact(
+    connection: Connection, fact: Item, whole: WholeMemory, origin: Origin
+) -> tuple[bool, str]:
+    """Store a fact that is not stored in the same words; say whether, and what was not and why."""
+    subject = fact["payload"]["subject"]
+    if is_baseline(subject):
+        is_due, said = _baseline_due(connection, fact, whole.loaded_at, whole.read_at)
+    else:
+        stored = _same_words(connection, fact, whole.read_at)
+        is_due, said = stored is None, "" if stored is None else _changed(fact, stored)
+    try:
+        return is_due and restore(connection, fact, origin) == "added", said
+    except InvalidInputError as error:
+        raise InvalidInputError(
+            f"domain_knowledge cannot be stored: {cut(repr(subject), 60)}: {error} Nothing was "
+            "stored."
+        ) from error
 
-    A baseline is one number: to set an earlier one again is new, unless another was stored since
-    the memory was loaded.
+
+def _baseline_due(
+    connection: Connection, fact: Item, loaded_at: str | None, now: str
+) -> tuple[bool, str]:
+    """Say whether the number of a baseline is new.
+
+    It is not if it was the newest when the memory was loaded: another may have been stored since.
     """
-    if not is_baseline(subject := fact["payload"]["subject"]):
-        return _stored(connection, fact) is not None
-    last = newest_of(connection, fact["agent"], "knowledge", subject)
-    if last is None:
-        return False
-    return last.near_key == _key(fact) or (loaded_at is not None and last.created_at > loaded_at)
+    subject, value = fact["payload"]["subject"], float(fact["payload"]["statement"])
+    rows = of_area(connection, fact["agent"], "knowledge", subject, now=now)
+    known = [(number, row.created_at) for row in rows if (number := _number_of(row)) is not None]
+    if not known or known[0][0] == value:
+        return not known, ""
+    before = [number for number, at in known if loaded_at is not None and at <= loaded_at]
+    if before[:1] != [value]:
+        return True, ""
+    return False, (
+        f"{cut(subject, 60)} stays {known[0][0]!r}, which was stored after this memory was loaded. "
+        "Load it again to change that."
+    )
 
 
-def _changes(connection: Connection, fact: Item) -> list[str]:
+def _number_of(row: Row[Any]) -> float | None:
+    return baseline_of(json.loads(row.payload)["statement"])
+
+
+def _same_words(connection: Connection, fact: Item, now: str) -> Row[Any] | None:
+    key = findable("knowledge", fact["agent"], cleaned(fact["payload"])[0]).near_key
+    row = same(connection, fact["agent"], "knowledge", key)
+    return None if row is None or (row.expires_at or now) < now else row
+
+
+def _changed(fact: Item, stored: Row[Any]) -> str:
     """Say that a stored pattern was counted on, or was given another rate."""
-    stored = _stored(connection, fact)
-    if stored is None or not is_pattern(subject := fact["payload"]["subject"]):
-        return []
+    if not is_pattern(subject := fact["payload"]["subject"]):
+        return ""
     more = fact["n_merged"] - stored.n_merged
     rate = json.loads(stored.payload)["confidence"]
     if more < 0 or (more == 0 and fact["payload"]["confidence"] == rate):
-        return []
-    return [
+        return ""
+    return (
         f"What was changed of the pattern {cut(repr(subject), 60)} was not stored. Save it anew as "
         "knowledge with memory_save, which counts it once more and takes the new confidence."
-    ]
-
-
-def _stored(connection: Connection, fact: Item) -> Row[Any] | None:
-    return same(connection, fact["agent"], "knowledge", _key(fact))
-
-
-def _key(fact: Item) -> str | None:
-    return findable("knowledge", fact["agent"], cleaned(fact["payload"])[0]).near_key
+    )

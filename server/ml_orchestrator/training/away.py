@@ -39,7 +39,7 @@ def _run(spec: TrainingSpec, table: TrainingTable, split: Split, order: Order) -
     book, kept = CostBook(table.costs), _Kept()
     build = partial(pipeline_of, spec, table, most_threads=1)
     folds = evaluate_on(table, split, build, kept, book)(order.params)
-    with threadpool_limits(1, user_api="openmp"):
+    with threadpool_limits(1):
         watched = _Watched(order, n_folds=len(split.folds))
         ended = watched.ended(folds)
     if ended.state != "complete":

@@ -98,7 +98,7 @@ def train(
     began_at = time.monotonic()
     report(0.0, f"Checking {spec.source}.", {})
     job = prepare(spec, dataset)
-    with threadpool_limits(n_threads(job.table), user_api="openmp"):
+    with threadpool_limits(n_threads(job.table)):
         search = set_up(job, study_dir, recall=recall, began_at=began_at, away=away, shelf=shelf)
         result = run(search, report=report, is_stopped=is_stopped)
         report(SEARCH_ENDS, "Fitting the best and judging it on held-out rows.", {})

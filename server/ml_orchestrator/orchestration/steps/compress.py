@@ -57,7 +57,7 @@ def _compressed(
     """Return what was found, and the ONNX files by name; all that is kept is written."""
     context.report(0.0, "loading the version and its data")
     case = load_case(context.settings, params["model"], params["version"])
-    with threadpool_limits(n_threads(case.job.table), user_api="openmp"):
+    with threadpool_limits(n_threads(case.job.table)):
         found = compress(
             case,
             params["methods"],
