@@ -55,7 +55,11 @@ HANDSHAKE_GOAL_S, FIRST_START_GOAL_S = 0.1, 0.2
 GOALS = {("launcher", "bare mcp server"): 0.5, ("ours", "bare mcp server"): 1.15}
 PEERS = ("bare mcp server", "mlflow mcp run", "optuna-mcp", "server-memory")
 N_CALLS = 20
-HOOK_INPUT = {"agent_type": "ml-orchestrator:ml-orchestrator", "agent_id": "benchmark"}
+HOOK_INPUT = {
+    "agent_type": "ml-orchestrator:ml-orchestrator",
+    "agent_id": "benchmark",
+    "session_id": "benchmark",
+}
 HOOK = f'{PYTHON} -I -S "{ROOT}/hooks/command_hook.py" hook_batch 10 "$PPID"'
 HOOK_CALL = {**CALL, "params": {"name": "hook_batch", "arguments": HOOK_INPUT}}
 

@@ -372,6 +372,6 @@ def test_collaborations_that_are_no_list_do_not_keep_the_context_out(
 
     done = import_memory(database, write_cells(tmp_path / "export.json", cells))
 
-    assert done.skipped == ["export.json: The collaborations are no list."]
+    assert done.skipped == ["export.json: collaborations: it is no list"]
     assert SqlMemoryStore(database).shared_context().content == {"goal": "ship"}
     database.close()

@@ -65,11 +65,14 @@ def test_an_alias_that_no_model_can_have_is_refused(book: LeaseBook, alias: str)
         book.set(ME, f"alias:churn@{alias}", ttl_s=60)
 
 
-def test_what_an_earlier_release_let_an_agent_take_can_be_given_back(database: Database) -> None:
+def test_what_an_earlier_release_gave_can_be_renewed_and_given_back(database: Database) -> None:
     LeaseBook(database).set(ME, "model:my model", ttl_s=60)
     book = LeaseBook(database, check_model=check_model, check_alias=check_alias)
 
+    assert book.set(ME, "model:my model", ttl_s=60).holder == ME
     assert book.set(ME, "model:my model", ttl_s=0).holder is None
+    with pytest.raises(InvalidInputError, match="my model"):
+        book.set(ME, "model:my model", ttl_s=60)
     with pytest.raises(ConflictError, match="there is none to give back"):
         book.set(ME, "model:chu*", ttl_s=0)
 

@@ -60,10 +60,8 @@ def test_optunas_own_files_are_read_and_written(path: Path) -> None:
     assert list(JournalFileBackend(str(path)).read_logs(0)) == read(path) == ENTRIES
 
 
-@pytest.mark.parametrize(
-    "tail", [b'{"op_code": 3', b"\0" * 9, b'nothing\n{"op_code": 4}\n', b"3\n"]
-)
-def test_what_is_no_entry_is_cut_off_with_all_after_it(
+@pytest.mark.parametrize("tail", [b'{"op_code": 3', b"\0" * 9, b"3\n", b'{"op\n'])
+def test_an_entry_that_was_not_written_to_its_end_is_cut_off(
     path: Path, tail: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     with closing(StudyLog(path)) as log:
@@ -76,6 +74,49 @@ def test_what_is_no_entry_is_cut_off_with_all_after_it(
 
     assert path.read_bytes() == whole
     assert "study.journal ends in the midst of an entry" in caplog.text
+
+
+def test_where_more_is_damaged_the_file_as_it_was_is_kept(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(StudyLog(path)) as log:
+        log.append_logs(ENTRIES)
+    damaged = path.read_bytes().replace(b'"op_code":1', b'"op_code"?1')
+    path.write_bytes(damaged)
+
+    with caplog.at_level(logging.WARNING):
+        assert read(path) == ENTRIES[:1]
+
+    assert path.with_name("study.journal.damaged").read_bytes() == damaged
+    assert "study.journal is damaged after 1 entries" in caplog.text
+    assert read(path) == ENTRIES[:1]
+
+
+def test_what_could_not_be_removed_is_not_written_on(log: StudyLog, path: Path) -> None:
+    class Broken:
+        """Takes five bytes, and then neither more nor any of them back."""
+
+        def seek(self, *place: int) -> int:
+            return file.seek(*place)
+
+        def write(self, content: bytes) -> int:
+            if file.seek(0, 2) > whole:
+                raise OSError(errno.EIO, "Input/output error")
+            return file.write(content[:5])
+
+        def truncate(self, _: int) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    log.append_logs(ENTRIES[:1])
+    file, whole = log._file, path.stat().st_size
+    log._file = Broken()  # type: ignore[assignment]
+    with pytest.raises(OSError, match="Input/output"):
+        log.append_logs(ENTRIES[1:2])
+    log._file = file
+    with pytest.raises(OSError, match="ends in the midst of an entry"):
+        log.append_logs(ENTRIES[2:])
+
+    assert read(path) == ENTRIES[:1]
 
 
 def test_a_full_disk_leaves_no_half_of_an_entry(log: StudyLog, path: Path) -> None:

@@ -250,13 +250,20 @@ def test_a_default_that_was_best_before_is_tried_first_and_once(tmp_path: Path) 
     assert [n_trials_of(tmp_path / "2", name) for name in trainers] == [1, 1]
 
 
+SAME_DATA = (
+    "earlier searches of the same data are left out, so that the same seed gives the same trials "
+    "again"
+)
+
+
 @pytest.mark.parametrize(
     ("sources", "why"),
     [
         ((), "no earlier search of this kind is stored"),
-        (("mine", "mine"), "the only earlier searches of this kind are of the same data; those are "
-         "left out, so that the same seed gives the same trials again"),
-        (("mine", "far"), "no earlier search of this kind was on data similar enough"),
+        (("mine", "mine"), SAME_DATA),
+        (("far",), "no earlier search of this kind was on other data that are similar enough"),
+        (("mine", "far"), "no earlier search of this kind was on other data that are similar "
+         f"enough; {SAME_DATA}"),
         (("near",), "what did best on similar data is what a search tries anyway"),
     ],
 )  # fmt: skip
@@ -414,6 +421,13 @@ def test_without_warm_start_nothing_is_recalled(tmp_path: Path) -> None:
     found = [experience("before", {}, params={"penalty": 300.0})]
     summary = searched(tmp_path, planted(2), found, warm_start=False)
     assert (summary.params, summary.warm_starts) == ({"penalty": 1.0}, ())
+
+
+def test_leaders_of_families_that_are_not_searched_say_nothing_here() -> None:
+    meta = measured(builtin("wine"))
+    found = [experience("near", {**meta, "log10_rows": meta["log10_rows"] + 0.1})]
+    begun = choose_beginning(found, meta, dataset_digest="mine", trainers=["forest"], problem=EVEN)
+    assert begun.why_none == "none of the trainers of this search was tried on similar data"
 
 
 def test_a_warm_start_that_had_nothing_to_begin_with_is_told(tmp_path: Path) -> None:

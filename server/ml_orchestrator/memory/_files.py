@@ -65,7 +65,7 @@ def _read_export(content: Mapping[str, Any]) -> tuple[OriginFile, list[Placed]]:
             "It is an export that does not say its version, as each does "
             f'("version": {VERSION}). Export it again.'
         )
-    if version != VERSION:
+    if version != VERSION or isinstance(version, bool):
         raise InvalidInputError(
             f"It is an export of version {version!r:.40}; this release reads version {VERSION}. "
             "Update ml-orchestrator, or export with this release."
@@ -73,13 +73,17 @@ def _read_export(content: Mapping[str, Any]) -> tuple[OriginFile, list[Placed]]:
     records = content.get("records")
     if not isinstance(records, list):
         raise InvalidInputError("It is an export without a list of records. Export it again.")
-    counted, gone = content.get("collaborations", []), content.get("removed", [])
     read = OriginFile(_placed("records", records), context=content.get("shared_context"))
-    if isinstance(counted, list):
-        read.cells = _placed("collaborations", counted)
-    else:
-        read.skipped.append("The collaborations are no list.")
-    return read, _placed("removed", gone) if isinstance(gone, list) else []
+    read.cells = _listed(read, content, "collaborations")
+    return read, _listed(read, content, "removed")
+
+
+def _listed(read: OriginFile, content: Mapping[str, Any], name: str) -> list[Placed]:
+    entries = content.get(name, [])
+    if isinstance(entries, list):
+        return _placed(name, entries)
+    read.skipped.append(f"{name}: it is no list")
+    return []
 
 
 def _placed(name: str, entries: Sequence[Any]) -> list[Placed]:

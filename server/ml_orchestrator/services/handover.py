@@ -1,4 +1,7 @@
-"""What a subagent is told without asking: its memory, its messages, and to save before it stops."""
+"""What an agent at work is told without asking: its memory, its messages, and to save at its end.
+
+That is a subagent, or a main thread that runs as one of our agents.
+"""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -26,7 +29,7 @@ FIRST_MESSAGES = 20
 
 @dataclass(slots=True)
 class AgentSession:
-    """What one running subagent has been told and has done."""
+    """What one running agent has been told and has done."""
 
     has_memory: bool = False
     has_saved: bool = False
@@ -38,7 +41,10 @@ class AgentSession:
 
 
 class AgentSessions:
-    """The subagents of one server process, by the client's agent id; the oldest are forgotten."""
+    """The agents of one server process, by the client's agent id, main threads by their session.
+
+    The oldest are forgotten.
+    """
 
     def __init__(self) -> None:
         self._sessions: OrderedDict[str, AgentSession] = OrderedDict()

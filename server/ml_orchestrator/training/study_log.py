@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ml_orchestrator.storage.whole_files import write_whole
+
 __all__ = ["StudyLog"]
 
 _log = logging.getLogger(__name__)
@@ -19,10 +21,11 @@ class StudyLog:
     It writes what Optuna's own file backend writes, and reads its files, but takes no lock and
     waits for no disk: the directory is held by one process. What was appended outlives it
     however it ends. When the machine itself fails, the last entries may be lost; their trials are
-    run again then, and come out the same.
+    run again then.
 
-    What does not read as an entry, as a process of an earlier release may have left in the midst
-    of writing, is cut off with all after it.
+    An entry that was not written to its end, as a process may have left it that was killed, is
+    cut off. Where more is damaged, the entries before it count, and the file as it was is kept
+    beside it, ``….damaged``.
 
     Args:
         path: Of the file, which is made if it is not there.
@@ -34,10 +37,26 @@ class StudyLog:
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab+", buffering=0)
         self._file.seek(0)
-        self._lines, whole = _entries(self._file.readall())
-        if whole < self._file.seek(0, os.SEEK_END):
+        content = self._file.readall()
+        self._lines, whole = _entries(content)
+        self._is_torn = False
+        if whole < len(content):
+            self._cut_off(path, content, whole)
+
+    def _cut_off(self, path: Path, content: bytes, whole: int) -> None:
+        if b"\n" in content[whole:].rstrip(b"\0\n"):
+            damaged = path.with_name(f"{path.name}.damaged")
+            write_whole(damaged, content)
+            _log.warning(
+                "%s is damaged after %d entries, with which the search goes on; the file as it was "
+                "is %s",
+                path.name,
+                len(self._lines),
+                damaged.name,
+            )
+        else:
             _log.warning("%s ends in the midst of an entry, which is cut off", path.name)
-            self._file.truncate(whole)
+        self._file.truncate(whole)
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """Yield the entries from a number on."""
@@ -47,18 +66,23 @@ class StudyLog:
         """Append entries, all or none.
 
         Raises:
-            OSError: the disk does not take them.
+            OSError: the disk does not take them, or took a part before that could not be removed.
         """
+        if self._is_torn:
+            raise OSError("The log ends in the midst of an entry. Let the search go on anew.")
         lines = [json.dumps(log, separators=(",", ":")).encode() for log in logs]
         content = b"".join(line + b"\n" for line in lines)
         before = self._file.seek(0, os.SEEK_END)
+        self._is_torn = True
         try:
             while content:
                 content = content[self._file.write(content) :]
-        except OSError:
+        except BaseException:  # whatever it is, no half of an entry is to stay
             with suppress(OSError):  # of the two, the first says what is wrong
                 self._file.truncate(before)
+                self._is_torn = False
             raise
+        self._is_torn = False
         self._lines += lines
 
     def close(self) -> None:

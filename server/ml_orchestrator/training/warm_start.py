@@ -137,22 +137,29 @@ def choose_beginning(
     return Beginning(
         starts=tuple(chosen),
         families=_in_order(trainers, near),
-        why_none="" if chosen else _why_none(experiences, near, dataset_digest),
+        why_none="" if chosen else _why_none(experiences, near, dataset_digest, trainers),
     )
 
 
-def _why_none(experiences: Sequence[Experience], near: _Near, dataset_digest: str) -> str:
-    n_same = sum(found.dataset_digest == dataset_digest for found in experiences)
+def _why_none(
+    experiences: Sequence[Experience], near: _Near, dataset_digest: str, trainers: Sequence[str]
+) -> str:
+    leaders = {leader.trainer for _, found in near for leader in found.leaders}
+    if near and leaders.isdisjoint(trainers):
+        return "none of the trainers of this search was tried on similar data"
     if near:
         return "what did best on similar data is what a search tries anyway"
-    if n_same == len(experiences) > 0:
-        return (
-            "the only earlier searches of this kind are of the same data; those are left out, so "
-            "that the same seed gives the same trials again"
-        )
-    if experiences:
-        return "no earlier search of this kind was on data similar enough"
-    return "no earlier search of this kind is stored"
+    if not experiences:
+        return "no earlier search of this kind is stored"
+    others = [found for found in experiences if found.dataset_digest != dataset_digest]
+    same = (
+        "earlier searches of the same data are left out, so that the same seed gives the same "
+        "trials again"
+    )
+    if not others:
+        return same
+    far = "no earlier search of this kind was on other data that are similar enough"
+    return f"{far}; {same}" if len(others) < len(experiences) else far
 
 
 def _gap(meta: Mapping[str, float], found: Experience) -> float:
