@@ -186,6 +186,25 @@ def test_of_records_that_expire_or_are_too_much_the_source_is_not_kept_either(
         ("AUC 0.71", "AUC 0.72"),
         ("error < 5", "error > 5"),
         ("loss 1.5", "loss 15"),
+        *(("keep rows where a != b", f"keep rows where a {sign} b") for sign in ("==", "<>", "~=")),
+        *((f"a{one}b feature", f"a{other}b feature") for one, other in ("+-", "*/", "&|", "/\\")),
+        ("lr 1e-5 good", "lr 1e+5 good"),
+        ("use .5 x", "use 5 x"),
+        ("grow by +5%", "grow by 5%"),
+        ("use -x col", "use x col"),
+        ("1,000 rows", "1.000 rows"),
+        ("use ~0.5 here", "use 0.5 here"),
+        ("costs $5", "costs €5"),
+        ("use x^2 term", "use x 2 term"),
+        ("!flag set", "flag set"),
+        ("¬A ok", "A ok"),
+        ("a ∈ S", "a ∉ S"),
+        ("C++ is fast", "C is fast"),
+        ("C# is slow", "C is slow"),
+        ("error <= 5", "error < 5"),
+        ("@champion better", "champion better"),
+        ("is this model good?", "this model is good"),
+        ("a+b c", "a b+c"),
     ],
 )
 def test_findings_that_differ_in_meaning_stay_apart(
@@ -195,6 +214,22 @@ def test_findings_that_differ_in_meaning_stay_apart(
     store.save(agent, insights=[insight(other)])
 
     assert store.load(agent).n_insights == 2
+
+
+def test_of_what_one_call_says_twice_the_later_words_count(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    once = Insight(area="one", insight="X is good", impact="low", confidence=0.1)
+    again = Insight(area="one", insight="x is GOOD!", impact="high", confidence=0.9)
+
+    saved = store.save(agent, insights=[once, again])
+
+    (found,) = store.load(agent).optimization_insights
+    assert (found.insight, found.impact, found.n_merged) == ("x is GOOD!", "high", 2)
+    assert saved.record_ids == [found.record_id] * 2
+    assert [hit.text for hit in store.search("good", filters=Filters(agent=agent)).hits] == [
+        "x is GOOD!"
+    ]
 
 
 def test_equal_tasks_are_two_tasks_and_equal_findings_of_two_agents_are_two(

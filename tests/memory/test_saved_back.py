@@ -191,6 +191,24 @@ def test_what_is_changed_of_a_stored_pattern_is_said_not_to_be_stored(
     assert said.startswith("What was changed of the pattern 'retries' was not stored. Save it anew")
 
 
+def test_the_memory_of_another_is_said_to_be(
+    manager: AgentMemoryManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager.save_agent_memory("performance-engineer", manager.load_agent_memory(ME))
+    (said,) = caplog.messages
+    assert said == (
+        "This was the memory of 'ml-orchestrator'; it is stored as performance-engineer's."
+    )
+
+
+def test_a_misspelt_part_is_told_what_was_perhaps_meant(
+    manager: AgentMemoryManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager.save_agent_memory(ME, {"task_history": [], "optimization_insight": []})
+    (said,) = caplog.messages
+    assert "no part of a memory (did you mean 'optimization_insights'?)." in said
+
+
 @pytest.mark.parametrize("more", [{}, {"task_history": []}])
 def test_what_a_memory_does_not_have_is_named(
     manager: AgentMemoryManager, more: dict[str, Any], caplog: pytest.LogCaptureFixture

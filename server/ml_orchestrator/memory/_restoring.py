@@ -39,6 +39,7 @@ Fate: TypeAlias = Literal["added", "known", "gone"]
 
 _ID = re.compile("[a-z]-[0-9a-f]{24}")
 _SAID = ("task_description", "outcome", "key_insights")
+_CALLED = {"task": "A task", "insight": "An insight", "knowledge": "A fact"}
 _OWN_FIELDS = frozenset(Remembered.model_fields)
 
 
@@ -57,10 +58,12 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
     refuse_beyond_limits(kind, payload)
     now = timestamp()
     at = past_moment(item.get("at"), now) or now
-    id_ = id_of(kind, agent, payload, findable(kind, agent, payload).near_key)
+    near_key = findable(kind, agent, payload).near_key
+    id_ = id_of(kind, agent, payload, near_key)
     if kind == "task":
         _refuse_another(find(connection, id_), payload)
-    if (fate := _here(connection, id_, now)) is not None:
+    fate = _here(connection, id_, now) or _here_as_before(connection, item, near_key, now)
+    if fate is not None:
         return fate
     new = NewRecord(
         kind,
@@ -93,6 +96,23 @@ def _here(connection: Connection, id_: str, now: str) -> Literal["known", "gone"
     return "gone" if row.expires_at is not None and row.expires_at <= now else "known"
 
 
+def _here_as_before(
+    connection: Connection, item: Mapping[str, Any], near_key: str | None, now: str
+) -> Literal["known", "gone"] | None:
+    """Return what a record is here by the id that its export says.
+
+    Earlier releases gave statements that differ by a sign one id: it has to say the same.
+    """
+    stated = item.get("id")
+    if not isinstance(stated, str) or not _ID.fullmatch(stated):
+        return None
+    standing = survivor(connection, stated)
+    row = None if standing is None else find(connection, standing)
+    if row is not None and row.near_key != near_key:
+        return None
+    return _here(connection, stated, now)
+
+
 def _checked(item: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
     """Return kind, agent and payload of a record, the payload without anything unknown."""
     kind = str(item.get("kind"))
@@ -106,7 +126,7 @@ def _checked(item: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
         )
     except ValidationError as error:
         faults = faults_of(error.errors())
-        raise InvalidInputError(f"A {kind} cannot be stored: {faults}.") from error
+        raise InvalidInputError(f"{_CALLED[kind]} cannot be stored: {faults}.") from error
     return kind, agent, found.model_dump(exclude=set(_OWN_FIELDS))
 
 

@@ -67,6 +67,12 @@ _ADD = Statement(  # both databases spell it so
         f"VALUES (:{', :'.join(_COLUMNS)}) ON CONFLICT (id) DO NOTHING RETURNING seq"
     )
 )
+_OWN = ("payload", "words", "area", "flags", "is_pinned", "expires_at", "n_merged")
+_ANEW = Statement(
+    update(records)
+    .where(records.c.seq == bindparam("at_seq"))
+    .values({name: bindparam(name) for name in _OWN})
+)
 _BY_ID = Statement(select(records).where(records.c.id == bindparam("id")))
 _BECAME = Statement(
     select(past.c.became)
@@ -183,7 +189,11 @@ def add(connection: Connection, new: NewRecord, *, now: str) -> Added:
         "n_misled": new.n_misled,
     }
     earlier = same(connection, new.agent, new.kind, found.near_key)
-    if earlier is not None and earlier.id == id_:
+    if earlier is not None and earlier.id == id_:  # said twice in one call: the later words count
+        values = _merged(values, earlier)
+        _ANEW.change(connection, {**{name: values[name] for name in _OWN}, "at_seq": earlier.seq})
+        remove_from_search(connection, earlier.seq, earlier.words)
+        add_to_search(connection, earlier.seq, found.words)
         return Added(id_, payload, True, flags)
     # An import of earlier releases may have stored a time that is still to come.
     if earlier is not None and min(earlier.created_at, now) > new.at:

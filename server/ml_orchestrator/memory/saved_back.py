@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Row
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
-from ml_orchestrator.faults import faults_of
+from ml_orchestrator.faults import faults_of, near
 from ml_orchestrator.memory._restoring import restore
 from ml_orchestrator.memory._rows import of_area, same
 from ml_orchestrator.memory.models import Insight, Task
@@ -66,8 +66,13 @@ def read_memory(agent: str, memory: Mapping[str, Any], *, now: str) -> WholeMemo
             "Nothing was stored."
         )
     records = _records(agent, memory, now)
-    unknown = [name for name in memory if name not in (*_PARTS, *_ABOUT, "flags")]
-    notes = [f"{cut(repr(name), 60)} was left out: it is no part of a memory." for name in unknown]
+    unknown = [name for name in map(str, memory) if name not in (*_PARTS, *_ABOUT, "flags")]
+    notes = [
+        f"{cut(repr(name), 60)} was left out: it is no part of a memory{near(name, _PARTS)}."
+        for name in unknown
+    ]
+    if (owner := memory.get("agent_name")) not in (None, agent):
+        notes.append(f"This was the memory of {cut(repr(owner), 60)}; it is stored as {agent}'s.")
     facts = [item for _, item in reversed(knowledge.items)]
     loaded_at = moment(memory.get("last_updated"))
     return WholeMemory(records, facts, loaded_at, now, [*notes, *knowledge.notes])

@@ -19,6 +19,7 @@ __all__ = [
     "add_to_search",
     "agent_word",
     "cleaned",
+    "complete_keys",
     "complete_rows",
     "count",
     "create_search_index",
@@ -183,6 +184,17 @@ def complete_rows(connection: Connection) -> None:
         connection.execute(update(records).where(records.c.seq == row.seq).values(values))
         add_to_search(connection, row.seq, values["words"])
         count(connection, row.agent, row.kind, values["outcome"], row.created_at)
+
+
+def complete_keys(connection: Connection) -> None:
+    """Derive the keys of what says the same anew; ids stay."""
+    columns = (records.c.seq, records.c.kind, records.c.agent, records.c.payload)
+    keyed = select(*columns, records.c.near_key).where(records.c.near_key.is_not(None))
+    for row in connection.execute(keyed).all():
+        key = findable(row.kind, row.agent, json.loads(row.payload)).near_key
+        if key != row.near_key:
+            changed = update(records).where(records.c.seq == row.seq).values(near_key=key)
+            connection.execute(changed)
 
 
 def _completed(row: Row[Any]) -> dict[str, Any]:

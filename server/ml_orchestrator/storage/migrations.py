@@ -13,7 +13,11 @@ from sqlalchemy.schema import CreateTable
 from ml_orchestrator.errors import UnavailableError
 from ml_orchestrator.storage import schema
 from ml_orchestrator.storage.histories import keep_audit_log, keep_histories
-from ml_orchestrator.storage.memory_rows import complete_rows, create_search_index
+from ml_orchestrator.storage.memory_rows import (
+    complete_keys,
+    complete_rows,
+    create_search_index,
+)
 from ml_orchestrator.storage.message_rows import complete_readers, keep_unread_counts
 from ml_orchestrator.storage.schema import metadata, schema_version
 
@@ -188,6 +192,11 @@ def _leaders_of_searches(connection: Connection) -> None:
     add_missing_columns(connection, schema.search_experience)
 
 
+def _keys_with_signs(connection: Connection) -> None:
+    """Let what differs by a sign say something else: ``a != b`` and ``a == b`` had one key."""
+    complete_keys(connection)
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _first,
     2: _second,
@@ -214,13 +223,14 @@ MIGRATIONS: dict[int, Migration] = {
     24: _ends_of_messages,
     25: _audit_log,
     26: _leaders_of_searches,
+    27: _keys_with_signs,
 }
 LATEST = max(MIGRATIONS)
 # Those that a release need not know to read and write rightly: what they add is new tables,
 # indexes, and columns that are nullable or have a server default, and no rule hangs on them.
 # What 9 counts is kept by triggers, so by the writes of older releases, too. What 12 refuses no
 # release does.
-ADDITIVE: frozenset[int] = frozenset(range(7, 27))
+ADDITIVE: frozenset[int] = frozenset(range(7, 28))
 
 
 def migrate(engine: Engine) -> int:
