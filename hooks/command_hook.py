@@ -36,6 +36,12 @@ def main(arguments: list[str]) -> None:
     if arguments == ["settings"]:
         sys.stdout.write(settings() + "\n")
         return
+    if len(arguments) != 3:
+        given = " ".join(arguments) or "nothing"
+        sys.exit(
+            f"ml-orchestrator: command_hook.py takes settings, or TOOL LIMIT_S CLIENT as a hook "
+            f"gives them; it was given {given[:80]!r}. command_hook.py settings prints the hooks."
+        )
     try:
         tool, limit_s, client = arguments[0], float(arguments[1]), int(arguments[2])
         answer = ask(tool, sys.stdin.buffer.read(), limit_s=limit_s, client=client)

@@ -30,7 +30,7 @@ from ml_orchestrator.memory.saved_back import checked, read_memory, save_back
 from ml_orchestrator.memory.transfer import export_memory, import_memory
 from ml_orchestrator.messaging._quotas import quotas_of
 from ml_orchestrator.messaging._sql import SqlMailbox
-from ml_orchestrator.messaging.models import RESULT, WITHDRAWAL
+from ml_orchestrator.messaging.models import NOBODY, RESULT, WITHDRAWAL
 from ml_orchestrator.orchestration.announcing import MailAnnouncer, announce_memory, outbox_of
 from ml_orchestrator.origin_shapes import own_memory, shared_by_all, unread_message
 from ml_orchestrator.records import Record
@@ -225,13 +225,16 @@ class AgentMemoryManager:
     ) -> str:
         """Send a message and return its id; ``metadata["priority"]`` sets its priority.
 
-        It begins a thread of its own, so that it is no answer to work that was handed over.
+        Without ``target_agents`` everybody gets it. It begins a thread of its own, so that it is
+        no answer to work that was handed over.
         """
         if not isinstance(content, str) or isinstance(target_agents, str):
             raise InvalidInputError(
                 "The order is from_agent, message_type, content (text), target_agents (a list of "
                 "names), metadata. Nothing was sent."
             )
+        if target_agents is not None and not target_agents:
+            raise InvalidInputError(f"target_agents {NOBODY}. Nothing was sent.")
         if message_type in (RESULT, WITHDRAWAL):
             raise InvalidInputError(
                 f"A {message_type} answers a delegation, and messages from Python answer none. "

@@ -19,7 +19,7 @@ SHIPPED_AGENTS = (
 _AGENT = re.compile(r"[a-z][a-z0-9_-]{0,63}(:[a-z][a-z0-9_-]{0,63})?")
 
 
-def canonical_agent(agent: str) -> str:
+def canonical_agent(agent: object) -> str:
     """Return the plain name of an agent.
 
     Claude Code calls a plug-in's agent ``PLUGIN:AGENT``; for ours the prefix is dropped.
@@ -27,9 +27,10 @@ def canonical_agent(agent: str) -> str:
     Raises:
         InvalidInputError: it is not a name.
     """
-    if _AGENT.fullmatch(agent) is None:
+    if not isinstance(agent, str) or _AGENT.fullmatch(agent) is None:
+        shown = repr(agent[:80]) if isinstance(agent, str) else repr(agent)[:80]
         raise InvalidInputError(
-            f"{agent[:80]!r} is not an agent's name. Use small letters, digits, '-' and '_', "
+            f"{shown} is not an agent's name. Use small letters, digits, '-' and '_', "
             "starting with a letter, such as 'ml-orchestrator'."
         )
     return agent.removeprefix(f"{PLUGIN}:")

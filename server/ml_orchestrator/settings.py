@@ -118,8 +118,8 @@ class Settings(BaseModel):
         Field(
             ge=10,
             le=10_000_000,
-            description="Records of one kind an agent remembers; beyond, the oldest and least "
-            "useful go.",
+            description="Records of one kind an agent remembers, at least 10; beyond, the oldest "
+            "and least useful go.",
         ),
     ] = 100_000
     memory_embeddings: Annotated[

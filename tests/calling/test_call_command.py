@@ -442,3 +442,30 @@ def test_fractions_are_short_where_nothing_is_lost_by_it() -> None:
 def test_the_command_line_begins_without_the_server_and_its_client() -> None:
     heavy = ("mcp", "yaml", "anyio", "ml_orchestrator.app", "ml_orchestrator.calling.acts")
     assert loaded_after("import ml_orchestrator.cli", heavy) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--agent", ""], "'' is not an agent's name. Use small letters"),
+        (
+            ["agent=tuner", "--agent", "tester"],
+            "--agent is 'tester' and the argument agent 'tuner'. Give one of them, or the same "
+            "twice. message_inbox was not called.",
+        ),
+    ],
+)
+def test_who_acts_is_one_agent_with_a_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert run(tmp_path / "home", "call", "message_inbox", *words) == 1
+
+    assert said in capsys.readouterr().err
+
+
+def test_the_same_agent_named_twice_is_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("agent=tuner", "--agent", "tuner")
+
+    assert asked(tmp_path / "home", capsys, "call", "message_inbox", *words)["agent"] == "tuner"

@@ -402,3 +402,17 @@ def test_a_hook_that_has_moved_away_blocks_too(runtime: Path) -> None:
     command = commands()["PreToolUse"]["command"].replace("command_hook.py", "gone.py")
 
     assert run(command, runtime, tool_input={}, **AGENT).returncode == 2
+
+
+@pytest.mark.parametrize("words", [["setings"], []])
+def test_a_wrong_word_is_told_how_the_program_is_called(words: list[str]) -> None:
+    program = [sys.executable, "-I", "-S", str(HOOKS / "command_hook.py"), *words]
+
+    ended = subprocess.run(program, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+
+    given = words[0] if words else "nothing"
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "ml-orchestrator: command_hook.py takes settings, or TOOL LIMIT_S CLIENT as a hook gives "
+        f"them; it was given '{given}'. command_hook.py settings prints the hooks.\n"
+    )

@@ -6,7 +6,7 @@ import pytest
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.memory._sql import SqlMemoryStore
-from ml_orchestrator.memory.models import Collaboration, Task
+from ml_orchestrator.memory.models import Collaboration, Delegation, Task
 from ml_orchestrator.storage.collaborations import count_work
 
 YOU = "performance-engineer"
@@ -99,3 +99,20 @@ def test_an_id_to_be_pinned_and_unpinned_is_refused_with_what_to_do(
         "To be pinned and unpinned at once: a, b. Leave each out of pin, or out of unpin. Nothing "
         "was saved."
     )
+
+
+def test_a_task_handed_to_a_name_that_nobody_has_is_saved_and_the_name_is_told(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    names = ("performence-engineer", YOU, "performence-engineer")
+    handed = [Delegation(to_agent=name, reason="latency") for name in names]
+
+    saved = store.save(
+        agent, task=Task(task_description="t", outcome="success", delegations=handed)
+    )
+
+    assert store.load(agent).n_tasks == 1
+    assert saved.notices == [
+        f"No agent named 'performence-engineer' (did you mean '{YOU}'?) is known here. The task is "
+        "saved with its delegations as they stand."
+    ]

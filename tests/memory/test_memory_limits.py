@@ -195,3 +195,37 @@ def test_pasted_python_keeps_the_quotas_that_a_person_has_set(
             manager.add_inter_agent_message(ME, "insight", "x")
         with pytest.raises(QuotaExceededError, match="at most 2 are taken"):
             manager.add_inter_agent_message(ME, "insight", "x")
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        (7, "it is 7; an object is taken"),
+        (
+            {**record("insight", INSIGHT), "payload": "text"},
+            "payload is 'text'; an object is taken",
+        ),
+    ],
+)
+def test_an_import_names_records_that_are_no_objects(
+    database: Database, tmp_path: Path, odd: Any, said: str
+) -> None:
+    good = record("insight", INSIGHT)
+
+    done = import_memory(database, write_export(tmp_path / "export.json", good, odd))
+
+    assert (done.n_added, done.skipped) == (1, [f"export.json: records[1]: {said}"])
+
+
+def test_blank_text_that_was_stored_before_is_imported_loaded_and_saved_back(
+    database: Database, tmp_path: Path
+) -> None:
+    blank = record("task", {**TASK, "task_description": "  "})
+
+    done = import_memory(database, write_export(tmp_path / "export.json", blank))
+
+    with AgentMemoryManager(tmp_path) as manager:
+        memory = manager.load_agent_memory(ME)
+        manager.save_agent_memory(ME, memory)
+    assert (done.n_added, done.skipped) == (1, [])
+    assert memory["task_history"][0]["task_description"] == "  "

@@ -196,6 +196,7 @@ def test_of_an_origins_file_only_what_is_damaged_is_left_out_and_named(tmp_path:
         "configuration_insights", "performance_baselines.odd", "frequent_collaborators[1]",
         "shared_context.json", "shared_context.json",
     ]  # fmt: skip
+    assert done["skipped"][0].endswith("task_history[1]: it is 'no task'; an object is taken")
     assert "common_patterns[1]: 'description' is missing" in done["skipped"][2]
     assert "global_insights[0]: 'insight' is missing" in done["skipped"][6]
     assert done["n_added"] == 8
@@ -357,7 +358,8 @@ def test_damaged_collaborations_are_named_each_and_the_others_and_the_context_ar
     counted = (colleague.collaboration_frequency, sorted(colleague.common_tasks))
     assert counted == (5, ["latency", "memory"])
     assert store.shared_context().content == {"goal": "ship"}
-    reasons = ["'A B!!' is not an agent's name", "'many'", "TypeError", "'agent' is missing"]
+    no_cell = "it is ['no', 'cell']; an object is taken"
+    reasons = ["'A B!!' is not an agent's name", "'many'", no_cell, "'agent' is missing"]
     for place, (said, reason) in enumerate(zip(done.skipped, reasons, strict=True), start=1):
         assert said.startswith(f"export.json: collaborations[{place}]: ")
         assert reason in said

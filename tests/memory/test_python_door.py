@@ -11,6 +11,7 @@ from ml_orchestrator.agent_memory import AgentMemoryManager, send_message_to_age
 from ml_orchestrator.errors import InvalidInputError, PermissionDeniedError
 from ml_orchestrator.memory._sql import SqlMemoryStore
 from ml_orchestrator.memory.models import Insight, Knowledge, Task
+from ml_orchestrator.messaging.models import NOBODY
 from ml_orchestrator.storage.engine import open_database
 
 ME, COLLEAGUE = "ml-orchestrator", "performance-engineer"
@@ -209,3 +210,24 @@ def test_work_with_a_colleague_counts_as_the_last_update(manager: AgentMemoryMan
     assert counted["last_updated"] == before["last_at"]
     assert noted["last_updated"] == noted["task_history"][0]["timestamp"]
     assert again["last_updated"] == after["last_at"] > noted["last_updated"]
+
+
+def test_an_empty_list_of_targets_is_refused_and_none_is_everybody(
+    manager: AgentMemoryManager,
+) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        manager.add_inter_agent_message(ME, "insight", "for nobody", [])
+    manager.add_inter_agent_message(ME, "insight", "for all")
+
+    assert str(refused.value) == f"target_agents {NOBODY}. Nothing was sent."
+    assert [m["content"] for m in manager.get_unread_messages(COLLEAGUE)] == ["for all"]
+
+
+def test_a_name_that_is_no_text_is_refused_in_words(manager: AgentMemoryManager) -> None:
+    with pytest.raises(InvalidInputError, match=r"^None is not an agent's name. Use small letters"):
+        manager.load_agent_memory(None)  # type: ignore[arg-type]
+
+
+def test_a_blank_task_from_python_is_refused(manager: AgentMemoryManager) -> None:
+    with pytest.raises(InvalidInputError, match=r"^Blank: task\.task_description. Write what"):
+        manager.add_task_to_history(ME, {**TASK, "task_description": " \t"})

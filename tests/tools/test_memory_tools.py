@@ -136,3 +136,45 @@ async def test_times_bound_a_search(tmp_path: Path) -> None:
         until = await ask(client, "memory_search", query="now", until="2020-01-01T00:00:00+02:00")
 
     assert (len(since["hits"]), len(until["hits"])) == (1, 0)
+
+
+async def test_blank_text_is_refused_with_its_places_and_nothing_is_saved(tmp_path: Path) -> None:
+    task = {"task_description": "   ", "outcome": "success", "key_insights": ["good", "\n"]}
+    insight = {"area": "training", "insight": " ", "impact": "low", "confidence": 1}
+    fact = {"subject": "age", "statement": "\t", "source": "CRM", "confidence": 1}
+    given: dict[str, Any] = {"task": task, "insights": [insight], "knowledge": [fact]}
+    async with Client(server(tmp_path)) as client:
+        said = await refusal(client, "memory_save", agent=ME, **given)
+        found = await ask(client, "memory_search")
+
+    assert said == (
+        "Blank: task.task_description, task.key_insights[1], insights[0].insight, "
+        "knowledge[0].statement. Write what is to be remembered, or leave that entry out. "
+        "Nothing was saved."
+    )
+    assert found["hits"] == []
+
+
+async def test_forgetting_wants_a_reason_that_is_not_blank(tmp_path: Path) -> None:
+    async with Client(server(tmp_path)) as client:
+        said = await refusal(
+            client, "memory_forget", agent=ME, reason="    ", kind="task", dry_run=True
+        )
+
+    assert "Argument 'reason': is blank; say why they go" in said
+
+
+async def test_a_plan_to_forget_what_a_stranger_remembers_says_who_was_perhaps_meant(
+    tmp_path: Path,
+) -> None:
+    given = {"agent": ME, "reason": "test", "dry_run": True}
+    async with Client(server(tmp_path)) as client:
+        stranger = await ask(client, "memory_forget", **given, of_agent="performence-engineer")
+        known = await ask(client, "memory_forget", **given, of_agent=YOU)
+
+    assert stranger["plan"]["effects"] == [
+        "Nothing is forgotten: no record fits.",
+        "No agent named 'performence-engineer' (did you mean 'performance-engineer'?) is known "
+        "here.",
+    ]
+    assert known["plan"]["effects"] == ["Nothing is forgotten: no record fits."]

@@ -279,3 +279,50 @@ async def test_what_looks_odd_in_a_message_is_flagged_and_shown(tmp_path: Path) 
     )
     assert "\\u200b\\x00" in message["content"]
     assert message["metadata"] == {"note": "\\u202egnp"}
+
+
+async def test_a_blank_message_is_refused(tmp_path: Path) -> None:
+    async with Client(server(tmp_path)) as client:
+        said = await refusal(client, "message_send", agent=ME, content="  \n")
+        inbox = await ask(client, "message_inbox", agent=YOU)
+
+    assert said == "content is blank. Say what is to be read. Nothing was sent."
+    assert inbox["messages"] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("delegaton", "delegation"),
+        ("delegations", "delegation"),
+        ("delegation_results", "delegation_result"),
+        ("delegation_withdrawal", "delegation_withdrawn"),
+    ],
+)
+async def test_a_misspelt_type_of_work_is_refused_with_what_was_meant(
+    tmp_path: Path, given: str, meant: str
+) -> None:
+    async with Client(server(tmp_path)) as client:
+        said = await refusal(
+            client,
+            "message_send",
+            agent=ME,
+            content="Measure it.",
+            message_type=given,
+            target_agents=[YOU],
+        )
+        inbox = await ask(client, "message_inbox", agent=YOU)
+
+    assert said.startswith(f"message_type is '{given}'; did you mean '{meant}'? ")
+    assert inbox["messages"] == []
+
+
+@pytest.mark.parametrize("own", ["delegated", "delegation_request", "result", "withdrawn"])
+async def test_a_type_of_ones_own_that_is_less_like_work_stays_free(
+    tmp_path: Path, own: str
+) -> None:
+    async with Client(server(tmp_path)) as client:
+        await ask(client, "message_send", agent=ME, content="x", message_type=own)
+        inbox = await ask(client, "message_inbox", agent=YOU)
+
+    assert [m["message_type"] for m in inbox["messages"]] == [own]

@@ -83,6 +83,10 @@ async def test_a_missing_argument_is_told_with_what_it_takes(tmp_path: Path) -> 
     )
 
 
+INSIGHT = {"area": "training", "insight": "Less is more.", "impact": "low", "confidence": 0.5}
+WORK = {"collaborator": "performance-engineer", "success": True, "task_type": "latency"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -105,6 +109,25 @@ async def test_wrong_types_and_ranges_are_refused_not_coerced(
     assert is_error
     assert text.startswith("memory_load was not run.")
     assert complaint in text
+
+
+@pytest.mark.parametrize(
+    ("record", "place"),
+    [
+        ({"insights": [{**INSIGHT, "confidence": "0.5"}]}, "'insights.0.confidence'"),
+        ({"insights": [{**INSIGHT, "confidence": True}]}, "'insights.0.confidence'"),
+        ({"collaborations": [{**WORK, "success": "yes"}]}, "'collaborations.0.success'"),
+        ({"used_records": [{"record_id": "i-1", "helped": 0}]}, "'used_records.0.helped'"),
+    ],
+)
+async def test_wrong_types_inside_of_records_are_refused_not_coerced(
+    tmp_path: Path, record: dict[str, Any], place: str
+) -> None:
+    async with Client(build_server(settings(tmp_path))) as client:
+        is_error, text = await call(client, "memory_save", {"agent": "ml-orchestrator", **record})
+
+    assert (is_error, text.startswith("memory_save was not run.")) == (True, True)
+    assert place in text
 
 
 async def test_ten_megabytes_in_one_argument_are_refused_with_what_to_do(tmp_path: Path) -> None:

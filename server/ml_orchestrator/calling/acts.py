@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -231,6 +231,7 @@ async def _answer(caller: Caller, card: ToolCard, asked: dict[str, Any], given: 
     """Call a tool under the agent's name, where it takes one.
 
     Raises:
+        InvalidInputError: two agents are named.
         PermissionDeniedError: it changes something, and the shell is an agent's, whose name and
             rights no hook checks here.
     """
@@ -239,10 +240,25 @@ async def _answer(caller: Caller, card: ToolCard, asked: dict[str, Any], given: 
             f"{card.name} changes something, and this is the shell of an agent, which may only "
             f"read from here. Call the tool {card.name} of the MCP server instead."
         )
-    agent = getattr(given, "agent", None)
-    if agent is not None or ("agent" in card.schema["properties"] and "agent" not in asked):
-        asked = asked | {"agent": agent or AGENT}
-    return await caller.call(card.name, asked, _Progress())
+    return await caller.call(card.name, asked | _acting(card, asked, given), _Progress())
+
+
+def _acting(card: ToolCard, asked: Mapping[str, Any], given: Given) -> dict[str, str]:
+    """Return who acts as an argument of a tool; nothing if that is said, or the tool takes none.
+
+    Raises:
+        InvalidInputError: two agents are named.
+    """
+    agent: str | None = getattr(given, "agent", None)
+    if agent is None:
+        takes_one = "agent" in card.schema["properties"] and "agent" not in asked
+        return {"agent": AGENT} if takes_one else {}
+    if asked.get("agent", agent) != agent:
+        raise InvalidInputError(
+            f"--agent is {agent!r} and the argument agent {asked['agent']!r}. Give one of them, "
+            f"or the same twice. {card.name} was not called."
+        )
+    return {"agent": agent}
 
 
 class _Progress:

@@ -7,8 +7,17 @@ from ml_orchestrator.errors import InvalidInputError, OrchestratorError
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.times import moment
 from ml_orchestrator.storage.memory_rows import cleaned
+from ml_orchestrator.text import cut
 
-__all__ = ["MALFORMED", "Placed", "number_of", "origin_of", "past_moment", "said_of"]
+__all__ = [
+    "MALFORMED",
+    "Placed",
+    "check_object",
+    "number_of",
+    "origin_of",
+    "past_moment",
+    "said_of",
+]
 
 Placed: TypeAlias = tuple[str, Any]  # a part of a file, and before it its place: records[3]
 
@@ -22,6 +31,16 @@ def past_moment(text: object, latest: str) -> str | None:
     """Return a time as the store writes it, ``latest`` at the latest, or None if it is none."""
     found = moment(text)
     return None if found is None else min(found, latest)
+
+
+def check_object(part: object, name: str = "it") -> None:
+    """Refuse a part of a file that is no object.
+
+    Raises:
+        InvalidInputError: the message shows what stands there.
+    """
+    if not isinstance(part, Mapping):
+        raise InvalidInputError(f"{name} is {cut(repr(part), 60)}; an object is taken")
 
 
 def said_of(error: Exception) -> str:

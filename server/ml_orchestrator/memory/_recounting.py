@@ -7,7 +7,14 @@ from sqlalchemy import Connection, insert, select, update
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.identity import canonical_agent
-from ml_orchestrator.memory._given import MALFORMED, Placed, number_of, past_moment, said_of
+from ml_orchestrator.memory._given import (
+    MALFORMED,
+    Placed,
+    check_object,
+    number_of,
+    past_moment,
+    said_of,
+)
 from ml_orchestrator.memory.models import Kind, Outcome
 from ml_orchestrator.storage.collaborations import LONGEST_TASK_TYPE
 from ml_orchestrator.storage.engine import timestamp
@@ -43,6 +50,7 @@ def _count_each(
     skipped, agents = [], set()
     for place, cell in cells:
         try:
+            check_object(cell)
             counted = read(cell)
         except (InvalidInputError, *MALFORMED) as error:
             skipped.append(f"{place}: {said_of(error)}")

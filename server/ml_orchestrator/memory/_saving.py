@@ -98,9 +98,10 @@ def save(
     """Store what is given and return the content of a ``SavedMemory``.
 
     Raises:
-        InvalidInputError: the agent names itself as its collaborator.
+        InvalidInputError: the agent names itself as its collaborator, or a text is blank.
     """
     _refuse_itself(agent, given.collaborations)
+    _refuse_blank(given.as_request(agent))
     note_agent(connection, agent, now=now)
     new = [
         NewRecord(
@@ -140,7 +141,7 @@ def save(
         "n_merged": sum(record.was_merged for record in added),
         "unknown_records": list(dict.fromkeys(unknown)),
         "flags": list(dict.fromkeys(flags)),
-        "notices": _notices(connection, given.collaborations),
+        "notices": _notices(connection, given),
         "saved_at": now,
     }
 
@@ -153,19 +154,49 @@ def _refuse_itself(agent: str, work: Sequence[Collaboration]) -> None:
         )
 
 
-def _notices(connection: Connection, work: Sequence[Collaboration]) -> list[str]:
-    """Name collaborators that nobody here is called; they may be new, so they are counted."""
-    if not work or not (unknown := _unknown(work, known := known_agents(connection))):
+def _refuse_blank(request: Mapping[str, Any]) -> None:
+    """Refuse text of blanks alone; what is stored already is read and restored with it."""
+    if places := list(_blank(request, "")):
+        raise InvalidInputError(
+            f"Blank: {', '.join(places)}. Write what is to be remembered, or leave that entry "
+            "out. Nothing was saved."
+        )
+
+
+def _blank(part: Any, place: str) -> Iterator[str]:
+    """Give the places of texts that hold blanks alone, such as ``insights[0].insight``."""
+    if isinstance(part, str) and part.isspace():
+        yield place
+    elif isinstance(part, Mapping):
+        for name, inner in part.items():
+            yield from _blank(inner, f"{place}.{name}" if place else name)
+    elif isinstance(part, list):
+        for number, inner in enumerate(part):
+            yield from _blank(inner, f"{place}[{number}]")
+
+
+def _notices(connection: Connection, given: Given) -> list[str]:
+    """Name colleagues that nobody here is called; they may be new, so they are stored."""
+    together = [work.collaborator for work in given.collaborations]
+    handed = [part.to_agent for part in given.task.delegations] if given.task else []
+    if not together and not handed:
         return []
-    return [
-        f"No agent named {each_near(unknown, known)} is known here. The work is counted; "
-        "memory_load tells nobody to ask an agent before it has saved memory or sent a message."
-    ]
+    known, said = known_agents(connection), []
+    if unknown := _unknown(together, known):
+        said.append(
+            f"No agent named {each_near(unknown, known)} is known here. The work is counted; "
+            "memory_load tells nobody to ask an agent before it has saved memory or sent a message."
+        )
+    if unknown := _unknown(handed, known):
+        said.append(
+            f"No agent named {each_near(unknown, known)} is known here. The task is saved with "
+            "its delegations as they stand."
+        )
+    return said
 
 
-def _unknown(work: Sequence[Collaboration], known: set[str]) -> list[str]:
-    names = dict.fromkeys(each.collaborator for each in work)
-    return [name for name in names if name not in known]
+def _unknown(names: Sequence[str], known: set[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name not in known]
 
 
 def _payloads(given: Given, now: str) -> Iterator[tuple[str, dict[str, Any], dict[str, str]]]:

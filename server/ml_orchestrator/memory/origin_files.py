@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeGuard
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.identity import canonical_agent
-from ml_orchestrator.memory._given import MALFORMED, Placed, said_of
+from ml_orchestrator.memory._given import MALFORMED, Placed, check_object, said_of
 from ml_orchestrator.storage.memory_rows import cleaned
 from ml_orchestrator.text import cut
 
@@ -56,9 +56,17 @@ class OriginFile:
         return {}
 
     def each(
-        self, content: Mapping[str, Any], name: str, make: Callable[[int, Any], Items]
+        self,
+        content: Mapping[str, Any],
+        name: str,
+        make: Callable[[int, Any], Items],
+        *,
+        check: Callable[[Any], None] = check_object,
     ) -> list[Placed]:
-        """Return with its place what ``make`` makes of the entries of a list and their numbers."""
+        """Return with its place what ``make`` makes of the entries of a list and their numbers.
+
+        What ``check`` refuses is skipped.
+        """
         found = content.get(name)
         if found is None:
             return []
@@ -69,6 +77,7 @@ class OriginFile:
         for number, entry in enumerate(found):
             place = f"{name}[{number}]"
             try:
+                check(entry)
                 made += [(place, item) for item in make(number, entry)]
             except (InvalidInputError, *MALFORMED) as error:
                 self.skipped.append(f"{place}: {said_of(error)}")
@@ -231,7 +240,7 @@ def _facts(read: OriginFile, agent: str, knowledge: Mapping[str, Any], at: Any) 
     _note_unknown(read, "domain_knowledge", knowledge, ("common_patterns", _SPECIFIC))
     _note_unknown(read, _SPECIFIC, specific, (*_LISTS, _BASELINES))
     for name in _LISTS:
-        items += read.each(specific, name, partial(_listed, agent, name, at))
+        items += read.each(specific, name, partial(_listed, agent, name, at), check=_check_text)
     for name, value in read.part(specific, _BASELINES).items():
         place = f"{_BASELINES}.{name}"
         number = baseline_of(value) if _is_number(value) or isinstance(value, str) else None
@@ -273,9 +282,12 @@ def _fact(
 
 
 def _listed(agent: str, subject: str, at: Any, _: int, said: str) -> Items:
-    if not isinstance(said, str):
-        raise InvalidInputError(f"it is {_shown(said)}; text is taken")
     return [_fact(agent, subject, said, at)]
+
+
+def _check_text(entry: object) -> None:
+    if not isinstance(entry, str):
+        raise InvalidInputError(f"it is {_shown(entry)}; text is taken")
 
 
 def _item(kind: str, agent: str, payload: Mapping[str, Any], at: Any) -> dict[str, Any]:

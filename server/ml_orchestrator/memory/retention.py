@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, literal, select
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
+from ml_orchestrator.faults import each_near
 from ml_orchestrator.memory._rows import find, remove
 from ml_orchestrator.memory.forget_models import Forgetting, Forgotten, PlannedRecord
 from ml_orchestrator.memory.ranking import usefulness, weight
 from ml_orchestrator.memory.requests import Selection
 from ml_orchestrator.memory.search import TEXTS
+from ml_orchestrator.storage.agents import known_agents
 from ml_orchestrator.storage.schema import memory_counts as counts
 from ml_orchestrator.storage.schema import memory_records as records
 from ml_orchestrator.storage.statements import Statement
@@ -116,11 +118,12 @@ def _plan(connection: Connection, selection: Selection) -> tuple[Forgetting, lis
     has_more = any(selection.with_pinned or not row.is_pinned for row in beyond)
     pinned = [row for row in rows if row.is_pinned and not selection.with_pinned]
     going = [row for row in rows if row not in pinned]
+    strangers = [] if rows else _strangers(connection, selection)
     plan = Forgetting(
         records=[_planned(row) for row in going],
         pinned=[row.id for row in pinned],
         unknown=unknown,
-        effects=[*_effects(connection, going), *_notes(len(going), len(pinned))],
+        effects=[*_effects(connection, going), *_notes(len(going), len(pinned)), *strangers],
         has_more=has_more,
         digest=_digest(going),
     )
@@ -177,6 +180,14 @@ def _notes(n_going: int, n_pinned: int) -> list[str]:
     stay = "1 pinned record stays" if n_pinned == 1 else f"{n_pinned} pinned records stay"
     nothing = "" if n_going else "Nothing is forgotten: "
     return [f"{nothing}{stay}. Set with_pinned to forget pinned ones, too."]
+
+
+def _strangers(connection: Connection, selection: Selection) -> list[str]:
+    """Say so where records of an agent were meant that nobody here is called."""
+    agent = selection.of_agent
+    if agent is None or selection.record_ids or agent in (known := known_agents(connection)):
+        return []
+    return [f"No agent named {each_near([agent], known)} is known here."]
 
 
 def _digest(rows: Sequence[Row[Any]]) -> str:

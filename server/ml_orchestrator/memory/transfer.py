@@ -13,7 +13,14 @@ from sqlalchemy import Connection, insert, select
 from ml_orchestrator.errors import ConflictError, InvalidInputError, NotFoundError
 from ml_orchestrator.identity import canonical_agent, person
 from ml_orchestrator.memory._files import FORMAT, VERSION, read_file
-from ml_orchestrator.memory._given import MALFORMED, Placed, origin_of, past_moment, said_of
+from ml_orchestrator.memory._given import (
+    MALFORMED,
+    Placed,
+    check_object,
+    origin_of,
+    past_moment,
+    said_of,
+)
 from ml_orchestrator.memory._recounting import count_removed, count_work_done
 from ml_orchestrator.memory._restoring import Fate, restore
 from ml_orchestrator.memory.context_origin import origin_of_context, read_origin
@@ -217,6 +224,8 @@ def _restore_all(
     tally, agents = _Tally(), set()
     for place, item in items:
         try:
+            check_object(item)
+            check_object(item.get("payload", {}), "payload")
             fate = restore(connection, item, origin)
         except (InvalidInputError, ConflictError, *MALFORMED) as error:
             tally.skipped.append(f"{file}: {place}: {said_of(error)}")

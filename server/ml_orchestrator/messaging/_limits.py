@@ -1,5 +1,6 @@
 """What a message may hold, by whichever door it comes."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -7,19 +8,24 @@ from typing import Any
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.faults import near
 from ml_orchestrator.messaging.models import (
+    DELEGATION,
     MAX_CONTENT_CHARACTERS,
     MAX_METADATA_BYTES,
     MAX_TARGETS,
     PRIORITIES,
+    RESULT,
     TYPE_PATTERN,
     TYPE_WORDS,
+    WITHDRAWAL,
     Priority,
 )
 from ml_orchestrator.text import json_bytes
 
-__all__ = ["check_message", "check_priority", "priority_of"]
+__all__ = ["check_message", "check_priority", "check_sense", "priority_of"]
 
 _TYPE = re.compile(TYPE_PATTERN)
+_WORK = (DELEGATION, RESULT, WITHDRAWAL)
+_MISSPELT = 0.9  # alike, from 0 to 1, by difflib: a letter or two are wrong
 
 
 def check_message(
@@ -44,6 +50,23 @@ def check_message(
             f"{n_targets} target_agents; at most {MAX_TARGETS}. Leave them out to reach everybody."
         )
     _check_metadata(metadata)
+
+
+def check_sense(message_type: str, content: str) -> None:
+    """Refuse what says nothing, and a misspelt type of work, which would hand nothing over.
+
+    Raises:
+        InvalidInputError: the message says which, and what to do.
+    """
+    if not content.strip():
+        raise InvalidInputError("content is blank. Say what is to be read. Nothing was sent.")
+    if message_type in _WORK:
+        return
+    if meant := difflib.get_close_matches(message_type, _WORK, n=1, cutoff=_MISSPELT):
+        raise InvalidInputError(
+            f"message_type is {message_type!r}; did you mean {meant[0]!r}? Only that is taken for "
+            "work. A type of your own needs a name that is less like it. Nothing was sent."
+        )
 
 
 def check_priority(given: Priority | None, metadata: Mapping[str, Any]) -> None:

@@ -17,7 +17,12 @@ from ml_orchestrator.messaging._delegations import (
     note_delegation,
     open_delegations,
 )
-from ml_orchestrator.messaging._limits import check_message, check_priority, priority_of
+from ml_orchestrator.messaging._limits import (
+    check_message,
+    check_priority,
+    check_sense,
+    priority_of,
+)
 from ml_orchestrator.messaging._news import MailNews
 from ml_orchestrator.messaging._quotas import Quotas, check_quotas
 from ml_orchestrator.messaging._reading import (
@@ -118,6 +123,7 @@ class SqlMailbox:
         check_delegation(request)
 
         def act(connection: Connection, known: Sequence[str]) -> dict[str, Any]:
+            check_sense(message_type, content)
             check_priority(priority, metadata or {})
             return self._store(connection, request, flags, known)
 

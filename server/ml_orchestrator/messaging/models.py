@@ -12,6 +12,7 @@ __all__ = [
     "MAX_METADATA_BYTES",
     "MAX_TARGETS",
     "MOST_WORK_TOLD",
+    "NOBODY",
     "PRIORITIES",
     "RESULT",
     "SERVER_SENDERS",
@@ -41,6 +42,10 @@ MOST_WORK_TOLD = 20  # at once, of what was handed over or back
 TYPE_PATTERN = r"[a-z][a-z0-9_]{0,62}"
 TYPE_WORDS = (
     "must be small letters, digits and '_', 63 at most, the first a letter, such as 'insight'"
+)
+NOBODY = (  # said of an empty list of target_agents
+    "names nobody. Name colleagues, or leave it out to tell everybody, or in a reply whoever "
+    "wrote what it answers"
 )
 MAX_CONTENT_CHARACTERS, MAX_METADATA_BYTES, MAX_TARGETS = 20_000, 20_000, 50
 

@@ -226,9 +226,9 @@ class StrictTool(Tool):
 
 class _StrictMetadata(FuncMetadata):
     def validate_arguments(self, arguments_to_validate: dict[str, Any]) -> dict[str, Any]:
-        """Validate as strict JSON: a time may be text, a number may not."""
+        """Validate as strict JSON, records inside, too: a time may be text, a number may not."""
         text = json.dumps(arguments_to_validate)
-        return self.arg_model.model_validate_json(text).model_dump_one_level()
+        return self.arg_model.model_validate_json(text, strict=True).model_dump_one_level()
 
     def convert_result(self, result: Any) -> Any:
         """Return a record of the declared type once as fields and once as text, without spaces.

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field
 
 from ml_orchestrator.errors import InvalidInputError
+from ml_orchestrator.faults import formed
 from ml_orchestrator.identity import AgentName
 from ml_orchestrator.memory.forget_models import Forgotten
 from ml_orchestrator.memory.models import (
@@ -144,7 +145,11 @@ async def memory_search(
 @tool(title="Forget memory", destroys=True)
 async def memory_forget(
     agent: Agent,
-    reason: Annotated[str, Field(min_length=3, max_length=500, description="Why; kept.")],
+    reason: Annotated[
+        str,
+        Field(min_length=3, max_length=500, description="Why; kept."),
+        formed(r"(?s)\s*\S.*", "is blank; say why they go"),
+    ],
     collaboration: Collaboration,
     record_ids: Annotated[
         list[Annotated[str, Field(max_length=64)]],

@@ -10,6 +10,7 @@ from ml_orchestrator.identity import AgentName
 from ml_orchestrator.messaging.models import (
     MAX_CONTENT_CHARACTERS,
     MAX_TARGETS,
+    NOBODY,
     TYPE_PATTERN,
     TYPE_WORDS,
     Acknowledged,
@@ -28,10 +29,7 @@ __all__ = ["lease_set", "message_ack", "message_inbox", "message_send"]
 
 def _somebody(names: list[AgentName]) -> list[AgentName]:
     if not names:
-        raise ValueError(
-            "names nobody. Name colleagues, or leave it out to tell everybody, or in a reply "
-            "whoever wrote what it answers"
-        )
+        raise ValueError(NOBODY)
     return names
 
 
