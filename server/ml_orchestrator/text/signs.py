@@ -34,9 +34,9 @@ def telling_signs(text: str, known: re.Pattern[str], n_words: Callable[[str], in
     '3!='
     """
     pieces = unicodedata.normalize("NFC", text).split()
-    forms = [(number, _form(known.sub("", piece))) for number, piece in enumerate(pieces)]
     found, n_before, last = [], 0, 0
-    for number, form in forms:
+    for number, piece in enumerate(pieces):
+        form = "" if piece.isalnum() else _form(known.sub("", piece))
         if form and form != "w":
             n_before += sum(map(n_words, pieces[last:number]))
             last = number
