@@ -232,6 +232,25 @@ def test_of_what_one_call_says_twice_the_later_words_count(
     ]
 
 
+def test_an_end_that_what_was_known_without_one_does_not_get_is_told(
+    store: SqlMemoryStore, agent: str
+) -> None:
+    store.save(agent, insights=[insight("permanent")])
+    again = store.save(agent, insights=[insight("Permanent!")], expires_in_days=1)
+    new = store.save(agent, insights=[insight("for a day")], expires_in_days=1)
+
+    (said,) = again.notices
+    assert said.startswith("What was stored without an end before still has none")
+    assert new.notices == []
+
+
+def test_records_that_there_are_not_are_told(store: SqlMemoryStore, agent: str) -> None:
+    used = [UsedRecord(record_id="i-none", helped=True)]
+    saved = store.save(agent, pin=["nope"], used_records=used)
+    assert saved.unknown_records == ["i-none", "nope"]
+    assert saved.notices == ["No record is called 'i-none', 'nope'. All else was saved."]
+
+
 def test_equal_tasks_are_two_tasks_and_equal_findings_of_two_agents_are_two(
     store: SqlMemoryStore, agent: str
 ) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.faults import each_near
-from ml_orchestrator.memory._rows import Added, NewRecord, add, survivor
+from ml_orchestrator.memory._rows import Added, NewRecord, add, find, survivor
 from ml_orchestrator.memory.models import Collaboration, Insight, Knowledge, Task, UsedRecord
 from ml_orchestrator.memory.requests import Origin
 from ml_orchestrator.memory.retention import tidy
@@ -20,6 +20,7 @@ from ml_orchestrator.storage.agents import known_agents, note_agent
 from ml_orchestrator.storage.collaborations import count_work
 from ml_orchestrator.storage.engine import timestamp
 from ml_orchestrator.storage.statements import Statement
+from ml_orchestrator.text import cut
 
 __all__ = ["Given", "save"]
 
@@ -141,7 +142,11 @@ def save(
         "n_merged": sum(record.was_merged for record in added),
         "unknown_records": list(dict.fromkeys(unknown)),
         "flags": list(dict.fromkeys(flags)),
-        "notices": _notices(connection, given),
+        "notices": [
+            *_strangers(connection, given),
+            *_missing(unknown),
+            *_endless(connection, given, added),
+        ],
         "saved_at": now,
     }
 
@@ -175,7 +180,24 @@ def _blank(part: Any, place: str) -> Iterator[str]:
             yield from _blank(inner, f"{place}[{number}]")
 
 
-def _notices(connection: Connection, given: Given) -> list[str]:
+def _missing(unknown: Sequence[str]) -> list[str]:
+    if not unknown:
+        return []
+    ids = ", ".join(repr(id_) for id_ in dict.fromkeys(unknown))
+    return [f"No record is called {cut(ids, 200)}. All else was saved."]
+
+
+def _endless(connection: Connection, given: Given, added: Sequence[Added]) -> list[str]:
+    """Say that what was known without an end has none now, though one was given."""
+    if given.expires_in_days is None:
+        return []
+    merged = [find(connection, record.id) for record in added if record.was_merged]
+    if not any(row is not None and row.expires_at is None for row in merged):
+        return []
+    return ["What was stored without an end before still has none: expires_in_days adds none."]
+
+
+def _strangers(connection: Connection, given: Given) -> list[str]:
     """Name colleagues that nobody here is called; they may be new, so they are stored."""
     together = [work.collaborator for work in given.collaborations]
     handed = [part.to_agent for part in given.task.delegations] if given.task else []

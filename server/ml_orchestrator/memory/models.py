@@ -231,5 +231,5 @@ class SavedMemory(Record):
         Field(description="Of used_records, pin and unpin: ids that do not exist (any more)."),
     ]
     flags: Annotated[list[str], Field(description="What looks odd in what was stored.")]
-    notices: Annotated[list[str], Field(description="What may be misspelt.")] = []
+    notices: Annotated[list[str], Field(description="What to look at again.")] = []
     saved_at: str

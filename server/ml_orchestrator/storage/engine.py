@@ -193,6 +193,8 @@ def _unavailable(error: DatabaseError | sqlite3.DatabaseError) -> UnavailableErr
     text = _said(error).strip() or type(error).__name__
     if "full" in text or "No space left" in text:
         hint = "Free some disk space and try again."
+    elif "disk I/O" in text:  # how SQLite calls a full disk that it has not written to yet
+        hint = "Its disk is full or fails: free some space, then check it and ML_ORCHESTRATOR_HOME."
     elif _is_passing(error):
         hint = "Another process holds it; try again in a moment."
     else:
