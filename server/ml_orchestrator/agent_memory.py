@@ -33,7 +33,6 @@ from ml_orchestrator.messaging._sql import SqlMailbox
 from ml_orchestrator.messaging.models import NOBODY, RESULT, WITHDRAWAL
 from ml_orchestrator.orchestration.announcing import MailAnnouncer, announce_memory, outbox_of
 from ml_orchestrator.origin_shapes import own_memory, shared_by_all, unread_message
-from ml_orchestrator.records import Record
 from ml_orchestrator.settings import Settings
 from ml_orchestrator.storage.creation import sqlite_file
 from ml_orchestrator.storage.engine import Database, open_database, open_empty, timestamp
@@ -49,7 +48,6 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
-R = TypeVar("R", bound=Record)
 _ORIGIN = Origin(tool="python", source="memory_manager")
 _log = logging.getLogger(__name__)
 

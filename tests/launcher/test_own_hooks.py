@@ -47,6 +47,10 @@ ALONE = {
     "a person's start": hook("hook_delegate", LEAD, {"subagent_type": "Explore"}, agent_id=""),
     "another's batch": hook("hook_batch", "Explore"),
     "the main thread's batch": hook("hook_batch", ""),
+    "a batch without a session, as hooks of before": {
+        "name": "hook_batch",
+        "arguments": {"agent_type": "", "agent_id": "a1"},
+    },
     "a prompt to no agent of ours": hook("hook_prompt", ""),
     "another's start": hook("hook_start", "other:ml-orchestrator"),
     "another's stop": hook("hook_stop", "general-purpose"),
@@ -59,6 +63,10 @@ FOR_THE_SERVER = {
     "saved": hook("hook_saved", "Explore"),
     "a field short": {"name": "hook_bind", "arguments": {"tool_input": "{}"}},
     "no text": {"name": "hook_delegate", "arguments": {**dict.fromkeys(FIELDS["hook_delegate"])}},
+    "a field too many": {
+        "name": "hook_delegate",
+        "arguments": {**dict.fromkeys(FIELDS["hook_delegate"], "{}"), "session_id": "s1"},
+    },
     "too long a type": hook("hook_bind", "a" * 257, FORGED),
     "too long a session": hook("hook_prompt", "", session_id="s" * 257),
     "too long an id": hook("hook_delegate", "Explore", {}, agent_id="a" * 257),

@@ -128,7 +128,7 @@ def _hook_in(message: Message) -> tuple[str, dict[str, str]] | None:
     fields = FIELDS.get(tool) if isinstance(tool, str) else None
     if fields is None or not isinstance(arguments, dict):
         return None
-    if arguments.keys() | {"session_id"} != {*fields, "session_id"}:  # hooks of before have none
+    if not {*fields} - {"session_id"} <= arguments.keys() <= {*fields}:  # hooks of before lack it
         return None
     is_text = all(isinstance(value, str) for value in arguments.values())
     if not is_text or any(len(arguments.get(name, "")) > most for name, most in LONGEST.items()):

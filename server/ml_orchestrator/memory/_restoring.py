@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from pydantic import ValidationError
@@ -62,9 +62,9 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
     id_ = id_of(kind, agent, payload, near_key)
     if kind == "task":
         _refuse_another(find(connection, id_), payload)
-    fate = _here(connection, id_, now) or _here_as_before(connection, item, near_key, now)
-    if fate is not None:
-        return fate
+    for known_as in _ids_of(item, id_):
+        if (fate := _here(connection, known_as, near_key, now)) is not None:
+            return fate
     new = NewRecord(
         kind,
         agent,
@@ -86,31 +86,29 @@ def restore(connection: Connection, item: Mapping[str, Any], origin: Origin) -> 
     return "added"
 
 
-def _here(connection: Connection, id_: str, now: str) -> Literal["known", "gone"] | None:
-    """Return what a record is here; None if nothing is known of it."""
+def _here(
+    connection: Connection, id_: str, near_key: str | None, now: str
+) -> Literal["known", "gone"] | None:
+    """Return what a record is here; None if nothing is known of it.
+
+    Earlier releases gave statements that differ by a sign one id: what stands there has to say
+    the same.
+    """
     standing = survivor(connection, id_)
     row = None if standing is None else find(connection, standing)
     if row is None:
         return "gone" if has_gone(connection, id_) else None
+    if row.near_key != near_key:
+        return None
     # One that has expired stands there, unseen, until a save removes it.
     return "gone" if row.expires_at is not None and row.expires_at <= now else "known"
 
 
-def _here_as_before(
-    connection: Connection, item: Mapping[str, Any], near_key: str | None, now: str
-) -> Literal["known", "gone"] | None:
-    """Return what a record is here by the id that its export says.
-
-    Earlier releases gave statements that differ by a sign one id: it has to say the same.
-    """
+def _ids_of(item: Mapping[str, Any], id_: str) -> Sequence[str]:
+    """Return the id of a record, and that which its export states if it is another."""
     stated = item.get("id")
-    if not isinstance(stated, str) or not _ID.fullmatch(stated):
-        return None
-    standing = survivor(connection, stated)
-    row = None if standing is None else find(connection, standing)
-    if row is not None and row.near_key != near_key:
-        return None
-    return _here(connection, stated, now)
+    is_another = isinstance(stated, str) and stated != id_ and _ID.fullmatch(stated) is not None
+    return [id_, str(stated)] if is_another else [id_]
 
 
 def _checked(item: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:

@@ -68,9 +68,15 @@ class LeaseBook:
         shown = clean(note).text
 
         def work(connection: Connection) -> Lease:
-            if ttl_s > 0 and not _holds(connection, agent, place, timestamp(now)):
-                self._check_name(trimmed(resource))  # what an earlier release gave can be renewed
-            lease = _set(connection, agent, place, ttl_s=ttl_s, note=shown, now=now)
+            lease = _set(
+                connection,
+                agent,
+                place,
+                ttl_s=ttl_s,
+                note=shown,
+                now=now,
+                check_new=lambda: self._check_name(trimmed(resource)),
+            )
             self._changed(connection, lease)
             return lease
 
@@ -105,18 +111,22 @@ def _check_resource(resource: str) -> None:
         )
 
 
-def _holds(connection: Connection, agent: str, resource: str, at: str) -> bool:
-    row = connection.execute(select(table).where(table.c.resource == resource)).first()
-    return row is not None and row.holder == agent and row.expires_at > at
-
-
 def _set(
-    connection: Connection, agent: str, resource: str, *, ttl_s: float, note: str, now: datetime
+    connection: Connection,
+    agent: str,
+    resource: str,
+    *,
+    ttl_s: float,
+    note: str,
+    now: datetime,
+    check_new: Callable[[], None],
 ) -> Lease:
     at = timestamp(now)
-    note_agent(connection, agent, now=at)
-    is_mine = _holds(connection, agent, resource, at)
     row = connection.execute(select(table).where(table.c.resource == resource)).first()
+    is_mine = row is not None and row.holder == agent and row.expires_at > at
+    if ttl_s > 0 and not is_mine:  # what an earlier release gave can be renewed
+        check_new()
+    note_agent(connection, agent, now=at)
     if ttl_s > 0 or not is_mine:  # an earlier release let two hold what overlaps for this one
         _refuse_if_held(agent, resource, _live(connection, at))
     if ttl_s <= 0 and not is_mine:

@@ -34,8 +34,9 @@ _FILLERS = frozenset(
 )
 
 # Signs that change what a number means, and the words they become.
-_SIGN = re.compile(r"(?<=\d)[.,](?=\d)|(?<!\w)[-\u2212](?=\d)|[<>\u2264\u2265%\u2260]")
-_COUNTED = re.compile(r"(?<=\d)\.(?=\d)|(?<!\w)[-\u2212](?=\d)|[<>\u2264\u2265%\u2260]")
+_OF_NUMBERS = r"(?<!\w)[-\u2212](?=\d)|[<>\u2264\u2265%\u2260]"
+_SIGN = re.compile(rf"(?<=\d)[.,](?=\d)|{_OF_NUMBERS}")
+_COUNTED = re.compile(rf"(?<=\d)\.(?=\d)|{_OF_NUMBERS}")  # a comma is not told from it above
 _SIGN_NAMES = {"<": " lt ", ">": " gt ", "\u2264": " le ", "\u2265": " ge ", "%": " pct ",
                "\u2260": " ne ", "-": "minus ", "\u2212": "minus "}  # fmt: skip
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from ml_orchestrator.errors import PermissionDeniedError
 from ml_orchestrator.hook_answers import LONGEST, OUR_AGENTS, bound, delegated, specific
 from ml_orchestrator.memory.requests import Origin
-from ml_orchestrator.services import SecurityIntegrationService, Services
+from ml_orchestrator.services import CollaborationService, SecurityIntegrationService, Services
 from ml_orchestrator.services.handover import (
     AgentSessions,
     ask_to_save,
@@ -82,11 +82,7 @@ async def hook_prompt(
     agent_type: AgentType, session_id: SessionId, collaboration: Collaboration, sessions: Sessions
 ) -> HookAnswer:
     """UserPromptSubmit: hand a main thread that runs as our agent its memory, and then news."""
-    agent = OUR_AGENTS.get(agent_type)
-    if agent is None:
-        return {}
-    text = await tell_news(collaboration, sessions.of(session_id), agent)
-    return _context("UserPromptSubmit", text)
+    return await _news("UserPromptSubmit", agent_type, session_id, collaboration, sessions)
 
 
 @hidden_tool
@@ -98,11 +94,7 @@ async def hook_batch(
     session_id: SessionId = "",
 ) -> HookAnswer:
     """PostToolBatch: tell of what cannot wait or found no room before, or of a memory not told."""
-    agent = OUR_AGENTS.get(agent_type)
-    if agent is None:
-        return {}
-    text = await tell_news(collaboration, sessions.of(agent_id or session_id), agent)
-    return _context("PostToolBatch", text)
+    return await _news("PostToolBatch", agent_type, agent_id or session_id, collaboration, sessions)
 
 
 @hidden_tool
@@ -153,6 +145,19 @@ async def hook_stop(
     await save_for(collaboration, agent, last_assistant_message, origin=origin)
     session.has_saved = True
     return {}
+
+
+async def _news(
+    event: str,
+    agent_type: str,
+    session: str,
+    collaboration: CollaborationService,
+    sessions: AgentSessions,
+) -> HookAnswer:
+    agent = OUR_AGENTS.get(agent_type)
+    if agent is None:
+        return {}
+    return _context(event, await tell_news(collaboration, sessions.of(session), agent))
 
 
 def _may_save(security: SecurityIntegrationService, agent: str) -> bool:
