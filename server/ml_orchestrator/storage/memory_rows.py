@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, text, update
+from sqlalchemy import Connection, Row, bindparam, select, text, update
 
 from ml_orchestrator.storage.schema import memory_records as records
 from ml_orchestrator.storage.statements import Statement
@@ -190,11 +190,14 @@ def complete_keys(connection: Connection) -> None:
     """Derive the keys of what says the same anew; ids stay."""
     columns = (records.c.seq, records.c.kind, records.c.agent, records.c.payload)
     keyed = select(*columns, records.c.near_key).where(records.c.near_key.is_not(None))
-    for row in connection.execute(keyed).all():
-        key = findable(row.kind, row.agent, json.loads(row.payload)).near_key
-        if key != row.near_key:
-            changed = update(records).where(records.c.seq == row.seq).values(near_key=key)
-            connection.execute(changed)
+    changed = [
+        {"at_seq": row.seq, "new_key": key}
+        for row in connection.execute(keyed).all()
+        if (key := findable(row.kind, row.agent, json.loads(row.payload)).near_key) != row.near_key
+    ]
+    if changed:
+        change = update(records).where(records.c.seq == bindparam("at_seq"))
+        connection.execute(change.values(near_key=bindparam("new_key")), changed)
 
 
 def _completed(row: Row[Any]) -> dict[str, Any]:
