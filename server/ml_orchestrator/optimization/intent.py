@@ -3,6 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from itertools import chain, repeat
 from types import MappingProxyType
 
 from ml_orchestrator.text.pasted import pasted_in
@@ -39,17 +41,22 @@ def losses(before: str, after: str) -> tuple[str, ...]:
     >>> losses("Please give 3 tips, no more.", "Give 3 tips.")
     ("word 'more'", "negation 'no'")
     """
+    had, has = _counted(before), _counted(after)
     return tuple(
-        f"{kind} {text!r}"
-        for kind, take in _TAKERS.items()
-        for text in (Counter(take(before)) - Counter(take(after)))
+        f"{kind} {text!r}" for kind in _TAKERS for text in (had[kind] - has[kind])
     ) + tuple(f"pasted line {line!r}" for line in _pasted_lines(before) if line not in after)
 
 
+@lru_cache(maxsize=16)  # what one rule made is what the next one begins with
+def _counted(text: str) -> Mapping[str, Counter[str]]:
+    """Return how often each thing that is kept stands in a text, by kind."""
+    return {kind: Counter(take(text)) for kind, take in _TAKERS.items()}
+
+
 def _words(text: str) -> Iterable[str]:
-    for word in _WORD.findall(text.lower()):
-        if word not in SPARE_WORDS and not _NEGATION.fullmatch(word):
-            yield word
+    words = Counter(_WORD.findall(text.lower()))
+    kept = (w for w in words if w not in SPARE_WORDS and not _NEGATION.fullmatch(w))
+    return chain.from_iterable(repeat(word, words[word]) for word in kept)
 
 
 def _pasted_lines(text: str) -> Iterable[str]:

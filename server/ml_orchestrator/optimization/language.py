@@ -1,7 +1,7 @@
 """Whether a prompt is written in English, as the analysis guesses its language."""
 
 from ml_orchestrator.text.languages import guess_language
-from ml_orchestrator.text.phrases import tokens_of
+from ml_orchestrator.text.phrases import words_of
 
 __all__ = ["is_english", "language_of"]
 
@@ -17,5 +17,5 @@ def is_english(prose: str) -> bool:
 
 def language_of(prose: str) -> str:
     """Return the language of ``prose``, of ISO 639-1; ``und`` if it cannot be told or is mixed."""
-    language = guess_language(prose, (word for word, _, _ in tokens_of(prose)))
+    language = guess_language(prose, words_of(prose))
     return "und" if language.is_mixed else language.code

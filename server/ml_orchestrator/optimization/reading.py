@@ -9,6 +9,7 @@ from ml_orchestrator.optimization.language import language_of
 from ml_orchestrator.optimization.part_model import could_be, is_likely, strict_probabilities
 from ml_orchestrator.optimization.reading_patterns import COMPONENTS, SIDE_NAME, data_places
 from ml_orchestrator.optimization.tasks import Task, begins_as_task, tasks_of
+from ml_orchestrator.text.phrases import in_small_letters
 from ml_orchestrator.text.prompt_parts import Part, PromptParts, split_prompt
 
 __all__ = ["FILL", "Reading", "fill", "read_prompt"]
@@ -64,8 +65,7 @@ class Reading:
     @cached_property
     def prose(self) -> str:
         """Its instructions, in small letters, character for character."""
-        lowered = self.parts.instructions.lower()
-        return lowered if len(lowered) == len(self.text) else self.parts.instructions
+        return in_small_letters(self.parts.instructions)
 
     @cached_property
     def n_words(self) -> int:

@@ -46,6 +46,11 @@ def _component(names: str, said: str) -> tuple[re.Pattern[str], re.Pattern[str]]
     return re.compile(named), re.compile(said)
 
 
+def _at_a_word(*said: str) -> str:
+    """Return a pattern of what begins with a word; one border before all of them is found sooner."""
+    return rf"\b(?:{'|'.join(said)})"
+
+
 # Name of a component: what its section is called, and how it is said without one. Matched in
 # small letters. Bounded gaps keep the time linear.
 COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxyType(
@@ -111,9 +116,32 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
         ),
         "steps": _component(
             "steps?|procedure|method|approach|process|workflow|how to work|thinking|reasoning|how to proceed",
-            r"\bstep[- ]by[- ]step\b|\bthink\b[^.\n]{0,30}\b(?:through|first|before|aloud|carefully)\b|\bbefore (?:you )?(?:answer|answering|deciding|you decide|concluding|giving|writing|you write|the final)"
-            r"|\bshow (?:your|the|all|each) (?:work|working|reasoning|steps?|calculations?)\b|\breason(?:ing)? (?:it )?(?:through|first|step)\b|(?:\A|[.!?:>\n]\s{0,3})first,? (?!sentence|line|word|paragraph)[^\n]{5,300}\b(?:then|next|second|after that|finally|last)\b|\bfirst,? (?:and )?then\b|\bonly then\b|\bbefore (?:the|any|your) (?:result|answer|recommendation|choice|conclusion|verdict)\b|\b(?:each|every) (?:step|calculation)\b|\b(?:explain|lay out|give|state) your reasoning\b|\bone by one\b|\bin turn\b|\brule out\b|\bgo through\b|\bbefore recommending\b|\bwork (?:through|out)\b"
-            r"|\bin this order\b|\bone (?:step|operation) (?:at a time|per line|a line)\b|\bstep 1\b",
+            _at_a_word(
+                r"step[- ]by[- ]step\b",
+                r"think\b[^.\n]{0,30}\b(?:through|first|before|aloud|carefully)\b",
+                r"before (?:you )?(?:answer|answering|deciding|you decide|concluding|giving|writing|you write|the final)",
+                r"show (?:your|the|all|each) (?:work|working|reasoning|steps?|calculations?)\b",
+                r"reason(?:ing)? (?:it )?(?:through|first|step)\b",
+                r"first,? (?:and )?then\b",
+                r"only then\b",
+                r"before (?:the|any|your) (?:result|answer|recommendation|choice|conclusion|verdict)\b",
+                r"each (?:step|calculation)\b",
+                r"every (?:step|calculation)\b",
+                r"explain your reasoning\b",
+                r"lay out your reasoning\b",
+                r"give your reasoning\b",
+                r"state your reasoning\b",
+                r"one by one\b",
+                r"in turn\b",
+                r"rule out\b",
+                r"go through\b",
+                r"before recommending\b",
+                r"work (?:through|out)\b",
+                r"in this order\b",
+                r"one (?:step|operation) (?:at a time|per line|a line)\b",
+                r"step 1\b",
+            )
+            + r"|(?:\A|[.!?:>\n]\s{0,3})first,? (?!sentence|line|word|paragraph)[^\n]{5,300}\b(?:then|next|second|after that|finally|last)\b",
         ),
         "constraints": _component(
             "constraints?|rules?|requirements?|guidelines?|limits?|restrictions?|must|do not|don ts?|scope|boundaries",

@@ -177,7 +177,7 @@ def _found(parts: PromptParts) -> Iterator[Task]:
     seen = parts.instructions
     for part in parts.of("sentence"):
         prose = seen[part.start : part.end]
-        told = told_of if len(prose) <= MOST_REMEMBERED else _in_sentence
+        told = told_of if len(prose) <= MOST_REMEMBERED else _told_of_long
         for kind, verb, at in told(prose):
             sentence = parts.text[part.start : part.end]
             yield Task(kind, verb, part.start + at, sentence, part.start, part.end)
@@ -186,6 +186,11 @@ def _found(parts: PromptParts) -> Iterator[Task]:
 @lru_cache(maxsize=4_096)  # a prompt is read again after each change of a few sentences
 def told_of(prose: str) -> tuple[_Told, ...]:
     """Return kind, verb and place of each task that a sentence sets."""
+    return tuple(_in_sentence(prose))
+
+
+@lru_cache(maxsize=16)  # each is as long as a prompt may be, at most
+def _told_of_long(prose: str) -> tuple[_Told, ...]:
     return tuple(_in_sentence(prose))
 
 

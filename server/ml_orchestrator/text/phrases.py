@@ -5,10 +5,10 @@ every word is looked at once for each place a phrase could begin before it.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["Hit", "Phrases", "Token", "tokens_of"]
+__all__ = ["Hit", "Phrases", "Token", "in_small_letters", "tokens_of", "words_of"]
 
 _TOKEN = re.compile(r"[^\W_]+(?:\+\+|#(?!\w))?")
 _ASCII_TOKEN = re.compile(r"[a-z0-9]+(?:\+\+|#(?!\w))?")  # the same in small ASCII, sooner
@@ -36,16 +36,35 @@ def tokens_of(text: str) -> list[Token]:
     >>> [word for word, start, end in tokens_of("C++ or scikit-learn, don't")]
     ['c++', 'or', 'scikit', 'learn', 'don', 't']
     """
-    small = text.lower()
-    if len(small) != len(text):  # a few letters grow: places would be others
-        small = "".join(letter if len(letter.lower()) > 1 else letter.lower() for letter in text)
-    pattern = _ASCII_TOKEN if small.isascii() else _TOKEN
+    small = in_small_letters(text)
     tokens, find, end = [], small.find, 0
-    for word in pattern.findall(small):
+    for word in _token_in(small).findall(small):
         start = find(word, end)  # no letter or digit stands between two words
         end = start + len(word)
         tokens.append((word, start, end))
     return tokens
+
+
+def words_of(text: str) -> Iterator[str]:
+    """Yield the words of ``tokens_of``, each when it is asked for: who needs a few reads no more.
+
+    >>> next(words_of("C++ or scikit-learn"))
+    'c++'
+    """
+    small = in_small_letters(text)
+    return (match[0] for match in _token_in(small).finditer(small))
+
+
+def in_small_letters(text: str) -> str:
+    """Return a text in small letters; a letter that would grow stays, for places to be the same."""
+    small = text.lower()
+    if len(small) == len(text):
+        return small
+    return "".join(letter if len(letter.lower()) > 1 else letter.lower() for letter in text)
+
+
+def _token_in(small: str) -> re.Pattern[str]:
+    return _ASCII_TOKEN if small.isascii() else _TOKEN
 
 
 class Phrases:

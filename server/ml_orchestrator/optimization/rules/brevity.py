@@ -33,14 +33,14 @@ _PADDING: tuple[tuple[str, str], ...] = (
     (r"utili[sz]e ", "use "),
     (r"(?:really|very|quite) (?=(?:really|very|quite) )", ""),
 )
-_ONE = re.compile("|".join(rf"(\b{said})" for said, _ in _PADDING), re.IGNORECASE)
+_EACH = tuple((re.compile(rf"\b{said}"), new) for said, new in _PADDING)
+_ONE = re.compile(rf"\b(?:{'|'.join(said for said, _ in _PADDING)})")  # which, is asked of a hit
 _THANKS = re.compile(
     r"(?:\A|(?<=[.!?\n]))[ \t]*(?:thanks?(?: you)?(?: so much| very much| a lot)?(?: in advance)?(?: for your help)?|"
-    r"i (?:really )?appreciate (?:it|your help)|i hope (?:this|that) makes sense|hello|hi(?: there)?)[.!,]*(?=\s|\Z)[ \t]*",
-    re.IGNORECASE,
+    r"i (?:really )?appreciate (?:it|your help)|i hope (?:this|that) makes sense|hello|hi(?: there)?)[.!,]*(?=\s|\Z)[ \t]*"
 )
 _NAME = re.compile(r"\n?[A-Z][\w&'-]*(?: [A-Z][\w&'-]*){0,2}\s*")
-_AFTER_NEGATION = re.compile(r"(?:\bnot|n't|\bnever|\bno|\bwithout)\s+\Z", re.IGNORECASE)
+_AFTER_NEGATION = re.compile(r"(?:\bnot|n't|\bnever|\bno|\bwithout)\s+\Z")
 
 
 @rule("brevity", kind="word", order=10)
@@ -92,14 +92,15 @@ def _is_signature(reading: Reading, thanks: re.Match[str]) -> bool:
 
 
 def _shorter(reading: Reading, match: re.Match[str]) -> Edit:
-    new, end = _PADDING[(match.lastindex or 1) - 1][1], match.end()
-    if reading.text[match.start()].isupper():
+    place, end = match.start(), match.end()
+    new = next(new for said, new in _EACH if said.match(match.string, place))
+    if reading.text[place].isupper():
         follower = reading.text[end : end + 1]
         if new:
             new = new[0].upper() + new[1:]
         elif follower.isalpha():
             new, end = follower.upper(), end + 1
-    return Edit(match.start(), end, new)
+    return Edit(place, end, new)
 
 
 def _apart(edits: list[Edit]) -> list[Edit]:
