@@ -173,7 +173,8 @@ class Reading:
         with_wording, without = _STRICT[component]
         said = COMPONENTS[component][1]
         return any(
-            is_likely(component, each, with_wording if said.search(each) else without)
+            is_likely(component, each, without)
+            or (is_likely(component, each, with_wording) and said.search(each) is not None)
             for each in self.sentences
         )
 
@@ -250,10 +251,11 @@ class Reading:
 
     @cached_property
     def _unnamed_sentences(self) -> tuple[str, ...]:
+        aside = self.side_sections
         return tuple(
             self.prose[part.start : part.end]
             for part in self.parts.of("sentence")
-            if not any(start <= part.start < end for start, end in self.side_sections)
+            if not (aside and any(start <= part.start < end for start, end in aside))
         )
 
     @cached_property

@@ -14,6 +14,8 @@ from ml_orchestrator.text.prompt_patterns import DATA_TAG
 __all__ = ["Pasted", "pasted_in"]
 
 _MOST_COLONS = 3  # of a sentence that are looked at
+_MOST_BLANKS = 3  # between a sentence and the colon behind it
+_COLON_BEHIND = re.compile(rf"[ \t]{{0,{_MOST_BLANKS}}}:")
 _NOUN = (
     r"(?:texts?|e-?mails?|messages?|articles?|documents?|letters?|reviews?|comments?|"
     r"transcripts?|paragraphs?|"
@@ -119,6 +121,8 @@ def _borders(parts: PromptParts) -> Iterator[Part]:
 
 def _after_colon(text: str, seen: str, borders: list[int], part: Part) -> Pasted | None:
     """Return what follows a task that ends in a colon."""
+    if ":" not in seen[part.start : part.end + 1 + _MOST_BLANKS]:
+        return None
     for end in _colons(seen, part):
         before = seen[part.start : end].lower()
         if not _has_task(before):
@@ -139,7 +143,7 @@ def _colons(seen: str, part: Part) -> Iterator[int]:
     """Yield the places of colons in a sentence and of the one that ends it."""
     found = re.finditer(r":(?=\s)", seen[part.start : part.end])
     yield from (part.start + match.start() for match in islice(found, _MOST_COLONS))
-    if match := re.compile(r"[ \t]{0,3}:").match(seen, part.end):
+    if match := _COLON_BEHIND.match(seen, part.end):
         yield match.end() - 1
     elif seen[part.end - 1] == ":":
         yield part.end - 1
