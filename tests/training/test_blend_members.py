@@ -13,7 +13,7 @@ from ml_orchestrator.training.families import full
 from ml_orchestrator.training.metrics import METRICS, Predictions
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.out_of_fold import AnswerFiles, Timing
-from ml_orchestrator.training.refining import Recipe, refine
+from ml_orchestrator.training.refining import ADRIFT, Recipe, refine
 from ml_orchestrator.training.shortlist import shortlist
 from ml_orchestrator.training.space import Params
 from ml_orchestrator.training.splits import Split, plan_split
@@ -26,10 +26,11 @@ N_ROWS = 500
 class Searched:
     """A search whose trials answer as they are told, with what is decided from it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **given: object) -> None:
         rng = np.random.default_rng(0)
         frame = pl.DataFrame({"x": rng.normal(size=N_ROWS), "y": rng.normal(size=N_ROWS)})
-        spec = TrainingSpec(source="t.csv", target="y", metric="rmse", n_folds=4)
+        frame = frame.with_row_index("t")
+        spec = TrainingSpec(source="t.csv", target="y", metric="rmse", n_folds=4, **given)
         self.table: TrainingTable = prepare_table(spec, dataset_of(frame))
         self.split: Split = plan_split(spec, self.table)
         self.files = AnswerFiles(folder, higher_is_better=False)
@@ -110,6 +111,27 @@ def test_an_average_that_cross_fitting_finds_no_better_is_not_used(searched: Sea
 
     assert families(recipe) == ["forest"]
     assert [(note.is_used, note.gain <= 0) for note in recipe.refinements] == [(False, True)]
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "is_averaged"),
+    [({}, 3.0, True), ({"time_column": "t"}, 3.0, False), ({"time_column": "t"}, 0.5, True)],
+)
+def test_errors_that_run_off_in_time_are_not_averaged_away(
+    tmp_path: Path, given: dict[str, str], error: float, is_averaged: bool
+) -> None:
+    """One runs off to above and one to below, by more or less than the outcome's own spread."""
+    searched = Searched(tmp_path, **given)
+    searched.add("forest", error + noise(1, 0.1))
+    searched.add("linear", -error - 0.1 + noise(2, 0.1))
+
+    recipe = searched.refined()
+
+    (note,) = recipe.refinements
+    assert note.gain > error / 2
+    assert note.is_used == is_averaged
+    assert (len(recipe.members) > 1) == is_averaged
+    assert (ADRIFT in recipe.warnings) == (not is_averaged)
 
 
 def test_an_average_whose_gain_is_undefined_is_not_used(searched: Searched) -> None:

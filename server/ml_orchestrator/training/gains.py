@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.training.intervals import resampling
 from ml_orchestrator.training.metrics import Metric
-from ml_orchestrator.training.out_of_fold import Answers, mean_score
+from ml_orchestrator.training.out_of_fold import Answers, mean_score, predictions_of
 
-__all__ = ["N_RESAMPLES", "Gain", "gain"]
+__all__ = ["N_RESAMPLES", "Gain", "beats_constants", "gain"]
 
 N_RESAMPLES = 200
 LEVEL = 0.9  # two-sided: better beyond noise is wrong about one time in twenty, and so is worse
@@ -74,3 +74,17 @@ def gain(
     defined = np.array([draw for draw in draws if np.isfinite(draw)] or [np.nan])
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Gain(estimate, float(low), float(high))
+
+
+def beats_constants(answers: Answers, metric: Metric, *, quantile: float | None = None) -> bool:
+    """Return whether values are better than each fold's own mean (or quantile) would have been.
+
+    That is known only afterwards, so a model that is worse has no hold on what it is judged on.
+    """
+    constants = []
+    for fold in answers.folds:
+        truth = np.asarray(fold.truth, dtype=np.float64)
+        middle = truth.mean() if quantile is None else np.quantile(truth, quantile)
+        constants.append(predictions_of(fold.truth, np.full(len(truth), middle)))
+    scores = [mean_score(each, metric) for each in (answers, Answers(tuple(constants)))]
+    return metric.sign * scores[0] > metric.sign * scores[1]

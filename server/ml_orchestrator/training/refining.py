@@ -3,10 +3,12 @@
 Each step (average, calibration, threshold) is chosen on out-of-fold answers and judged by
 cross-fitting: on each fold, with what the other folds chose, for the best alone as for the average.
 An average, preferably of several families, is used unless the whole 90 % bootstrap interval of its
-gain is below 0: which single model is best is uncertain, and an average does not bet on it. A
-calibration and a threshold are used only if their whole interval is above 0. A calibration is for
-the probabilities, so its gain is in log loss whatever the metric; it must not cost any of the
-metric, by the estimate. Held-out rows are not looked at.
+gain is below 0: which single model is best is uncertain, and an average does not bet on it. Nor is
+it used where, in time order, no model is better than a constant: what such an average gains is
+errors that run off in opposite directions, which need not do so again. A calibration and a
+threshold are used only if their whole interval is above 0. A calibration is for the probabilities,
+so its gain is in log loss whatever the metric; it must not cost any of the metric, by the estimate.
+Held-out rows are not looked at.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +33,7 @@ from ml_orchestrator.training.ensemble import (
     select_weights,
 )
 from ml_orchestrator.training.families import local
-from ml_orchestrator.training.gains import Gain, gain
+from ml_orchestrator.training.gains import Gain, beats_constants, gain
 from ml_orchestrator.training.metrics import METRICS, Metric
 from ml_orchestrator.training.models import Refinement
 from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers
@@ -40,11 +42,25 @@ from ml_orchestrator.training.splits import Split
 from ml_orchestrator.training.study import FinishedTrial, StudyResult, ranked
 from ml_orchestrator.training.table import TrainingTable
 
-__all__ = ["MAX_MEMBERS", "Judge", "Recipe", "n_comparisons", "n_looked_at", "plain", "refine"]
+__all__ = [
+    "ADRIFT",
+    "MAX_MEMBERS",
+    "Judge",
+    "Recipe",
+    "n_comparisons",
+    "n_looked_at",
+    "plain",
+    "refine",
+]
 
 MAX_MEMBERS = 5
 MOST_ROWS = 8_000  # out-of-fold rows that decisions are made from
 MIN_ROWS = 100  # fewer say nothing of a threshold or a calibration
+ADRIFT = (
+    "In cross-validation every model was worse on later rows than their own mean, so the best was "
+    "not averaged with others. The target moves away from what it was: give the past of the target "
+    "(horizon), predict its change, or train on recent rows."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,7 @@ class Recipe:
     shift: float = 0.0
     threshold: float | None = None
     refinements: tuple[Refinement, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_plain(self) -> bool:
@@ -114,7 +131,8 @@ def refine(
     trials, answers = [trial for trial, _ in candidates], [given for _, given in candidates]
     weights, refinements = _blended(answers, judge, shares(trials))
     members = tuple((t, float(w)) for t, w in zip(trials, weights, strict=True) if w > 0)
-    recipe = Recipe(members, refinements=refinements)
+    is_adrift = _is_adrift(answers, table)
+    recipe = Recipe(members, refinements=refinements, warnings=(ADRIFT,) if is_adrift else ())
     if table.task == "regression" or sum(map(len, rows)) < MIN_ROWS:
         return recipe
     return _decided(recipe, average(answers, weights), judge)
@@ -185,9 +203,18 @@ def _blended(
     select = partial(select_weights, metric=metric, max_members=MAX_MEMBERS, shares=shares)
     found = judge.gain(cross_selected(answers, single), cross_selected(answers, select))
     weights = select(answers)
-    is_used = found.is_known and not found.is_loss and bool((weights > 0).sum() > 1)
+    has_several = bool((weights > 0).sum() > 1)
+    is_safe = found.is_known and not found.is_loss and not _is_adrift(answers, judge.table)
+    is_used = is_safe and has_several
     notes = _notes("average", found, metric, is_used=is_used)
     return (weights if is_used else np.eye(len(answers))[0]), notes
+
+
+def _is_adrift(answers: Sequence[Answers], table: TrainingTable) -> bool:
+    """Whether values in time order are predicted worse by each candidate than by constants."""
+    if table.task != "regression" or table.times is None:
+        return False
+    return not any(beats_constants(a, table.metric, quantile=table.quantile) for a in answers)
 
 
 def _decided(recipe: Recipe, answers: Answers, judge: Judge) -> Recipe:

@@ -107,6 +107,7 @@ def summarise(
             *_warm_start_warnings(search.beginning),
             *_at_once_warnings(result),
             *_failure_warnings(result.trials),
+            *recipe.warnings,
             *_limit_warnings(costs, table),
             *_baseline_warnings(strong, over, table.metric),
             *_slice_warnings(judged),
