@@ -146,3 +146,17 @@ def test_answers_about_noise_are_averaged_at_most(tmp_path: Path) -> None:
     assert not any(note.is_used for note in others)
     assert model.summary.threshold is None
     assert not any(part.p_adjusted < 0.05 for part in model.summary.slices)
+
+
+def test_neighbours_are_no_more_than_the_first_rows_of_a_short_series(tmp_path: Path) -> None:
+    """Its first fold has 8 rows to fit on; the family's default asks for 15 neighbours."""
+    t = np.arange(60)
+    frame = pl.DataFrame({"t": t, "x": np.sin(t), "y": np.sin(t) + t / 60})
+    spec = TrainingSpec(
+        source="t.csv", time_column="t", horizon=0, trainers=("nearest",), n_trials=8
+    )
+
+    found = train(spec, dataset_of(frame), study_dir=tmp_path, report=lambda *_: None)
+
+    assert found.summary.n_failed == 0
+    assert found.summary.n_complete + found.summary.n_pruned == 8

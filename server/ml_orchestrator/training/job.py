@@ -1,6 +1,6 @@
 """What one training is about: its question, the checked rows, and the families that may answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sklearn.pipeline import Pipeline
 
@@ -11,7 +11,7 @@ from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.repeats import repeat_notices
 from ml_orchestrator.training.scoring import pipeline_of
 from ml_orchestrator.training.space import Params
-from ml_orchestrator.training.splits import Split, plan_split
+from ml_orchestrator.training.splits import Split, learnable, plan_split
 from ml_orchestrator.training.table import TrainingTable, check_head, prepare_table
 from ml_orchestrator.training.trainers import TRAINERS
 
@@ -49,7 +49,10 @@ def prepare(spec: TrainingSpec, dataset: Dataset) -> Job:
     asked = _trainers(spec)
     check_sampler(spec.sampler)
     table = prepare_table(spec, dataset)
-    problem, split = table.problem, plan_split(spec, table)
+    split = plan_split(spec, table)
+    least = min(len(learnable(table, rows)) for rows, _ in split.folds)
+    table = replace(table, n_fit_rows=least)
+    problem = table.problem
     return Job(
         spec=spec,
         dataset=dataset,

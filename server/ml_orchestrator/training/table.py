@@ -45,7 +45,8 @@ class TrainingTable:
     ``labels`` holds the target as the pipeline sees and returns it; ``codes`` the same as
     class codes from 0 (classification) or as floats (regression). ``times`` and ``groups``
     are numbers that order or group the rows (in time order, those of one time), ``weights`` say
-    how much each counts, where the spec asks for it.
+    how much each counts, where the spec asks for it. ``n_fit_rows`` are those of the smallest fold,
+    once the rows are split.
     """
 
     frame: pl.DataFrame
@@ -63,6 +64,7 @@ class TrainingTable:
     quantile: float | None
     warnings: tuple[str, ...]
     costs: tuple[Cost, ...] = ()
+    n_fit_rows: int = 0
 
     @property
     def problem(self) -> Problem:
@@ -77,6 +79,7 @@ class TrainingTable:
             is_ordered=self.times is not None,
             quantile=self.quantile,
             n_rows=len(self.codes),
+            n_fit_rows=self.n_fit_rows,
         )
 
 

@@ -16,7 +16,8 @@ class Problem:
 
     ``is_imbalanced``: the rarest class has less than 40 % of an equal share of the rows.
     ``is_ordered``: later rows are predicted from earlier ones. ``quantile``: what to predict of
-    a number, between 0 and 1; None is its mean. ``n_rows``: of the whole table; 0 is not known.
+    a number, between 0 and 1; None is its mean. ``n_rows``: of the whole table, ``n_fit_rows``:
+    those that the smallest fold fits on; 0 is not known.
     """
 
     task: Task
@@ -25,6 +26,7 @@ class Problem:
     is_ordered: bool = False
     quantile: float | None = None
     n_rows: int = 0
+    n_fit_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,11 +36,14 @@ class Nearest:
         }
 
     def build(self, problem: Problem, params: Params, *, seed: int, n_jobs: int | None) -> Any:
-        """Return the estimator; a tree, as distances by products differ in their last bits."""
+        """Return the estimator; a tree, as distances by products differ in their last bits.
+
+        Neighbours are at most as many as the smallest fold has rows to choose from.
+        """
         is_class = problem.task == "classification"
         family = KNeighborsClassifier if is_class else KNeighborsRegressor
         return family(
-            n_neighbors=params["n_neighbours"],
+            n_neighbors=min(int(params["n_neighbours"]), problem.n_fit_rows or MOST_ROWS),
             weights=params["weights"],
             p=POWERS[str(params["distance"])],
             algorithm="kd_tree",
