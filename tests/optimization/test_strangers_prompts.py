@@ -5,6 +5,7 @@ import pytest
 from ml_orchestrator.optimization.improve import candidates, improve
 from ml_orchestrator.optimization.reading import read_prompt
 from ml_orchestrator.optimization.rubric import score_prompt
+from ml_orchestrator.text.prompt_parts import split_prompt
 
 PARAGRAPHS = (
     "I need one query that gives the share of customers who left, per plan and month of 2024.\n\n"
@@ -81,10 +82,12 @@ def test_long_parts_of_a_sentence_are_no_options() -> None:
 
 def test_marks_that_wait_for_the_author_earn_nothing() -> None:
     asked = "Write a blog post about tea."
-    with_marks, without = improve(asked), improve(asked, may_ask=False)
+    with_marks = improve(asked)
+    lines = with_marks.text.split("\n")
+    without = "\n".join(line for line in lines if "[FILL IN:" not in line)
 
-    assert "[FILL IN:" in with_marks.text
-    assert with_marks.score_before < with_marks.score_after <= without.score_after
+    assert without != with_marks.text
+    assert with_marks.score_before < with_marks.score_after <= score_prompt(without).score
 
 
 @pytest.mark.parametrize("name", ["guidelines", "rules", "task_text", "handbook"])
@@ -139,3 +142,33 @@ def test_one_polite_word_in_a_long_prompt_is_named_and_left() -> None:
 )
 def test_a_task_in_uncommon_words_is_one(prompt: str) -> None:
     assert "task" not in candidates(prompt)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "wish"),
+    [
+        (
+            "Make the note below easier for my gran to read.\n\n"
+            "Every time and every number must survive untouched.\n\n"
+            "Attendees are requested to ring 01632 960 114 by 10.40 am.",
+            "Every time and every number must survive untouched.",
+        ),
+        (
+            "Suggest headlines for this local story: the council closes the ferry from 1 March.\n\n"
+            "Six candidates, none above 60 characters.\n\n"
+            "A passenger should learn at once that the boat stops.",
+            "A passenger should learn at once that the boat stops.",
+        ),
+        (
+            "Shorten the memo below.\n\nIt lies between the dashes:\n---\nPursuant to your "
+            "enquiry, the clinic will be held on Tuesday.\n---\n\nAnswer in one sentence.",
+            "Answer in one sentence.",
+        ),
+    ],
+)
+def test_what_the_author_says_beside_a_text_is_not_made_data(prompt: str, wish: str) -> None:
+    parts = split_prompt(improve(prompt).text)
+    inside = [parts.text[part.start : part.end] for part in parts.of("element")]
+
+    assert wish in parts.text
+    assert not any(wish in text for text in inside)

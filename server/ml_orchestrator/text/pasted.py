@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 
 from ml_orchestrator.text.prompt_cues import TASK_VERBS
 from ml_orchestrator.text.prompt_parts import Part, PromptParts, split_prompt
@@ -56,6 +56,12 @@ _FEW_WORDS = 8
 _LEADS = frozenset(("to", "you", "please", "kindly", "then", "now", "and", "just", ":", ",", ";"))
 _WORD = re.compile(r"[a-z'-]+|[:,;]")
 _SPACE = re.compile(r"\s*+")
+_DASHES = re.compile(r"^[ \t]*([-=*_~]{3,})[ \t]*$", re.MULTILINE)
+_A_WISH = re.compile(
+    r"[^.!?\n]{0,200}\b(?:must|should|ha(?:ve|s) to|needs? to|keep|leave|only|at (?:most|least)|"
+    r"no more than|do not|don't|never|without)\b[^.!?\n]{0,200}[.!]?",
+    re.IGNORECASE,
+)
 _PARAGRAPH = re.compile(r"\n[ \t]*+\n\s*+")
 _SECTION = re.compile(
     r"(?:#{1,6} |<|(?:output|output format|format|constraints|details|examples|if unsure|"
@@ -91,8 +97,8 @@ def pasted_in(text: str) -> Pasted | None:
     """Return the text that a prompt announces and then holds without marks, or None.
 
     It is announced by a sentence that speaks of *the following* or *this* text or of the text
-    *below*, or by a task that ends in a colon. What stands between tags, in a block of code or in
-    quotes, or is a placeholder, is marked.
+    *below*, or by a task that ends in a colon. What stands between tags or lines of dashes, in a
+    block of code or in quotes, or is a placeholder, is marked.
 
     >>> found = pasted_in("Translate to French: Come, please.")
     >>> found and (found.name, "Translate to French: Come, please."[found.start : found.end])
@@ -100,7 +106,7 @@ def pasted_in(text: str) -> Pasted | None:
     """
     parts = split_prompt(text)
     seen = parts.instructions
-    borders = sorted(part.start for part in _borders(parts))
+    borders = sorted((*(part.start for part in _borders(parts)), *_between_dashes(text)))
     for part in parts.of("sentence"):
         found = _after_colon(text, seen, borders, part) or _after_sentence(
             text, seen, borders, part
@@ -119,6 +125,14 @@ def _borders(parts: PromptParts) -> Iterator[Part]:
             yield part
 
 
+def _between_dashes(text: str) -> Iterator[int]:
+    """Yield where text between two equal lines of dashes or the like begins."""
+    lines = list(_DASHES.finditer(text))
+    for first, last in pairwise(lines):
+        if first[1] == last[1]:
+            yield first.start(1)
+
+
 def _after_colon(text: str, seen: str, borders: list[int], part: Part) -> Pasted | None:
     """Return what follows a task that ends in a colon."""
     if ":" not in seen[part.start : part.end + 1 + _MOST_BLANKS]:
@@ -133,8 +147,9 @@ def _after_colon(text: str, seen: str, borders: list[int], part: Part) -> Pasted
         if start >= len(text.rstrip()) or is_marked:
             return None
         name = _name_before_colon(before, text, end, start)
-        if at < len(borders):
-            name = ""
+        is_inline = "\n" not in text[end:start]
+        if at < len(borders) or (is_inline and _PARAGRAPH.search(text.rstrip(), start)):
+            name = ""  # what is behind the line that announces it may be the author's again
         return _ended(text, start, name, is_sure=True)
     return None
 
@@ -183,9 +198,16 @@ def _after_sentence(text: str, seen: str, borders: list[int], part: Part) -> Pas
         return None
     match = _NAMED_BELOW.search(said)
     name = next(filter(None, match.groups()), "") if match else ""
-    if "\n" not in text[part.end : start]:
+    is_inline = "\n" not in text[part.end : start]
+    if is_inline or _wishes_first(text, start):
         name = ""
     return _ended(text, start, name, is_sure=False)
+
+
+def _wishes_first(text: str, start: int) -> bool:
+    """Return whether one more sentence of the author may stand before the text."""
+    first = _PARAGRAPH.search(text.rstrip(), start)
+    return first is not None and _A_WISH.fullmatch(text, start, first.start()) is not None
 
 
 def _ended(text: str, start: int, name: str, *, is_sure: bool) -> Pasted:
