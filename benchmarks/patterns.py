@@ -61,6 +61,7 @@ KINDS = (
     Kind("independent", 25_000),
     Kind("correlated", 8_000, 0.5),
     Kind("correlated", 20_000, 0.5),
+    Kind("correlated", 25_000, 0.5),
     Kind("nothing", 2_000, is_null=True),
     Kind("nothing", 8_000, is_null=True),
     Kind("nothing, correlated", 8_000, 0.5, is_null=True),
