@@ -112,10 +112,10 @@ def test_the_interval_of_rates_holds_what_the_score_test_keeps(
     assert score_interval(Successes(0, 9), Successes(0, 9), alpha=0.1)[0] > -1
 
 
-def test_mann_whitneys_p_is_scipys_and_its_interval_brunner_and_munzels() -> None:
+def test_the_p_value_and_the_interval_of_ranks_are_brunner_and_munzels() -> None:
     x, y = two_samples()
     ours = mann_whitney(x, y, alpha=0.05)
-    assert ours.p_value == pytest.approx(stats.mannwhitneyu(x, y).pvalue, rel=REL, abs=ABS)
+    assert ours.p_value == pytest.approx(stats.brunnermunzel(x, y).pvalue, rel=REL, abs=ABS)
     assert ours.probability == pytest.approx(np.mean(y[:, None] > x[None, :]), rel=REL, abs=ABS)
     # The edge of the interval is where Brunner and Munzel's p value is alpha.
     at = stats.brunnermunzel(x, y).pvalue
@@ -128,7 +128,10 @@ def test_permutations_equal_fishers_where_exact_and_scipys_where_few() -> None:
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=7), rng.normal(1, 1, size=6)
     theirs = stats.permutation_test(
-        (x, y), lambda a, b: abs(np.mean(b) - np.mean(a)), alternative="greater", n_resamples=1e6
+        (x, y),
+        lambda a, b: abs(stats.ttest_ind(a, b, equal_var=False).statistic),
+        alternative="greater",
+        n_resamples=1e6,
     )
     ours = permutation_test(x, y, rng=rng)
     assert (ours.is_exact, ours.n_arrangements) == (True, 1716)
@@ -164,6 +167,19 @@ def test_under_no_difference_permutations_reject_as_often_as_they_say() -> None:
     family = sum(min(max_t(a, rng=rng, n_draws=199)) <= 0.1 for a in arms)
     # Binomial(300, 0.1) exceeds 47 once in a thousand.
     assert family <= 47
+
+
+def test_equal_means_with_unequal_spreads_are_found_to_differ_as_seldom_as_promised() -> None:
+    rng, n_found, n_plain = np.random.default_rng(6), 0, 0
+    for _ in range(300):
+        x, y = rng.normal(0, 4, 15), rng.normal(0, 1, 60)
+        n_found += permutation_test(x, y, rng=rng, n_draws=199).p_value <= 0.05
+        n_plain += stats.ttest_ind(x, y).pvalue <= 0.05  # as the plain difference, permuted
+    # Binomial(300, 0.05) exceeds 27 once in a thousand.
+    assert n_found <= 27
+    assert n_plain > 60, "the simulation would not notice a statistic that is not studentized"
+    alike = permutation_test([0.1] * 3, [0.3] * 3, rng=rng)
+    assert alike.p_value == pytest.approx(2 / 20), "either order of the arms is as extreme"
 
 
 def test_the_bootstrap_is_scipys_and_refuses_what_would_take_long() -> None:

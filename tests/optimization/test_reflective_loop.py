@@ -185,6 +185,30 @@ def test_a_candidate_that_repeats_an_example_is_refused_with_the_passage(tmp_pat
     assert "'of the engine fail at night'" in brief.candidates[0].reason
 
 
+def test_a_candidate_that_tells_the_answers_is_refused_and_one_that_names_labels_is_not(
+    tmp_path: Path,
+) -> None:
+    sums = [
+        Example(id=f"e{k}", input=f"what is {k} times 37", expected=str(37 * k)) for k in range(40)
+    ]
+    desk = open_desk(tmp_path)
+    brief = desk.begin(SEED_PROMPT, sums, agent="a", checks=[Check(kind="exact")], budget=200)
+    brief = desk.submit(brief.session, answers=answers(brief))
+    known = ", ".join(each.expected or "" for each in sums)
+    text = f"{SEED_PROMPT} Known answers: {known}."
+
+    brief = desk.submit(brief.session, proposals=[proposal(brief, text)])
+
+    told = brief.candidates[0]
+    assert told.state == "refused"
+    assert told.reason.startswith("It tells the answers of 40 examples: ")
+    assert told.reason.endswith("State how an answer is found, not the answers.")
+    labelled = begin(desk)
+    labelled = desk.submit(labelled.session, answers=answers(labelled))
+    named = proposal(labelled, f"{SEED_PROMPT} Say {', '.join(WORDS)}.")
+    assert desk.submit(labelled.session, proposals=[named]).candidates[0].state != "refused"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

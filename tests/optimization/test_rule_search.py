@@ -12,9 +12,16 @@ from ml_orchestrator.optimization.rule_order import bare_name, names_in_order
 from ml_orchestrator.optimization.rules import RULES
 from ml_orchestrator.optimization.search import applying
 from ml_orchestrator.optimization.search.applying import RuleApplier
+from ml_orchestrator.optimization.search.confirming import confirmed
 from ml_orchestrator.optimization.search.evidence import Rows
 from ml_orchestrator.optimization.search.front import Tried, front_of
-from ml_orchestrator.optimization.search.models import Means, RulePlan, RuleScore, SearchSpec
+from ml_orchestrator.optimization.search.models import (
+    Confirmation,
+    Means,
+    RulePlan,
+    RuleScore,
+    SearchSpec,
+)
 from ml_orchestrator.optimization.search.outcome_evidence import OutcomeEvidence
 from ml_orchestrator.optimization.search.plot import front_plot
 from ml_orchestrator.optimization.search.rubric_evidence import RubricEvidence
@@ -95,7 +102,7 @@ def test_the_search_finds_the_front_that_trying_everything_finds(tmp_path: Path)
     found = optimise(given, evidence, tmp_path)
     best, wanted = found.report.front[0], whole[0]
     assert best.search.effect == pytest.approx(wanted.means.effect)
-    assert 0.1 < best.held_out.gain < 0.2
+    assert 0.05 < best.held_out.gain < 0.2
     assert found.report.recommended is None  # so small a gain takes more than 13 held out
     assert all(m.held_out.n == 13 for m in found.report.front)
     assert front_plot(found.report, found.tried).startswith(b"\x89PNG")
@@ -224,6 +231,38 @@ def test_a_rule_set_that_gains_a_little_often_and_loses_much_seldom_is_not_confi
         evidence = ScoreEvidence(table, [], AS_IS, seed=seed)
         confirmed += optimise(given, evidence, tmp_path / str(seed)).report.recommended is not None
     assert confirmed <= 3  # as above
+
+
+def held_out_of(table: list[RuleScore], seed: int) -> list[Confirmation]:
+    evidence = ScoreEvidence(table, [], AS_IS, seed=seed)
+    front = [Tried(plan, evidence.look(plan), 0.0) for plan in evidence.plans]
+    return [member.held_out for member in confirmed(front, evidence)]
+
+
+def test_a_p_value_is_below_a_twentieth_where_the_interval_is_above_nothing() -> None:
+    seen = set()
+    for seed in range(12):
+        gains = {"role": 0.3, "clarity": 0.3, "brevity": 0.3}
+        few = dict(list(gains.items())[: 1 + seed % 3])
+        for held_out in held_out_of(scores(seed, few), seed):
+            assert held_out.is_confirmed == (held_out.low > 0) == (held_out.p_adjusted < 0.05)
+            seen.add(held_out.is_confirmed)
+
+    assert seen == {True, False}
+
+
+def test_five_wins_of_five_held_out_are_no_small_p_value_beside_an_interval_with_nothing() -> None:
+    table = [
+        RuleScore(prompt=f"p{k}", rules=rules, score=score)
+        for k in range(13)
+        for rules, score in (([], 0.0), (["role"], 1.0))
+    ]
+
+    (held_out,) = held_out_of(table, 0)
+
+    assert (held_out.n, held_out.is_confirmed) == (5, False)
+    assert held_out.p_adjusted == pytest.approx(2 * 0.5**5)
+    assert held_out.low == pytest.approx(2 * 0.025**0.2 - 1)  # Clopper and Pearson: -.043
 
 
 def logged(seed: int, rates: dict[str, float], n: int = 1_200) -> Rows:

@@ -115,3 +115,24 @@ def test_columns_that_do_not_fit_are_named(
 def test_a_column_that_is_missing_is_named_with_those_there_are(checker: PolicyChecker) -> None:
     with pytest.raises(InvalidInputError, match="no column 'goal'; there are action, reward"):
         checker.on_table(table(), PolicyColumns("goal"))
+
+
+def test_propensities_that_the_rows_of_an_action_contradict_are_refused(
+    checker: PolicyChecker,
+) -> None:
+    """All is logged as drawn by a half; b was taken in .4 of the rows."""
+    given = table() | {"propensity": [0.5] * 600, "wanted": [0.5] * 600}
+    given |= {"wants_a": [0.5] * 600, "wants_b": [0.5] * 600}
+
+    with_chances = checker.on_table(given, ALL)
+    alone = checker.on_table(given, PolicyColumns("wanted"))
+
+    for report in (with_chances, alone):
+        assert (report.is_refused, report.estimates) == (True, {})
+        assert report.support.mean_weight == 1
+        assert report.reason is not None
+        assert report.reason.startswith("Action '")
+        assert "contradicts its propensities" in report.reason
+        assert "chance explains a distance of" in report.reason
+    nameless = {name: values for name, values in given.items() if name != "action"}
+    assert not checker.on_table(nameless, PolicyColumns("wanted")).is_refused

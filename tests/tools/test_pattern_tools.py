@@ -65,6 +65,27 @@ async def test_patterns_of_a_file_are_found_told_and_drawn(tmp_path: Path) -> No
     assert picture.mime_type == "image/png"
 
 
+async def test_events_are_lists_in_a_file_or_texts_in_a_file_and_in_the_call(
+    tmp_path: Path,
+) -> None:
+    table = answers(1_500).select("steps", "accepted")
+    lists = {name: table[name].to_list() for name in table.columns}
+    texts = {
+        "steps": [" > ".join(events) for events in lists["steps"]],
+        "accepted": [_plain(value) for value in lists["accepted"]],
+    }
+    table.write_ndjson(tmp_path / "lists.jsonl")
+    async with client(tmp_path) as c:
+        asked = {"outcome": "accepted", "sequence": "steps"}
+        of_texts = await ask(c, TOOL, source=texts, **asked)
+        of_lists = await ask(c, TOOL, source="lists.jsonl", **asked)
+        refused = await refusal(c, TOOL, source=lists, **asked)
+
+    assert of_lists["patterns"] == of_texts["patterns"]
+    assert {p["kind"] for p in of_lists["patterns"]} == {"sequence"}
+    assert "valid string" in refused
+
+
 async def test_columns_of_the_call_are_searched_and_what_is_wrong_is_refused(
     tmp_path: Path,
 ) -> None:

@@ -20,9 +20,10 @@ from ml_orchestrator.numerics.off_policy import (
     self_normalised,
     support_of,
 )
+from ml_orchestrator.numerics.propensities import contradiction_in
 from ml_orchestrator.numerics.reward_models import cross_fitted
 
-__all__ = ["AllActions", "PolicyRows", "value_of"]
+__all__ = ["AllActions", "LoggedActions", "PolicyRows", "value_of"]
 
 FOLD_SEED = 0  # the same rows are always dealt alike
 
@@ -43,13 +44,30 @@ class AllActions:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedActions:
+    """Which action each row took, by name.
+
+    Attributes:
+        names: of the actions, each once.
+        taken: shape ``(n,)``, indices of the actions taken.
+    """
+
+    names: Sequence[str]
+    taken: NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyRows:
-    """Logged rows and the policy in question; each list has one entry for each row."""
+    """Logged rows and the policy in question; each list has one entry for each row.
+
+    With ``logged`` the rows of each action are held against their propensities.
+    """
 
     rewards: NDArray[np.float64]
     propensities: NDArray[np.float64]
     target: NDArray[np.float64]
     all_actions: AllActions | None = None
+    logged: LoggedActions | None = None
 
 
 def value_of(
@@ -59,8 +77,9 @@ def value_of(
 
     Inverse propensity and its self-normalised form, and, where every action's chance is known, a
     model of rewards alone and doubly robust. Nothing is estimated where the rows do not speak for
-    the policy: when they count for fewer than 30, or for less than 1 % of their number, or when
-    the mean weight is further from 1 than 0.1 and than three of its standard errors.
+    the policy: when they count for fewer than 30, or for less than 1 % of their number, when the
+    mean weight is further from 1 than 0.1 and than three of its standard errors, or when an action
+    was taken more or less often than its propensities say.
 
     Raises:
         InvalidInputError: no rows, or a chance or a reward that is none.
@@ -68,7 +87,7 @@ def value_of(
     weights = importance_weights(rows.target, rows.propensities)
     logged = inverse_propensity(rows.rewards, np.ones_like(weights))
     support = support_of(weights)
-    refusal = support.refusal
+    refusal = support.refusal or _contradiction(rows)
     if refusal is not None:
         return PolicyReport(
             is_refused=True,
@@ -95,6 +114,24 @@ def value_of(
         estimates={name: _interval(estimate) for name, estimate in estimates.items()},
         support=_support(support),
         notices=tuple(notices),
+    )
+
+
+def _contradiction(rows: PolicyRows) -> str | None:
+    """Return which action was not taken as often as its propensities say, or None."""
+    if rows.logged is None:
+        return None
+    target = None if rows.all_actions is None else rows.all_actions.target
+    found = contradiction_in(rows.logged.taken, rows.propensities, target)
+    if found is None:
+        return None
+    return (
+        f"Action {rows.logged.names[found.action]!r} contradicts its propensities: the sum of "
+        f"1 / propensity over its rows is {found.ratio:.3f} of the rows in which it should have "
+        f"been taken, and not near 1; chance explains a distance of {found.allowed:.3f} at most. "
+        "So the propensities are not those the log was drawn by, or are not those of the action "
+        "taken, or the action could not be taken where the policy wants it. Check the propensity "
+        "column."
     )
 
 

@@ -14,7 +14,7 @@ from ml_orchestrator.learning.log import LoggedDecision
 from ml_orchestrator.learning.models import LEVELS, FeedbackKind, PolicyName, rules_key
 from ml_orchestrator.learning.policies import POLICIES, Situation
 from ml_orchestrator.learning.policy_models import PolicyReport
-from ml_orchestrator.learning.policy_value import AllActions, PolicyRows, value_of
+from ml_orchestrator.learning.policy_value import AllActions, LoggedActions, PolicyRows, value_of
 from ml_orchestrator.numerics.bandits.floor import with_floor
 
 __all__ = ["LEARNED", "MOST_SHOWN", "report_on_log"]
@@ -113,13 +113,14 @@ def _rows(asked: Sequence[LoggedDecision], chances: Sequence[NDArray[np.float64]
     places = [decision.keys.index(decision.chosen) for decision in asked]
     keys = sorted({key for decision in asked for key in decision.keys})
     number = {key: i for i, key in enumerate(keys)}
+    taken = np.array([number[decision.chosen] for decision in asked], dtype=np.intp)
     all_actions = None
     if len({len(decision.context) for decision in asked}) == 1:
         target = np.zeros((len(asked), len(keys)))
         for row, (decision, given) in enumerate(zip(asked, chances, strict=True)):
             target[row, [number[key] for key in decision.keys]] = given
         all_actions = AllActions(
-            np.array([number[decision.chosen] for decision in asked], dtype=np.intp),
+            taken,
             target,
             np.array([decision.context for decision in asked]),
         )
@@ -128,4 +129,5 @@ def _rows(asked: Sequence[LoggedDecision], chances: Sequence[NDArray[np.float64]
         np.array([d.propensities[p] for d, p in zip(asked, places, strict=True)]),
         np.array([float(given[p]) for given, p in zip(chances, places, strict=True)]),
         all_actions,
+        LoggedActions([key or "none" for key in keys], taken),
     )

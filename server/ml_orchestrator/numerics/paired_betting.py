@@ -59,11 +59,12 @@ def pair_up(first: ArrayLike, second: ArrayLike, bounds: tuple[float, float]) ->
 def log_e_process(pairs: Pairs) -> NDArray[np.float64]:
     """Return the log of the e-value against equal means after each pair, shape ``(n_pairs,)``.
 
-    It is the mean wealth of gamblers who stake fixed shares from 1/128 to 0.9, half of them on
-    each direction. If the means of each pair agree, given the pairs before, the chance that it
-    ever reaches ``1 / alpha`` is at most alpha, for any sample size and any distribution within
-    the bounds (Ville's inequality). Some gambler's share is near the best one, so it costs little
-    not to know that.
+    It is half the mean wealth of gamblers who stake fixed shares from 1/128 to 0.9, of those on
+    the direction that has gained more. If the means of each pair agree, given the pairs before,
+    the chance that it ever reaches ``1 / alpha`` is at most alpha, for any sample size and any
+    distribution within the bounds (Ville's inequality). Some gambler's share is near the best
+    one, so it costs little not to know that. `difference_bounds` leaves 0 out exactly when it is
+    at least ``1 / alpha``.
 
     References:
         I. Waudby-Smith, A. Ramdas, "Estimating means of bounded random variables by betting",
@@ -73,10 +74,16 @@ def log_e_process(pairs: Pairs) -> NDArray[np.float64]:
     True
     """
     gains = 2 * pairs.values - 1
+    wealth: NDArray[np.float64] = np.maximum(_log_wealth(gains), _log_wealth(-gains))
+    return wealth - math.log(2)
+
+
+def _log_wealth(gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the log of the mean wealth of all shares after each gain, shape ``(n_pairs,)``."""
     total = np.full(gains.size, -np.inf)
-    for share in np.concatenate([SHARES, -SHARES]):
+    for share in SHARES:
         total = np.logaddexp(total, np.cumsum(np.log1p(share * gains)))
-    wealth: NDArray[np.float64] = total - math.log(2 * SHARES.size)
+    wealth: NDArray[np.float64] = total - math.log(SHARES.size)
     return wealth
 
 

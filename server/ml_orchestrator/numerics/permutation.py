@@ -20,6 +20,7 @@ MOST_VALUES = 50_000
 MOST_DRAWN = 20_000_000  # values in all draws; with many values, fewer draws
 LEAST_DRAWS = 499
 CLOSE = 1e-9  # two arrangements that differ by rounding alone are equally extreme
+NO_SPREAD = 1e-6  # squared error within arms, as a share of that of all values: taken as none
 Values = NDArray[np.float64]
 
 
@@ -45,43 +46,48 @@ def permutation_test(
     rng: np.random.Generator,
     n_draws: int = 9_999,
 ) -> Permuted:
-    """Test that labels do not matter, by the absolute difference of means.
+    """Test that means are equal, by the absolute Welch statistic of each arrangement.
 
     Exact for 0/1 values (Fisher's exact test in its form by difference), and where at most
     50,000 arrangements exist; else a random draw, counting the one observed, which keeps the
     promise of the level for any ``n_draws``. Under equal distributions the chance of
-    ``p <= alpha`` is at most alpha, whatever they are.
+    ``p <= alpha`` is at most alpha, whatever they are. Where means alone are equal, and spreads
+    and sizes are not, it tends to alpha as the samples grow: the statistic is studentized, and
+    the plain difference of means would not do.
 
     Args:
-        first: shape ``(n,)``.
-        second: shape ``(m,)``.
+        first: shape ``(n,)``, n at least 2.
+        second: shape ``(m,)``, m at least 2.
         rng: draws the arrangements.
         n_draws: how many, where not all are looked at; fewer above 2,000 values.
 
     Raises:
-        InvalidInputError: a sample is empty, or holds NaN or an infinity, or there are more than
-            50,000 values that are not 0 or 1.
+        InvalidInputError: a sample is too small, or holds NaN or an infinity, or there are more
+            than 50,000 values that are not 0 or 1.
 
     References:
+        A. Janssen, "Studentized permutation tests for non-i.i.d. hypotheses and the generalized
+        Behrens-Fisher problem", Statistics and Probability Letters 36 (1997).
+        E. Chung, J. P. Romano, "Exact and asymptotically robust permutation tests", Annals of
+        Statistics 41 (2013).
         B. Phipson, G. K. Smyth, "Permutation p-values should never be zero", Statistical
         Applications in Genetics and Molecular Biology 9 (2010).
 
     >>> permutation_test([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], rng=np.random.default_rng(0)).p_value
     0.1
     """
-    x, y = finite_sample(first, "first"), finite_sample(second, "second")
+    x, y = finite_sample(first, "first", n_least=2), finite_sample(second, "second", n_least=2)
     values = np.concatenate([x, y])
     if ((values == 0) | (values == 1)).all():
         return _of_counts(x, y)
     values = _centred(values)
-    x, y = np.split(values, [x.size])
     n_draws = _affordable(n_draws, values.size)
     n_all = math.comb(values.size, x.size)
     if n_all <= MOST_EXACT:
         return _exact(values, x.size, n_all)
-    means = _drawn_differences(values, x.size, rng, n_draws)
-    observed = abs(float(y.mean() - x.mean()))
-    n_extreme = int(np.count_nonzero(means >= observed * (1 - CLOSE)))
+    observed = _studentized(values[None, : x.size], values)[0]
+    drawn = _drawn_statistics(values, x.size, rng, n_draws)
+    n_extreme = int(np.count_nonzero(drawn >= observed * (1 - CLOSE)))
     return Permuted((n_extreme + 1) / (n_draws + 1), n_draws, False)
 
 
@@ -157,25 +163,39 @@ def _of_counts(x: Values, y: Values) -> Permuted:
 
 def _exact(values: Values, n_first: int, n_all: int) -> Permuted:
     chosen = np.array(list(combinations(range(values.size), n_first)))
-    sums = values[chosen].sum(axis=1)
-    gaps = _gaps(sums, values, n_first)
-    return Permuted(int(np.count_nonzero(gaps >= gaps[0] * (1 - CLOSE))) / n_all, n_all, True)
+    found = _studentized(values[chosen], values)
+    return Permuted(int(np.count_nonzero(found >= found[0] * (1 - CLOSE))) / n_all, n_all, True)
 
 
-def _drawn_differences(
+def _drawn_statistics(
     values: Values, n_first: int, rng: np.random.Generator, n_draws: int
 ) -> Values:
     block, found = max(1, BLOCK_VALUES // values.size), []
     for start in range(0, n_draws, block):
         n_rows = min(block, n_draws - start)
         drawn = rng.permuted(np.broadcast_to(values, (n_rows, values.size)), axis=1)
-        found.append(_gaps(drawn[:, :n_first].sum(axis=1), values, n_first))
+        found.append(_studentized(drawn[:, :n_first], values))
     return np.concatenate(found)
 
 
-def _gaps(sums: Values, values: Values, n_first: int) -> Values:
-    gaps: Values = np.abs((values.sum() - sums) / (values.size - n_first) - sums / n_first)
-    return gaps
+def _studentized(firsts: Values, values: Values) -> Values:
+    """Return absolute Welch statistics, shape ``(n_rows,)``; 0 where all values are alike.
+
+    The second arm has the values that the first, shape ``(n_rows, n)``, has not, so its sums are
+    what is left of those of all ``values``. Errors that are rounding of such sums count as none,
+    which makes the statistic infinite.
+    """
+    n, m = firsts.shape[1], values.size - firsts.shape[1]
+    values, firsts = values - values.mean(), firsts - values.mean()
+    sums, squares = firsts.sum(axis=1), np.einsum("ij,ij->i", firsts, firsts)
+    all_squares = float(values @ values)
+    gaps = np.abs(sums) * (1 / n + 1 / m)  # sums of all are 0
+    within = (squares - sums**2 / n) / (n - 1) / n
+    within += (all_squares - squares - sums**2 / m) / (m - 1) / m
+    within[within <= NO_SPREAD * all_squares / values.size * (1 / n + 1 / m)] = 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios: Values = np.where(gaps == 0, 0.0, gaps / np.sqrt(within))
+    return ratios
 
 
 def _statistics(rows: Values, sizes: Sequence[int]) -> Values:

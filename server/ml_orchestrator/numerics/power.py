@@ -24,11 +24,20 @@ N_LOOKS = 400
 LONGEST = 6.0  # fixed sizes that a monitored test is followed for
 
 
-def units_for_rates(first: float, second: float, *, alpha: float, power: float) -> int:
-    """Return the units in each of two equal arms with which a z test finds two rates different.
+def units_for_rates(
+    first: float, second: float, *, alpha: float, power: float, ratio: float = 1.0
+) -> int:
+    """Return the units in the first arm with which a z test finds two rates different.
 
     Normal approximation, with the pooled rate under the null and both rates under the
     alternative, two-sided, no continuity correction.
+
+    Args:
+        first: rate of the first arm.
+        second: of the second.
+        alpha: level of the test.
+        power: chance to find it.
+        ratio: units of the second arm for each of the first.
 
     Raises:
         InvalidInputError: a rate outside 0..1, equal rates, or alpha or power out of range.
@@ -38,6 +47,8 @@ def units_for_rates(first: float, second: float, *, alpha: float, power: float) 
 
     >>> units_for_rates(0.10, 0.12, alpha=0.05, power=0.8)
     3841
+    >>> units_for_rates(0.10, 0.12, alpha=0.05, power=0.8, ratio=4.0)
+    2445
     """
     _check_rates(alpha, power)
     if not (0 <= first <= 1 and 0 <= second <= 1 and first != second):
@@ -45,9 +56,10 @@ def units_for_rates(first: float, second: float, *, alpha: float, power: float) 
             f"Rates must lie in 0..1 and differ; found {first:g} and {second:g}. The baseline "
             "plus the effect is the second."
         )
-    pooled = (first + second) / 2
-    under_null = -ndtri(alpha / 2) * math.sqrt(2 * pooled * (1 - pooled))
-    under_effect = ndtri(power) * math.sqrt(first * (1 - first) + second * (1 - second))
+    pooled = (first + ratio * second) / (1 + ratio)
+    under_null = -ndtri(alpha / 2) * math.sqrt((1 + 1 / ratio) * pooled * (1 - pooled))
+    spread = first * (1 - first) + second * (1 - second) / ratio
+    under_effect = ndtri(power) * math.sqrt(spread)
     return math.ceil(float((under_null + under_effect) / (second - first)) ** 2)
 
 

@@ -1,11 +1,11 @@
-"""Whether values of one sample tend to be larger: Mann and Whitney's test with its effect."""
+"""Whether values of one sample tend to be larger: Mann and Whitney's effect with its test."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
-from scipy.stats import mannwhitneyu, rankdata
+from scipy.special import stdtr, stdtrit
+from scipy.stats import rankdata
 
 from ml_orchestrator.numerics.samples import finite_sample
 
@@ -20,7 +20,7 @@ class Superiority:
         probability: that it is larger, ties counted half; 0.5 is no tendency.
         low: lower end of the interval.
         high: upper end.
-        p_value: two-sided, of the hypothesis that both samples come from one distribution.
+        p_value: two-sided, of the hypothesis that there is no tendency.
     """
 
     probability: float
@@ -30,12 +30,13 @@ class Superiority:
 
 
 def mann_whitney(first: ArrayLike, second: ArrayLike, *, alpha: float) -> Superiority:
-    """Test whether two samples come from one distribution, and measure the tendency.
+    """Test whether values of either sample tend to be larger, and measure the tendency.
 
-    The p value equals scipy's ``mannwhitneyu`` (exact for small samples without ties). The
-    interval is Brunner and Munzel's, which needs no equal shapes, cut at 0 and 1; it can
-    disagree with the test near its edge, because the test asks more (equal distributions).
-    Samples that do not overlap leave it no variance; it is then that of as many independent
+    Test and interval are Brunner and Munzel's, which need no equal shapes; the p value equals
+    scipy's ``brunnermunzel``, and is below alpha exactly when the interval, cut at 0 and 1, leaves
+    0.5 out. Wilcoxon's test asks for equal distributions, and finds unequal spreads too. With
+    five values in each sample it is wrong in 7 to 8 % instead of 5 %, with fifteen no more.
+    Samples that do not overlap leave no variance; both are then those of as many independent
     pairs as the smaller sample has values, which all went one way.
 
     Args:
@@ -60,28 +61,25 @@ def mann_whitney(first: ArrayLike, second: ArrayLike, *, alpha: float) -> Superi
     probability = float(placed_y.mean() / x.size)
     spread_x = float(placed_x.var(ddof=1)) / y.size**2 / x.size
     spread_y = float(placed_y.var(ddof=1)) / x.size**2 / y.size
-    p_value = float(mannwhitneyu(x, y, alternative="two-sided").pvalue)
-    p_value = 1.0 if np.isnan(p_value) else p_value  # all values equal
-    if spread_x + spread_y == 0:
-        low, high = _without_spread(probability, min(x.size, y.size), alpha)
-        return Superiority(probability, low, high, p_value)
-    half = _half_width(spread_x, spread_y, x.size, y.size, alpha)
+    error = float(np.sqrt(spread_x + spread_y))
+    if error == 0:
+        return _without_spread(probability, min(x.size, y.size), alpha)
+    degrees = error**4 / (spread_x**2 / (x.size - 1) + spread_y**2 / (y.size - 1))
+    half = float(-stdtrit(degrees, alpha / 2)) * error
+    p_value = float(2 * stdtr(degrees, -abs(probability - 0.5) / error))
     return Superiority(
         probability, max(0.0, probability - half), min(1.0, probability + half), p_value
     )
 
 
-def _half_width(a: float, b: float, n: int, m: int, alpha: float) -> float:
-    degrees = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1))
-    return float(-stdtrit(degrees, alpha / 2) * np.sqrt(a + b))
-
-
-def _without_spread(probability: float, n_pairs: int, alpha: float) -> tuple[float, float]:
-    """Return Clopper and Pearson's interval of pairs that all went one way; all, for only ties.
+def _without_spread(probability: float, n_pairs: int, alpha: float) -> Superiority:
+    """Return the sign test of pairs that all went one way with Clopper and Pearson's interval.
 
     Complete separation makes the i-th value of one sample beat the i-th of the other each time.
+    Of ties alone nothing is known.
     """
+    if probability not in (0.0, 1.0):
+        return Superiority(probability, 0.0, 1.0, 1.0)
     edge = float((alpha / 2) ** (1 / n_pairs))
-    if probability == 1:
-        return edge, 1.0
-    return (0.0, 1 - edge) if probability == 0 else (0.0, 1.0)
+    low, high = (edge, 1.0) if probability == 1 else (0.0, 1 - edge)
+    return Superiority(probability, low, high, 2 * 0.5**n_pairs)

@@ -1,53 +1,83 @@
 """How far a difference of means is from normal because values are skewed."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ml_orchestrator.numerics.samples import finite_sample
 
-__all__ = ["skewness_of_difference", "skewness_of_means"]
+__all__ = ["Moments", "moments", "skewness_if_alike", "skewness_if_unlike", "skewness_of_means"]
 
 
-def skewness_of_difference(first: ArrayLike, second: ArrayLike) -> float:
-    """Return the skewness of ``mean(second) - mean(first)`` of values that are alike in shape.
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """How the values of a sample lie around their mean.
 
-    The skewness of the values within samples, divided by how much the means even it out: samples
-    of one size take it away altogether, and a small one beside a large one keeps nearly all of it.
-    0 where nothing varies. Third cumulants add up like variances, so this is exact but for the
-    estimate of the values' skewness, which is too small in small samples.
+    Attributes:
+        n: independent values.
+        square: mean second power of their distances.
+        cube: mean third power of them.
+    """
 
-    Args:
-        first: shape ``(n,)``.
-        second: shape ``(m,)``.
+    n: int
+    square: float
+    cube: float
+
+
+def moments(values: ArrayLike) -> Moments:
+    """Return the moments of values, shape ``(n,)``.
 
     Raises:
-        InvalidInputError: a sample is empty, or holds NaN or an infinity.
+        InvalidInputError: there is none, or one is NaN or an infinity.
 
-    >>> skewness_of_difference([0.0, 0.0, 3.0], [0.0, 0.0, 3.0])
-    0.0
-    >>> round(skewness_of_difference([0.0, 0.0, 3.0] * 10, [0.0, 0.0, 3.0]), 3)
-    0.35
+    >>> moments([0.0, 0.0, 3.0])
+    Moments(n=3, square=2.0, cube=2.0)
     """
-    x, y = finite_sample(first, "first"), finite_sample(second, "second")
-    rests = np.concatenate([x - x.mean(), y - y.mean()])
-    variance = float(np.mean(rests**2))
+    rests = finite_sample(values, "values")
+    rests = rests - rests.mean()
+    return Moments(rests.size, float(np.mean(rests**2)), float(np.mean(rests**3)))
+
+
+def skewness_of_means(first: Moments, second: Moments) -> float:
+    """Return the skewness of the difference of two means, second minus first.
+
+    Third cumulants add up like variances, so this is exact but for the estimate of the values'
+    skewness, which is too small in small samples. 0 where nothing varies.
+
+    >>> one, even = Moments(50, 1.0, 2.0), Moments(50, 1.0, 0.0)
+    >>> skewness_of_means(one, one), round(skewness_of_means(one, even), 3)
+    (0.0, -0.1)
+    """
+    variance = first.square / first.n + second.square / second.n
     if variance == 0:
         return 0.0
-    return skewness_of_means(float(np.mean(rests**3)) / variance**1.5, x.size, y.size)
+    return (second.cube / second.n**2 - first.cube / first.n**2) / math.sqrt(variance) ** 3
 
 
-def skewness_of_means(skewness: float, n_first: int, n_second: int) -> float:
-    """Return the skewness of a difference of two means, second minus first.
+def skewness_if_alike(first: Moments, second: Moments) -> float:
+    """Return likewise what it is if values are alike in shape in both samples.
 
-    Args:
-        skewness: of the values, in both samples.
-        n_first: independent values in the first mean, at least 1.
-        n_second: likewise, in the second.
+    Samples of one size take it away altogether, and a small one beside a large one keeps nearly
+    all of it. Their common skewness is surer than that of the small sample alone.
 
-    >>> skewness_of_means(2.0, 50, 50), round(skewness_of_means(2.0, 900, 100), 3)
-    (0.0, 0.169)
+    >>> round(skewness_if_alike(Moments(900, 1.0, 2.0), Moments(100, 1.0, 2.0)), 3)
+    0.169
+    >>> skewness_if_alike(Moments(50, 1.0, 2.0), Moments(50, 1.0, 0.0))
+    0.0
     """
-    total = 1 / n_first + 1 / n_second
-    return skewness * (1 / n_second**2 - 1 / n_first**2) / math.sqrt(total) ** 3
+    n = first.n + second.n
+    square = (first.square * first.n + second.square * second.n) / n
+    cube = (first.cube * first.n + second.cube * second.n) / n
+    return skewness_of_means(Moments(first.n, square, cube), Moments(second.n, square, cube))
+
+
+def skewness_if_unlike(first: Moments, second: Moments) -> float:
+    """Return what the shapes of both samples being unlike adds to `skewness_if_alike`.
+
+    >>> one, even = Moments(50, 1.0, 2.0), Moments(900, 1.0, 0.0)
+    >>> skewness_if_unlike(one, Moments(900, 1.0, 2.0)), round(skewness_if_unlike(one, even), 3)
+    (0.0, -0.247)
+    """
+    return skewness_of_means(first, second) - skewness_if_alike(first, second)

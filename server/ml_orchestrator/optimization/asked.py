@@ -2,7 +2,7 @@
 
 import re
 
-from ml_orchestrator.optimization.reading import Reading
+from ml_orchestrator.optimization.reading import FILL, Reading
 from ml_orchestrator.optimization.tasks import VERBS
 
 __all__ = [
@@ -120,9 +120,12 @@ def labels(reading: Reading) -> tuple[str, ...]:
         match = _LABELS_AFTER.search(task.what)
         if match and (found := listed(task.what[match.end() :])):
             return found
-    match = _LABELS_AFTER.search(reading.text)
-    found = listed(reading.text[match.end() : match.end() + 300]) if match else ()
-    return found if len(found) > 1 else ()
+    for match in _LABELS_AFTER.finditer(reading.text):
+        after = reading.text[match.end() : match.end() + 300]
+        if not FILL.search(after.split("\n")[0]):  # else a rule asks for them here
+            found = listed(after)
+            return found if len(found) > 1 else ()
+    return ()
 
 
 def fields(reading: Reading) -> tuple[str, ...]:

@@ -1,12 +1,16 @@
-"""Whether a text repeats its training examples word for word instead of saying what to do."""
+"""Whether a text repeats its examples or their answers instead of saying what to do."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["N_CHARACTERS", "N_WORDS", "copied_passage", "estimated_tokens"]
+__all__ = ["N_CHARACTERS", "N_WORDS", "copied_answers", "copied_passage", "estimated_tokens"]
 
 N_WORDS = 5  # as many words in a row are a copy; fewer are ordinary language
 N_CHARACTERS = 10  # the same of scripts that do not part words, or where a word is a character
+MOST_LABELS = 10  # as many different answers, or half as many as examples, are a set to choose from
+LEAST_ANSWERS = 5  # fewer may stand in a text by chance, as small numbers do
+CHANCE_SHARE = 0.02  # of all answers; long lists of common words are met by chance more often
 # Thai, Lao, Myanmar, Khmer, Hangul, kana, bopomofo, Han.
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u31ff\u3400-\u4dbf"
@@ -14,6 +18,7 @@ _UNSPACED = (
 )
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+_WHOLE_WORD = re.compile(r"\w+")
 _TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]{{1,6}}|[^\w\s]")
 
 
@@ -52,6 +57,38 @@ def copied_passage(text: str, sources: Iterable[str], *, allowed: str = "") -> s
     return _joined(longest) or None
 
 
+def copied_answers(text: str, answers: Sequence[str], *, allowed: str = "") -> list[str]:
+    """Return the answers of single examples that ``text`` tells, where they are too many.
+
+    Labels may be told: where there are at most 10 different answers, or half as many as examples,
+    nothing is a copy; else an answer that several examples share is none. An answer is told where
+    its words stand in the text one after another, between marks or spaces.
+
+    Args:
+        text: What was written.
+        answers: One for each different input.
+        allowed: What may tell them, such as the prompt that ``text`` came from.
+
+    Returns:
+        In order, each once; empty where there are fewer than 5, or than 2 % of the answers.
+
+    >>> copied_answers("Known: 0, 7, 14, 21, 28.", [str(7 * k) for k in range(40)])
+    ['0', '7', '14', '21', '28']
+    >>> copied_answers("Say bug, idea or praise.", ["bug", "idea", "praise"] * 10)
+    []
+    """
+    told, before = _spaced(text), _spaced(allowed)
+    counts = Counter(_spaced(answer) for answer in answers)
+    if len(counts) <= max(MOST_LABELS, len(answers) / 2):
+        return []
+    found = [
+        each.strip()
+        for each, n in counts.items()
+        if n == 1 and each.strip() and each in told and each not in before
+    ]
+    return found if len(found) >= max(LEAST_ANSWERS, CHANCE_SHARE * len(answers)) else []
+
+
 def estimated_tokens(text: str) -> int:
     """Return about how many tokens a text costs: words by six letters, every mark one.
 
@@ -62,6 +99,11 @@ def estimated_tokens(text: str) -> int:
     (6, 6)
     """
     return sum(1 for _ in _TOKEN.finditer(text))
+
+
+def _spaced(text: str) -> str:
+    """Return the words of a text in lower case, a space before and after each."""
+    return f" {' '.join(_WHOLE_WORD.findall(text.lower()))} "
 
 
 def _words(text: str) -> list[str]:

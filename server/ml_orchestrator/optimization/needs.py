@@ -62,7 +62,7 @@ def is_needed(reading: Reading, component: str) -> bool:
         return False
     if component in _OPTIONAL and reading.is_long:
         return False
-    if component == "examples" and not reading.parts.of("placeholder"):
+    if component == "examples" and set(reading.parts.texts("placeholder")) <= reading.marks:
         return False  # it is about this text alone: there will be no other to follow the example
     return reading.kind != "answer" or bool(reading.data)
 

@@ -5,12 +5,14 @@ import re
 from ml_orchestrator.optimization.reading import Reading
 from ml_orchestrator.text.pasted import pasted_in
 
-__all__ = ["is_mentioned", "own_prose"]
+__all__ = ["begins_sentence", "is_mentioned", "is_name", "own_prose"]
 
 _SPOKEN_OF = re.compile(
-    r"\b(?:words?|phrases?|terms?|expressions?|say|says|said|saying|called|spell|define)[\s:]+"
+    r"\b(?:words?|phrases?|terms?|expressions?|say|says|said|saying|called|spell|define|named|tags?|labels?|"
+    r"variables?|tokens?|strings?|between|like|replace|rename|remove|insert|versus|vs\.?)[\s:]+"
     r"(?:[^.:;\n]{0,40}?(?:,|\band|\bor)\s+)?\Z"
 )
+_BEFORE_SENTENCE = re.compile(r"(?:\A|[.!?:;\n>*#_(-])[\s\"'*_#>-]*\Z")
 _IS_SUBJECT = re.compile(r"\s*(?:not|is|isn't|are|was|means?)\b")
 _WINDOW = 64
 
@@ -22,6 +24,20 @@ def own_prose(reading: Reading) -> str:
     """
     pasted = pasted_in(reading.text)
     return reading.prose if pasted is None else reading.prose[: pasted.start]
+
+
+def is_name(reading: Reading, start: int) -> bool:
+    """Say whether words begin with a capital inside of a sentence, as titles and names do."""
+    return reading.text[start : start + 1].isupper() and not begins_sentence(reading.text, start)
+
+
+def begins_sentence(text: str, start: int) -> bool:
+    """Say whether a sentence, a line or a list item begins here.
+
+    >>> [begins_sentence("Sort it. Then, please, stop.", at) for at in (0, 9, 15)]
+    [True, True, False]
+    """
+    return _BEFORE_SENTENCE.search(text[max(0, start - _WINDOW) : start]) is not None
 
 
 def is_mentioned(prose: str, start: int, end: int) -> bool:

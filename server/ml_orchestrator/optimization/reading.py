@@ -23,9 +23,9 @@ _VIRTUES = ("role", "output", "examples", "steps", "constraints", "success", "un
 _BLANK_LINES = re.compile(r"\n[ \t]*\n")
 _DEVELOPED = 2
 _LONG_WORDS, _STRICT_WORDS, _STRICT_PARAGRAPHS = 90, 105, 3
-# What was hardly begun: of up to so many words and so many parts beside its task. The shortest good
+# What was hardly begun: of up to so many words and no part beside its task. The shortest good
 # prompts of other hands are single sentences of 26 words.
-_BARE_WORDS, _BARE_PARTS = 20, 1
+_BARE_WORDS = 20
 _BARE_VIRTUES = ("output", "examples", "steps", "constraints", "success", "uncertainty")
 # How likely a sentence of a long prompt must be a part, with a common wording of it and without:
 # among many sentences one looks a little like each part. From prompts that a model did not see.
@@ -144,6 +144,11 @@ class Reading:
         """What the author still has to fill in."""
         return tuple(match[1] for match in FILL.finditer(self.text))
 
+    @cached_property
+    def marks(self) -> frozenset[str]:
+        """The marks of what the author still has to fill in, as they stand in the text."""
+        return frozenset(match[0] for match in FILL.finditer(self.text))
+
     def has(self, component: str) -> bool:
         """Say whether a component is there: by a section's name, by how it is said, or likely.
 
@@ -218,16 +223,16 @@ class Reading:
         """Whether hardly more than a task stands here, so that much is certainly missing.
 
         Sections with a name, a role and a word on data count for nothing: rules add those, and what
-        was bare stays bare for the rules that come after them.
+        was bare stays bare for the rules that come after them. Nor do data.
         """
         if self.style != "labels":
             return False
-        own = [each for each in self._unnamed_sentences if not _ADDED.search(each)]
+        said = (each for each in self._unnamed_sentences if _WORD.search(each))
+        own = [each for each in said if not _ADDED.search(each)]
         if sum(map(_count_words, own)) > _BARE_WORDS:
             return False
         beside = [each for each in own if each in self.sentences]  # the main task counts as a task
-        said = (any(_says(part, each) for each in beside) for part in _BARE_VIRTUES)
-        return sum(said) <= _BARE_PARTS
+        return not any(_says(part, each) for part in _BARE_VIRTUES for each in beside)
 
     @cached_property
     def takes_additions(self) -> bool:

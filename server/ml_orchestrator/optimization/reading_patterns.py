@@ -80,7 +80,8 @@ COMPONENTS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = MappingProxy
             r"(?:[a-z]+[- ]){0,2}(?:words?|sentences?|paragraphs?|lines?|pages?|characters?|bullets?|"
             r"items?|points?|steps?|stanzas?|minutes?|tokens?|sections?|ideas?|examples?|names?|questions?|slides?|rows?|"
             r"options?|titles?|headlines?|tips?|reasons?|verses?|syllables?|stages?|alternatives?|suggestions?|problems?|exercises?)\b(?! (?:per|for each|each|on|in)\b)"
-            r"|\b(?:at most|no more than|no longer than|up to|fewer than|less than|under|within|maximum of|at least|exactly|between|about|around) (?:\d+|one|two|three|four|five|six|eight|ten)\b",
+            r"|\b(?:at most|no more than|no longer than|up to|fewer than|less than|under|within|maximum of|at least|exactly|between|about|around) (?:\d+|one|two|three|four|five|six|eight|ten)\b"
+            r"|(?:\ufffc|%[ds])[- ](?:words?|sentences?|paragraphs?|lines?|pages?|characters?|bullets?|points?)\b",
         ),
         "count": _component(
             "count|number|how many",

@@ -174,7 +174,7 @@ def _others(parts: PromptParts) -> Iterator[Task]:
 
 
 def _found(parts: PromptParts) -> Iterator[Task]:
-    seen = parts.instructions
+    seen = parts.instructions.replace("\t", " ")
     for part in parts.of("sentence"):
         prose = seen[part.start : part.end]
         told = told_of if len(prose) <= MOST_REMEMBERED else _told_of_long

@@ -11,7 +11,7 @@ from ml_orchestrator.health.options import InlineTable
 from ml_orchestrator.learning.learner import Learner
 from ml_orchestrator.learning.models import FeedbackKind
 from ml_orchestrator.learning.policy_models import PolicyColumns, PolicyReport
-from ml_orchestrator.learning.policy_value import AllActions, PolicyRows, value_of
+from ml_orchestrator.learning.policy_value import AllActions, LoggedActions, PolicyRows, value_of
 from ml_orchestrator.learning.targets import report_on_log
 from ml_orchestrator.orchestration.samples import SampleReader
 from ml_orchestrator.settings import Settings
@@ -58,6 +58,7 @@ class PolicyChecker:
             _numbers(kept, columns.propensity),
             target,
             _all_actions(kept, columns, target) if columns.chances else None,
+            _logged(kept, columns),
         )
         return value_of(rows, level="L1", notices=notices)
 
@@ -73,6 +74,16 @@ def _column(table: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
     if name not in table:
         raise InvalidInputError(f"There is no column {name!r}; there are {', '.join(table)}.")
     return table[name]
+
+
+def _logged(table: Mapping[str, NDArray[Any]], columns: PolicyColumns) -> LoggedActions | None:
+    """Return the actions taken; None where no column says them, or there are no rows."""
+    if columns.action not in table or not len(table[columns.action]):
+        return None
+    taken = [_spelled(value) for value in table[columns.action]]
+    names = list(columns.chances or sorted(set(taken)))
+    number = {name: i for i, name in enumerate(names)}
+    return LoggedActions(names, np.array([number[name] for name in taken], dtype=np.intp))
 
 
 def _all_actions(

@@ -112,6 +112,16 @@ def test_sizes_that_are_not_as_planned_forbid_any_conclusion() -> None:
     assert as_planned.decision == "b_better"
 
 
+def test_sizes_that_are_a_little_off_are_not_called_as_planned() -> None:
+    counts = {"a": {"n": 1_000, "successes": 300}, "b": {"n": 1_130, "successes": 340}}
+    (check,) = evaluate_summary(counts, ExperimentOptions()).checks
+    assert check.is_passed
+    assert "p = 0.0049), but by too little to be called a mismatch" in check.detail
+    counts["b"]["n"] = 1_010
+    (near,) = evaluate_summary(counts, ExperimentOptions()).checks
+    assert near.detail == "Sizes are as planned (a 1,000, b 1,010)."
+
+
 def test_outcomes_that_lack_unlike_in_the_arms_forbid_any_conclusion() -> None:
     table = trial({"a": 0.30, "b": 0.42})
     rng, alike, unlike = np.random.default_rng(2), dict(table), dict(table)
@@ -148,6 +158,14 @@ def test_many_arms_are_corrected_and_the_better_one_is_named(correction: str) ->
         assert found.adjusted_p is not None
         assert found.adjusted_p >= found.p_value - 0.002  # max_t draws
         assert found.confidence == pytest.approx(1 - 0.05 / 3)
+
+
+def test_an_arm_shown_by_less_than_its_interval_asks_is_told() -> None:
+    moments = {name: {"n": 200, "mean": mean, "sd": 1.0}
+               for name, mean in (("a", 0.0), ("b", 0.5), ("c", 0.21))}  # fmt: skip
+    report = evaluate_summary(moments, ExperimentOptions())
+    assert [found.decision for found in report.comparisons] == ["b_better", "b_better"]
+    assert any(notice.startswith("The interval of 'c' includes") for notice in report.notices)
 
 
 def test_with_many_equal_arms_any_is_called_better_as_seldom_as_promised() -> None:
@@ -233,6 +251,22 @@ def test_an_effect_that_wears_off_is_told_and_a_lasting_one_is_not() -> None:
     assert not any("over time" in notice for notice in lasting.notices)
 
 
+def test_an_arm_whose_effect_shrinks_to_nothing_is_not_advised() -> None:
+    table = trial({"a": 0.0, "b": 0.0}, n=1_500, is_numeric=True, seed=3)
+    is_new = (table["arm"] == "b") & (np.arange(3_000) < 700)
+    table = {**table, "won": table["won"] + 0.7 * is_new, "day": np.arange(3_000.0)}
+    report = judge(table, time_column="day")
+    assert report.decision == "b_better"
+    assert report.next_steps[0].startswith("Do not adopt 'b' yet")
+    assert not any(step.startswith("Adopt") for step in report.next_steps)
+    assert "at the end none is shown" in report.may_conclude[0]
+    assert any("That the effect lasts" in said for said in report.may_not_conclude)
+    halved = {**table, "won": table["won"] + (table["arm"] == "b") * 1.0}
+    lasting = judge(halved, time_column="day")
+    assert any("shrinks over time" in notice for notice in lasting.notices)
+    assert lasting.next_steps[0].startswith("Adopt 'b'"), "smaller, and still clear"
+
+
 def test_rows_are_taken_in_order_of_time_and_not_as_they_stand() -> None:
     table = trial({"a": 0.30, "b": 0.42})
     day = np.arange(4_000.0)
@@ -308,6 +342,34 @@ def test_a_plan_says_how_many_units_both_ways() -> None:
             options_of(given)
     with pytest.raises(InvalidInputError, match="no role 'outcom'; known: arm, outcome"):
         options_of({}, {"outcom": "won"})
+
+
+def test_a_plan_knows_shares_and_how_many_arms_they_name() -> None:
+    def n_fixed(**plan: Any) -> int:
+        found = plan_experiment(options_of({"effect": 0.05, **plan})).plan
+        assert found is not None
+        return found.n_fixed
+
+    equal = {"a": 1, "b": 1}
+    assert n_fixed(baseline=0.3) == n_fixed(baseline=0.3, shares=equal) == 1_377
+    n = n_fixed(baseline=0.3, shares={"a": 1, "b": 4})
+    rng = np.random.default_rng(9)
+    x, y = rng.binomial(n, 0.3, 4_000), rng.binomial(4 * n, 0.35, 4_000)
+    pooled = (x + y) / (5 * n)
+    z = (y / (4 * n) - x / n) / np.sqrt(pooled * (1 - pooled) * 1.25 / n)
+    # Four standard errors of a share of 4,000.
+    assert np.mean(np.abs(z) > 1.96) == pytest.approx(0.8, abs=0.026)
+    # Of means the variance of the difference is 1 / n + 1 / (4 n), not 2 / n.
+    assert n_fixed(sd=1.0, shares={"a": 1, "b": 4}) == pytest.approx(n_fixed(sd=1.0) * 5 / 8, abs=1)
+    three = {**equal, "c": 1}
+    assert n_fixed(sd=1.0, shares=three) == n_fixed(sd=1.0, alpha=0.025)
+    said = plan_experiment(options_of({"effect": 0.05, "baseline": 0.3,
+                                       "shares": {"a": 1, "b": 4}})).summary  # fmt: skip
+    assert f"{n:,} units in the smallest arm if looked at once (a {n:,}, b {4 * n:,}" in said
+    with pytest.raises(InvalidInputError, match="weight above 0"):
+        n_fixed(sd=1.0, shares={"a": 1, "b": 0})
+    with pytest.raises(InvalidInputError, match="No arm 'c'; the arms are a, b"):
+        n_fixed(sd=1.0, shares=equal, control="c")
 
 
 def test_what_cannot_be_read_is_refused_by_name() -> None:

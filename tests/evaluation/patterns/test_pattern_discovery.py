@@ -5,8 +5,9 @@ import pytest
 from tests.evaluation.patterns.planting import chances_to_outcome, coins
 
 from ml_orchestrator.evaluation.patterns.discover import discover_patterns
-from ml_orchestrator.evaluation.patterns.models import PatternReport
+from ml_orchestrator.evaluation.patterns.models import Effect, PatternReport
 from ml_orchestrator.evaluation.patterns.request import PatternSpec
+from ml_orchestrator.evaluation.patterns.words import pattern_sentence
 
 SPEC = PatternSpec("won")
 
@@ -36,6 +37,49 @@ def test_planted_features_and_sets_are_found_with_their_effects() -> None:
     assert report.n_parts == (7_200, 2_400, 2_400)
     assert report.replication_low == pytest.approx(0.4385, abs=1e-4)  # Wilson, 3 of 3
     assert "only an experiment shows" in report.summary
+
+
+def test_a_summary_says_what_an_effect_is_conditional_on() -> None:
+    """Either of two features helps by .3, both do not: the set takes .6 from the sum of both."""
+    rng = np.random.default_rng(5)
+    table = coins(rng, 6_000)
+    one, other = table["f0"], table["f1"]
+    table["won"] = chances_to_outcome(rng, 0.35 + 0.3 * (one + other - 2 * one * other))
+    spec = PatternSpec("won", features=["f0", "f1", "f2"], with_clusters=False)
+
+    report = discover_patterns(table, spec)
+
+    told = {p.pattern: p for p in report.patterns if p.status == "replicated"}
+    assert set(told) == {"f0", "f1", "f0 & f1"}
+    pair = told["f0 & f1"].replication
+    assert pair is not None
+    assert pair.low < -0.6 < pair.high
+    assert ", with 'f0' and 'f1' held as they are, on untouched" in told["f0 & f1"].summary
+    assert ", with 'f0 & f1' and 'f1' held as they are, on untouched" in told["f0"].summary
+
+
+def test_the_effect_of_a_pattern_alone_is_conditional_on_nothing() -> None:
+    rng = np.random.default_rng(4)
+    table = coins(rng, 4_000)
+    table["won"] = chances_to_outcome(rng, 0.35 + 0.3 * table["f0"])
+
+    (only,) = discover_patterns(table, SPEC).patterns
+
+    assert only.summary.startswith("f0: +")
+    assert "held as" not in only.summary
+
+
+def test_many_other_patterns_are_counted_and_not_all_named() -> None:
+    effect = Effect(effect=0.1, low=0.05, high=0.15, p_value=0.001)
+
+    def told(*held: str) -> str:
+        return pattern_sentence("a", "replicated", effect, effect, is_binary=False, held=held)
+
+    shown = "a: +0.1, +0.05 to +0.15"
+    assert told() == f"{shown} on untouched cases; replicated."
+    assert told("b").startswith(f"{shown}, with 'b' held as it is, on untouched")
+    assert ", with 'b', 'c', 'd' and another pattern held as they are," in told(*"bcde")
+    assert ", with 'b', 'c', 'd' and 3 other patterns held as they are," in told(*"bcdefg")
 
 
 def test_shuffled_outcomes_have_no_patterns() -> None:

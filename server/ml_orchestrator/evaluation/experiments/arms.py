@@ -1,5 +1,6 @@
 """Arms of an experiment with their outcomes, the control first."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +10,13 @@ from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.numerics.clusters import clustered_mean
 from ml_orchestrator.numerics.mean_tests import SampleMean, sample_mean, without_rounding
 from ml_orchestrator.numerics.proportions import Successes
-from ml_orchestrator.numerics.skewness import skewness_of_difference
+from ml_orchestrator.numerics.skewness import (
+    Moments,
+    moments,
+    skewness_if_alike,
+    skewness_if_unlike,
+    skewness_of_means,
+)
 
 __all__ = ["Arm", "Experiment", "mean_of"]
 
@@ -111,11 +118,27 @@ class Experiment:
 
     @property
     def skewness(self) -> float:
-        """The largest skewness of a difference from the control, by units; 0 without rows."""
+        """The largest skewness of a difference from the control, by units; 0 without rows.
+
+        Outcomes are taken as alike in shape in all arms.
+        """
+        return self._largest(skewness_if_alike)
+
+    @property
+    def skewness_apart(self) -> float:
+        """Likewise, by each arm's own skewness."""
+        return self._largest(skewness_of_means)
+
+    @property
+    def skewness_unlike(self) -> float:
+        """Likewise, what unlike shapes of arms add to `skewness`."""
+        return self._largest(skewness_if_unlike)
+
+    def _largest(self, skewness: Callable[[Moments, Moments], float]) -> float:
         if not self.has_rows:
             return 0.0
-        control, *others = [arm.by_unit() for arm in self.arms]
-        return max(abs(skewness_of_difference(control, other)) for other in others)
+        control, *others = [moments(arm.by_unit()) for arm in self.arms]
+        return max(abs(skewness(control, other)) for other in others)
 
     @property
     def has_spread(self) -> bool:

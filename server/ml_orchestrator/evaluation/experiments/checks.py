@@ -20,6 +20,7 @@ from ml_orchestrator.numerics.sample_ratio import log_e_sizes, sizes_p_value
 __all__ = ["check_balance", "check_experiment", "outlier_notices"]
 
 UNSOUND = 0.001  # so rare that it is not chance: a check is no finding, and is made every time
+SURPRISING = 0.05  # rarer than this is said, and is nothing more
 FAR_SDS = 6.0
 TAIL = 0.005
 MOST_CHANGED = 0.5  # share of the effect
@@ -113,8 +114,14 @@ def _sample_ratio(arms: Sequence[Arm], options: ExperimentOptions) -> Check:
     if options.is_sequential:
         e_value = log_e_sizes(sizes, shares)
         is_passed, p_value = e_value < -math.log(UNSOUND), math.exp(min(0.0, -e_value))
+    near = f"Sizes are as planned ({said})."
+    if p_value < SURPRISING:
+        near = (
+            f"Sizes differ from the plan ({said}; p = {p_value:.2g}), but by too little to be "
+            f"called a mismatch, which is p below {UNSOUND:g}."
+        )
     detail = (
-        f"Sizes are as planned ({said})."
+        near
         if is_passed
         else f"Sizes are not as planned ({said}; p = {p_value:.2g}): units were lost or sent to "
         "the wrong arm, and those that are left need not be alike."

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -53,13 +54,21 @@ def judge_comparisons(
     arms: Sequence[Arm], found: Sequence[Found], options: ExperimentOptions, *, is_sound: bool
 ) -> list[Comparison]:
     """Return each comparison with its decision, corrected for many arms."""
-    adjusted = _corrected(arms, found, options)
+    adjusted, interval_ps = _corrected(arms, found, options), _of_intervals(found, options)
     alpha = options.alpha / len(found)
     control, *others = arms
     made = []
-    for arm, one, p in zip(others, found, adjusted, strict=True):
+    for arm, last, p, interval_p in zip(others, found, adjusted, interval_ps, strict=True):
         n_smallest = min(control.sample.n, arm.sample.n)
-        decision = decide(one, options, adjusted_p=p, alpha=alpha, n_smallest=n_smallest)
+        decision = decide(
+            last,
+            options,
+            adjusted_p=p,
+            interval_p=interval_p,
+            alpha=alpha,
+            n_smallest=n_smallest,
+        )
+        one = _as_shown(last) if decision in ("a_better", "b_better") else last
         ratio, low, high = one.relative or (None, None, None)
         made.append(
             Comparison(
@@ -84,6 +93,14 @@ def judge_comparisons(
     return made
 
 
+def _as_shown(found: Found) -> Found:
+    """Return what is said of a winner: that of the look that made it one, if the last does not."""
+    look = found.shown
+    if look is None or not found.is_gone:
+        return found
+    return replace(found, effect=look.effect, low=look.low, high=look.high, relative=None)
+
+
 def _corrected(
     arms: Sequence[Arm], found: Sequence[Found], options: ExperimentOptions
 ) -> list[float | None]:
@@ -102,5 +119,14 @@ def _corrected(
     known = [p for p in p_values if p is not None]
     if len(known) < len(p_values):
         return [None] * len(p_values)
+    return [*_adjusted(known, options)]
+
+
+def _of_intervals(found: Sequence[Found], options: ExperimentOptions) -> list[float]:
+    """Return corrected p values of the tests that intervals invert; 0 where the test says it."""
+    return _adjusted([one.interval_p or 0.0 for one in found], options)
+
+
+def _adjusted(p_values: Sequence[float], options: ExperimentOptions) -> list[float]:
     correct = benjamini_hochberg if options.correction == "benjamini_hochberg" else holm
-    return [float(p) for p in correct(known)]
+    return [float(p) for p in correct(p_values)]

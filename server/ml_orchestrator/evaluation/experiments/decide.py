@@ -14,6 +14,7 @@ def decide(
     options: ExperimentOptions,
     *,
     adjusted_p: float | None,
+    interval_p: float = 0.0,
     alpha: float,
     n_smallest: int,
 ) -> Decision:
@@ -23,6 +24,7 @@ def decide(
         found: by the method.
         options: margin, plan and direction.
         adjusted_p: corrected for many arms; None where the method has no p value.
+        interval_p: likewise, of the test that the interval inverts; 0 where it is the same.
         alpha: of one comparison, for what is not corrected that way.
         n_smallest: units of the smaller arm, to hold against the size planned.
     """
@@ -34,10 +36,9 @@ def decide(
         return "equivalent"
     is_different = found.is_different
     if is_different is None:
-        is_different = adjusted_p is not None and adjusted_p <= options.alpha
+        is_different = adjusted_p is not None and max(adjusted_p, interval_p) <= options.alpha
     if is_different:
-        sign = found.shown_sign or found.effect - found.neutral
-        return "b_better" if (sign > 0) != options.lower_is_better else "a_better"
+        return "b_better" if (found.sign > 0) != options.lower_is_better else "a_better"
     if options.is_sequential and (planned is None or not is_complete):
         return "keep_going"
     return "no_difference_shown"

@@ -110,16 +110,20 @@ def _judged(case: _Case, options: ExperimentOptions) -> ExperimentReport:
     best = best_arm(comparisons, options)
     at = comparisons.index(best)
     trend = _trend(case, experiment.arms[at + 1], options)
+    fading = words.fading(best, found[at], has_faded=trend is not None and trend.has_faded)
     notices = [*case.notices, *words.how_it_came(method, experiment, options)]
+    notices += [*words.since_then(comparisons, found), *words.wide_intervals(comparisons)]
     if trend is not None and trend.notice:
         notices.append(trend.notice)
     return ExperimentReport(
         decision=decision,
         level=options.level,
-        summary=words.summary(decision, best, failed),
-        may_conclude=words.may_conclude(comparisons, () if failed else case.guards),
+        summary=words.summary(decision, best, failed, alpha=options.alpha),
+        may_conclude=words.may_conclude(
+            comparisons, () if failed else case.guards, alpha=options.alpha, fading=fading
+        ),
         may_not_conclude=words.may_not_conclude(
-            decision, comparisons, case.guards, options, method
+            decision, comparisons, case.guards, options, method, fading=fading
         ),
         method=method,
         is_monitored=options.is_sequential,
@@ -133,7 +137,7 @@ def _judged(case: _Case, options: ExperimentOptions) -> ExperimentReport:
         looks=found[at].looks,
         over_time=() if trend is None else trend.stretches,
         trend_p=None if trend is None else trend.p_value,
-        next_steps=words.next_steps(decision, best, failed, case.guards, options),
+        next_steps=words.next_steps(decision, best, failed, case.guards, options, fading=fading),
         notices=tuple(notices),
     )
 

@@ -10,12 +10,13 @@ from ml_orchestrator.evaluation.experiments.arms import Arm
 from ml_orchestrator.evaluation.experiments.fixed import SKEWED
 from ml_orchestrator.evaluation.experiments.options import ExperimentOptions
 from ml_orchestrator.numerics.mean_tests import SampleMean
-from ml_orchestrator.numerics.skewness import skewness_of_means
+from ml_orchestrator.numerics.skewness import Moments, skewness_if_alike, skewness_if_unlike
 
 __all__ = [
     "LEAST_UNITS",
     "MEAN_TAU_SDS",
     "RATE_TAU",
+    "SKEWED_APART",
     "Seen",
     "is_enough",
     "mean_cube",
@@ -25,6 +26,7 @@ __all__ = [
 
 LEAST_UNITS = 50  # an arm needs so many before the first look: means are then nearly normal
 LEAST_COUNTS = 10  # of the rarer value, expected in the smaller arm
+SKEWED_APART = 0.1  # what unlike shapes may add: least told while few far values have come
 RATE_TAU = 0.05
 MEAN_TAU_SDS = 0.1
 Numbers = NDArray[np.float64]
@@ -50,15 +52,20 @@ def is_enough(x: Seen, y: Seen, *, is_rate: bool) -> bool:
 
     Of values unlike the usual one (of 0/1 outcomes: of the rarer), the smaller arm must expect 10.
     Counting both arms together would not do: a small arm without a success has no variance. Of
-    other outcomes the difference must not be skewed, as it is where a small arm is held against a
-    large one and few values are far out.
+    other outcomes the difference must not be skewed, as it is where few values are far out, and
+    a small arm is held against a large one or a skewed arm against an even one.
     """
     n, smaller = x.sample.n + y.sample.n, min(x.sample.n, y.sample.n)
     n_other = x.n_other + y.n_other
     rarer = min(n_other, n - n_other) if is_rate else n_other
     if smaller < LEAST_UNITS or rarer * smaller < LEAST_COUNTS * n:
         return False
-    return is_rate or abs(_skewness(x, y)) <= SKEWED
+    return is_rate or not _is_skewed(_moments(x), _moments(y))
+
+
+def _is_skewed(x: Moments, y: Moments) -> bool:
+    is_unlike = abs(skewness_if_unlike(x, y)) > SKEWED_APART
+    return is_unlike or abs(skewness_if_alike(x, y)) > SKEWED
 
 
 def mean_cube(values: Numbers, units: NDArray[np.int64] | None) -> float:
@@ -74,14 +81,9 @@ def mean_cube(values: Numbers, units: NDArray[np.int64] | None) -> float:
     return float(np.mean(rests**3))
 
 
-def _skewness(x: Seen, y: Seen) -> float:
-    """Return the skewness of the difference, that of values being alike in both arms."""
-    n = x.sample.n + y.sample.n
-    square = sum(s.sample.variance * (s.sample.n - 1) * s.sample.n for s in (x, y)) / n
-    if square == 0:
-        return 0.0
-    cube = sum(s.cube * s.sample.n for s in (x, y)) / n
-    return skewness_of_means(cube / square**1.5, x.sample.n, y.sample.n)
+def _moments(seen: Seen) -> Moments:
+    n = seen.sample.n
+    return Moments(n, seen.sample.variance * (n - 1), seen.cube)
 
 
 def usual_value(*parts: Numbers) -> float:

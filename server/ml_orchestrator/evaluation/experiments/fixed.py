@@ -88,14 +88,18 @@ def ranks(a: Arm, b: Arm, options: ExperimentOptions, alpha: float) -> Found:
 
 @FIXED_METHODS.register("permutation")
 def permuted(a: Arm, b: Arm, options: ExperimentOptions, alpha: float) -> Found:
-    """Compare means by permutation; the interval is the score test's of 0/1 rows, else Welch's."""
+    """Compare means by permutation; the interval is the score test's of 0/1 rows, else Welch's.
+
+    Units that are all alike within both arms have no interval, and permutation alone decides.
+    """
     x, y = a.by_unit(), b.by_unit()
     is_rate = all(arm.counts is not None and arm.units is None for arm in (a, b))
     usual = (score_z if is_rate else welch)(a, b, options, alpha)
     if is_rounding(usual.effect, max(abs(a.sample.mean), abs(b.sample.mean))):
         return replace(usual, p_value=1.0)
     found = permutation_test(x, y, rng=np.random.default_rng(options.seed))
-    return replace(usual, p_value=found.p_value)
+    has_interval = math.isfinite(usual.low)
+    return replace(usual, p_value=found.p_value, interval_p=usual.p_value if has_interval else None)
 
 
 @FIXED_METHODS.register("bootstrap")

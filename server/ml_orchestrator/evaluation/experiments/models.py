@@ -125,7 +125,7 @@ class Stretch(Record):
 
 
 class Plan(Record):
-    """How many units an experiment needs, in each of two equal arms."""
+    """How many units an experiment needs in each arm; in the smallest, by ``shares``."""
 
     effect: Annotated[float, Field(description="The difference that shall be found.")]
     power: Annotated[float, Field(description="Chance to find it, if it is there.")]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtrc
 
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import InvalidInputError
@@ -25,12 +26,15 @@ from ml_orchestrator.evaluation.experiments.options import ExperimentOptions
 from ml_orchestrator.evaluation.experiments.table import is_binary
 from ml_orchestrator.numerics.mean_tests import SampleMean, is_rounding
 from ml_orchestrator.numerics.mixture_sprt import log_e_value, radius
-from ml_orchestrator.numerics.paired_betting import difference_bounds, log_e_process, pair_up
+from ml_orchestrator.numerics.paired_betting import Pairs, difference_bounds, log_e_process, pair_up
+from ml_orchestrator.numerics.runs import few_runs_p_value
 
 __all__ = ["MONITORED_METHODS"]
 
 N_LOOKS = 100
 N_SHOWN = 20
+NO_CHANCE = 1e-6  # of an order, before rows without a time are refused
+SMALLEST = 1e-300  # p value whose log is taken
 LOST = 1e-12  # variance beside a squared mean: below, sums that differ have lost its digits
 MANY_PAIRS, FEW_SHOWN = 20_000, 4  # bounds of bets on continuous values take their time
 Compare = Callable[[Arm, Arm, ExperimentOptions, float], Found]
@@ -66,24 +70,44 @@ def msprt(a: Arm, b: Arm, options: ExperimentOptions, alpha: float) -> Found:
 @MONITORED_METHODS.register("betting")
 def betting(a: Arm, b: Arm, options: ExperimentOptions, alpha: float) -> Found:
     """Compare means by betting on pairs in order of arrival, after every pair."""
-    pairs = pair_up(*_bounded(a, b, options))
+    x, y, bounds = _bounded(a, b, options)
+    if options.time_column is None:
+        _check_order(x, y)
+    pairs = pair_up(x, y, bounds)
     logs = log_e_process(pairs)
     n_shown = N_SHOWN if logs.size <= MANY_PAIRS else FEW_SHOWN
-    shown = np.unique(np.linspace(1, logs.size, n_shown).round().astype(int))
-    looks = []
-    for n in shown:
-        part = type(pairs)(pairs.values[:n], pairs.span)
+
+    def look(n: int) -> Look:
+        part = Pairs(pairs.values[:n], pairs.span)
         low, high = difference_bounds(part, alpha=alpha)
         effect = (2 * float(part.values.mean()) - 1) * pairs.span
         e_value = math.exp(min(700.0, float(logs[n - 1])))
-        looks.append(Look(n=2 * int(n), effect=effect, low=low, high=high, e_value=e_value))
-    found = _found(looks, logs, alpha, relative_of(a, b, None))
+        return Look(n=2 * n, effect=effect, low=low, high=high, e_value=e_value)
+
+    at = np.unique(np.linspace(1, logs.size, n_shown).round().astype(int))
+    found = _found([look(int(n)) for n in at], logs, alpha, relative_of(a, b, None))
     crossed = np.flatnonzero(logs >= -math.log(alpha))
     if not crossed.size:
         return found
-    first = int(crossed[0]) + 1
-    sign = float(np.sign(pairs.values[:first].mean() - 0.5))
-    return replace(found, shown_at=2 * first, shown_sign=sign)
+    shown = look(int(crossed[0]) + 1)
+    return replace(found, shown_at=shown.n, shown=shown)
+
+
+def _check_order(x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    """Refuse rows whose outcomes stand together as no order of arrival leaves them.
+
+    Pairs of an arm's i-th row with the other's i-th are of one moment only if rows came so. Each
+    arm by itself, for one may stand after the other; both p values by Fisher's method.
+    """
+    p_values = [few_runs_p_value(part) for part in (x, y)]
+    p_value = float(chdtrc(4, -2 * sum(math.log(max(p, SMALLEST)) for p in p_values)))
+    if p_value < NO_CHANCE:
+        raise InvalidInputError(
+            "The rows stand in no credible order of arrival: like outcomes stand together, as "
+            f"where rows are sorted or drift far (p = {p_value:.2g} in random order). betting "
+            'leans on the order: name the column of when they came in columns ("time"), or give '
+            "rows as they came; or choose msprt."
+        )
 
 
 def _moments(a: Arm, b: Arm) -> list[_Moment]:
@@ -189,7 +213,7 @@ def _found(
         relative=relative,
         e_value=math.exp(min(700.0, largest)),
         shown_at=shown.n if shown else None,
-        shown_sign=math.copysign(1.0, shown.effect) if shown else None,
+        shown=shown or max(looks, key=lambda look: look.e_value),
         looks=tuple(looks[i] for i in kept),
     )
 

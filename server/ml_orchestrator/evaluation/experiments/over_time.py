@@ -15,6 +15,7 @@ __all__ = ["Trend", "effect_over_time"]
 MOST_STRETCHES = 10
 LEAST_ROWS = 50  # of each arm
 LEAST_STRETCHES = 3
+SEEN = 0.01  # p value of a slope that is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,14 @@ class Trend:
         stretches: earliest first.
         p_value: of the hypothesis that the effect has no slope over stretches.
         slope: change of the effect from the first stretch to the last.
+        has_faded: it shrinks, and at the end of the line through the stretches none is shown.
         notice: what it means, or None where nothing is seen.
     """
 
     stretches: tuple[Stretch, ...]
     p_value: float
     slope: float
+    has_faded: bool
     notice: str | None
 
 
@@ -78,7 +81,7 @@ def _trend(
     effects = np.array([d.estimate for d, _, _ in found])
     weights = np.array([d.standard_error**-2.0 for d, _, _ in found])
     x = np.linspace(0.0, 1.0, effects.size)
-    x = x - np.average(x, weights=weights)
+    x = x - np.average(x, weights=weights)  # the slope is then independent of the middle
     spread = float(weights @ x**2)
     slope = float(weights @ (x * effects)) / spread
     p_value = Difference(slope, spread**-0.5, float("inf")).p_value()
@@ -90,13 +93,16 @@ def _trend(
                     high=high)
         )  # fmt: skip
     middle = float(np.average(effects, weights=weights))
-    return Trend(tuple(stretches), p_value, slope, _notice(p_value, slope, middle))
+    error = (1 / float(weights.sum()) + float(x[-1]) ** 2 / spread) ** 0.5
+    low, high = Difference(middle + slope * float(x[-1]), error, float("inf")).interval(alpha)
+    is_shrinking = p_value < SEEN and slope * middle < 0
+    has_faded = is_shrinking and (low if middle > 0 else -high) <= 0
+    notice = _notice(p_value, slope, is_shrinking=is_shrinking) if p_value < SEEN else None
+    return Trend(tuple(stretches), p_value, slope, has_faded, notice)
 
 
-def _notice(p_value: float, slope: float, middle: float) -> str | None:
-    if p_value >= 0.01:
-        return None
-    way = "shrinks" if slope * middle < 0 else "grows"
+def _notice(p_value: float, slope: float, *, is_shrinking: bool) -> str:
+    way = "shrinks" if is_shrinking else "grows"
     why = "novelty wearing off" if way == "shrinks" else "users who learn, or a delayed effect"
     return (
         f"The effect {way} over time (by {slope:.4g} from first to last, p = {p_value:.2g}): "

@@ -15,6 +15,7 @@ from ml_orchestrator.numerics.proportions import Successes
 __all__ = [
     "Table",
     "column",
+    "control_first",
     "is_binary",
     "numbers",
     "read_experiment",
@@ -53,7 +54,7 @@ def read_experiment(table: Table, options: ExperimentOptions) -> Experiment:
     order = _order(table, options.time_column, outcomes.size)
     units = unit_codes(table, options.unit)
     known = sorted({name for name in names if name is not None})
-    ordered = _control_first(known, options.control)
+    ordered = control_first(known, options.control)
     place = np.empty(outcomes.size, dtype=np.int64)
     place[order] = np.arange(outcomes.size)
     everything = [order[names[order] == name] for name in ordered]
@@ -99,7 +100,7 @@ def read_summary(
             + "; ".join(f"{arm}: {', '.join(given)}" for arm, given in summary.items())
             + "."
         )
-    ordered = _control_first(sorted(summary), options.control)
+    ordered = control_first(sorted(summary), options.control)
     return Experiment(tuple(_summed(name, summary[name]) for name in ordered))
 
 
@@ -216,7 +217,12 @@ def _name(value: Any) -> str | None:
     return str(value)
 
 
-def _control_first(names: Sequence[str], control: str | None) -> list[str]:
+def control_first(names: Sequence[str], control: str | None) -> list[str]:
+    """Return the arms with the control first: the one named, a usual one, or the first.
+
+    Raises:
+        InvalidInputError: there are not 2 to 20 arms, or the control is none of them.
+    """
     if not 2 <= len(names) <= MOST_ARMS:
         raise InvalidInputError(
             f"An experiment has 2 to {MOST_ARMS} arms; found {len(names)}: "

@@ -240,8 +240,30 @@ def _pattern(data: _Data, found: _Found, spec: PatternSpec, place: int) -> Patte
         q_value=float(found.q_values[place]),
         replication=None if status == "selected" else again,
         stand_ins=_stand_ins(found, place, data.parts.selection),
-        summary=pattern_sentence(one.name, status, tested, again, is_binary=data.outcome.is_binary),
+        summary=pattern_sentence(
+            one.name,
+            status,
+            tested,
+            again,
+            is_binary=data.outcome.is_binary,
+            held=_held(found, place, found.tested if status == "confirmed" else found.replication),
+        ),
     )
+
+
+def _held(found: _Found, place: int, measured: Measured) -> list[str]:
+    """Return the other patterns of a regression, those that share features with this one first.
+
+    So where its own features are patterns, too, the effect of a set is what it adds to them.
+    """
+    mine = set(found.patterns[place].items)
+    others = [
+        other
+        for i, other in enumerate(found.patterns)
+        if i != place and measured.effects[i] is not None
+    ]
+    others.sort(key=lambda other: (-len(mine & set(other.items)), other.name))
+    return [other.name for other in others]
 
 
 def _status(tested: Effect | None, again: Effect | None, *, is_confirmed: bool) -> Status:

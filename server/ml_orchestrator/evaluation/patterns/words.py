@@ -6,21 +6,41 @@ from ml_orchestrator.evaluation.patterns.models import Effect, Status
 
 __all__ = ["pattern_sentence", "report_sentences"]
 
+MOST_HELD = 3  # named; more are counted
+
 
 def pattern_sentence(
-    name: str, status: Status, tested: Effect | None, replication: Effect | None, *, is_binary: bool
+    name: str,
+    status: Status,
+    tested: Effect | None,
+    replication: Effect | None,
+    *,
+    is_binary: bool,
+    held: Sequence[str] = (),
 ) -> str:
-    """Return one pattern's finding."""
+    """Return one pattern's finding; ``held``: what its effect is told beside, likeliest first."""
     if tested is None:
         return f"{name}: proposed, but too few other cases hold it to test it."
     if status == "selected" or replication is None:
         return f"{name}: not confirmed ({_shown(tested, is_binary)}); treat it as chance."
+    beside = _beside(held)
     if status == "confirmed":
         return (
-            f"{name}: confirmed ({_shown(tested, is_binary)}), not replicated "
+            f"{name}: confirmed ({_shown(tested, is_binary)}{beside}), not replicated "
             f"({_shown(replication, is_binary)}); a lead, not yet a finding."
         )
-    return f"{name}: {_shown(replication, is_binary)} on untouched cases; replicated."
+    return f"{name}: {_shown(replication, is_binary)}{beside} on untouched cases; replicated."
+
+
+def _beside(held: Sequence[str]) -> str:
+    """Return what an effect is conditional on, as a part of a sentence; empty where nothing is."""
+    if not held:
+        return ""
+    n_more = len(held) - MOST_HELD
+    more = [f"{n_more} other patterns" if n_more > 1 else "another pattern"] if n_more > 0 else []
+    *first, last = [*(f"'{name}'" for name in held[:MOST_HELD]), *more]
+    told = f"{', '.join(first)} and {last}" if first else last
+    return f", with {told} held as they are," if first else f", with {told} held as it is,"
 
 
 def report_sentences(

@@ -89,7 +89,7 @@ class Constraints(Record):
     max_tokens: Annotated[int, Field(description="Of the whole prompt, estimated.")]
     keep: Annotated[list[str], Field(description="Placeholders that must stay as they are.")]
     no_copies: Annotated[str, Field(description="What must not be repeated from examples.")] = (
-        "Five words in a row or more from an example are refused: state the rule, not the case."
+        "Five words in a row of an example, or answers of several, are refused: state the rule."
     )
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from ml_orchestrator.errors import ConflictError, InvalidInputError
-from ml_orchestrator.optimization.copying import copied_passage, estimated_tokens
+from ml_orchestrator.optimization.copying import copied_answers, copied_passage, estimated_tokens
 from ml_orchestrator.optimization.reflective.checks import Scored, score_outputs
-from ml_orchestrator.optimization.reflective.models import Answer, Proposal
+from ml_orchestrator.optimization.reflective.models import Answer, Example, Proposal
 from ml_orchestrator.optimization.reflective.session import Candidate, Result, Session
 from ml_orchestrator.optimization.reflective.turn import Turn, pool_of, turn_of
 from ml_orchestrator.text.prompt_parts import split_prompt
@@ -138,8 +138,30 @@ def _refusal(session: Session, text: str) -> str:
     if lost := [each for each in session.keep if each not in kept]:
         return f"It lost {', '.join(lost)}."
     sources = [part for e in session.examples for part in (e.input, e.expected or "")]
-    copied = copied_passage(text, sources, allowed=session.candidates[0].text)
-    return f"It repeats an example word for word: '{copied[:100]}'." if copied else ""
+    if copied := copied_passage(text, sources, allowed=session.candidates[0].text):
+        return f"It repeats an example word for word: '{copied[:100]}'."
+    if told := copied_answers(text, _answers(session), allowed=session.candidates[0].text):
+        return (
+            f"It tells the answers of {len(told)} examples: {', '.join(told[:5])[:100]}. State how "
+            "an answer is found, not the answers."
+        )
+    return ""
+
+
+def _answers(session: Session) -> list[str]:
+    """Return what is expected of each different input."""
+    found = {
+        (" ".join(example.input.casefold().split()), answer)
+        for example in session.examples
+        for answer in _expected(example)
+    }
+    return [answer for _, answer in sorted(found)]
+
+
+def _expected(example: Example) -> set[str]:
+    """Return what an output must be or hold by the example itself."""
+    own = {c.value for c in example.checks or () if c.kind in ("exact", "contains")}
+    return {each for each in (*own, example.expected) if isinstance(each, str)}
 
 
 def _settle(session: Session) -> None:

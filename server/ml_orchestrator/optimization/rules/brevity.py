@@ -2,9 +2,9 @@
 
 import re
 
-from ml_orchestrator.optimization.own_words import is_mentioned, own_prose
+from ml_orchestrator.optimization.own_words import begins_sentence, is_mentioned, is_name, own_prose
 from ml_orchestrator.optimization.reading import Reading
-from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
+from ml_orchestrator.optimization.rules.contract import Edit, Finding, apart, rule
 
 __all__ = ["brevity", "paddings"]
 
@@ -40,6 +40,9 @@ _THANKS = re.compile(
     r"i (?:really )?appreciate (?:it|your help)|i hope (?:this|that) makes sense|hello|hi(?: there)?)[.!,]*(?=\s|\Z)[ \t]*"
 )
 _NAME = re.compile(r"\n?[A-Z][\w&'-]*(?: [A-Z][\w&'-]*){0,2}\s*")
+# What follows words that are themselves the matter: anywhere, and in the middle of a sentence.
+_NO_WISH = re.compile(r"(?:and|or|than|is|are|was|means?)\b|[^\w\s\ufffc]|\Z")
+_NO_WISH_INSIDE = re.compile(r"(?:to|into|in|with|from|by|as|of|for|on|at)\b")
 _AFTER_NEGATION = re.compile(r"(?:\bnot|n't|\bnever|\bno|\bwithout)\s+\Z")
 
 
@@ -79,10 +82,20 @@ def paddings(reading: Reading) -> list[Edit]:
         if not _is_signature(reading, match)
     ]
     for match in _ONE.finditer(prose):
-        before = prose[max(0, match.start() - 12) : match.start()]
-        if not _AFTER_NEGATION.search(before) and not is_mentioned(prose, *match.span()):
+        if _is_padding(reading, prose, match):
             edits.append(_shorter(reading, match))
-    return _apart(sorted(edits))
+    return apart(edits)
+
+
+def _is_padding(reading: Reading, prose: str, match: re.Match[str]) -> bool:
+    """Say whether nobody denies, names or speaks of the words, and a wish can follow them."""
+    start, end = match.span()
+    if _AFTER_NEGATION.search(prose[max(0, start - 12) : start]) or is_name(reading, start):
+        return False
+    is_inside = not begins_sentence(prose, start)
+    if _NO_WISH.match(prose, end) or (is_inside and _NO_WISH_INSIDE.match(prose, end)):
+        return False
+    return not is_mentioned(prose, start, end)
 
 
 def _is_signature(reading: Reading, thanks: re.Match[str]) -> bool:
@@ -101,12 +114,3 @@ def _shorter(reading: Reading, match: re.Match[str]) -> Edit:
         elif follower.isalpha():
             new, end = follower.upper(), end + 1
     return Edit(place, end, new)
-
-
-def _apart(edits: list[Edit]) -> list[Edit]:
-    """Leave out an edit that begins where the one before it took a letter."""
-    kept: list[Edit] = []
-    for edit in edits:
-        if not kept or edit.start >= kept[-1].end:
-            kept.append(edit)
-    return kept

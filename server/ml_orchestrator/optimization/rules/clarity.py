@@ -2,9 +2,9 @@
 
 import re
 
-from ml_orchestrator.optimization.own_words import is_mentioned, own_prose
+from ml_orchestrator.optimization.own_words import is_mentioned, is_name, own_prose
 from ml_orchestrator.optimization.reading import Reading, fill
-from ml_orchestrator.optimization.rules.contract import Edit, Finding, rule
+from ml_orchestrator.optimization.rules.contract import Edit, Finding, apart, rule
 
 __all__ = ["clarity", "vague_places"]
 
@@ -51,6 +51,7 @@ def vague_places(reading: Reading) -> list[re.Match[str]]:
         for match in _PLACES.finditer(prose)
         if not _KEEPS_HEDGE.search(prose[max(0, match.start() - 12) : match.start()])
         and not is_mentioned(prose, *match.span())
+        and not is_name(reading, match.start())
         and not _IS_ASKED.match(reading.text, match.end())
     ]
 
@@ -70,7 +71,7 @@ def clarity(reading: Reading) -> Finding | None:
         f"{words} leaves open what is meant; two readers would do two things.",
         places[0].start(),
         places[-1].end(),
-        tuple(_clearer(reading, match) for match in places) if is_written else (),
+        tuple(apart(_clearer(reading, match) for match in places)) if is_written else (),
         "" if is_written else f"What exactly is meant by {words}?",
     )
 

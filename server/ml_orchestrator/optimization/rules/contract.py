@@ -17,6 +17,7 @@ __all__ = [
     "Finding",
     "Rule",
     "RuleKind",
+    "apart",
     "apply_edits",
     "finding_of",
     "rule",
@@ -153,6 +154,15 @@ def finding_of(rule: Rule, reading: Reading) -> Finding | None:
         return rule.applies(reading)
     except UnavailableError:
         return None
+
+
+def apart(edits: Iterable[Edit]) -> list[Edit]:
+    """Return edits in order, without one that begins where the one before it took a letter."""
+    kept: list[Edit] = []
+    for edit in sorted(edits):
+        if not kept or edit.start >= kept[-1].end:
+            kept.append(edit)
+    return kept
 
 
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:

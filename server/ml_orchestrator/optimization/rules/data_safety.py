@@ -20,6 +20,7 @@ _IDENTIFIER = re.compile(r"[^A-Za-z]*([A-Za-z][A-Za-z0-9_]*)[^A-Za-z]*")
 _DETERMINER = re.compile(
     r"\b(?:the|this|that|my|our|following|a|an|each|these|those|below)\s+\Z", re.IGNORECASE
 )
+_IS_TEMPLATE = re.compile(r"\{%|\{\{ ?[#/^]")  # blocks of Jinja or Mustache: no part may move
 _NEAR = 24
 _SEPARATOR = re.compile(r"[ \t]*[^\w\s.]{1,3}[ \t]*(?:[\w ]{1,20}:[ \t]*)?")  # " | ", " | alt: "
 _FEW_CHARACTERS = 300
@@ -35,7 +36,7 @@ def data_safety(reading: Reading) -> Finding | None:
     if pasted is not None and pasted.name and not reading.data:
         return _tagged(reading, pasted)
     if bare := _unmarked(reading):
-        if not reading.takes_additions:
+        if not reading.takes_additions or _IS_TEMPLATE.search(reading.text):
             return asked(reading, "Borders", _BARE)
         return _marked_off(reading, bare)
     strangers = [name for name in _element_names(reading) if _is_stranger(name)]
@@ -63,17 +64,30 @@ def _unmarked(reading: Reading) -> tuple[Part, ...]:
 
 def _tagged(reading: Reading, pasted: Pasted) -> Finding:
     """Return the finding that pasted text has no marks, with the edits that put it in tags."""
-    gap = len(reading.text[: pasted.start].rstrip())
-    said = "" if reading.has("data_rule") else f"\n\n{_SAID.format(name=pasted.name)}."
+    text, start = reading.text, pasted.start
+    gap = len(text[:start].rstrip())
+    indent = text[text.rfind("\n", 0, start) + 1 : start]
+    name = _free(pasted.name, text)
+    is_said = reading.has("data_rule") and name == pasted.name
+    said = "" if is_said else f"\n\n{_SAID.format(name=name)}."
     return Finding(
         _BARE,
-        pasted.start,
+        start,
         pasted.end,
         (
-            Edit(gap, pasted.start, f"\n\n<{pasted.name}>\n"),
-            Edit(pasted.end, pasted.end, f"\n</{pasted.name}>{said}"),
+            Edit(gap, start, f"\n\n<{name}>\n{'' if indent.strip() else indent}"),
+            Edit(pasted.end, pasted.end, f"\n</{name}>{said}"),
         ),
     )
+
+
+def _free(name: str, text: str) -> str:
+    """Return a name of a tag that the text does not hold, so that no data can close it."""
+    taken, number, free = text.lower(), 1, name
+    while f"<{free}" in taken or f"</{free}" in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
 
 
 def _element_names(reading: Reading) -> list[str]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from ml_orchestrator.numerics.multiple_testing import holm
 from ml_orchestrator.optimization.search.evidence import Evidence
 from ml_orchestrator.optimization.search.front import Tried
 from ml_orchestrator.optimization.search.models import Confirmation, Member, RulePlan
@@ -34,13 +33,15 @@ class Applies(Protocol):
 def confirmed(front: Sequence[Tried], evidence: Evidence) -> list[Member]:
     """Return the members of a front with their held-out gains.
 
-    Intervals hold together (Bonferroni), p values are adjusted together (Holm): the chance that
-    any rule set without a gain is confirmed is at most 5%. One that copies is not confirmed.
+    Intervals and p values hold together for the whole front (Bonferroni): the chance that any rule
+    set without a gain is confirmed is at most 5%. A p value is twice the one-sided one, as an
+    interval has two ends, so that it is below .05 where the interval is above 0 and nowhere else.
+    One that copies is not confirmed.
     """
     gains = [evidence.confirm(tried.plan, alpha=ALPHA / len(front)) for tried in front]
-    adjusted = holm([gain.p_value for gain in gains])
     members = []
-    for tried, gain, p_value in zip(front, gains, adjusted, strict=True):
+    for tried, gain in zip(front, gains, strict=True):
+        p_value = min(1.0, 2 * len(front) * gain.p_value)
         copied = evidence.copied(tried.plan) if isinstance(evidence, Applies) else None
         taken = evidence.milliseconds(tried.plan) if isinstance(evidence, Timed) else None
         held_out = Confirmation(
@@ -48,7 +49,7 @@ def confirmed(front: Sequence[Tried], evidence: Evidence) -> list[Member]:
             gain=gain.mean,
             low=gain.low,
             high=gain.high,
-            p_adjusted=float(p_value),
+            p_adjusted=p_value,
             is_confirmed=bool(gain.low > 0 and p_value < ALPHA and copied is None),
             gap=tried.means.effect - gain.mean,
             milliseconds=taken,

@@ -19,7 +19,10 @@ HELD_OUT_SHARE = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """A held-out gain over the baseline: its test, and its interval at a level asked for."""
+    """A held-out gain over the baseline: its one-sided test, and its interval at a level asked for.
+
+    The interval has two ends, so it is above 0 where the p value is below half of its level.
+    """
 
     n: int
     mean: float

@@ -97,7 +97,7 @@ class Confirmation(Record):
     gain: Annotated[float, Field(description="Over the baseline, of the same prompts.")]
     low: Annotated[float, Field(description="Simultaneous 95% interval over the whole front.")]
     high: float
-    p_adjusted: Annotated[float, Field(description="One-sided, by Holm over the front.")]
+    p_adjusted: Annotated[float, Field(description="Twice one-sided, by Bonferroni.")]
     is_confirmed: Annotated[bool, Field(description="The interval is above 0, p below .05.")]
     gap: Annotated[float, Field(description="Effect in the search minus gain: overfitting.")]
     milliseconds: Annotated[
