@@ -1,5 +1,6 @@
 """What is done to a search's trials: it follows the answers, and noise is left alone."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ml_orchestrator.training.decisions import (
     decided,
 )
 from ml_orchestrator.training.ensemble import average, cross_selected, select_weights
-from ml_orchestrator.training.gains import gain
+from ml_orchestrator.training.gains import beats_constants, gain
 from ml_orchestrator.training.metrics import METRICS, Predictions
 from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers, Timing, mean_score
 from ml_orchestrator.training.space import Params
@@ -193,3 +194,77 @@ def test_of_equal_answers_the_earlier_stay_after_a_resumption_too(tmp_path: Path
 
     found = [x for x in range(15) if files.load({"trainer": "a", "x": x}, TRUTH)]
     assert found == list(range(12))
+
+
+def weighed(answers: Answers, counts: list[np.ndarray]) -> Answers:
+    pairs = zip(answers.folds, counts, strict=True)
+    return Answers(tuple(replace(fold, weights=c.astype(float)) for fold, c in pairs))
+
+
+def repeated(answers: Answers, counts: list[np.ndarray]) -> Answers:
+    return answers.take([np.repeat(np.arange(len(c)), c) for c in counts])
+
+
+def test_whole_weights_decide_as_repeats_of_rows_do() -> None:
+    answers = chances(2.0, 0.7)
+    counts = [np.random.default_rng(n).integers(1, 4, 800) for n in range(N_FOLDS)]
+    by_weight, by_repeats = weighed(answers, counts), repeated(answers, counts)
+
+    assert_allclose(best_bend(by_weight), best_bend(by_repeats), rtol=1e-3)
+    f1 = METRICS["f1_macro"]
+    thresholds = [best_threshold(given, f1) for given in (by_weight, by_repeats)]
+    scores = [mean_score(decided(by_repeats, value), f1) for value in thresholds]
+    assert scores[0] == pytest.approx(scores[1], abs=2e-3)  # one row further, at most a few
+
+
+def test_what_is_made_of_answers_keeps_their_weights() -> None:
+    counts = [np.random.default_rng(n).integers(1, 4, 800) for n in range(N_FOLDS)]
+    first, second = (weighed(chances(1.0, 0.0), counts) for _ in range(2))
+
+    made = {
+        "bent": bent(first, (2.0, 0.0)),
+        "decided": decided(first, 0.3),
+        "average": average([first, second], np.array([0.5, 0.5])),
+        "cross selected": cross_selected([first, second], lambda _: np.array([0.5, 0.5])),
+        "cross decided": cross_decided(first, best_bend, bent),
+    }
+
+    for name, answers in made.items():
+        for fold, count in zip(answers.folds, counts, strict=True):
+            assert fold.weights is not None, name
+            assert fold.weights.tolist() == count.tolist(), name
+
+
+def test_answers_from_files_get_the_weights_of_their_rows(tmp_path: Path) -> None:
+    files = AnswerFiles(tmp_path, higher_is_better=True)
+    params: Params = {"trainer": "a"}
+    files.keep(params, numbers(draws(1.0), TRUTH).folds, score=0.5, timing=Timing(1.0, 0.0))
+    weights = [np.full(N_ROWS, n + 1.0) for n in range(N_FOLDS)]
+
+    alike, weighing = files.load(params, TRUTH), files.load(params, TRUTH, weights)
+
+    assert alike is not None
+    assert weighing is not None
+    assert [fold.weights for fold in alike.folds] == [None] * N_FOLDS
+    for fold, known in zip(weighing.folds, weights, strict=True):
+        assert fold.weights is known
+
+
+@pytest.mark.parametrize("quantile", [None, 0.5])
+def test_constants_are_beaten_on_the_rows_that_count(quantile: float | None) -> None:
+    """Right where rows count, and far off where they do not."""
+    noise = [np.where(np.arange(N_ROWS) < 200, 0.1, 10.0)] * N_FOLDS
+    answers = numbers(noise, TRUTH)
+    counts = [np.where(np.arange(N_ROWS) < 200, 10_000, 1)] * N_FOLDS
+
+    assert not beats_constants(answers, METRICS["rmse"], quantile=quantile)
+    assert beats_constants(weighed(answers, counts), METRICS["rmse"], quantile=quantile)
+
+
+def test_a_gain_is_that_on_the_rows_that_count() -> None:
+    better = [np.where(np.arange(N_ROWS) < 125, 0.1, 2.0) * d for d in draws(1.0)]
+    before, after = numbers(draws(1.0), TRUTH), numbers(better, TRUTH)
+    counts = [np.where(np.arange(N_ROWS) < 125, 1_000, 1)] * N_FOLDS
+
+    assert not real_gain(before, after, "rmse")
+    assert real_gain(weighed(before, counts), weighed(after, counts), "rmse")

@@ -1,5 +1,7 @@
 """Where a model is worst: planted weaknesses are named, and chance is not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -123,6 +125,50 @@ def test_a_part_that_is_wrong_in_every_row_is_the_surest_of_all() -> None:
     assert slices[0].excess.low < 1.0
     right = Predictions(truth, truth, np.eye(2)[truth])
     assert worst_slices(features, kinds, right, np.arange(N))[0] == ()
+
+
+def test_a_weakness_of_rows_that_hardly_count_is_none() -> None:
+    rng = np.random.default_rng(0)
+    features = table(rng)
+    hard = (features["c"] == "red").to_numpy() & (rng.random(N) < 0.7)
+    given = wrong_where(hard, rng)
+    weights = np.where(hard, 1e-3, 1.0)
+
+    alike, weighed = (
+        worst_slices(features, KINDS, each, np.arange(N))[0]
+        for each in (given, replace(given, weights=weights))
+    )
+
+    assert (alike[0].value, alike[0].p_adjusted < 0.001) == ("red", True)
+    assert all(part.p_adjusted > 0.05 for part in weighed)
+
+
+def test_equal_weights_are_as_none() -> None:
+    rng = np.random.default_rng(0)
+    features = table(rng)
+    given = wrong_where((features["c"] == "red").to_numpy(), rng)
+
+    alike, weighed = (
+        worst_slices(features, KINDS, each, np.arange(N))
+        for each in (given, replace(given, weights=np.full(N, 4.0)))
+    )
+
+    assert weighed == alike  # by a power of two, so to the last bit
+
+
+def test_a_part_of_little_weight_is_not_looked_at() -> None:
+    features = pd.DataFrame({"c": np.where(np.arange(N) < 40, "red", "blue")})
+    kinds = FeatureKinds(numeric=(), boolean=(), categorical=("c",), temporal=())
+    truth = np.zeros(N, dtype=int)
+    weights = np.where(np.arange(N) < 10, 1.0, np.where(np.arange(N) < 40, 1e-3, 1.0))
+    given = Predictions(truth, truth, np.eye(2)[truth])
+
+    n_looks = [
+        worst_slices(features, kinds, each, np.arange(N))[1]
+        for each in (given, replace(given, weights=weights))
+    ]
+
+    assert n_looks == [2, 0]  # ten of the forty rows count
 
 
 def test_parts_of_few_rows_are_not_looked_at() -> None:

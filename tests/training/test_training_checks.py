@@ -56,6 +56,8 @@ def test_what_is_left_out_is_said_before_the_run(tmp_path: Path) -> None:
         "Column 'empty' was left out: it has no values.",
         "'visit' only numbers or names the rows; leave it out by "
         'column_types {"visit": "ignore"}.',
+        "nearest was left out: it learns from all rows alike, whatever their weight; to have it "
+        "tried, name it in trainers.",
     )
     assert ignored == said[1:2]
 

@@ -1,12 +1,14 @@
 """Metrics equal scikit-learn's; intervals cover as often as they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.intervals import holdout_intervals
-from ml_orchestrator.training.metrics import METRICS, Predictions, pick_metric
+from ml_orchestrator.training.metrics import METRICS, Predictions, pick_metric, pinball_loss
 
 
 def classes(n_classes: int, seed: int) -> Predictions:
@@ -64,10 +66,93 @@ def test_number_metrics_are_those_of_scikit_learn() -> None:
     )
 
 
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_weighted_class_metrics_are_those_of_scikit_learn(n_classes: int, seed: int) -> None:
+    weights = np.random.default_rng(seed).gamma(0.3, size=200)
+    given = replace(classes(n_classes, seed), weights=weights)
+    truth, predicted, chances = given.truth, given.predicted, given.probabilities
+    expected = {
+        "accuracy": sk.accuracy_score(truth, predicted, sample_weight=weights),
+        "balanced_accuracy": sk.balanced_accuracy_score(truth, predicted, sample_weight=weights),
+        "f1_macro": sk.f1_score(truth, predicted, average="macro", sample_weight=weights),
+        "log_loss": sk.log_loss(truth, chances, sample_weight=weights),
+        "roc_auc": sk.roc_auc_score(
+            truth,
+            chances[:, 1] if n_classes == 2 else chances,
+            multi_class="ovr",
+            sample_weight=weights,
+        ),
+    }
+    if n_classes == 2:
+        second = {"y_true": truth, "sample_weight": weights}
+        expected["average_precision"] = sk.average_precision_score(y_score=chances[:, 1], **second)
+        expected["brier"] = sk.brier_score_loss(y_proba=chances[:, 1], **second)
+
+    # At most 1e-11: sums of very uneven weights are added up in another order.
+    assert {name: METRICS[name].compute(given) for name in expected} == pytest.approx(
+        expected, rel=1e-11
+    )
+
+
+def test_weighted_number_metrics_are_those_of_scikit_learn() -> None:
+    weights = np.random.default_rng(1).gamma(0.3, size=200)
+    given = replace(numbers(0), weights=weights)
+    both = {"y_true": given.truth, "y_pred": given.predicted, "sample_weight": weights}
+
+    metrics = [*(m for m in METRICS.values() if m.task == "regression"), pinball_loss(0.9)]
+
+    assert {metric.name: metric.compute(given) for metric in metrics} == pytest.approx(
+        {
+            "r2": sk.r2_score(**both),
+            "rmse": sk.root_mean_squared_error(**both),
+            "mae": sk.mean_absolute_error(**both),
+            "median_ae": sk.median_absolute_error(**both),
+            "pinball_loss": sk.mean_pinball_loss(**both, alpha=0.9),
+        },
+        rel=1e-12,
+    )
+
+
+@pytest.mark.parametrize("given", [classes(2, 0), classes(4, 0), numbers(0)])
+def test_a_row_of_weight_three_counts_as_three_rows(given: Predictions) -> None:
+    counts = np.random.default_rng(0).integers(1, 5, 200)
+    weighed = replace(given, weights=counts.astype(float))
+    repeated = given.take(np.repeat(np.arange(200), counts))
+    n_classes = given.probabilities.shape[1]
+    metrics = [
+        metric
+        for metric in METRICS.values()
+        if (metric.task == "classification") == (n_classes > 0)
+        and (n_classes == 2 or not metric.for_two_classes)
+    ]
+
+    assert [metric.compute(weighed) for metric in metrics] == pytest.approx(
+        [metric.compute(repeated) for metric in metrics], rel=1e-12
+    )
+    assert repeated.weights is None
+
+
+def test_rows_that_are_drawn_anew_keep_their_weights() -> None:
+    rows = np.array([3, 3, 0])
+    given = replace(numbers(0), weights=np.arange(200.0) + 1)
+
+    assert given.take(rows).weights.tolist() == [4.0, 4.0, 1.0]  # type: ignore[union-attr]
+
+
+def test_of_one_value_there_is_no_explained_share_whatever_the_weights() -> None:
+    weights = np.random.default_rng(0).random(50)
+    given = Predictions(np.full(50, 0.1), np.zeros(50), np.empty((50, 0)), weights)
+
+    assert np.isnan(METRICS["r2"].compute(given))
+
+
 def test_a_class_that_is_absent_leaves_the_area_under_the_curve_undefined() -> None:
     given = classes(2, 0)
+    weighed = replace(given, weights=np.full(200, 0.3))
 
-    assert np.isnan(METRICS["roc_auc"].compute(given.take(np.flatnonzero(given.truth == 1))))
+    for each in (given, weighed):
+        assert np.isnan(METRICS["roc_auc"].compute(each.take(np.flatnonzero(each.truth == 1))))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,11 @@ import pytest
 from tests.training.tables import dataset_of, mixed_table
 
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.training.holdout import fit
-from ml_orchestrator.training.metrics import Predictions, pinball_loss
+from ml_orchestrator.training.baselines import baselines
+from ml_orchestrator.training.holdout import fit, predict
+from ml_orchestrator.training.job import prepare
+from ml_orchestrator.training.metrics import METRICS, Predictions, pinball_loss
+from ml_orchestrator.training.model_parts import takes_weights
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.preprocessing import FeatureOptions, build_pipeline
 from ml_orchestrator.training.search import train
@@ -71,6 +74,111 @@ def test_weights_count_whatever_is_looked_back_at(trainer: str, past: Any) -> No
         answers.append(model.predict(table.features.tail(40)))
 
     assert not np.allclose(*answers)
+
+
+def mostly_wrong(n_rows: int = 1_500) -> pl.DataFrame:
+    """Half of the rows hardly count, and say the opposite of the others."""
+    rng = np.random.default_rng(0)
+    x, is_wrong = rng.normal(size=(n_rows, 3)), rng.random(n_rows) < 0.5
+    effect = 3 * x[:, 0] + 2 * np.sin(2 * x[:, 1])
+    y = np.where(is_wrong, -effect, effect) + rng.normal(0, 0.2, n_rows)
+    columns = {name: x[:, place] for place, name in enumerate("abc")}
+    return pl.DataFrame({**columns, "w": np.where(is_wrong, 0.001, 1.0), "y": y})
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_a_search_chooses_and_judges_by_rows_as_much_as_they_count(
+    tmp_path: Path, task: Any
+) -> None:
+    frame = mostly_wrong()
+    if task == "classification":
+        frame = frame.with_columns(y=(pl.col("y") > 0).cast(pl.String))
+    spec = TrainingSpec(
+        source="t.csv", weight_column="w", task=task, n_trials=11, n_folds=3, timeout_s=600
+    )
+    job = prepare(spec, dataset_of(frame))
+
+    made = train(spec, dataset_of(frame), study_dir=tmp_path, report=lambda *_: None)
+
+    # Rows that count alike cannot be told: R2 near 0, an area near one half.
+    summary, rows = made.summary, job.split.test
+    features = job.table.features.iloc[rows]
+    counting = rows[job.table.weights[rows] == 1.0]  # type: ignore[index]
+    true_to = predict(made.pipeline, job.table.features.iloc[counting], job.table, counting)
+    assert job.table.metric.compute(true_to) > 0.95
+    assert summary.cv_score > 0.95
+    found = job.table.metric.compute(predict(made.pipeline, features, job.table, rows))
+    assert summary.holdout[summary.metric].estimate == pytest.approx(found, rel=1e-12)
+    assert summary.holdout[summary.metric].low > 0.95
+    assert "nearest" not in {summary.trainer, *(member.trainer for member in summary.members)}
+
+
+def test_families_that_cannot_weigh_rows_take_part_if_they_are_named() -> None:
+    frame = two_sources()
+    said = (
+        "nearest was left out: it learns from all rows alike, whatever their weight; to have it "
+        "tried, name it in trainers."
+    )
+    named = ("linear", "nearest")
+
+    left, asked, alike = (
+        prepare(TrainingSpec(source="t.csv", **given), dataset_of(frame))
+        for given in ({"weight_column": "w"}, {"weight_column": "w", "trainers": named}, {})
+    )
+
+    assert said in left.warnings
+    assert "nearest" not in left.trainers
+    assert asked.trainers == named
+    assert "nearest" in alike.trainers
+    assert said not in (*asked.warnings, *alike.warnings)
+
+
+@pytest.mark.parametrize("trainer", list(TRAINERS))
+@pytest.mark.parametrize("problem", [NUMBERS, UPPER, Problem("classification", n_classes=2)])
+def test_families_say_rightly_whether_they_weigh_rows(trainer: str, problem: Problem) -> None:
+    entry = TRAINERS[trainer]
+    if not entry.fits(problem):
+        return
+    model = entry.build(problem, entry.first_params, seed=0, n_jobs=None)
+
+    assert takes_weights(model) == entry.needs.weighs_rows
+
+
+@pytest.mark.parametrize("quantile", [None, 0.5])
+def test_a_constant_to_beat_is_that_of_the_weighted_rows(quantile: float | None) -> None:
+    frame = pl.DataFrame({"x": range(40), "y": [0.0, 10.0] * 20, "w": [3.0, 1.0] * 20})
+    table = table_of(frame, task="regression", weight_column="w", quantile=quantile)
+
+    (constant,) = baselines(table, np.arange(20), np.arange(20, 40))
+
+    assert set(constant.given.predicted) == {2.5 if quantile is None else 0.0}
+    assert constant.given.weights is not None
+    assert METRICS["mae"].compute(constant.given) == (3.75 if quantile is None else 2.5)
+
+
+def test_equal_weights_change_nothing_that_is_searched(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"x": rng.normal(size=300)}).with_columns(
+        y=(pl.col("x") + pl.Series(rng.normal(size=300)) > 0).cast(pl.String)
+    )
+    given: dict[str, Any] = {
+        "source": "t.csv", "target": "y", "metric": "accuracy", "trainers": ("linear",),
+        "n_trials": 3, "n_folds": 3,
+    }  # fmt: skip
+
+    alike, weighed = (
+        train(
+            TrainingSpec(**given, weight_column=column),
+            dataset_of(frame if column is None else frame.with_columns(w=pl.lit(0.5))),
+            study_dir=tmp_path / str(column),
+            report=lambda *_: None,
+        ).summary
+        for column in (None, "w")
+    )
+
+    assert weighed.cv_score == pytest.approx(alike.cv_score, rel=1e-9)
+    assert weighed.holdout["roc_auc"].low == pytest.approx(alike.holdout["roc_auc"].low, rel=1e-9)
+    assert [step.step for step in weighed.refinements] == [step.step for step in alike.refinements]
 
 
 def test_the_unit_of_weights_does_not_matter() -> None:

@@ -13,6 +13,7 @@ __all__ = [
     "column_kind",
     "id_like_notice",
     "ignoring",
+    "infinite_notice",
     "large_integer_notices",
     "names_each_row",
     "normalise",
@@ -24,6 +25,7 @@ __all__ = [
 
 MAX_CLASSES = 20
 MAX_CLASS_SHARE = 0.05  # distinct values per row, above which whole numbers are quantities
+LEAST_OF_A_CLASS = 8  # rows: what five folds and a holdout need
 MIN_ROWS_FOR_ID = 20
 TEXT_SHARE = 0.5  # distinct values per row, above which text is free text
 MIN_TEXT_VALUES = 50
@@ -121,6 +123,20 @@ def id_like_notice(name: str) -> str:
     return f"{name!r} only numbers or names the rows; leave it out by {ignoring(name)}."
 
 
+def infinite_notice(column: pl.Series) -> str:
+    """Return what to say of a column's infinite values; nothing without any.
+
+    >>> infinite_notice(pl.Series("age", [31.0, float("inf")]))
+    "1 infinite value of 'age' counts as missing, in row 2."
+    """
+    if not column.dtype.is_float() or not (is_off := column.is_infinite()).any():
+        return ""
+    n, row = int(is_off.sum()), int(is_off.arg_max() or 0) + 1
+    if n == 1:
+        return f"1 infinite value of {column.name!r} counts as missing, in row {row:,}."
+    return f"{n:,} infinite values of {column.name!r} count as missing, first in row {row:,}."
+
+
 def ignoring(name: str) -> str:
     """Return the argument that leaves a column out, with its value in JSON.
 
@@ -146,7 +162,8 @@ def suggest_task(target: pl.Series) -> Task:
     """Return what predicting a normalised column is.
 
     Text and booleans are classes. Numbers are classes when they are whole and few: two, or at
-    most 20 that make up at most a twentieth of the rows.
+    most 20 that make up at most a twentieth of the rows, of which none is so rare that folds
+    would lack it. Counts have such a tail.
     """
     values = target.drop_nulls()
     if not values.dtype.is_numeric():
@@ -154,8 +171,11 @@ def suggest_task(target: pl.Series) -> Task:
     if not values.dtype.is_integer() and not bool((values == values.round()).all()):
         return "regression"
     n_unique = values.n_unique()
+    if n_unique <= 2:
+        return "classification"
     are_few = n_unique <= MAX_CLASSES and n_unique <= MAX_CLASS_SHARE * len(values)
-    return "classification" if are_few or n_unique <= 2 else "regression"
+    rarest = int(values.value_counts()["count"].min())  # type: ignore[arg-type]
+    return "classification" if are_few and rarest >= LEAST_OF_A_CLASS else "regression"
 
 
 def suggest_metric(task: Task, n_classes: int) -> str:

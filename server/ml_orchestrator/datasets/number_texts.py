@@ -2,11 +2,13 @@
 
 import polars as pl
 
-__all__ = ["number_text_notice", "read_as_numbers"]
+__all__ = ["number_text_notice", "read_as_numbers", "stray_cell"]
 
 MIN_VALUES = 10
 MOSTLY = 0.5  # of the values, from which numbers among text are what the column was meant to be
 NEARLY_ALL = 0.9  # of the values, where each is written with more than digits
+STRAY = 0.05  # of the values at most, where all others are numbers; above, the column is a mixture
+MIN_BESIDE_STRAY = 20
 # A sign of a currency or the like, digits with separators, and a unit, but none of 1st to 4th.
 DECORATED = (
     r"^[^\w\s.,'+-]?\s?[+-]?(\d{1,3}([ ,.'\u00a0\u202f]\d{3})+([.,]\d+)?|\d+([.,]\d+)?)"
@@ -23,8 +25,8 @@ def number_text_notice(column: pl.Series) -> str:
     numbers with a currency, a unit or separators of thousands.
 
     >>> number_text_notice(pl.Series("age", ["31", "44", "28", "unknown"] * 5))
-    "'age' is text, but 15 of its 20 values are numbers; others are such as 'unknown'. Where \
-those mean that it is missing, leave them empty in the file, and it is read as numbers."
+    "'age' is text, but 15 of its 20 values are numbers; others are such as 'unknown' in row 4. \
+Where those mean that it is missing, leave them empty in the file, and it is read as numbers."
     >>> number_text_notice(pl.Series("price", ["€ 1,250", "€ 980"] * 10))
     "'price' is text such as '€ 1,250', which looks like numbers; with digits, a sign and a \
 decimal point alone in the file it is read as numbers."
@@ -49,9 +51,36 @@ decimal point alone in the file it is read as numbers."
         return ""
     return (
         f"{column.name!r} is text, but {n_numbers:,} of its {len(values):,} values are numbers; "
-        f"others are such as {_shown(values.filter(~is_number))}. Where those mean that it is "
-        "missing, leave them empty in the file, and it is read as numbers."
+        f"others are such as {_shown(values.filter(~is_number))} in row "
+        f"{_first_other(column) + 1:,}. Where those mean that it is missing, leave them empty in "
+        "the file, and it is read as numbers."
     )
+
+
+def stray_cell(column: pl.Series) -> str:
+    """Return which cell keeps a column of numbers from being one; nothing of other columns.
+
+    >>> stray_cell(pl.Series("age", [*map(str, range(30)), "-", *map(str, range(30))]))
+    "60 of the 61 values of 'age' are numbers, but row 31 holds '-'"
+    """
+    if column.dtype != pl.String:
+        return ""
+    values = column.drop_nulls()
+    n_numbers = int(read_as_numbers(values).is_not_null().sum())
+    n_others = len(values) - n_numbers
+    if n_others == 0 or n_others > STRAY * len(values) or n_numbers < MIN_BESIDE_STRAY:
+        return ""
+    row = _first_other(column)
+    more = f" and {n_others - 1:,} more hold no number" if n_others > 1 else ""
+    return (
+        f"{n_numbers:,} of the {len(values):,} values of {column.name!r} are numbers, but row "
+        f"{row + 1:,} holds {str(column[row])[:MOST_SHOWN]!r}{more}"
+    )
+
+
+def _first_other(column: pl.Series) -> int:
+    """Return the place of the first value that is no number."""
+    return int((column.is_not_null() & read_as_numbers(column).is_null()).arg_max() or 0)
 
 
 def read_as_numbers(texts: pl.Series) -> pl.Series:

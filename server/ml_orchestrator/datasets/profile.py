@@ -1,11 +1,16 @@
 """What a data set holds, what is wrong with it and what it could be used for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
 from ml_orchestrator.datasets.columns import check_column, frequencies, profile_column
-from ml_orchestrator.datasets.kinds import id_like_notice, suggest_metric, suggest_task
+from ml_orchestrator.datasets.kinds import (
+    id_like_notice,
+    infinite_notice,
+    suggest_metric,
+    suggest_task,
+)
 from ml_orchestrator.datasets.known_rows import has_value, left_out
 from ml_orchestrator.datasets.leakage import find_leakage, leakage_notice
 from ml_orchestrator.datasets.models import ColumnProfile, DatasetProfile, Task
@@ -76,8 +81,16 @@ def profile_dataset(
     )
     cut = _cut_warnings(profile) if columns is None else []
     lost = [] if target is None else left_out(frame.height - _n_known(frame[target]), [target])
-    as_text = filter(None, map(number_text_notice, frame.get_columns()))
-    warnings = (*dataset.notices, *cut, *lost, *as_text, *_warnings(profile, found))
+    told = {column.name: number_text_notice(column) for column in frame.get_columns()}
+    as_text = {name: notice for name, notice in told.items() if notice}
+    warnings = (
+        *dataset.notices,
+        *cut,
+        *lost,
+        *as_text.values(),
+        *filter(None, map(infinite_notice, frame.get_columns())),
+        *_warnings(profile, found, as_text),
+    )
     return profile.model_copy(update={"warnings": warnings})
 
 
@@ -131,10 +144,17 @@ def duplicate_rows(frame: pl.DataFrame) -> int:
     return frame.height - pl.DataFrame(plain).n_unique() if plain else 0
 
 
-def _warnings(profile: DatasetProfile, columns: Sequence[ColumnProfile]) -> list[str]:
+def _warnings(
+    profile: DatasetProfile, columns: Sequence[ColumnProfile], as_text: Collection[str]
+) -> list[str]:
+    """Return what to warn of; columns ``as_text`` hold what looks like numbers."""
+    told = (
+        _column_warnings(column, profile.target, looks_like_numbers=column.name in as_text)
+        for column in columns
+    )
     return [
         *_table_warnings(profile),
-        *(text for column in columns for text in _column_warnings(column, profile.target)),
+        *(text for texts in told for text in texts),
         *_target_warnings(profile.suggested_task, profile.target_balance),
         *map(leakage_notice, profile.leakage_suspects),
     ]
@@ -152,7 +172,9 @@ def _table_warnings(profile: DatasetProfile) -> list[str]:
     return found
 
 
-def _column_warnings(column: ColumnProfile, target: str | None) -> list[str]:
+def _column_warnings(
+    column: ColumnProfile, target: str | None, *, looks_like_numbers: bool
+) -> list[str]:
     name, found = column.name, []
     if column.kind == "empty":
         return [f"{name!r} has no values; training drops it."]
@@ -160,8 +182,10 @@ def _column_warnings(column: ColumnProfile, target: str | None) -> list[str]:
         return [f"{name!r} is {column.dtype}, which training cannot use; it is dropped."]
     if column.is_constant:
         found.append(f"{name!r} has one value only; it explains nothing.")
-    if column.is_id_like:
-        found.append(_names_rows(name) if name == target else id_like_notice(name))
+    if column.is_id_like and name == target:
+        found.append(_names_rows(name))
+    elif column.is_id_like and not looks_like_numbers:
+        found.append(id_like_notice(name))
     if column.missing_share >= MANY_MISSING:
         found.append(f"{name!r} is missing in {column.missing_share:.0%} of the rows.")
     if column.outlier_share is not None and column.outlier_share >= MANY_OUTLIERS:

@@ -20,6 +20,7 @@ DRAWS_AT_ONCE = 16
 Scores = Mapping[str, float]
 Codes = NDArray[np.int64]
 Matrix = NDArray[np.float64]
+Weights = NDArray[np.float64]
 
 
 def realised_scores(truth: Codes, predicted: Codes, scores: Matrix) -> Scores:
@@ -92,9 +93,14 @@ def drawn_scores(
             yield found
 
 
-def confusion_matrix(truth: Codes, predicted: Codes, n_classes: int) -> Matrix:
-    """Return the counts of rows, shape ``(n_classes, n_classes)``: the truth down, said across."""
-    counts = np.bincount(truth * n_classes + predicted, minlength=n_classes**2)
+def confusion_matrix(
+    truth: Codes, predicted: Codes, n_classes: int, weights: Weights | None = None
+) -> Matrix:
+    """Return the counts of rows, shape ``(n_classes, n_classes)``: the truth down, said across.
+
+    With weights of shape ``(n,)`` it is their sums.
+    """
+    counts = np.bincount(truth * n_classes + predicted, weights, minlength=n_classes**2)
     return counts.reshape(n_classes, n_classes).astype(np.float64)
 
 
@@ -110,11 +116,17 @@ def f1_macro(confusion: Matrix) -> float:
     return float(np.mean(2 * np.diag(confusion)[occurs] / both[occurs]))
 
 
-def roc_auc(truth: Codes, scores: Matrix) -> float:
+def roc_auc(truth: Codes, scores: Matrix, weights: Weights | None = None) -> float:
     """Return the area under the ROC curve; above two classes the mean of each against the rest.
 
-    NaN where the rows do not define it. ``scores`` has shape ``(n, n_classes)``.
+    NaN where the rows do not define it. ``scores`` has shape ``(n, n_classes)``; with weights of
+    shape ``(n,)`` a pair of rows counts as their product.
     """
+    if weights is not None:
+        shares = weights / weights.sum()
+        return _mean_area(
+            _weighted_area(scores[:, c], truth == c, shares) for c in _ranked(scores.shape[1])
+        )
     return _mean_area(_area(rankdata(scores[:, c]), truth == c) for c in _ranked(scores.shape[1]))
 
 
@@ -143,15 +155,26 @@ def _area(ranks: Matrix, is_positive: NDArray[np.bool_]) -> float:
     return float(ranks[is_positive].sum() - n_positive * (n_positive + 1) / 2) / n_pairs
 
 
+def _weighted_area(scores: Matrix, is_positive: NDArray[np.bool_], weights: Weights) -> float:
+    order = np.argsort(scores, kind="stable")
+    up, down = (np.where(side, weights, 0.0)[order] for side in (is_positive, ~is_positive))
+    return _ratio(_ordered_pairs(scores[order], up, down), float(up.sum() * down.sum()))
+
+
 def _expected_area(scores: Matrix, chance: Matrix) -> float:
     order = np.argsort(scores, kind="stable")
-    values, p = scores[order], chance[order]
-    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
-    positive, negative = np.add.reduceat(p, starts), np.add.reduceat(1 - p, starts)
-    below = np.cumsum(negative) - negative
+    p = chance[order]
     with_itself = float(np.sum(p * (1 - p)))  # a row is no pair
-    ordered = float(np.sum(positive * (below + negative / 2))) - with_itself / 2
+    ordered = _ordered_pairs(scores[order], p, 1 - p) - with_itself / 2
     return _ratio(ordered, float(p.sum() * (1 - p).sum()) - with_itself)
+
+
+def _ordered_pairs(ascending: Matrix, positive: Matrix, negative: Matrix) -> float:
+    """Return how much of ``positive`` times ``negative`` is scored higher; half of what is tied."""
+    starts = np.flatnonzero(np.append(True, ascending[1:] != ascending[:-1]))
+    up, down = np.add.reduceat(positive, starts), np.add.reduceat(negative, starts)
+    below = np.cumsum(down) - down
+    return float(np.sum(up * (below + down / 2)))
 
 
 def _mean_area(areas: Iterator[float]) -> float:

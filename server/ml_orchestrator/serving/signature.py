@@ -152,7 +152,11 @@ def _check_names(index: int, row: Mapping[str, Any], known: set[str], required: 
         if unknown:  # of which one may be a missing one, mistyped
             faults.append(f"has columns the model does not know: {', '.join(unknown[:10])}")
         takes = ", ".join(sorted(known)[:30])
-        raise InvalidInputError(f"Row {index} {' and '.join(faults)}. The model takes: {takes}.")
+        may_miss = [name for name in missing if name not in required]
+        mend = f" Send null for {may_miss[0]} where it is not known." if may_miss else ""
+        raise InvalidInputError(
+            f"Row {index} {' and '.join(faults)}.{mend} The model takes: {takes}."
+        )
 
 
 def to_array(values: Sequence[Any], column: Column) -> np.ndarray[Any, Any]:

@@ -74,7 +74,8 @@ def _constant(table: TrainingTable, train: Rows, test: Rows) -> Baseline:
         name = f"quantile {table.quantile:g}"
         dummy = DummyRegressor(strategy="quantile", quantile=table.quantile)
     nothing: Numbers = np.zeros((len(table.labels), 1))
-    dummy.fit(nothing[train], table.labels[train])
+    weights = None if table.weights is None else table.weights[train]
+    dummy.fit(nothing[train], table.labels[train], sample_weight=weights)
     return Baseline(name, predict(dummy, nothing[test], table, test))
 
 

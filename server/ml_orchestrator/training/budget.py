@@ -170,8 +170,9 @@ def _longest(seconds: Iterable[float], n: int) -> float:
 def _made_up(table: TrainingTable, n_rows: int) -> Predictions:
     n_classes = len(table.classes)
     rng = np.random.default_rng(0)
+    weights = None if table.weights is None else np.ones(n_rows)
     if n_classes:
         truth = rng.integers(0, n_classes, n_rows)
-        return Predictions(truth, truth, rng.dirichlet(np.ones(n_classes), n_rows))
+        return Predictions(truth, truth, rng.dirichlet(np.ones(n_classes), n_rows), weights)
     values = rng.normal(size=n_rows)
-    return Predictions(values, values, np.empty((n_rows, 0)))
+    return Predictions(values, values, np.empty((n_rows, 0)), weights)

@@ -1,12 +1,14 @@
 """How to bend probabilities and where to put the threshold, from out-of-fold answers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 
+from ml_orchestrator.numerics.weighted import quantiles
 from ml_orchestrator.training.blend import bend
 from ml_orchestrator.training.metrics import METRICS, Metric, Predictions
 from ml_orchestrator.training.out_of_fold import Answers, mean_score
@@ -31,9 +33,10 @@ def best_bend(answers: Answers) -> Bend:
     """Return the scale and shift of least log loss on these rows; above two classes no shift."""
     truth = np.concatenate([fold.truth for fold in answers.folds])
     given = np.concatenate([fold.probabilities for fold in answers.folds])
+    weights = _weights(answers)
 
     def loss(scale: float, shift: float) -> float:
-        return _log_loss(truth, bend(given, scale, shift))
+        return _log_loss(truth, bend(given, scale, shift), weights)
 
     if given.shape[1] > 2:
         logs = np.log(SCALES)
@@ -51,12 +54,12 @@ def best_bend(answers: Answers) -> Bend:
 def best_threshold(answers: Answers, metric: Metric) -> float:
     """Return the probability of the second class from which predicting it scores best.
 
-    Of the thresholds that divide the rows into 60 equal parts, and one half.
+    Of the thresholds that divide the rows, by their weight, into 61 equal parts, and one half.
     """
     given = np.concatenate([fold.probabilities[:, 1] for fold in answers.folds])
-    quantiles = np.quantile(given, np.linspace(0, 1, N_THRESHOLDS + 2)[1:-1])
+    parts = quantiles(given, np.linspace(0, 1, N_THRESHOLDS + 2)[1:-1], _weights(answers))
     # The middle first: among equals it is the one taken.
-    tries = [0.5, *np.unique(quantiles).tolist()]
+    tries = [0.5, *np.unique(parts).tolist()]
     scores = [metric.sign * mean_score(decided(answers, value), metric) for value in tries]
     return float(tries[int(np.nanargmax(scores))])
 
@@ -66,7 +69,8 @@ def bent(answers: Answers, by: Bend) -> Answers:
     folds = []
     for fold in answers.folds:
         probabilities = bend(fold.probabilities, *by)
-        folds.append(Predictions(fold.truth, probabilities.argmax(axis=1), probabilities))
+        predicted = probabilities.argmax(axis=1)
+        folds.append(replace(fold, predicted=predicted, probabilities=probabilities))
     return Answers(tuple(folds))
 
 
@@ -74,11 +78,7 @@ def decided(answers: Answers, threshold: float) -> Answers:
     """Return the answers with the second class predicted from ``threshold`` on."""
     return Answers(
         tuple(
-            Predictions(
-                fold.truth,
-                (fold.probabilities[:, 1] >= threshold).astype(np.int64),
-                fold.probabilities,
-            )
+            replace(fold, predicted=(fold.probabilities[:, 1] >= threshold).astype(np.int64))
             for fold in answers.folds
         )
     )
@@ -94,6 +94,16 @@ def cross_decided(
     return Answers(tuple(folds))
 
 
-def _log_loss(truth: NDArray[Any], probabilities: NDArray[np.float64]) -> float:
-    given = Predictions(truth, truth, probabilities)
+def _weights(answers: Answers) -> NDArray[np.float64] | None:
+    """Return the weights of all folds' rows, one after another; None where rows count alike."""
+    known = [fold.weights for fold in answers.folds if fold.weights is not None]
+    return np.concatenate(known) if known else None
+
+
+def _log_loss(
+    truth: NDArray[Any],
+    probabilities: NDArray[np.float64],
+    weights: NDArray[np.float64] | None,
+) -> float:
+    given = Predictions(truth, truth, probabilities, weights)
     return METRICS["log_loss"].compute(given)

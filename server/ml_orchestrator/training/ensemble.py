@@ -73,7 +73,7 @@ def average(candidates: Sequence[Answers], weights: Weights) -> Answers:
     folds = []
     for number, fold in enumerate(candidates[0].folds):
         mean = sum(w * numbers_of(c.folds[number]) for c, w in chosen)
-        folds.append(predictions_of(fold.truth, np.asarray(mean)))
+        folds.append(predictions_of(fold.truth, np.asarray(mean), fold.weights))
     return Answers(tuple(folds))
 
 
@@ -108,7 +108,7 @@ def _added(
 
 def _score(sums: list[NDArray[np.float64]], size: float, shaped: Answers, metric: Metric) -> float:
     folds = [
-        predictions_of(fold.truth, part / size)
+        predictions_of(fold.truth, part / size, fold.weights)
         for fold, part in zip(shaped.folds, sums, strict=True)
     ]
     score = mean_score(Answers(tuple(folds)), metric)

@@ -10,7 +10,15 @@ from ml_orchestrator.training.space import Params, ParamSpace
 from ml_orchestrator.training.trainer import Problem
 from ml_orchestrator.training.trainers import TRAINERS
 
-__all__ = ["full", "local", "suggest_from", "too_many_rows", "unknown_trainer", "usable"]
+__all__ = [
+    "full",
+    "local",
+    "suggest_from",
+    "too_many_rows",
+    "unknown_trainer",
+    "unweighing",
+    "usable",
+]
 
 OPTIONAL = {"lightgbm": "lightgbm", "torch_net": "torch"}  # each by its extra
 
@@ -66,6 +74,15 @@ def too_many_rows(names: Sequence[str], problem: Problem) -> list[str]:
         f"{name} was left out: {problem.n_rows:,} rows are more than it takes."
         for name in names
         if name in TRAINERS.ours and _fits(name, fewer) and not _fits(name, problem)
+    ]
+
+
+def unweighing(names: Sequence[str], problem: Problem) -> list[str]:
+    """Return those of our trainers that fit the problem, but learn from all rows alike."""
+    return [
+        name
+        for name in names
+        if name in TRAINERS.ours and not TRAINERS[name].needs.weighs_rows and _fits(name, problem)
     ]
 
 

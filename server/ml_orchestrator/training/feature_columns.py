@@ -13,6 +13,7 @@ from ml_orchestrator.datasets.kinds import (
     reads_as_text,
 )
 from ml_orchestrator.datasets.models import ColumnKind
+from ml_orchestrator.datasets.number_texts import number_text_notice
 from ml_orchestrator.datasets.row_numbers import numbers_or_names_rows
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.models import Task, TrainingSpec
@@ -40,7 +41,7 @@ def feature_kinds(
         if column.name in (target, spec.group_column, spec.weight_column):
             continue
         if reason := _useless(column):
-            dropped.append(f"Column {column.name!r} was left out: {reason}.")
+            dropped.append(f"Column {column.name!r} was left out: {reason.removesuffix('.')}.")
         else:
             by_kind.setdefault(_read_as(column), []).append(column.name)
     if not by_kind:
@@ -97,7 +98,7 @@ def _useless(column: pl.Series) -> str:
     if kind == "unsupported":
         return f"{column.dtype} cannot be used"
     if kind in ("categorical", "text") and names_each_row(column):
-        return "it names each row"
+        return number_text_notice(column) or "it names each row"
     if column.drop_nulls().n_unique() == 1 and column.null_count() == 0:
         return "it has one value only"
     return ""

@@ -1,16 +1,17 @@
 """Whether one set of predictions is better than another beyond noise, on the same rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_orchestrator.numerics.weighted import mean, quantiles
 from ml_orchestrator.training.intervals import resampling
 from ml_orchestrator.training.metrics import Metric
-from ml_orchestrator.training.out_of_fold import Answers, mean_score, predictions_of
+from ml_orchestrator.training.out_of_fold import Answers, mean_score
 
 __all__ = ["N_RESAMPLES", "Gain", "beats_constants", "gain"]
 
@@ -84,7 +85,10 @@ def beats_constants(answers: Answers, metric: Metric, *, quantile: float | None 
     constants = []
     for fold in answers.folds:
         truth = np.asarray(fold.truth, dtype=np.float64)
-        middle = truth.mean() if quantile is None else np.quantile(truth, quantile)
-        constants.append(predictions_of(fold.truth, np.full(len(truth), middle)))
+        if quantile is None:
+            middle = mean(truth, fold.weights)
+        else:
+            middle = float(quantiles(truth, quantile, fold.weights))
+        constants.append(replace(fold, predicted=np.full(len(truth), middle)))
     scores = [mean_score(each, metric) for each in (answers, Answers(tuple(constants)))]
     return metric.sign * scores[0] > metric.sign * scores[1]

@@ -70,19 +70,22 @@ def _weights(model: Any, table: TrainingTable, rows: Rows) -> dict[str, NDArray[
 def predict(model: Any, features: Any, table: TrainingTable, rows: Rows) -> Predictions:
     """Return the model's predictions for ``features``, a row for each of ``rows``, and the truth.
 
+    The weights of these rows, where the table has some, are kept beside it.
     A class that the model has not seen gets probability 0. Predicted is the most probable class,
     or by the model's own ``threshold`` where it has one.
     """
     truth = table.codes[rows]
+    weights = None if table.weights is None else table.weights[rows]
     if table.task == "regression":
-        return Predictions(truth, model.predict(features), np.empty((len(rows), 0)))
+        return Predictions(truth, model.predict(features), np.empty((len(rows), 0)), weights)
     probabilities = np.zeros((len(rows), len(table.classes)))
     known = np.searchsorted(np.unique(table.labels), model.classes_)
     probabilities[:, known] = model.predict_proba(features)
     threshold = getattr(model, "threshold", None)
     if threshold is None:
-        return Predictions(truth, probabilities.argmax(axis=1), probabilities)
-    return Predictions(truth, (probabilities[:, 1] >= threshold).astype(np.int64), probabilities)
+        return Predictions(truth, probabilities.argmax(axis=1), probabilities, weights)
+    codes = (probabilities[:, 1] >= threshold).astype(np.int64)
+    return Predictions(truth, codes, probabilities, weights)
 
 
 def permutation_importances(

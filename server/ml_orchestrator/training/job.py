@@ -6,7 +6,7 @@ from sklearn.pipeline import Pipeline
 
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.training._optuna import check_sampler
-from ml_orchestrator.training.families import too_many_rows, unknown_trainer, usable
+from ml_orchestrator.training.families import too_many_rows, unknown_trainer, unweighing, usable
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.repeats import repeat_notices
 from ml_orchestrator.training.scoring import pipeline_of
@@ -53,16 +53,19 @@ def prepare(spec: TrainingSpec, dataset: Dataset) -> Job:
     least = min(len(learnable(table, rows)) for rows, _ in split.folds)
     table = replace(table, n_fit_rows=least)
     problem = table.problem
+    is_open = table.weights is not None and not spec.trainers
+    alike = unweighing(asked, problem) if is_open else []
     return Job(
         spec=spec,
         dataset=dataset,
         table=table,
         split=split,
-        trainers=tuple(usable(asked, problem)),
+        trainers=tuple(usable([name for name in asked if name not in alike], problem)),
         warnings=(
             *table.warnings,
             *repeat_notices(spec, table, split),
             *too_many_rows(asked, problem),
+            *map(_unweighing_notice, alike),
         ),
     )
 
@@ -76,6 +79,13 @@ def check_part(spec: TrainingSpec, head: Dataset) -> None:
     _trainers(spec)
     check_sampler(spec.sampler)
     check_head(spec, head)
+
+
+def _unweighing_notice(name: str) -> str:
+    return (
+        f"{name} was left out: it learns from all rows alike, whatever their weight; to have it "
+        "tried, name it in trainers."
+    )
 
 
 def _trainers(spec: TrainingSpec) -> list[str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ml_orchestrator.catalog import Catalog
 from ml_orchestrator.errors import InvalidInputError
-from ml_orchestrator.numerics import class_scores
+from ml_orchestrator.numerics import class_scores, weighted
 from ml_orchestrator.training.models import Task
 
 __all__ = [
@@ -35,12 +35,14 @@ class Predictions:
     """The truth beside what was predicted, all of shape ``(n_rows,)``.
 
     For classes both are codes from 0, and ``probabilities`` has shape ``(n_rows, n_classes)``;
-    for regression both are values and ``probabilities`` has no columns.
+    for regression both are values and ``probabilities`` has no columns. ``weights`` say how much
+    each row counts in every metric; without them rows count alike.
     """
 
     truth: NDArray[Any]
     predicted: NDArray[Any]
     probabilities: NDArray[np.float64]
+    weights: NDArray[np.float64] | None = None
 
     def take(self, rows: NDArray[np.int64]) -> "Predictions":
         """Return the given rows, repeats allowed."""
@@ -49,6 +51,7 @@ class Predictions:
             truth=self.truth[rows],
             predicted=self.predicted[rows],
             probabilities=self.probabilities[rows],
+            weights=None if self.weights is None else self.weights[rows],
         )
 
 
@@ -113,7 +116,8 @@ def pinball_loss(quantile: float) -> Metric:
 
     def compute(given: Predictions) -> float:
         lacks = given.truth - given.predicted
-        return float(np.mean(np.maximum(quantile * lacks, (quantile - 1) * lacks)))
+        costs = np.maximum(quantile * lacks, (quantile - 1) * lacks)
+        return weighted.mean(costs, given.weights)
 
     return Metric(PINBALL, "regression", False, compute)
 
@@ -128,7 +132,8 @@ def standard_metrics(metric: Metric) -> list[Metric]:
 
 
 def _confusion(given: Predictions) -> NDArray[np.float64]:
-    return class_scores.confusion_matrix(given.truth, given.predicted, given.probabilities.shape[1])
+    n_classes = given.probabilities.shape[1]
+    return class_scores.confusion_matrix(given.truth, given.predicted, n_classes, given.weights)
 
 
 @_file("accuracy", "classification", higher=True, decides=True)
@@ -155,7 +160,7 @@ def f1_macro(given: Predictions) -> float:
 @_file("roc_auc", "classification", higher=True)
 def roc_auc(given: Predictions) -> float:
     """Return the area under the ROC curve; above two classes the mean of each against the rest."""
-    return class_scores.roc_auc(given.truth, given.probabilities)
+    return class_scores.roc_auc(given.truth, given.probabilities, given.weights)
 
 
 @_file("average_precision", "classification", higher=True, two=True)
@@ -163,12 +168,13 @@ def average_precision(given: Predictions) -> float:
     """Return the area under the precision-recall steps of the second class."""
     score = given.probabilities[:, 1]
     order = np.argsort(-score, kind="stable")
-    hits = (given.truth == 1)[order]
+    counts = (np.ones(len(score)) if given.weights is None else given.weights)[order]
+    hits = np.where((given.truth == 1)[order], counts, 0.0)
     if not hits.any():
         return float("nan")
     is_last = np.append(np.diff(score[order]) != 0, True)
     found = np.cumsum(hits)[is_last]
-    precision = found / (np.flatnonzero(is_last) + 1)
+    precision = found / np.cumsum(counts)[is_last]
     return float(np.sum(np.diff(found, prepend=0) * precision) / hits.sum())
 
 
@@ -176,37 +182,42 @@ def average_precision(given: Predictions) -> float:
 def log_loss(given: Predictions) -> float:
     """Return the mean negative logarithm of the probability given to the true class."""
     chosen = given.probabilities[np.arange(len(given.truth)), given.truth]
-    return float(-np.mean(np.log(np.clip(chosen, TINY, 1.0))))
+    return -weighted.mean(np.log(np.clip(chosen, TINY, 1.0)), given.weights)
 
 
 @_file("brier", "classification", higher=False, two=True)
 def brier(given: Predictions) -> float:
     """Return the mean squared error of the second class's probability."""
-    return float(np.mean((given.probabilities[:, 1] - (given.truth == 1)) ** 2))
+    return weighted.mean((given.probabilities[:, 1] - (given.truth == 1)) ** 2, given.weights)
 
 
 @_file("r2", "regression", higher=True)
 def r2(given: Predictions) -> float:
     """Return the explained share of the variance; 0 is predicting the mean of these rows."""
-    total = float(np.sum((given.truth - np.mean(given.truth)) ** 2))
+    counts = 1.0 if given.weights is None else given.weights
+    middle = weighted.mean(given.truth, given.weights)
+    total = float(np.sum(counts * (given.truth - middle) ** 2))
     if total == 0:
         return float("nan")
-    return 1.0 - float(np.sum((given.truth - given.predicted) ** 2)) / total
+    return 1.0 - float(np.sum(counts * (given.truth - given.predicted) ** 2)) / total
 
 
 @_file("rmse", "regression", higher=False)
 def rmse(given: Predictions) -> float:
     """Return the root mean square error, in the target's unit."""
-    return float(np.sqrt(np.mean((given.truth - given.predicted) ** 2)))
+    return float(np.sqrt(weighted.mean((given.truth - given.predicted) ** 2, given.weights)))
 
 
 @_file("mae", "regression", higher=False)
 def mae(given: Predictions) -> float:
     """Return the mean absolute error, in the target's unit."""
-    return float(np.mean(np.abs(given.truth - given.predicted)))
+    return weighted.mean(np.abs(given.truth - given.predicted), given.weights)
 
 
 @_file("median_ae", "regression", higher=False)
 def median_ae(given: Predictions) -> float:
     """Return the median absolute error, in the target's unit."""
-    return float(np.median(np.abs(given.truth - given.predicted)))
+    errors = np.abs(given.truth - given.predicted)
+    if given.weights is None:
+        return float(np.median(errors))
+    return float(weighted.quantiles(errors, 0.5, given.weights))

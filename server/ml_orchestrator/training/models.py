@@ -101,8 +101,8 @@ class TrainingSpec(Record):
     weight_column: Annotated[
         str | None,
         Field(
-            description="How much each row counts in fitting, above 0; not a feature. Scores "
-            "count rows alike, and nearest neighbours do too."
+            description="How much each row counts in fits and scores, above 0; not a feature. "
+            "nearest, which cannot weigh, only if named."
         ),
     ] = None
     quantile: Annotated[

@@ -131,14 +131,23 @@ class AnswerFiles:
         self._kept[path] = kept
         self._forget_unlisted()
 
-    def load(self, params: Params, truth: Sequence[NDArray[Any]]) -> Answers | None:
-        """Return what was kept beside the truth of each fold's rows; None if nothing was."""
+    def load(
+        self,
+        params: Params,
+        truth: Sequence[NDArray[Any]],
+        weights: Sequence[NDArray[np.float64]] | None = None,
+    ) -> Answers | None:
+        """Return what was kept beside the truth of each fold's rows; None if nothing was.
+
+        ``weights`` are those of the same rows, where rows have some.
+        """
         path = self._path(params)
         if path not in self._kept or self._kept[path].n_folds != len(truth):
             return None
         with np.load(path, allow_pickle=False) as file:
             parts = [file[f"fold_{number}"] for number in range(len(truth))]
-        return Answers(tuple(map(predictions_of, truth, parts)))
+        beside = [None] * len(parts) if weights is None else weights
+        return Answers(tuple(map(predictions_of, truth, parts, beside)))
 
     def timing(self, params: Params) -> Timing | None:
         """Return how long the trial with these parameters took; None if it was not kept."""
@@ -172,8 +181,12 @@ def numbers_of(given: Predictions) -> NDArray[np.float64]:
     return np.asarray(given.predicted, dtype=np.float64)
 
 
-def predictions_of(truth: NDArray[Any], numbers: NDArray[np.float64]) -> Predictions:
+def predictions_of(
+    truth: NDArray[Any],
+    numbers: NDArray[np.float64],
+    weights: NDArray[np.float64] | None = None,
+) -> Predictions:
     """Undo ``numbers_of``, with the most probable class predicted."""
     if numbers.ndim == 1:
-        return Predictions(truth, numbers, np.empty((len(truth), 0)))
-    return Predictions(truth, numbers.argmax(axis=1), numbers)
+        return Predictions(truth, numbers, np.empty((len(truth), 0)), weights)
+    return Predictions(truth, numbers.argmax(axis=1), numbers, weights)

@@ -130,7 +130,9 @@ def _roc(given: Predictions, classes: Sequence[str]) -> bytes:
     for code in codes:
         is_positive = given.truth == code
         if is_positive.any() and not is_positive.all():
-            false_rate, true_rate, _ = roc_curve(is_positive, given.probabilities[:, code])
+            false_rate, true_rate, _ = roc_curve(
+                is_positive, given.probabilities[:, code], sample_weight=given.weights
+            )
             axes.plot(false_rate, true_rate, label=_label(classes[code]))
     axes.plot([0, 1], [0, 1], "--", color="grey", label="chance")
     axes.set_xlabel("false positive rate")

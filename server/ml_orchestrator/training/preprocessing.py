@@ -32,7 +32,7 @@ from ml_orchestrator.training.past import PastValues
 from ml_orchestrator.training.past_columns import PastColumns
 from ml_orchestrator.training.raw_numbers import LARGEST
 from ml_orchestrator.training.screening import ShadowScreening
-from ml_orchestrator.training.text_features import TextTopics
+from ml_orchestrator.training.text_features import topics_for
 from ml_orchestrator.training.trainer import Needs
 
 __all__ = ["OPTION_NAMES", "FeatureKinds", "FeatureOptions", "build_pipeline"]
@@ -99,7 +99,11 @@ def build_pipeline(
         ("categorical", _chain(*_fill_text(), _category_codes(needs)), few_valued),
         ("many_valued", _target_means(needs, estimator), kinds.many_valued),
         ("temporal", _chain(DateParts(cyclic=needs.dates == "waves"), *numbers), kinds.temporal),
-        ("text", _chain(TextTopics(), *([StandardScaler()] if needs.scales else [])), kinds.text),
+        (
+            "text",
+            _chain(topics_for(sums=needs.scales), *([StandardScaler()] if needs.scales else [])),
+            kinds.text,
+        ),
     ]
     used = [(name, step, list(columns)) for name, step, columns in steps if columns]
     columns = ColumnTransformer(used, sparse_threshold=0.0)

@@ -181,11 +181,13 @@ def _candidates(
 ) -> list[tuple[FinishedTrial, Answers]]:
     """Return the shortlist of trials with their answers, best first; none without the best."""
     truth = [table.codes[score] for _, score in split.folds]
+    weights = table.weights
+    beside = None if weights is None else [weights[score] for _, score in split.folds]
     found: list[tuple[FinishedTrial, Answers]] = []
     for trial in ranked(result.trials, higher_is_better=table.metric.higher_is_better):
         if any(trial.params == other.params for other, _ in found):
             continue
-        answers = files.load(local(trial.params), truth)
+        answers = files.load(local(trial.params), truth, beside)
         if answers is not None:
             found.append((trial, answers.take(rows)))
         elif not found:

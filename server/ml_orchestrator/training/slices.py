@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from ml_orchestrator.numerics.multiple_testing import holm
+from ml_orchestrator.numerics.weighted import n_effective
 from ml_orchestrator.training.metrics import Predictions
 from ml_orchestrator.training.models import Interval, Slice
 from ml_orchestrator.training.preprocessing import FeatureKinds
@@ -49,8 +50,9 @@ def worst_slices(
     """Return the parts whose loss is most surely above that of the rest, and how many were seen.
 
     The loss of a row is 1 where the class is wrong and 0 where it is right, or the absolute
-    error. Parts of fewer than 20 rows, or of fewer than five clusters, are not looked at; the
-    worst five that are worse than the rest at all are returned.
+    error; means are weighted where rows have weights. Parts of fewer than 20 rows (that their
+    weights leave of them), or of fewer than five clusters, are not looked at; the worst five that
+    are worse than the rest at all are returned.
 
     Args:
         features: raw held-out rows.
@@ -59,11 +61,12 @@ def worst_slices(
         clusters: a number a row; rows with the same one are not independent of one another.
     """
     loss = _loss(given)
-    parts = [part for part in _parts(features, kinds) if _is_large(part, clusters)]
-    found = [_compare(loss, part.is_in, clusters) for part in parts]
+    weights = np.ones(len(loss)) if given.weights is None else given.weights
+    parts = [part for part in _parts(features, kinds) if _is_large(part, clusters, weights)]
+    found = [_compare(loss, part.is_in, clusters, weights) for part in parts]
     adjusted = holm([excess.p_value for excess in found])
     slices = [
-        _slice(part, loss, excess, p_adjusted=float(p), n_looks=len(parts))
+        _slice(part, excess, p_adjusted=float(p), n_looks=len(parts))
         for part, excess, p in zip(parts, found, adjusted, strict=True)
         if excess.estimate > 0
     ]
@@ -112,17 +115,23 @@ def _nanoseconds(column: "pd.Series[Any]") -> Any:
     return column.dt.as_unit("ns").astype("int64")
 
 
-def _is_large(part: _Part, clusters: NDArray[np.int64]) -> bool:
-    sides = (part.is_in, ~part.is_in)
+def _is_large(part: _Part, clusters: NDArray[np.int64], weights: NDArray[np.float64]) -> bool:
     return all(
-        side.sum() >= MIN_ROWS and len(np.unique(clusters[side])) >= MIN_CLUSTERS for side in sides
+        side.any()
+        and n_effective(weights[side]) >= MIN_ROWS
+        and len(np.unique(clusters[side])) >= MIN_CLUSTERS
+        for side in (part.is_in, ~part.is_in)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Excess:
-    """How much greater the mean loss is within a part than outside, and how sure that is."""
+    """How much greater the mean loss is within a part than outside, and how sure that is.
 
+    ``loss`` is the mean within.
+    """
+
+    loss: float
     estimate: float
     error: float
     degrees: int
@@ -136,44 +145,51 @@ class _Excess:
 
 
 def _compare(
-    loss: NDArray[np.float64], is_in: NDArray[np.bool_], clusters: NDArray[np.int64]
+    loss: NDArray[np.float64],
+    is_in: NDArray[np.bool_],
+    clusters: NDArray[np.int64],
+    weights: NDArray[np.float64],
 ) -> _Excess:
     """Compare the part with the rest; with one row a cluster the variance is Welch's.
 
     The variance is that of what each cluster adds to the difference, which allows for rows that
     hang together. Degrees of freedom are those of the side with fewer clusters.
     """
-    share = np.where(is_in, 1.0 / is_in.sum(), -1.0 / (~is_in).sum())
-    means = np.where(is_in, loss[is_in].mean(), loss[~is_in].mean())
-    pull = np.bincount(clusters, weights=share * (loss - means))
-    n_clusters = [len(np.unique(clusters[side])) for side in (is_in, ~is_in)]
+    sides = (is_in, ~is_in)
+    totals = [weights[side].sum() for side in sides]
+    inside, outside = (float(np.average(loss[side], weights=weights[side])) for side in sides)
+    share = np.where(is_in, weights / totals[0], -weights / totals[1])
+    pull = np.bincount(clusters, weights=share * (loss - np.where(is_in, inside, outside)))
+    n_clusters = [len(np.unique(clusters[side])) for side in sides]
     factor = min(n_clusters) / (min(n_clusters) - 1)
-    variance = factor * float((pull**2).sum()) + _unseen_variance(loss, is_in)
+    variance = factor * float((pull**2).sum()) + _unseen_variance(loss, is_in, weights)
     return _Excess(
-        estimate=float(loss[is_in].mean() - loss[~is_in].mean()),
+        loss=inside,
+        estimate=inside - outside,
         error=float(np.sqrt(variance)),
         degrees=min(n_clusters) - 1,
     )
 
 
-def _unseen_variance(loss: NDArray[np.float64], is_in: NDArray[np.bool_]) -> float:
+def _unseen_variance(
+    loss: NDArray[np.float64], is_in: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> float:
     """Return what one row at the other end of the losses adds, for a side whose rows are alike.
 
     A part that is wrong in every row shows no variance, but is no surer than that.
     """
-    sizes = [int(side.sum()) for side in (is_in, ~is_in) if np.ptp(loss[side]) == 0]
+    alike = [side for side in (is_in, ~is_in) if np.ptp(loss[side]) == 0]
+    sizes = [n_effective(weights[side]) for side in alike]
     return float(sum((np.ptp(loss) / size) ** 2 for size in sizes))
 
 
-def _slice(
-    part: _Part, loss: NDArray[np.float64], excess: _Excess, *, p_adjusted: float, n_looks: int
-) -> Slice:
+def _slice(part: _Part, excess: _Excess, *, p_adjusted: float, n_looks: int) -> Slice:
     tail = (1 - LEVEL) / 2 / n_looks
     width = float(student.isf(tail, excess.degrees)) * excess.error
     return Slice(
         column=part.column,
         value=part.value,
-        loss=float(loss[part.is_in].mean()),
+        loss=excess.loss,
         excess=Interval(
             estimate=excess.estimate,
             low=excess.estimate - width,

@@ -23,6 +23,7 @@ __all__ = ["Rows", "Split", "learnable", "plan_split"]
 
 Rows = NDArray[np.int64]
 MIN_ROWS_PER_FOLD = 3
+MOST_NAMED = 5  # classes that are too rare
 N_DRAWS = 50
 
 
@@ -105,14 +106,20 @@ def _independent_split(spec: TrainingSpec, table: TrainingTable) -> Split:
 
 def _check_rarest(spec: TrainingSpec, table: TrainingTable) -> None:
     counts = np.bincount(table.codes)
-    rarest = int(np.argmin(counts))
     needed = int(np.ceil(spec.n_folds / (1 - spec.test_fraction))) + 1
-    if counts[rarest] < needed:
-        raise InvalidInputError(
-            f"Class {table.classes[rarest]!r} has {counts[rarest]} rows, too few for "
-            f"{spec.n_folds} folds and a holdout; {needed} are needed. Use fewer folds, add rows "
-            "or put rare classes together."
-        )
+    if counts.min() >= needed:
+        return
+    rare = [
+        f"{table.classes[code]!r} has {counts[code]}"
+        for code in np.argsort(counts, kind="stable")[:MOST_NAMED]
+        if counts[code] < needed
+    ]
+    is_number = np.issubdtype(table.labels.dtype, np.number)
+    raise InvalidInputError(
+        f"Class {', '.join(rare)} rows, too few for {spec.n_folds} folds and a holdout; {needed} "
+        "are needed. Add rows, put rare classes together or use fewer folds (n_folds)"
+        f"{', or task regression, as the target is numbers' if is_number else ''}."
+    )
 
 
 def _grouped_split(spec: TrainingSpec, table: TrainingTable, groups: Rows) -> Split:

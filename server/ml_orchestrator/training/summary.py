@@ -28,9 +28,10 @@ from ml_orchestrator.training.splits import Split
 from ml_orchestrator.training.study import FinishedTrial, StudyResult
 from ml_orchestrator.training.table import TrainingTable
 from ml_orchestrator.training.trials import Search
-from ml_orchestrator.training.warm_start import Beginning
 
 __all__ = ["last_words", "summarise"]
+
+LEAST_FOR_A_GAP = 30  # held-out rows; fewer differ from any cross-validation
 
 NOTABLE_SHARE_CHANGE = 0.05
 MOST_LETTERS = 200  # of an error
@@ -104,9 +105,10 @@ def summarise(
             *job.warnings,
             *_share_warnings(spec, split),
             *map(leakage_notice, search.leaks),
-            *_warm_start_warnings(search.beginning),
+            *_warm_start_warnings(search, result),
             *_at_once_warnings(result),
             *_failure_warnings(result.trials),
+            *_untried_warnings(job.trainers, result),
             *recipe.warnings,
             *_limit_warnings(costs, table),
             *_baseline_warnings(strong, over, table.metric),
@@ -117,10 +119,28 @@ def summarise(
     )
 
 
-def _warm_start_warnings(beginning: Beginning) -> list[str]:
-    if not beginning.why_none:
+def _warm_start_warnings(search: Search, result: StudyResult) -> list[str]:
+    beginning = search.beginning
+    if beginning.why_none:
+        return [f"warm_start had nothing to begin with: {beginning.why_none}."]
+    if beginning.starts and not search.starts_tried(result.trials):
+        return [
+            f"The search ended before it came to any of the {len(beginning.starts)} starts that "
+            "warm_start found: give it more trials (n_trials) or time (timeout_s)."
+        ]
+    return []
+
+
+def _untried_warnings(trainers: Sequence[str], result: StudyResult) -> list[str]:
+    """Say which families a search had no time for."""
+    tried = {local(trial.params)["trainer"] for trial in result.trials}
+    untried = [name for name in trainers if name not in tried]
+    if not untried or result.stopped_by != "time":
         return []
-    return [f"warm_start had nothing to begin with: {beginning.why_none}."]
+    return [
+        f"Time was up before {', '.join(untried)} had a trial: give the search more (timeout_s), "
+        "or fewer families (trainers)."
+    ]
 
 
 def last_words(summary: TrainingSummary) -> str:
@@ -253,7 +273,7 @@ def _slice_warnings(judged: Judged) -> list[str]:
 
 def _gap_warnings(held_out: Interval | None, cv_score: float, metric: Metric) -> list[str]:
     """Say where cross-validation promised more than the held-out rows can confirm."""
-    if held_out is None:
+    if held_out is None or held_out.n < LEAST_FOR_A_GAP:
         return []
     best_end = held_out.high if metric.higher_is_better else held_out.low
     if metric.sign * (cv_score - best_end) <= 0:

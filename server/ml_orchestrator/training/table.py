@@ -8,8 +8,15 @@ import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
-from ml_orchestrator.datasets.kinds import column_kind, suggest_metric, suggest_task
-from ml_orchestrator.datasets.number_texts import number_text_notice
+from ml_orchestrator.datasets.kinds import (
+    column_kind,
+    ignoring,
+    infinite_notice,
+    reading_as,
+    suggest_metric,
+    suggest_task,
+)
+from ml_orchestrator.datasets.number_texts import number_text_notice, stray_cell
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.costs import Cost, costs_asked
@@ -93,8 +100,11 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
     target = target_of(spec, dataset)
     frame, rows, warnings = complete_rows(spec, dataset.frame, target)
     task = _task(spec, frame[target])
+    _refuse_stray_cells(spec, dataset.frame.drop(target))
     kinds, dropped = feature_kinds(spec, frame, target, task)
     numbering = id_like_notices(spec, dataset.frame, kinds)
+    numbers = (dataset.frame[name] for name in (*kinds.numeric, target))
+    endless = filter(None, map(infinite_notice, numbers))
     as_text = filter(None, (number_text_notice(dataset.frame[name]) for name in kinds.names))
     if task == "regression":
         _refuse_too_large(frame[target], rows)
@@ -121,7 +131,16 @@ def prepare_table(spec: TrainingSpec, dataset: Dataset) -> TrainingTable:
         groups=groups_of(spec, frame),
         weights=weights_of(spec, frame, rows),
         quantile=spec.quantile,
-        warnings=(*dataset.notices, *warnings, *dropped, *as_text, *bounds, *numbering, *unused),
+        warnings=(
+            *dataset.notices,
+            *warnings,
+            *dropped,
+            *as_text,
+            *bounds,
+            *endless,
+            *numbering,
+            *unused,
+        ),
         costs=_costs(spec),
     )
 
@@ -221,6 +240,20 @@ def _beyond(column: pl.Series, rows: NDArray[np.int64]) -> str:
         f"{values[found[0]]:g} in row {rows[found[0]] + 1:,}), which are taken for {LARGEST:g} "
         "with their sign. Correct them, or leave them empty."
     )
+
+
+def _refuse_stray_cells(spec: TrainingSpec, frame: pl.DataFrame) -> None:
+    """Return if no column is text for the sake of a few cells; their rows are counted from 1."""
+    roles = (spec.time_column, spec.group_column, spec.weight_column)
+    for column in frame.get_columns():
+        is_settled = column.name in spec.column_types or column.name in roles
+        if is_settled or not (told := stray_cell(column)):
+            continue
+        raise InvalidInputError(
+            f"{told}. Correct it, or leave it empty where it is not known. To read the column as "
+            f"it stands: {reading_as(column.name, 'categorical')}; to leave it out: "
+            f"{ignoring(column.name)}."
+        )
 
 
 def _refuse_too_large(target: pl.Series, rows: NDArray[np.int64]) -> None:

@@ -9,11 +9,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-__all__ = ["TextTopics"]
+__all__ = ["TextTopics", "topics_for"]
 
 N_WORDS = 3_000
-N_TOPICS = 50
-ROWS_PER_TOPIC = 5
+N_TOPICS, ROWS_PER_TOPIC = 50, 5
+# A weighted sum takes many weak directions, where trees would only split on more noise.
+N_TOPICS_OF_SUMS, ROWS_PER_TOPIC_OF_SUMS = 300, 2
 
 
 class TextTopics(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -29,9 +30,16 @@ class TextTopics(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     [[9.0, 2.0], [9.0, 2.0], [8.0, 2.0], [0.0, 0.0]]
     """
 
-    def __init__(self, *, n_topics: int = N_TOPICS, n_words: int = N_WORDS) -> None:
+    def __init__(
+        self,
+        *,
+        n_topics: int = N_TOPICS,
+        n_words: int = N_WORDS,
+        rows_per_topic: int = ROWS_PER_TOPIC,
+    ) -> None:
         self.n_topics = n_topics
         self.n_words = n_words
+        self.rows_per_topic = rows_per_topic
 
     def fit(self, X: pd.DataFrame, y: object = None) -> "TextTopics":  # noqa: N803 scikit-learn's
         """Learn words and topics of each column."""
@@ -64,10 +72,17 @@ class TextTopics(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             counts = words.fit_transform(texts)
         except ValueError:  # scikit-learn 1.9: no words are left
             return None, None
-        n_topics = min(self.n_topics, counts.shape[1] - 1, len(texts) // ROWS_PER_TOPIC)
+        n_topics = min(self.n_topics, counts.shape[1] - 1, len(texts) // self.rows_per_topic)
         if n_topics < 1:
             return None, None
         return words, TruncatedSVD(n_topics, random_state=0).fit(counts)
+
+
+def topics_for(*, sums: bool) -> TextTopics:
+    """Return the step for a family that weighs and adds its columns up, or one that splits them."""
+    if sums:
+        return TextTopics(n_topics=N_TOPICS_OF_SUMS, rows_per_topic=ROWS_PER_TOPIC_OF_SUMS)
+    return TextTopics()
 
 
 def _numbers(texts: list[str], learnt: tuple[Any, Any]) -> NDArray[np.float64]:

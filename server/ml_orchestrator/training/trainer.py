@@ -31,12 +31,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """How a family wants its columns; see ``DateParts`` for dates."""
+    """How a family wants its columns; see ``DateParts`` for dates.
+
+    ``weighs_rows``: its estimators take ``sample_weight`` when they are fitted.
+    """
 
     categories: Literal["one_hot", "ordinal"]
     scales: bool
     imputes: bool
     dates: Literal["parts", "waves"] = "parts"
+    weighs_rows: bool = True
 
 
 class Trainer(Protocol):
@@ -50,7 +54,7 @@ class Trainer(Protocol):
 
     @property
     def needs(self) -> Needs:
-        """How the columns are prepared for it."""
+        """How the columns are prepared for it, and whether it weighs rows."""
         ...
 
     @property

@@ -16,7 +16,7 @@ POWERS = {"euclidean": 2, "manhattan": 1}
 class Nearest:
     """Predicts what the most similar rows had; cannot weigh rows or classes."""
 
-    needs = Needs(categories="one_hot", scales=True, imputes=True)
+    needs = Needs(categories="one_hot", scales=True, imputes=True, weighs_rows=False)
     first_params: Params = {  # noqa: RUF012 never changed
         "n_neighbours": 15,
         "weights": "distance",
