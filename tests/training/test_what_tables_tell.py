@@ -11,7 +11,7 @@ from ml_orchestrator.datasets.profile import profile_dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.families import full
 from ml_orchestrator.training.job import prepare
-from ml_orchestrator.training.models import TrainingSpec
+from ml_orchestrator.training.models import Task, TrainingSpec
 from ml_orchestrator.training.study import FinishedTrial, StudyResult
 from ml_orchestrator.training.summary import _untried_warnings
 from ml_orchestrator.training.text_features import topics_for
@@ -85,7 +85,7 @@ def test_counts_with_a_tail_are_numbers_and_rare_classes_are_all_named() -> None
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
-def test_a_leak_is_found_among_many_columns_that_tell_nothing(task: str) -> None:
+def test_a_leak_is_found_among_many_columns_that_tell_nothing(task: Task) -> None:
     y = RNG.normal(size=300)
     truth = pl.Series("y", y > 1) if task == "classification" else pl.Series("y", y)
     noise = {f"n{i}": RNG.normal(size=300) for i in range(40)}
