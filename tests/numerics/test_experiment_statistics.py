@@ -1,6 +1,6 @@
 """The tests of an experiment, held against other programs, closed forms and brute force."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -122,6 +122,49 @@ def test_the_p_value_and_the_interval_of_ranks_are_brunner_and_munzels() -> None
     edge = mann_whitney(x, y, alpha=at)
     assert edge.low == pytest.approx(0.5, abs=1e-9)
     assert mann_whitney([1.0, 1.0], [1.0, 1.0], alpha=0.05).p_value == 1.0
+
+
+def test_ranks_of_few_values_are_permuted_and_no_overlap_has_the_least_p() -> None:
+    apart = mann_whitney(range(1, 6), range(6, 11), alpha=0.05)
+    near = mann_whitney([1, 2, 3, 4, 6], [5, 7, 8, 9, 10], alpha=0.05)
+    assert apart.p_value == pytest.approx(2 / 252)
+    assert near.p_value == pytest.approx(4 / 252)
+    assert near.interval_p == pytest.approx(
+        stats.brunnermunzel([1, 2, 3, 4, 6], [5, 7, 8, 9, 10]).pvalue
+    )
+    many = mann_whitney(range(1, 11), range(11, 21), alpha=0.05)
+    swapped = mann_whitney([*range(1, 10), 11], [10, *range(12, 21)], alpha=0.05)
+    assert many.p_value <= swapped.p_value <= 2.5e-4
+
+
+@pytest.mark.parametrize("is_tied", [True, False])
+def test_permuted_ranks_equal_scipys_statistic_in_each_arrangement(is_tied: bool) -> None:
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=5), rng.normal(0.8, 3, size=7)
+    if is_tied:
+        x, y = np.round(x), np.round(y)
+    values = np.concatenate([x, y])
+    found = []
+    for chosen in combinations(range(12), 5):
+        first, rest = values[[*chosen]], np.delete(values, chosen)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            theirs = stats.brunnermunzel(first, rest, distribution="normal")
+            found.append(abs(theirs.statistic))
+    share = np.mean(np.nan_to_num(found, posinf=np.inf) >= found[0] - 1e-9)
+    for first, second in ((x, y), (y, x), (-x[::-1], -y[::-1])):
+        assert mann_whitney(first, second, alpha=0.05).p_value == pytest.approx(share)
+
+
+@pytest.mark.parametrize(("n", "m"), [(5, 5), (4, 9), (12, 14)])
+def test_p_of_ranks_does_not_rise_as_samples_part(n: int, m: int) -> None:
+    for seed in range(5):
+        rng = np.random.default_rng([n, seed])
+        x, y = rng.normal(size=n), rng.normal(size=m)
+        y += np.median(x) - np.median(y)
+        found = [mann_whitney(x, y + by, alpha=0.05) for by in np.linspace(0, 6, 25)]
+        p_values = [one.p_value for one in found if one.probability >= 0.5]
+        assert all(later <= p + 1e-12 for p, later in pairwise(p_values))
+        assert p_values[-1] == min(p_values)
 
 
 def test_permutations_equal_fishers_where_exact_and_scipys_where_few() -> None:

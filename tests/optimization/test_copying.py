@@ -64,3 +64,74 @@ def test_answers_of_several_words_and_of_other_scripts_are_found() -> None:
 
     assert copied_answers(told, cities) == ["new york", "são paulo", "東京", "paris", "北京"]
     assert copied_answers("東京都, a new York, Pariser", cities) == []
+
+
+def test_numbers_of_list_lines_and_small_numbers_in_a_text_are_no_answers_told() -> None:
+    numbers = [str(k) for k in range(1, 31)]
+    steps = "1. Read it.\n2. Think.\n3. Check.\n4. Compute.\n5. Answer in 10 words."
+    marked = "- 11) Read 2 pages.\n  **12.** Take 3 notes.\n(13) Wait 4 minutes.\nIn 5 or 6 words."
+
+    assert copied_answers(steps, numbers) == []
+    assert copied_answers(marked, numbers) == []
+    assert copied_answers("1. 17\n2. 18\n3. 19\n4. 20\n5. 21", numbers) == numbers[16:21]
+
+
+def test_common_words_are_told_in_a_list_alone() -> None:
+    words = ["read", "the", "text", "and", "name", "one", "word", "of", "it", "to", "answer", "dog"]
+
+    assert copied_answers("Read the text and name one word of it, to answer.", words) == []
+    assert copied_answers("Read. Name. Answer. Text. Word. The dog.", words) == []
+    listed = "Known answers: the, read, dog, word and text."
+    assert copied_answers(listed, words) == ["read", "the", "text", "word", "dog"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Known: 0 7 14 21 28.",
+        "0 | 7 | 14 | 21 | 28",
+        "Known:\n- 0\n- 7\n- 14\n- 21\n- 28\nSay no more.",
+        "0 x 7 = 0, 1 x 7 = 7, 2 x 7 = 14, 3 x 7 = 21, 4 x 7 = 28.",
+        "Q: none\nA: 0\nQ: one seven\nA: 7\nQ: two\nA: 14\nQ: three\nA: 21\nQ: four\nA: 28",
+    ],
+)
+def test_short_answers_in_lists_of_any_form_are_told(told: str) -> None:
+    answers = [str(7 * k) for k in range(40)]
+
+    assert copied_answers(told, answers) == answers[:5]
+
+
+@pytest.mark.parametrize(
+    ("told", "answers"),
+    [
+        (
+            "中国的北京是首都\uff0c还有上海和广州、深圳跟成都、杭州在南方",
+            ["北京", "上海", "广州", "深圳", "成都", "杭州"],
+        ),
+        (
+            "首都は東京で大阪は西にあり京都は古くて名古屋と福岡もある",
+            ["東京", "大阪", "京都", "名古屋", "福岡"],
+        ),
+        (
+            "เมืองหลวงคือกรุงเทพและเชียงใหม่อยู่เหนือส่วนภูเก็ตกับพัทยาและขอนแก่นอยู่ไกล",
+            ["กรุงเทพ", "เชียงใหม่", "ภูเก็ต", "พัทยา", "ขอนแก่น"],
+        ),
+        (
+            "서울은 수도이고 부산과 대구도 크며 인천의 옆은 수원이다",
+            ["서울", "부산", "대구", "인천", "수원"],
+        ),
+    ],
+)
+def test_answers_are_found_in_running_text_that_does_not_part_words(
+    told: str, answers: list[str]
+) -> None:
+    others = ["武汉", "西安", "南京", "天津", "重庆", "长沙"]
+
+    assert copied_answers(told, [*answers, *others]) == answers
+    assert copied_answers(told, [*answers, *others], allowed=told) == []
+    assert (
+        copied_answers(
+            "先阅读文章\uff0c再回答问题。", ["阅读", "文章", "回答", "问题", "先", *others]
+        )
+        == []
+    )

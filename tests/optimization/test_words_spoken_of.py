@@ -34,6 +34,15 @@ def test_words_that_are_the_matter_are_no_padding(prompt: str) -> None:
         ("Please, in one sentence, explain recursion.", "In one sentence, explain"),
         ("Read it. Please sort the list by name.", "Read it. Sort the list"),
         ("- Kindly answer in French.\n- Sort the list.", "- Answer in French."),
+        ("Hello, I would like you to summarise this report.", "Summarise this report."),
+        ("As we discussed, I want you to write a poem.", "As we discussed, write a poem."),
+        ("Tell me what we know at this point in time.", "Tell me what we know now."),
+        ("Please **summarise** the report.", "**summarise** the report."),
+        ("Summarise the report please in two sentences.", "Summarise the report in two"),
+        ("Write it like a pirate and please keep it short.", "Write it like a pirate and keep"),
+        ("Remove duplicates, and please sort the list.", "Remove duplicates, and sort"),
+        ("Compare costs between the two plans and kindly name one.", "Compare costs between the"),
+        ("Insert a table and utilize bold headings.", "Insert a table and use bold"),
     ],
 )
 def test_padding_is_taken_out_where_a_sentence_begins(prompt: str, begins: str) -> None:
@@ -65,6 +74,22 @@ def test_hedges_in_a_row_are_all_taken_out(prompt: str) -> None:
 )
 def test_blocks_of_a_template_stay_whole(prompt: str) -> None:
     assert prompt in improve(prompt).text
+
+
+@pytest.mark.parametrize("line", ["---", "***", "________", "====="])
+@pytest.mark.parametrize("task", ["Translate the text below into French.", "Summarise this email:"])
+def test_text_that_lines_of_dashes_mark_stays_as_it_is(line: str, task: str) -> None:
+    said = "Could you please send the report? I would like you to utilize the tool."
+    prompt = f"{task}\n\n{line}\n{said}\n{line}"
+
+    assert f"{line}\n{said}\n{line}" in improve(prompt).text
+
+
+def test_dashes_inside_of_pasted_text_mark_nothing() -> None:
+    said = "Overview\n--------\nPlease utilize the tool.\n\nUsage\n--------\nKindly call it."
+    text = improve(f"Translate the following text to German.\n\n{said}").text
+
+    assert f"<text>\n{said}\n</text>" in text
 
 
 def test_data_cannot_close_the_tag_around_them() -> None:

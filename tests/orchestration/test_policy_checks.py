@@ -133,6 +133,7 @@ def test_propensities_that_the_rows_of_an_action_contradict_are_refused(
         assert report.reason is not None
         assert report.reason.startswith("Action '")
         assert "contradicts its propensities" in report.reason
-        assert "chance explains a distance of" in report.reason
+        assert "times the rows in which it could be taken, further from 1 than" in report.reason
+        assert " that is tolerated. So the propensities" in report.reason
     nameless = {name: values for name, values in given.items() if name != "action"}
     assert not checker.on_table(nameless, PolicyColumns("wanted")).is_refused

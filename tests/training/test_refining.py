@@ -17,7 +17,7 @@ from ml_orchestrator.training.decisions import (
     decided,
 )
 from ml_orchestrator.training.ensemble import average, cross_selected, select_weights
-from ml_orchestrator.training.gains import beats_constants, gain
+from ml_orchestrator.training.gains import gain
 from ml_orchestrator.training.metrics import METRICS, Predictions
 from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers, Timing, mean_score
 from ml_orchestrator.training.space import Params
@@ -248,17 +248,6 @@ def test_answers_from_files_get_the_weights_of_their_rows(tmp_path: Path) -> Non
     assert [fold.weights for fold in alike.folds] == [None] * N_FOLDS
     for fold, known in zip(weighing.folds, weights, strict=True):
         assert fold.weights is known
-
-
-@pytest.mark.parametrize("quantile", [None, 0.5])
-def test_constants_are_beaten_on_the_rows_that_count(quantile: float | None) -> None:
-    """Right where rows count, and far off where they do not."""
-    noise = [np.where(np.arange(N_ROWS) < 200, 0.1, 10.0)] * N_FOLDS
-    answers = numbers(noise, TRUTH)
-    counts = [np.where(np.arange(N_ROWS) < 200, 10_000, 1)] * N_FOLDS
-
-    assert not beats_constants(answers, METRICS["rmse"], quantile=quantile)
-    assert beats_constants(weighed(answers, counts), METRICS["rmse"], quantile=quantile)
 
 
 def test_a_gain_is_that_on_the_rows_that_count() -> None:

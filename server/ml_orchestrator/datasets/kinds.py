@@ -26,6 +26,7 @@ __all__ = [
 MAX_CLASSES = 20
 MAX_CLASS_SHARE = 0.05  # distinct values per row, above which whole numbers are quantities
 LEAST_OF_A_CLASS = 8  # rows: what five folds and a holdout need
+LEAST_COUNTS = 8  # different values of counts; labels are seldom so many with rare ones among them
 MIN_ROWS_FOR_ID = 20
 TEXT_SHARE = 0.5  # distinct values per row, above which text is free text
 MIN_TEXT_VALUES = 50
@@ -162,8 +163,8 @@ def suggest_task(target: pl.Series) -> Task:
     """Return what predicting a normalised column is.
 
     Text and booleans are classes. Numbers are classes when they are whole and few: two, or at
-    most 20 that make up at most a twentieth of the rows, of which none is so rare that folds
-    would lack it. Counts have such a tail.
+    most 20 that make up at most a twentieth of the rows. Many of which some are so rare that folds
+    would lack them are counts, which have such a tail.
     """
     values = target.drop_nulls()
     if not values.dtype.is_numeric():
@@ -175,7 +176,8 @@ def suggest_task(target: pl.Series) -> Task:
         return "classification"
     are_few = n_unique <= MAX_CLASSES and n_unique <= MAX_CLASS_SHARE * len(values)
     rarest = int(values.value_counts()["count"].min())  # type: ignore[arg-type]
-    return "classification" if are_few and rarest >= LEAST_OF_A_CLASS else "regression"
+    are_counts = n_unique >= LEAST_COUNTS and rarest < LEAST_OF_A_CLASS
+    return "classification" if are_few and not are_counts else "regression"
 
 
 def suggest_metric(task: Task, n_classes: int) -> str:

@@ -70,12 +70,22 @@ def stray_cell(column: pl.Series) -> str:
     n_others = len(values) - n_numbers
     if n_others == 0 or n_others > STRAY * len(values) or n_numbers < MIN_BESIDE_STRAY:
         return ""
+    if _are_codes(values):
+        return ""
     row = _first_other(column)
-    more = f" and {n_others - 1:,} more hold no number" if n_others > 1 else ""
+    more = f", and {n_others - 1:,} more rows hold no number" if n_others > 1 else ""
     return (
         f"{n_numbers:,} of the {len(values):,} values of {column.name!r} are numbers, but row "
         f"{row + 1:,} holds {str(column[row])[:MOST_SHOWN]!r}{more}"
     )
+
+
+def _are_codes(values: pl.Series) -> bool:
+    """Return whether whole numbers stand beside words that hold digits too, as ids and codes do."""
+    read = read_as_numbers(values)
+    are_whole = bool(values.filter(read.is_not_null()).str.contains(r"^\s*\d+\s*$").all())
+    others = values.filter(read.is_null())
+    return are_whole and bool(others.str.contains(r"^[A-Za-z]+[- ]?\d|^\d+[- ]?[A-Za-z]").any())
 
 
 def _first_other(column: pl.Series) -> int:

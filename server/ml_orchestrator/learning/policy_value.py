@@ -127,8 +127,8 @@ def _contradiction(rows: PolicyRows) -> str | None:
         return None
     return (
         f"Action {rows.logged.names[found.action]!r} contradicts its propensities: the sum of "
-        f"1 / propensity over its rows is {found.ratio:.3f} of the rows in which it should have "
-        f"been taken, and not near 1; chance explains a distance of {found.allowed:.3f} at most. "
+        f"1 / propensity over its rows is {found.ratio:.3f} times the rows in which it could be "
+        f"taken, further from 1 than the {found.allowed:.3f} that is tolerated. "
         "So the propensities are not those the log was drawn by, or are not those of the action "
         "taken, or the action could not be taken where the policy wants it. Check the propensity "
         "column."

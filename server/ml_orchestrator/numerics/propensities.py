@@ -21,8 +21,9 @@ class Contradiction:
 
     Attributes:
         action: its index.
-        ratio: the rows it counts for, each as 1 / propensity, of those it should.
-        allowed: what chance explains of the distance to 1.
+        ratio: the sum of 1 / propensity over its rows, divided by the rows in which it could be
+            taken, as far as is known.
+        allowed: the distance to 1 that is tolerated: 0.1, or what chance explains if that is more.
     """
 
     action: int
@@ -41,14 +42,14 @@ def contradiction_in(
     it had a chance, so it may not exceed that of all rows. Where the target policy is known, it
     must also come to the number of rows in which that policy gives the action any chance, and to
     those in which it gives at least half of the most it ever gives. Checked are actions with 30
-    rows, against 0.1 and what chance explains, all checks together at 0.1 %.
+    rows; tolerated is 0.1, or what chance explains if more, all checks together at 0.1 %.
 
     Args:
         actions: shape ``(n,)``, indices of the actions taken.
         propensities: shape ``(n,)``, above 0 and at most 1.
         target: shape ``(n, n_actions)``, the target policy's chance of each action.
 
-    >>> actions, halves = np.repeat([0, 1], [350, 650]), np.full(1_000, 0.5)
+    >>> actions, halves = np.repeat([0, 1], [3_500, 6_500]), np.full(10_000, 0.5)
     >>> contradiction_in(actions, halves)
     Contradiction(action=1, ratio=1.3, allowed=0.1)
     """

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 __all__ = ["N_CHARACTERS", "N_WORDS", "copied_answers", "copied_passage", "estimated_tokens"]
 
@@ -11,6 +11,8 @@ N_CHARACTERS = 10  # the same of scripts that do not part words, or where a word
 MOST_LABELS = 10  # as many different answers, or half as many as examples, are a set to choose from
 LEAST_ANSWERS = 5  # fewer may stand in a text by chance, as small numbers do
 CHANCE_SHARE = 0.02  # of all answers; long lists of common words are met by chance more often
+LEAST_LISTED = 3  # answers in a row make a list
+MOST_APART = 4  # parts from an answer to the next: of "Q: ... A: ..." three stand between
 # Thai, Lao, Myanmar, Khmer, Hangul, kana, bopomofo, Han.
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u31ff\u3400-\u4dbf"
@@ -18,7 +20,36 @@ _UNSPACED = (
 )
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
-_WHOLE_WORD = re.compile(r"\w+")
+_LINE_NUMBER = re.compile(r"(?m)^[ \t>#*_+•-]*\(?\d{1,3}[.):][*_]*(?=[ \t]+\S)")
+_NUMBERS_APART = re.compile(r"(?<=\d)\s+(?=\d)")
+_SENTENCE_BREAK = re.compile(r"\n|(?<=[.!?])\s+|(?<=[。\uff01\uff1f])")
+_SENTENCE_ENDS = (".", "!", "?", "。", "\uff01", "\uff1f")
+_PART_BREAK = re.compile(r"[,;:|/=→()\[\]\uff0c、\uff1b\uff1a・]|[-=]>|\b(?:and|or)\b")
+_FEW_KANA = re.compile(r"[\u3041-\u309f]{1,3}")
+# What prompts hold anyway, beside words of up to three letters.
+_COMMON_WORDS = """
+    about above according after again along also always another answer answers anything around
+    article asked back based because before begin below best better between both brief category
+    change check choose class clear code come common complete compute consider contain content
+    context correct count data date describe detail different does done down each easy either else
+    empty every exact exactly example examples explain expected extract fact false field final
+    find first five following form format found four from full give given good have help here high
+    idea important include information input instead instruction into item just keep kind know
+    known label language last least length less letter like line list long look made make many
+    match mean meaning mention message more most much must name need never next none note nothing
+    null number object once only order other output over page paragraph part passage people person
+    phrase place plain please point possible problem prompt question read reader reason reply
+    request respond response result return review right rule said same second section select
+    sentence short should show simple since single small some sort source speak start state step
+    steps still story subject such summary sure table take task tell term text than that their
+    them then there these they thing think third this those three through time title today tone
+    topic translate true type under unknown until used user valid value very want well were what
+    when where whether which while whole will with without word words work world would write
+    written wrong year your
+    一个 不是 什么 以下 内容 判断 句子 可以 单词 名字 回答 如果 问题 文本
+    文章 答案 阅读 需要 質問 単語
+"""
+_COMMON = frozenset(_COMMON_WORDS.split())
 _TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]{{1,6}}|[^\w\s]")
 
 
@@ -62,7 +93,10 @@ def copied_answers(text: str, answers: Sequence[str], *, allowed: str = "") -> l
 
     Labels may be told: where there are at most 10 different answers, or half as many as examples,
     nothing is a copy; else an answer that several examples share is none. An answer is told where
-    its words stand in the text one after another, between marks or spaces.
+    its words stand in the text one after another, between marks or spaces; in scripts that do not
+    part words, wherever its characters do. Answers of one or two digits and very short or common
+    words are told in a list alone: three in a row, parted by commas or the like, the questions
+    between them or not. Numbers that open a line of a list are not looked at.
 
     Args:
         text: What was written.
@@ -77,14 +111,17 @@ def copied_answers(text: str, answers: Sequence[str], *, allowed: str = "") -> l
     >>> copied_answers("Say bug, idea or praise.", ["bug", "idea", "praise"] * 10)
     []
     """
-    told, before = _spaced(text), _spaced(allowed)
     counts = Counter(_spaced(answer) for answer in answers)
     if len(counts) <= max(MOST_LABELS, len(answers) / 2):
         return []
+    looked_at = _LINE_NUMBER.sub("", text)
+    told, before = _spaced(looked_at), _spaced(_LINE_NUMBER.sub("", allowed))
+    listed = _listed(looked_at, counts)
     found = [
-        each.strip()
+        _joined(each.split())
         for each, n in counts.items()
-        if n == 1 and each.strip() and each in told and each not in before
+        if n == 1 and each.strip() and each not in before
+        if each in listed or (each in told and not _is_met_by_chance(each))
     ]
     return found if len(found) >= max(LEAST_ANSWERS, CHANCE_SHARE * len(answers)) else []
 
@@ -103,7 +140,39 @@ def estimated_tokens(text: str) -> int:
 
 def _spaced(text: str) -> str:
     """Return the words of a text in lower case, a space before and after each."""
-    return f" {' '.join(_WHOLE_WORD.findall(text.lower()))} "
+    return f" {' '.join(_words(text))} "
+
+
+def _is_met_by_chance(answer: str) -> bool:
+    """Whether a spaced answer is so short or common that texts hold it anyway."""
+    words = answer.split()
+    joined = "".join(words)
+    if joined.isdigit():
+        return len(joined) <= 2
+    if _IS_UNSPACED.search(joined):
+        return len(joined) == 1 or joined in _COMMON or bool(_FEW_KANA.fullmatch(joined))
+    return len(joined) <= 2 or all(w in _COMMON or (len(w) <= 3 and w.isalpha()) for w in words)
+
+
+def _listed(text: str, answers: Collection[str]) -> set[str]:
+    """Return the spaced answers that stand in a list of them, perhaps with questions between."""
+    found, run, last = set[str](), set[str](), 0
+    for place, part in enumerate(_parts(text)):
+        if part not in answers:
+            continue
+        run = {*run, part} if place - last <= MOST_APART else {part}
+        last = place
+        if len(run) >= LEAST_LISTED:
+            found |= run
+    return found
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield what stands between the marks of lists, spaced; a sentence without any is empty."""
+    for line in _SENTENCE_BREAK.split(_NUMBERS_APART.sub(", ", text)):
+        parts = [spaced for part in _PART_BREAK.split(line) if (spaced := _spaced(part)).strip()]
+        is_sentence = len(parts) == 1 and line.rstrip().endswith(_SENTENCE_ENDS)
+        yield from ("",) if is_sentence else parts
 
 
 def _words(text: str) -> list[str]:

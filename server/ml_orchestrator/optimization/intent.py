@@ -25,7 +25,7 @@ SPARE_WORDS = frozenset(
     "try trying able possible wondering was were hoping hope thanks thank advance much help etc and on or "
     "order due fact purpose point time at this given make sure event with regard regards respect regarding "
     "number large majority following below now then also by as well own do does your ensure utilize utilise "
-    "have ability whether not only but there here appreciate great grateful glad love ask asking have had "
+    "have ability whether not only but there here appreciate great grateful glad love ask asking have had hello hi "
     "feel free go ahead take moment some stuff things thing soon bit little what ever ideally prior "
     "absolutely definitely literally about think which".split()
 ) - {"not", "only"}

@@ -8,10 +8,12 @@ from ml_orchestrator.text.pasted import pasted_in
 __all__ = ["begins_sentence", "is_mentioned", "is_name", "own_prose"]
 
 _SPOKEN_OF = re.compile(
-    r"\b(?:words?|phrases?|terms?|expressions?|say|says|said|saying|called|spell|define|named|tags?|labels?|"
-    r"variables?|tokens?|strings?|between|like|replace|rename|remove|insert|versus|vs\.?)[\s:]+"
+    r"\b(?:words?|phrases?|terms?|expressions?|say|says|said|saying|called|spell|define)[\s:]+"
     r"(?:[^.:;\n]{0,40}?(?:,|\band|\bor)\s+)?\Z"
+    r"|\b(?:named|tags?|labels?|variables?|tokens?|strings?|replace|rename|with|by|from|versus|vs\.?)[\s:]+\Z"
+    r"|\b(?:between|words? like|such as)\s+(?:[^\s.:;,]+ ?){0,2}(?:(?:,|\band|\bor)\s+)?\Z"
 )
+_IS_I = re.compile(r"I\b")
 _BEFORE_SENTENCE = re.compile(r"(?:\A|[.!?:;\n>*#_(-])[\s\"'*_#>-]*\Z")
 _IS_SUBJECT = re.compile(r"\s*(?:not|is|isn't|are|was|means?)\b")
 _WINDOW = 64
@@ -27,8 +29,13 @@ def own_prose(reading: Reading) -> str:
 
 
 def is_name(reading: Reading, start: int) -> bool:
-    """Say whether words begin with a capital inside of a sentence, as titles and names do."""
-    return reading.text[start : start + 1].isupper() and not begins_sentence(reading.text, start)
+    """Say whether words begin with a capital inside of a sentence, as titles and names do.
+
+    "I" has one anywhere.
+    """
+    text = reading.text
+    is_capital = text[start : start + 1].isupper() and not _IS_I.match(text, start)
+    return is_capital and not begins_sentence(text, start)
 
 
 def begins_sentence(text: str, start: int) -> bool:

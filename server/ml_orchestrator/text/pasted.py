@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import islice
 
 from ml_orchestrator.text.prompt_cues import TASK_VERBS
 from ml_orchestrator.text.prompt_parts import Part, PromptParts, split_prompt
@@ -56,7 +56,7 @@ _FEW_WORDS = 8
 _LEADS = frozenset(("to", "you", "please", "kindly", "then", "now", "and", "just", ":", ",", ";"))
 _WORD = re.compile(r"[a-z'-]+|[:,;]")
 _SPACE = re.compile(r"\s*+")
-_DASHES = re.compile(r"^[ \t]*([-=*_~]{3,})[ \t]*$", re.MULTILINE)
+_DASHES = re.compile(r"[-=*_~]{3,}[ \t]*$", re.MULTILINE)
 _A_WISH = re.compile(
     r"[^.!?\n]{0,200}\b(?:must|should|ha(?:ve|s) to|needs? to|keep|leave|only|at (?:most|least)|"
     r"no more than|do not|don't|never|without)\b[^.!?\n]{0,200}[.!]?",
@@ -97,8 +97,8 @@ def pasted_in(text: str) -> Pasted | None:
     """Return the text that a prompt announces and then holds without marks, or None.
 
     It is announced by a sentence that speaks of *the following* or *this* text or of the text
-    *below*, or by a task that ends in a colon. What stands between tags or lines of dashes, in a
-    block of code or in quotes, or is a placeholder, is marked.
+    *below*, or by a task that ends in a colon. What stands between tags, in a block of code or in
+    quotes, or is a placeholder, is marked. What a line of dashes opens is too, and has no name.
 
     >>> found = pasted_in("Translate to French: Come, please.")
     >>> found and (found.name, "Translate to French: Come, please."[found.start : found.end])
@@ -106,7 +106,7 @@ def pasted_in(text: str) -> Pasted | None:
     """
     parts = split_prompt(text)
     seen = parts.instructions
-    borders = sorted((*(part.start for part in _borders(parts)), *_between_dashes(text)))
+    borders = sorted(part.start for part in _borders(parts))
     for part in parts.of("sentence"):
         found = _after_colon(text, seen, borders, part) or _after_sentence(
             text, seen, borders, part
@@ -123,14 +123,6 @@ def _borders(parts: PromptParts) -> Iterator[Part]:
         rest = parts.text[part.end : part.end + 3].split("\n")[0]
         if not rest.strip(' ."'):
             yield part
-
-
-def _between_dashes(text: str) -> Iterator[int]:
-    """Yield where text between two equal lines of dashes or the like begins."""
-    lines = list(_DASHES.finditer(text))
-    for first, last in pairwise(lines):
-        if first[1] == last[1]:
-            yield first.start(1)
 
 
 def _after_colon(text: str, seen: str, borders: list[int], part: Part) -> Pasted | None:
@@ -213,7 +205,7 @@ def _wishes_first(text: str, start: int) -> bool:
 def _ended(text: str, start: int, name: str, *, is_sure: bool) -> Pasted:
     """Return the text up to where the author's sections or last wish begin."""
     end = len(text.rstrip())
-    if not name:
+    if not name or _DASHES.match(text, start):  # by a line of dashes the author marks it
         return Pasted(start, end, "")
     begins = [start, *(match.end() for match in _PARAGRAPH.finditer(text, start, end))]
     for number, begin in enumerate(begins):

@@ -1,19 +1,18 @@
 """Whether one set of predictions is better than another beyond noise, on the same rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_orchestrator.numerics.weighted import mean, quantiles
 from ml_orchestrator.training.intervals import resampling
 from ml_orchestrator.training.metrics import Metric
 from ml_orchestrator.training.out_of_fold import Answers, mean_score
 
-__all__ = ["N_RESAMPLES", "Gain", "beats_constants", "gain"]
+__all__ = ["N_RESAMPLES", "Gain", "gain"]
 
 N_RESAMPLES = 200
 LEVEL = 0.9  # two-sided: better beyond noise is wrong about one time in twenty, and so is worse
@@ -75,20 +74,3 @@ def gain(
     defined = np.array([draw for draw in draws if np.isfinite(draw)] or [np.nan])
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Gain(estimate, float(low), float(high))
-
-
-def beats_constants(answers: Answers, metric: Metric, *, quantile: float | None = None) -> bool:
-    """Return whether values are better than each fold's own mean (or quantile) would have been.
-
-    That is known only afterwards, so a model that is worse has no hold on what it is judged on.
-    """
-    constants = []
-    for fold in answers.folds:
-        truth = np.asarray(fold.truth, dtype=np.float64)
-        if quantile is None:
-            middle = mean(truth, fold.weights)
-        else:
-            middle = float(quantiles(truth, quantile, fold.weights))
-        constants.append(replace(fold, predicted=np.full(len(truth), middle)))
-    scores = [mean_score(each, metric) for each in (answers, Answers(tuple(constants)))]
-    return metric.sign * scores[0] > metric.sign * scores[1]

@@ -101,7 +101,7 @@ def build_pipeline(
         ("temporal", _chain(DateParts(cyclic=needs.dates == "waves"), *numbers), kinds.temporal),
         (
             "text",
-            _chain(topics_for(sums=needs.scales), *([StandardScaler()] if needs.scales else [])),
+            _chain(topics_for(scaled=needs.scales), *([StandardScaler()] if needs.scales else [])),
             kinds.text,
         ),
     ]

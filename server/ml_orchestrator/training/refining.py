@@ -4,11 +4,11 @@ Each step (average, calibration, threshold) is chosen on out-of-fold answers and
 cross-fitting: on each fold, with what the other folds chose, for the best alone as for the average.
 An average, preferably of several families, is used unless the whole 90 % bootstrap interval of its
 gain is below 0: which single model is best is uncertain, and an average does not bet on it. Nor is
-it used where, in time order, no model is better than a constant: what such an average gains is
-errors that run off in opposite directions, which need not do so again. A calibration and a
-threshold are used only if their whole interval is above 0. A calibration is for the probabilities,
-so its gain is in log loss whatever the metric; it must not cost any of the metric, by the estimate.
-Held-out rows are not looked at.
+it used where, in time order, the errors of all are larger than what is predicted spreads: what such
+an average gains is errors that run off in opposite directions, which need not do so again. A
+calibration and a threshold are used only if their whole interval is above 0. A calibration is for
+the probabilities, so its gain is in log loss whatever the metric; it must not cost any of the
+metric, by the estimate. Held-out rows are not looked at.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,10 +33,10 @@ from ml_orchestrator.training.ensemble import (
     select_weights,
 )
 from ml_orchestrator.training.families import local
-from ml_orchestrator.training.gains import Gain, beats_constants, gain
+from ml_orchestrator.training.gains import Gain, gain
 from ml_orchestrator.training.metrics import METRICS, Metric
 from ml_orchestrator.training.models import Refinement
-from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers
+from ml_orchestrator.training.out_of_fold import AnswerFiles, Answers, mean_score
 from ml_orchestrator.training.shortlist import shortlist
 from ml_orchestrator.training.splits import Split
 from ml_orchestrator.training.study import FinishedTrial, StudyResult, ranked
@@ -56,8 +56,9 @@ __all__ = [
 MAX_MEMBERS = 5
 MOST_ROWS = 8_000  # out-of-fold rows that decisions are made from
 MIN_ROWS = 100  # fewer say nothing of a threshold or a calibration
+ADRIFT_BELOW = -0.5  # R2 of the best: noise is at -0.1 or so, what drifts away far below
 ADRIFT = (
-    "In cross-validation every model was worse on later rows than their own mean, so the best was "
+    "In cross-validation every model erred more on later rows than those spread, so the best was "
     "not averaged with others. The target moves away from what it was: give the past of the target "
     "(horizon), predict its change, or train on recent rows."
 )
@@ -213,10 +214,10 @@ def _blended(
 
 
 def _is_adrift(answers: Sequence[Answers], table: TrainingTable) -> bool:
-    """Whether values in time order are predicted worse by each candidate than by constants."""
-    if table.task != "regression" or table.times is None:
+    """Whether all candidates err more on values in time order than those spread."""
+    if table.task != "regression" or table.times is None or table.quantile is not None:
         return False
-    return not any(beats_constants(a, table.metric, quantile=table.quantile) for a in answers)
+    return all(mean_score(each, METRICS["r2"]) < ADRIFT_BELOW for each in answers)
 
 
 def _decided(recipe: Recipe, answers: Answers, judge: Judge) -> Recipe:

@@ -23,7 +23,7 @@ __all__ = ["Rows", "Split", "learnable", "plan_split"]
 
 Rows = NDArray[np.int64]
 MIN_ROWS_PER_FOLD = 3
-MOST_NAMED = 5  # classes that are too rare
+MOST_NAMED, FEWEST_FOLDS = 5, 2  # classes that are too rare; folds that can be asked for
 N_DRAWS = 50
 
 
@@ -109,16 +109,17 @@ def _check_rarest(spec: TrainingSpec, table: TrainingTable) -> None:
     needed = int(np.ceil(spec.n_folds / (1 - spec.test_fraction))) + 1
     if counts.min() >= needed:
         return
-    rare = [
-        f"{table.classes[code]!r} has {counts[code]}"
-        for code in np.argsort(counts, kind="stable")[:MOST_NAMED]
-        if counts[code] < needed
-    ]
-    is_number = np.issubdtype(table.labels.dtype, np.number)
+    rare = [code for code in np.argsort(counts, kind="stable") if counts[code] < needed]
+    named = [f"{table.classes[code]!r} has {counts[code]}" for code in rare[:MOST_NAMED]]
+    more = f" (and {len(rare) - MOST_NAMED} more classes)" if len(rare) > MOST_NAMED else ""
+    mends = ["add rows", "put rare classes together"]
+    if counts.min() > np.ceil(FEWEST_FOLDS / (1 - spec.test_fraction)):
+        mends.append("use fewer folds (n_folds)")
+    if np.issubdtype(table.labels.dtype, np.number):
+        mends.append("use task regression, as the target is numbers")
     raise InvalidInputError(
-        f"Class {', '.join(rare)} rows, too few for {spec.n_folds} folds and a holdout; {needed} "
-        "are needed. Add rows, put rare classes together or use fewer folds (n_folds)"
-        f"{', or task regression, as the target is numbers' if is_number else ''}."
+        f"Class {', '.join(named)} rows{more}, too few for {spec.n_folds} folds and a holdout; "
+        f"{needed} are needed. To mend it, {', or '.join(mends)}."
     )
 
 

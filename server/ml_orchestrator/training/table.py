@@ -245,14 +245,14 @@ def _beyond(column: pl.Series, rows: NDArray[np.int64]) -> str:
 def _refuse_stray_cells(spec: TrainingSpec, frame: pl.DataFrame) -> None:
     """Return if no column is text for the sake of a few cells; their rows are counted from 1."""
     roles = (spec.time_column, spec.group_column, spec.weight_column)
-    for column in frame.get_columns():
-        is_settled = column.name in spec.column_types or column.name in roles
-        if is_settled or not (told := stray_cell(column)):
-            continue
+    asked = [c for c in frame.get_columns() if c.name not in (*spec.column_types, *roles)]
+    found = {c.name: told for c in asked if (told := stray_cell(c))}
+    if found:
+        name = next(iter(found))
         raise InvalidInputError(
-            f"{told}. Correct it, or leave it empty where it is not known. To read the column as "
-            f"it stands: {reading_as(column.name, 'categorical')}; to leave it out: "
-            f"{ignoring(column.name)}."
+            f"{'; '.join(found.values())}. Correct it, or leave it empty where it is not known. To "
+            f"read a column as it stands: {reading_as(name, 'categorical')}; to leave it out: "
+            f"{ignoring(name)}."
         )
 
 

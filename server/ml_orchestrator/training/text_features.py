@@ -13,8 +13,8 @@ __all__ = ["TextTopics", "topics_for"]
 
 N_WORDS = 3_000
 N_TOPICS, ROWS_PER_TOPIC = 50, 5
-# A weighted sum takes many weak directions, where trees would only split on more noise.
-N_TOPICS_OF_SUMS, ROWS_PER_TOPIC_OF_SUMS = 300, 2
+# Weighted sums and distances take many weak directions; trees would only split on more noise.
+N_TOPICS_SCALED, ROWS_PER_TOPIC_SCALED = 300, 2
 
 
 class TextTopics(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -78,10 +78,10 @@ class TextTopics(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return words, TruncatedSVD(n_topics, random_state=0).fit(counts)
 
 
-def topics_for(*, sums: bool) -> TextTopics:
-    """Return the step for a family that weighs and adds its columns up, or one that splits them."""
-    if sums:
-        return TextTopics(n_topics=N_TOPICS_OF_SUMS, rows_per_topic=ROWS_PER_TOPIC_OF_SUMS)
+def topics_for(*, scaled: bool) -> TextTopics:
+    """Return the step for a family whose columns are scaled, or for one that splits them."""
+    if scaled:
+        return TextTopics(n_topics=N_TOPICS_SCALED, rows_per_topic=ROWS_PER_TOPIC_SCALED)
     return TextTopics()
 
 

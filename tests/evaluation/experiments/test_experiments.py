@@ -260,11 +260,30 @@ def test_an_arm_whose_effect_shrinks_to_nothing_is_not_advised() -> None:
     assert report.next_steps[0].startswith("Do not adopt 'b' yet")
     assert not any(step.startswith("Adopt") for step in report.next_steps)
     assert "at the end none is shown" in report.may_conclude[0]
-    assert any("That the effect lasts" in said for said in report.may_not_conclude)
+    assert any("That the effect of 'b' lasts" in said for said in report.may_not_conclude)
     halved = {**table, "won": table["won"] + (table["arm"] == "b") * 1.0}
     lasting = judge(halved, time_column="day")
     assert any("shrinks over time" in notice for notice in lasting.notices)
     assert lasting.next_steps[0].startswith("Adopt 'b'"), "smaller, and still clear"
+
+
+@pytest.mark.parametrize("is_monitored", [True, False])
+def test_an_effect_that_fades_is_told_of_its_own_arm_alone(is_monitored: bool) -> None:
+    table = trial({"a": 0.0, "b": 0.0, "c": 0.0}, n=1_500, is_numeric=True, seed=3)
+    is_new = np.arange(4_500) < 1_500
+    for fading, steady in (("b", "c"), ("c", "b")):
+        gain = 1.5 * ((table["arm"] == fading) & is_new) + 0.4 * (table["arm"] == steady)
+        won = table["won"] + gain
+        report = judge({**table, "won": won, "day": np.arange(4_500.0)}, time_column="day",
+                       is_monitored=is_monitored)  # fmt: skip
+        said = {
+            c.arm: text for c, text in zip(report.comparisons, report.may_conclude, strict=True)
+        }
+        assert {c.decision for c in report.comparisons} == {"b_better"}
+        assert "at the end none is shown" in said[fading]
+        assert "none is shown" not in said[steady]
+        lasting = [text for text in report.may_not_conclude if "lasts" in text]
+        assert [text.split("lasts")[0] for text in lasting] == [f"That the effect of {fading!r} "]
 
 
 def test_rows_are_taken_in_order_of_time_and_not_as_they_stand() -> None:

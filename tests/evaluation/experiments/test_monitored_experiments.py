@@ -83,6 +83,9 @@ def test_rows_that_are_sorted_by_their_outcome_are_not_bet_on(is_binary: bool) -
             InvalidInputError, match=r"no credible order.*\"time\".*or choose msprt"
         ):
             judge(turned, **options)
+    many = {"arm": np.tile(table["arm"], 10), "won": np.sort(np.tile(won, 10))}
+    with pytest.raises(InvalidInputError, match=r"\(p below 1e-300 in random order\)"):
+        judge(many, **options)
     timed = judge({**table, "day": rng.permutation(1_000) * 1.0}, time_column="day", **options)
     assert timed.decision == "keep_going", "a column of time says how they came"
 

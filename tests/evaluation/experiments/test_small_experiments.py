@@ -170,13 +170,31 @@ def test_rare_successes_in_three_large_arms_are_tested_exactly() -> None:
 
 def test_samples_that_do_not_overlap_leave_room_for_some_that_would() -> None:
     found = mann_whitney([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], alpha=0.05)
-    edge = stats.binomtest(3, 3).proportion_ci(0.95).low
-    assert [found.probability, found.low, found.high] == pytest.approx([1.0, edge, 1.0])
+    assert found.low < 0.5 < found.probability == found.high == 1.0
     turned = mann_whitney([4.0, 5.0, 6.0], [1.0, 2.0, 3.0], alpha=0.05)
-    assert [turned.low, turned.high] == pytest.approx([0.0, 1 - edge])
-    assert found.p_value == turned.p_value == stats.binomtest(3, 3).pvalue
+    assert [turned.low, turned.high] == pytest.approx([0.0, 1 - found.low])
+    assert found.p_value == turned.p_value == pytest.approx(0.1)
+    # Each of three values is the largest of k draws: none of the other three is above any.
+    odds = found.low / (1 - found.low)
+    assert np.prod([j * odds / (j * odds + 3) for j in (1, 2, 3)]) == pytest.approx(0.025)
+    for n, m in ((3, 3), (4, 4), (3, 9), (5, 5), (2, 12)):
+        apart = mann_whitney(np.arange(n), np.arange(n, n + m), alpha=0.05)
+        assert (apart.p_value <= 0.05) == (apart.low > 0.5)
+    many = mann_whitney(np.arange(30), np.arange(30, 70), alpha=0.05)
+    assert many.low == pytest.approx(stats.binomtest(30, 30).proportion_ci(0.95).low)
     tied = mann_whitney([1.0, 1.0], [1.0, 1.0], alpha=0.05)
     assert (tied.low, tied.high, tied.p_value) == (0.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(("n", "n_tries"), [(5, 1_000), (8, 500), (15, 300)])
+def test_ranks_of_few_alike_values_are_seldom_found_to_differ(n: int, n_tries: int) -> None:
+    p_values = np.array([
+        mann_whitney(*np.random.default_rng([8, seed]).normal(size=(2, n)), alpha=0.05).p_value
+        for seed in range(n_tries)
+    ])  # fmt: skip
+    # More come once in a thousand; the t distribution found 0.8 % at 0.001 with n = 5.
+    for alpha in (0.05, 0.01, 0.001):
+        assert np.count_nonzero(p_values <= alpha) <= stats.binom.isf(0.001, n_tries, alpha)
 
 
 def test_unequal_spreads_are_no_tendency_of_ranks() -> None:
@@ -208,6 +226,23 @@ def test_no_arm_is_better_whose_own_interval_includes_no_effect(method: str) -> 
     # Binomial(100, 0.08) exceeds 17 once in a thousand: of 1,500 such, ranks found 8.1 %, 20.8 %
     # by Wilcoxon's test; the plain difference of means, permuted, finds one in four.
     assert n_found <= 17
+
+
+def test_few_ranks_are_found_by_test_and_interval_or_not_at_all() -> None:
+    n_odd = 0
+    for seed in range(80):
+        won = np.random.default_rng([9, seed]).normal(size=10) + np.repeat([0.0, 1.2], 5)
+        report = judge({"arm": arms(5, 5), "won": won}, method="mann_whitney")
+        (found,) = report.comparisons
+        assert found.low is not None
+        assert found.high is not None
+        assert found.p_value is not None
+        leaves_out = not found.low <= 0.5 <= found.high
+        is_found = report.decision in FOUND
+        assert is_found == (leaves_out and found.p_value <= 0.05)
+        n_odd += leaves_out != (found.p_value <= 0.05)
+        assert ("as they disagree" in report.summary) == (leaves_out != (found.p_value <= 0.05))
+    assert n_odd > 0, "the simulation would not notice"
 
 
 def test_where_test_and_interval_disagree_nothing_is_shown_and_that_is_said() -> None:

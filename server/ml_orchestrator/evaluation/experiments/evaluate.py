@@ -1,6 +1,6 @@
 """An experiment judged as a whole: checks, method, comparisons, guards, decision."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -21,10 +21,12 @@ from ml_orchestrator.evaluation.experiments.comparing import (
 )
 from ml_orchestrator.evaluation.experiments.decide import best_arm, decide_all
 from ml_orchestrator.evaluation.experiments.fixed import posteriors_of
+from ml_orchestrator.evaluation.experiments.found import Found
 from ml_orchestrator.evaluation.experiments.guards import judge_guards
 from ml_orchestrator.evaluation.experiments.models import (
     ArmSummary,
     Check,
+    Comparison,
     ExperimentReport,
     Guard,
 )
@@ -110,7 +112,7 @@ def _judged(case: _Case, options: ExperimentOptions) -> ExperimentReport:
     best = best_arm(comparisons, options)
     at = comparisons.index(best)
     trend = _trend(case, experiment.arms[at + 1], options)
-    fading = words.fading(best, found[at], has_faded=trend is not None and trend.has_faded)
+    fading = _fading(case, comparisons, found, options)
     notices = [*case.notices, *words.how_it_came(method, experiment, options)]
     notices += [*words.since_then(comparisons, found), *words.wide_intervals(comparisons)]
     if trend is not None and trend.notice:
@@ -137,7 +139,9 @@ def _judged(case: _Case, options: ExperimentOptions) -> ExperimentReport:
         looks=found[at].looks,
         over_time=() if trend is None else trend.stretches,
         trend_p=None if trend is None else trend.p_value,
-        next_steps=words.next_steps(decision, best, failed, case.guards, options, fading=fading),
+        next_steps=words.next_steps(
+            decision, best, failed, case.guards, options, fading=fading.get(best.arm)
+        ),
         notices=tuple(notices),
     )
 
@@ -159,6 +163,22 @@ def _summaries(experiment: Experiment, method: str) -> tuple[ArmSummary, ...]:
         )
         for i, arm in enumerate(arms)
     )
+
+
+def _fading(
+    case: _Case,
+    comparisons: Sequence[Comparison],
+    found: Sequence[Found],
+    options: ExperimentOptions,
+) -> dict[str, str]:
+    """Return, by arm that is shown better, why its effect may not last, if it may not."""
+    fading = {}
+    for arm, c, one in zip(case.experiment.arms[1:], comparisons, found, strict=True):
+        trend = _trend(case, arm, options) if c.decision == "b_better" else None
+        why = words.fading(c, one, has_faded=trend is not None and trend.has_faded)
+        if why is not None:
+            fading[arm.name] = why
+    return fading
 
 
 def _trend(case: _Case, arm: Arm, options: ExperimentOptions) -> Trend | None:

@@ -82,6 +82,7 @@ def ranks(a: Arm, b: Arm, options: ExperimentOptions, alpha: float) -> Found:
         found.low,
         found.high,
         p_value=found.p_value,
+        interval_p=found.interval_p,
         measure="probability_of_superiority",
     )
 

@@ -101,10 +101,11 @@ def _check_order(x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
     """
     p_values = [few_runs_p_value(part) for part in (x, y)]
     p_value = float(chdtrc(4, -2 * sum(math.log(max(p, SMALLEST)) for p in p_values)))
+    said = f"= {p_value:.2g}" if p_value >= SMALLEST else f"below {SMALLEST:g}"
     if p_value < NO_CHANCE:
         raise InvalidInputError(
             "The rows stand in no credible order of arrival: like outcomes stand together, as "
-            f"where rows are sorted or drift far (p = {p_value:.2g} in random order). betting "
+            f"where rows are sorted or drift far (p {said} in random order). betting "
             'leans on the order: name the column of when they came in columns ("time"), or give '
             "rows as they came; or choose msprt."
         )

@@ -1,7 +1,7 @@
 """What may be concluded from an experiment and what may not, in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ml_orchestrator.evaluation.experiments.arms import Experiment
 from ml_orchestrator.evaluation.experiments.first_look import SKEWED_APART
@@ -75,9 +75,9 @@ def fading(c: Comparison, found: Found, *, has_faded: bool) -> str | None:
     """Return why the effect of a better arm may not last, or None.
 
     Args:
-        c: of the best arm.
+        c: of the arm.
         found: by the method, of that arm.
-        has_faded: over time, `Trend.has_faded`.
+        has_faded: of that arm over time, `Trend.has_faded`.
     """
     if c.decision != "b_better":
         return None
@@ -118,15 +118,22 @@ def may_conclude(
     guards: Sequence[Guard],
     *,
     alpha: float,
-    fading: str | None = None,
+    fading: Mapping[str, str],
 ) -> tuple[str, ...]:
-    """Return what the data support, one sentence each; nothing of an invalid experiment."""
+    """Return what the data support, one sentence each; nothing of an invalid experiment.
+
+    Args:
+        comparisons: of each arm with the control.
+        guards: as judged.
+        alpha: of the experiment.
+        fading: by arm, why its effect may not last; arms whose effect may are left out.
+    """
     found = []
     for c in comparisons:
         if c.decision == "invalid":
             return ()
         if c.decision == "b_better":
-            but = f"; but {fading}" if fading else ""
+            but = f"; but {fading[c.arm]}" if c.arm in fading else ""
             found.append(f"{c.arm!r} does better than {c.control!r}: {_effect(c)}{but}.")
         elif c.decision == "a_better":
             found.append(f"{c.arm!r} does worse than {c.control!r}: {_effect(c)}.")
@@ -151,9 +158,9 @@ def may_not_conclude(
     options: ExperimentOptions,
     method: str,
     *,
-    fading: str | None = None,
+    fading: Mapping[str, str],
 ) -> tuple[str, ...]:
-    """Return what the data do not support, one sentence each."""
+    """Return what the data do not support, one sentence each; ``fading`` by arm."""
     if decision == "invalid":
         return ("Anything about which arm is better: the experiment itself is not sound.",)
     found = []
@@ -162,8 +169,7 @@ def may_not_conclude(
             "That there is no difference: not shown is not absent"
             + ("." if options.margin else "; a margin would let equivalence be tested.")
         )
-    if fading:
-        found.append(f"That the effect lasts: {fading}.")
+    found += [f"That the effect of {arm!r} lasts: {why}." for arm, why in fading.items()]
     if len(comparisons) > 1:
         found.append("Which of the other arms is best: each was held against the control alone.")
     for g in guards:
@@ -195,7 +201,7 @@ def next_steps(
     *,
     fading: str | None = None,
 ) -> tuple[str, ...]:
-    """Return what to do, in this order."""
+    """Return what to do, in this order; ``fading`` is why the best arm's effect may not last."""
     if failed:
         return (
             "Find out why, by time and by kind of unit; repair the assignment or the logging.",
@@ -247,7 +253,7 @@ def how_it_came(method: str, experiment: Experiment, options: ExperimentOptions)
     found += _of_uneven_units(experiment)
     if method in _OF_MEANS:
         found += _of_skewed_means(experiment, method)
-    if method == "permutation":
+    if method in ("permutation", "mann_whitney"):
         found += _of_few(experiment, options)
     if options.covariate is not None and options.is_sequential:
         found.append("The covariate's slope is that of all rows so far.")

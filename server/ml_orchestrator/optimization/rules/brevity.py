@@ -40,9 +40,9 @@ _THANKS = re.compile(
     r"i (?:really )?appreciate (?:it|your help)|i hope (?:this|that) makes sense|hello|hi(?: there)?)[.!,]*(?=\s|\Z)[ \t]*"
 )
 _NAME = re.compile(r"\n?[A-Z][\w&'-]*(?: [A-Z][\w&'-]*){0,2}\s*")
-# What follows words that are themselves the matter: anywhere, and in the middle of a sentence.
-_NO_WISH = re.compile(r"(?:and|or|than|is|are|was|means?)\b|[^\w\s\ufffc]|\Z")
-_NO_WISH_INSIDE = re.compile(r"(?:to|into|in|with|from|by|as|of|for|on|at)\b")
+# What follows words that are themselves the matter: anywhere, and where they begin no sentence.
+_NO_WISH = re.compile(r"(?:and|or|than|is|are|was|means?)\b|[?!.,;:)]|\Z")
+_NO_WISH_INSIDE = re.compile(r"(?:to|into|with|from|by|as|of)\b")
 _AFTER_NEGATION = re.compile(r"(?:\bnot|n't|\bnever|\bno|\bwithout)\s+\Z")
 
 
@@ -81,9 +81,11 @@ def paddings(reading: Reading) -> list[Edit]:
         for match in _THANKS.finditer(prose)
         if not _is_signature(reading, match)
     ]
+    greeted = {edit.end for edit in edits}
     for match in _ONE.finditer(prose):
         if _is_padding(reading, prose, match):
-            edits.append(_shorter(reading, match))
+            begins = match.start() in greeted or begins_sentence(prose, match.start())
+            edits.append(_shorter(reading, match, begins=begins))
     return apart(edits)
 
 
@@ -92,9 +94,10 @@ def _is_padding(reading: Reading, prose: str, match: re.Match[str]) -> bool:
     start, end = match.span()
     if _AFTER_NEGATION.search(prose[max(0, start - 12) : start]) or is_name(reading, start):
         return False
-    is_inside = not begins_sentence(prose, start)
-    if _NO_WISH.match(prose, end) or (is_inside and _NO_WISH_INSIDE.match(prose, end)):
-        return False
+    if match[0].endswith(" "):  # a wish, or what it is about, is to follow
+        is_inside = not begins_sentence(prose, start)
+        if _NO_WISH.match(prose, end) or (is_inside and _NO_WISH_INSIDE.match(prose, end)):
+            return False
     return not is_mentioned(prose, start, end)
 
 
@@ -104,10 +107,10 @@ def _is_signature(reading: Reading, thanks: re.Match[str]) -> bool:
     return said.startswith("thank") and _NAME.fullmatch(after) is not None
 
 
-def _shorter(reading: Reading, match: re.Match[str]) -> Edit:
+def _shorter(reading: Reading, match: re.Match[str], *, begins: bool) -> Edit:
     place, end = match.start(), match.end()
     new = next(new for said, new in _EACH if said.match(match.string, place))
-    if reading.text[place].isupper():
+    if begins and reading.text[place].isupper():
         follower = reading.text[end : end + 1]
         if new:
             new = new[0].upper() + new[1:]
