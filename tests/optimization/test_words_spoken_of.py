@@ -127,3 +127,8 @@ def test_a_prompt_that_says_its_form_is_not_added_to() -> None:
     prompt = "Write a Python regex that matches ISO dates (YYYY-MM-DD). Return only the pattern."
 
     assert improve(prompt).text == prompt
+
+
+@pytest.mark.parametrize("prompt", ["how do i boil an egg", "why is my sourdough flat"])
+def test_a_question_without_its_mark_is_a_task(prompt: str) -> None:
+    assert "task" not in candidates(prompt)

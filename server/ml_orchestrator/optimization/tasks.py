@@ -115,6 +115,11 @@ _QUESTION = re.compile(
     r"|, (?:what|why|how|who|when|where|which)\b",
     re.IGNORECASE,
 )
+_ASKS_UNMARKED = re.compile(  # a question without its mark, as people type it
+    r"(?:how|what|why|where|when|who|which)(?:'s|s)? (?:do|does|did|is|are|was|were|can|could|should|would|will|to|many|"
+    r"much|long|old|far)\b[^.!:\n]*\Z",
+    re.IGNORECASE,
+)
 _WANTED = re.compile(
     r"\b(?:i|we) (?:need|want|would like|am looking for) (?:an?|some|your|the) ", re.IGNORECASE
 )
@@ -226,6 +231,8 @@ def _without_verb(prose: str) -> str:
     if _CONVERSE.search(prose):
         return "converse"
     if prose.rstrip().endswith("?") and _QUESTION.search(prose):
+        return "answer"
+    if _ASKS_UNMARKED.match(prose):
         return "answer"
     return _kind("write", prose) if _WANTED.search(prose) else ""
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from ml_orchestrator.datasets.columns import check_column
 from ml_orchestrator.datasets.kinds import column_kind
 from ml_orchestrator.datasets.known_rows import has_value, left_out
+from ml_orchestrator.datasets.number_texts import stray_cell
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.errors import InvalidInputError
 from ml_orchestrator.training.models import TrainingSpec
@@ -127,7 +128,11 @@ def weights_of(
         return None
     column = frame[spec.weight_column]
     if not column.dtype.is_numeric():
-        raise InvalidInputError(f"The weight column {column.name!r} is {column.dtype}, no number.")
+        told = stray_cell(column)
+        raise InvalidInputError(
+            f"The weight column {column.name!r} is {column.dtype}, no number."
+            f"{told and f' Of complete rows, {told}; correct it, or leave out its row.'}"
+        )
     weights: NDArray[np.float64] = column.cast(pl.Float64).to_numpy()
     wrong = np.flatnonzero(~((weights > 0) & np.isfinite(weights)))
     if len(wrong):

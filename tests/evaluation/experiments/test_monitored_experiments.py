@@ -80,7 +80,7 @@ def test_rows_that_are_sorted_by_their_outcome_are_not_bet_on(is_binary: bool) -
     options: dict[str, Any] = {"method": "betting", "planned": Planned(low=0.0, high=1.0)}
     for turned in (table, {name: values[::-1] for name, values in table.items()}):
         with pytest.raises(
-            InvalidInputError, match=r"no credible order.*\"time\".*or choose msprt"
+            InvalidInputError, match=r"no credible order.*\"time\".*or evaluate them once"
         ):
             judge(turned, **options)
     many = {"arm": np.tile(table["arm"], 10), "won": np.sort(np.tile(won, 10))}
@@ -208,3 +208,20 @@ def test_arms_that_are_alike_by_rounding_alone_are_not_looked_at() -> None:
     for options in ({}, {"unit": "user"}):
         report = judge(table, planned=Planned(effect=0.1), **options)
         assert (report.decision, report.looks) == ("keep_going", ())
+
+
+@pytest.mark.parametrize("kind", ["rates", "numbers"])
+def test_rows_that_are_sorted_by_outcome_are_not_looked_at_early(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    draw = (lambda: rng.random(400) < 0.3) if kind == "rates" else (lambda: rng.normal(10, 3, 400))
+    outcome = np.concatenate([np.sort(draw()), np.sort(draw())]).astype(float)
+    table = {"arm": np.repeat(["a", "b"], 400), "y": outcome}
+
+    def judged(order: np.ndarray, **given: Any) -> ExperimentReport:
+        rows = {name: column[order] for name, column in table.items()}
+        return evaluate_table(rows, ExperimentOptions(arm="arm", outcome="y", **given))
+
+    with pytest.raises(InvalidInputError, match="are sorted by their outcomes"):
+        judged(np.arange(800), is_monitored=True)
+    assert judged(rng.permutation(800), is_monitored=True).decision == "keep_going"
+    assert judged(np.arange(800)).method != "msprt"

@@ -51,6 +51,9 @@ class _Moment:
 @MONITORED_METHODS.register("msprt")
 def msprt(a: Arm, b: Arm, options: ExperimentOptions, alpha: float) -> Found:
     """Compare means by the mixture sequential test, at up to 100 moments."""
+    if options.time_column is None:
+        for arm in (a, b):
+            _check_unsorted(arm)
     tau = tau_of(a, b, options)
     if tau is None:
         return _too_early(a, b)
@@ -107,7 +110,25 @@ def _check_order(x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
             "The rows stand in no credible order of arrival: like outcomes stand together, as "
             f"where rows are sorted or drift far (p {said} in random order). betting "
             'leans on the order: name the column of when they came in columns ("time"), or give '
-            "rows as they came; or choose msprt."
+            "rows as they came; or evaluate them once, without is_monitored."
+        )
+
+
+def _check_unsorted(arm: Arm) -> None:
+    """Refuse rows that are sorted by their outcomes: early looks would see one end of them.
+
+    Rows that drift, or of one unit beside each other, are let through: they may have come so.
+    """
+    if arm.values is None or arm.places is None:
+        return
+    values = arm.values[np.argsort(arm.places, kind="stable")]
+    steps = np.diff(values)
+    is_sorted = bool((steps >= 0).all() or (steps <= 0).all())
+    if is_sorted and few_runs_p_value(values) < NO_CHANCE:
+        raise InvalidInputError(
+            f"The rows of arm {arm.name!r} are sorted by their outcomes, so looks at the first of "
+            'them would tell nothing. Name the column of when they came in columns ("time"), or '
+            "give rows as they came; or evaluate them once, without is_monitored."
         )
 
 
