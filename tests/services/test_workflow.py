@@ -119,7 +119,9 @@ async def test_a_training_says_at_its_start_what_it_leaves_out(
     await orchestrator.cancel(started.run_id, actor="tester")
     tiny = await orchestrator.start("tiny-stops", {"ledger": str(tmp_path / "l")}, actor="tester")
 
-    assert started.notices == ("1 rows without 'y' or 'weight' are left out of training.",)
+    lost, *others = started.notices
+    assert lost == "1 rows without 'y' or 'weight' are left out of training."
+    assert [notice.split()[0] for notice in others] == ["nearest"], "which cannot weigh rows"
     assert tiny.notices == ()
 
 
