@@ -107,10 +107,12 @@ def _useless(column: pl.Series) -> str:
 def id_like_notices(spec: TrainingSpec, frame: pl.DataFrame, kinds: FeatureKinds) -> list[str]:
     """Return a sentence for each column that is learnt from and only numbers the rows.
 
-    A time column may count up; that is what it is for.
+    A time column may count up; that is what it is for. Of text that looks like numbers more is told
+    elsewhere.
     """
     names = [name for name in kinds.names if name in frame.columns and name != spec.time_column]
-    return [id_like_notice(name) for name in names if numbers_or_names_rows(frame[name])]
+    like = (name for name in names if numbers_or_names_rows(frame[name]))
+    return [id_like_notice(name) for name in like if not number_text_notice(frame[name])]
 
 
 def raw_features(frame: pl.DataFrame, kinds: FeatureKinds) -> pd.DataFrame:
