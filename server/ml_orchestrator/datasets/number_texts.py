@@ -49,10 +49,11 @@ decimal point alone in the file it is read as numbers."
         )
     if not MOSTLY * len(values) <= n_numbers < len(values):
         return ""
+    place = column.is_not_null().arg_true()[int((~is_number).arg_max() or 0)]
     return (
         f"{column.name!r} is text, but {n_numbers:,} of its {len(values):,} values are numbers; "
         f"others are such as {_shown(values.filter(~is_number))} in row "
-        f"{_first_other(column) + 1:,}. Where those mean that it is missing, leave them empty in "
+        f"{place + 1:,}. Where those mean that it is missing, leave them empty in "
         "the file, and it is read as numbers."
     )
 
@@ -65,32 +66,26 @@ def stray_cell(column: pl.Series) -> str:
     """
     if column.dtype != pl.String:
         return ""
-    values = column.drop_nulls()
-    n_numbers = int(read_as_numbers(values).is_not_null().sum())
-    n_others = len(values) - n_numbers
-    if n_others == 0 or n_others > STRAY * len(values) or n_numbers < MIN_BESIDE_STRAY:
+    is_number = read_as_numbers(column).is_not_null()
+    is_other = column.is_not_null() & ~is_number
+    n_numbers, n_others = int(is_number.sum()), int(is_other.sum())
+    n_values = n_numbers + n_others
+    if n_others == 0 or n_others > STRAY * n_values or n_numbers < MIN_BESIDE_STRAY:
         return ""
-    if _are_codes(values):
+    if _are_codes(column.filter(is_number), column.filter(is_other)):
         return ""
-    row = _first_other(column)
+    row = int(is_other.arg_max() or 0)
     more = f", and {n_others - 1:,} more rows hold no number" if n_others > 1 else ""
     return (
-        f"{n_numbers:,} of the {len(values):,} values of {column.name!r} are numbers, but row "
+        f"{n_numbers:,} of the {n_values:,} values of {column.name!r} are numbers, but row "
         f"{row + 1:,} holds {str(column[row])[:MOST_SHOWN]!r}{more}"
     )
 
 
-def _are_codes(values: pl.Series) -> bool:
+def _are_codes(numbers: pl.Series, others: pl.Series) -> bool:
     """Return whether whole numbers stand beside words that hold digits too, as ids and codes do."""
-    read = read_as_numbers(values)
-    are_whole = bool(values.filter(read.is_not_null()).str.contains(r"^\s*\d+\s*$").all())
-    others = values.filter(read.is_null())
+    are_whole = bool(numbers.str.contains(r"^\s*\d+\s*$").all())
     return are_whole and bool(others.str.contains(r"^[A-Za-z]+[- ]?\d|^\d+[- ]?[A-Za-z]").any())
-
-
-def _first_other(column: pl.Series) -> int:
-    """Return the place of the first value that is no number."""
-    return int((column.is_not_null() & read_as_numbers(column).is_null()).arg_max() or 0)
 
 
 def read_as_numbers(texts: pl.Series) -> pl.Series:

@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from itertools import chain, repeat
 from types import MappingProxyType
 
 from ml_orchestrator.text.pasted import pasted_in
@@ -53,10 +52,13 @@ def _counted(text: str) -> Mapping[str, Counter[str]]:
     return {kind: Counter(take(text)) for kind, take in _TAKERS.items()}
 
 
-def _words(text: str) -> Iterable[str]:
+def _words(text: str) -> Mapping[str, int]:
     words = Counter(_WORD.findall(text.lower()))
-    kept = (w for w in words if w not in SPARE_WORDS and not _NEGATION.fullmatch(w))
-    return chain.from_iterable(repeat(word, words[word]) for word in kept)
+    return {
+        word: n
+        for word, n in words.items()
+        if word not in SPARE_WORDS and not _NEGATION.fullmatch(word)
+    }
 
 
 def _pasted_lines(text: str) -> Iterable[str]:
@@ -77,6 +79,6 @@ def _negations(text: str) -> Iterable[str]:
     return (word.lower().replace("’", "'") for word in _NEGATION.findall(text))
 
 
-_TAKERS: Mapping[str, Callable[[str], Iterable[str]]] = MappingProxyType(
+_TAKERS: Mapping[str, Callable[[str], Iterable[str] | Mapping[str, int]]] = MappingProxyType(
     {"part": _kept, "number": _NUMBER.findall, "word": _words, "negation": _negations}
 )

@@ -7,7 +7,7 @@ what an expert would miss. Rules and rubric share it, so that they never disagre
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ml_orchestrator.optimization.reading import Reading
+from ml_orchestrator.optimization.reading import Reading, fill
 
 __all__ = ["SPECIFICS", "is_needed", "kind_needs", "missing_specifics"]
 
@@ -62,9 +62,14 @@ def is_needed(reading: Reading, component: str) -> bool:
         return False
     if component in _OPTIONAL and reading.is_long:
         return False
-    if component == "examples" and set(reading.parts.texts("placeholder")) <= reading.marks:
+    if component == "examples" and not _placeholders(reading):
         return False  # it is about this text alone: there will be no other to follow the example
     return reading.kind != "answer" or bool(reading.data)
+
+
+def _placeholders(reading: Reading) -> set[str]:
+    """Return the author's own, without marks of what is still to be filled in."""
+    return set(reading.parts.texts("placeholder")) - set(map(fill, reading.open_fills))
 
 
 def missing_specifics(reading: Reading) -> tuple[str, ...]:

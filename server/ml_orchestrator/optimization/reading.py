@@ -144,11 +144,6 @@ class Reading:
         """What the author still has to fill in."""
         return tuple(match[1] for match in FILL.finditer(self.text))
 
-    @cached_property
-    def marks(self) -> frozenset[str]:
-        """The marks of what the author still has to fill in, as they stand in the text."""
-        return frozenset(match[0] for match in FILL.finditer(self.text))
-
     def has(self, component: str) -> bool:
         """Say whether a component is there: by a section's name, by how it is said, or likely.
 

@@ -53,12 +53,13 @@ class PolicyChecker:
             notices.append(f"{n_without:,} rows without a reward were passed over.")
         kept = {name: values[has_reward] for name, values in side.rows.items()}
         target = _numbers(kept, columns.target)
+        propensities, logged = _numbers(kept, columns.propensity), _logged(kept, columns)
         rows = PolicyRows(
             rewards[has_reward],
-            _numbers(kept, columns.propensity),
+            propensities,
             target,
-            _all_actions(kept, columns, target) if columns.chances else None,
-            _logged(kept, columns),
+            _all_actions(kept, columns, target, logged) if columns.chances and logged else None,
+            logged,
         )
         return value_of(rows, level="L1", notices=notices)
 
@@ -77,28 +78,28 @@ def _column(table: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
 
 
 def _logged(table: Mapping[str, NDArray[Any]], columns: PolicyColumns) -> LoggedActions | None:
-    """Return the actions taken; None where no column says them, or there are no rows."""
-    if columns.action not in table or not len(table[columns.action]):
+    """Return the actions taken; None where no column says them and none has to."""
+    if columns.action not in table and not columns.chances:
         return None
-    taken = [_spelled(value) for value in table[columns.action]]
+    taken = [_spelled(value) for value in _column(table, columns.action)]
     names = list(columns.chances or sorted(set(taken)))
+    if unknown := sorted(set(taken) - set(names)):
+        raise InvalidInputError(
+            f"Actions without a column in chances: {', '.join(unknown[:10])}. Name one for each."
+        )
     number = {name: i for i, name in enumerate(names)}
     return LoggedActions(names, np.array([number[name] for name in taken], dtype=np.intp))
 
 
 def _all_actions(
-    table: Mapping[str, NDArray[Any]], columns: PolicyColumns, target: NDArray[np.float64]
+    table: Mapping[str, NDArray[Any]],
+    columns: PolicyColumns,
+    target: NDArray[np.float64],
+    logged: LoggedActions,
 ) -> AllActions:
     """Return the chances of all actions, after a look that they fit those of the taken ones."""
-    chances: Mapping[str, str] = columns.chances or {}
-    names = list(chances)
-    taken = [_spelled(value) for value in _column(table, columns.action)]
-    if unknown := sorted(set(taken) - set(names)):
-        raise InvalidInputError(
-            f"Actions without a column in chances: {', '.join(unknown[:10])}. Name one for each."
-        )
-    actions = np.array([names.index(name) for name in taken], dtype=np.intp)
-    all_chances = np.column_stack([_numbers(table, chances[name]) for name in names])
+    chances, actions = columns.chances or {}, logged.taken
+    all_chances = np.column_stack([_numbers(table, chances[name]) for name in logged.names])
     sums = all_chances.sum(axis=1)
     if not np.all(np.abs(sums - 1) < 1e-3) or not np.all(all_chances >= 0):
         raise InvalidInputError(

@@ -17,6 +17,7 @@ __all__ = [
     "too_many_rows",
     "unknown_trainer",
     "unweighing",
+    "unweighing_notice",
     "usable",
 ]
 
@@ -84,6 +85,14 @@ def unweighing(names: Sequence[str], problem: Problem) -> list[str]:
         for name in names
         if name in TRAINERS.ours and not TRAINERS[name].needs.weighs_rows and _fits(name, problem)
     ]
+
+
+def unweighing_notice(name: str) -> str:
+    """Return the sentence on a trainer that is left out where rows have weights."""
+    return (
+        f"{name} was left out: it learns from all rows alike, whatever their weight; to have it "
+        "tried, name it in trainers."
+    )
 
 
 def full(trainer: str, params: Params) -> Params:

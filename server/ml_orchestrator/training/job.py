@@ -6,7 +6,13 @@ from sklearn.pipeline import Pipeline
 
 from ml_orchestrator.datasets.sources import Dataset
 from ml_orchestrator.training._optuna import check_sampler
-from ml_orchestrator.training.families import too_many_rows, unknown_trainer, unweighing, usable
+from ml_orchestrator.training.families import (
+    too_many_rows,
+    unknown_trainer,
+    unweighing,
+    unweighing_notice,
+    usable,
+)
 from ml_orchestrator.training.models import TrainingSpec
 from ml_orchestrator.training.repeats import repeat_notices
 from ml_orchestrator.training.scoring import pipeline_of
@@ -65,7 +71,7 @@ def prepare(spec: TrainingSpec, dataset: Dataset) -> Job:
             *table.warnings,
             *repeat_notices(spec, table, split),
             *too_many_rows(asked, problem),
-            *map(_unweighing_notice, alike),
+            *map(unweighing_notice, alike),
         ),
     )
 
@@ -79,13 +85,6 @@ def check_part(spec: TrainingSpec, head: Dataset) -> None:
     _trainers(spec)
     check_sampler(spec.sampler)
     check_head(spec, head)
-
-
-def _unweighing_notice(name: str) -> str:
-    return (
-        f"{name} was left out: it learns from all rows alike, whatever their weight; to have it "
-        "tried, name it in trainers."
-    )
 
 
 def _trainers(spec: TrainingSpec) -> list[str]:

@@ -130,9 +130,9 @@ def refine(
         return plain(result)
     judge = Judge(table, split, rows, seed)
     trials, answers = [trial for trial, _ in candidates], [given for _, given in candidates]
-    weights, refinements = _blended(answers, judge, shares(trials))
-    members = tuple((t, float(w)) for t, w in zip(trials, weights, strict=True) if w > 0)
     is_adrift = _is_adrift(answers, table)
+    weights, refinements = _blended(answers, judge, shares(trials), is_adrift=is_adrift)
+    members = tuple((t, float(w)) for t, w in zip(trials, weights, strict=True) if w > 0)
     recipe = Recipe(members, refinements=refinements, warnings=(ADRIFT,) if is_adrift else ())
     if table.task == "regression" or sum(map(len, rows)) < MIN_ROWS:
         return recipe
@@ -197,7 +197,7 @@ def _candidates(
 
 
 def _blended(
-    answers: list[Answers], judge: Judge, shares: Sequence[float]
+    answers: list[Answers], judge: Judge, shares: Sequence[float], *, is_adrift: bool
 ) -> tuple[NDArray[np.float64], tuple[Refinement, ...]]:
     metric = judge.table.metric
     if len(answers) == 1 or shares[0] + min(shares[1:]) > 1:
@@ -207,8 +207,7 @@ def _blended(
     found = judge.gain(cross_selected(answers, single), cross_selected(answers, select))
     weights = select(answers)
     has_several = bool((weights > 0).sum() > 1)
-    is_safe = found.is_known and not found.is_loss and not _is_adrift(answers, judge.table)
-    is_used = is_safe and has_several
+    is_used = found.is_known and not found.is_loss and not is_adrift and has_several
     notes = _notes("average", found, metric, is_used=is_used)
     return (weights if is_used else np.eye(len(answers))[0]), notes
 

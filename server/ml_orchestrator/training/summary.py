@@ -32,7 +32,6 @@ from ml_orchestrator.training.trials import Search
 __all__ = ["last_words", "summarise"]
 
 LEAST_FOR_A_GAP = 30  # held-out rows; fewer differ from any cross-validation
-
 NOTABLE_SHARE_CHANGE = 0.05
 MOST_LETTERS = 200  # of an error
 SURE = 0.05  # adjusted p value of a part that is worse

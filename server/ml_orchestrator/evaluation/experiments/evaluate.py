@@ -111,8 +111,8 @@ def _judged(case: _Case, options: ExperimentOptions) -> ExperimentReport:
     decision = decide_all(comparisons)
     best = best_arm(comparisons, options)
     at = comparisons.index(best)
-    trend = _trend(case, experiment.arms[at + 1], options)
-    fading = _fading(case, comparisons, found, options)
+    trends = [_trend(case, arm, options) for arm in experiment.arms[1:]]
+    trend, fading = trends[at], _fading(comparisons, found, trends)
     notices = [*case.notices, *words.how_it_came(method, experiment, options)]
     notices += [*words.since_then(comparisons, found), *words.wide_intervals(comparisons)]
     if trend is not None and trend.notice:
@@ -166,18 +166,14 @@ def _summaries(experiment: Experiment, method: str) -> tuple[ArmSummary, ...]:
 
 
 def _fading(
-    case: _Case,
-    comparisons: Sequence[Comparison],
-    found: Sequence[Found],
-    options: ExperimentOptions,
+    comparisons: Sequence[Comparison], found: Sequence[Found], trends: Sequence[Trend | None]
 ) -> dict[str, str]:
     """Return, by arm that is shown better, why its effect may not last, if it may not."""
     fading = {}
-    for arm, c, one in zip(case.experiment.arms[1:], comparisons, found, strict=True):
-        trend = _trend(case, arm, options) if c.decision == "b_better" else None
+    for c, one, trend in zip(comparisons, found, trends, strict=True):
         why = words.fading(c, one, has_faded=trend is not None and trend.has_faded)
         if why is not None:
-            fading[arm.name] = why
+            fading[c.arm] = why
     return fading
 
 

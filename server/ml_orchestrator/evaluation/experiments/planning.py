@@ -158,7 +158,6 @@ def _report(plan: Plan, options: ExperimentOptions, split: _Split) -> Experiment
     n = plan.n_monitored if options.is_monitored else plan.n_fixed
     way = "monitored, is_monitored true" if options.is_monitored else "looked at once, at the end"
     where = "the smallest arm" if split.sizes(n) else "each arm"
-    arms = "the smallest arm has" if split.sizes(n) else "each arm has"
     return ExperimentReport(
         decision="planned",
         level=options.level,
@@ -171,7 +170,7 @@ def _report(plan: Plan, options: ExperimentOptions, split: _Split) -> Experiment
         alpha=plan.alpha,
         plan=plan,
         next_steps=(
-            f"Draw the arm of each unit at random and run until {arms} {n:,} units"
+            f"Draw the arm of each unit at random and run until {where} has {n:,} units"
             f"{split.sizes(n)}.",
             f"Then call experiment_evaluate with the data ({way}) and plan: effect "
             f"{plan.effect:g}, n_per_arm {n}{', and shares as here' if split.weights else ''}.",
